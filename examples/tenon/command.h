@@ -1,0 +1,151 @@
+/* command.h -- what the files of the `tenon` command share. It stands on Tenon's public headers alone.
+ *
+ * Prototypes are grouped by file. Functions that can fail print one message on stderr and give false (or NULL): what
+ * failed, in one place, once. Memory that a run of the command takes lives until its end.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "tenon/tenon.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* ---- options.c ------------------------------------------------------------------------------------------------- */
+
+/* A list of texts: the values of an option that may be repeated. */
+typedef struct texts {
+  const char **items;
+  size_t count;
+} texts;
+
+/* Which member of `to` is written: FLAG bool, COUNT int32_t (1 and up), TEXT const char *, LIST texts. */
+enum option_kind { OPTION_FLAG, OPTION_COUNT, OPTION_TEXT, OPTION_LIST };
+typedef struct option {
+  const char *name;  /* "--in" */
+  const char *value; /* "NAME=FILE", NULL for a flag */
+  enum option_kind kind;
+  void *to;
+  const char *help; /* lines after the first are indented by the printer */
+} option;
+
+/* A subcommand. */
+typedef struct command {
+  const char *name, *arguments, *summary;
+  int (*run)(const struct command *self, int argc, char **argv);
+} command;
+extern const command command_inspect, command_run, command_print, command_compile;
+
+/* Reads options and exactly one positional argument into *file. Gives -1 to go on, else the exit code: help was asked
+ * for and printed, or the use was wrong and stderr says how. Options end with a row without a name. */
+int read_options(const command *self, const option *options, int argc, char **argv, const char **file);
+
+/* ---- session.c: a context, and the model or program the command works on ------------------------------------------ */
+
+/* The options that every subcommand has, and what they make. */
+typedef struct session {
+  int32_t threads;       /* --threads */
+  const char *target;    /* --target */
+  texts shapes;          /* --shape NAME=2x3 */
+  texts dims;            /* --dim NAME=2 */
+  bool progress;         /* --progress */
+  tn_context *context;
+  const tn_target *target_found;
+} session;
+
+/* Prints the error and destroys it. Gives EXIT_FAILED. */
+int report(const char *what, tn_error *error);
+void *take(size_t count, size_t size);   /* zeroed memory; ends the command when there is none */
+char *take_text(const char *format, ...) TN_PRINTF(1, 2);
+double seconds(void);                    /* of a monotonic clock */
+
+bool session_open(session *s);
+void session_close(session *s);
+/* A .tn text, or else an ONNX model with its open dimensions bound: by `given` (may be NULL), by --shape and --dim, and 1
+ * for all others when there is no `given`. */
+bool session_load(session *s, const char *path, size_t given_count, const tn_input_shape *given, tn_program **out);
+tn_compile_desc session_compile_desc(session *s);
+/* "2x3x4" into shape (room for TN_MAX_RANK); "" is rank 0. */
+bool parse_shape(const char *text, int64_t *shape, int32_t *rank);
+/* Is progress shown? Clears the line of progress, if there is one. */
+bool progress_wanted(const session *s);
+void progress_clear(const session *s);
+
+/* ---- array.c: tensors as files have them -------------------------------------------------------------------------- */
+
+/* Compact row-major. `picture`: bytes 0..255 which an input of floating type takes as 0..1. */
+typedef struct array {
+  tn_type type;
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  bool picture;
+  void *data;
+} array;
+
+/* Zeroed data. */
+bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, const char *what);
+void array_destroy(array *a);
+int64_t array_count(const array *a); /* elements */
+size_t array_bytes(const array *a);
+/* A view of `rows` along the leading dimension from `first`, in `shape` (room for TN_MAX_RANK). */
+DLTensor array_rows(const array *a, int64_t first, int64_t rows, int64_t *shape);
+double array_get(const array *a, int64_t i); /* element i as a number */
+/* The pictures as floating-point numbers of that type, divided by 255. */
+bool array_pictures_to(array *a, tn_type type, const char *what);
+/* "f32[2, 3]" into a text that is the command's. */
+char *shape_text(tn_type type, int32_t rank, const int64_t *shape);
+
+/* ---- files.c ----------------------------------------------------------------------------------------------------- */
+
+/* A whole file, of at most 2 GiB; a gzip file is inflated. A NUL follows. free() it. */
+bool read_file(const char *path, char **bytes, size_t *size);
+bool write_file(const char *path, const void *bytes, size_t size);
+/* The last part of a path. */
+const char *base_name(const char *path);
+bool has_suffix(const char *text, const char *suffix);
+/* The lines of a file, without empty ones at its end. */
+bool read_lines(const char *path, texts *out);
+
+/* One file in any format below, told by its first bytes (by its name: .pb). */
+bool read_array(session *s, const char *path, array *out);
+/* The formats. `name` is for messages. */
+bool npy_read(const char *name, const char *bytes, size_t size, array *out);
+bool npy_write(const char *path, const array *a);
+bool png_read(const char *name, const char *bytes, size_t size, array *out); /* [1, 1 or 3, height, width] */
+bool idx_read(const char *name, const char *bytes, size_t size, array *out);
+bool pb_read(session *s, const char *name, const char *bytes, size_t size, array *out);
+
+/* ---- inputs.c ---------------------------------------------------------------------------------------------------- */
+
+/* What the --in options give for one input: the files, one after the other along the leading dimension. */
+typedef struct input {
+  const char *name;
+  array array;
+  texts files;
+  bool used; /* by the model */
+} input;
+typedef struct inputs {
+  input *items;
+  size_t count;
+} inputs;
+
+/* Reads every NAME=FILE[,FILE...] of `specs`; --shape gives the form of pictures that is not [n, channels, height, width]. */
+bool inputs_read(session *s, const texts *specs, inputs *out);
+/* The input of that name, or NULL. */
+input *inputs_find(const inputs *in, const char *name);
+
+/* ---- classes.c --------------------------------------------------------------------------------------------------- */
+
+typedef struct classes_options {
+  int32_t top;
+  const char *labels, *expect; /* files, NULL if not given */
+} classes_options;
+/* Prints the K best classes of each row of `scores`, and right or wrong where `expect` or the names of `files` (one per row,
+ * or none) tell. */
+bool classes_print(session *s, const classes_options *options, const char *name, const array *scores, const texts *files);
+
+#endif

@@ -1,0 +1,53 @@
+/* compile.c -- `tenon compile`: LLVM IR, assembly or an object file made of a model or a program.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <string.h>
+
+#include "command.h"
+
+static int compile(session *s, const char *file, const char *what, const char *to) {
+  tn_program *program;
+  tn_error *error = NULL;
+  char *bytes;
+  size_t size;
+  if (!session_load(s, file, 0, NULL, &program)) return EXIT_FAILED;
+  tn_compile_desc desc = session_compile_desc(s);
+  tn_status status = tn_program_emit(program, &desc, what, &bytes, &size, &error);
+  tn_program_destroy(program);
+  if (status) return report(file, error);
+  progress_clear(s);
+  bool good = write_file(to, bytes, size);
+  tn_text_destroy(bytes);
+  if (good) printf("%s  %zu bytes\n", to, size);
+  return good ? EXIT_OK : EXIT_FAILED;
+}
+
+static int run(const command *self, int argc, char **argv) {
+  session s = {0};
+  const char *file, *what = "obj", *to = NULL;
+  const option options[] = {
+      {"--emit", "KIND", OPTION_TEXT, &what, "obj (the default), asm or ll (LLVM IR)"},
+      {"-o", "FILE", OPTION_TEXT, &to, "where to write it"},
+      {"--target", "NAME", OPTION_TEXT, &s.target, "for another CPU than this one: x86-64-v3, aarch64-neon, ..."},
+      {"--shape", "NAME=2x3", OPTION_LIST, &s.shapes, "the shape of an input that the model leaves open"},
+      {"--dim", "NAME=2", OPTION_LIST, &s.dims, "an open dimension, by its name; those not given are taken as 1"},
+      {"--progress", NULL, OPTION_FLAG, &s.progress, "show progress on stderr, also when it is no terminal"},
+      {0}};
+  int code = read_options(self, options, argc, argv, &file);
+  if (code >= 0) return code;
+  if (strcmp(what, "obj") && strcmp(what, "asm") && strcmp(what, "ll")) {
+    fprintf(stderr, "tenon compile: --emit %s: expected obj, asm or ll\n", what);
+    return EXIT_USAGE;
+  }
+  if (!to) {
+    fprintf(stderr, "tenon compile: -o FILE is missing\n");
+    return EXIT_USAGE;
+  }
+  if (!session_open(&s)) return EXIT_FAILED;
+  code = compile(&s, file, what, to);
+  session_close(&s);
+  return code;
+}
+
+const command command_compile = {"compile", "FILE", "Writes the code of a model or a program to a file.", run};

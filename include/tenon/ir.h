@@ -1,0 +1,147 @@
+/* tenon/ir.h -- programs: expressions, tensor functions, builders, text, the interpreter.
+ *
+ * A program holds tensor functions (this header), graph functions (graph.h) and external functions of the host side by
+ * side. Nodes are immutable; they live as long as the program (or the builder) they were made in.
+ *
+ * A builder makes one function. Its errors are sticky: a bad operand makes the call return NULL, a NULL operand makes
+ * any call return NULL in silence, and tn_builder_finish reports the first mistake. So build in a row, check once.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TENON_IR_H
+#define TENON_IR_H
+
+#include "ops.h"
+#include "runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tn_program tn_program; /* one thread at a time */
+typedef struct tn_builder tn_builder; /* one thread at a time */
+typedef struct tn_func tn_func;       /* immutable, owned by its program */
+typedef struct tn_expr tn_expr;       /* immutable */
+typedef struct tn_stmt tn_stmt;       /* immutable */
+typedef struct tn_buffer tn_buffer;   /* immutable; an identity: two buffers of equal form are different */
+
+/* ---- programs -------------------------------------------------------------------------------------------------- */
+
+TN_API tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **err);
+TN_API void tn_program_destroy(tn_program *program);
+/* The function of that name, or NULL. */
+TN_API const tn_func *tn_program_func(const tn_program *program, const char *name);
+TN_API size_t tn_program_func_count(const tn_program *program);
+TN_API const tn_func *tn_program_func_at(const tn_program *program, size_t i);
+TN_API const char *tn_func_name(const tn_func *func);
+
+/* Reads the text form (ir/LANGUAGE.md). `name` stands in errors as the file's name. The error lists every mistake found,
+ * each with line, column, the line itself and a mark. Parsed functions are verified. */
+TN_API tn_status tn_program_parse(tn_context *context, const char *text, size_t length, const char *name, tn_program **out,
+                                  tn_error **err);
+/* The text of the whole program, or of one function; the caller frees it with tn_text_destroy. Equal programs give equal
+ * bytes on every platform, and parsing the text gives the same program. */
+TN_API tn_status tn_program_print(const tn_program *program, char **out, tn_error **err);
+TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
+
+/* Checks types, scopes, block structure and subscripts of one function. TN_E_VERIFY with the place marked. */
+TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
+
+/* Runs a function in the reference interpreter: one value per parameter, tensors for buffers, numbers for scalars.
+ * Reports subscripts out of bounds. Externals of the program are called. Slow and exact. */
+TN_API tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
+
+/* ---- external functions of the host ---------------------------------------------------------------------------- */
+
+/* A C function that compiled code and the interpreter may call by name, through libffi:
+ *     RESULT function(void *self, PARAMS...)
+ * with PARAMS of types bool, i8..u64, f32, f64, index (int64_t), TN_POINTER (the address of a buffer's first element).
+ * `result` TN_I32 means a tn_status: other than TN_OK ends the kernel, and the caller of the kernel receives TN_E_HOST
+ * with this number in the text. Any other result type is a value for expressions. Called from any thread that runs
+ * kernels; must not throw or longjmp. The text `extern NAME(T, ...): R` declares one in a parsed program; this call then
+ * binds it. Errors: TN_E_INVALID (types, name, rebinding with another signature). */
+TN_API tn_status tn_program_extern(tn_program *program, const char *name, tn_type result, size_t count,
+                                   const tn_type *params, void (*function)(void), void *self, tn_error **err);
+
+/* ---- builders -------------------------------------------------------------------------------------------------- */
+
+TN_API tn_status tn_builder_create(tn_program *program, const char *name, tn_builder **out, tn_error **err);
+/* Verifies the function, adds it to the program and destroys the builder, also on failure. `out` may be NULL. */
+TN_API tn_status tn_builder_finish(tn_builder *builder, const tn_func **out, tn_error **err);
+/* Gives up a builder that was not finished. */
+TN_API void tn_builder_destroy(tn_builder *builder);
+
+/* Parameters, in the order of the signature. Extents are index expressions over constants and index parameters. */
+TN_API const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
+TN_API const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                          const tn_expr *const *shape);
+TN_API const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type);
+/* A buffer inside the function. */
+TN_API const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
+TN_API const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                          const tn_expr *const *shape);
+
+/* Expressions. Numbers are rounded or wrapped to the type. */
+TN_API const tn_expr *tn_int(tn_builder *b, tn_type type, int64_t value);
+TN_API const tn_expr *tn_float(tn_builder *b, tn_type type, double value);
+TN_API const tn_expr *tn_op1(tn_builder *b, enum tn_op op, const tn_expr *x);
+TN_API const tn_expr *tn_op2(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_expr *y);
+TN_API const tn_expr *tn_op3(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_expr *y, const tn_expr *z);
+TN_API const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x);
+TN_API const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x);
+/* buffer[index...]; `where` (bool, may be NULL): 0 and no access where it is false. */
+TN_API const tn_expr *tn_load(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *where);
+/* A call of an external as a value. Buffers are passed by tn_address. */
+TN_API const tn_expr *tn_call(tn_builder *b, const char *external, size_t count, const tn_expr *const *args);
+/* The address of a buffer's first element, as TN_POINTER: an argument of calls. */
+TN_API const tn_expr *tn_address(tn_builder *b, const tn_buffer *buffer);
+TN_API tn_type tn_expr_type(const tn_expr *x);
+
+static inline const tn_expr *tn_index(tn_builder *b, int64_t value) { return tn_int(b, TN_INDEX, value); }
+static inline const tn_expr *tn_add(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_add, x, y); }
+static inline const tn_expr *tn_sub(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_sub, x, y); }
+static inline const tn_expr *tn_mul(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_mul, x, y); }
+static inline const tn_expr *tn_div(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_div, x, y); }
+static inline const tn_expr *tn_min(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_min, x, y); }
+static inline const tn_expr *tn_max(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_op2(b, TN_OP_max, x, y); }
+
+/* ---- definitions in compute style ------------------------------------------------------------------------------ */
+
+enum tn_reducer { TN_REDUCE_SUM, TN_REDUCE_PRODUCT, TN_REDUCE_MIN, TN_REDUCE_MAX };
+
+/* An axis of the next definition: ranges over 0..extent. Use each axis in one definition only. */
+TN_API const tn_expr *tn_axis(tn_builder *b, const char *name, int64_t extent);
+TN_API const tn_expr *tn_axis_symbolic(tn_builder *b, const char *name, const tn_expr *extent);
+TN_API const tn_expr *tn_reduce_axis(tn_builder *b, const char *name, int64_t extent);
+TN_API const tn_expr *tn_reduce_axis_symbolic(tn_builder *b, const char *name, const tn_expr *extent);
+
+/* out[axes...] = value for all axes: one block, named like the buffer, under one loop per axis. `axes` has the rank of
+ * `out`, and each axis must cover that dimension. */
+TN_API void tn_compute(tn_builder *b, const tn_buffer *out, const tn_expr *const *axes, const tn_expr *value);
+/* out[axes...] = reduce of `value` over `reduce_axes`, from the reducer's identity. A floating-point sum of products
+ * mul(x, y) is accumulated by fma: acc = fma(x, y, acc). */
+TN_API void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *axes, size_t reduce_count,
+                      const tn_expr *const *reduce_axes, enum tn_reducer reducer, const tn_expr *value);
+
+/* ---- raw statements -------------------------------------------------------------------------------------------- */
+
+/* A function's body is what tn_compute, tn_reduce and tn_emit appended, in order. */
+TN_API void tn_emit(tn_builder *b, const tn_stmt *stmt);
+TN_API const tn_expr *tn_var(tn_builder *b, const char *name, tn_type type);
+TN_API const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value);
+TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts);
+TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
+/* for var in 0..extent */
+TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
+/* An external called for its effect. */
+TN_API const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call);
+/* A block with iterators: vars[i] ranges over 0..extents[i] and is bound to bindings[i]; reduce[i] tells reduce from
+ * spatial. `where` and `init` may be NULL. */
+TN_API const tn_stmt *tn_block(tn_builder *b, const char *name, size_t count, const tn_expr *const *vars,
+                               const tn_expr *const *extents, const uint8_t *reduce, const tn_expr *const *bindings,
+                               const tn_expr *where, const tn_stmt *init, const tn_stmt *body);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,99 @@
+/* tenon/jit.h -- compiling a program into functions and models that run.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TENON_JIT_H
+#define TENON_JIT_H
+
+#include "graph.h"
+#include "sched.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A compiled program: its code and its models. Immutable: any number of threads may call into one. The program it was
+ * compiled from may be destroyed before it. */
+typedef struct tn_module tn_module;
+typedef struct tn_function tn_function; /* owned by its module */
+typedef struct tn_model tn_model;       /* owned by its module */
+
+typedef struct tn_compile_desc {
+  size_t struct_size;
+  const tn_target *target; /* NULL: "host". Others compile, but do not run: see tn_program_emit */
+  /* Functions that carry no schedule get the default one, unless this is 1. */
+  uint8_t keep_schedules;
+  /* Called now and then on the calling thread with how many of `total` kernels are compiled; may be NULL. Other than 0
+   * ends the compilation with TN_E_HOST. */
+  int32_t (*progress)(void *self, int32_t done, int32_t total);
+  void *progress_self;
+} tn_compile_desc;
+
+/* Compiles every function and graph of the program. The program is not changed. `desc` may be NULL. Errors:
+ * TN_E_COMPILER, TN_E_VERIFY, TN_E_UNSUPPORTED, TN_E_LIMIT, TN_E_NOMEM, TN_E_EXEC_DENIED, TN_E_INVALID (an external
+ * that is declared but not bound). */
+TN_API tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_module **out, tn_error **err);
+/* No call may be under way in it. */
+TN_API void tn_module_destroy(tn_module *module);
+
+/* Seconds spent, and what was made. */
+typedef struct tn_compile_stats {
+  size_t struct_size;
+  double optimize_seconds; /* graph passes, constant folding */
+  double schedule_seconds; /* default schedules, lowering */
+  double codegen_seconds;  /* wall clock of code generation on all workers */
+  double load_seconds;
+  uint64_t kernels;
+  uint64_t code_bytes;
+  uint64_t workspace_bytes; /* intermediates of the largest model */
+} tn_compile_stats;
+TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
+
+/* What one stage makes of a program, as text or bytes that the caller frees with tn_text_destroy:
+ *   "graph"   the graph after the target-independent passes     "tensor"  tensor functions, fused, with their schedules
+ *   "loop"    loop programs                                     "plan"    the steps and memory of each model
+ *   "ll"      LLVM IR      "asm"  assembly      "obj"  an object file
+ * *size receives the length (a NUL follows, not counted). */
+TN_API tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc, const char *stage, char **out,
+                                 size_t *size, tn_error **err);
+
+/* ---- functions: the direct and the packed call ----------------------------------------------------------------- */
+
+TN_API tn_status tn_module_function(const tn_module *module, const char *name, const tn_function **out, tn_error **err);
+
+/* The compiled code. Cast it to
+ *     int32_t (*)(const tn_env *env, PARAMS...)
+ * with a pointer to the first element for each buffer (compact row-major, aligned as its elements are) and, for each
+ * scalar, its C type (index: int64_t, bool: uint8_t, f16 and bf16: uint16_t). Gives a tn_status. Distinct buffers must not
+ * overlap. Nothing is checked. */
+TN_API void (*tn_function_pointer(const tn_function *function))(void);
+/* The first argument of the direct call. Lives as long as the module. */
+TN_API const tn_env *tn_function_env(const tn_function *function);
+
+/* The packed call: any signature, arguments checked (count, tags, dtype, rank, shape, compact strides, alignment, device;
+ * index parameters of symbolic shapes against the tensors) and spread over the C signature by libffi. `result` may be
+ * NULL; kernels return no value. Errors: TN_E_INVALID names the argument and what was expected; TN_E_HOST when an external
+ * failed; TN_E_NOMEM. Any thread. */
+TN_API tn_status tn_function_call(const tn_function *function, const tn_value *args, size_t count, tn_value *result,
+                                  tn_error **err);
+
+/* ---- models: tensors in, tensors out --------------------------------------------------------------------------- */
+
+/* The model made of the graph of that name ("main" for imported ones). */
+TN_API tn_status tn_module_model(const tn_module *module, const char *name, const tn_model **out, tn_error **err);
+TN_API size_t tn_model_input_count(const tn_model *model);
+TN_API size_t tn_model_output_count(const tn_model *model);
+TN_API void tn_model_input(const tn_model *model, size_t i, tn_tensor_info *out);
+TN_API void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out);
+/* Runs the model: inputs and outputs in the order of the graph, in the host's own memory, used in place (compact
+ * row-major). Any number of threads at once: each call takes an arena of intermediates from a pool. Errors: TN_E_INVALID
+ * names the tensor and what was expected; TN_E_HOST; TN_E_NOMEM. */
+TN_API tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                              const DLTensor *const *outputs, size_t output_count, tn_error **err);
+/* Plan steps of one run: kernels and copies. */
+TN_API size_t tn_model_step_count(const tn_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,137 @@
+/* tenon/runtime.h -- element types, tensors, values of packed calls, the environment that kernels run in.
+ *
+ * Tensors cross the API as DLTensor (dlpack.h): no copy, no own format. tn_tensor is an owner for those who have none.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TENON_RUNTIME_H
+#define TENON_RUNTIME_H
+
+#include "base.h"
+#include "dlpack.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- types ----------------------------------------------------------------------------------------------------- */
+
+/* An element type: code, bits and lanes in the bytes of a DLDataType (little-endian). Codes are DLPack's and two more. */
+typedef uint32_t tn_type;
+
+enum { TN_CODE_INDEX = 200, TN_CODE_VOID = 201 };
+
+#define TN_TYPE(code, bits, lanes) ((tn_type)(code) | (tn_type)(bits) << 8 | (tn_type)(lanes) << 16)
+#define TN_TYPE_CODE(type) ((type)&0xffu)
+#define TN_TYPE_BITS(type) ((type) >> 8 & 0xffu)
+#define TN_TYPE_LANES(type) ((type) >> 16)
+#define TN_TYPE_WITH_LANES(type, lanes) (((type)&0xffffu) | (tn_type)(lanes) << 16)
+
+#define TN_BOOL TN_TYPE(kDLBool, 8, 1)
+#define TN_I8 TN_TYPE(kDLInt, 8, 1)
+#define TN_I16 TN_TYPE(kDLInt, 16, 1)
+#define TN_I32 TN_TYPE(kDLInt, 32, 1)
+#define TN_I64 TN_TYPE(kDLInt, 64, 1)
+#define TN_U8 TN_TYPE(kDLUInt, 8, 1)
+#define TN_U16 TN_TYPE(kDLUInt, 16, 1)
+#define TN_U32 TN_TYPE(kDLUInt, 32, 1)
+#define TN_U64 TN_TYPE(kDLUInt, 64, 1)
+#define TN_F16 TN_TYPE(kDLFloat, 16, 1)
+#define TN_F32 TN_TYPE(kDLFloat, 32, 1)
+#define TN_F64 TN_TYPE(kDLFloat, 64, 1)
+#define TN_BF16 TN_TYPE(kDLBfloat, 16, 1)
+/* A mathematical integer (loop variables, extents, subscripts): 64 bits wide where it meets memory. */
+#define TN_INDEX TN_TYPE(TN_CODE_INDEX, 64, 1)
+#define TN_POINTER TN_TYPE(kDLOpaqueHandle, 64, 1)
+#define TN_VOID TN_TYPE(TN_CODE_VOID, 0, 1)
+
+enum { TN_MAX_RANK = 8 };
+
+/* "f32", "i8x16", "index"; "?" when it is no type. `text` has room for 16 bytes and is returned. */
+TN_API const char *tn_type_text(tn_type type, char text[16]);
+/* Bytes of one element, all lanes; 0 for void. */
+TN_API size_t tn_type_bytes(tn_type type);
+TN_API DLDataType tn_type_to_dlpack(tn_type type);
+TN_API tn_type tn_type_from_dlpack(DLDataType type);
+
+/* ---- tensors --------------------------------------------------------------------------------------------------- */
+
+/* A tensor on the CPU that owns its memory: compact row-major, 64-byte aligned. Contents start as zeros. */
+typedef struct tn_tensor tn_tensor;
+
+/* `rank` 0..TN_MAX_RANK, `shape` >= 0 each. Errors: TN_E_INVALID, TN_E_LIMIT (tensor_bytes), TN_E_NOMEM. */
+TN_API tn_status tn_tensor_create(tn_context *context, tn_type type, int32_t rank, const int64_t *shape, tn_tensor **out,
+                                  tn_error **err);
+/* Takes over a DLPack tensor: its deleter is called by tn_tensor_destroy, also when this function fails. Refuses another
+ * major version, other devices than the CPU, lanes other than 1, negative shapes and sizes that overflow. */
+TN_API tn_status tn_tensor_from_dlpack(tn_context *context, DLManagedTensorVersioned *managed, tn_tensor **out,
+                                       tn_error **err);
+/* Gives the tensor away: `tensor` ceases to exist, its memory is freed by the deleter of *out. The context must outlive
+ * it. Errors: TN_E_NOMEM (`tensor` is as it was). */
+TN_API tn_status tn_tensor_to_dlpack(tn_tensor *tensor, DLManagedTensorVersioned **out, tn_error **err);
+/* A view that lives as long as the tensor. */
+TN_API DLTensor *tn_tensor_view(tn_tensor *tensor);
+TN_API void *tn_tensor_data(tn_tensor *tensor);
+TN_API void tn_tensor_destroy(tn_tensor *tensor);
+/* Elements of a tensor: the product of its shape; 1 for rank 0; -1 when a size is negative or the product overflows. */
+TN_API int64_t tn_dltensor_numel(const DLTensor *tensor);
+
+/* ---- values of packed calls ------------------------------------------------------------------------------------ */
+
+enum { TN_VALUE_NONE = 0, TN_VALUE_INT = 1, TN_VALUE_FLOAT = 2, TN_VALUE_POINTER = 3, TN_VALUE_TENSOR = 4 };
+
+/* One argument or result of a packed call: a tag and 8 bytes. */
+typedef struct tn_value {
+  int32_t tag;
+  int32_t reserved; /* 0 */
+  union {
+    int64_t i;
+    double f;
+    void *pointer;
+    const DLTensor *tensor;
+  } as;
+} tn_value;
+
+static inline tn_value tn_value_int(int64_t i) {
+  tn_value v = {TN_VALUE_INT, 0, {0}};
+  v.as.i = i;
+  return v;
+}
+static inline tn_value tn_value_float(double f) {
+  tn_value v = {TN_VALUE_FLOAT, 0, {0}};
+  v.as.f = f;
+  return v;
+}
+static inline tn_value tn_value_pointer(void *pointer) {
+  tn_value v = {TN_VALUE_POINTER, 0, {0}};
+  v.as.pointer = pointer;
+  return v;
+}
+static inline tn_value tn_value_tensor(const DLTensor *tensor) {
+  tn_value v = {TN_VALUE_TENSOR, 0, {0}};
+  v.as.tensor = tensor;
+  return v;
+}
+
+/* ---- the environment of kernels -------------------------------------------------------------------------------- */
+
+/* Kernels import nothing: what they need of the host comes through this table, their first argument. Made by Tenon
+ * (tn_function_env); a host passes it on and does not fill it. Immutable; one serves any number of threads. */
+typedef struct tn_env tn_env;
+struct tn_env {
+  size_t struct_size;
+  void *self;
+  /* Runs body over 0..count in ranges; 0 or the first failing status. */
+  int32_t (*parallel_for)(const tn_env *env, int32_t (*body)(const tn_env *env, void *closure, int64_t begin, int64_t end),
+                          void *closure, int64_t count, int64_t grain);
+  /* 64-byte aligned memory for the length of a call, or NULL. Released in reverse order, on the same thread. */
+  void *(*scratch)(const tn_env *env, size_t bytes);
+  void (*release)(const tn_env *env, void *block);
+  /* Calls external number `index` of the module with `count` values; *result receives what it returned. */
+  int32_t (*call_external)(const tn_env *env, int32_t index, const tn_value *args, int32_t count, tn_value *result);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* tenon/sched.h -- schedules: how a tensor function runs, apart from what it computes.
+ *
+ * A schedule holds a function and rewrites it one primitive at a time. A primitive checks whether it is legal; a refusal
+ * (TN_E_REFUSED, with the place marked in the printed function) leaves the function as it was. Loops and blocks are
+ * named by handles: small integers that stay good while what they name exists, and give TN_E_REFUSED afterwards.
+ *
+ * The same primitives have a text form, one line each (tn_schedule_run); the lines applied so far are the trace.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TENON_SCHED_H
+#define TENON_SCHED_H
+
+#include "ir.h"
+#include "target.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tn_schedule tn_schedule; /* one thread at a time */
+typedef int32_t tn_loop;                /* handles; 0 is none */
+typedef int32_t tn_block_ref;
+
+/* Starts from `func`, a tensor function of `program`. Nothing of the program changes before tn_schedule_commit. */
+TN_API tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err);
+TN_API void tn_schedule_destroy(tn_schedule *schedule);
+/* Puts the scheduled function in the place of the one it started from. The schedule can go on. */
+TN_API tn_status tn_schedule_commit(tn_schedule *schedule, const tn_func **out, tn_error **err);
+/* The function as it stands, and the lines that led to it; both live until the next change of the schedule. */
+TN_API const char *tn_schedule_text(tn_schedule *schedule);
+TN_API const char *tn_schedule_trace(const tn_schedule *schedule);
+
+/* Applies lines such as `io, ii = split(i, [64, 8])`; names are those of the printed function or ones given before. */
+TN_API tn_status tn_schedule_run(tn_schedule *schedule, const char *lines, tn_error **err);
+
+/* ---- queries --------------------------------------------------------------------------------------------------- */
+
+TN_API tn_status tn_get_block(tn_schedule *s, const char *name, tn_block_ref *out, tn_error **err);
+/* The loops above a block, outermost first. *count: in, the room in `out`; out, how many there are. */
+TN_API tn_status tn_get_loops(tn_schedule *s, tn_block_ref block, tn_loop *out, size_t *count, tn_error **err);
+
+/* ---- primitives ------------------------------------------------------------------------------------------------ */
+
+/* One loop into `count` nested ones; at most one factor may be 0: it is inferred. If the factors do not divide the extent,
+ * the blocks below are guarded. */
+TN_API tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, tn_loop *out, tn_error **err);
+/* Nested loops, each the only child of the one before, into one. */
+TN_API tn_status tn_fuse(tn_schedule *s, size_t count, const tn_loop *loops, tn_loop *out, tn_error **err);
+/* Loops of one chain take the places they hold among themselves in the given order. */
+TN_API tn_status tn_reorder(tn_schedule *s, size_t count, const tn_loop *loops, tn_error **err);
+TN_API tn_status tn_parallel(tn_schedule *s, tn_loop loop, tn_error **err);
+TN_API tn_status tn_vectorize(tn_schedule *s, tn_loop loop, tn_error **err);
+TN_API tn_status tn_unroll(tn_schedule *s, tn_loop loop, tn_error **err);
+/* Computes a producer under a loop of its consumers, for just what that loop's body reads. */
+TN_API tn_status tn_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
+/* Puts an elementwise producer into its consumers. */
+TN_API tn_status tn_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err);
+/* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
+TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err);
+/* The init of a reduction becomes a block of its own before `loop`. */
+TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
+
+/* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches and vectors. */
+TN_API tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

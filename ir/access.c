@@ -1,0 +1,186 @@
+/* access.c -- every read and write of memory in a body: where it stands, and the box it covers while some loops run.
+ *
+ * Subscripts are given over loop variables: inside a block, the iterators are replaced by their bindings. The accumulator of a
+ * reduction that has its init is no read.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+enum { MAX_DEPTH = 64 };
+
+typedef struct analysis {
+  tni_region *r;
+  tni_accesses *out;
+  const tn_stmt *stack[MAX_DEPTH];
+  int depth;
+  const tn_stmt *block;
+  tni_subst subst; /* the block's iterators by their bindings */
+  bool conditional;
+  int order;
+  const tn_stmt *store;
+  bool failed;
+} analysis;
+
+static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
+  tn_context *ctx = a->r->arena.ctx;
+  tni_access x = {.buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write,
+              .conditional = a->conditional, .block = a->block};
+  x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
+  for (int32_t i = 0; i < count; i++)
+    if (!(x.index[i] = tni_expr_subst(a->r, index[i], &a->subst)))
+      a->failed = true;
+  if (!x.loops || a->failed || !tni_reserve(ctx, (void **)&a->out->items, &a->out->capacity, a->out->count + 1, sizeof x)) {
+    a->failed = true;
+    return;
+  }
+  a->out->items[a->out->count++] = x;
+}
+
+/* In a reduction with init, the accumulator's own value is no read from outside. */
+static bool is_accumulator(const analysis *a, const tn_expr *load) {
+  return a->block && a->block->as.block.init && a->store && a->store->as.store.buffer == load->as.buffer &&
+         memcmp(load->arg, a->store->as.store.index, (size_t)tni_load_count(load) * sizeof(void *)) == 0;
+}
+
+static void record_reads(void *self, const tn_expr *x) {
+  analysis *a = self;
+  if (x->op == TNI_OP_ADDRESS) { /* an external may do anything with it: as an access of everything, everywhere */
+    a->out->opaque = true;
+    return;
+  }
+  if (x->op == TN_OP_load && !is_accumulator(a, x))
+    record(a, x->as.buffer, false, tni_load_count(x), x->arg);
+}
+
+static void collect(analysis *a, const tn_stmt *s);
+
+static void read_all(analysis *a, const tn_expr *x) {
+  if (x)
+    tni_expr_visit(a->r->arena.ctx, x, record_reads, a);
+}
+
+/* Does `where` only cut what lies outside the iterators' domains? */
+static bool cuts_domain(const tn_stmt *block, const tn_expr *where) {
+  if (where->op == TN_OP_and)
+    return cuts_domain(block, where->arg[0]) && cuts_domain(block, where->arg[1]);
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    const tni_iter *it = &block->as.block.iters[i];
+    if (where->op == TN_OP_lt && where->arg[0] == it->binding && where->arg[1] == it->extent)
+      return true;
+    if (where->op == TN_OP_le && tni_is_int(where->arg[0], 0) && where->arg[1] == it->binding)
+      return true;
+  }
+  return false;
+}
+
+static void collect_block(analysis *a, const tn_stmt *s) {
+  int32_t count = s->as.block.count;
+  const tn_expr **vars = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
+  const tn_expr **values = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
+  for (int32_t i = 0; vars && values && i < count; i++) {
+    vars[i] = s->as.block.iters[i].var;
+    values[i] = s->as.block.iters[i].binding;
+    read_all(a, values[i]);
+  }
+  a->failed |= !vars || !values;
+  if (a->failed)
+    return;
+  bool before = a->conditional;
+  a->conditional |= s->as.block.where && !cuts_domain(s, s->as.block.where);
+  read_all(a, s->as.block.where);
+  a->block = s;
+  a->subst = (tni_subst){(size_t)count, vars, values};
+  if (s->as.block.init)
+    collect(a, s->as.block.init);
+  collect(a, s->as.block.body);
+  a->block = NULL;
+  a->subst = (tni_subst){0};
+  a->conditional = before;
+}
+
+static void collect(analysis *a, const tn_stmt *s) {
+  bool before = a->conditional;
+  a->order++;
+  switch (s->kind) {
+  case TNI_FOR:
+    read_all(a, s->as.loop.extent);
+    if (a->depth == MAX_DEPTH) {
+      a->out->opaque = true;
+      return;
+    }
+    a->stack[a->depth++] = s;
+    collect(a, s->as.loop.body);
+    a->depth--;
+    break;
+  case TNI_BLOCK:
+    collect_block(a, s);
+    break;
+  case TNI_STORE:
+    a->store = s;
+    read_all(a, s->as.store.value);
+    read_all(a, s->as.store.where);
+    for (int32_t i = 0; i < s->as.store.count; i++)
+      read_all(a, s->as.store.index[i]);
+    a->conditional |= s->as.store.where != NULL;
+    record(a, s->as.store.buffer, true, s->as.store.count, s->as.store.index);
+    a->store = NULL;
+    break;
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++)
+      collect(a, s->as.seq.stmts[i]);
+    break;
+  case TNI_IF:
+    read_all(a, s->as.cond.cond);
+    a->conditional = true;
+    collect(a, s->as.cond.then);
+    if (s->as.cond.otherwise)
+      collect(a, s->as.cond.otherwise);
+    break;
+  case TNI_ALLOC:
+    collect(a, s->as.alloc.body);
+    break;
+  case TNI_EVALUATE:
+    read_all(a, s->as.evaluate.call);
+    break;
+  case TNI_STMT_KIND_COUNT:
+    break;
+  }
+  a->conditional = before;
+}
+
+bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out) {
+  analysis a = {.r = r, .out = out};
+  *out = (tni_accesses){.ctx = r->arena.ctx};
+  collect(&a, body);
+  return !a.failed;
+}
+
+void tni_accesses_destroy(tni_accesses *accesses) {
+  tni_free(accesses->ctx, accesses->items, accesses->capacity * sizeof *accesses->items);
+}
+
+bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out) {
+  const tn_expr *vars[MAX_DEPTH];
+  int64_t extents[MAX_DEPTH];
+  tni_facts facts;
+  tni_facts_init(&facts, r->arena.ctx);
+  bool ok = true, constant = true;
+  for (int i = 0; ok && i < x->depth; i++) {
+    const tn_stmt *loop = x->loops[i];
+    int64_t lo, hi;
+    tni_bounds(&facts, loop->as.loop.extent, &lo, &hi);
+    if (i < depth) {
+      ok = tni_facts_push(&facts, loop->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
+    } else {
+      constant &= tni_is_const(loop->as.loop.extent);
+      vars[i - depth] = loop->as.loop.var;
+      extents[i - depth] = hi;
+    }
+  }
+  *out = (tni_itermap){0};
+  if (ok && constant)
+    ok = tni_itermap_of(r, &facts, (size_t)x->buffer->rank, x->index, (size_t)(x->depth - depth), vars, extents, out);
+  tni_facts_destroy(&facts);
+  return ok;
+}

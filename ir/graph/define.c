@@ -1,0 +1,120 @@
+/* define.c -- one graph node as a tensor function; what the operators' definitions share.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "ops.h"
+
+const tn_expr *tni_number(tn_builder *b, tn_type type, double value) {
+  return tni_type_is_float(type) ? tn_float(b, type, value) : tn_int(b, type, (int64_t)value);
+}
+
+tn_type tni_sum_type(tn_type type) { return type == TN_F16 || type == TN_BF16 ? TN_F32 : type; }
+
+void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes) {
+  for (int32_t i = 0; i < rank; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "i%d", i);
+    axes[i] = tn_axis(b, name, shape[i]);
+  }
+}
+
+bool tni_is_immediate(const tni_gop *op, const tni_gvalue *value) {
+  return op && op->kind == TNI_GOP_ELEMENTWISE && value && value->data && tni_gvalue_numel(value) == 1;
+}
+
+static const tn_expr *immediate(tn_builder *b, const tni_gvalue *value) {
+  tni_scalar s = tni_read_element(value->type, value->data, 0);
+  return tni_type_is_float(value->type) ? tn_float(b, value->type, s.f) : tn_int(b, value->type, s.i);
+}
+
+const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn_expr *const *axes) {
+  const tni_gvalue *v = d->in_value[i];
+  if (tni_is_immediate(d->node->op, v)) return immediate(d->b, v);
+  const tn_expr *index[TN_MAX_RANK] = {NULL};
+  for (int32_t k = 0; k < v->rank; k++)
+    index[k] = v->shape[k] == 1 ? tn_index(d->b, 0) : axes[rank - v->rank + k];
+  return tn_load(d->b, d->in[i], index, NULL);
+}
+
+const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent) {
+  const tn_expr *low = tn_op2(b, TN_OP_le, tn_int(b, tn_expr_type(x), 0), x);
+  return tn_op2(b, TN_OP_and, low, tn_op2(b, TN_OP_lt, x, tn_int(b, tn_expr_type(x), extent)));
+}
+
+const tn_expr *tni_both(tn_builder *b, const tn_expr *x, const tn_expr *y) {
+  if (!x || !y) return x ? x : y;
+  return tn_op2(b, TN_OP_and, x, y);
+}
+
+bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes) {
+  size_t n = tn_type_bytes(value->type);
+  bool empty = false;
+  for (int32_t i = 0; i < value->rank; i++) {
+    empty |= value->shape[i] == 0;
+    if (value->shape[i] < 0 || (uint64_t)value->shape[i] > ctx->limits.tensor_bytes) return false;
+  }
+  for (int32_t i = 0; i < value->rank && !empty; i++)
+    if (!tni_mul_size(n, (size_t)value->shape[i], &n)) return false;
+  *bytes = empty ? 0 : n;
+  return *bytes <= ctx->limits.tensor_bytes;
+}
+
+/* ---- evaluation of one node -------------------------------------------------------------------------------------- */
+
+/* Parameters: the inputs that are present, then the outputs. */
+typedef struct one_node {
+  tn_builder *b;
+  const tn_buffer **in, **out;
+  void **pointers;
+  size_t count;
+} one_node;
+
+static void add_params(one_node *f, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
+                       void *const *out_data) {
+  for (uint32_t i = 0; i < node->input_count; i++) {
+    f->in[i] = NULL;
+    if (!in[i] || tni_is_immediate(node->op, in[i])) continue;
+    f->in[i] = tn_param(f->b, "x", in[i]->type, in[i]->rank, in[i]->shape);
+    f->pointers[f->count++] = (void *)in[i]->data;
+  }
+  for (uint32_t i = 0; i < node->output_count; i++) {
+    f->out[i] = tn_param(f->b, "y", out[i].type, out[i].rank, out[i].shape);
+    f->pointers[f->count++] = out_data[i];
+  }
+}
+
+static tn_status define_and_run(tn_context *ctx, tn_program *program, tni_arena *arena, const tni_gnode *node,
+                                const tni_gvalue *const *in, const tni_gvalue *out, const tni_evaluator *evaluator,
+                                void *const *out_data, tn_error **err) {
+  one_node f = {NULL, TNI_NEW_ARRAY(arena, const tn_buffer *, node->input_count),
+                TNI_NEW_ARRAY(arena, const tn_buffer *, node->output_count),
+                TNI_NEW_ARRAY(arena, void *, node->input_count + node->output_count), 0};
+  const tni_gvalue **out_value = TNI_NEW_ARRAY(arena, const tni_gvalue *, node->output_count);
+  if (arena->failed) return tni_fail_nomem(err);
+  tn_status status = tn_builder_create(program, "f", &f.b, err);
+  if (status != TN_OK) return status;
+  for (uint32_t i = 0; i < node->output_count; i++) out_value[i] = &out[i];
+  add_params(&f, node, in, out, out_data);
+  tni_define d = {f.b, node, in, out_value, f.in, f.out};
+  bool defined = node->op->define(&d);
+  const tn_func *func;
+  status = tn_builder_finish(f.b, &func, err);
+  if (status != TN_OK) return status;
+  if (!defined) return tni_fail(ctx, err, TN_E_UNSUPPORTED, "graph", node->name, "%s has no definition", node->op->name);
+  return evaluator->run(evaluator->self, func, f.pointers, err);
+}
+
+tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
+                             const tni_evaluator *evaluator, void *const *out_data, tn_error **err) {
+  tn_program *program;
+  tn_status status = tn_program_create(ctx, &program, err);
+  if (status != TN_OK) return status;
+  tni_arena arena;
+  tni_arena_init(&arena, ctx);
+  status = define_and_run(ctx, program, &arena, node, in, out, evaluator, out_data, err);
+  tni_arena_destroy(&arena);
+  tn_program_destroy(program);
+  return status;
+}

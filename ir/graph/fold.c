@@ -1,0 +1,151 @@
+/* fold.c -- constant folding.
+ *
+ *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES
+ *     y = identity(x)       ->  x                       unless y is an output of the graph
+ *     nodes whose results nobody uses                   go
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "graph.h"
+
+enum { FOLD_BYTES = 256 << 20, MAX_OUTPUTS = 4 };
+
+typedef struct folder {
+  tni_gcopy copy;
+  const tni_evaluator *evaluator;
+  tn_error **err;
+} folder;
+
+static bool is_output(const tn_graph *g, uint32_t value) {
+  for (uint32_t i = 0; i < g->output_count; i++)
+    if (g->outputs[i] == value) return true;
+  return false;
+}
+
+/* The node's inputs as values of the new graph; constants are added when first used. */
+static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    uint32_t old = n->inputs[i];
+    inputs[i] = old == TNI_NO_VALUE ? TNI_NO_VALUE : f->copy.map[old];
+    if (old == TNI_NO_VALUE || inputs[i] != TNI_NO_VALUE || !f->copy.from->values[old].data) continue;
+    tn_status status = tni_gcopy_const(&f->copy, old, &inputs[i], f->err);
+    if (status != TN_OK) return status;
+  }
+  return TN_OK;
+}
+
+static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  if (!n->op || n->output_count > MAX_OUTPUTS) return false;
+  for (uint32_t i = 0; i < n->input_count; i++)
+    if (inputs[i] != TNI_NO_VALUE && !tni_g_get(f->copy.b, inputs[i])->data) return false;
+  for (uint32_t i = 0; i < n->output_count; i++) {
+    size_t bytes;
+    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > FOLD_BYTES) return false;
+  }
+  return true;
+}
+
+/* Memory for one result, which the program keeps. */
+static tn_status new_result(folder *f, const tni_gvalue *v, void **out) {
+  size_t bytes = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
+  tni_blob *blob = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
+  if (!blob) return tni_fail_nomem(f->err);
+  *out = (void *)blob->data;
+  return tni_program_keep_blob(f->copy.to, blob, f->err);
+}
+
+/* Computes the node. *folded is false when the evaluator cannot (the node then stays). */
+static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs, bool *folded) {
+  tn_context *ctx = f->copy.to->ctx;
+  void *data[MAX_OUTPUTS];
+  tni_gvalue out[MAX_OUTPUTS];
+  const tni_gvalue **in = tni_alloc(ctx, (n->input_count + 1) * sizeof *in);
+  if (!in) return tni_fail_nomem(f->err);
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < n->input_count; i++) in[i] = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
+  for (uint32_t i = 0; status == TN_OK && i < n->output_count; i++) {
+    out[i] = f->copy.from->values[n->outputs[i]];
+    status = new_result(f, &out[i], &data[i]);
+  }
+  *folded = false;
+  if (status == TN_OK) {
+    tn_error *error = NULL;
+    status = tni_gnode_evaluate(ctx, n, in, out, f->evaluator, data, &error);
+    *folded = status == TN_OK;
+    if (status == TN_E_NOMEM) status = tni_fail_nomem(f->err);
+    else status = TN_OK;
+    tn_error_destroy(error);
+  }
+  tni_free(ctx, in, (n->input_count + 1) * sizeof *in);
+  for (uint32_t i = 0; *folded && i < n->output_count; i++)
+    f->copy.map[n->outputs[i]] = tni_g_const(f->copy.b, out[i].name, out[i].type, out[i].rank, out[i].shape, data[i]);
+  return status;
+}
+
+static tn_status keep_node(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  tn_context *ctx = f->copy.to->ctx;
+  uint32_t out[MAX_OUTPUTS];
+  const char *names[MAX_OUTPUTS];
+  if (n->output_count > MAX_OUTPUTS) return tni_fail(ctx, f->err, TN_E_UNSUPPORTED, "graph", n->name, "too many outputs");
+  for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
+  if (n->op) {
+    tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs, n->output_count,
+                                  names, out, f->err);
+    if (status != TN_OK) return status;
+  } else {
+    const tn_func *func = n->call;
+    if (f->copy.to != f->copy.from->program) {
+      tn_func *clone = tni_func_clone(&f->copy.to->region, func, f->copy.to);
+      if (!clone) return tni_fail_nomem(f->err);
+      tn_status status = tni_program_add(f->copy.to, clone, f->err);
+      if (status != TN_OK) return status;
+      func = clone;
+    }
+    for (uint32_t i = 0; i < n->output_count; i++) {
+      const tni_gvalue *v = &f->copy.from->values[n->outputs[i]];
+      out[i] = tni_g_value(f->copy.b, v->name, v->type, v->rank, v->shape);
+    }
+    tni_g_call(f->copy.b, func, n->name, n->input_count, inputs, n->output_count, out);
+  }
+  for (uint32_t i = 0; i < n->output_count; i++) f->copy.map[n->outputs[i]] = out[i];
+  return tni_gbuilder_check(f->copy.b, f->err);
+}
+
+static tn_status visit_node(folder *f, const tni_gnode *n) {
+  tn_context *ctx = f->copy.to->ctx;
+  bool folded = false;
+  uint32_t *inputs = tni_alloc(ctx, (n->input_count + 1) * sizeof *inputs);
+  if (!inputs) return tni_fail_nomem(f->err);
+  tn_status status = map_inputs(f, n, inputs);
+  bool identity = n->op && strcmp(n->op->name, "identity") == 0 && !is_output(f->copy.from, n->outputs[0]);
+  if (status == TN_OK && identity) {
+    f->copy.map[n->outputs[0]] = inputs[0];
+    folded = true;
+  } else if (status == TN_OK && n->op && n->op->kind != TNI_GOP_VIEW && can_fold(f, n, inputs)) {
+    status = fold_node(f, n, inputs, &folded);
+  }
+  if (status == TN_OK && !folded) status = keep_node(f, n, inputs); /* the builder makes views of constants constants */
+  tni_free(ctx, inputs, (n->input_count + 1) * sizeof *inputs);
+  return status;
+}
+
+tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator *evaluator, const tn_graph **out,
+                         tn_error **err) {
+  tn_context *ctx = to->ctx;
+  folder f = {.evaluator = evaluator, .err = err};
+  *out = NULL;
+  if (err) *err = NULL;
+  tn_status status = tni_gcopy_begin(&f.copy, g, to, err);
+  if (status != TN_OK) return status;
+  bool *live = tni_alloc(ctx, g->node_count + 1);
+  uint32_t *scratch = tni_alloc(ctx, (g->value_count + 1) * sizeof *scratch);
+  if (live && scratch) tni_graph_live_nodes(g, scratch, live);
+  else status = tni_fail_nomem(err);
+  for (uint32_t i = 0; status == TN_OK && i < g->node_count; i++)
+    if (live[i]) status = visit_node(&f, &g->nodes[i]);
+  if (status == TN_OK) status = tni_gcopy_finish(&f.copy, out, err);
+  tni_free(ctx, live, g->node_count + 1);
+  tni_free(ctx, scratch, (g->value_count + 1) * sizeof *scratch);
+  tni_gcopy_end(&f.copy);
+  return status;
+}

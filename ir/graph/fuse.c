@@ -1,0 +1,447 @@
+/* fuse.c -- nodes into calls of tensor functions.
+ *
+ *     a = conv(x, w); b = add(a, bias); c = relu(b)   ->   c = fused_conv_add_relu(x, w, bias)
+ *
+ * Nodes are put into groups in order: a pointwise node joins the latest group among its producers, if its shape is that of
+ * the group; every other node starts a group. Since a node only joins the latest, groups run in the order in which they
+ * began. A group is then cut so that of each piece only the last value is used outside: one function, one output.
+ *
+ * Each piece becomes a function: the definitions of its nodes one after the other, values inside as buffers. Pieces whose
+ * functions print alike share one. Views stay nodes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "ops.h"
+
+enum { NO_GROUP = 0xffffffffu, MAX_GROUP = 48, MAX_NAME = 60 };
+
+typedef struct group {
+  uint32_t first, count; /* into fuser.members */
+  uint32_t shape_of;     /* the value whose shape all members have */
+  bool closed;
+} group;
+
+/* Functions made so far, by their text without the name. */
+typedef struct made_func {
+  char *text;
+  size_t size;
+  const tn_func *func;
+} made_func;
+
+typedef struct fuser {
+  tn_context *ctx;
+  const tn_graph *g;
+  tni_gcopy copy;
+  tn_error **err;
+  tni_arena arena;
+  bool *live;
+  uint32_t *scratch;
+  uint32_t *group_of; /* per node */
+  uint32_t *maker;    /* per value: its node, or NO_GROUP */
+  uint32_t *last_use; /* per value: the last node that reads it; node_count for outputs of the graph */
+  group *groups;
+  uint32_t group_count;
+  uint32_t *members; /* nodes, group by group */
+  made_func *made;
+  size_t made_count, made_capacity;
+} fuser;
+
+/* ---- groups ------------------------------------------------------------------------------------------------------------ */
+
+static bool same_shape(const tn_graph *g, uint32_t a, uint32_t b) {
+  const tni_gvalue *x = &g->values[a], *y = &g->values[b];
+  return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof(int64_t) * (size_t)x->rank) == 0;
+}
+
+/* The latest group among the makers of the node's inputs, seen through views. *direct: the node reads values of that group,
+ * and none of its values through a view. */
+static uint32_t latest_group(const fuser *f, const tni_gnode *n, bool *direct) {
+  uint32_t latest = NO_GROUP;
+  *direct = false;
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    uint32_t maker = n->inputs[i] == TNI_NO_VALUE ? NO_GROUP : f->maker[n->inputs[i]];
+    if (maker == NO_GROUP || f->group_of[maker] == NO_GROUP) continue;
+    bool view = f->g->nodes[maker].op && f->g->nodes[maker].op->kind == TNI_GOP_VIEW;
+    uint32_t of = f->group_of[maker];
+    if (latest == NO_GROUP || of > latest) {
+      latest = of;
+      *direct = !view;
+    } else if (of == latest && view) {
+      *direct = false;
+    }
+  }
+  return latest;
+}
+
+/* A view counts as in the group of what it shows, for the order; it is no member. */
+static void place_view(fuser *f, uint32_t node) {
+  bool direct;
+  f->group_of[node] = latest_group(f, &f->g->nodes[node], &direct);
+}
+
+static void start_group(fuser *f, uint32_t node, bool closed) {
+  f->groups[f->group_count] = (group){.count = 1, .shape_of = f->g->nodes[node].outputs[0], .closed = closed};
+  f->group_of[node] = f->group_count++;
+}
+
+static void place_node(fuser *f, uint32_t i) {
+  const tni_gnode *n = &f->g->nodes[i];
+  if (n->op && n->op->kind == TNI_GOP_VIEW) {
+    place_view(f, i);
+    return;
+  }
+  bool direct;
+  uint32_t latest = n->op && n->op->kind == TNI_GOP_ELEMENTWISE ? latest_group(f, n, &direct) : NO_GROUP;
+  if (latest != NO_GROUP && direct && !f->groups[latest].closed && f->groups[latest].count < MAX_GROUP &&
+      same_shape(f->g, n->outputs[0], f->groups[latest].shape_of)) {
+    f->group_of[i] = latest;
+    f->groups[latest].count++;
+    return;
+  }
+  start_group(f, i, !n->op || n->op->kind == TNI_GOP_OPAQUE || n->output_count != 1);
+}
+
+static bool is_member(const fuser *f, uint32_t node) {
+  const tni_gop *op = f->g->nodes[node].op;
+  return f->live[node] && !(op && op->kind == TNI_GOP_VIEW);
+}
+
+static void collect_members(fuser *f) {
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < f->group_count; i++) {
+    f->groups[i].first = at;
+    at += f->groups[i].count;
+    f->groups[i].count = 0;
+  }
+  for (uint32_t i = 0; i < f->g->node_count; i++)
+    if (is_member(f, i)) {
+      group *p = &f->groups[f->group_of[i]];
+      f->members[p->first + p->count++] = i;
+    }
+}
+
+/* ---- one function ---------------------------------------------------------------------------------------------------------- */
+
+/* A piece of a group: members[first .. first + count), one output. */
+typedef struct piece {
+  const uint32_t *nodes;
+  uint32_t count;
+} piece;
+
+static bool is_inside(const fuser *f, const piece *p, uint32_t value) {
+  uint32_t maker = f->maker[value];
+  for (uint32_t i = 0; i < p->count; i++)
+    if (p->nodes[i] == maker) return true;
+  return false;
+}
+
+/* The values that the piece reads from outside, in order, each once; immediates are not read. */
+static uint32_t outside_values(const fuser *f, const piece *p, uint32_t *out) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < p->count; i++) {
+    const tni_gnode *n = &f->g->nodes[p->nodes[i]];
+    for (uint32_t k = 0; k < n->input_count; k++) {
+      uint32_t v = n->inputs[k];
+      if (v == TNI_NO_VALUE || is_inside(f, p, v) || tni_is_immediate(n->op, &f->g->values[v])) continue;
+      bool known = false;
+      for (uint32_t m = 0; m < count && !known; m++) known = out[m] == v;
+      if (!known) out[count++] = v;
+    }
+  }
+  return count;
+}
+
+static uint32_t input_total(const fuser *f, const piece *p) {
+  uint32_t total = 0;
+  for (uint32_t i = 0; i < p->count; i++) total += f->g->nodes[p->nodes[i]].input_count;
+  return total;
+}
+
+/* Buffers of a function under construction: parameters for outside[], then one per node of the piece. */
+typedef struct building {
+  tn_builder *b;
+  const piece *p;
+  const uint32_t *outside;
+  uint32_t outside_count;
+  const tn_buffer **params, **made;
+} building;
+
+static const tn_buffer *buffer_of(const fuser *f, const building *u, uint32_t value) {
+  for (uint32_t i = 0; i < u->outside_count; i++)
+    if (u->outside[i] == value) return u->params[i];
+  for (uint32_t i = 0; i < u->p->count; i++)
+    if (u->p->nodes[i] == f->maker[value]) return u->made[i];
+  return NULL;
+}
+
+static bool define_member(fuser *f, const building *u, uint32_t i) {
+  const tni_gnode *n = &f->g->nodes[u->p->nodes[i]];
+  const tn_buffer **in = TNI_NEW_ARRAY(&f->arena, const tn_buffer *, n->input_count);
+  const tni_gvalue **in_value = TNI_NEW_ARRAY(&f->arena, const tni_gvalue *, n->input_count);
+  const tni_gvalue *out_value = &f->g->values[n->outputs[0]];
+  if (!in || !in_value) return false;
+  for (uint32_t k = 0; k < n->input_count; k++) {
+    uint32_t v = n->inputs[k];
+    in_value[k] = v == TNI_NO_VALUE ? NULL : &f->g->values[v];
+    in[k] = v == TNI_NO_VALUE || tni_is_immediate(n->op, in_value[k]) ? NULL : buffer_of(f, u, v);
+  }
+  tni_define d = {u->b, n, in_value, &out_value, in, &u->made[i]};
+  return n->op->define(&d);
+}
+
+/* The piece as a function of `program`. */
+static tn_status build_function(fuser *f, tn_program *program, const char *name, const piece *p, const uint32_t *outside,
+                                uint32_t outside_count, const tn_func **out) {
+  building u = {NULL, p, outside, outside_count, TNI_NEW_ARRAY(&f->arena, const tn_buffer *, outside_count),
+                TNI_NEW_ARRAY(&f->arena, const tn_buffer *, p->count)};
+  if (!u.params || !u.made) return tni_fail_nomem(f->err);
+  tn_status status = tn_builder_create(program, name, &u.b, f->err);
+  if (status != TN_OK) return status;
+  for (uint32_t i = 0; i < outside_count; i++) {
+    const tni_gvalue *v = &f->g->values[outside[i]];
+    u.params[i] = tn_param(u.b, v->data ? "w" : "x", v->type, v->rank, v->shape);
+  }
+  for (uint32_t i = 0; i < p->count; i++) {
+    const tni_gnode *n = &f->g->nodes[p->nodes[i]];
+    const tni_gvalue *v = &f->g->values[n->outputs[0]];
+    if (i + 1 == p->count) u.made[i] = tn_param(u.b, "out", v->type, v->rank, v->shape);
+    else u.made[i] = tn_alloc(u.b, n->op->name, v->type, v->rank, v->shape);
+  }
+  bool defined = true;
+  for (uint32_t i = 0; i < p->count && defined; i++) defined = define_member(f, &u, i);
+  status = tn_builder_finish(u.b, out, f->err);
+  if (status != TN_OK || defined) return status;
+  if (f->arena.failed) return tni_fail_nomem(f->err);
+  return tni_fail(f->ctx, f->err, TN_E_UNSUPPORTED, "graph", f->g->nodes[p->nodes[0]].name, "no definition");
+}
+
+/* "fused_conv_add_relu": the operators in order, repeated ones once. */
+static void name_piece(const fuser *f, const piece *p, char name[MAX_NAME + 32]) {
+  size_t length = (size_t)snprintf(name, MAX_NAME, "fused");
+  const char *last = "";
+  bool cut = false;
+  for (uint32_t i = 0; i < p->count && !cut; i++) {
+    const char *op = f->g->nodes[p->nodes[i]].op->name;
+    if (strcmp(op, last) == 0) continue;
+    cut = length + strlen(op) + 8 > MAX_NAME;
+    length += (size_t)snprintf(name + length, MAX_NAME - length, "_%s", cut ? "etc" : op);
+    last = op;
+  }
+}
+
+/* ---- functions that print alike --------------------------------------------------------------------------------------------- */
+
+/* The text of the piece's function under a name that all pieces share. */
+static tn_status text_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, char **text, size_t *size) {
+  tn_program *scratch;
+  const tn_func *func;
+  *text = NULL;
+  tn_status status = tn_program_create(f->ctx, &scratch, f->err);
+  if (status != TN_OK) return status;
+  status = build_function(f, scratch, "f", p, outside, count, &func);
+  if (status == TN_OK) {
+    tni_text t;
+    tni_text_init(&t, f->ctx);
+    tni_print_func(&t, func, NULL);
+    *size = t.length;
+    *text = t.failed ? NULL : tni_text_block(f->ctx, t.data, t.length);
+    tni_text_destroy(&t);
+    if (!*text) status = tni_fail_nomem(f->err);
+  }
+  tn_program_destroy(scratch);
+  return status;
+}
+
+static void unique_name(fuser *f, const piece *p, char name[MAX_NAME + 32]) {
+  name_piece(f, p, name);
+  size_t length = strlen(name);
+  for (unsigned n = 2; tn_program_func(f->copy.to, name); n++) snprintf(name + length, 32, "_%u", n);
+}
+
+/* A function of the new program that does what the piece does. */
+static tn_status function_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, const tn_func **out) {
+  char *text, name[MAX_NAME + 32];
+  size_t size = 0;
+  void *made = f->made;
+  tn_status status = text_of(f, p, outside, count, &text, &size);
+  if (status != TN_OK) return status;
+  for (size_t i = 0; i < f->made_count; i++)
+    if (f->made[i].size == size && memcmp(f->made[i].text, text, size) == 0) {
+      *out = f->made[i].func;
+      tn_text_destroy(text);
+      return TN_OK;
+    }
+  unique_name(f, p, name);
+  status = build_function(f, f->copy.to, name, p, outside, count, out);
+  if (status == TN_OK && !tni_reserve(f->ctx, &made, &f->made_capacity, f->made_count + 1, sizeof *f->made))
+    status = tni_fail_nomem(f->err);
+  f->made = made;
+  if (status == TN_OK) f->made[f->made_count++] = (made_func){text, size, *out};
+  else tn_text_destroy(text);
+  return status;
+}
+
+/* ---- the new graph -------------------------------------------------------------------------------------------------------------- */
+
+static tn_status map_value(fuser *f, uint32_t old, uint32_t *out) {
+  *out = f->copy.map[old];
+  if (*out != TNI_NO_VALUE || !f->g->values[old].data) return TN_OK;
+  return tni_gcopy_const(&f->copy, old, out, f->err);
+}
+
+/* The value of a view, with the views below it: down to the first value that exists, then up again. */
+static tn_status emit_view(fuser *f, uint32_t value) {
+  uint32_t depth = 0;
+  for (uint32_t v = value; f->copy.map[v] == TNI_NO_VALUE && !f->g->values[v].data; v = f->g->nodes[f->maker[v]].inputs[0])
+    f->scratch[depth++] = v;
+  while (depth-- > 0) {
+    uint32_t v = f->scratch[depth], in;
+    const tni_gnode *n = &f->g->nodes[f->maker[v]];
+    const char *name = f->g->values[v].name;
+    tn_status status = map_value(f, n->inputs[0], &in);
+    if (status == TN_OK)
+      status = tni_g_node(f->copy.b, n->op, n->name, 1, &in, n->attr_count, n->attrs, 1, &name, &f->copy.map[v], f->err);
+    if (status != TN_OK) return status;
+  }
+  return TN_OK;
+}
+
+/* A value of the new graph for one of the old: a constant, a view made now, or what was there. */
+static tn_status need_value(fuser *f, uint32_t old, uint32_t *out) {
+  uint32_t maker = f->maker[old];
+  const tni_gop *op = maker == NO_GROUP ? NULL : f->g->nodes[maker].op;
+  if (f->copy.map[old] == TNI_NO_VALUE && op && op->kind == TNI_GOP_VIEW) {
+    tn_status status = emit_view(f, old);
+    if (status != TN_OK) return status;
+  }
+  return map_value(f, old, out);
+}
+
+static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last, const uint32_t *outside, uint32_t count) {
+  uint32_t *inputs = TNI_NEW_ARRAY(&f->arena, uint32_t, count), *outputs = TNI_NEW_ARRAY(&f->arena, uint32_t, last->output_count);
+  if (!inputs || !outputs) return tni_fail_nomem(f->err);
+  for (uint32_t i = 0; i < count; i++) {
+    if (outside[i] == TNI_NO_VALUE) return tni_fail(f->ctx, f->err, TN_E_INVALID, "graph", last->name, "a call lacks an input");
+    tn_status status = need_value(f, outside[i], &inputs[i]);
+    if (status != TN_OK) return status;
+  }
+  for (uint32_t i = 0; i < last->output_count; i++) {
+    const tni_gvalue *v = &f->g->values[last->outputs[i]];
+    outputs[i] = f->copy.map[last->outputs[i]] = tni_g_value(f->copy.b, v->name, v->type, v->rank, v->shape);
+  }
+  tni_g_call(f->copy.b, func, last->name, count, inputs, last->output_count, outputs);
+  return tni_gbuilder_check(f->copy.b, f->err);
+}
+
+static tn_status emit_piece(fuser *f, const piece *p) {
+  const tni_gnode *last = &f->g->nodes[p->nodes[p->count - 1]];
+  const tn_func *func = last->call;
+  if (!last->op) { /* a call stays as it is */
+    if (f->copy.to != f->g->program && !(func = tni_func_clone(&f->copy.to->region, func, f->copy.to)))
+      return tni_fail_nomem(f->err);
+    tn_status status = f->copy.to != f->g->program ? tni_program_add(f->copy.to, func, f->err) : TN_OK;
+    return status == TN_OK ? emit_call(f, func, last, last->inputs, last->input_count) : status;
+  }
+  if (last->output_count != 1) return tni_fail(f->ctx, f->err, TN_E_UNSUPPORTED, "graph", last->name, "more than one output");
+  uint32_t *outside = TNI_NEW_ARRAY(&f->arena, uint32_t, input_total(f, p));
+  if (!outside) return tni_fail_nomem(f->err);
+  uint32_t count = outside_values(f, p, outside);
+  tn_status status = function_of(f, p, outside, count, &func);
+  return status == TN_OK ? emit_call(f, func, last, outside, count) : status;
+}
+
+/* Is the value used by anybody but nodes[first .. end) of the group? */
+static bool escapes(const fuser *f, uint32_t value, const uint32_t *nodes, uint32_t count) {
+  for (uint32_t i = 0; i < f->g->output_count; i++)
+    if (f->g->outputs[i] == value) return true;
+  for (uint32_t i = f->maker[value] + 1; i <= f->last_use[value] && i < f->g->node_count; i++) {
+    const tni_gnode *n = &f->g->nodes[i];
+    bool own = false;
+    if (!f->live[i]) continue;
+    for (uint32_t k = 0; k < count && !own; k++) own = nodes[k] == i;
+    for (uint32_t k = 0; k < n->input_count && !own; k++)
+      if (n->inputs[k] == value) return true;
+  }
+  return false;
+}
+
+/* The longest piece that starts at nodes[0] and of which only the last value escapes. */
+static uint32_t piece_length(const fuser *f, const uint32_t *nodes, uint32_t count) {
+  for (uint32_t n = count; n > 1; n--) {
+    bool clean = true;
+    for (uint32_t i = 0; i + 1 < n && clean; i++) clean = !escapes(f, f->g->nodes[nodes[i]].outputs[0], nodes, n);
+    if (clean) return n;
+  }
+  return 1;
+}
+
+static tn_status emit_groups(fuser *f) {
+  for (uint32_t i = 0; i < f->group_count; i++) {
+    const group *p = &f->groups[i];
+    for (uint32_t at = 0; at < p->count;) {
+      piece part = {f->members + p->first + at, piece_length(f, f->members + p->first + at, p->count - at)};
+      tn_status status = emit_piece(f, &part);
+      if (status != TN_OK) return status;
+      at += part.count;
+    }
+  }
+  for (uint32_t i = 0; i < f->g->output_count; i++) {
+    uint32_t unused;
+    tn_status status = need_value(f, f->g->outputs[i], &unused);
+    if (status != TN_OK) return status;
+  }
+  return TN_OK;
+}
+
+/* ---- the pass ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool allocate(fuser *f) {
+  const tn_graph *g = f->g;
+  f->live = TNI_NEW_ARRAY(&f->arena, bool, g->node_count);
+  f->scratch = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
+  f->group_of = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
+  f->maker = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
+  f->last_use = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
+  f->groups = TNI_NEW_ARRAY(&f->arena, group, g->node_count);
+  f->members = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
+  return !f->arena.failed;
+}
+
+static void index_values(fuser *f) {
+  const tn_graph *g = f->g;
+  memset(f->maker, 0xff, g->value_count * sizeof *f->maker);
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *n = &g->nodes[i];
+    f->group_of[i] = NO_GROUP;
+    for (uint32_t k = 0; k < n->output_count; k++)
+      if (n->outputs[k] != TNI_NO_VALUE) f->maker[n->outputs[k]] = i;
+    for (uint32_t k = 0; k < n->input_count; k++)
+      if (n->inputs[k] != TNI_NO_VALUE) f->last_use[n->inputs[k]] = i;
+  }
+}
+
+tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+  fuser f = {.ctx = to->ctx, .g = g, .err = err};
+  *out = NULL;
+  if (err) *err = NULL;
+  tn_status status = tni_gcopy_begin(&f.copy, g, to, err);
+  if (status != TN_OK) return status;
+  tni_arena_init(&f.arena, f.ctx);
+  if (!allocate(&f)) status = tni_fail_nomem(err);
+  if (status == TN_OK) {
+    index_values(&f);
+    tni_graph_live_nodes(g, f.scratch, f.live);
+    for (uint32_t i = 0; i < g->node_count; i++)
+      if (f.live[i]) place_node(&f, i);
+    collect_members(&f);
+    status = emit_groups(&f);
+  }
+  if (status == TN_OK) status = tni_gcopy_finish(&f.copy, out, err);
+  for (size_t i = 0; i < f.made_count; i++) tn_text_destroy(f.made[i].text);
+  tni_free(f.ctx, f.made, f.made_capacity * sizeof *f.made);
+  tni_arena_destroy(&f.arena);
+  tni_gcopy_end(&f.copy);
+  return status;
+}

@@ -1,0 +1,186 @@
+/* graph.h -- the directory board of ir/graph/: graph functions, their operators, target-independent passes.
+ *
+ * A graph is arrays of values and nodes in topological order, in a region of the program. Shapes are constants (open
+ * dimensions are bound at import). A node is a graph operator with attributes, or a call of a tensor function. Passes
+ * make a new graph; graphs are not changed.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_GRAPH_H
+#define TNI_GRAPH_H
+
+#include "ir.h"
+#include "tenon/graph.h"
+
+typedef struct tni_gop tni_gop;
+
+enum { TNI_NO_VALUE = 0xffffffffu }; /* an optional input or output that is absent */
+
+typedef struct tni_gvalue {
+  const char *name; /* unique in the graph */
+  tn_type type;
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  const void *data; /* contents of a constant (compact, in a blob or arena of the program), else NULL */
+} tni_gvalue;
+
+enum tni_attr_kind { TNI_ATTR_INT, TNI_ATTR_FLOAT, TNI_ATTR_INTS, TNI_ATTR_FLOATS, TNI_ATTR_STRING };
+typedef struct tni_attr {
+  const char *name;
+  enum tni_attr_kind kind;
+  int64_t i;
+  double f;
+  int32_t count; /* of ints or floats */
+  const int64_t *ints;
+  const double *floats;
+  const char *string;
+} tni_attr;
+
+typedef struct tni_gnode {
+  const char *name;  /* of the source, for errors and profiles */
+  const tni_gop *op; /* or NULL: call */
+  const tn_func *call; /* parameters: inputs in order, then outputs; all buffers */
+  uint32_t input_count, output_count;
+  const uint32_t *inputs, *outputs; /* values; TNI_NO_VALUE where optional and absent */
+  uint32_t attr_count;
+  const tni_attr *attrs;
+} tni_gnode;
+
+struct tn_graph {
+  const char *name;
+  tn_program *program;
+  uint32_t value_count, node_count, input_count, output_count;
+  const tni_gvalue *values;
+  const tni_gnode *nodes;
+  const uint32_t *inputs, *outputs;
+};
+
+/* ---- op.c and the table of ops_*.c ----------------------------------------------------------------------------- */
+
+/* What an operator sees while its output types and shapes are inferred. Values whose contents are known give them. */
+typedef struct tni_infer {
+  tn_context *ctx;
+  tni_arena *arena; /* for contents of outputs that are known without running anything */
+  const tni_gnode *node;
+  const tni_gvalue *const *in; /* NULL where absent */
+  tni_gvalue *out;             /* to fill: type, rank, shape; data if its contents are known */
+  char reason[256];            /* why it is refused */
+} tni_infer;
+
+/* What it sees while it is defined as blocks of one tensor function. */
+typedef struct tni_define {
+  tn_builder *b;
+  const tni_gnode *node;
+  const tni_gvalue *const *in_value;
+  const tni_gvalue *const *out_value;
+  const tn_buffer *const *in; /* NULL where absent, or where the contents are only read at compile time */
+  const tn_buffer *const *out;
+} tni_define;
+
+/* How fusion may treat it. ELEMENTWISE: one block, each output element from the input elements at the same place (with
+ * broadcasting): may be the epilogue of a producer of the same shape. INJECTIVE: one block, each output element from input
+ * elements at an index of its own (transpose, slice, pad, gather): starts a group, an epilogue may follow. REDUCTION: has a
+ * reduce block; an epilogue may follow. VIEW: the same elements in the same order under another shape. OPAQUE: alone. */
+enum tni_gkind { TNI_GOP_ELEMENTWISE, TNI_GOP_INJECTIVE, TNI_GOP_REDUCTION, TNI_GOP_VIEW, TNI_GOP_OPAQUE };
+
+/* One row of the operator table. */
+struct tni_gop {
+  const char *name; /* the canonical name, lower case with underscores: "conv", "global_average_pool" */
+  enum tni_gkind kind;
+  uint8_t min_inputs, max_inputs, outputs; /* max_inputs 255: any number */
+  const char *attrs;                       /* what it may carry: "axis:i perm:I"; kinds i f I F s as tni_attr_kind */
+  bool (*infer)(tni_infer *x);             /* false: x->reason says why */
+  bool (*define)(tni_define *d);           /* false: not definable (the builder's error or none) */
+  const char *meaning;
+};
+const tni_gop *tni_gop_find(const char *name);
+size_t tni_gop_count(void);
+const tni_gop *tni_gop_at(size_t i);
+
+/* Attribute access with defaults, for infer and define. */
+int64_t tni_attr_int(const tni_gnode *node, const char *name, int64_t otherwise);
+double tni_attr_float(const tni_gnode *node, const char *name, double otherwise);
+/* The list (count in *count), or NULL when absent. */
+const int64_t *tni_attr_ints(const tni_gnode *node, const char *name, int32_t *count);
+const char *tni_attr_string(const tni_gnode *node, const char *name, const char *otherwise);
+/* The kind letter that the operator's row gives the attribute of that name, or 0. */
+char tni_gop_attr_kind(const tni_gop *op, const char *name, size_t length);
+
+/* ---- define.c: one node as a tensor function ------------------------------------------------------------------- */
+
+/* Is the value a constant of one element that an operator of this kind takes as an immediate number? */
+bool tni_is_immediate(const tni_gop *op, const tni_gvalue *value);
+/* Runs one operator on constants: in[i]->data are the inputs (NULL where absent), out_data[i] has room for output i. */
+tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
+                             const tni_evaluator *evaluator, void *const *out_data, tn_error **err);
+/* Bytes of a value; false when that overflows or is over the limit of tensors. */
+bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes);
+static inline int64_t tni_gvalue_numel(const tni_gvalue *v) {
+  int64_t n = 1;
+  for (int32_t i = 0; i < v->rank; i++) n *= v->shape[i];
+  return n;
+}
+
+/* ---- build.c --------------------------------------------------------------------------------------------------- */
+
+/* Makes a graph: values and nodes in any amount, shapes inferred as nodes are added. Errors are sticky. */
+typedef struct tni_gbuilder tni_gbuilder;
+tn_status tni_gbuilder_create(tn_program *program, const char *name, tni_gbuilder **out, tn_error **err);
+void tni_gbuilder_destroy(tni_gbuilder *b);
+/* The sticky error, if there is one (it is given once). */
+tn_status tni_gbuilder_check(tni_gbuilder *b, tn_error **err);
+uint32_t tni_g_input(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
+/* `data` must live as long as the program. */
+uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape, const void *data);
+/* Adds a node and infers its outputs; out[] receives the values (output_count of them; may name fewer than the operator has).
+ * `node_name` and output names may be NULL: made up. Small integer results whose inputs are all known (shape arithmetic) are
+ * computed at once. TN_E_INVALID with the operator's reason, place = the node. */
+tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count, const uint32_t *inputs,
+                     uint32_t attr_count, const tni_attr *attrs, uint32_t output_count, const char *const *output_names,
+                     uint32_t *out, tn_error **err);
+uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name, uint32_t input_count,
+                    const uint32_t *inputs, uint32_t output_count, const uint32_t *outputs);
+/* A value made by nobody yet, for tni_g_call. */
+uint32_t tni_g_value(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
+const tni_gvalue *tni_g_get(const tni_gbuilder *b, uint32_t value); /* until the next addition */
+void tni_g_output(tni_gbuilder *b, uint32_t value);
+/* Adds the graph to its program (in the place of one of that name) and destroys the builder, also on failure. */
+tn_status tni_gbuilder_finish(tni_gbuilder *b, const tn_graph **out, tn_error **err);
+
+/* ---- passes: each makes a new graph in the program `to` (which may be the graph's own) ---------------------------- */
+
+/* copy.c: what passes share when they carry values over: map[i] is the new value of old value i, TNI_NO_VALUE as long as it
+ * has none. Names are kept. Contents that live in the old program's blobs or arena stay alive with the new one. */
+typedef struct tni_gcopy {
+  const tn_graph *from;
+  tn_program *to;
+  tni_gbuilder *b;
+  uint32_t *map;
+} tni_gcopy;
+tn_status tni_gcopy_begin(tni_gcopy *c, const tn_graph *from, tn_program *to, tn_error **err); /* adds the inputs */
+void tni_gcopy_end(tni_gcopy *c); /* frees; the builder too unless tni_gcopy_finish took it */
+/* The new value of an old constant, added on first use. */
+tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error **err);
+/* Adds the outputs and finishes the graph. */
+tn_status tni_gcopy_finish(tni_gcopy *c, const tn_graph **out, tn_error **err);
+/* live[i] is set for the nodes that an output depends on. */
+void tni_graph_live_nodes(const tn_graph *g, uint32_t *scratch, bool *live);
+
+/* fold.c: nodes whose inputs are all constants become constants, by the evaluator; nodes whose results nobody uses go; views of
+ * constants and identities vanish. */
+tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator *evaluator, const tn_graph **out,
+                         tn_error **err);
+/* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
+ * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Views
+ * stay nodes without code (the plan makes them one buffer). */
+tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such
+ * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays
+ * live in `arena`. */
+tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants, tn_error **err);
+
+/* ---- print.c --------------------------------------------------------------------------------------------------- */
+
+void tni_graph_print(tni_text *out, const tn_graph *g);
+
+#endif

@@ -1,0 +1,177 @@
+/* ops.h -- the table of graph operators, and what their definitions share.
+ *
+ * One row is one operator: its spelling is the canonical name, and the suffix of its tni_define_NAME. Two operators with the
+ * same shape rule share a tni_infer_RULE.
+ *
+ * Pointwise operators are given by the value of one element (ops_elementwise.c); inputs are broadcast. All others write
+ * their blocks themselves.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_GRAPH_OPS_H
+#define TNI_GRAPH_OPS_H
+
+#include "graph.h"
+
+/* clang-format off */
+/* OP(name, least inputs, most inputs, shape rule, attributes, meaning) */
+#define TNI_POINTWISE_OPS(OP) \
+  OP(abs,              1, 1, number,  "",                "|x|") \
+  OP(neg,              1, 1, number,  "",                "-x") \
+  OP(sign,             1, 1, number,  "",                "-1, 0 or 1") \
+  OP(relu,             1, 1, number,  "",                "max(x, 0)") \
+  OP(sqrt,             1, 1, real,    "",                "square root") \
+  OP(reciprocal,       1, 1, real,    "",                "1 / x") \
+  OP(exp,              1, 1, real,    "",                "e to the x") \
+  OP(log,              1, 1, real,    "",                "natural logarithm") \
+  OP(sin,              1, 1, real,    "",                "sine") \
+  OP(cos,              1, 1, real,    "",                "cosine") \
+  OP(tan,              1, 1, real,    "",                "sin(x) / cos(x)") \
+  OP(sinh,             1, 1, real,    "",                "(exp(x) - exp(-x)) / 2") \
+  OP(cosh,             1, 1, real,    "",                "(exp(x) + exp(-x)) / 2") \
+  OP(tanh,             1, 1, real,    "",                "hyperbolic tangent") \
+  OP(erf,              1, 1, real,    "",                "error function") \
+  OP(sigmoid,          1, 1, real,    "",                "1 / (1 + exp(-x))") \
+  OP(floor,            1, 1, real,    "",                "towards minus infinity") \
+  OP(ceil,             1, 1, real,    "",                "towards plus infinity") \
+  OP(round,            1, 1, real,    "",                "to nearest, ties to even") \
+  OP(leaky_relu,       1, 1, real,    "alpha:f",         "x >= 0 ? x : alpha * x") \
+  OP(thresholded_relu, 1, 1, real,    "alpha:f",         "x > alpha ? x : 0") \
+  OP(elu,              1, 1, real,    "alpha:f",         "x >= 0 ? x : alpha * (exp(x) - 1)") \
+  OP(celu,             1, 1, real,    "alpha:f",         "max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)") \
+  OP(selu,             1, 1, real,    "alpha:f gamma:f", "gamma * (x > 0 ? x : alpha * (exp(x) - 1))") \
+  OP(hard_sigmoid,     1, 1, real,    "alpha:f beta:f",  "max(0, min(1, alpha * x + beta))") \
+  OP(hard_swish,       1, 1, real,    "",                "x * max(0, min(1, x / 6 + 0.5))") \
+  OP(gelu,             1, 1, real,    "approximate:s",   "x * (1 + erf(x / sqrt(2))) / 2, or its tanh form") \
+  OP(softplus,         1, 1, real,    "",                "log(1 + exp(x))") \
+  OP(softsign,         1, 1, real,    "",                "x / (1 + |x|)") \
+  OP(mish,             1, 1, real,    "",                "x * tanh(softplus(x))") \
+  OP(swish,            1, 1, real,    "alpha:f",         "x * sigmoid(alpha * x)") \
+  OP(shrink,           1, 1, real,    "lambd:f bias:f",  "x < -lambd ? x + bias : x > lambd ? x - bias : 0") \
+  OP(clip,             1, 3, number,  "",                "min(max(x, low), high)") \
+  OP(cast,             1, 1, cast,    "to:s",            "another type") \
+  OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
+  OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \
+  OP(not,              1, 1, logic,   "",                "logical not") \
+  OP(and,              2, 2, logic,   "",                "logical and") \
+  OP(or,               2, 2, logic,   "",                "logical or") \
+  OP(xor,              2, 2, logic,   "",                "logical exclusive or") \
+  OP(bitwise_not,      1, 1, bits,    "",                "complement") \
+  OP(bitwise_and,      2, 2, bits,    "",                "bitwise and") \
+  OP(bitwise_or,       2, 2, bits,    "",                "bitwise or") \
+  OP(bitwise_xor,      2, 2, bits,    "",                "bitwise exclusive or") \
+  OP(bit_shift,        2, 2, bits,    "direction:s",     "x << y or x >> y") \
+  OP(add,              2, 2, number,  "",                "x + y") \
+  OP(sub,              2, 2, number,  "",                "x - y") \
+  OP(mul,              2, 2, number,  "",                "x * y") \
+  OP(div,              2, 2, number,  "",                "x / y; integers truncate") \
+  OP(mod,              2, 2, number,  "fmod:i",          "x mod y; the sign of y, or with fmod of x") \
+  OP(min,              2, 2, number,  "",                "the smaller") \
+  OP(max,              2, 2, number,  "",                "the larger") \
+  OP(pow,              2, 2, pow,     "",                "x to the y, of x's type") \
+  OP(prelu,            2, 2, number,  "",                "x >= 0 ? x : slope * x") \
+  OP(equal,            2, 2, compare, "",                "x == y") \
+  OP(less,             2, 2, compare, "",                "x < y") \
+  OP(less_or_equal,    2, 2, compare, "",                "x <= y") \
+  OP(greater,          2, 2, compare, "",                "x > y") \
+  OP(greater_or_equal, 2, 2, compare, "",                "x >= y") \
+  OP(where,            3, 3, where,   "",                "c ? x : y")
+
+/* OP(name, kind, least inputs, most inputs, shape rule, attributes, meaning) */
+#define TNI_BLOCK_OPS(OP) \
+  OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I", "convolution (n, c, space)") \
+  OP(conv_transpose,   REDUCTION, 2, 3, conv_transpose, "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I", "its gradient") \
+  OP(matmul,           REDUCTION, 2, 2, matmul,    "",                  "matrix product, batches broadcast") \
+  OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window") \
+  OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window") \
+  OP(reduce_sum,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "sum") \
+  OP(reduce_mean,      REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "mean") \
+  OP(reduce_max,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "largest") \
+  OP(reduce_min,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "smallest") \
+  OP(reduce_prod,      REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "product") \
+  OP(reduce_l1,        REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "sum of |x|") \
+  OP(reduce_l2,        REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "square root of the sum of squares") \
+  OP(reduce_sum_square, REDUCTION, 1, 1, reduce,   "axes:I keepdims:i", "sum of squares") \
+  OP(reduce_log_sum,   REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "log of the sum") \
+  OP(reduce_log_sum_exp, REDUCTION, 1, 1, reduce,  "axes:I keepdims:i", "log of the sum of exp(x)") \
+  OP(arg_max,          REDUCTION, 1, 1, arg,       "axis:i keepdims:i select_last_index:i", "where the largest is") \
+  OP(arg_min,          REDUCTION, 1, 1, arg,       "axis:i keepdims:i select_last_index:i", "where the smallest is") \
+  OP(softmax,          REDUCTION, 1, 1, axis,      "axis:i",            "exp(x) over its sum along one axis") \
+  OP(log_softmax,      REDUCTION, 1, 1, axis,      "axis:i",            "log of softmax") \
+  OP(layer_norm,       REDUCTION, 1, 3, layer_norm, "axis:i epsilon:f", "(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from `axis`") \
+  OP(cum_sum,          REDUCTION, 1, 1, cum_sum,   "axis:i exclusive:i reverse:i", "running sum along an axis") \
+  OP(identity,         VIEW,      1, 1, identity,  "",                  "x") \
+  OP(reshape,          VIEW,      1, 1, reshape,   "shape:I",           "the same elements under another shape") \
+  OP(transpose,        INJECTIVE, 1, 1, transpose, "perm:I",            "axes in another order") \
+  OP(slice,            INJECTIVE, 1, 1, slice,     "axes:I ends:I starts:I steps:I", "every step-th element of a range") \
+  OP(pad,              INJECTIVE, 1, 1, pad,       "mode:s pads:I value:f", "more elements at the borders") \
+  OP(expand,           INJECTIVE, 1, 1, expand,    "shape:I",           "broadcast to a shape") \
+  OP(tile,             INJECTIVE, 1, 1, tile,      "repeats:I",         "repeated along each axis") \
+  OP(gather,           INJECTIVE, 2, 2, gather,    "axis:i",            "slices of x by index; 0 for an index out of range") \
+  OP(gather_elements,  INJECTIVE, 2, 2, gather_elements, "axis:i",      "elements of x by index; 0 for an index out of range") \
+  OP(gather_nd,        INJECTIVE, 2, 2, gather_nd, "batch_dims:i",      "slices of x by tuples of indices; 0 if out of range") \
+  OP(one_hot,          INJECTIVE, 2, 2, one_hot,   "axis:i depth:i",    "values[1] where the axis equals the index, else values[0]") \
+  OP(trilu,            INJECTIVE, 1, 1, trilu,     "k:i upper:i",       "the upper or lower triangle, 0 elsewhere") \
+  OP(resize,           INJECTIVE, 1, 1, resize,    "mode:s nearest:s coordinates:s scales:F shape:I", "sampled at another size") \
+  OP(concat,           OPAQUE,    1, 255, concat,  "axis:i",            "one behind the other along an axis")
+/* clang-format on */
+
+/* ---- shared by the infer functions (infer.c) ------------------------------------------------------------------- */
+
+/* Writes the reason, gives false. */
+bool tni_refuse(tni_infer *x, const char *format, ...) TN_PRINTF(2, 3);
+/* Counts a negative axis from the end; false (refused) when it is outside -rank..rank. */
+bool tni_infer_axis_of(tni_infer *x, int64_t axis, int32_t rank, int32_t *out);
+/* Marks the axes of a list; refuses duplicates and ones out of range. NULL list: all. */
+bool tni_axis_set(tni_infer *x, const int64_t *axes, int32_t count, int32_t rank, bool set[TN_MAX_RANK]);
+/* *shape := the broadcast of both; false when they do not fit. */
+bool tni_broadcast_shape(int32_t *rank, int64_t *shape, int32_t other_rank, const int64_t *other);
+int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank); /* of a node that was inferred */
+
+#define TNI_INFER_PROTOTYPE(rule) bool tni_infer_##rule(tni_infer *x);
+#define TNI_INFER_RULES(RULE) \
+  RULE(number) RULE(real) RULE(cast) RULE(test) RULE(logic) RULE(bits) RULE(pow) RULE(compare) RULE(where) \
+  RULE(conv) RULE(conv_transpose) RULE(matmul) RULE(pool) RULE(reduce) RULE(arg) RULE(axis) RULE(layer_norm) \
+  RULE(cum_sum) RULE(identity) RULE(reshape) RULE(transpose) RULE(slice) RULE(pad) RULE(expand) RULE(tile) \
+  RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat)
+TNI_INFER_RULES(TNI_INFER_PROTOTYPE)
+
+#define TNI_DEFINE_POINTWISE(name, least, most, rule, attrs, meaning) bool tni_define_##name(tni_define *d);
+#define TNI_DEFINE_BLOCKS(name, kind, least, most, rule, attrs, meaning) bool tni_define_##name(tni_define *d);
+TNI_POINTWISE_OPS(TNI_DEFINE_POINTWISE)
+TNI_BLOCK_OPS(TNI_DEFINE_BLOCKS)
+
+/* ---- shared by the define functions (define.c) ----------------------------------------------------------------- */
+
+/* A number of any type. */
+const tn_expr *tni_number(tn_builder *b, tn_type type, double value);
+/* The type that sums of `type` are kept in: f32 for f16 and bf16, else itself. */
+tn_type tni_sum_type(tn_type type);
+/* One axis per dimension, named i0, i1, ... */
+void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes);
+/* Input i at `axes` of a space of `rank` dimensions, broadcast from the right; an immediate number where it is one. */
+const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn_expr *const *axes);
+/* x is inside 0..extent; for a constant extent. */
+const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent);
+/* a && b, NULL standing for true. */
+const tn_expr *tni_both(tn_builder *b, const tn_expr *x, const tn_expr *y);
+
+/* ---- windows of convolutions and pools (window.c) -------------------------------------------------------------- */
+
+enum { TNI_MAX_SPACE = TN_MAX_RANK - 2 };
+
+/* A window sliding over `dims` dimensions. `padded` is what of the padded input the windows touch. */
+typedef struct tni_window {
+  int32_t dims;
+  bool needs_padding; /* some window leaves the input */
+  int64_t in[TNI_MAX_SPACE], kernel[TNI_MAX_SPACE], stride[TNI_MAX_SPACE], dilation[TNI_MAX_SPACE];
+  int64_t begin[TNI_MAX_SPACE], end[TNI_MAX_SPACE], out[TNI_MAX_SPACE], padded[TNI_MAX_SPACE];
+} tni_window;
+/* Reads strides, dilations, pads, auto_pad and ceil_mode. `kernel` NULL: kernel_shape. False with the reason. */
+bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
+                   char reason[256]);
+/* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` around it, or the input itself when
+ * no window leaves it. */
+const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside);
+
+#endif

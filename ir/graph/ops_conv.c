@@ -1,0 +1,205 @@
+/* ops_conv.c -- convolutions over (n, c, space...) with weights (m, c / group, taps...).
+ *
+ *     pad:    p[n, c, y...]  = x[n, c, y - begin...]                      only if a window leaves the input
+ *     conv:   a[n, m, o...]  = sum over c, t...  p[n, first(m) + c, o * stride + t * dilation...] * w[m, c, t...]
+ *     bias:   out[n, m, o...] = a[n, m, o...] + bias[m]                   only if there is one
+ *
+ * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ops.h"
+
+/* Types, ranks and groups. On success *groups > 0 divides the channels as it must. */
+static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
+  const tni_gvalue *in = x->in[0], *w = x->in[1], *bias = x->node->input_count > 2 ? x->in[2] : NULL;
+  if (!tni_type_is_float(in->type) || w->type != in->type) return tni_refuse(x, "input and weights need one floating-point type");
+  if (in->rank < 3 || w->rank != in->rank)
+    return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
+  int64_t g = *groups = tni_attr_int(x->node, "group", 1);
+  if (g < 1 || g > in->shape[1] || in->shape[1] % g || w->shape[0] % g) return tni_refuse(x, "%lld groups do not divide the channels", (long long)g);
+  int64_t reads = transposed ? w->shape[0] : w->shape[1] * g;
+  if (reads != in->shape[1])
+    return tni_refuse(x, "%lld channels, but weights for %lld", (long long)in->shape[1], (long long)reads);
+  int64_t channels = transposed ? w->shape[1] * g : w->shape[0];
+  if (bias && (bias->type != in->type || bias->rank != 1 || bias->shape[0] != channels))
+    return tni_refuse(x, "the bias is not one number per output channel");
+  x->out->type = in->type;
+  x->out->rank = in->rank;
+  x->out->shape[0] = in->shape[0];
+  x->out->shape[1] = channels;
+  return true;
+}
+
+bool tni_infer_conv(tni_infer *x) {
+  int64_t groups;
+  tni_window w;
+  if (!check_operands(x, false, &groups)) return false;
+  int32_t dims = x->in[0]->rank - 2;
+  if (!tni_window_of(x->node, dims, x->in[0]->shape + 2, x->in[1]->shape + 2, &w, x->reason)) return false;
+  memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)dims);
+  tni_gvalue padded = *x->in[0];
+  size_t bytes;
+  memcpy(padded.shape + 2, w.padded, sizeof(int64_t) * (size_t)dims);
+  return tni_gvalue_bytes(x->ctx, &padded, &bytes) || tni_refuse(x, "the padded input is too big");
+}
+
+static const char *const space_names[TNI_MAX_SPACE] = {"oh", "ow", "od", "o3", "o4", "o5"};
+static const char *const tap_names[TNI_MAX_SPACE] = {"kh", "kw", "kd", "k3", "k4", "k5"};
+
+/* Axes n, m, o... of the output, and c, t... of the sum. */
+typedef struct conv_axes {
+  const tn_expr *out[TN_MAX_RANK], *sum[TN_MAX_RANK];
+} conv_axes;
+
+static void make_axes(tni_define *d, int64_t channels, const int64_t *taps, conv_axes *a) {
+  const tni_gvalue *out = d->out_value[0];
+  for (int32_t i = 0; i < out->rank; i++)
+    a->out[i] = tn_axis(d->b, i == 0 ? "n" : i == 1 ? "oc" : space_names[i - 2], out->shape[i]);
+  a->sum[0] = tn_reduce_axis(d->b, "ic", channels);
+  for (int32_t i = 1; i < out->rank - 1; i++) a->sum[i] = tn_reduce_axis(d->b, tap_names[i - 1], taps[i - 1]);
+}
+
+/* The input channel of the output channel's group. */
+static const tn_expr *input_channel(tn_builder *b, const tn_expr *oc, const tn_expr *ic, int64_t groups, int64_t per_group_out,
+                                    int64_t per_group_in) {
+  if (groups == 1) return ic;
+  const tn_expr *group = per_group_out == 1 ? oc : tn_op2(b, TN_OP_floordiv, oc, tn_index(b, per_group_out));
+  return tn_add(b, tn_mul(b, group, tn_index(b, per_group_in)), ic);
+}
+
+/* acc[oc at 1] + bias, in the output's type. */
+static void define_bias(tni_define *d, const tn_buffer *acc) {
+  const tni_gvalue *out = d->out_value[0];
+  const tn_expr *axes[TN_MAX_RANK];
+  tni_axes(d->b, out->rank, out->shape, axes);
+  const tn_expr *value = tn_load(d->b, acc, axes, NULL);
+  if (d->node->input_count > 2 && d->in_value[2])
+    value = tn_add(d->b, value, tn_cast(d->b, tn_expr_type(value), tn_load(d->b, d->in[2], &axes[1], NULL)));
+  tn_compute(d->b, d->out[0], axes, tn_cast(d->b, out->type, value));
+}
+
+/* Where the sum goes: the output, or a buffer that define_bias reads. */
+static const tn_buffer *sum_buffer(tni_define *d) {
+  const tni_gvalue *out = d->out_value[0];
+  tn_type type = tni_sum_type(out->type);
+  bool direct = type == out->type && !(d->node->input_count > 2 && d->in_value[2]);
+  return direct ? d->out[0] : tn_alloc(d->b, "conv", type, out->rank, out->shape);
+}
+
+bool tni_define_conv(tni_define *d) {
+  const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
+  tn_builder *b = d->b;
+  char reason[256];
+  tni_window w;
+  int32_t dims = x->rank - 2;
+  if (!tni_window_of(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
+  int64_t groups = tni_attr_int(d->node, "group", 1);
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
+  const tn_buffer *acc = sum_buffer(d);
+  conv_axes a;
+  make_axes(d, weights->shape[1], weights->shape + 2, &a);
+  const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
+  from[0] = a.out[0];
+  from[1] = input_channel(b, a.out[1], a.sum[0], groups, weights->shape[0] / groups, weights->shape[1]);
+  tap[0] = a.out[1];
+  tap[1] = a.sum[0];
+  for (int32_t i = 0; i < dims; i++) {
+    const tn_expr *start = tn_mul(b, a.out[2 + i], tn_index(b, w.stride[i]));
+    from[2 + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
+    tap[2 + i] = a.sum[1 + i];
+  }
+  tn_type type = tni_sum_type(x->type);
+  tn_reduce(b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
+            tn_mul(b, tn_cast(b, type, tn_load(b, padded, from, NULL)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
+  if (acc != d->out[0]) define_bias(d, acc);
+  return true;
+}
+
+/* ---- transposed ------------------------------------------------------------------------------------------------- */
+
+enum { MAX_STEP = 1 << 30 };
+
+/* Geometry of the transposed convolution: out = stride * (in - 1) + output_padding + reach - begin - end. */
+static bool transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
+                              char reason[256]) {
+  static const char *const names[4] = {"strides", "dilations", "pads", "output_padding"};
+  const int64_t *list[4];
+  int32_t count[4], shape_count;
+  const int64_t *shape = tni_attr_ints(node, "output_shape", &shape_count);
+  memset(w, 0, sizeof *w);
+  w->dims = dims;
+  strcpy(reason, "a list of attributes has the wrong length or a number out of range");
+  for (int k = 0; k < 4; k++) {
+    list[k] = tni_attr_ints(node, names[k], &count[k]);
+    if (list[k] && count[k] != (k == 2 ? 2 * dims : dims)) return false;
+    for (int32_t i = 0; list[k] && i < count[k]; i++)
+      if (list[k][i] < (k < 2) || list[k][i] > MAX_STEP) return false;
+  }
+  if (shape && shape_count != dims) return false;
+  const char *mode = tni_attr_string(node, "auto_pad", "NOTSET");
+  bool same = strncmp(mode, "SAME_", 5) == 0;
+  for (int32_t i = 0; i < dims; i++) {
+    if (kernel[i] < 1 || kernel[i] > MAX_STEP || in[i] < 1 || in[i] > MAX_STEP) return false;
+    w->in[i] = in[i];
+    w->kernel[i] = kernel[i];
+    w->stride[i] = list[0] ? list[0][i] : 1;
+    w->dilation[i] = list[1] ? list[1][i] : 1;
+    int64_t full = w->stride[i] * (in[i] - 1) + (list[3] ? list[3][i] : 0) + w->dilation[i] * (kernel[i] - 1) + 1;
+    if (shape || same) {
+      w->out[i] = shape ? shape[i] : in[i] * w->stride[i];
+      if (w->out[i] < 1 || w->out[i] > (int64_t)1 << 40) return false;
+      int64_t total = full - w->out[i] > 0 ? full - w->out[i] : 0;
+      w->begin[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
+    } else {
+      bool padded = list[2] && strcmp(mode, "NOTSET") == 0;
+      w->begin[i] = padded ? list[2][i] : 0;
+      w->out[i] = full - w->begin[i] - (padded ? list[2][dims + i] : 0);
+      if (w->out[i] < 1) return false;
+    }
+  }
+  return true;
+}
+
+bool tni_infer_conv_transpose(tni_infer *x) {
+  int64_t groups;
+  tni_window w;
+  if (!check_operands(x, true, &groups)) return false;
+  int32_t dims = x->in[0]->rank - 2;
+  if (!transposed_window(x->node, dims, x->in[0]->shape + 2, x->in[1]->shape + 2, &w, x->reason)) return false;
+  memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)dims);
+  return true;
+}
+
+/* Tap t of output o reads input (o + begin - t * dilation) / stride, where that is a whole number inside. */
+bool tni_define_conv_transpose(tni_define *d) {
+  const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
+  tn_builder *b = d->b;
+  char reason[256];
+  tni_window w;
+  int32_t dims = x->rank - 2;
+  if (!transposed_window(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
+  int64_t groups = tni_attr_int(d->node, "group", 1), out_per_group = weights->shape[1], in_per_group = x->shape[1] / groups;
+  const tn_buffer *acc = sum_buffer(d);
+  conv_axes a;
+  make_axes(d, in_per_group, weights->shape + 2, &a);
+  const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK], *hit = NULL;
+  from[0] = a.out[0];
+  from[1] = tap[0] = input_channel(b, a.out[1], a.sum[0], groups, out_per_group, in_per_group);
+  tap[1] = groups == 1 ? a.out[1] : tn_op2(b, TN_OP_floormod, a.out[1], tn_index(b, out_per_group));
+  for (int32_t i = 0; i < dims; i++) {
+    const tn_expr *stride = tn_index(b, w.stride[i]);
+    const tn_expr *at = tn_sub(b, tn_add(b, a.out[2 + i], tn_index(b, w.begin[i])),
+                               tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
+    from[2 + i] = tn_op2(b, TN_OP_floordiv, at, stride);
+    tap[2 + i] = a.sum[1 + i];
+    hit = tni_both(b, hit, tni_inside(b, from[2 + i], w.in[i]));
+    if (w.stride[i] > 1)
+      hit = tni_both(b, hit, tn_op2(b, TN_OP_eq, tn_op2(b, TN_OP_floormod, at, stride), tn_index(b, 0)));
+  }
+  tn_type type = tni_sum_type(x->type);
+  tn_reduce(b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
+            tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], from, hit)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
+  if (acc != d->out[0]) define_bias(d, acc);
+  return true;
+}

@@ -1,0 +1,286 @@
+/* ops_elementwise.c -- pointwise operators: one block, each element from the elements at the same place.
+ *
+ *     out[i...] = value(in0[i...], in1[i...], ...)      inputs broadcast from the right
+ *
+ * A value_NAME below is the whole definition of operator NAME; its row is in ops.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+
+#include "ops.h"
+
+/* One element: the operands, already of the types that the shape rule asked for. */
+typedef struct element {
+  const tni_define *d;
+  tn_builder *b;
+  tn_type type; /* of the output */
+  const tn_expr *x, *y, *z;
+} element;
+
+/* ---- shape rules ------------------------------------------------------------------------------------------------ */
+
+enum { REAL = 1, INTEGER = 2, BOOL = 4 };
+
+static bool type_is_of(tn_type type, int classes) {
+  return ((classes & REAL) && tni_type_is_float(type)) || ((classes & INTEGER) && tni_type_is_int(type)) ||
+         ((classes & BOOL) && type == TN_BOOL);
+}
+
+static bool broadcast_inputs(tni_infer *x) {
+  x->out->rank = 0;
+  for (uint32_t i = 0; i < x->node->input_count; i++) {
+    if (!x->in[i]) continue;
+    if (tni_broadcast_shape(&x->out->rank, x->out->shape, x->in[i]->rank, x->in[i]->shape)) continue;
+    return tni_refuse(x, "the shape of input %u does not broadcast with the others", i);
+  }
+  return true;
+}
+
+/* All inputs from `first` on have one type of these classes; it becomes the output's. */
+static bool one_type(tni_infer *x, uint32_t first, int classes) {
+  char a[16], b[16];
+  x->out->type = x->in[first]->type;
+  if (!type_is_of(x->out->type, classes))
+    return tni_refuse(x, "an operand of type %s", tn_type_text(x->out->type, a));
+  for (uint32_t i = first; i < x->node->input_count; i++)
+    if (x->in[i] && x->in[i]->type != x->out->type)
+      return tni_refuse(x, "operands of types %s and %s", tn_type_text(x->out->type, a), tn_type_text(x->in[i]->type, b));
+  return true;
+}
+
+bool tni_infer_number(tni_infer *x) { return one_type(x, 0, REAL | INTEGER) && broadcast_inputs(x); }
+bool tni_infer_real(tni_infer *x) { return one_type(x, 0, REAL) && broadcast_inputs(x); }
+bool tni_infer_logic(tni_infer *x) { return one_type(x, 0, BOOL) && broadcast_inputs(x); }
+bool tni_infer_bits(tni_infer *x) { return one_type(x, 0, INTEGER) && broadcast_inputs(x); }
+
+bool tni_infer_test(tni_infer *x) {
+  if (!one_type(x, 0, REAL) || !broadcast_inputs(x)) return false;
+  x->out->type = TN_BOOL;
+  return true;
+}
+
+bool tni_infer_compare(tni_infer *x) {
+  if (!one_type(x, 0, REAL | INTEGER | BOOL) || !broadcast_inputs(x)) return false;
+  x->out->type = TN_BOOL;
+  return true;
+}
+
+bool tni_infer_where(tni_infer *x) {
+  if (x->in[0]->type != TN_BOOL) return tni_refuse(x, "the condition is not bool");
+  return one_type(x, 1, REAL | INTEGER | BOOL) && broadcast_inputs(x);
+}
+
+bool tni_infer_cast(tni_infer *x) {
+  const char *to = tni_attr_string(x->node, "to", "");
+  x->out->type = tni_type_parse(to, strlen(to));
+  if (!type_is_of(x->out->type, REAL | INTEGER | BOOL)) return tni_refuse(x, "no element type `%.32s`", to);
+  if (!type_is_of(x->in[0]->type, REAL | INTEGER | BOOL)) return tni_refuse(x, "the operand is not a number");
+  return broadcast_inputs(x);
+}
+
+bool tni_infer_pow(tni_infer *x) {
+  x->out->type = x->in[0]->type;
+  for (int i = 0; i < 2; i++)
+    if (!type_is_of(x->in[i]->type, REAL | INTEGER)) return tni_refuse(x, "operand %d is not a number", i);
+  return broadcast_inputs(x);
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+static const tn_expr *num(const element *e, double value) { return tni_number(e->b, tn_expr_type(e->x), value); }
+static const tn_expr *op1(const element *e, enum tn_op op, const tn_expr *x) { return tn_op1(e->b, op, x); }
+static const tn_expr *op2(const element *e, enum tn_op op, const tn_expr *x, const tn_expr *y) { return tn_op2(e->b, op, x, y); }
+static const tn_expr *pick(const element *e, const tn_expr *c, const tn_expr *x, const tn_expr *y) {
+  return tn_op3(e->b, TN_OP_select, c, x, y);
+}
+static const tn_expr *attr(const element *e, const char *name, double otherwise) {
+  return num(e, tni_attr_float(e->d->node, name, otherwise));
+}
+
+#define VALUE(name) static const tn_expr *value_##name(const element *e)
+
+VALUE(abs) { return op1(e, TN_OP_abs, e->x); }
+VALUE(neg) { return op1(e, TN_OP_neg, e->x); }
+VALUE(sqrt) { return op1(e, TN_OP_sqrt, e->x); }
+VALUE(exp) { return op1(e, TN_OP_exp, e->x); }
+VALUE(log) { return op1(e, TN_OP_log, e->x); }
+VALUE(sin) { return op1(e, TN_OP_sin, e->x); }
+VALUE(cos) { return op1(e, TN_OP_cos, e->x); }
+VALUE(tanh) { return op1(e, TN_OP_tanh, e->x); }
+VALUE(erf) { return op1(e, TN_OP_erf, e->x); }
+VALUE(sigmoid) { return op1(e, TN_OP_sigmoid, e->x); }
+VALUE(floor) { return op1(e, TN_OP_floor, e->x); }
+VALUE(ceil) { return op1(e, TN_OP_ceil, e->x); }
+VALUE(round) { return op1(e, TN_OP_round, e->x); }
+VALUE(not) { return op1(e, TN_OP_not, e->x); }
+VALUE(bitwise_not) { return op1(e, TN_OP_not, e->x); }
+VALUE(add) { return tn_add(e->b, e->x, e->y); }
+VALUE(sub) { return tn_sub(e->b, e->x, e->y); }
+VALUE(mul) { return tn_mul(e->b, e->x, e->y); }
+VALUE(div) { return tn_div(e->b, e->x, e->y); }
+VALUE(min) { return tn_min(e->b, e->x, e->y); }
+VALUE(max) { return tn_max(e->b, e->x, e->y); }
+VALUE(and) { return op2(e, TN_OP_and, e->x, e->y); }
+VALUE(or) { return op2(e, TN_OP_or, e->x, e->y); }
+VALUE(xor) { return op2(e, TN_OP_xor, e->x, e->y); }
+VALUE(bitwise_and) { return op2(e, TN_OP_and, e->x, e->y); }
+VALUE(bitwise_or) { return op2(e, TN_OP_or, e->x, e->y); }
+VALUE(bitwise_xor) { return op2(e, TN_OP_xor, e->x, e->y); }
+VALUE(equal) { return op2(e, TN_OP_eq, e->x, e->y); }
+
+/* Order on bool: false < true, through u8. */
+static const tn_expr *ordered(const element *e, const tn_expr *x) {
+  return tn_expr_type(x) == TN_BOOL ? tn_cast(e->b, TN_U8, x) : x;
+}
+VALUE(less) { return op2(e, TN_OP_lt, ordered(e, e->x), ordered(e, e->y)); }
+VALUE(less_or_equal) { return op2(e, TN_OP_le, ordered(e, e->x), ordered(e, e->y)); }
+VALUE(greater) { return op2(e, TN_OP_lt, ordered(e, e->y), ordered(e, e->x)); }
+VALUE(greater_or_equal) { return op2(e, TN_OP_le, ordered(e, e->y), ordered(e, e->x)); }
+
+VALUE(where) { return pick(e, e->x, e->y, e->z); }
+VALUE(cast) { return tn_cast(e->b, e->type, e->x); }
+VALUE(is_nan) { return op2(e, TN_OP_ne, e->x, e->x); }
+VALUE(relu) { return tn_max(e->b, e->x, num(e, 0)); }
+VALUE(reciprocal) { return tn_div(e->b, num(e, 1), e->x); }
+VALUE(tan) { return tn_div(e->b, value_sin(e), value_cos(e)); }
+
+VALUE(is_inf) {
+  const tn_expr *no = tn_int(e->b, TN_BOOL, 0);
+  const tn_expr *plus = op2(e, TN_OP_eq, e->x, num(e, INFINITY)), *minus = op2(e, TN_OP_eq, e->x, num(e, -INFINITY));
+  if (!tni_attr_int(e->d->node, "detect_positive", 1)) plus = no;
+  if (!tni_attr_int(e->d->node, "detect_negative", 1)) minus = no;
+  return op2(e, TN_OP_or, plus, minus);
+}
+
+VALUE(sign) {
+  const tn_expr *zero = num(e, 0), *down;
+  if (tni_type_is_float(e->type) || tni_type_is_signed(e->type))
+    down = pick(e, op2(e, TN_OP_lt, e->x, zero), num(e, -1), tni_type_is_float(e->type) ? e->x : zero);
+  else
+    down = zero;
+  return pick(e, op2(e, TN_OP_lt, zero, e->x), num(e, 1), down); /* a NaN or a zero stays itself */
+}
+
+static const tn_expr *half_exp(const element *e, enum tn_op op) {
+  const tn_expr *up = op1(e, TN_OP_exp, e->x), *down = op1(e, TN_OP_exp, op1(e, TN_OP_neg, e->x));
+  return tn_mul(e->b, num(e, 0.5), op2(e, op, up, down));
+}
+VALUE(sinh) { return half_exp(e, TN_OP_sub); }
+VALUE(cosh) { return half_exp(e, TN_OP_add); }
+
+static const tn_expr *exp_minus_1(const element *e, const tn_expr *x) {
+  return tn_sub(e->b, op1(e, TN_OP_exp, x), num(e, 1));
+}
+/* x >= 0 ? x : negative */
+static const tn_expr *unless_negative(const element *e, const tn_expr *negative) {
+  return pick(e, op2(e, TN_OP_lt, e->x, num(e, 0)), negative, e->x);
+}
+
+VALUE(leaky_relu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 0.01), e->x)); }
+VALUE(prelu) { return unless_negative(e, tn_mul(e->b, e->y, e->x)); }
+VALUE(elu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 1), exp_minus_1(e, e->x))); }
+VALUE(thresholded_relu) {
+  return pick(e, op2(e, TN_OP_lt, attr(e, "alpha", 1), e->x), e->x, num(e, 0));
+}
+VALUE(celu) {
+  const tn_expr *alpha = attr(e, "alpha", 1);
+  const tn_expr *low = tn_mul(e->b, alpha, exp_minus_1(e, tn_div(e->b, e->x, alpha)));
+  return tn_add(e->b, value_relu(e), tn_min(e->b, low, num(e, 0)));
+}
+VALUE(selu) {
+  const tn_expr *low = tn_mul(e->b, attr(e, "alpha", 1.67326319217681884765625), exp_minus_1(e, e->x));
+  return tn_mul(e->b, attr(e, "gamma", 1.05070102214813232421875), unless_negative(e, low));
+}
+
+static const tn_expr *unit_ramp(const element *e, const tn_expr *alpha, const tn_expr *beta) {
+  const tn_expr *line = tn_add(e->b, tn_mul(e->b, alpha, e->x), beta);
+  return tn_max(e->b, num(e, 0), tn_min(e->b, num(e, 1), line));
+}
+VALUE(hard_sigmoid) { return unit_ramp(e, attr(e, "alpha", 0.2), attr(e, "beta", 0.5)); }
+VALUE(hard_swish) { return tn_mul(e->b, e->x, unit_ramp(e, num(e, 1.0 / 6), num(e, 0.5))); }
+VALUE(swish) {
+  return tn_mul(e->b, e->x, op1(e, TN_OP_sigmoid, tn_mul(e->b, attr(e, "alpha", 1), e->x)));
+}
+
+/* x * (1 + f) / 2 with f = erf(x / sqrt 2), or tanh(sqrt(2 / pi) * (x + 0.044715 x^3)) */
+VALUE(gelu) {
+  tn_builder *b = e->b;
+  const tn_expr *f;
+  if (strcmp(tni_attr_string(e->d->node, "approximate", "none"), "tanh") == 0) {
+    const tn_expr *cube = tn_mul(b, e->x, tn_mul(b, e->x, e->x));
+    const tn_expr *inner = tn_add(b, e->x, tn_mul(b, num(e, 0.044715), cube));
+    f = op1(e, TN_OP_tanh, tn_mul(b, num(e, 0.79788456080286535588), inner));
+  } else {
+    f = op1(e, TN_OP_erf, tn_mul(b, e->x, num(e, 0.70710678118654752440)));
+  }
+  return tn_mul(b, tn_mul(b, num(e, 0.5), e->x), tn_add(b, num(e, 1), f));
+}
+
+/* max(x, 0) + log(1 + exp(-|x|)): no overflow */
+VALUE(softplus) {
+  const tn_expr *tail = op1(e, TN_OP_exp, op1(e, TN_OP_neg, op1(e, TN_OP_abs, e->x)));
+  return tn_add(e->b, value_relu(e), op1(e, TN_OP_log, tn_add(e->b, num(e, 1), tail)));
+}
+VALUE(mish) { return tn_mul(e->b, e->x, op1(e, TN_OP_tanh, value_softplus(e))); }
+VALUE(softsign) { return tn_div(e->b, e->x, tn_add(e->b, num(e, 1), value_abs(e))); }
+
+VALUE(shrink) {
+  const tn_expr *bound = attr(e, "lambd", 0.5), *bias = attr(e, "bias", 0);
+  const tn_expr *high = pick(e, op2(e, TN_OP_lt, bound, e->x), tn_sub(e->b, e->x, bias), num(e, 0));
+  return pick(e, op2(e, TN_OP_lt, e->x, op1(e, TN_OP_neg, bound)), tn_add(e->b, e->x, bias), high);
+}
+
+VALUE(clip) {
+  const tn_expr *x = e->x;
+  uint32_t count = e->d->node->input_count;
+  if (count > 1 && e->d->in_value[1]) x = tn_max(e->b, x, e->y);
+  if (count > 2 && e->d->in_value[2]) x = tn_min(e->b, x, e->z);
+  return x;
+}
+
+VALUE(mod) {
+  bool sign_of_dividend = tni_attr_int(e->d->node, "fmod", 0) != 0 || tni_type_is_float(e->type);
+  return op2(e, sign_of_dividend ? TN_OP_mod : TN_OP_floormod, e->x, e->y);
+}
+
+VALUE(bit_shift) {
+  bool left = strcmp(tni_attr_string(e->d->node, "direction", "LEFT"), "LEFT") == 0;
+  return op2(e, left ? TN_OP_shl : TN_OP_shr, e->x, e->y);
+}
+
+/* Small whole exponents become products: exact for 0, 1 and 2, and fast. */
+static const tn_expr *whole_power(const element *e, const tn_expr *x, int64_t n) {
+  if (n == 0) return num(e, 1);
+  if (n == 1) return x;
+  const tn_expr *square = tn_mul(e->b, x, x);
+  return n == 2 ? square : tn_mul(e->b, square, x);
+}
+
+VALUE(pow) {
+  const tni_gvalue *exponent = e->d->in_value[1];
+  if (tni_is_immediate(e->d->node->op, exponent)) {
+    tni_scalar s = tni_read_element(exponent->type, exponent->data, 0);
+    double n = tni_type_is_float(exponent->type) ? s.f : (double)s.i;
+    if (n == 0 || n == 1 || n == 2 || n == 3) return whole_power(e, e->x, (int64_t)n);
+  }
+  tn_type work = tni_type_is_float(e->type) ? e->type : TN_F32;
+  return tn_cast(e->b, e->type, op2(e, TN_OP_pow, tn_cast(e->b, work, e->x), tn_cast(e->b, work, e->y)));
+}
+
+/* ---- definitions ------------------------------------------------------------------------------------------------ */
+
+static bool define_pointwise(tni_define *d, const tn_expr *(*value)(const element *e)) {
+  const tni_gvalue *out = d->out_value[0];
+  const tn_expr *axes[TN_MAX_RANK] = {NULL}, *operands[3] = {NULL};
+  tni_axes(d->b, out->rank, out->shape, axes);
+  for (uint32_t i = 0; i < d->node->input_count && i < 3; i++)
+    if (d->in_value[i]) operands[i] = tni_input(d, i, out->rank, axes);
+  element e = {d, d->b, out->type, operands[0], operands[1], operands[2]};
+  tn_compute(d->b, d->out[0], axes, value(&e));
+  return true;
+}
+
+#define DEFINE(name, least, most, rule, attrs, meaning) \
+  bool tni_define_##name(tni_define *d) { return define_pointwise(d, value_##name); }
+TNI_POINTWISE_OPS(DEFINE)

@@ -1,0 +1,59 @@
+/* ops_matmul.c -- matrix products.
+ *
+ *     out[b..., m, n] = sum over k  x[b..., m, k] * y[b..., k, n]         batches broadcast; by fma; f16 and bf16 in f32
+ *
+ * A vector as x has no m, as y no n. The innermost axis n is contiguous in y and out, so that it can be vectorized; an
+ * importer that meets a transposed operand puts a transpose in front, which is folded when it is a constant.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ops.h"
+
+bool tni_infer_matmul(tni_infer *x) {
+  const tni_gvalue *a = x->in[0], *c = x->in[1];
+  tni_gvalue *out = x->out;
+  if (a->type != c->type || !(tni_type_is_float(a->type) || tni_type_is_int(a->type)))
+    return tni_refuse(x, "the operands need one numeric type");
+  if (a->rank < 1 || c->rank < 1) return tni_refuse(x, "an operand is a scalar");
+  int64_t k = a->shape[a->rank - 1], other = c->shape[c->rank > 1 ? c->rank - 2 : 0];
+  if (k != other) return tni_refuse(x, "inner dimensions %lld and %lld differ", (long long)k, (long long)other);
+  out->type = a->type;
+  out->rank = a->rank > 2 ? a->rank - 2 : 0;
+  memcpy(out->shape, a->shape, sizeof(int64_t) * (size_t)out->rank);
+  if (!tni_broadcast_shape(&out->rank, out->shape, c->rank > 2 ? c->rank - 2 : 0, c->shape))
+    return tni_refuse(x, "the batch dimensions do not broadcast");
+  if (a->rank > 1) out->shape[out->rank++] = a->shape[a->rank - 2];
+  if (c->rank > 1) out->shape[out->rank++] = c->shape[c->rank - 1];
+  return true;
+}
+
+/* The batch subscripts of an operand in a product with `batches` batch axes. */
+static int32_t batch_index(tn_builder *b, const tni_gvalue *v, int32_t batches, const tn_expr *const *axes,
+                           const tn_expr **index) {
+  int32_t own = v->rank > 2 ? v->rank - 2 : 0;
+  for (int32_t i = 0; i < own; i++) index[i] = v->shape[i] == 1 ? tn_index(b, 0) : axes[batches - own + i];
+  return own;
+}
+
+bool tni_define_matmul(tni_define *d) {
+  const tni_gvalue *x = d->in_value[0], *y = d->in_value[1], *out = d->out_value[0];
+  tn_builder *b = d->b;
+  tn_type type = tni_sum_type(out->type);
+  bool direct = type == out->type;
+  const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "product", type, out->rank, out->shape);
+  const tn_expr *axes[TN_MAX_RANK], *left[TN_MAX_RANK], *right[TN_MAX_RANK];
+  tni_axes(b, out->rank, out->shape, axes);
+  const tn_expr *k = tn_reduce_axis(b, "k", x->shape[x->rank - 1]);
+  int32_t batches = out->rank - (x->rank > 1) - (y->rank > 1);
+  int32_t n = batch_index(b, x, batches, axes, left), m = batch_index(b, y, batches, axes, right);
+  if (x->rank > 1) left[n++] = axes[batches];
+  left[n] = k;
+  right[m++] = k;
+  if (y->rank > 1) right[m] = axes[out->rank - 1];
+  tn_reduce(b, acc, axes, 1, &k, TN_REDUCE_SUM,
+            tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)), tn_cast(b, type, tn_load(b, d->in[1], right, NULL))));
+  if (direct) return true;
+  tni_axes(b, out->rank, out->shape, axes);
+  tn_compute(b, d->out[0], axes, tn_cast(b, out->type, tn_load(b, acc, axes, NULL)));
+  return true;
+}

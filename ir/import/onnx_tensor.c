@@ -1,0 +1,166 @@
+/* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
+ *
+ * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for i32, the
+ * smaller integers, bool and the bits of f16 and bf16; int64_data; double_data; uint64_data for u32 and u64.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "import.h"
+
+enum { FIELD_DIMS = 1, FIELD_TYPE = 2, FIELD_SEGMENT = 3, FIELD_STRINGS = 6, FIELD_NAME = 8, FIELD_RAW = 9,
+       FIELD_EXTERNAL = 13, FIELD_LOCATION = 14 };
+
+/* One row per type that can be read: its number in TensorProto.DataType and the typed list that may hold it. */
+typedef struct data_type {
+  int64_t onnx_type;
+  tn_type type;
+  uint32_t list;
+  enum tni_wire_kind kind;
+} data_type;
+
+static const data_type data_types[] = {
+    {1, TN_F32, 4, TNI_WIRE_FIXED32}, {2, TN_U8, 5, TNI_WIRE_VARINT},   {3, TN_I8, 5, TNI_WIRE_VARINT},
+    {4, TN_U16, 5, TNI_WIRE_VARINT},  {5, TN_I16, 5, TNI_WIRE_VARINT},  {6, TN_I32, 5, TNI_WIRE_VARINT},
+    {7, TN_I64, 7, TNI_WIRE_VARINT},  {9, TN_BOOL, 5, TNI_WIRE_VARINT}, {10, TN_F16, 5, TNI_WIRE_VARINT},
+    {11, TN_F64, 10, TNI_WIRE_FIXED64}, {12, TN_U32, 11, TNI_WIRE_VARINT}, {13, TN_U64, 11, TNI_WIRE_VARINT},
+    {16, TN_BF16, 5, TNI_WIRE_VARINT},
+};
+
+static const data_type *find_type(int64_t onnx_type) {
+  for (size_t i = 0; i < TNI_COUNT(data_types); i++)
+    if (data_types[i].onnx_type == onnx_type) return &data_types[i];
+  return NULL;
+}
+
+tn_type tni_onnx_type(int64_t onnx_type) {
+  const data_type *t = find_type(onnx_type);
+  return t ? t->type : 0;
+}
+
+/* ---- the header --------------------------------------------------------------------------------------------------- */
+
+static bool add_dim(void *self, uint64_t value) {
+  tni_onnx_data *d = self;
+  if (d->rank < TN_MAX_RANK) d->shape[d->rank] = (int64_t)value;
+  return ++d->rank <= TN_MAX_RANK;
+}
+
+static bool count_one(void *self, uint64_t value) {
+  (void)value;
+  ++*(size_t *)self;
+  return true;
+}
+
+static bool is_list(uint32_t number) {
+  return (number >= 4 && number <= 7 && number != FIELD_STRINGS) || number == 10 || number == 11;
+}
+
+/* Reads all fields but the typed lists. Gives NULL or what is wrong, with the status in *status. */
+static const char *read_header(tni_view bytes, tni_onnx_data *d, tn_status *status) {
+  tni_wire_item item;
+  *status = TN_E_UNSUPPORTED;
+  while (tni_wire_next(&bytes, &item)) {
+    switch (item.number) {
+      case FIELD_DIMS:
+        if (!tni_wire_numbers(&item, TNI_WIRE_VARINT, add_dim, d)) return "the tensor has too many dimensions";
+        break;
+      case FIELD_TYPE: d->onnx_type = (int64_t)item.value; break;
+      case FIELD_NAME: d->name = item.view; break;
+      case FIELD_RAW:
+        d->raw = item.view;
+        d->has_raw = true;
+        break;
+      case FIELD_SEGMENT: return "segments of tensors are not supported";
+      case FIELD_EXTERNAL: return "external data is not supported: no other file is opened";
+      case FIELD_LOCATION:
+        if (item.value != 0) return "external data is not supported: no other file is opened";
+        break;
+      default: break;
+    }
+  }
+  const data_type *t = find_type(d->onnx_type);
+  if (!t) return "the element type is not supported";
+  d->type = t->type;
+  *status = TN_E_INVALID;
+  return NULL;
+}
+
+/* The elements of typed lists, of the right one and of others. */
+static void count_lists(tni_view bytes, uint32_t right, enum tni_wire_kind kind, size_t *count, bool *other) {
+  tni_wire_item item;
+  *count = 0;
+  *other = false;
+  while (tni_wire_next(&bytes, &item)) {
+    if (!is_list(item.number)) continue;
+    if (item.number == right) tni_wire_numbers(&item, kind, count_one, count);
+    else if (item.wire != 2 || item.view.size > 0) *other = true;
+  }
+}
+
+tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err) {
+  tn_status status;
+  *out = (tni_onnx_data){.whole = bytes};
+  const char *wrong = read_header(bytes, out, &status);
+  if (wrong && out->onnx_type && status == TN_E_UNSUPPORTED)
+    return tni_fail(ctx, err, status, "import", place, "%s (data type %lld)", wrong, (long long)out->onnx_type);
+  if (wrong) return tni_fail(ctx, err, status, "import", place, "%s", wrong);
+  for (int32_t i = 0; i < out->rank; i++)
+    if (out->shape[i] < 0)
+      return tni_fail(ctx, err, TN_E_INVALID, "import", place, "dimension %d is %lld", i, (long long)out->shape[i]);
+  tni_gvalue v = {.type = out->type, .rank = out->rank};
+  memcpy(v.shape, out->shape, sizeof v.shape);
+  if (!tni_gvalue_bytes(ctx, &v, &out->bytes))
+    return tni_fail(ctx, err, TN_E_LIMIT, "import", place, "the tensor is over tn_limits.tensor_bytes");
+  out->numel = out->bytes / tn_type_bytes(out->type);
+  const data_type *t = find_type(out->onnx_type);
+  size_t count;
+  bool other;
+  count_lists(bytes, t->list, t->kind, &count, &other);
+  if (other || (out->has_raw && count > 0))
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has elements in more than one field, or in the wrong one");
+  if (out->has_raw && out->raw.size != out->bytes)
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "raw_data has %zu bytes, the shape needs %zu", out->raw.size, out->bytes);
+  if (!out->has_raw && count != out->numel)
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu elements, the shape needs %zu", count, out->numel);
+  return TN_OK;
+}
+
+/* ---- the elements -------------------------------------------------------------------------------------------------- */
+
+typedef struct writer {
+  uint8_t *to;
+  size_t size; /* of one element */
+} writer;
+
+/* The low bytes of the number: two's complement and IEEE bits alike. */
+static bool write_one(void *self, uint64_t value) {
+  writer *w = self;
+  memcpy(w->to, &value, w->size);
+  w->to += w->size;
+  return true;
+}
+
+void tni_onnx_data_copy(const tni_onnx_data *data, void *to) {
+  const data_type *t = find_type(data->onnx_type);
+  tni_view rest = data->whole;
+  tni_wire_item item;
+  writer w = {to, tn_type_bytes(data->type)};
+  if (data->bytes == 0) return;
+  if (data->has_raw) memcpy(to, data->raw.data, data->bytes);
+  while (!data->has_raw && tni_wire_next(&rest, &item))
+    if (item.number == t->list) tni_wire_numbers(&item, t->kind, write_one, &w);
+  uint8_t *bytes = to;
+  for (size_t i = 0; data->type == TN_BOOL && i < data->bytes; i++) bytes[i] = bytes[i] != 0;
+}
+
+tn_status tn_onnx_tensor(tn_context *context, const void *bytes, size_t size, tn_tensor **out, tn_error **err) {
+  tni_view view = {bytes, size};
+  tni_onnx_data data;
+  *out = NULL;
+  if (err) *err = NULL;
+  tn_status status = tni_wire_check(context, &tni_onnx_tensor, view, err);
+  if (status == TN_OK) status = tni_onnx_data_read(context, view, "tensor", &data, err);
+  if (status == TN_OK) status = tn_tensor_create(context, data.type, data.rank, data.shape, out, err);
+  if (status == TN_OK) tni_onnx_data_copy(&data, tn_tensor_data(*out));
+  return status;
+}

@@ -1,0 +1,428 @@
+/* ir.h -- the directory board of ir/: the nodes of programs and what may be done with them. Prototypes grouped by file.
+ *
+ * Nodes are immutable and live in a region. Expressions are interned: in one region (and its parents), equal is identical.
+ * Constructors are total over failure: they give NULL for a NULL operand and when there is no memory, so that a rewrite
+ * can be written without checks and tested once at its end.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_IR_H
+#define TNI_IR_H
+
+#include "lib.h"
+#include "tenon/ir.h"
+
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
+
+/* Which field of `as` is valid: const: f for floating types (rounded to the type; bf16 and f16 too), else i (wrapped to
+ * the type, sign- or zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. All others: none. A load's
+ * arguments are the subscripts, then the condition if there is one (tni_load_where). */
+struct tn_expr {
+  uint16_t op; /* enum tn_op, or TNI_OP_ADDRESS */
+  uint16_t nargs;
+  tn_type type;
+  uint32_t hash;
+  uint32_t uid; /* of a var: the order of creation; deterministic. 0 otherwise */
+  union {
+    int64_t i;
+    double f;
+    const char *name;
+    const tn_buffer *buffer;
+  } as;
+  const tn_expr *arg[];
+};
+enum { TNI_OP_ADDRESS = TN_OP_COUNT }; /* the address of as.buffer, printed `&A` */
+
+enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_COUNT };
+
+/* Compact row-major over `shape`. GLOBAL inside a function is scratch memory of the call; LOCAL is on the stack of the thread;
+ * REGISTER is LOCAL whose subscripts all become constants, so that it lives in registers. */
+struct tn_buffer {
+  const char *name;
+  uint32_t uid;
+  tn_type type; /* one lane */
+  enum tni_scope scope;
+  int32_t rank;
+  const tn_expr *shape[TN_MAX_RANK];
+};
+
+enum tni_stmt_kind {
+  TNI_FOR,
+  TNI_BLOCK,
+  TNI_STORE,
+  TNI_SEQ,
+  TNI_IF,
+  TNI_ALLOC,
+  TNI_EVALUATE,
+  TNI_STMT_KIND_COUNT
+};
+enum tni_loop_kind { TNI_SERIAL, TNI_PARALLEL, TNI_VECTORIZED, TNI_UNROLLED, TNI_LOOP_KIND_COUNT };
+
+typedef struct tni_iter {
+  const tn_expr *var;     /* ranges over 0..extent */
+  const tn_expr *extent;  /* index */
+  const tn_expr *binding; /* index, over the loops above */
+  bool reduce;
+} tni_iter;
+
+/* Which member is valid is told by `kind`. A block's name is unique in its function; its loops are known by their
+ * variables, which are bound once in a function. */
+struct tn_stmt {
+  enum tni_stmt_kind kind;
+  union {
+    struct { /* for var in 0..extent */
+      const tn_expr *var, *extent;
+      enum tni_loop_kind kind;
+      const tn_stmt *body;
+    } loop;
+    struct { /* runs when `where` (NULL: always) is true; init before the body when all reduce iterators are 0 */
+      const char *name;
+      int32_t count;
+      const tni_iter *iters;
+      const tn_expr *where; /* over the loops above, not over iters */
+      const tn_stmt *init;  /* or NULL */
+      const tn_stmt *body;
+    } block;
+    struct { /* buffer[index...] = value, where `where` (NULL: always) is true. On the loop level one flat subscript */
+      const tn_buffer *buffer;
+      int32_t count;
+      const tn_expr *index[TN_MAX_RANK];
+      const tn_expr *value, *where;
+    } store;
+    struct {
+      int32_t count;
+      const tn_stmt *const *stmts;
+    } seq;
+    struct {
+      const tn_expr *cond;
+      const tn_stmt *then, *otherwise; /* otherwise may be NULL */
+    } cond;
+    struct { /* the buffer exists in `body` */
+      const tn_buffer *buffer;
+      const tn_stmt *body;
+    } alloc;
+    struct {
+      const tn_expr *call;
+    } evaluate;
+  } as;
+};
+
+enum tni_level { TNI_LEVEL_TENSOR, TNI_LEVEL_LOOP };
+
+typedef struct tni_param {
+  const tn_buffer *buffer; /* or NULL: a scalar */
+  const tn_expr *scalar;
+} tni_param;
+
+/* On the loop level loads and stores have one flat subscript (row-major, in elements) whatever the buffer's rank, there
+ * are no blocks, loops are serial or parallel, and expressions may have lanes. Parameters keep their tensor shape. */
+struct tn_func {
+  const char *name;
+  enum tni_level level;
+  uint32_t param_count;
+  const tni_param *params;
+  const tn_stmt *body; /* may be NULL: does nothing */
+  tn_program *program;
+  bool scheduled; /* a schedule was committed: the default one is not applied */
+};
+
+typedef struct tni_extern {
+  const char *name;
+  tn_type result;
+  uint32_t param_count;
+  const tn_type *params;
+  void (*function)(void); /* NULL: declared, not bound */
+  void *self;
+} tni_extern;
+
+/* ---- region.c -------------------------------------------------------------------------------------------------- */
+
+/* An arena with an intern table. A child sees its parents' nodes; a parent must not grow while a child lives on another
+ * thread. */
+typedef struct tni_region {
+  tni_arena arena;
+  struct tni_region *parent;
+  const tn_expr **table; /* open addressing */
+  size_t table_size, table_used;
+  uint32_t next_uid;
+} tni_region;
+
+void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent);
+void tni_region_destroy(tni_region *region);
+/* The node like `head` over args: the one there is, or a new one. NULL if an argument is, or without memory. */
+const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t count, const tn_expr *const *args);
+
+struct tn_program {
+  tn_context *ctx;
+  tni_region region;
+  const tn_func **funcs;
+  size_t func_count, func_capacity;
+  tni_extern *externs;
+  size_t extern_count, extern_capacity;
+  struct tn_graph **graphs;
+  size_t graph_count, graph_capacity;
+  tni_blob **blobs; /* kept alive for constants */
+  size_t blob_count, blob_capacity;
+};
+
+/* ---- op.c ------------------------------------------------------------------------------------------------------ */
+
+enum tni_typing { TNI_TYPING_SAME, TNI_TYPING_FLOAT, TNI_TYPING_INT, TNI_TYPING_COMPARE, TNI_TYPING_SELECT, TNI_TYPING_OTHER };
+typedef struct tni_op_info {
+  const char *name;
+  uint8_t arity, typing, flags;
+  const char *meaning;
+} tni_op_info;
+extern const tni_op_info tni_ops[TN_OP_COUNT];
+/* The operator of that name, or -1. */
+int tni_op_find(const char *name, size_t length);
+/* The result type of op over args, or 0 with *why (static text) set. For ops with a typing rule only. */
+tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why);
+
+/* ---- expr.c: constructors (they fold constants and the trivial identities) ---------------------------------------- */
+
+const tn_expr *tni_const_int(tni_region *r, tn_type type, int64_t value);
+const tn_expr *tni_const_float(tni_region *r, tn_type type, double value);
+const tn_expr *tni_index(tni_region *r, int64_t value);
+const tn_expr *tni_bool(tni_region *r, bool value);
+/* The value 0 of any type, with its lanes (broadcast). */
+const tn_expr *tni_zero(tni_region *r, tn_type type);
+const tn_expr *tni_var(tni_region *r, const char *name, tn_type type);
+/* Operators with a typing rule; types must be right (asserted). */
+const tn_expr *tni_op(tni_region *r, enum tn_op op, size_t count, const tn_expr *const *args);
+const tn_expr *tni_op1(tni_region *r, enum tn_op op, const tn_expr *a);
+const tn_expr *tni_op2(tni_region *r, enum tn_op op, const tn_expr *a, const tn_expr *b);
+const tn_expr *tni_op3(tni_region *r, enum tn_op op, const tn_expr *a, const tn_expr *b, const tn_expr *c);
+const tn_expr *tni_add(tni_region *r, const tn_expr *a, const tn_expr *b);
+const tn_expr *tni_sub(tni_region *r, const tn_expr *a, const tn_expr *b);
+const tn_expr *tni_mul(tni_region *r, const tn_expr *a, const tn_expr *b);
+const tn_expr *tni_and(tni_region *r, const tn_expr *a, const tn_expr *b); /* NULL operand of `where` = true: see tni_conj */
+/* a && b where NULL stands for true; NULL when both are. Out of memory gives false, never NULL-as-true. */
+const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b);
+const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a);
+const tn_expr *tni_reinterpret(tni_region *r, tn_type type, const tn_expr *a);
+const tn_expr *tni_load(tni_region *r, tn_type type, const tn_buffer *buffer, size_t count, const tn_expr *const *index,
+                        const tn_expr *where);
+const tn_expr *tni_address(tni_region *r, const tn_buffer *buffer);
+const tn_expr *tni_call(tni_region *r, tn_type type, const char *name, size_t count, const tn_expr *const *args);
+const tn_expr *tni_ramp(tni_region *r, const tn_expr *base, const tn_expr *stride, uint32_t lanes);
+const tn_expr *tni_broadcast(tni_region *r, const tn_expr *a, uint32_t lanes);
+/* The same node with other arguments (same count, same types but for lanes), through its constructor. */
+const tn_expr *tni_with_args(tni_region *r, const tn_expr *x, const tn_expr *const *args);
+
+static inline bool tni_is_const(const tn_expr *x) { return x->op == TN_OP_const; }
+/* Is x the integer (or index, or bool) constant `value`? */
+static inline bool tni_is_int(const tn_expr *x, int64_t value) {
+  return x->op == TN_OP_const && !tni_type_is_float(x->type) && x->as.i == value;
+}
+/* A load's subscripts are index (one flat one on the loop level, whatever the rank); its condition, the last argument, is
+ * bool: the condition or NULL, and how many subscripts there are. */
+static inline const tn_expr *tni_load_where(const tn_expr *x) {
+  return x->nargs && TN_TYPE_CODE(x->arg[x->nargs - 1]->type) == kDLBool ? x->arg[x->nargs - 1] : NULL;
+}
+static inline int32_t tni_load_count(const tn_expr *x) { return x->nargs - (tni_load_where(x) ? 1 : 0); }
+
+/* ---- eval.c: the meaning of the operators on constants, used by folding and by the interpreter -------------------- */
+
+typedef union tni_scalar {
+  int64_t i; /* all integers, bool, index: wrapped to the type and extended */
+  double f;  /* all floats: exactly a value of the type */
+} tni_scalar;
+/* op over scalars of `type` (the type of the first value operand: for select of arg 1, for compare of arg 0). Total. For
+ * operators with a typing rule that are not MATH. */
+tni_scalar tni_eval_op(enum tn_op op, tn_type type, const tni_scalar *args);
+tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value);
+tni_scalar tni_eval_reinterpret(tn_type to, tn_type from, tni_scalar value);
+int64_t tni_wrap(tn_type type, int64_t value);
+double tni_round_to(tn_type type, double value); /* f64 to the type, rounded once */
+/* Element access in memory. */
+tni_scalar tni_read_element(tn_type type, const void *base, int64_t i);
+void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value);
+
+/* ---- math.c: math operators as expressions of the others ------------------------------------------------------- */
+
+/* The definition of a MATH operator over core operators (f16 and bf16 through f32; f64 gives NULL with *why set). */
+const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, const char **why);
+
+/* ---- stmt.c ---------------------------------------------------------------------------------------------------- */
+
+const tn_buffer *tni_buffer(tni_region *r, const char *name, tn_type type, enum tni_scope scope, int32_t rank,
+                            const tn_expr *const *shape);
+const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind, const tn_stmt *body);
+const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const tni_iter *iters, const tn_expr *where,
+                         const tn_stmt *init, const tn_stmt *body);
+const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
+                         const tn_expr *value, const tn_expr *where);
+/* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */
+const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
+const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
+const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body);
+const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
+/* A function like `f` with another body (and level), in region r; not added to a program. */
+tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body);
+
+/* ---- walk.c ---------------------------------------------------------------------------------------------------- */
+
+/* Rewrites an expression DAG bottom-up, each node once: `rewrite` sees a node whose arguments are new already (or the same)
+ * and gives its replacement; NULL aborts. */
+typedef const tn_expr *(*tni_expr_fn)(void *self, tni_region *r, const tn_expr *x);
+const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self);
+/* Calls `visit` once on each node of the DAG, arguments first. */
+void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self);
+
+/* Rebuilds a statement: every expression through `expr` (NULL: kept), then every rebuilt statement through `stmt` (NULL:
+ * kept). Unchanged parts are shared. `self` is given to both. NULL aborts. A statement removed = the empty sequence. */
+typedef const tn_stmt *(*tni_stmt_fn)(void *self, tni_region *r, const tn_stmt *s);
+const tn_stmt *tni_stmt_rewrite(tni_region *r, const tn_stmt *s, tni_expr_fn expr, tni_stmt_fn stmt, void *self);
+/* Pre-order over statements; `enter` returning false skips the inside. */
+typedef bool (*tni_stmt_visit_fn)(void *self, const tn_stmt *s);
+void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self);
+/* Every expression of the statement and its inside. */
+void tni_stmt_visit_exprs(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self);
+
+/* Replaces variables: vars[i] by values[i]. */
+typedef struct tni_subst {
+  size_t count;
+  const tn_expr *const *vars;
+  const tn_expr *const *values;
+} tni_subst;
+const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *subst);
+const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst);
+bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
+
+/* ---- simplify.c, bounds.c -------------------------------------------------------------------------------------- */
+
+/* What is known of variables: lo <= var <= hi. A stack: later entries hide earlier ones. */
+typedef struct tni_range {
+  const tn_expr *var;
+  int64_t lo, hi;
+} tni_range;
+typedef struct tni_facts {
+  tn_context *ctx;
+  tni_range *ranges;
+  size_t count, capacity;
+  const tn_expr **known; /* conditions that are true here */
+  size_t known_count, known_capacity;
+} tni_facts;
+void tni_facts_init(tni_facts *facts, tn_context *ctx);
+void tni_facts_destroy(tni_facts *facts);
+bool tni_facts_push(tni_facts *facts, const tn_expr *var, int64_t lo, int64_t hi);
+void tni_facts_pop(tni_facts *facts, size_t to_count);
+/* A condition (bool, or its conjuncts) is true from here on, until known_count is set back. */
+bool tni_facts_know(tni_facts *facts, const tn_expr *cond);
+
+enum { TNI_INF_BITS = 62 };
+#define TNI_INF ((int64_t)1 << TNI_INF_BITS) /* |bound| >= TNI_INF: unbounded */
+/* Constant bounds of an index expression. */
+void tni_bounds(const tni_facts *facts, const tn_expr *x, int64_t *lo, int64_t *hi);
+/* An index expression as sum of coefficient * term + constant, terms in order of uid and structure. */
+const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x);
+/* true: proven; false: unknown or refuted. */
+bool tni_prove(tni_region *r, const tni_facts *facts, const tn_expr *cond);
+/* Simplifies every expression of a statement with the loops' ranges known; drops loops of extent 0 and ifs that are decided,
+ * substitutes loops of extent 1. */
+const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s);
+
+/* x = sum of coefs[i] * vars[i] + rest, where `rest` uses none of vars: for affine index expressions. False otherwise. */
+bool tni_affine(tni_region *r, const tn_expr *x, size_t count, const tn_expr *const *vars, int64_t *coefs,
+                const tn_expr **rest);
+
+/* x = base + sum of terms, where base uses none of vars and every term uses one. False: too long. */
+typedef struct tni_term {
+  const tn_expr *x;
+  int64_t coef;
+} tni_term;
+bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
+                  const tn_expr **base, size_t *term_count, tni_term *terms, size_t room);
+
+/* ---- itermap.c ------------------------------------------------------------------------------------------------- */
+
+/* How a tuple of index expressions moves while some loops run: dimension i covers bases[i] .. bases[i] + extents[i]
+ * (bases over the variables that do not run). */
+typedef struct tni_itermap {
+  const tn_expr *bases[TN_MAX_RANK];
+  int64_t extents[TN_MAX_RANK];
+  bool box;       /* bases and extents are valid: no value lies outside */
+  bool dense;     /* every point of the box is met */
+  bool injective; /* no point is met twice */
+} tni_itermap;
+/* vars[i] runs over 0..extents[i]. False: no memory. */
+bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn_expr *const *index, size_t loops,
+                    const tn_expr *const *vars, const int64_t *extents, tni_itermap *out);
+
+/* ---- access.c -------------------------------------------------------------------------------------------------- */
+
+typedef struct tni_access {
+  const tn_buffer *buffer;
+  const tn_stmt *store; /* the store it belongs to, or NULL */
+  const tn_stmt *block; /* or NULL */
+  int order;            /* of statements, as they stand */
+  bool write;
+  bool conditional;     /* under an if, a predicate, or a `where` that cuts more than the iterators' domains */
+  int depth;
+  const tn_stmt *const *loops; /* the loops around, outermost first */
+  const tn_expr *index[TN_MAX_RANK]; /* over loop variables */
+} tni_access;
+
+typedef struct tni_accesses {
+  tn_context *ctx;
+  tni_access *items;
+  size_t count, capacity;
+  bool opaque; /* an address is taken, or loops are nested too deep: not all accesses are known */
+} tni_accesses;
+
+/* Destroy also after a failure. False: no memory. */
+bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out);
+void tni_accesses_destroy(tni_accesses *accesses);
+/* The box of an access while the loops from number `depth` on run; out->box tells whether it is known. False: no memory. */
+bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
+
+/* ---- program.c ------------------------------------------------------------------------------------------------- */
+
+/* Adds a function (made in the program's region), or puts it in the place of the one of that name. */
+tn_status tni_program_add(tn_program *program, const tn_func *func, tn_error **err);
+/* Declares an external without a function; the same one again is fine. */
+tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
+                              tn_error **err);
+const tni_extern *tni_program_find_extern(const tn_program *program, const char *name);
+tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **err); /* takes the reference */
+/* A function equal to `func`, wholly made of nodes of `region` (deep copy across programs). */
+tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *program);
+
+/* ---- print.c, parse.c, verify.c, interp.c ---------------------------------------------------------------------- */
+
+/* Prints one function; `mark` (a loop's var, a buffer, a statement or an expression; may be NULL) is underlined with ^^^ at
+ * its first place. */
+void tni_print_func(tni_text *out, const tn_func *func, const void *mark);
+/* On one line; definitions of shared nodes come first: `%0 = x * x; %0 * %0`. */
+void tni_print_expr(tni_text *out, const tn_expr *x);
+void tni_print_externs(tni_text *out, const tn_program *program);
+/* Printed names, the same as in tni_print_func: the loop variable printed as `name`, or NULL. */
+const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name);
+/* Parses one or more functions into `program`. */
+tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
+tn_status tni_verify(const tn_func *func, tn_error **err);
+tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
+/* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */
+tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count,
+                             tn_status (*call)(tn_context *ctx, const tni_extern *external, const tn_value *args,
+                                               size_t count, tn_value *result, tn_error **err),
+                             tn_error **err);
+
+/* The evaluator that constant folding asks: runs `func` on raw pointers, one per buffer parameter, in order. The
+ * interpreter is one; jit gives another that compiles. */
+typedef struct tni_evaluator {
+  void *self;
+  tn_status (*run)(void *self, const tn_func *func, void *const *buffers, tn_error **err);
+} tni_evaluator;
+tn_status tni_evaluate_interpreted(void *self, const tn_func *func, void *const *buffers, tn_error **err);
+
+/* ---- lower/ ---------------------------------------------------------------------------------------------------- */
+
+/* Tensor level to loop level, in region r: blocks into loops and ifs, buffers made as small as their use and flattened,
+ * vectorized loops into vectors, unrolled ones written out, math expanded, guards split off. `func` stays as it is. */
+tn_status tni_lower(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
+/* Will lowering give every iteration of this loop a buffer of its own? */
+bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop);
+
+#endif

@@ -1,0 +1,51 @@
+/* lower.h -- the directory board of ir/lower/: tensor programs into loop programs, one rewrite per file.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_LOWER_H
+#define TNI_LOWER_H
+
+#include "ir.h"
+
+/* ---- storage.c: buffers made as small as their use -------------------------------------------------------------- */
+
+/* Where a buffer made inside the function will live: in the body of the loop over `at` (NULL: the whole function), holding the
+ * box that starts at mins (over the variables of the loops around). */
+typedef struct tni_placement {
+  const tn_buffer *old, *made;
+  const tn_expr *at;
+  const tn_expr *mins[TN_MAX_RANK];
+} tni_placement;
+
+typedef struct tni_storage {
+  size_t count;
+  tni_placement *items;
+} tni_storage;
+
+/* Decides on a tensor-level body. False: no memory. */
+bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out);
+/* Applies to the body without blocks: allocations moved, subscripts rebased. */
+const tn_stmt *tni_storage_apply(tni_region *r, const tni_storage *storage, const tn_stmt *body);
+
+/* ---- blocks.c: blocks into their statements ---------------------------------------------------------------------- */
+const tn_stmt *tni_lower_blocks(tni_region *r, const tn_stmt *body);
+
+/* ---- partition.c: loops cut where a guard inside becomes true ----------------------------------------------------- */
+const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body);
+
+/* ---- flatten.c: one row-major subscript --------------------------------------------------------------------------- */
+const tn_stmt *tni_lower_flatten(tni_region *r, const tn_stmt *body);
+
+/* ---- unroll.c ----------------------------------------------------------------------------------------------------- */
+const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body);
+/* The same statement with loop variables of its own. */
+const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
+
+/* ---- vectorize.c: vectorized loops into vectors ------------------------------------------------------------------- */
+const tn_stmt *tni_lower_vectorize(tni_region *r, const tn_stmt *body);
+
+/* ---- math.c ------------------------------------------------------------------------------------------------------- */
+/* NULL with *why set when an operator has no definition for its type. */
+const tn_stmt *tni_lower_math(tni_region *r, const tn_stmt *body, const char **why);
+
+#endif

@@ -1,0 +1,266 @@
+/* storage.c -- buffers made as small as their use, at the innermost place that holds all of it.
+ *
+ *     alloc T: f32[512, 512]
+ *     for i in 0..64 { for j in 0..8 { T[i*8 + j, ...] = .. }  for j in 0..8 { .. T[i*8 + j, ...] } }
+ *       ->
+ *     for i in 0..64 { alloc T: f32[8, ...]  for j in 0..8 { T[j, ...] = .. } ... }
+ *
+ * A buffer may live inside a loop when nothing is carried from one iteration to the next: every read is covered by an earlier
+ * write of the same iteration (their boxes are compared, see itermap.c), and no reduction that accumulates in the buffer
+ * has that loop as a reduce loop. What cannot be shown stays outside.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lower.h"
+
+enum { STACK_BYTES = 16 * 1024 };
+
+typedef struct analysis {
+  tni_region *r;
+  tni_accesses accesses;
+  bool failed;
+} analysis;
+
+/* ---- deciding where a buffer lives ---- */
+
+static bool box_of(analysis *a, const tni_access *x, int depth, tni_itermap *out) {
+  a->failed |= !tni_access_box(a->r, x, depth, out);
+  return !a->failed && out->box;
+}
+
+/* The constant value of x - y, if it is one. */
+static bool constant_difference(analysis *a, const tn_expr *x, const tn_expr *y, int64_t *out) {
+  tni_facts none = {.ctx = a->r->arena.ctx};
+  const tn_expr *d = tni_simplify(a->r, &none, tni_sub(a->r, x, y));
+  a->failed |= !d;
+  if (!d || !tni_is_const(d))
+    return false;
+  *out = d->as.i;
+  return true;
+}
+
+static bool contains(analysis *a, const tni_itermap *outer, const tni_itermap *inner, int32_t rank) {
+  for (int32_t i = 0; i < rank; i++) {
+    int64_t shift;
+    if (!constant_difference(a, inner->bases[i], outer->bases[i], &shift) || shift < 0 ||
+        shift + inner->extents[i] > outer->extents[i])
+      return false;
+  }
+  return true;
+}
+
+static bool is_covered(analysis *a, const tni_access *read, int depth) {
+  tni_itermap want, have;
+  if (!box_of(a, read, depth, &want))
+    return false;
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *w = &a->accesses.items[i];
+    if (w->buffer == read->buffer && w->write && !w->conditional && w->order < read->order && w->store != read->store &&
+        box_of(a, w, depth, &have) && have.dense && contains(a, &have, &want, read->buffer->rank))
+      return true;
+  }
+  return false;
+}
+
+/* Does a reduction accumulate in the buffer over this loop? */
+static bool carries_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
+  for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
+    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
+      return true;
+  return false;
+}
+
+/* May the buffer live inside the loops above `depth`? */
+static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_expr *loop_var) {
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *x = &a->accesses.items[i];
+    if (x->buffer != b)
+      continue;
+    if (x->write && carries_reduction(a, x, loop_var))
+      return false;
+    if (!x->write && !is_covered(a, x, depth))
+      return false;
+  }
+  return true;
+}
+
+/* How many loops all accesses of b have in common. */
+static int common_depth(const analysis *a, const tn_buffer *b, const tni_access **first) {
+  int depth = 0;
+  *first = NULL;
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *x = &a->accesses.items[i];
+    if (x->buffer != b)
+      continue;
+    if (!*first) {
+      *first = x;
+      depth = x->depth;
+    }
+    int same = 0;
+    while (same < depth && same < x->depth && x->loops[same] == (*first)->loops[same])
+      same++;
+    depth = same;
+  }
+  return depth;
+}
+
+/* The union of all boxes at this depth, as mins and extents; a dimension that cannot be bounded is whole. */
+static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *out, const tn_expr **shape) {
+  int64_t low[TN_MAX_RANK] = {0}, high[TN_MAX_RANK] = {0};
+  const tn_expr *base[TN_MAX_RANK] = {NULL};
+  bool whole = false;
+  for (size_t i = 0; i < a->accesses.count && !whole; i++) {
+    tni_itermap box;
+    if (a->accesses.items[i].buffer != b)
+      continue;
+    if (!box_of(a, &a->accesses.items[i], depth, &box)) {
+      whole = true;
+      break;
+    }
+    for (int32_t d = 0; d < b->rank; d++) {
+      int64_t shift = 0;
+      if (!base[d])
+        base[d] = box.bases[d];
+      whole |= !constant_difference(a, box.bases[d], base[d], &shift);
+      low[d] = shift < low[d] ? shift : low[d];
+      high[d] = shift + box.extents[d] > high[d] ? shift + box.extents[d] : high[d];
+    }
+  }
+  for (int32_t d = 0; d < b->rank && !a->failed; d++) {
+    bool keep = whole || !base[d] || (tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
+    out->mins[d] = keep ? tni_index(a->r, 0) : tni_add(a->r, base[d], tni_index(a->r, low[d]));
+    shape[d] = keep ? b->shape[d] : tni_index(a->r, high[d] - low[d]);
+    a->failed |= !out->mins[d] || !shape[d];
+  }
+  return !a->failed;
+}
+
+static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *shape) {
+  int64_t bytes = (int64_t)tn_type_bytes(b->type);
+  for (int32_t d = 0; d < b->rank; d++) {
+    if (!tni_is_const(shape[d]) || shape[d]->as.i > STACK_BYTES)
+      return TNI_SCOPE_GLOBAL;
+    bytes *= shape[d]->as.i;
+    if (bytes > STACK_BYTES)
+      return TNI_SCOPE_GLOBAL;
+  }
+  return b->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : b->scope;
+}
+
+static bool place(analysis *a, const tn_buffer *b, tni_placement *out) {
+  const tni_access *first;
+  const tn_expr *shape[TN_MAX_RANK];
+  int depth = 0, deepest = common_depth(a, b, &first);
+  while (!a->accesses.opaque && depth < deepest && may_live_at(a, b, depth + 1, first->loops[depth]->as.loop.var))
+    depth++;
+  *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : NULL};
+  if (a->accesses.opaque) {
+    for (int32_t d = 0; d < b->rank; d++) {
+      out->mins[d] = tni_index(a->r, 0);
+      shape[d] = b->shape[d];
+    }
+  } else if (!shrink(a, b, depth, out, shape)) {
+    return false;
+  }
+  out->made = tni_buffer(a->r, b->name, b->type, choose_scope(b, shape), b->rank, shape);
+  return out->made != NULL;
+}
+
+typedef struct buffer_list {
+  tni_region *r;
+  size_t count, capacity;
+  tni_placement *items;
+  bool failed;
+} buffer_list;
+
+static bool list_alloc(void *self, const tn_stmt *s) {
+  buffer_list *l = self;
+  if (s->kind != TNI_ALLOC)
+    return true;
+  if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
+    l->failed = true;
+    return false;
+  }
+  l->items[l->count++].old = s->as.alloc.buffer;
+  return true;
+}
+
+bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
+  buffer_list list = {.r = r};
+  analysis a = {.r = r};
+  tni_stmt_visit(body, list_alloc, &list);
+  bool ok = !list.failed && tni_accesses_collect(r, body, &a.accesses);
+  for (size_t i = 0; ok && i < list.count; i++)
+    ok = place(&a, list.items[i].old, &list.items[i]);
+  out->count = list.count;
+  out->items = ok ? tni_arena_copy(&r->arena, list.items, list.count * sizeof *list.items) : NULL;
+  tni_accesses_destroy(&a.accesses);
+  tni_free(r->arena.ctx, list.items, list.capacity * sizeof *list.items);
+  return out->items != NULL;
+}
+
+bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
+  analysis a = {.r = r};
+  const tni_access *first;
+  bool inside = false;
+  if (tni_accesses_collect(r, body, &a.accesses) && !a.accesses.opaque) {
+    int depth = 0, deepest = common_depth(&a, buffer, &first);
+    while (!inside && depth < deepest && may_live_at(&a, buffer, depth + 1, first->loops[depth]->as.loop.var))
+      inside = first->loops[depth++] == loop;
+  }
+  tni_accesses_destroy(&a.accesses);
+  return inside && !a.failed;
+}
+
+/* ---- applying ---- */
+
+static const tni_placement *find(const tni_storage *storage, const tn_buffer *b) {
+  for (size_t i = 0; i < storage->count; i++)
+    if (storage->items[i].old == b)
+      return &storage->items[i];
+  return NULL;
+}
+
+static void rebase(tni_region *r, const tni_placement *p, const tn_expr *const *index, const tn_expr **out) {
+  for (int32_t i = 0; i < p->old->rank; i++)
+    out[i] = tni_sub(r, index[i], p->mins[i]);
+}
+
+static const tn_expr *apply_expr(void *self, tni_region *r, const tn_expr *x) {
+  const tn_expr *index[TN_MAX_RANK];
+  const tni_placement *p = x->op == TN_OP_load || x->op == TNI_OP_ADDRESS ? find(self, x->as.buffer) : NULL;
+  if (!p)
+    return x;
+  if (x->op == TNI_OP_ADDRESS)
+    return tni_address(r, p->made);
+  rebase(r, p, x->arg, index);
+  return tni_load(r, x->type, p->made, (size_t)p->old->rank, index, tni_load_where(x));
+}
+
+static const tn_stmt *add_allocs(tni_region *r, const tni_storage *storage, const tn_expr *at, const tn_stmt *body) {
+  for (size_t i = storage->count; i > 0; i--)
+    if (storage->items[i - 1].at == at)
+      body = tni_alloc_stmt(r, storage->items[i - 1].made, body);
+  return body;
+}
+
+static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
+  const tni_storage *storage = self;
+  const tn_expr *index[TN_MAX_RANK];
+  if (s->kind == TNI_ALLOC)
+    return s->as.alloc.body;
+  if (s->kind == TNI_FOR) {
+    const tn_stmt *body = add_allocs(r, storage, s->as.loop.var, s->as.loop.body);
+    return body == s->as.loop.body ? s : tni_for(r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
+  }
+  const tni_placement *p = s->kind == TNI_STORE ? find(storage, s->as.store.buffer) : NULL;
+  if (!p)
+    return s;
+  rebase(r, p, s->as.store.index, index);
+  return tni_store(r, p->made, p->old->rank, index, s->as.store.value, s->as.store.where);
+}
+
+const tn_stmt *tni_storage_apply(tni_region *r, const tni_storage *storage, const tn_stmt *body) {
+  const tn_stmt *s = body ? tni_stmt_rewrite(r, body, apply_expr, apply_stmt, (void *)storage) : NULL;
+  return tni_stmt_simplify(r, s ? add_allocs(r, storage, NULL, s) : NULL);
+}

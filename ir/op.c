@@ -1,0 +1,60 @@
+/* op.c -- the operator table as data, and the typing rules of its rows.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+#define NONE 0
+#define COMM TN_OPF_COMM
+#define ASSOC TN_OPF_ASSOC
+#define LEAF TN_OPF_LEAF
+#define MATH TN_OPF_MATH
+const tni_op_info tni_ops[TN_OP_COUNT] = {
+#define ROW(name, arity, typing, flags, meaning) {#name, arity, TNI_TYPING_##typing, flags, meaning},
+    TN_OPS(ROW)
+#undef ROW
+};
+
+int tni_op_find(const char *name, size_t length) {
+  for (int op = 0; op < TN_OP_COUNT; op++)
+    if (strlen(tni_ops[op].name) == length && memcmp(tni_ops[op].name, name, length) == 0)
+      return op;
+  return -1;
+}
+
+static bool is_number(tn_type type) { return tni_type_is_float(type) || tni_type_is_int(type) || TN_TYPE_CODE(type) == TN_CODE_INDEX; }
+
+static bool is_bits(tn_type type) {
+  return tni_type_is_int(type) || TN_TYPE_CODE(type) == kDLBool || TN_TYPE_CODE(type) == TN_CODE_INDEX;
+}
+
+tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why) {
+  const tni_op_info *info = &tni_ops[op];
+  tn_type type = args[info->typing == TNI_TYPING_SELECT ? 1 : 0]->type;
+  for (int i = info->typing == TNI_TYPING_SELECT ? 2 : 1; i < info->arity; i++)
+    if (args[i]->type != type) {
+      *why = "the operands have different types";
+      return 0;
+    }
+  switch ((enum tni_typing)info->typing) {
+  case TNI_TYPING_SAME:
+    *why = "the operands must be numbers";
+    return is_number(type) ? type : 0;
+  case TNI_TYPING_FLOAT:
+    *why = "the operands must be floating-point numbers";
+    return tni_type_is_float(type) ? type : 0;
+  case TNI_TYPING_INT:
+    *why = "the operands must be integers or bool";
+    return is_bits(type) ? type : 0;
+  case TNI_TYPING_COMPARE:
+    *why = "the operands must be numbers or bool";
+    return is_number(type) || is_bits(type) ? TN_TYPE_WITH_LANES(TN_BOOL, TN_TYPE_LANES(type)) : 0;
+  case TNI_TYPING_SELECT:
+    *why = "the condition must be bool with as many lanes as the operands";
+    return args[0]->type == TN_TYPE_WITH_LANES(TN_BOOL, TN_TYPE_LANES(type)) ? type : 0;
+  case TNI_TYPING_OTHER:
+    break;
+  }
+  *why = "the operator has a constructor of its own";
+  return 0;
+}

@@ -1,0 +1,116 @@
+/* region.c -- arenas with an intern table: where nodes live, and why equal expressions are identical.
+ *
+ * The table is open addressing over pointers, a power of two, at most half full. A child region looks through its parents
+ * first, so a node that the parent holds is found there and never made twice.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+enum { FIRST_TABLE_SIZE = 256 };
+
+void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent) {
+  memset(region, 0, sizeof *region);
+  tni_arena_init(&region->arena, ctx);
+  region->parent = parent;
+  region->next_uid = parent ? parent->next_uid : 1;
+}
+
+void tni_region_destroy(tni_region *region) {
+  tni_free(region->arena.ctx, region->table, region->table_size * sizeof *region->table);
+  tni_arena_destroy(&region->arena);
+  region->table = NULL;
+  region->table_size = region->table_used = 0;
+}
+
+static uint32_t mix(uint32_t hash, uint64_t value) {
+  uint64_t h = ((uint64_t)hash ^ value) * 0x9e3779b97f4a7c15u;
+  return (uint32_t)(h >> 32) ^ (uint32_t)h;
+}
+
+/* Structural: arguments count by their own hashes, variables by uid, so that the order of creation alone decides. */
+static uint32_t hash_node(const tn_expr *x) {
+  uint32_t h = mix(x->op, x->type);
+  if (x->op == TN_OP_load || x->op == TNI_OP_ADDRESS)
+    h = mix(h, x->as.buffer->uid);
+  else if (x->op == TN_OP_call)
+    for (const char *c = x->as.name; *c; c++)
+      h = mix(h, (unsigned char)*c);
+  else
+    h = mix(h, (uint64_t)x->as.i);
+  for (int i = 0; i < x->nargs; i++)
+    h = mix(h, x->arg[i]->hash);
+  return h;
+}
+
+static bool same_payload(const tn_expr *a, const tn_expr *b) {
+  if (a->op == TN_OP_call)
+    return strcmp(a->as.name, b->as.name) == 0;
+  return a->as.i == b->as.i; /* pointers and doubles too: the union's 8 bytes */
+}
+
+static bool same_node(const tn_expr *a, const tn_expr *b) {
+  return a->hash == b->hash && a->op == b->op && a->type == b->type && a->nargs == b->nargs && same_payload(a, b) &&
+         memcmp(a->arg, b->arg, a->nargs * sizeof *a->arg) == 0;
+}
+
+static const tn_expr *find(const tni_region *region, const tn_expr *x) {
+  if (region->table_size)
+    for (size_t mask = region->table_size - 1, i = x->hash & mask; region->table[i]; i = (i + 1) & mask)
+      if (same_node(region->table[i], x))
+        return region->table[i];
+  return region->parent ? find(region->parent, x) : NULL;
+}
+
+static void insert(const tn_expr **table, size_t size, const tn_expr *x) {
+  size_t i = x->hash & (size - 1);
+  while (table[i])
+    i = (i + 1) & (size - 1);
+  table[i] = x;
+}
+
+static bool grow_table(tni_region *region) {
+  tn_context *ctx = region->arena.ctx;
+  size_t size = region->table_size ? 2 * region->table_size : FIRST_TABLE_SIZE;
+  const tn_expr **table = tni_alloc_zero(ctx, size * sizeof *table);
+  if (!table)
+    return false;
+  for (size_t i = 0; i < region->table_size; i++)
+    if (region->table[i])
+      insert(table, size, region->table[i]);
+  tni_free(ctx, region->table, region->table_size * sizeof *region->table);
+  region->table = table;
+  region->table_size = size;
+  return true;
+}
+
+const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t count, const tn_expr *const *args) {
+  union {
+    tn_expr node;
+    char room[sizeof(tn_expr) + 64 * sizeof(tn_expr *)];
+  } probe;
+  size_t size = sizeof(tn_expr) + count * sizeof(tn_expr *);
+  tn_expr *large = size <= sizeof probe ? NULL : tni_arena_alloc(&region->arena, size);
+  tn_expr *x = size <= sizeof probe ? &probe.node : large;
+  if (!x)
+    return NULL;
+  *x = *head;
+  x->nargs = (uint16_t)count;
+  for (size_t i = 0; i < count; i++) {
+    if (!args[i])
+      return NULL;
+    x->arg[i] = args[i];
+  }
+  x->hash = hash_node(x);
+  const tn_expr *known = find(region, x);
+  if (known)
+    return known;
+  if (region->table_used * 2 >= region->table_size && !grow_table(region))
+    return NULL;
+  tn_expr *made = large ? large : tni_arena_copy(&region->arena, x, size);
+  if (!made)
+    return NULL;
+  insert(region->table, region->table_size, made);
+  region->table_used++;
+  return made;
+}

@@ -1,0 +1,363 @@
+/* walk.c -- visiting and rewriting expressions and statements.
+ *
+ * Expressions are DAGs: a walk keeps a map from node to result, so that its cost is the number of nodes and not of paths.
+ * Depth is bounded by limits.nesting of what can be parsed or built, and by the unrolling limits; recursion is safe.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+/* ---- a map from nodes to nodes ---- */
+
+typedef struct node_map {
+  tn_context *ctx;
+  const void **keys;
+  const void **values;
+  size_t size, used;
+  bool failed;
+} node_map;
+
+static void map_destroy(node_map *m) {
+  tni_free(m->ctx, m->keys, m->size * sizeof *m->keys);
+  tni_free(m->ctx, m->values, m->size * sizeof *m->values);
+}
+
+static size_t map_slot(const void **keys, size_t size, const tn_expr *key) {
+  size_t i = key->hash & (size - 1);
+  while (keys[i] && keys[i] != key)
+    i = (i + 1) & (size - 1);
+  return i;
+}
+
+static const void *map_get(const node_map *m, const tn_expr *key) {
+  return m->size ? m->values[map_slot(m->keys, m->size, key)] : NULL;
+}
+
+static void map_grow(node_map *m) {
+  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : 64, .used = m->used};
+  bigger.keys = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.keys);
+  bigger.values = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.values);
+  if (!bigger.keys || !bigger.values) {
+    map_destroy(&bigger);
+    m->failed = true;
+    return;
+  }
+  for (size_t i = 0; i < m->size; i++)
+    if (m->keys[i]) {
+      size_t k = map_slot(bigger.keys, bigger.size, m->keys[i]);
+      bigger.keys[k] = m->keys[i];
+      bigger.values[k] = m->values[i];
+    }
+  map_destroy(m);
+  *m = bigger;
+}
+
+static void map_put(node_map *m, const tn_expr *key, const void *value) {
+  if (m->used * 2 >= m->size)
+    map_grow(m);
+  if (m->failed)
+    return;
+  size_t i = map_slot(m->keys, m->size, key);
+  m->used += m->keys[i] == NULL;
+  m->keys[i] = key;
+  m->values[i] = value;
+}
+
+/* ---- expressions ---- */
+
+typedef struct rewriter {
+  tni_region *r;
+  tni_expr_fn fn;
+  void *self;
+  node_map map;
+} rewriter;
+
+enum { ARGS_ON_STACK = 16 };
+
+static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x);
+
+static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
+  const tn_expr *room[ARGS_ON_STACK];
+  const tn_expr **args = x->nargs <= ARGS_ON_STACK ? room : TNI_NEW_ARRAY(&w->r->arena, const tn_expr *, x->nargs);
+  bool changed = false;
+  for (int i = 0; args && i < x->nargs; i++) {
+    if (!(args[i] = rewrite_node(w, x->arg[i])))
+      return NULL;
+    changed |= args[i] != x->arg[i];
+  }
+  return !args ? NULL : changed ? tni_with_args(w->r, x, args) : x;
+}
+
+static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
+  const tn_expr *known = map_get(&w->map, x);
+  if (known)
+    return known;
+  const tn_expr *y = x->nargs ? rewrite_args(w, x) : x;
+  y = y ? w->fn(w->self, w->r, y) : NULL;
+  if (y)
+    map_put(&w->map, x, y);
+  return w->map.failed ? NULL : y;
+}
+
+const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
+  if (!x)
+    return NULL;
+  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = {.ctx = r->arena.ctx}};
+  const tn_expr *y = rewrite_node(&w, x);
+  map_destroy(&w.map);
+  return y;
+}
+
+typedef struct visitor {
+  void (*fn)(void *self, const tn_expr *x);
+  void *self;
+  node_map seen;
+} visitor;
+
+static void visit_node(visitor *v, const tn_expr *x) {
+  if (x->nargs && map_get(&v->seen, x))
+    return;
+  for (int i = 0; i < x->nargs; i++)
+    visit_node(v, x->arg[i]);
+  if (x->nargs)
+    map_put(&v->seen, x, x);
+  v->fn(v->self, x);
+}
+
+void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
+  visitor v = {.fn = visit, .self = self, .seen = {.ctx = ctx}};
+  if (x)
+    visit_node(&v, x);
+  map_destroy(&v.seen);
+}
+
+typedef struct search {
+  const tn_expr *var;
+  bool found;
+} search;
+
+static void look(void *self, const tn_expr *x) {
+  search *s = self;
+  s->found |= x == s->var;
+}
+
+bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var) {
+  search s = {.var = var};
+  tni_expr_visit(ctx, x, look, &s);
+  return s.found;
+}
+
+/* ---- statements ---- */
+
+typedef struct stmt_rewriter {
+  tni_region *r;
+  tni_expr_fn expr;
+  tni_stmt_fn stmt;
+  void *self;
+} stmt_rewriter;
+
+static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s);
+
+static const tn_expr *through(const stmt_rewriter *w, const tn_expr *x) {
+  return w->expr && x ? tni_expr_rewrite(w->r, x, w->expr, w->self) : x;
+}
+
+static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *extent = through(w, s->as.loop.extent);
+  const tn_stmt *body = rewrite_stmt(w, s->as.loop.body);
+  if (extent == s->as.loop.extent && body == s->as.loop.body)
+    return s;
+  return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
+}
+
+static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
+  int32_t count = s->as.block.count;
+  tni_iter *iters = tni_arena_copy(&w->r->arena, s->as.block.iters, (size_t)count * sizeof *iters);
+  if (!iters)
+    return NULL;
+  bool same = true;
+  for (int32_t i = 0; i < count; i++) {
+    iters[i].extent = through(w, iters[i].extent);
+    iters[i].binding = through(w, iters[i].binding);
+    same &= iters[i].extent == s->as.block.iters[i].extent && iters[i].binding == s->as.block.iters[i].binding;
+  }
+  const tn_expr *where = through(w, s->as.block.where);
+  const tn_stmt *init = s->as.block.init ? rewrite_stmt(w, s->as.block.init) : NULL;
+  const tn_stmt *body = rewrite_stmt(w, s->as.block.body);
+  if ((s->as.block.where && !where) || (s->as.block.init && !init))
+    return NULL;
+  if (same && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body)
+    return s;
+  return tni_block(w->r, s->as.block.name, count, iters, where, init, body);
+}
+
+static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *index[TN_MAX_RANK];
+  bool same = true;
+  for (int32_t i = 0; i < s->as.store.count; i++) {
+    index[i] = through(w, s->as.store.index[i]);
+    same &= index[i] == s->as.store.index[i];
+  }
+  const tn_expr *value = through(w, s->as.store.value), *where = through(w, s->as.store.where);
+  if (s->as.store.where && !where)
+    return NULL;
+  if (same && value == s->as.store.value && where == s->as.store.where)
+    return s;
+  return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, value, where);
+}
+
+static const tn_stmt *rewrite_seq(const stmt_rewriter *w, const tn_stmt *s) {
+  int32_t count = s->as.seq.count;
+  const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, count);
+  bool same = true;
+  for (int32_t i = 0; items && i < count; i++) {
+    items[i] = rewrite_stmt(w, s->as.seq.stmts[i]);
+    same &= items[i] == s->as.seq.stmts[i];
+  }
+  return !items ? NULL : same ? s : tni_seq(w->r, count, items);
+}
+
+static const tn_stmt *rewrite_if(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *cond = through(w, s->as.cond.cond);
+  const tn_stmt *then = rewrite_stmt(w, s->as.cond.then);
+  const tn_stmt *otherwise = s->as.cond.otherwise ? rewrite_stmt(w, s->as.cond.otherwise) : NULL;
+  if (s->as.cond.otherwise && !otherwise)
+    return NULL;
+  if (cond == s->as.cond.cond && then == s->as.cond.then && otherwise == s->as.cond.otherwise)
+    return s;
+  return tni_if(w->r, cond, then, otherwise);
+}
+
+static const tn_stmt *rewrite_alloc(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_stmt *body = rewrite_stmt(w, s->as.alloc.body);
+  return body == s->as.alloc.body ? s : tni_alloc_stmt(w->r, s->as.alloc.buffer, body);
+}
+
+static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
+  switch (s->kind) {
+  case TNI_FOR:
+    return rewrite_loop(w, s);
+  case TNI_BLOCK:
+    return rewrite_block(w, s);
+  case TNI_STORE:
+    return rewrite_store(w, s);
+  case TNI_SEQ:
+    return rewrite_seq(w, s);
+  case TNI_IF:
+    return rewrite_if(w, s);
+  case TNI_ALLOC:
+    return rewrite_alloc(w, s);
+  case TNI_EVALUATE: {
+    const tn_expr *call = through(w, s->as.evaluate.call);
+    return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
+  }
+  case TNI_STMT_KIND_COUNT:
+    break;
+  }
+  return NULL;
+}
+
+static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_stmt *t = rewrite_inside(w, s);
+  return t && w->stmt ? w->stmt(w->self, w->r, t) : t;
+}
+
+const tn_stmt *tni_stmt_rewrite(tni_region *r, const tn_stmt *s, tni_expr_fn expr, tni_stmt_fn stmt, void *self) {
+  stmt_rewriter w = {.r = r, .expr = expr, .stmt = stmt, .self = self};
+  return s ? rewrite_stmt(&w, s) : NULL;
+}
+
+void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
+  if (!s || !enter(self, s))
+    return;
+  switch (s->kind) {
+  case TNI_FOR:
+    tni_stmt_visit(s->as.loop.body, enter, self);
+    break;
+  case TNI_BLOCK:
+    tni_stmt_visit(s->as.block.init, enter, self);
+    tni_stmt_visit(s->as.block.body, enter, self);
+    break;
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++)
+      tni_stmt_visit(s->as.seq.stmts[i], enter, self);
+    break;
+  case TNI_IF:
+    tni_stmt_visit(s->as.cond.then, enter, self);
+    tni_stmt_visit(s->as.cond.otherwise, enter, self);
+    break;
+  case TNI_ALLOC:
+    tni_stmt_visit(s->as.alloc.body, enter, self);
+    break;
+  case TNI_STORE:
+  case TNI_EVALUATE:
+  case TNI_STMT_KIND_COUNT:
+    break;
+  }
+}
+
+typedef struct expr_visit {
+  tn_context *ctx;
+  void (*visit)(void *self, const tn_expr *x);
+  void *self;
+} expr_visit;
+
+static bool visit_own_exprs(void *self, const tn_stmt *s) {
+  const expr_visit *v = self;
+#define VISIT(x) tni_expr_visit(v->ctx, x, v->visit, v->self)
+  switch (s->kind) {
+  case TNI_FOR:
+    VISIT(s->as.loop.extent);
+    break;
+  case TNI_BLOCK:
+    for (int32_t i = 0; i < s->as.block.count; i++) {
+      VISIT(s->as.block.iters[i].extent);
+      VISIT(s->as.block.iters[i].binding);
+    }
+    VISIT(s->as.block.where);
+    break;
+  case TNI_STORE:
+    for (int32_t i = 0; i < s->as.store.count; i++)
+      VISIT(s->as.store.index[i]);
+    VISIT(s->as.store.value);
+    VISIT(s->as.store.where);
+    break;
+  case TNI_IF:
+    VISIT(s->as.cond.cond);
+    break;
+  case TNI_EVALUATE:
+    VISIT(s->as.evaluate.call);
+    break;
+  case TNI_SEQ:
+  case TNI_ALLOC:
+  case TNI_STMT_KIND_COUNT:
+    break;
+  }
+#undef VISIT
+  return true;
+}
+
+void tni_stmt_visit_exprs(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self) {
+  expr_visit v = {.ctx = ctx, .visit = visit, .self = self};
+  tni_stmt_visit(s, visit_own_exprs, &v);
+}
+
+/* ---- substitution ---- */
+
+static const tn_expr *replace_var(void *self, tni_region *r, const tn_expr *x) {
+  (void)r;
+  const tni_subst *subst = self;
+  if (x->op == TN_OP_var)
+    for (size_t i = 0; i < subst->count; i++)
+      if (subst->vars[i] == x)
+        return subst->values[i];
+  return x;
+}
+
+const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *subst) {
+  return tni_expr_rewrite(r, x, replace_var, (void *)subst);
+}
+
+const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst) {
+  return tni_stmt_rewrite(r, s, replace_var, NULL, (void *)subst);
+}

@@ -1,0 +1,145 @@
+/* jit.h -- the directory board of jit/: programs made callable.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_JIT_H
+#define TNI_JIT_H
+
+#include "graph/graph.h"
+#include "sched.h"
+#include "targets.h"
+#include "tenon/jit.h"
+
+/* ---- worker.c: compile workers --------------------------------------------------------------------------------- */
+
+/* One unit of code generation: some loop-level functions into object bytes. */
+typedef struct tni_job {
+  size_t count;
+  const tn_func *const *funcs;
+  enum tni_emit what;
+  char *bytes; /* out: a text block */
+  size_t size;
+  tn_status status;
+  tn_error *error;
+  bool break_llvm; /* in: for tests, see tni_codegen_break */
+} tni_job;
+/* Runs all jobs on the context's workers (threads with 8 MiB stacks, each with its own tni_codegen per target; started on
+ * first use, kept) and returns when all are done. Several threads may call at once. `progress` may be NULL; a value other
+ * than 0 drops the jobs that have not begun. A fatal error of LLVM fails its job and parks that worker; another takes
+ * its place; after TNI_MAX_PARKED of them compilation is refused. TN_OK when every job is: the bytes are the caller's. Else
+ * the first failed job's error, and no job has bytes or an error of its own. */
+enum { TNI_MAX_PARKED = 4 };
+tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t count, tni_job *jobs,
+                           int32_t (*progress)(void *self, int32_t done, int32_t total), void *progress_self,
+                           tn_error **err);
+
+/* ---- loader.c: objects into this process, through ORC ---------------------------------------------------------- */
+
+typedef struct tni_library tni_library; /* loaded objects, removed together */
+tn_status tni_library_load(tn_context *ctx, size_t count, char *const *objects, const size_t *sizes, tni_library **out,
+                           tn_error **err);
+/* The address of a symbol, or NULL. */
+void *tni_library_find(const tni_library *library, const char *symbol);
+void tni_library_unload(tni_library *library);
+
+/* ---- call.c: libffi -------------------------------------------------------------------------------------------- */
+
+/* How to call `RESULT f(void *first, PARAMS...)`: a prepared libffi signature. Immutable; any number of threads. Kernels have
+ * this form (first: the environment; result TN_I32; buffers as TN_POINTER), and so have externals (first: self). */
+typedef struct tni_caller tni_caller;
+tn_status tni_caller_create(tn_context *ctx, tn_type result, size_t count, const tn_type *params, tni_caller **out,
+                            tn_error **err);
+void tni_caller_destroy(tni_caller *caller);
+/* Spreads the values over the signature: ints of the parameter's range, floats (rounded to the type; ints are taken too),
+ * pointers, tensors (their first element). `count` must fit. *result: the value, its tag NONE for void. TN_E_INVALID names the
+ * argument by its number; `what` names the callee in the error. */
+tn_status tni_caller_call(const tni_caller *caller, const char *what, void (*function)(void), void *first,
+                          const tn_value *args, size_t count, tn_value *result, tn_error **err);
+
+/* Calls function(self, args...) as its signature says; *result receives the value (its tag NONE for void). TN_E_HOST when the
+ * result is a status (TN_I32) other than TN_OK; *result still holds it. TN_E_INVALID: not bound, or the arguments do not fit. */
+tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count, tn_value *result,
+                          tn_error **err);
+
+/* ---- pipeline.c: the stages between a program and objects -------------------------------------------------------- */
+
+/* A program on its way: what is there of it depends on the last stage that ran. The stages are functions that take it one
+ * step on, in the order they stand here. */
+typedef struct tni_pipeline {
+  tn_context *ctx;
+  const tn_target *target;
+  const tn_compile_desc *desc; /* no NULL fields missing: see tni_pipeline_create */
+  tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
+  tni_region lowered_region;   /* a child of the work program's region */
+  const tn_func **lowered;     /* one per function of `work` */
+  size_t lowered_count;
+  tn_compile_stats stats;
+} tni_pipeline;
+
+/* Copies the program's functions and declarations; graphs are taken over by the first stage. */
+tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out, tn_error **err);
+void tni_pipeline_destroy(tni_pipeline *p);
+/* Graphs of `program` folded into the work program. */
+tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err);
+/* Their nodes grouped into tensor functions. */
+tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err);
+/* A schedule for every function that has none. */
+tn_status tni_pipeline_schedule(tni_pipeline *p, tn_error **err);
+tn_status tni_pipeline_lower(tni_pipeline *p, tn_error **err);
+/* What code generation makes, of each function by itself or of the whole program: tni_jobs_destroy frees it. */
+tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
+                               tn_error **err);
+void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
+
+/* ---- module.c, function.c, model.c -------------------------------------------------------------------------------- */
+
+struct tn_function {
+  const tn_module *module;
+  const tn_func *func;
+  void (*direct)(void);
+  tni_packed_kernel packed; /* NULL when a parameter is a scalar */
+  tni_caller *caller;
+};
+
+struct tn_model {
+  const tn_module *module;
+  const tn_graph *graph;
+  tni_executor *executor;
+  size_t step_count;
+  const char *const *step_names;
+};
+
+/* What an external answered last, for the error of the call it ended. */
+typedef struct tni_host_failure {
+  atomic_int status, index;
+} tni_host_failure;
+
+struct tn_module {
+  tn_context *ctx;
+  tn_program *work; /* owned: functions, externals, graphs, constants */
+  tni_library *library;
+  tn_env env; /* self: &host */
+  struct tni_env_self {
+    const tn_module *module;
+    tni_host_failure *failure;
+  } env_self;
+  tni_host_failure failure; /* of direct calls and models */
+  tni_arena arena;          /* models and their plans */
+  size_t function_count;
+  tn_function *functions;
+  size_t model_count;
+  tn_model *models;
+  tn_compile_stats stats;
+};
+
+/* The services of kernels (env.c): `out` with self = self. */
+void tni_env_init(tn_env *out, struct tni_env_self *self);
+/* A kernel's status as an error; `what` names the kernel or model. */
+tn_status tni_kernel_error(const tn_module *module, const tni_host_failure *failure, tn_status status, const char *what,
+                           tn_error **err);
+tn_status tni_functions_create(tn_module *module, tn_error **err);
+void tni_functions_destroy(tn_module *module);
+tn_status tni_models_create(tn_module *module, tn_error **err);
+void tni_models_destroy(tn_module *module);
+
+#endif

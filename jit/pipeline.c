@@ -1,0 +1,183 @@
+/* pipeline.c -- the stages between a program and objects.
+ *
+ *     program --copy--> work program --fold--> --fuse--> --schedule--> --lower--> loop functions --codegen--> objects
+ *
+ * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns the
+ * constants and the signatures).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "jit.h"
+
+static const tn_compile_desc default_desc = {.struct_size = sizeof(tn_compile_desc)};
+
+/* ---- the copy ---- */
+
+static tn_status copy_externs(tni_pipeline *p, const tn_program *program, tn_error **err) {
+  for (size_t i = 0; i < program->extern_count; i++) {
+    const tni_extern *e = &program->externs[i];
+    tn_status status = tn_program_extern(p->work, e->name, e->result, e->param_count, e->params, e->function, e->self, err);
+    if (status)
+      return status;
+  }
+  return TN_OK;
+}
+
+static tn_status copy_funcs(tni_pipeline *p, const tn_program *program, tn_error **err) {
+  for (size_t i = 0; i < program->func_count; i++) {
+    const tn_func *func = tni_func_clone(&p->work->region, program->funcs[i], p->work);
+    tn_status status = func ? tni_program_add(p->work, func, err) : tni_fail_nomem(err);
+    if (status)
+      return status;
+  }
+  return TN_OK;
+}
+
+static tn_status share_blobs(tni_pipeline *p, const tn_program *program, tn_error **err) {
+  for (size_t i = 0; i < program->blob_count; i++) {
+    tn_status status = tni_program_keep_blob(p->work, tni_blob_ref(program->blobs[i]), err);
+    if (status)
+      return status;
+  }
+  return TN_OK;
+}
+
+tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out, tn_error **err) {
+  tn_context *ctx = program->ctx;
+  *out = NULL;
+  desc = desc ? desc : &default_desc;
+  if (desc->struct_size != sizeof *desc)
+    return tni_fail(ctx, err, TN_E_VERSION, "build", "tn_compile_desc", "struct_size is %zu, this library knows %zu",
+                    desc->struct_size, sizeof *desc);
+  tni_pipeline *p = tni_alloc_zero(ctx, sizeof *p);
+  if (!p)
+    return tni_fail_nomem(err);
+  p->ctx = ctx;
+  p->desc = desc;
+  p->target = desc->target;
+  p->stats.struct_size = sizeof p->stats;
+  tn_status status = tn_program_create(ctx, &p->work, err);
+  if (!status && !p->target)
+    status = tn_target_get(ctx, "host", &p->target, err);
+  if (!status)
+    status = share_blobs(p, program, err);
+  if (!status)
+    status = copy_externs(p, program, err);
+  if (!status)
+    status = copy_funcs(p, program, err);
+  if (status)
+    tni_pipeline_destroy(p);
+  else
+    *out = p;
+  return status;
+}
+
+void tni_pipeline_destroy(tni_pipeline *p) {
+  if (!p)
+    return;
+  if (p->lowered) {
+    tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
+    tni_region_destroy(&p->lowered_region);
+  }
+  tn_program_destroy(p->work);
+  tni_free(p->ctx, p, sizeof *p);
+}
+
+/* ---- graphs ---- */
+
+tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  tni_evaluator interpreter = {NULL, tni_evaluate_interpreted};
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < program->graph_count && !status; i++) {
+    const tn_graph *folded;
+    status = tni_graph_fold(program->graphs[i], p->work, &interpreter, &folded, err);
+  }
+  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
+  return status;
+}
+
+tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < p->work->graph_count && !status; i++) {
+    const tn_graph *fused;
+    status = tni_graph_fuse(p->work->graphs[i], p->work, &fused, err);
+  }
+  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
+  return status;
+}
+
+/* ---- functions ---- */
+
+static tn_status schedule_one(tni_pipeline *p, const tn_func *func, tn_error **err) {
+  tn_schedule *s;
+  tn_status status = tn_schedule_create(p->work, func, &s, err);
+  if (status)
+    return status;
+  status = tn_schedule_default(s, p->target, err);
+  if (!status)
+    status = tn_schedule_commit(s, NULL, err);
+  tn_schedule_destroy(s);
+  return status;
+}
+
+tn_status tni_pipeline_schedule(tni_pipeline *p, tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < p->work->func_count && !status && !p->desc->keep_schedules; i++) {
+    const tn_func *func = p->work->funcs[i];
+    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR)
+      status = schedule_one(p, func, err);
+  }
+  p->stats.schedule_seconds += tni_seconds(p->ctx) - start;
+  return status;
+}
+
+tn_status tni_pipeline_lower(tni_pipeline *p, tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  size_t count = p->work->func_count;
+  tni_region_init(&p->lowered_region, p->ctx, &p->work->region);
+  p->lowered = tni_alloc_zero(p->ctx, (count ? count : 1) * sizeof *p->lowered);
+  p->lowered_count = count ? count : 1;
+  tn_status status = p->lowered ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < count && !status; i++)
+    status = tni_lower(&p->lowered_region, p->work->funcs[i], &p->lowered[i], err);
+  p->stats.schedule_seconds += tni_seconds(p->ctx) - start;
+  return status;
+}
+
+/* ---- objects ---- */
+
+void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs) {
+  for (size_t i = 0; jobs && i < count; i++)
+    tn_text_destroy(jobs[i].bytes);
+  tni_free(ctx, jobs, count * sizeof *jobs);
+}
+
+/* One function a job, so that they compile in parallel; or all of them in one. */
+tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
+                               tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  size_t funcs = p->work->func_count;
+  size_t each = whole ? funcs : 1;
+  *count = funcs ? funcs / each : 0;
+  *jobs = NULL;
+  if (!*count)
+    return TN_OK;
+  *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
+  if (!*jobs)
+    return tni_fail_nomem(err);
+  for (size_t i = 0; i < *count; i++)
+    (*jobs)[i] = (tni_job){.count = each, .funcs = p->lowered + i * each, .what = what};
+  tn_status status =
+      tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress, p->desc->progress_self, err);
+  if (status) {
+    tni_jobs_destroy(p->ctx, *count, *jobs);
+    *jobs = NULL;
+    *count = 0;
+  }
+  p->stats.codegen_seconds += tni_seconds(p->ctx) - start;
+  p->stats.kernels = funcs;
+  return status;
+}

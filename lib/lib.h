@@ -1,0 +1,243 @@
+/* lib.h -- the directory board of the ground floor: what every room may use of lib/. Prototypes are grouped by file.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_LIB_H
+#define TNI_LIB_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "tenon/runtime.h"
+
+#define TNI_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- base/memory.c --------------------------------------------------------------------------------------------- */
+
+/* The context's allocator, 16-byte aligned. NULL when there is no memory, and for size 0. Contents are not cleared. */
+void *tni_alloc(tn_context *ctx, size_t size);
+void *tni_alloc_zero(tn_context *ctx, size_t size);
+void *tni_resize(tn_context *ctx, void *block, size_t old_size, size_t new_size);
+void tni_free(tn_context *ctx, void *block, size_t size);
+/* The same with an alignment of the caller's, the same for alloc and free. */
+void *tni_alloc_aligned(tn_context *ctx, size_t size, size_t align);
+void tni_free_aligned(tn_context *ctx, void *block, size_t size, size_t align);
+
+/* The C library's, of contexts that bring none; errors made without a context use it too (ctx NULL in all of the above). */
+extern const tn_allocator tni_allocator_default;
+
+/* Makes room for `need` items of `item_size` bytes in the array *items of capacity *capacity. False: no memory, and all is
+ * as it was. */
+bool tni_reserve(tn_context *ctx, void **items, size_t *capacity, size_t need, size_t item_size);
+/* *out = a * b, or a + b; false when that overflows. */
+bool tni_mul_size(size_t a, size_t b, size_t *out);
+bool tni_add_size(size_t a, size_t b, size_t *out);
+
+/* ---- base/arena.c ---------------------------------------------------------------------------------------------- */
+
+/* Memory that is freed all at once. After one allocation failed, `failed` stays true (and later ones may succeed). */
+typedef struct tni_arena_chunk tni_arena_chunk;
+typedef struct tni_arena {
+  tn_context *ctx;
+  tni_arena_chunk *chunks;
+  char *next, *end;
+  size_t used; /* bytes handed out */
+  bool failed;
+} tni_arena;
+
+void tni_arena_init(tni_arena *arena, tn_context *ctx);
+void tni_arena_destroy(tni_arena *arena);
+/* Zeroed, 16-byte aligned; size 0 gives a valid pointer. NULL when there is no memory. */
+void *tni_arena_alloc(tni_arena *arena, size_t size);
+/* Copies of bytes and of NUL-terminated text. */
+void *tni_arena_copy(tni_arena *arena, const void *bytes, size_t size);
+char *tni_arena_text(tni_arena *arena, const char *text);
+char *tni_arena_format(tni_arena *arena, const char *format, ...) TN_PRINTF(2, 3);
+#define TNI_NEW(arena, type) ((type *)tni_arena_alloc(arena, sizeof(type)))
+/* The same for `count` items; also NULL, and failed, when the size overflows. */
+void *tni_arena_alloc_array(tni_arena *arena, size_t item_size, size_t count);
+#define TNI_NEW_ARRAY(arena, type, count) ((type *)tni_arena_alloc_array(arena, sizeof(type), (size_t)(count)))
+
+/* ---- base/text.c ----------------------------------------------------------------------------------------------- */
+
+/* A growing text. Failure is sticky: `failed` is true once there was no memory. `data` is NUL-terminated, never NULL. */
+typedef struct tni_text {
+  tn_context *ctx;
+  char *data;
+  size_t length, capacity;
+  bool failed;
+} tni_text;
+
+void tni_text_init(tni_text *text, tn_context *ctx);
+void tni_text_destroy(tni_text *text);
+void tni_text_add(tni_text *text, const char *format, ...) TN_PRINTF(2, 3);
+void tni_text_add_v(tni_text *text, const char *format, va_list args);
+void tni_text_add_bytes(tni_text *text, const char *bytes, size_t length);
+void tni_text_clear(tni_text *text);
+/* The contents as a block for tn_text_destroy, NULL when out of memory; the tni_text is empty afterwards. */
+char *tni_text_take(tni_text *text);
+/* A copy of bytes as such a block (a NUL follows). */
+char *tni_text_block(tn_context *ctx, const char *bytes, size_t length);
+
+/* ---- base/error.c ---------------------------------------------------------------------------------------------- */
+
+/* Makes an error (err may be NULL) and returns `status`. `place` may be NULL. Never fails: without memory the error is the
+ * static out-of-memory one and the status TN_E_NOMEM. */
+tn_status tni_fail(tn_context *ctx, tn_error **err, tn_status status, const char *phase, const char *place,
+                   const char *reason, ...) TN_PRINTF(6, 7);
+/* The same with a cause, which becomes the new error's. */
+tn_status tni_fail_because(tn_context *ctx, tn_error **err, tn_error *cause, tn_status status, const char *phase,
+                           const char *place, const char *reason, ...) TN_PRINTF(7, 8);
+tn_status tni_fail_nomem(tn_error **err);
+
+/* ---- base/os.c ------------------------------------------------------------------------------------------------- */
+
+/* Every call of the operating system that touches files goes through this table, so that a test can make each fail. On
+ * failure they give an errno value, on success 0. */
+typedef struct tni_os {
+  /* Maps a regular file read-only; an empty file gives *data NULL, *size 0. */
+  int (*map)(const char *path, const void **data, size_t *size);
+  void (*unmap)(const void *data, size_t size);
+  double (*seconds)(void); /* a monotonic clock */
+} tni_os;
+extern const tni_os tni_os_default;
+
+/* ---- base/context.c -------------------------------------------------------------------------------------------- */
+
+/* State of upper rooms that lives as long as the context, made on first use. */
+enum tni_slot { TNI_SLOT_TOPOLOGY, TNI_SLOT_POOL, TNI_SLOT_SCRATCH, TNI_SLOT_TARGETS, TNI_SLOT_COMPILER, TNI_SLOT_LOADER, TNI_SLOT_COUNT };
+
+struct tn_context {
+  tn_allocator allocator;
+  tn_log_sink log;
+  tn_limits limits; /* no zeros: defaults are filled in */
+  tn_threads threads;
+  const tni_os *os;
+  struct tni_context_private *p;
+};
+
+/* The slot's object; on first use create(ctx, arg) makes it (under a lock of the slot, so once). NULL: create failed, and
+ * *err (may be NULL) holds its error. `destroy` runs in tn_context_destroy, later slots first. */
+void *tni_context_slot(tn_context *ctx, enum tni_slot slot, void *(*create)(tn_context *, tn_error **),
+                       void (*destroy)(tn_context *, void *), tn_error **err);
+void tni_log(tn_context *ctx, int32_t level, const char *format, ...) TN_PRINTF(3, 4);
+static inline double tni_seconds(tn_context *ctx) { return ctx->os->seconds(); }
+
+/* ---- base/blob.c ----------------------------------------------------------------------------------------------- */
+
+/* Bytes with a reference count (atomic): model files, constants. Programs and modules hold references. */
+typedef struct tni_blob {
+  const void *data;
+  size_t size;
+  tn_context *ctx;
+  atomic_int refs;
+  bool mapped; /* by os->map; else by tni_alloc_aligned(64) */
+} tni_blob;
+
+/* One reference, the caller's. NULL without memory. */
+tni_blob *tni_blob_create(tn_context *ctx, size_t size); /* contents not cleared; write through (void *)data */
+tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out, tn_error **err);
+tni_blob *tni_blob_ref(tni_blob *blob);
+void tni_blob_unref(tni_blob *blob); /* NULL is fine */
+
+/* ---- base/half.c ----------------------------------------------------------------------------------------------- */
+
+/* Conversions as IEEE 754: to nearest, ties to even; NaN stays NaN. */
+float tni_f16_to_f32(uint16_t bits);
+uint16_t tni_f32_to_f16(float value);
+uint16_t tni_f64_to_f16(double value); /* rounded once */
+float tni_bf16_to_f32(uint16_t bits);
+uint16_t tni_f32_to_bf16(float value);
+uint16_t tni_f64_to_bf16(double value); /* rounded once */
+
+/* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
+
+bool tni_type_is_float(tn_type type); /* f16, bf16, f32, f64 */
+bool tni_type_is_int(tn_type type);   /* signed and unsigned data integers; neither bool nor index */
+bool tni_type_is_signed(tn_type type); /* i8..i64 and index */
+bool tni_type_is_valid(tn_type type);
+/* The type of that text, 0 when it is none. */
+tn_type tni_type_parse(const char *text, size_t length);
+
+/* ---- runtime/tensor.c ------------------------------------------------------------------------------------------ */
+
+/* Checks a tensor that the host hands over as an argument: CPU, lanes 1, dtype (0: any), rank (negative: any), shape (NULL,
+ * or negative sizes in it: any), compact strides, alignment to the element, data not NULL unless empty. `what` names it in the error: "input `x`". */
+tn_status tni_tensor_check(tn_context *ctx, const DLTensor *tensor, const char *what, tn_type type, int32_t rank,
+                           const int64_t *shape, tn_error **err);
+/* "f32[2, 3]" appended. */
+void tni_shape_text(tni_text *text, tn_type type, int32_t rank, const int64_t *shape);
+static inline void *tni_tensor_pointer(const DLTensor *t) { return t->data ? (char *)t->data + t->byte_offset : NULL; }
+
+/* ---- runtime/topology.c ---------------------------------------------------------------------------------------- */
+
+typedef struct tni_topology {
+  int32_t cores;                   /* that this process may run on */
+  size_t l1d, l2, l3, cache_line;  /* bytes, of the caches above one core, whole also when shared; guesses where hwloc does
+                                      not know */
+} tni_topology;
+/* Never NULL (falls back to guesses). */
+const tni_topology *tni_topology_get(tn_context *ctx);
+/* Binds the calling thread to one core, number `place` modulo their count; only for threads that are ours. */
+void tni_topology_bind(tn_context *ctx, int32_t place);
+
+/* ---- runtime/pool.c -------------------------------------------------------------------------------------------- */
+
+/* Runs body over 0..count in ranges of at least `grain`, on the pool or the host's executor; nested calls and calls while
+ * another thread holds the pool run serially on the caller. Gives 0 or a failing status of a range. */
+int32_t tni_parallel_for(tn_context *ctx, tn_parallel_body body, void *closure, int64_t count, int64_t grain);
+/* Threads that a region may use, the caller's among them. */
+int32_t tni_parallel_width(tn_context *ctx);
+
+/* ---- runtime/scratch.c ----------------------------------------------------------------------------------------- */
+
+/* Memory for the length of a kernel, 64-byte aligned, from a free list that keeps blocks between calls. NULL: none. */
+void *tni_scratch_get(tn_context *ctx, size_t bytes);
+void tni_scratch_release(tn_context *ctx, void *block);
+
+/* ---- runtime/plan.c -------------------------------------------------------------------------------------------- */
+
+/* A plan is what a model becomes: steps over buffers, no pointers. Buffers are inputs, outputs, constants or slices of one
+ * arena; a step calls a kernel with pointers to buffers. */
+enum tni_plan_kind { TNI_PLAN_INPUT, TNI_PLAN_OUTPUT, TNI_PLAN_CONST, TNI_PLAN_ARENA };
+
+typedef struct tni_plan_buffer {
+  enum tni_plan_kind kind;
+  uint32_t index;  /* which input, output or constant */
+  uint64_t offset; /* into the arena */
+  uint64_t bytes;
+} tni_plan_buffer;
+
+typedef struct tni_plan_step {
+  uint32_t kernel; /* index into the module's kernels; TNI_PLAN_COPY: args[0] = destination, args[1] = source */
+  uint32_t arg_count;
+  uint32_t first_arg; /* into tni_plan.args */
+} tni_plan_step;
+enum { TNI_PLAN_COPY = 0xffffffffu };
+
+typedef struct tni_plan {
+  uint32_t input_count, output_count, const_count, buffer_count, step_count, arg_count;
+  uint64_t arena_bytes;
+  const tni_plan_buffer *buffers;
+  const tni_plan_step *steps;
+  const uint32_t *args; /* indices of buffers */
+} tni_plan;
+
+/* A kernel as the plan calls it: the pointers of its buffers in an array. */
+typedef int32_t (*tni_packed_kernel)(const tn_env *env, void *const *args);
+
+typedef struct tni_executor tni_executor;
+/* Binds a plan to code and constants; copies what it needs of `plan`, keeps `env`, kernels' code and constants. */
+tn_status tni_executor_create(tn_context *ctx, const tni_plan *plan, const tn_env *env, const tni_packed_kernel *kernels,
+                              void *const *constants, tni_executor **out, tn_error **err);
+void tni_executor_destroy(tni_executor *executor);
+enum { TNI_PLAN_NO_STEP = 0xffffffffu };
+/* Any number of threads at once. Pointers are to first elements. Gives the first failing status of a step, TN_E_NOMEM, or
+ * TN_OK; *failed_step (may be NULL) tells which step, TNI_PLAN_NO_STEP when none was to blame. */
+tn_status tni_executor_run(tni_executor *executor, void *const *inputs, void *const *outputs, uint32_t *failed_step);
+/* The plan as text, for `tenon print`. */
+void tni_plan_print(tni_text *text, const tni_plan *plan, const char *const *kernel_names);
+
+#endif

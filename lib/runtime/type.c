@@ -1,0 +1,77 @@
+/* type.c -- element types: their classes, sizes and names.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "lib.h"
+
+static const struct {
+  const char *name;
+  tn_type type;
+} names[] = {
+    {"bool", TN_BOOL}, {"i8", TN_I8},       {"i16", TN_I16},     {"i32", TN_I32},   {"i64", TN_I64}, {"u8", TN_U8},
+    {"u16", TN_U16},   {"u32", TN_U32},     {"u64", TN_U64},     {"f16", TN_F16},   {"f32", TN_F32}, {"f64", TN_F64},
+    {"bf16", TN_BF16}, {"index", TN_INDEX}, {"ptr", TN_POINTER}, {"void", TN_VOID},
+};
+
+static const char *name_of(tn_type type) {
+  for (size_t i = 0; i < TNI_COUNT(names); i++)
+    if (names[i].type == TN_TYPE_WITH_LANES(type, 1)) return names[i].name;
+  return NULL;
+}
+
+bool tni_type_is_float(tn_type type) {
+  tn_type one = TN_TYPE_WITH_LANES(type, 1);
+  return one == TN_F32 || one == TN_F64 || one == TN_F16 || one == TN_BF16;
+}
+
+bool tni_type_is_int(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == kDLUInt; }
+
+bool tni_type_is_signed(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == TN_CODE_INDEX; }
+
+bool tni_type_is_valid(tn_type type) {
+  uint32_t lanes = TN_TYPE_LANES(type);
+  return name_of(type) && (TN_TYPE_CODE(type) == TN_CODE_VOID ? lanes == 1 : lanes >= 1);
+}
+
+const char *tn_type_text(tn_type type, char text[16]) {
+  if (!tni_type_is_valid(type))
+    snprintf(text, 16, "?");
+  else if (TN_TYPE_LANES(type) == 1)
+    snprintf(text, 16, "%s", name_of(type));
+  else
+    snprintf(text, 16, "%sx%u", name_of(type), (unsigned)TN_TYPE_LANES(type) & 0xffffu);
+  return text;
+}
+
+/* The decimal digits of a count of lanes: 2..65535 without a leading 0; 0 when they are none. */
+static uint32_t parse_lanes(const char *text, size_t length) {
+  uint32_t lanes = 0;
+  if (!length || length > 5 || text[0] == '0') return 0;
+  for (size_t i = 0; i < length; i++) {
+    if (text[i] < '0' || text[i] > '9') return 0;
+    lanes = lanes * 10 + (uint32_t)(text[i] - '0');
+  }
+  return lanes >= 2 && lanes <= 0xffff ? lanes : 0;
+}
+
+tn_type tni_type_parse(const char *text, size_t length) {
+  for (size_t i = 0; i < TNI_COUNT(names); i++) {
+    size_t size = strlen(names[i].name);
+    if (size > length || memcmp(names[i].name, text, size)) continue;
+    if (size == length) return names[i].type;
+    if (text[size] != 'x' || names[i].type == TN_VOID) continue;
+    uint32_t lanes = parse_lanes(text + size + 1, length - size - 1);
+    if (lanes) return TN_TYPE_WITH_LANES(names[i].type, lanes);
+  }
+  return 0;
+}
+
+size_t tn_type_bytes(tn_type type) { return ((size_t)TN_TYPE_BITS(type) * TN_TYPE_LANES(type) + 7) / 8; }
+
+DLDataType tn_type_to_dlpack(tn_type type) {
+  return (DLDataType){(uint8_t)TN_TYPE_CODE(type), (uint8_t)TN_TYPE_BITS(type), (uint16_t)TN_TYPE_LANES(type)};
+}
+
+tn_type tn_type_from_dlpack(DLDataType type) { return TN_TYPE(type.code, type.bits, type.lanes); }

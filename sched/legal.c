@@ -1,0 +1,226 @@
+/* legal.c -- may the iterations of a loop run at the same time?
+ *
+ * For every buffer that is written below the loop, one of these must hold:
+ *   - it is private: lowering gives each iteration its own (ir/lower/storage.c);
+ *   - in one dimension, the iterations touch disjoint slices: all boxes start at c*i + s, and s + extent <= c;
+ *   - all accesses of an iteration are of one point, and different iterations have different points.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "sched.h"
+
+typedef struct checker {
+  tni_region *r;
+  const tn_stmt *body, *loop;
+  tni_accesses accesses;
+  bool failed;
+} checker;
+
+/* The number of loops from the outermost to `loop`, or -1 when the access is not below it. */
+static int depth_of(const tni_access *x, const tn_stmt *loop) {
+  for (int i = 0; i < x->depth; i++)
+    if (x->loops[i] == loop)
+      return i + 1;
+  return -1;
+}
+
+static bool box_of(checker *c, const tni_access *x, tni_itermap *box) {
+  c->failed |= !tni_access_box(c->r, x, depth_of(x, c->loop), box);
+  return !c->failed && box->box;
+}
+
+/* Do all accesses of `b` below the loop stay in slices of dimension d that differ from iteration to iteration? */
+static bool has_disjoint_slices(checker *c, const tn_buffer *b, int32_t d) {
+  int64_t stride = 0;
+  const tn_expr *origin = NULL;
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    tni_itermap box;
+    const tn_expr *rest;
+    int64_t coef, shift = 0;
+    if (x->buffer != b || depth_of(x, c->loop) < 0)
+      continue;
+    if (!box_of(c, x, &box) || !tni_affine(c->r, box.bases[d], 1, &c->loop->as.loop.var, &coef, &rest) || coef <= 0)
+      return false;
+    if (!origin) {
+      origin = rest;
+      stride = coef;
+    }
+    tni_facts none = {.ctx = c->r->arena.ctx};
+    const tn_expr *diff = tni_simplify(c->r, &none, tni_sub(c->r, rest, origin));
+    if (!diff || !tni_is_const(diff) || coef != stride)
+      return false;
+    shift = diff->as.i;
+    if (shift < 0 || shift + box.extents[d] > stride)
+      return false;
+  }
+  return origin != NULL;
+}
+
+/* Is every access of an iteration the same point (dimensions that do not move with the loop apart), and no two iterations share
+ * one? */
+static bool has_own_points(checker *c, const tn_buffer *b) {
+  const tn_expr *point[TN_MAX_RANK] = {NULL};
+  bool first = true;
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    tni_itermap box;
+    if (x->buffer != b || depth_of(x, c->loop) < 0)
+      continue;
+    if (!box_of(c, x, &box))
+      return false;
+    for (int32_t d = 0; d < b->rank; d++) {
+      bool moves = tni_expr_uses(c->r->arena.ctx, box.bases[d], c->loop->as.loop.var);
+      if (moves && box.extents[d] != 1)
+        return false;
+      if (first)
+        point[d] = box.bases[d];
+      else if (point[d] != box.bases[d] && (moves || tni_expr_uses(c->r->arena.ctx, point[d], c->loop->as.loop.var)))
+        return false;
+    }
+    first = false;
+  }
+  tni_facts none = {.ctx = c->r->arena.ctx};
+  tni_itermap map;
+  if (first || !tni_is_const(c->loop->as.loop.extent))
+    return false;
+  c->failed |= !tni_itermap_of(c->r, &none, (size_t)b->rank, point, 1, &c->loop->as.loop.var,
+                               &c->loop->as.loop.extent->as.i, &map);
+  return !c->failed && map.box && map.injective;
+}
+
+static bool is_safe(checker *c, const tn_buffer *b) {
+  if (tni_is_private_to(c->r, c->body, b, c->loop))
+    return true;
+  for (int32_t d = 0; d < b->rank; d++)
+    if (has_disjoint_slices(c, b, d))
+      return true;
+  return has_own_points(c, b);
+}
+
+typedef struct reduce_search {
+  tni_region *r;
+  const tn_expr *var;
+  const tn_stmt *block;
+  bool calls;
+} reduce_search;
+
+static bool find_reduce(void *self, const tn_stmt *s) {
+  reduce_search *q = self;
+  q->calls |= s->kind == TNI_EVALUATE;
+  for (int32_t i = 0; s->kind == TNI_BLOCK && i < s->as.block.count; i++)
+    if (s->as.block.iters[i].reduce && tni_expr_uses(q->r->arena.ctx, s->as.block.iters[i].binding, q->var))
+      q->block = s;
+  return !q->block;
+}
+
+static const char *check(checker *c, const void **mark) {
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    bool seen = false;
+    if (!x->write || depth_of(x, c->loop) < 0)
+      continue;
+    for (size_t k = 0; k < i && !seen; k++)
+      seen = c->accesses.items[k].buffer == x->buffer && c->accesses.items[k].write &&
+             depth_of(&c->accesses.items[k], c->loop) >= 0;
+    if (!seen && !is_safe(c, x->buffer)) {
+      *mark = x->store;
+      return "two iterations may touch the same element of the buffer written here";
+    }
+  }
+  return NULL;
+}
+
+const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark) {
+  reduce_search search = {.r = &s->region, .var = loop->as.loop.var};
+  *mark = loop->as.loop.var;
+  tni_stmt_visit(loop, find_reduce, &search);
+  if (search.block) {
+    *mark = search.block;
+    return "the loop feeds a reduce iterator of this block";
+  }
+  if (search.calls)
+    return "an external is called in it";
+  checker c = {.r = &s->region, .body = s->func->body, .loop = loop};
+  bool ok = tni_accesses_collect(&s->region, s->func->body, &c.accesses);
+  const char *why = !ok || c.accesses.opaque ? "not all of its accesses are known" : check(&c, mark);
+  tni_accesses_destroy(&c.accesses);
+  return c.failed && !why ? "there is no memory to check it" : why;
+}
+
+/* ---- producers that move to their readers ---- */
+
+/* Is every subscript of the store a spatial iterator of its own, over the whole dimension, and none left over? */
+static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
+  int32_t spatial = 0;
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    spatial += !block->as.block.iters[k].reduce;
+  if (spatial != store->as.store.count)
+    return "the block has spatial iterators that are no subscripts of its store";
+  for (int32_t i = 0; i < store->as.store.count; i++) {
+    bool found = false;
+    for (int32_t k = 0; k < block->as.block.count; k++) {
+      const tni_iter *it = &block->as.block.iters[k];
+      if (it->var == store->as.store.index[i] && !it->reduce) {
+        found = true;
+        if (it->extent != store->as.store.buffer->shape[i])
+          return "the block does not write the whole buffer";
+      }
+    }
+    if (!found)
+      return "a subscript of the store is not a plain spatial iterator";
+    for (int32_t k = 0; k < i; k++)
+      if (store->as.store.index[k] == store->as.store.index[i])
+        return "two subscripts of the store are the same iterator";
+  }
+  return NULL;
+}
+
+typedef struct order_search {
+  tn_context *ctx;
+  const tn_stmt *block;
+  const tn_buffer *buffer;
+  bool after;
+  const tn_stmt *bad_reader, *rewriter;
+} order_search;
+
+static bool see_order(void *self, const tn_stmt *s) {
+  order_search *q = self;
+  if (s == q->block) {
+    q->after = true;
+    return false;
+  }
+  if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->ctx, s, q->buffer).readers)
+    q->bad_reader = s;
+  if (s->kind == TNI_STORE && q->after && s->as.store.buffer != q->buffer &&
+      tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers)
+    q->rewriter = s;
+  return true;
+}
+
+const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
+  const tn_stmt *store = tni_block_store(block);
+  *mark = block;
+  if (!store)
+    return "the block does more than one store";
+  if (block->as.block.where)
+    return "the block is guarded: move it before its loops are split";
+  const tn_buffer *buffer = store->as.store.buffer;
+  *mark = store;
+  if (tni_is_param(s->func, buffer))
+    return "the block writes a parameter, which the caller sees";
+  tni_uses uses = tni_uses_of(s->ctx, s->func->body, buffer);
+  if (uses.writers != 1 || uses.loose)
+    return "the buffer is written or used by others than this block and blocks that read it";
+  if (!block->as.block.init && tni_uses_of(s->ctx, block, buffer).readers)
+    return "the block reads the buffer it writes";
+  const char *why = why_not_plain(block, store);
+  if (why)
+    return why;
+  order_search q = {.ctx = s->ctx, .block = block, .buffer = buffer};
+  tni_stmt_visit(s->func->body, see_order, &q);
+  *mark = q.bad_reader ? q.bad_reader : q.rewriter;
+  return q.bad_reader ? "this reader stands before the block" : q.rewriter ? "an input of the block is written again here" : NULL;
+}

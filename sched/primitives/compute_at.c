@@ -1,0 +1,171 @@
+/* compute_at.c -- a producer under a loop of its consumers, for just what an iteration reads.
+ *
+ *     for i in 0..n { block T(..) { T[i] = f(..) } }
+ *     for o in 0..n/4 { for j in 0..4 { block B(..) { B[o*4 + j] = T[o*4 + j] } } }
+ *       ->
+ *     for o in 0..n/4 { for a in 0..4 { block T(o*4 + a) .. }  for j in 0..4 { block B .. } }
+ *
+ * Parts of the box that lie outside the buffer are guarded. A dimension whose box cannot be told is computed whole.
+ *
+ * needs: a block that may move (legal.c: tni_why_not_movable); all its readers below the loop
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+enum { MAX_ITERS = 64 };
+
+typedef struct box {
+  const tn_expr *bases[TN_MAX_RANK];
+  int64_t extents[TN_MAX_RANK]; /* 0: the whole dimension */
+} box;
+
+/* base and extent so that both the box and [base2, base2 + extent2) are inside; false: not comparable. */
+static bool widen(tni_region *r, const tn_expr **base, int64_t *extent, const tn_expr *base2, int64_t extent2) {
+  tni_facts none = {.ctx = r->arena.ctx};
+  const tn_expr *diff = tni_simplify(r, &none, tni_sub(r, base2, *base));
+  if (!diff || !tni_is_const(diff))
+    return false;
+  int64_t low = diff->as.i < 0 ? diff->as.i : 0, high = diff->as.i + extent2 > *extent ? diff->as.i + extent2 : *extent;
+  *base = tni_simplify(r, &none, tni_add(r, *base, tni_index(r, low)));
+  *extent = high - low;
+  return *base != NULL;
+}
+
+static int depth_below(const tni_access *x, const tn_stmt *loop) {
+  for (int i = 0; i < x->depth; i++)
+    if (x->loops[i] == loop)
+      return i + 1;
+  return 0;
+}
+
+/* The box of all reads of the buffer in one iteration of the loop. */
+static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b, box *out) {
+  tni_region *r = &step->s->region;
+  tni_accesses all;
+  tn_status status = tni_accesses_collect(r, step->s->func->body, &all) ? TN_OK : TN_E_NOMEM;
+  bool first = true, whole[TN_MAX_RANK] = {false};
+  for (size_t i = 0; i < all.count && !status; i++) {
+    const tni_access *x = &all.items[i];
+    tni_itermap map;
+    if (x->buffer != b || x->write || x->block == block)
+      continue;
+    int depth = depth_below(x, loop);
+    if (!depth)
+      status = tni_step_refuse(step, x->block, "this reader of the buffer is not below the loop");
+    else if (!tni_access_box(r, x, depth, &map))
+      status = TN_E_NOMEM;
+    for (int32_t d = 0; d < b->rank && !status; d++) {
+      whole[d] |= !map.box;
+      if (first && map.box) {
+        out->bases[d] = map.bases[d];
+        out->extents[d] = map.extents[d];
+      } else if (!whole[d]) {
+        whole[d] |= !widen(r, &out->bases[d], &out->extents[d], map.bases[d], map.extents[d]);
+      }
+    }
+    first = false;
+  }
+  tni_accesses_destroy(&all);
+  if (!status && first)
+    status = tni_step_refuse(step, block, "nothing below the loop reads what the block writes");
+  for (int32_t d = 0; d < b->rank && !status; d++)
+    if (whole[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
+      out->extents[d] = 0;
+      out->bases[d] = tni_index(r, 0);
+    }
+  return status;
+}
+
+/* What is known at the loop: the ranges of the loops from the body down to it. */
+static bool push_loops(tni_facts *facts, const tn_stmt *root, const tn_stmt *loop) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  int depth = tni_path_to(root, loop, path);
+  bool ok = depth > 0;
+  for (int i = 0; ok && i < depth; i++)
+    if (path[i]->kind == TNI_FOR) {
+      int64_t lo, hi;
+      tni_bounds(facts, path[i]->as.loop.extent, &lo, &hi);
+      ok = tni_facts_push(facts, path[i]->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
+    }
+  return ok;
+}
+
+/* One iterator's new loop (none for extent 1), binding and guard. */
+static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const box *need, tni_iter *it,
+                       const tn_expr **loop_var, const tn_expr **loop_extent, const tn_expr **where) {
+  int32_t d = 0;
+  const tn_expr *base = NULL;
+  *loop_extent = it->extent;
+  if (!it->reduce) {
+    while (store->as.store.index[d] != it->var)
+      d++;
+    base = need->bases[d];
+    *loop_extent = need->extents[d] ? tni_index(r, need->extents[d]) : b->shape[d];
+  }
+  *loop_var = NULL;
+  it->binding = base ? base : tni_index(r, 0);
+  if (!tni_is_int(*loop_extent, 1)) {
+    *loop_var = tni_var(r, it->var->as.name, TN_INDEX);
+    it->binding = base ? tni_add(r, base, *loop_var) : *loop_var;
+    int64_t lo, hi;
+    tni_bounds(facts, *loop_extent, &lo, &hi);
+    if (!*loop_var || !tni_facts_push(facts, *loop_var, 0, hi >= TNI_INF ? TNI_INF : hi - 1))
+      return false;
+  }
+  it->binding = tni_simplify(r, facts, it->binding);
+  if (!base || !it->binding || !need->extents[d])
+    return it->binding != NULL;
+  const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
+  const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
+  if (!below || !above)
+    return false;
+  if (!tni_prove(r, facts, below))
+    *where = tni_conj(r, *where, below);
+  if (!tni_prove(r, facts, above))
+    *where = tni_conj(r, *where, above);
+  return true;
+}
+
+static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const box *need) {
+  tni_region *r = &step->s->region;
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *vars[MAX_ITERS], *extents[MAX_ITERS], *where = NULL;
+  int32_t count = block->as.block.count;
+  tni_iter *iters = tni_arena_copy(&r->arena, block->as.block.iters, (size_t)count * sizeof *iters);
+  tni_facts facts;
+  tni_facts_init(&facts, step->s->ctx);
+  bool ok = iters && count <= MAX_ITERS && push_loops(&facts, step->s->func->body, loop);
+  for (int32_t i = 0; ok && i < count; i++)
+    ok = place_iter(r, &facts, store->as.store.buffer, store, need, &iters[i], &vars[i], &extents[i], &where);
+  tni_facts_destroy(&facts);
+  const tn_stmt *s =
+      ok ? tni_block(r, block->as.block.name, count, iters, where, block->as.block.init, block->as.block.body) : NULL;
+  for (int32_t i = count - 1; ok && i >= 0; i--)
+    if (vars[i])
+      s = tni_for(r, vars[i], extents[i], TNI_SERIAL, s);
+  return s;
+}
+
+tn_status tni_apply_compute_at(tni_step *step) {
+  tn_schedule *s = step->s;
+  tni_region *r = &s->region;
+  const void *mark;
+  box need;
+  const tn_stmt *block = tni_arg_block(step), *loop = block ? tni_arg_loop(step, 0) : NULL;
+  if (!block || !loop)
+    return TN_E_REFUSED;
+  if (tni_is_below(loop, block))
+    return tni_step_refuse(step, loop->as.loop.var, "the block is below this loop already");
+  const char *why = tni_why_not_movable(s, block, &mark);
+  if (why)
+    return tni_step_refuse(step, mark, "%s", why);
+  tn_status status = required_box(step, block, loop, tni_block_store(block)->as.store.buffer, &need);
+  if (status)
+    return status;
+  const tn_stmt *nest = make_nest(step, block, loop, &need);
+  const tn_stmt *both[] = {nest, loop->as.loop.body};
+  const tn_stmt *made = tni_for(r, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));
+  const tn_stmt *body = tni_drop_block(r, s->func->body, block->as.block.name);
+  return tni_step_accept(step, tni_replace(r, body, loop, made));
+}

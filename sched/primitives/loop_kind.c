@@ -1,0 +1,46 @@
+/* loop_kind.c -- how a loop's iterations run: on several threads, in the lanes of vectors, written out.
+ *
+ *     for i in 0..n { S }  ->  for i in 0..n parallel { S }     and vectorized, unrolled
+ *
+ * needs: parallel, vectorize: iterations that may run at the same time (legal.c); vectorize, unroll: a constant extent
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+enum { MAX_UNROLL = 1024, MAX_VECTOR = 64 };
+
+static tn_status set_kind(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind) {
+  tni_region *r = &step->s->region;
+  const tn_stmt *made = tni_for(r, loop->as.loop.var, loop->as.loop.extent, kind, loop->as.loop.body);
+  return tni_step_accept(step, tni_replace(r, step->s->func->body, loop, made));
+}
+
+static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
+  const void *mark;
+  const tn_stmt *loop = tni_arg_loop(step, 0);
+  if (!loop)
+    return TN_E_REFUSED;
+  if (loop->as.loop.kind != TNI_SERIAL)
+    return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
+  const tn_expr *extent = loop->as.loop.extent;
+  if (kind == TNI_VECTORIZED && (!tni_is_const(extent) || extent->as.i > MAX_VECTOR))
+    return tni_step_refuse(step, loop->as.loop.var, "a vectorized loop needs a constant extent up to %d", MAX_VECTOR);
+  const char *why = tni_why_not_concurrent(step->s, loop, &mark);
+  return why ? tni_step_refuse(step, mark, "%s", why) : set_kind(step, loop, kind);
+}
+
+tn_status tni_apply_parallel(tni_step *step) { return set_concurrent(step, TNI_PARALLEL); }
+tn_status tni_apply_vectorize(tni_step *step) { return set_concurrent(step, TNI_VECTORIZED); }
+
+tn_status tni_apply_unroll(tni_step *step) {
+  const tn_stmt *loop = tni_arg_loop(step, 0);
+  if (!loop)
+    return TN_E_REFUSED;
+  if (loop->as.loop.kind != TNI_SERIAL)
+    return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
+  const tn_expr *extent = loop->as.loop.extent;
+  if (!tni_is_const(extent) || extent->as.i > MAX_UNROLL)
+    return tni_step_refuse(step, loop->as.loop.var, "an unrolled loop needs a constant extent up to %d", MAX_UNROLL);
+  return set_kind(step, loop, TNI_UNROLLED);
+}

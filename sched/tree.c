@@ -1,0 +1,177 @@
+/* tree.c -- looking around in a function's body: paths, loops, blocks, who uses a buffer.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **path, int depth) {
+  if (!s || depth == TNI_MAX_PATH)
+    return 0;
+  path[depth] = s;
+  if (s == target)
+    return depth + 1;
+  int found = 0;
+  switch (s->kind) {
+  case TNI_FOR:
+    return walk_path(s->as.loop.body, target, path, depth + 1);
+  case TNI_ALLOC:
+    return walk_path(s->as.alloc.body, target, path, depth + 1);
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count && !found; i++)
+      found = walk_path(s->as.seq.stmts[i], target, path, depth + 1);
+    return found;
+  case TNI_IF:
+    found = walk_path(s->as.cond.then, target, path, depth + 1);
+    return found ? found : walk_path(s->as.cond.otherwise, target, path, depth + 1);
+  default:
+    return 0;
+  }
+}
+
+int tni_path_to(const tn_stmt *root, const tn_stmt *target, const tn_stmt **path) { return walk_path(root, target, path, 0); }
+
+typedef struct search {
+  const tn_expr *var;
+  const char *name;
+  const tn_stmt *target, *found;
+} search;
+
+static bool look(void *self, const tn_stmt *s) {
+  search *q = self;
+  if ((s->kind == TNI_FOR && q->var && s->as.loop.var == q->var) ||
+      (s->kind == TNI_BLOCK && q->name && strcmp(s->as.block.name, q->name) == 0) || (q->target && s == q->target))
+    q->found = s;
+  return !q->found && s->kind != TNI_BLOCK;
+}
+
+const tn_stmt *tni_find_loop(const tn_stmt *root, const tn_expr *var) {
+  search q = {.var = var};
+  tni_stmt_visit(root, look, &q);
+  return q.found;
+}
+
+const tn_stmt *tni_find_block(const tn_stmt *root, const char *name) {
+  search q = {.name = name};
+  tni_stmt_visit(root, look, &q);
+  return q.found;
+}
+
+bool tni_is_below(const tn_stmt *outer, const tn_stmt *inner) {
+  search q = {.target = inner};
+  tni_stmt_visit(outer, look, &q);
+  return q.found != NULL;
+}
+
+/* ---- edits ---- */
+
+typedef struct swap {
+  const tn_stmt *old, *made;
+} swap;
+
+static const tn_stmt *swap_one(void *self, tni_region *r, const tn_stmt *s) {
+  (void)r;
+  const swap *w = self;
+  return s == w->old ? w->made : s;
+}
+
+const tn_stmt *tni_replace(tni_region *r, const tn_stmt *root, const tn_stmt *old, const tn_stmt *made) {
+  swap w = {old, made};
+  return made ? tni_stmt_rewrite(r, root, NULL, swap_one, &w) : NULL;
+}
+
+static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.count == 0; }
+
+static const tn_stmt *drop(void *self, tni_region *r, const tn_stmt *s) {
+  const char *name = self;
+  if (s->kind == TNI_BLOCK && strcmp(s->as.block.name, name) == 0)
+    return tni_seq(r, 0, NULL);
+  if (s->kind == TNI_FOR && is_empty(s->as.loop.body))
+    return s->as.loop.body;
+  if (s->kind == TNI_IF && is_empty(s->as.cond.then) && !s->as.cond.otherwise)
+    return s->as.cond.then;
+  return s;
+}
+
+const tn_stmt *tni_drop_block(tni_region *r, const tn_stmt *root, const char *name) {
+  return root ? tni_stmt_rewrite(r, root, NULL, drop, (void *)name) : NULL;
+}
+
+static const tn_stmt *drop_alloc(void *self, tni_region *r, const tn_stmt *s) {
+  (void)self;
+  if (s->kind != TNI_ALLOC)
+    return s;
+  tni_uses uses = tni_uses_of(r->arena.ctx, s->as.alloc.body, s->as.alloc.buffer);
+  return uses.readers || uses.writers || uses.loose ? s : s->as.alloc.body;
+}
+
+const tn_stmt *tni_drop_unused_allocs(tni_region *r, const tn_stmt *root) {
+  return root ? tni_stmt_rewrite(r, root, NULL, drop_alloc, NULL) : NULL;
+}
+
+const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *base) {
+  for (int n = 0;; n++) {
+    const char *name = n ? tni_arena_format(&r->arena, "%s_%d", base, n) : tni_arena_text(&r->arena, base);
+    if (!name || !tni_find_block(root, name))
+      return name;
+  }
+}
+
+/* ---- uses ---- */
+
+typedef struct use_search {
+  tn_context *ctx;
+  const tn_buffer *buffer;
+  const tn_stmt *block;
+  tni_uses uses;
+  bool reads, writes;
+} use_search;
+
+static void see_expr(void *self, const tn_expr *x) {
+  use_search *u = self;
+  if (x->op == TNI_OP_ADDRESS && x->as.buffer == u->buffer)
+    u->uses.loose++;
+  if (x->op == TN_OP_load && x->as.buffer == u->buffer)
+    u->reads = true;
+}
+
+static bool see_store(void *self, const tn_stmt *s) {
+  use_search *u = self;
+  u->writes |= s->kind == TNI_STORE && s->as.store.buffer == u->buffer;
+  return true;
+}
+
+static bool see_stmt(void *self, const tn_stmt *s) {
+  use_search *u = self;
+  if (s->kind == TNI_FOR || s->kind == TNI_IF || s->kind == TNI_SEQ || s->kind == TNI_ALLOC)
+    return true;
+  u->reads = u->writes = false;
+  tni_stmt_visit_exprs(u->ctx, s, see_expr, u);
+  tni_stmt_visit(s, see_store, u);
+  if (s->kind != TNI_BLOCK) {
+    u->uses.loose += u->reads + u->writes;
+  } else {
+    u->uses.readers += u->reads;
+    u->uses.writers += u->writes;
+    u->uses.reader = u->reads ? s : u->uses.reader;
+    u->uses.writer = u->writes ? s : u->uses.writer;
+  }
+  return false;
+}
+
+tni_uses tni_uses_of(tn_context *ctx, const tn_stmt *root, const tn_buffer *buffer) {
+  use_search u = {.ctx = ctx, .buffer = buffer};
+  tni_stmt_visit(root, see_stmt, &u);
+  return u.uses;
+}
+
+const tn_stmt *tni_block_store(const tn_stmt *block) {
+  const tn_stmt *body = block->as.block.body;
+  return body->kind == TNI_STORE && !body->as.store.where ? body : NULL;
+}
+
+bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
+  for (uint32_t i = 0; i < func->param_count; i++)
+    if (func->params[i].buffer == buffer)
+      return true;
+  return false;
+}

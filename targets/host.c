@@ -1,0 +1,110 @@
+/* host.c -- the CPU this process runs on, asked itself.
+ *
+ * Features come from CPUID and, for what needs the system to save registers, XGETBV: a product name says what a CPU could
+ * do, not what a hypervisor and the kernel let it do. The level (x86-64-v2, v3, v4) is the highest whose features are all
+ * there; further features are named one by one, with + or -.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "targets.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* What CPUID gave, and which register files the system saves. */
+typedef struct cpu {
+  uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf71_a, extended_c;
+  bool saves_avx, saves_avx512;
+} cpu;
+
+enum reg { LEAF1_C, LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, EXTENDED_C };
+enum needs { NEEDS_NOTHING, NEEDS_AVX, NEEDS_AVX512 };
+
+typedef struct feature {
+  const char *name; /* LLVM's */
+  enum reg reg;
+  int bit;
+  enum needs needs;
+  int level; /* the x86-64 level it is part of; 0: of none */
+} feature;
+
+/* clang-format off */
+static const feature features[] = {
+    {"sse3", LEAF1_C, 0, NEEDS_NOTHING, 2},       {"ssse3", LEAF1_C, 9, NEEDS_NOTHING, 2},
+    {"cx16", LEAF1_C, 13, NEEDS_NOTHING, 2},      {"sse4.1", LEAF1_C, 19, NEEDS_NOTHING, 2},
+    {"sse4.2", LEAF1_C, 20, NEEDS_NOTHING, 2},    {"popcnt", LEAF1_C, 23, NEEDS_NOTHING, 2},
+    {"sahf", EXTENDED_C, 0, NEEDS_NOTHING, 2},
+    {"avx", LEAF1_C, 28, NEEDS_AVX, 3},           {"avx2", LEAF7_B, 5, NEEDS_AVX, 3},
+    {"fma", LEAF1_C, 12, NEEDS_AVX, 3},           {"f16c", LEAF1_C, 29, NEEDS_AVX, 3},
+    {"bmi", LEAF7_B, 3, NEEDS_NOTHING, 3},        {"bmi2", LEAF7_B, 8, NEEDS_NOTHING, 3},
+    {"lzcnt", EXTENDED_C, 5, NEEDS_NOTHING, 3},   {"movbe", LEAF1_C, 22, NEEDS_NOTHING, 3},
+    {"avx512f", LEAF7_B, 16, NEEDS_AVX512, 4},    {"avx512dq", LEAF7_B, 17, NEEDS_AVX512, 4},
+    {"avx512cd", LEAF7_B, 28, NEEDS_AVX512, 4},   {"avx512bw", LEAF7_B, 30, NEEDS_AVX512, 4},
+    {"avx512vl", LEAF7_B, 31, NEEDS_AVX512, 4},
+    {"avxvnni", LEAF71_A, 4, NEEDS_AVX, 0},       {"gfni", LEAF7_C, 8, NEEDS_NOTHING, 0},
+    {"avx512ifma", LEAF7_B, 21, NEEDS_AVX512, 0}, {"avx512vbmi", LEAF7_C, 1, NEEDS_AVX512, 0},
+    {"avx512vbmi2", LEAF7_C, 6, NEEDS_AVX512, 0}, {"avx512vnni", LEAF7_C, 11, NEEDS_AVX512, 0},
+    {"avx512bitalg", LEAF7_C, 12, NEEDS_AVX512, 0}, {"avx512vpopcntdq", LEAF7_C, 14, NEEDS_AVX512, 0},
+    {"avx512bf16", LEAF71_A, 5, NEEDS_AVX512, 0}, {"avx512fp16", LEAF7_D, 23, NEEDS_AVX512, 0},
+};
+/* clang-format on */
+
+/* XCR0: bits 1 and 2 are SSE and AVX state, 5 to 7 the three parts of AVX-512's. */
+static uint64_t read_xcr0(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (uint64_t)high << 32 | low;
+}
+
+static cpu read_cpu(void) {
+  cpu c = {0};
+  uint32_t a, b, x, d;
+  if (__get_cpuid(1, &a, &b, &x, &d)) c.leaf1_c = x;
+  if (__get_cpuid_count(7, 0, &a, &b, &x, &d)) {
+    c.leaf7_b = b;
+    c.leaf7_c = x;
+    c.leaf7_d = d;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &x, &d)) c.leaf71_a = a;
+  }
+  if (__get_cpuid(0x80000001, &a, &b, &x, &d)) c.extended_c = x;
+  bool has_xgetbv = c.leaf1_c >> 27 & 1;
+  uint64_t xcr0 = has_xgetbv ? read_xcr0() : 0;
+  c.saves_avx = (xcr0 & 6) == 6;
+  c.saves_avx512 = (xcr0 & 0xe6) == 0xe6;
+  return c;
+}
+
+static bool has(const cpu *c, const feature *f) {
+  const uint32_t regs[] = {c->leaf1_c, c->leaf7_b, c->leaf7_c, c->leaf7_d, c->leaf71_a, c->extended_c};
+  if (f->needs == NEEDS_AVX && !c->saves_avx) return false;
+  if (f->needs == NEEDS_AVX512 && !c->saves_avx512) return false;
+  return regs[f->reg] >> f->bit & 1;
+}
+
+int tni_host_level(void) {
+  cpu c = read_cpu();
+  int level = 4;
+  for (size_t i = 0; i < TNI_COUNT(features); i++) {
+    if (features[i].level && features[i].level <= level && !has(&c, &features[i])) level = features[i].level - 1;
+  }
+  return level;
+}
+
+/* A feature below the level is implied by it and named all the same; what is above it is off, even if the CPU has it:
+ * extensions of a level that is not whole are of no use. */
+void tni_host_features(tni_text *out) {
+  cpu c = read_cpu();
+  int level = tni_host_level();
+  for (size_t i = 0; i < TNI_COUNT(features); i++) {
+    const feature *f = &features[i];
+    bool wanted = f->level ? f->level <= level : f->needs != NEEDS_AVX512 || level >= 4;
+    tni_text_add(out, "%s%c%s", i ? "," : "", wanted && has(&c, f) ? '+' : '-', f->name);
+  }
+}
+
+#else
+
+int tni_host_level(void) { return 0; }
+void tni_host_features(tni_text *out) { (void)out; }
+
+#endif

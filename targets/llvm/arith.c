@@ -1,0 +1,340 @@
+/* arith.c -- the operators with a typing rule: each total, as the table in tenon/ops.h says.
+ *
+ * The 16-bit floats compute in f32 and round after each operator. `index` arithmetic does not wrap (nsw); data integers
+ * do. Constant operands save the guards of division and shifts.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <assert.h>
+
+#include "llvm.h"
+
+/* The operator under way: its node, the type of its operands, and a builder. */
+typedef struct operation {
+  tni_ll_function *f;
+  tni_ll_module *m;
+  LLVMBuilderRef b;
+  const tn_expr *x;
+  tn_type type; /* of the value operands */
+} operation;
+
+static LLVMValueRef integer(const operation *o, int64_t value) { return tni_ll_int(o->m, o->type, value); }
+static bool is_index(const operation *o) { return TN_TYPE_CODE(o->type) == TN_CODE_INDEX; }
+
+static int64_t width(const operation *o) { return tni_ll_is_bool(o->type) ? 1 : (int64_t)TN_TYPE_BITS(o->type); }
+
+/* The integer that the operand is in every lane, if it is a constant. */
+static bool constant_operand(const tn_expr *x, int64_t *value) {
+  if (x->op == TN_OP_broadcast) x = x->arg[0];
+  if (x->op != TN_OP_const || tni_ll_is_float(x->type)) return false;
+  *value = x->as.i;
+  return true;
+}
+
+static LLVMValueRef unary_intrinsic(const operation *o, const char *name, LLVMValueRef a) {
+  LLVMTypeRef type = LLVMTypeOf(a);
+  return tni_ll_intrinsic(o->m, name, 1, &type, 1, &a);
+}
+
+static LLVMValueRef binary_intrinsic(const operation *o, const char *name, LLVMValueRef a, LLVMValueRef b) {
+  LLVMTypeRef type = LLVMTypeOf(a);
+  LLVMValueRef args[] = {a, b};
+  return tni_ll_intrinsic(o->m, name, 1, &type, 2, args);
+}
+
+/* ---- division -------------------------------------------------------------------------------------------------- */
+
+/* A divisor that division is defined for: 1 where it is 0 or (signed) -1. Gives the conditions that were mended. */
+static LLVMValueRef safe_divisor(const operation *o, LLVMValueRef d, LLVMValueRef *is_zero, LLVMValueRef *is_minus) {
+  LLVMValueRef mended = *is_zero = LLVMBuildICmp(o->b, LLVMIntEQ, d, integer(o, 0), "");
+  *is_minus = NULL;
+  if (tni_ll_is_signed(o->type)) {
+    *is_minus = LLVMBuildICmp(o->b, LLVMIntEQ, d, integer(o, -1), "");
+    mended = LLVMBuildOr(o->b, mended, *is_minus, "");
+  }
+  return LLVMBuildSelect(o->b, mended, integer(o, 1), d, "");
+}
+
+static LLVMValueRef divide(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  return tni_ll_is_signed(o->type) ? LLVMBuildSDiv(o->b, a, d, "") : LLVMBuildUDiv(o->b, a, d, "");
+}
+static LLVMValueRef remainder_of(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  return tni_ll_is_signed(o->type) ? LLVMBuildSRem(o->b, a, d, "") : LLVMBuildURem(o->b, a, d, "");
+}
+
+/* a / d rounded towards zero, total. */
+static LLVMValueRef truncated_quotient(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  int64_t c;
+  LLVMValueRef is_zero, is_minus;
+  if (constant_operand(o->x->arg[1], &c)) {
+    if (c == 0) return integer(o, 0);
+    if (c == -1 && tni_ll_is_signed(o->type)) return LLVMBuildNeg(o->b, a, "");
+    return divide(o, a, d);
+  }
+  LLVMValueRef q = divide(o, a, safe_divisor(o, d, &is_zero, &is_minus));
+  if (is_minus) q = LLVMBuildSelect(o->b, is_minus, LLVMBuildNeg(o->b, a, ""), q, "");
+  return LLVMBuildSelect(o->b, is_zero, integer(o, 0), q, "");
+}
+
+/* a - d * truncated_quotient; 0 where d is 0 (the remainder by the mended divisor 1). */
+static LLVMValueRef truncated_remainder(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  int64_t c;
+  LLVMValueRef is_zero, is_minus;
+  if (constant_operand(o->x->arg[1], &c)) {
+    bool unit = c == 0 || (c == -1 && tni_ll_is_signed(o->type));
+    return unit ? integer(o, 0) : remainder_of(o, a, d);
+  }
+  return remainder_of(o, a, safe_divisor(o, d, &is_zero, &is_minus));
+}
+
+static int log2_exact(int64_t value) {
+  return value > 0 && (value & (value - 1)) == 0 ? __builtin_ctzll((uint64_t)value) : -1;
+}
+
+/* Where the remainder r of a by d is not 0 and has the other sign than d: floor is one below truncation. */
+static LLVMValueRef below_zero(const operation *o, LLVMValueRef r, LLVMValueRef d) {
+  int64_t c;
+  if (constant_operand(o->x->arg[1], &c) && c > 0) return LLVMBuildICmp(o->b, LLVMIntSLT, r, integer(o, 0), "");
+  LLVMValueRef differ = LLVMBuildICmp(o->b, LLVMIntSLT, LLVMBuildXor(o->b, r, d, ""), integer(o, 0), "");
+  return LLVMBuildAnd(o->b, differ, LLVMBuildICmp(o->b, LLVMIntNE, r, integer(o, 0), ""), "");
+}
+
+/* Does truncation give the floor? */
+static bool same_as_truncated(const operation *o) {
+  int64_t c;
+  if (!tni_ll_is_signed(o->type)) return true;
+  return constant_operand(o->x->arg[1], &c) && c > 0 && tni_ll_nonneg(o->f, o->x->arg[0]);
+}
+
+static LLVMValueRef floor_quotient(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  int64_t c;
+  bool constant = constant_operand(o->x->arg[1], &c);
+  int shift = constant ? log2_exact(c) : -1;
+  if (shift >= 0 && tni_ll_is_signed(o->type)) return LLVMBuildAShr(o->b, a, integer(o, shift), "");
+  LLVMValueRef q = truncated_quotient(o, a, d);
+  if (same_as_truncated(o) || (constant && c == 0)) return q;
+  LLVMValueRef below = below_zero(o, truncated_remainder(o, a, d), d);
+  return LLVMBuildSub(o->b, q, LLVMBuildZExt(o->b, below, LLVMTypeOf(q), ""), "");
+}
+
+static LLVMValueRef floor_remainder(const operation *o, LLVMValueRef a, LLVMValueRef d) {
+  int64_t c;
+  bool constant = constant_operand(o->x->arg[1], &c);
+  if (constant && log2_exact(c) >= 0) return LLVMBuildAnd(o->b, a, integer(o, c - 1), "");
+  LLVMValueRef r = truncated_remainder(o, a, d);
+  if (same_as_truncated(o) || (constant && c == 0)) return r;
+  return LLVMBuildAdd(o->b, r, LLVMBuildSelect(o->b, below_zero(o, r, d), d, integer(o, 0), ""), "");
+}
+
+/* ---- shifts ---------------------------------------------------------------------------------------------------- */
+
+/* The amount made harmless, and whether it was within 0..bits. Constants within give *inside NULL. */
+static LLVMValueRef safe_amount(const operation *o, LLVMValueRef amount, LLVMValueRef *inside) {
+  int64_t bits = width(o), c;
+  *inside = NULL;
+  if (constant_operand(o->x->arg[1], &c) && c >= 0 && c < bits) return amount;
+  *inside = LLVMBuildICmp(o->b, LLVMIntULT, amount, integer(o, bits), "");
+  return LLVMBuildAnd(o->b, amount, integer(o, bits - 1), "");
+}
+
+static LLVMValueRef shift_left(const operation *o, LLVMValueRef a, LLVMValueRef amount) {
+  LLVMValueRef inside, n = safe_amount(o, amount, &inside);
+  LLVMValueRef r = LLVMBuildShl(o->b, a, n, "");
+  return inside ? LLVMBuildSelect(o->b, inside, r, integer(o, 0), "") : r;
+}
+
+static LLVMValueRef shift_right(const operation *o, LLVMValueRef a, LLVMValueRef amount) {
+  LLVMValueRef inside, n = safe_amount(o, amount, &inside);
+  if (tni_ll_is_signed(o->type)) { /* past the width: as by the width less one, all signs */
+    if (inside) n = LLVMBuildSelect(o->b, inside, n, integer(o, width(o) - 1), "");
+    return LLVMBuildAShr(o->b, a, n, "");
+  }
+  LLVMValueRef r = LLVMBuildLShr(o->b, a, n, "");
+  return inside ? LLVMBuildSelect(o->b, inside, r, integer(o, 0), "") : r;
+}
+
+/* ---- smaller and larger ---------------------------------------------------------------------------------------- */
+
+/* The floating-point constant in every lane of x, if it is one and not NaN. */
+static bool float_constant(const tn_expr *x, double *value) {
+  if (x->op == TN_OP_broadcast) x = x->arg[0];
+  if (x->op != TN_OP_const || !tni_ll_is_float(x->type) || x->as.f != x->as.f) return false;
+  *value = x->as.f;
+  return true;
+}
+
+/* One operand a constant c: compare and select, two instructions. The other stays where it is NaN (the comparison is
+ * false), and the comparison includes equality where c is the zero that wins. */
+static LLVMValueRef float_extreme_of_constant(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef c, double value) {
+  bool minus_zero = value == 0 && __builtin_signbit(value), plus_zero = value == 0 && !minus_zero;
+  LLVMRealPredicate p;
+  if (larger) {
+    p = plus_zero ? LLVMRealOGE : LLVMRealOGT;
+  } else {
+    p = minus_zero ? LLVMRealOLE : LLVMRealOLT;
+  }
+  return LLVMBuildSelect(o->b, LLVMBuildFCmp(o->b, p, c, a, ""), c, a, "");
+}
+
+static LLVMValueRef extreme(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef b) {
+  double c;
+  if (tni_ll_is_float(o->type)) {
+    if (float_constant(o->x->arg[1], &c)) return float_extreme_of_constant(o, larger, a, b, c);
+    if (float_constant(o->x->arg[0], &c)) return float_extreme_of_constant(o, larger, b, a, c);
+    return binary_intrinsic(o, larger ? "llvm.maximum" : "llvm.minimum", a, b);
+  }
+  if (tni_ll_is_signed(o->type)) return binary_intrinsic(o, larger ? "llvm.smax" : "llvm.smin", a, b);
+  return binary_intrinsic(o, larger ? "llvm.umax" : "llvm.umin", a, b);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
+
+static LLVMValueRef compare(const operation *o, LLVMValueRef a, LLVMValueRef b) {
+  static const struct {
+    LLVMRealPredicate f;
+    LLVMIntPredicate s, u;
+  } rows[] = {{LLVMRealOEQ, LLVMIntEQ, LLVMIntEQ},
+              {LLVMRealUNE, LLVMIntNE, LLVMIntNE},
+              {LLVMRealOLT, LLVMIntSLT, LLVMIntULT},
+              {LLVMRealOLE, LLVMIntSLE, LLVMIntULE}};
+  int row = o->x->op == TN_OP_eq ? 0 : o->x->op == TN_OP_ne ? 1 : o->x->op == TN_OP_lt ? 2 : 3;
+  if (tni_ll_is_float(o->type)) return LLVMBuildFCmp(o->b, rows[row].f, a, b, "");
+  return LLVMBuildICmp(o->b, tni_ll_is_signed(o->type) ? rows[row].s : rows[row].u, a, b, "");
+}
+
+static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
+  if (tni_ll_is_half(o->type)) return LLVMBuildAnd(o->b, a, integer(o, 0x7fff), "");
+  if (tni_ll_is_float(o->type)) return unary_intrinsic(o, "llvm.fabs", a);
+  if (!tni_ll_is_signed(o->type)) return a;
+  LLVMTypeRef type = LLVMTypeOf(a);
+  LLVMValueRef args[] = {a, LLVMConstInt(o->m->i1, 0, 0)};
+  return tni_ll_intrinsic(o->m, "llvm.abs", 1, &type, 2, args);
+}
+
+static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
+  if (tni_ll_is_half(o->type)) return LLVMBuildXor(o->b, a, integer(o, 0x8000), "");
+  if (tni_ll_is_float(o->type)) return LLVMBuildFNeg(o->b, a, "");
+  return is_index(o) ? LLVMBuildNSWNeg(o->b, a, "") : LLVMBuildNeg(o->b, a, "");
+}
+
+static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
+  if (!o->m->target->has_fma) {
+    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma: target `%s` has no such instruction", o->m->target->name);
+    return LLVMGetPoison(LLVMTypeOf(args[0]));
+  }
+  LLVMTypeRef type = LLVMTypeOf(args[0]);
+  return tni_ll_intrinsic(o->m, "llvm.fma", 1, &type, 3, args);
+}
+
+/* Operators of numbers on f32 and f64 (what f16 and bf16 are computed in). */
+static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
+  switch (o->x->op) {
+    case TN_OP_add: return LLVMBuildFAdd(o->b, v[0], v[1], "");
+    case TN_OP_sub: return LLVMBuildFSub(o->b, v[0], v[1], "");
+    case TN_OP_mul: return LLVMBuildFMul(o->b, v[0], v[1], "");
+    case TN_OP_div: return LLVMBuildFDiv(o->b, v[0], v[1], "");
+    case TN_OP_min: return extreme(o, false, v[0], v[1]);
+    case TN_OP_max: return extreme(o, true, v[0], v[1]);
+    case TN_OP_fma: return fused(o, v);
+    case TN_OP_sqrt: return unary_intrinsic(o, "llvm.sqrt", v[0]);
+    case TN_OP_floor: return unary_intrinsic(o, "llvm.floor", v[0]);
+    case TN_OP_ceil: return unary_intrinsic(o, "llvm.ceil", v[0]);
+    case TN_OP_trunc: return unary_intrinsic(o, "llvm.trunc", v[0]);
+    case TN_OP_round: return unary_intrinsic(o, "llvm.roundeven", v[0]);
+    default: break;
+  }
+  tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` on floating point has no code", tni_ops[o->x->op].name);
+  return LLVMGetPoison(LLVMTypeOf(v[0]));
+}
+
+static LLVMValueRef index_op(const operation *o, LLVMValueRef *v) {
+  switch (o->x->op) {
+    case TN_OP_add: return LLVMBuildNSWAdd(o->b, v[0], v[1], "");
+    case TN_OP_sub: return LLVMBuildNSWSub(o->b, v[0], v[1], "");
+    default: return LLVMBuildNSWMul(o->b, v[0], v[1], "");
+  }
+}
+
+static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
+  enum tn_op op = o->x->op;
+  if (is_index(o) && (op == TN_OP_add || op == TN_OP_sub || op == TN_OP_mul)) return index_op(o, v);
+  switch (op) {
+    case TN_OP_add: return LLVMBuildAdd(o->b, v[0], v[1], "");
+    case TN_OP_sub: return LLVMBuildSub(o->b, v[0], v[1], "");
+    case TN_OP_mul: return LLVMBuildMul(o->b, v[0], v[1], "");
+    case TN_OP_div: return truncated_quotient(o, v[0], v[1]);
+    case TN_OP_mod: return truncated_remainder(o, v[0], v[1]);
+    case TN_OP_floordiv: return floor_quotient(o, v[0], v[1]);
+    case TN_OP_floormod: return floor_remainder(o, v[0], v[1]);
+    case TN_OP_min: return extreme(o, false, v[0], v[1]);
+    case TN_OP_max: return extreme(o, true, v[0], v[1]);
+    case TN_OP_and: return LLVMBuildAnd(o->b, v[0], v[1], "");
+    case TN_OP_or: return LLVMBuildOr(o->b, v[0], v[1], "");
+    case TN_OP_xor: return LLVMBuildXor(o->b, v[0], v[1], "");
+    case TN_OP_not: return LLVMBuildNot(o->b, v[0], "");
+    case TN_OP_shl: return shift_left(o, v[0], v[1]);
+    case TN_OP_shr: return shift_right(o, v[0], v[1]);
+    default: break;
+  }
+  tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` has no code", tni_ops[op].name);
+  return LLVMGetPoison(LLVMTypeOf(v[0]));
+}
+
+/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is rounding
+ * the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
+static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef c) {
+  LLVMBuilderRef b = o->b;
+  LLVMTypeRef f64 = LLVMTypeOf(a), i64 = tni_ll_type(o->m, tni_ll_like(TN_I64, o->type));
+  LLVMValueRef sum = LLVMBuildFAdd(b, a, c, ""), part = LLVMBuildFSub(b, sum, a, "");
+  LLVMValueRef error = LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""),
+                                     LLVMBuildFSub(b, c, part, ""), "");
+  LLVMValueRef zero = LLVMConstNull(f64), one = tni_ll_int(o->m, tni_ll_like(TN_I64, o->type), 1);
+  LLVMValueRef bits = LLVMBuildBitCast(b, sum, i64, "");
+  LLVMValueRef even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), LLVMConstNull(i64), "");
+  LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildFCmp(b, LLVMRealOGT, error, zero, ""),
+                                       LLVMBuildFCmp(b, LLVMRealOGT, sum, zero, ""), "");
+  LLVMValueRef odd = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
+  LLVMValueRef inexact = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealONE, error, zero, ""), even, "");
+  return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, odd, bits, ""), f64, "");
+}
+
+/* fma on f16 or bf16: the product is exact in f64. */
+static LLVMValueRef half_fma(operation *o, LLVMValueRef *args) {
+  LLVMValueRef wide[3];
+  tn_type f64 = tni_ll_like(TN_F64, o->type);
+  for (int i = 0; i < 3; i++) wide[i] = tni_ll_cast(o->m, f64, o->type, args[i]);
+  LLVMValueRef sum = add_sticky(o, LLVMBuildFMul(o->b, wide[0], wide[1], ""), wide[2]);
+  return tni_ll_cast(o->m, o->type, f64, sum);
+}
+
+/* An operator on f16 or bf16: in f32, rounded once. */
+static LLVMValueRef half_op(operation *o, LLVMValueRef *args) {
+  LLVMValueRef wide[3];
+  tn_type type = o->type;
+  for (unsigned i = 0; i < o->x->nargs && i < 3; i++) wide[i] = tni_ll_widen(o->m, type, args[i]);
+  o->type = tni_ll_like(TN_F32, type);
+  return tni_ll_narrow(o->m, type, float_op(o, wide));
+}
+
+static LLVMValueRef half_compare(operation *o, LLVMValueRef *args) {
+  LLVMValueRef a = tni_ll_widen(o->m, o->type, args[0]), b = tni_ll_widen(o->m, o->type, args[1]);
+  return compare(o, a, b);
+}
+
+LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args) {
+  assert(x->nargs > 0);
+  operation o = {f, f->m, f->m->b, x, x->arg[x->op == TN_OP_select ? 1 : 0]->type};
+  bool half = tni_ll_is_half(o.type);
+  switch (x->op) {
+    case TN_OP_select: return LLVMBuildSelect(o.b, args[0], args[1], args[2], "");
+    case TN_OP_neg: return negated(&o, args[0]);
+    case TN_OP_abs: return absolute(&o, args[0]);
+    case TN_OP_eq:
+    case TN_OP_ne:
+    case TN_OP_lt:
+    case TN_OP_le: return half ? half_compare(&o, args) : compare(&o, args[0], args[1]);
+    default: break;
+  }
+  if (half) return x->op == TN_OP_fma ? half_fma(&o, args) : half_op(&o, args);
+  return tni_ll_is_float(o.type) ? float_op(&o, args) : integer_op(&o, args);
+}

@@ -1,0 +1,101 @@
+/* expr.c -- expressions into values: each node of the DAG is emitted once where that is the same.
+ *
+ * A remembered value holds to the end of the scope it was made in, so the code dominates its uses. What reads memory holds
+ * until the next write: see `epoch`.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "llvm.h"
+
+static LLVMValueRef emit_const(tni_ll_module *m, const tn_expr *x) {
+  tn_type one = TN_TYPE_WITH_LANES(x->type, 1);
+  if (one == TN_F16) return tni_ll_int(m, x->type, tni_f64_to_f16(x->as.f));
+  if (one == TN_BF16) return tni_ll_int(m, x->type, tni_f64_to_bf16(x->as.f));
+  return tni_ll_is_float(x->type) ? tni_ll_float(m, x->type, x->as.f) : tni_ll_int(m, x->type, x->as.i);
+}
+
+/* base + stride * (0, 1, 2, ...) */
+static LLVMValueRef emit_ramp(tni_ll_function *f, const tn_expr *x, LLVMValueRef base, LLVMValueRef stride) {
+  tni_ll_module *m = f->m;
+  uint32_t lanes = TN_TYPE_LANES(x->type);
+  LLVMValueRef steps[TNI_LL_MAX_LANES];
+  for (uint32_t i = 0; i < lanes; i++) steps[i] = tni_ll_int(m, TN_TYPE_WITH_LANES(x->type, 1), i);
+  LLVMValueRef iota = LLVMConstVector(steps, lanes);
+  LLVMValueRef from = tni_ll_splat(m, base, lanes), by = tni_ll_splat(m, stride, lanes);
+  if (TN_TYPE_CODE(x->type) == TN_CODE_INDEX) {
+    return LLVMBuildNSWAdd(m->b, from, LLVMBuildNSWMul(m->b, iota, by, ""), "");
+  }
+  return LLVMBuildAdd(m->b, from, LLVMBuildMul(m->b, iota, by, ""), "");
+}
+
+static LLVMValueRef emit_with_args(tni_ll_function *f, const tn_expr *x) {
+  LLVMValueRef args[3];
+  if (x->nargs > 3) {
+    tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "an operator with %u operands", x->nargs);
+    return NULL;
+  }
+  for (unsigned i = 0; i < x->nargs; i++) args[i] = tni_ll_expr(f, x->arg[i]);
+  switch (x->op) {
+    case TN_OP_cast: return tni_ll_cast(f->m, x->type, x->arg[0]->type, args[0]);
+    case TN_OP_reinterpret: return LLVMBuildBitCast(f->m->b, args[0], tni_ll_type(f->m, x->type), "");
+    case TN_OP_ramp: return emit_ramp(f, x, args[0], args[1]);
+    case TN_OP_broadcast: return tni_ll_splat(f->m, args[0], TN_TYPE_LANES(x->type));
+    default: return tni_ll_op(f, x, args);
+  }
+}
+
+static LLVMValueRef emit(tni_ll_function *f, const tn_expr *x) {
+  switch (x->op) {
+    case TN_OP_load: f->impure = true; return tni_ll_load(f, x);
+    case TN_OP_call: f->impure = true; return tni_ll_call(f, x);
+    case TNI_OP_ADDRESS: return tni_ll_address(f, x->as.buffer);
+    case TN_OP_var:
+      tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "variable `%s` is not bound", x->as.name);
+      return NULL;
+    default: return emit_with_args(f, x);
+  }
+}
+
+LLVMValueRef tni_ll_expr(tni_ll_function *f, const tn_expr *x) {
+  if (TN_TYPE_LANES(x->type) > TNI_LL_MAX_LANES) {
+    tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "a vector of more than %d lanes", TNI_LL_MAX_LANES);
+    return LLVMGetPoison(f->m->i64);
+  }
+  if (x->op == TN_OP_const) return emit_const(f->m, x);
+  tni_ll_entry *known = tni_ll_scope_find(&f->scope, x);
+  if (known && (known->epoch == 0 || known->epoch == f->epoch)) {
+    f->impure |= known->epoch != 0;
+    return known->value;
+  }
+  bool outer_impure = f->impure;
+  f->impure = false;
+  LLVMValueRef value = emit(f, x);
+  if (!value) value = LLVMGetPoison(tni_ll_type(f->m, x->type));
+  tni_ll_entry *entry = tni_ll_scope_add(&f->scope, x, value);
+  if (entry) entry->epoch = f->impure ? f->epoch : 0;
+  f->impure |= outer_impure;
+  return value;
+}
+
+enum { NONNEG_DEPTH = 12 }; /* expressions are DAGs: a walk that does not remember must be shallow */
+
+static bool is_nonneg(const tni_ll_function *f, const tn_expr *x, int depth) {
+  const tni_ll_entry *entry;
+  if (depth == 0) return false;
+  bool index = TN_TYPE_CODE(x->type) == TN_CODE_INDEX; /* sums of others wrap */
+  switch (x->op) {
+    case TN_OP_const: return !tni_ll_is_float(x->type) && x->as.i >= 0;
+    case TN_OP_var: entry = tni_ll_scope_find(&f->scope, x); return entry && entry->nonneg;
+    case TN_OP_add:
+    case TN_OP_mul:
+    case TN_OP_ramp: return index && is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
+    case TN_OP_min:
+    case TN_OP_floordiv: return is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
+    case TN_OP_max: return is_nonneg(f, x->arg[0], depth - 1) || is_nonneg(f, x->arg[1], depth - 1);
+    case TN_OP_floormod: return is_nonneg(f, x->arg[1], depth - 1);
+    case TN_OP_broadcast: return is_nonneg(f, x->arg[0], depth - 1);
+    default: return false;
+  }
+}
+
+bool tni_ll_nonneg(const tni_ll_function *f, const tn_expr *x) { return is_nonneg(f, x, NONNEG_DEPTH); }

@@ -1,0 +1,125 @@
+/* function.c -- kernels: signature, attributes, and the packed thunk that plans call.
+ *
+ *     NAME(env, PARAMS...)      buffers as noalias pointers, scalars by their C type
+ *     NAME.packed(env, args)    loads the pointers from an array and calls NAME
+ *
+ * Captures are not promised (captures(none)): a parallel loop stores the pointers in its closure.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "llvm.h"
+
+static void add_string(tni_ll_module *m, LLVMValueRef function, const char *key, const char *value) {
+  LLVMAttributeRef attribute =
+      LLVMCreateStringAttribute(m->llvm, key, (unsigned)strlen(key), value, (unsigned)strlen(value));
+  LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, attribute);
+}
+
+static void add_enum(tni_ll_module *m, LLVMValueRef function, LLVMAttributeIndex index, const char *name) {
+  unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+  LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(m->llvm, kind, 0));
+}
+
+void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function) {
+  char bits[16];
+  snprintf(bits, sizeof bits, "%d", (int)m->target->vector_bits);
+  add_enum(m, function, LLVMAttributeFunctionIndex, "nounwind");
+  add_string(m, function, "frame-pointer", "all");
+  add_string(m, function, "no-trapping-math", "true");
+  add_string(m, function, "prefer-vector-width", bits);
+  add_string(m, function, "target-cpu", m->target->cpu);
+  add_string(m, function, "target-features", m->target->features);
+  if (m->target->tune[0]) add_string(m, function, "tune-cpu", m->target->tune);
+}
+
+/* Not nonnull: an empty tensor may have no memory. */
+void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index) {
+  add_enum(m, function, index + 1, "noalias");
+}
+
+static bool all_buffers(const tn_func *func) {
+  for (uint32_t i = 0; i < func->param_count; i++) {
+    if (!func->params[i].buffer) return false;
+  }
+  return true;
+}
+
+static tn_type parameter_type(const tni_param *p) { return p->buffer ? TN_POINTER : p->scalar->type; }
+
+static LLVMValueRef declare(tni_ll_module *m, const tn_func *func) {
+  LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, func->param_count + 1);
+  if (!params) return NULL;
+  params[0] = m->ptr;
+  for (uint32_t i = 0; i < func->param_count; i++) params[i + 1] = tni_ll_memory_type(m, parameter_type(&func->params[i]));
+  LLVMValueRef function = LLVMAddFunction(m->module, func->name, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
+  tni_ll_function_attributes(m, function);
+  add_enum(m, function, 1, "nonnull");
+  for (uint32_t i = 0; i < func->param_count; i++) {
+    if (func->params[i].buffer) tni_ll_buffer_attributes(m, function, i + 1);
+  }
+  return function;
+}
+
+static void bind_parameters(tni_ll_function *f, const tn_func *func) {
+  for (uint32_t i = 0; i < func->param_count; i++) {
+    const tni_param *p = &func->params[i];
+    LLVMValueRef value = tni_ll_from_memory(f->m, parameter_type(p), LLVMGetParam(f->value, i + 1));
+    tni_ll_entry *entry = tni_ll_scope_add(&f->scope, p->buffer ? (const void *)p->buffer : p->scalar, value);
+    if (!entry) return;
+    entry->binding = true;
+    entry->align = p->buffer ? (uint32_t)tn_type_bytes(p->buffer->type) : 0;
+  }
+}
+
+static void define_packed(tni_ll_module *m, const tn_func *func, LLVMValueRef kernel) {
+  const char *name = tni_arena_format(&m->arena, "%s.packed", func->name);
+  LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, func->param_count + 1);
+  if (!name || !args) return;
+  LLVMTypeRef params[] = {m->ptr, m->ptr};
+  LLVMValueRef function = LLVMAddFunction(m->module, name, LLVMFunctionType(m->i32, params, 2, 0));
+  tni_ll_function_attributes(m, function);
+  LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
+  args[0] = LLVMGetParam(function, 0);
+  for (uint32_t i = 0; i < func->param_count; i++) {
+    LLVMValueRef index = tni_ll_index(m, i);
+    args[i + 1] = LLVMBuildLoad2(m->b, m->ptr, LLVMBuildGEP2(m->b, m->ptr, LLVMGetParam(function, 1), &index, 1, ""), "");
+  }
+  LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(kernel), kernel, args, func->param_count + 1, "");
+  unsigned nobuiltin = LLVMGetEnumAttributeKindForName("nobuiltin", 9); /* whatever the kernel is called */
+  LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->llvm, nobuiltin, 0));
+  LLVMSetTailCall(call, 1);
+  LLVMBuildRet(m->b, call);
+}
+
+/* A symbol that nothing else of the module has and that LLVM does not call itself. */
+static bool check_name(tni_ll_module *m, const char *name) {
+  static const char *const reserved[] = {"memcpy", "memmove", "memset"};
+  for (size_t i = 0; i < TNI_COUNT(reserved); i++) {
+    if (strcmp(name, reserved[i]) == 0) {
+      tni_ll_fail(m, TN_E_INVALID, name, "a function cannot have this name: compiled code calls the C library's");
+      return false;
+    }
+  }
+  if (!LLVMGetNamedFunction(m->module, name)) return true;
+  tni_ll_fail(m, TN_E_INVALID, name, "two functions of one name");
+  return false;
+}
+
+void tni_ll_define(tni_ll_module *m, const tn_func *func) {
+  tni_ll_function f;
+  if (func->level != TNI_LEVEL_LOOP) {
+    tni_ll_fail(m, TN_E_INVALID, func->name, "only functions on the loop level have code");
+    return;
+  }
+  if (!check_name(m, func->name)) return;
+  LLVMValueRef kernel = declare(m, func);
+  if (!kernel) return;
+  tni_ll_function_begin(&f, m, func, kernel);
+  if (!f.unwind) return;
+  bind_parameters(&f, func);
+  tni_ll_stmt(&f, func->body);
+  tni_ll_function_end(&f);
+  if (m->status == TN_OK && all_buffers(func)) define_packed(m, func, kernel);
+}

@@ -1,0 +1,176 @@
+/* llvm.h -- the directory board of targets/llvm: how loop-level functions become LLVM IR. Prototypes grouped by file.
+ *
+ * Values in registers: index is i64, bool is i1, f16 and bf16 are their bits in an i16 (so that no conversion can become
+ * a call of a library), everything else is LLVM's type of that name; lanes make a vector. In memory and in signatures bool
+ * is i8, all else the same.
+ *
+ * Emission is sticky: the first error is kept in the module and later calls go on with poison, so that emitters need no
+ * checks; tni_codegen_run looks once at the end.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_LLVM_H
+#define TNI_LLVM_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "targets.h"
+
+enum { TNI_LL_MAX_LANES = 1024, TNI_LL_STACK_BYTES = 1 << 20, TNI_LL_ALIGN = 64 };
+
+/* ---- scope.c --------------------------------------------------------------------------------------------------- */
+
+/* What nodes stand for where the builder is: variables and buffers are bound, expressions remembered. */
+typedef struct tni_ll_entry {
+  const void *key; /* a tn_expr or a tn_buffer */
+  LLVMValueRef value;
+  uint32_t epoch; /* 0: holds to the end of the scope; else while the function's epoch is the same (it reads memory) */
+  bool binding;   /* a variable or buffer, not a remembered expression */
+  bool nonneg;    /* a loop variable */
+  uint32_t align; /* of a buffer, bytes */
+  struct tni_ll_entry *next;
+} tni_ll_entry;
+
+typedef struct tni_ll_scope {
+  tni_arena *arena;
+  tni_ll_entry **buckets, **log; /* log: in order of insertion */
+  size_t bucket_count, used, capacity;
+} tni_ll_scope;
+
+void tni_ll_scope_init(tni_ll_scope *scope, tni_arena *arena);
+/* The newest entry of the key, or NULL. */
+tni_ll_entry *tni_ll_scope_find(const tni_ll_scope *scope, const void *key);
+/* NULL without memory (the arena's `failed` is set). */
+tni_ll_entry *tni_ll_scope_add(tni_ll_scope *scope, const void *key, LLVMValueRef value);
+/* Forgets all entries but the first `count`. */
+void tni_ll_scope_pop(tni_ll_scope *scope, size_t count);
+
+/* ---- codegen.c ------------------------------------------------------------------------------------------------- */
+
+struct tni_codegen {
+  tn_context *ctx;
+  const tn_target *target;
+  LLVMTargetMachineRef machine;
+  struct tni_ll_module *current; /* under construction: what tni_codegen_abandon must free */
+  bool broken;                   /* tni_codegen_break */
+};
+
+/* One LLVM module under construction. */
+typedef struct tni_ll_module {
+  tn_context *ctx;
+  const tn_target *target;
+  tni_arena arena;
+  LLVMContextRef llvm;
+  LLVMModuleRef module;
+  LLVMBuilderRef b;
+  LLVMTypeRef void_type, i1, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
+  LLVMValueRef zeros; /* what a scalar load reads where its condition is false; made on first use */
+  uint32_t outlined;  /* parallel bodies so far, for their names */
+  tn_status status;   /* the first failure */
+  tn_error *error;
+} tni_ll_module;
+
+/* Records a failure of the program, if it is the first. */
+void tni_ll_fail(tni_ll_module *m, tn_status status, const char *place, const char *reason, ...) TN_PRINTF(4, 5);
+
+/* ---- type.c ---------------------------------------------------------------------------------------------------- */
+
+/* In registers, and in memory. */
+LLVMTypeRef tni_ll_type(tni_ll_module *m, tn_type type);
+LLVMTypeRef tni_ll_memory_type(tni_ll_module *m, tn_type type);
+/* Between the two. */
+LLVMValueRef tni_ll_to_memory(tni_ll_module *m, tn_type type, LLVMValueRef value);
+LLVMValueRef tni_ll_from_memory(tni_ll_module *m, tn_type type, LLVMValueRef value);
+/* Constants of a register type, the same in all lanes. Integers, bool and index; f32 and f64. */
+LLVMValueRef tni_ll_int(tni_ll_module *m, tn_type type, int64_t value);
+LLVMValueRef tni_ll_float(tni_ll_module *m, tn_type type, double value);
+LLVMValueRef tni_ll_index(tni_ll_module *m, int64_t value);
+/* The scalar in all of `lanes` lanes (1: itself). */
+LLVMValueRef tni_ll_splat(tni_ll_module *m, LLVMValueRef scalar, uint32_t lanes);
+/* Calls an intrinsic by its base name ("llvm.fma") with the types it is overloaded on. */
+LLVMValueRef tni_ll_intrinsic(tni_ll_module *m, const char *name, unsigned type_count, LLVMTypeRef *types,
+                              unsigned arg_count, LLVMValueRef *args);
+/* Questions about the element of a type, whatever its lanes. */
+static inline bool tni_ll_is_bool(tn_type type) { return TN_TYPE_CODE(type) == kDLBool; }
+static inline bool tni_ll_is_float(tn_type type) {
+  return TN_TYPE_CODE(type) == kDLFloat || TN_TYPE_CODE(type) == kDLBfloat;
+}
+static inline bool tni_ll_is_half(tn_type type) { return tni_ll_is_float(type) && TN_TYPE_BITS(type) == 16; }
+static inline bool tni_ll_is_signed(tn_type type) {
+  return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == TN_CODE_INDEX;
+}
+/* The type of another element in the lanes of `type`. */
+static inline tn_type tni_ll_like(tn_type element, tn_type type) {
+  return TN_TYPE_WITH_LANES(element, TN_TYPE_LANES(type));
+}
+
+/* ---- convert.c ------------------------------------------------------------------------------------------------- */
+
+/* f16 or bf16 bits to f32 (exact), and back (to nearest, ties to even). `type` tells which, with lanes. */
+LLVMValueRef tni_ll_widen(tni_ll_module *m, tn_type type, LLVMValueRef bits);
+LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value);
+LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value);
+
+/* ---- expr.c, arith.c, memory.c, extern.c ----------------------------------------------------------------------- */
+
+/* Blocks that release what is held and give up, innermost first. */
+typedef struct tni_ll_unwind {
+  LLVMBasicBlockRef block;
+  LLVMValueRef status; /* its phi */
+  struct tni_ll_unwind *outer;
+} tni_ll_unwind;
+
+/* A function under construction: a kernel, or the body of a parallel loop of one. */
+typedef struct tni_ll_function {
+  tni_ll_module *m;
+  const tn_func *func;
+  LLVMValueRef value, env;
+  LLVMValueRef entry_end; /* the branch that ends the entry block: allocas go before it */
+  tni_ll_scope scope;
+  tni_ll_unwind *unwind;
+  uint32_t epoch; /* counts statements: what was read in one is not known in the next */
+  bool impure;    /* the expression being emitted reads memory or calls */
+  bool in_parallel;
+  uint64_t stack_bytes;
+} tni_ll_function;
+
+/* The value of an expression at the builder's place. */
+LLVMValueRef tni_ll_expr(tni_ll_function *f, const tn_expr *x);
+/* Is x >= 0 for certain? A cheap look at an index expression. */
+bool tni_ll_nonneg(const tni_ll_function *f, const tn_expr *x);
+/* An operator with a typing rule over values in registers. */
+LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args);
+LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x);
+void tni_ll_store(tni_ll_function *f, const tn_stmt *s);
+LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer);
+/* A call of an external; its value, or NULL for void. */
+LLVMValueRef tni_ll_call(tni_ll_function *f, const tn_expr *x);
+/* Loads the function pointer at `offset` of the environment. */
+LLVMValueRef tni_ll_env_function(tni_ll_function *f, size_t offset, const char *name);
+
+/* ---- stmt.c, parallel.c ---------------------------------------------------------------------------------------- */
+
+void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s);
+/* for var in begin..end { body }; `enters`: begin < end is known. */
+void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLVMValueRef end, bool enters,
+                 const tn_stmt *body);
+void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s);
+/* Leaves through the unwind blocks when the i32 is not 0; the builder stands on the other way afterwards. */
+void tni_ll_check(tni_ll_function *f, LLVMValueRef status);
+/* Memory on the stack, aligned to 64 bytes (or less for small types). */
+LLVMValueRef tni_ll_alloca(tni_ll_function *f, LLVMTypeRef type, uint64_t count, unsigned align, const char *name);
+LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
+
+/* ---- function.c ------------------------------------------------------------------------------------------------ */
+
+/* Adds NAME and, when every parameter is a buffer, NAME.packed to the module. */
+void tni_ll_define(tni_ll_module *m, const tn_func *func);
+/* The frame that kernels and parallel bodies share: entry block, exit block. */
+void tni_ll_function_begin(tni_ll_function *f, tni_ll_module *m, const tn_func *func, LLVMValueRef value);
+void tni_ll_function_end(tni_ll_function *f);
+void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function);
+/* Parameter number `index` is a buffer: no other pointer reaches it. */
+void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index);
+
+#endif

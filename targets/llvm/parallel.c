@@ -1,0 +1,199 @@
+/* parallel.c -- a parallel loop becomes a function of its own.
+ *
+ *     parallel for v in 0..n { S }
+ *       ->
+ *     closure = {buffers and variables that S uses}; status = env->parallel_for(env, NAME.parallel.K, &closure, n, 1)
+ *
+ *     NAME.parallel.K(env, closure, begin, end)  loads the captures and calls
+ *     NAME.range.K(env, begin, end, captures...) { for v in begin..end { S } }
+ *
+ * The second function exists so that the captured buffers are noalias parameters again. Loops inside S are serial.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stddef.h>
+
+#include "llvm.h"
+
+/* What the body uses of the function around it, in order of first use. */
+typedef struct capture {
+  const void *key;
+  tn_type type; /* of a variable; TN_POINTER: a buffer */
+  const tni_ll_entry *outer;
+} capture;
+
+typedef struct captures {
+  tni_ll_function *f;
+  tni_ll_scope seen;
+  capture *items;
+  size_t count, capacity;
+} captures;
+
+/* True the first time. */
+static bool visit_once(captures *c, const void *key) {
+  return !tni_ll_scope_find(&c->seen, key) && tni_ll_scope_add(&c->seen, key, NULL);
+}
+
+static void add_capture(captures *c, const void *key, tn_type type) {
+  tni_ll_module *m = c->f->m;
+  const tni_ll_entry *outer = tni_ll_scope_find(&c->f->scope, key);
+  if (!outer || !outer->binding) return;
+  if (c->count == c->capacity) {
+    size_t capacity = c->capacity ? 2 * c->capacity : 16;
+    capture *items = TNI_NEW_ARRAY(&m->arena, capture, capacity);
+    if (!items) return;
+    if (c->count) memcpy(items, c->items, c->count * sizeof *items);
+    c->items = items;
+    c->capacity = capacity;
+  }
+  c->items[c->count++] = (capture){key, type, outer};
+}
+
+static void collect_buffer(captures *c, const tn_buffer *buffer) {
+  if (visit_once(c, buffer)) add_capture(c, buffer, TN_POINTER);
+}
+
+static void collect_expr(captures *c, const tn_expr *x) {
+  if (!x || !visit_once(c, x)) return;
+  if (x->op == TN_OP_var) add_capture(c, x, x->type);
+  if (x->op == TN_OP_load || x->op == TNI_OP_ADDRESS) collect_buffer(c, x->as.buffer);
+  for (unsigned i = 0; i < x->nargs; i++) collect_expr(c, x->arg[i]);
+}
+
+static void collect_store(captures *c, const tn_stmt *s) {
+  collect_buffer(c, s->as.store.buffer);
+  for (int32_t i = 0; i < s->as.store.count; i++) collect_expr(c, s->as.store.index[i]);
+  collect_expr(c, s->as.store.value);
+  collect_expr(c, s->as.store.where);
+}
+
+static void collect_stmt(captures *c, const tn_stmt *s) {
+  if (!s) return;
+  switch (s->kind) {
+    case TNI_FOR:
+      collect_expr(c, s->as.loop.extent);
+      collect_stmt(c, s->as.loop.body);
+      break;
+    case TNI_SEQ:
+      for (int32_t i = 0; i < s->as.seq.count; i++) collect_stmt(c, s->as.seq.stmts[i]);
+      break;
+    case TNI_STORE: collect_store(c, s); break;
+    case TNI_IF:
+      collect_expr(c, s->as.cond.cond);
+      collect_stmt(c, s->as.cond.then);
+      collect_stmt(c, s->as.cond.otherwise);
+      break;
+    case TNI_ALLOC:
+      for (int32_t i = 0; i < s->as.alloc.buffer->rank; i++) collect_expr(c, s->as.alloc.buffer->shape[i]);
+      collect_stmt(c, s->as.alloc.body);
+      break;
+    case TNI_EVALUATE: collect_expr(c, s->as.evaluate.call); break;
+    default: break;
+  }
+}
+
+/* ---- the two functions ----------------------------------------------------------------------------------------- */
+
+static LLVMValueRef add_internal(tni_ll_module *m, const char *name, LLVMTypeRef type) {
+  LLVMValueRef function = LLVMAddFunction(m->module, name, type);
+  LLVMSetLinkage(function, LLVMInternalLinkage);
+  tni_ll_function_attributes(m, function);
+  return function;
+}
+
+static void bind_captures(tni_ll_function *inner, const captures *c) {
+  tni_ll_module *m = inner->m;
+  for (size_t i = 0; i < c->count; i++) {
+    const capture *item = &c->items[i];
+    LLVMValueRef value = tni_ll_from_memory(m, item->type, LLVMGetParam(inner->value, 3 + (unsigned)i));
+    tni_ll_entry *entry = tni_ll_scope_add(&inner->scope, item->key, value);
+    if (!entry) return;
+    entry->binding = true;
+    entry->nonneg = item->outer->nonneg;
+    entry->align = item->outer->align;
+    if (item->outer->align) tni_ll_buffer_attributes(m, inner->value, 3 + (unsigned)i);
+  }
+}
+
+/* NAME.range.K */
+static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn_stmt *s, const char *name) {
+  tni_ll_module *m = f->m;
+  unsigned count = 3 + (unsigned)c->count;
+  LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, count);
+  if (!params) return NULL;
+  params[0] = m->ptr;
+  params[1] = params[2] = m->i64;
+  for (size_t i = 0; i < c->count; i++) params[3 + i] = tni_ll_memory_type(m, c->items[i].type);
+  LLVMValueRef function = add_internal(m, name, LLVMFunctionType(m->i32, params, count, 0));
+  tni_ll_function inner;
+  tni_ll_function_begin(&inner, m, f->func, function);
+  inner.in_parallel = true;
+  bind_captures(&inner, c);
+  tni_ll_loop(&inner, s->as.loop.var, LLVMGetParam(function, 1), LLVMGetParam(function, 2), false, s->as.loop.body);
+  tni_ll_function_end(&inner);
+  return function;
+}
+
+/* NAME.parallel.K */
+static LLVMValueRef define_body(tni_ll_module *m, const captures *c, LLVMTypeRef closure, LLVMValueRef range,
+                                const char *name) {
+  LLVMTypeRef params[] = {m->ptr, m->ptr, m->i64, m->i64};
+  LLVMValueRef function = add_internal(m, name, LLVMFunctionType(m->i32, params, 4, 0));
+  LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, 3 + c->count);
+  if (!args) return NULL;
+  LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
+  args[0] = LLVMGetParam(function, 0);
+  args[1] = LLVMGetParam(function, 2);
+  args[2] = LLVMGetParam(function, 3);
+  for (size_t i = 0; i < c->count; i++) {
+    LLVMValueRef slot = LLVMBuildStructGEP2(m->b, closure, LLVMGetParam(function, 1), (unsigned)i, "");
+    args[3 + i] = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, c->items[i].type), slot, "");
+  }
+  LLVMTypeRef type = LLVMGlobalGetValueType(range);
+  LLVMValueRef call = LLVMBuildCall2(m->b, type, range, args, 3 + (unsigned)c->count, "");
+  LLVMSetTailCall(call, 1);
+  LLVMBuildRet(m->b, call);
+  return function;
+}
+
+/* ---- the call -------------------------------------------------------------------------------------------------- */
+
+static LLVMTypeRef closure_type(tni_ll_module *m, const captures *c) {
+  LLVMTypeRef *fields = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, c->count);
+  if (!fields) return NULL;
+  for (size_t i = 0; i < c->count; i++) fields[i] = tni_ll_memory_type(m, c->items[i].type);
+  return LLVMStructTypeInContext(m->llvm, fields, (unsigned)c->count, 0);
+}
+
+static void call_parallel_for(tni_ll_function *f, const captures *c, LLVMTypeRef type, LLVMValueRef body,
+                              LLVMValueRef extent) {
+  tni_ll_module *m = f->m;
+  LLVMValueRef closure = tni_ll_alloca(f, type, 1, 16, "closure");
+  for (size_t i = 0; i < c->count; i++) {
+    LLVMValueRef value = tni_ll_to_memory(m, c->items[i].type, c->items[i].outer->value);
+    LLVMBuildStore(m->b, value, LLVMBuildStructGEP2(m->b, type, closure, (unsigned)i, ""));
+  }
+  LLVMTypeRef params[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i64};
+  LLVMValueRef args[] = {f->env, body, closure, extent, tni_ll_index(m, 1)};
+  LLVMValueRef parallel_for = tni_ll_env_function(f, offsetof(tn_env, parallel_for), "parallel_for");
+  LLVMValueRef status = LLVMBuildCall2(m->b, LLVMFunctionType(m->i32, params, 5, 0), parallel_for, args, 5, "");
+  tni_ll_check(f, status);
+}
+
+void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s) {
+  tni_ll_module *m = f->m;
+  captures c = {.f = f};
+  LLVMValueRef extent = tni_ll_expr(f, s->as.loop.extent);
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
+  unsigned number = m->outlined++;
+  const char *range_name = tni_arena_format(&m->arena, "%s.range.%u", f->func->name, number);
+  const char *body_name = tni_arena_format(&m->arena, "%s.parallel.%u", f->func->name, number);
+  tni_ll_scope_init(&c.seen, &m->arena);
+  collect_stmt(&c, s->as.loop.body);
+  LLVMTypeRef type = closure_type(m, &c);
+  if (m->arena.failed) return;
+  LLVMValueRef range = define_range(f, &c, s, range_name);
+  LLVMValueRef body = range ? define_body(m, &c, type, range, body_name) : NULL;
+  LLVMPositionBuilderAtEnd(m->b, here);
+  if (body) call_parallel_for(f, &c, type, body, extent);
+}

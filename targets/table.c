@@ -1,0 +1,151 @@
+/* table.c -- the targets that have a name, and "host".
+ *
+ * A row says what code generation and schedules are chosen from. Rows that are not this machine get the caches and cores
+ * of an ordinary one, so that cross-compilation gives the same code everywhere.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "targets.h"
+
+typedef struct row {
+  const char *name;
+  enum tni_isa isa;
+  const char *triple, *cpu, *features;
+  int32_t vector_bits, vector_registers;
+  bool has_fma, has_ldexp_vector, has_f16;
+  int level; /* runs where tni_host_level() is at least this; 0: on AArch64 */
+} row;
+
+#define X86_TRIPLE "x86_64-unknown-linux-gnu"
+static const row rows[] = {
+    {"x86-64-v2", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v2", "", 128, 16, false, false, false, 2},
+    {"x86-64-v3", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v3", "", 256, 16, true, false, true, 3},
+    {"x86-64-v4", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v4", "", 512, 32, true, true, true, 4},
+    {"aarch64-neon", TNI_ISA_AARCH64, "aarch64-unknown-linux-gnu", "generic", "+neon", 128, 32, true, false, true, 0},
+};
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], CORES = 4, L1D = 32 << 10, L2 = 512 << 10, L3 = 8 << 20, LINE = 64 };
+
+/* The context's targets: the rows, then the host (name NULL when no row fits it). */
+typedef struct target_set {
+  tni_arena arena;
+  tn_target targets[ROW_COUNT + 1];
+} target_set;
+
+static bool runs_here(const row *r) {
+#if defined(__x86_64__)
+  return r->isa == TNI_ISA_X86_64 && tni_host_level() >= r->level;
+#elif defined(__aarch64__)
+  return r->isa == TNI_ISA_AARCH64;
+#else
+  (void)r;
+  return false;
+#endif
+}
+
+static tn_target target_of(const row *r) {
+  return (tn_target){
+      .name = r->name,
+      .isa = r->isa,
+      .triple = r->triple,
+      .cpu = r->cpu,
+      .features = r->features,
+      .tune = "",
+      .vector_bits = r->vector_bits,
+      .vector_registers = r->vector_registers,
+      .has_fma = r->has_fma,
+      .has_ldexp_vector = r->has_ldexp_vector,
+      .has_f16 = r->has_f16,
+      .cores = CORES,
+      .l1d = L1D,
+      .l2 = L2,
+      .l3 = L3,
+      .cache_line = LINE,
+      .runs_here = runs_here(r),
+  };
+}
+
+/* The best row that runs here, with this machine's features, caches and cores. */
+static tn_target host_target(tni_arena *arena) {
+  tn_target host = {0};
+  for (size_t i = 0; i < ROW_COUNT; i++) {
+    if (runs_here(&rows[i])) host = target_of(&rows[i]);
+  }
+  if (!host.name) return host;
+  const tni_topology *topology = tni_topology_get(arena->ctx);
+  char tune[64];
+  tni_text features;
+  tni_text_init(&features, arena->ctx);
+  tni_host_features(&features);
+  tni_codegen_host_cpu(tune, sizeof tune);
+  if (features.failed) arena->failed = true;
+  host.name = "host";
+  host.tune = tni_arena_text(arena, tune);
+  if (features.length) host.features = tni_arena_text(arena, features.data);
+  host.cores = topology->cores;
+  host.l1d = topology->l1d;
+  host.l2 = topology->l2;
+  host.l3 = topology->l3;
+  host.cache_line = topology->cache_line;
+  tni_text_destroy(&features);
+  return host;
+}
+
+static const char *describe(tni_arena *arena, const tn_target *t) {
+  return tni_arena_format(arena, "%s: %s, %s%s%s, %d-bit vectors in %d registers, %zu KiB L1d, %zu KiB L2, %zu KiB L3, %d core%s",
+                          t->name, t->triple, t->cpu, t->tune[0] ? " tuned for " : "", t->tune, (int)t->vector_bits,
+                          (int)t->vector_registers, t->l1d >> 10, t->l2 >> 10, t->l3 >> 10, (int)t->cores,
+                          t->cores == 1 ? "" : "s");
+}
+
+static void destroy_targets(tn_context *ctx, void *self) {
+  target_set *set = self;
+  tni_arena_destroy(&set->arena);
+  tni_free(ctx, set, sizeof *set);
+}
+
+static void *create_targets(tn_context *ctx, tn_error **err) {
+  target_set *set = tni_alloc_zero(ctx, sizeof *set);
+  if (!set) {
+    tni_fail_nomem(err);
+    return NULL;
+  }
+  tni_arena_init(&set->arena, ctx);
+  for (size_t i = 0; i < ROW_COUNT; i++) set->targets[i] = target_of(&rows[i]);
+  set->targets[ROW_COUNT] = host_target(&set->arena);
+  for (size_t i = 0; i <= ROW_COUNT; i++) {
+    if (set->targets[i].name) set->targets[i].text = describe(&set->arena, &set->targets[i]);
+  }
+  if (!set->arena.failed) return set;
+  destroy_targets(ctx, set);
+  tni_fail_nomem(err);
+  return NULL;
+}
+
+static tn_status refuse_name(tn_context *ctx, const char *name, tn_error **err) {
+  tni_text names;
+  tni_text_init(&names, ctx);
+  for (size_t i = 0; i < ROW_COUNT; i++) tni_text_add(&names, ", %s", rows[i].name);
+  tn_status status = tni_fail(ctx, err, TN_E_NOT_FOUND, "codegen", name, "no such target; there are: host%s", names.data);
+  tni_text_destroy(&names);
+  return status;
+}
+
+tn_status tn_target_get(tn_context *context, const char *name, const tn_target **out, tn_error **err) {
+  *out = NULL;
+  if (err) *err = NULL;
+  tn_error *error = NULL;
+  const target_set *set = tni_context_slot(context, TNI_SLOT_TARGETS, create_targets, destroy_targets, &error);
+  if (!set) {
+    tn_status status = error ? tn_error_status(error) : TN_E_NOMEM;
+    if (err) *err = error;
+    else tn_error_destroy(error);
+    return status;
+  }
+  for (size_t i = 0; name && i <= ROW_COUNT; i++) {
+    const tn_target *t = &set->targets[i];
+    if (t->name && strcmp(t->name, name) == 0) return *out = t, TN_OK;
+  }
+  return refuse_name(context, name ? name : "", err);
+}
+
+const char *tn_target_text(const tn_target *target) { return target->text; }

@@ -1,0 +1,86 @@
+/* targets.h -- the directory board of targets/: what hardware is, and how loop programs become code for it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_TARGETS_H
+#define TNI_TARGETS_H
+
+#include "ir.h"
+#include "tenon/target.h"
+
+/* ---- table.c, host.c ------------------------------------------------------------------------------------------- */
+
+enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64 };
+
+struct tn_target {
+  const char *name;   /* "host" or a row's name */
+  enum tni_isa isa;
+  const char *triple; /* LLVM's */
+  const char *cpu;    /* a level ("x86-64-v4"), never a product name: features are explicit */
+  const char *features; /* "+avx512f,-amx-tile,..." */
+  const char *tune;     /* a product name for tuning, or "" */
+  int32_t vector_bits;  /* of the widest registers worth using */
+  int32_t vector_registers;
+  bool has_fma, has_ldexp_vector; /* a vector fma instruction; vscalefps */
+  bool has_f16;                   /* conversions f16 <-> f32 (F16C, NEON) */
+  int32_t cores;
+  size_t l1d, l2, l3, cache_line; /* bytes of one core's */
+  const char *text;
+  bool runs_here; /* code for it can be executed by this process */
+};
+
+/* The highest x86-64 level (1 to 4) whose features CPU and system enable; 0 on other machines. */
+int tni_host_level(void);
+/* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
+void tni_host_features(tni_text *out);
+
+/* ---- llvm/ ----------------------------------------------------------------------------------------------------- */
+
+/* What code generation makes of a set of loop-level functions. All symbols that a loader may want:
+ *   NAME          int32_t (const tn_env *, PARAMS...)        the direct call
+ *   NAME.packed   int32_t (const tn_env *, void *const *)    a thunk for plans; only when every parameter is a buffer
+ * Externals are called through env->call_external by their index in the program. */
+enum tni_emit { TNI_EMIT_OBJECT, TNI_EMIT_ASSEMBLY, TNI_EMIT_LLVM };
+
+/* A worker's own compiler: LLVM context and target machine. One thread at a time. */
+typedef struct tni_codegen tni_codegen;
+tn_status tni_codegen_create(tn_context *ctx, const tn_target *target, tni_codegen **out, tn_error **err);
+void tni_codegen_destroy(tni_codegen *codegen);
+/* Loop-level functions into one module's bytes (a tni_text_block, freed with tn_text_destroy). Deterministic. Objects are
+ * checked to be closed: no undefined symbol beyond memcpy, memset, memmove. Names must differ. Recursion is as deep as the
+ * program is nested: for threads with large stacks. Errors: TN_E_UNSUPPORTED, TN_E_INVALID, TN_E_LIMIT, TN_E_NOMEM,
+ * TN_E_COMPILER. */
+tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what, char **out,
+                          size_t *size, tn_error **err);
+/* Frees what Tenon holds of a codegen that LLVM died in, and leaves LLVM's part alone. */
+void tni_codegen_abandon(tni_codegen *codegen);
+/* "22.1.8" */
+const char *tni_codegen_version(void);
+/* Sets up the process's LLVM, once; tni_codegen_create does it too. */
+void tni_codegen_init(void);
+
+/* LLVM ends the process on a fatal error, unless the handler never returns. `run` is called on the thread it happened on and
+ * must not return if the process is to live. Of the calling thread; NULL takes it away. */
+typedef struct tni_fatal_hook {
+  void (*run)(void *self, const char *reason);
+  void *self;
+} tni_fatal_hook;
+void tni_codegen_on_fatal(const tni_fatal_hook *hook);
+/* Makes LLVM fail on purpose in the next tni_codegen_run of this codegen: for the tests of the above. */
+void tni_codegen_break(tni_codegen *codegen);
+/* A product name of this CPU for tuning ("znver4"), at most size - 1 bytes; "" when there is none. */
+void tni_codegen_host_cpu(char *name, size_t size);
+
+/* ---- elf.c ----------------------------------------------------------------------------------------------------- */
+
+/* Calls `visit` for each global symbol of an ELF64 relocatable object in the order of its table, until it gives false. The
+ * bytes are not trusted: TN_E_INVALID when they are no such object. */
+tn_status tni_object_symbols(tn_context *ctx, const void *bytes, size_t size,
+                             bool (*visit)(void *self, const char *name, bool defined), void *self, tn_error **err);
+/* What objects may import. */
+enum { TNI_OBJECT_IMPORTS = 3 };
+extern const char *const tni_object_imports[TNI_OBJECT_IMPORTS];
+/* TN_E_COMPILER, naming the symbol, when the object imports anything else. */
+tn_status tni_object_check_closed(tn_context *ctx, const void *bytes, size_t size, tn_error **err);
+
+#endif

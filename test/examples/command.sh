@@ -1,0 +1,108 @@
+# command.sh -- the tenon command from outside: what it prints, what it writes, and how it refuses.
+#
+#   sh command.sh TENON MAGIKA_INPUT                     called by meson
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+tenon=$1 magika_input=$2
+root=$(cd "$(dirname "$0")/../.." && pwd)
+model=$root/examples/models/fashion_resnet8.onnx
+labels=$root/examples/models/fashion_labels.txt
+pictures=$(ls "$root"/examples/pictures/*.png)
+list=$(echo "$pictures" | paste -sd, -)
+one=$(echo "$pictures" | head -n 1)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+note() {
+  if [ "$1" -eq 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAIL: $2"
+    sed 's/^/    /' "$work/out" "$work/err"
+  fi
+}
+
+# works WHAT TEXT ARGS...: exit code 0, stdout holds TEXT, stderr is empty
+works() {
+  what=$1 text=$2
+  shift 2
+  "$tenon" "$@" >"$work/out" 2>"$work/err"
+  code=$?
+  [ $code -eq 0 ] && grep -qF -- "$text" "$work/out" && [ ! -s "$work/err" ]
+  note $? "$what (exit code $code)"
+}
+
+# refuses WHAT CODE TEXT ARGS...: that exit code, stderr holds TEXT
+refuses() {
+  what=$1 wanted=$2 text=$3
+  shift 3
+  "$tenon" "$@" >"$work/out" 2>"$work/err"
+  code=$?
+  [ $code -eq "$wanted" ] && grep -qF -- "$text" "$work/err"
+  note $? "$what (exit code $code, expected $wanted and \"$text\")"
+}
+
+# same WHAT FILE FILE
+same() {
+  cmp -s "$2" "$3"
+  note $? "$1"
+}
+
+# ---- what it does ------------------------------------------------------------------------------------------------------
+
+works "help" "usage: tenon" --help
+for command in inspect run print compile; do works "help of $command" "usage: tenon $command" $command --help; done
+works "inspect names the input" "f32[1, 1, 28, 28]" inspect "$model"
+works "inspect binds an open dimension" "f32[7, 1, 28, 28]" inspect "$model" --dim n=7
+works "inspect counts operators" "conv" inspect "$model"
+works "ten pictures are right" "correct: 10 of 10" run "$model" --in "x=$list" --top 1 --labels "$labels"
+works "a list of labels as expectation" "correct: 0 of 1" run "$model" --in "x=$one" --labels "$labels" --expect dress
+works "a distribution from logits" "softmax of output" run "$model" --in "x=$one" --top 3
+works "a summary without options" "output y" run "$model" --in "x=$one"
+
+works "outputs as .npy" "y.npy" run "$model" --in "x=$list" --out "$work/whole"
+works "the same in runs of 4 and a rest of 2" "y.npy" run "$model" --in "x=$list" --batch 4 --out "$work/parts"
+same "batches give the bytes of the whole" "$work/whole/y.npy" "$work/parts/y.npy"
+works "one thread" "y.npy" run "$model" --in "x=$list" --threads 1 --out "$work/serial"
+same "threads do not change the bytes" "$work/whole/y.npy" "$work/serial/y.npy"
+
+for stage in graph tensor loop plan ll asm; do works "print --stage $stage" "" print "$model" --stage $stage; done
+for kind in obj asm ll; do works "compile --emit $kind" "bytes" compile "$model" --emit $kind -o "$work/code.$kind"; done
+works "compile again" "bytes" compile "$model" --emit obj -o "$work/again.obj"
+same "the same input makes the same object" "$work/code.obj" "$work/again.obj"
+nm -u "$work/code.obj" | awk '{ print $NF }' | grep -vE '^(memcpy|memset|memmove)$' >"$work/out"
+[ ! -s "$work/out" ]
+note $? "the object needs nothing but memcpy, memset, memmove"
+
+# ---- how it refuses ------------------------------------------------------------------------------------------------------
+
+refuses "no command" 2 "usage"
+refuses "an unknown command" 2 "there is no command" dance
+refuses "an unknown option" 2 "--fast" run "$model" --fast
+refuses "an unknown stage" 2 "--stage" print "$model" --stage soup
+refuses "no output file" 2 "-o" compile "$model" --emit obj
+refuses "a missing model" 1 "$work/none.onnx" run "$work/none.onnx" --in "x=$one"
+refuses "a missing input file" 1 "$work/none.png" run "$model" --in "x=$work/none.png"
+refuses "an input that the model lacks" 1 "picture" run "$model" --in "picture=$one"
+refuses "an input that is not given" 1 "x" run "$model"
+refuses "an input without a name" 1 "NAME=FILE" run "$model" --in "$one"
+refuses "another count of labels" 1 "--expect" run "$model" --in "x=$one" --labels "$labels" --expect dress,coat
+"$magika_input" "$one" "$work/bytes.npy"
+refuses "a wrong rank" 1 "x" run "$model" --in "x=$work/bytes.npy"
+refuses "a wrong dtype" 1 "f32" run "$model" --in "x=$work/bytes.npy" --shape x=2x1x32x32
+refuses "a wrong shape" 1 "x" run "$model" --in "x=$one" --shape x=1x1x14x56
+refuses "a shape of another size" 1 "--shape" run "$model" --in "x=$one" --shape x=1x2x28x28
+head -c 300 "$one" >"$work/cut.png"
+refuses "a PNG that is cut off" 1 "cut.png" run "$model" --in "x=$work/cut.png"
+head -c 1000 "$work/whole/y.npy" | head -c 140 >"$work/cut.npy"
+refuses "a .npy that is cut off" 1 "cut.npy" run "$model" --in "x=$work/cut.npy"
+head -c 100000 "$model" >"$work/cut.onnx"
+refuses "a model that is cut off" 1 "cut.onnx" run "$work/cut.onnx" --in "x=$one"
+echo "func f(" >"$work/bad.tn"
+refuses "a program with an error" 1 "bad.tn:1:" print "$work/bad.tn"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

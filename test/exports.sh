@@ -1,0 +1,19 @@
+# exports.sh -- shows that libtenon.so exports tn_* under its version node and nothing else.
+#
+#   sh exports.sh LIBTENON.so
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+names=$(nm -D --defined-only "$1" | awk '{print $NF}')
+strange=$(echo "$names" | grep -vE '^(tn_[a-z0-9_]+@@TENON_0\.1|TENON_0\.1)$' || true)
+count=$(echo "$names" | grep -c '^tn_' || true)
+if [ -n "$strange" ]; then
+  echo "FAIL: exported beside tn_*:" >&2
+  echo "$strange" >&2
+  exit 1
+fi
+if [ "$count" -eq 0 ]; then
+  echo "FAIL: nothing is exported" >&2
+  exit 1
+fi
+echo "$count symbols exported, all tn_*"

@@ -1,0 +1,311 @@
+/* test_verify.c -- each rule of the verifier, with the smallest program that breaks it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "ir.h"
+
+static tn_context *ctx;
+static tn_program *program; /* for functions made node by node */
+static tni_region *r;
+
+static void setup(void) {
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+  r = &program->region;
+}
+
+static void teardown(void) {
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+static void check_good(const char *text) {
+  tn_program *parsed;
+  tn_error *err;
+  tn_program_parse(ctx, text, strlen(text), "t", &parsed, &err);
+  ck_assert_msg(parsed != NULL, "%s", tn_error_text(err));
+  ck_assert_int_eq(tn_func_verify(tn_program_func_at(parsed, 0), NULL), TN_OK);
+  tn_program_destroy(parsed);
+}
+
+static void check_bad(const char *text, const char *want) {
+  tn_program *parsed;
+  tn_error *err;
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t", &parsed, &err), TN_E_VERIFY);
+  ck_assert_str_eq(tn_error_text(err), want);
+  tn_error_destroy(err);
+}
+
+/* The function f(A: f32[8], n: index) with a body made by constructors, which the text form could not say. */
+static const tn_buffer *A;
+static const tn_expr *n;
+
+static void make_params(void) {
+  const tn_expr *eight = tni_index(r, 8);
+  A = tni_buffer(r, "A", TN_F32, TNI_SCOPE_GLOBAL, 1, &eight);
+  n = tni_var(r, "n", TN_INDEX);
+}
+
+static void check_made(enum tni_level level, const tn_stmt *body, const char *want) {
+  tni_param params[2] = {{.buffer = A}, {.scalar = n}};
+  tn_func f = {.name = "f", .level = level, .param_count = 2, .params = params, .body = body, .program = program};
+  tn_error *err;
+  ck_assert_ptr_nonnull(body);
+  ck_assert_int_eq(tni_verify(&f, &err), want ? TN_E_VERIFY : TN_OK);
+  ck_assert_str_eq(tn_error_text(err), want ? want : "");
+  tn_error_destroy(err);
+}
+
+static const tn_stmt *store(const tn_expr *index, double value) {
+  return tni_store(r, A, 1, &index, tni_const_float(r, TN_F32, value), NULL);
+}
+
+/* ---- variables and buffers ---- */
+
+START_TEST(a_variable_is_bound_around_its_use) {
+  make_params();
+  const tn_expr *i = tni_var(r, "i", TN_INDEX);
+  check_made(TNI_LEVEL_TENSOR, store(i, 1), "verify: f:2: `i` is not bound by a loop, block or parameter around\n"
+                                            "  A[i] = 1.0:f32\n    ^");
+  const tn_stmt *loop = tni_for(r, i, tni_index(r, 8), TNI_SERIAL, store(i, 1)), *items[] = {loop, store(i, 2)};
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:5: `i` is not bound by a loop, block or parameter around\n"
+                                                     "  A[i] = 2.0:f32\n    ^");
+  check_made(TNI_LEVEL_TENSOR, loop, NULL);
+}
+END_TEST
+
+START_TEST(a_variable_is_bound_once) {
+  make_params();
+  const tn_expr *i = tni_var(r, "i", TN_INDEX);
+  const tn_stmt *loop = tni_for(r, i, tni_index(r, 8), TNI_SERIAL, store(i, 1)), *items[] = {loop, loop};
+  check_made(TNI_LEVEL_TENSOR, tni_for(r, n, tni_index(r, 8), TNI_SERIAL, store(n, 1)),
+             "verify: f:2: variable `n` is bound twice\n  for n in 0..8 {\n      ^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:2: variable `i` is bound twice\n  for i in 0..8 {\n      ^");
+}
+END_TEST
+
+START_TEST(a_buffer_is_declared_around_its_use) {
+  make_params();
+  const tn_expr *zero = tni_index(r, 0), *four = tni_index(r, 4);
+  const tn_buffer *t = tni_buffer(r, "T", TN_F32, TNI_SCOPE_LOCAL, 1, &four);
+  const tn_stmt *use = tni_store(r, t, 1, &zero, tni_const_float(r, TN_F32, 1), NULL);
+  const tn_stmt *alloc = tni_alloc_stmt(r, t, use), *again = tni_store(r, t, 1, &zero, tni_const_float(r, TN_F32, 2), NULL);
+  const tn_stmt *items[] = {alloc, again}, *twice[] = {alloc, tni_alloc_stmt(r, t, again)};
+  check_made(TNI_LEVEL_TENSOR, alloc, NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:6: buffer `T` is neither a parameter nor allocated around\n"
+                                                     "  T[0] = 2.0:f32\n  ^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, twice), "verify: f:6: buffer `T` is declared twice\n"
+                                                     "  alloc T: f32[4] in local\n        ^");
+}
+END_TEST
+
+START_TEST(extents_of_parameters_are_arithmetic_on_parameters) {
+  check_good("func f(A: f32[n * 2, m // 4], n: index, m: index) { }");
+  check_bad("func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) { }",
+            "verify: f:1: the extent of a parameter is made of constants and scalar parameters\n"
+            "func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) {\n                                   ^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(registers_need_constant_extents) {
+  check_good("func f(n: index) { alloc T: f32[4] in register }");
+  check_bad("func f(n: index) { alloc T: f32[n] in register }",
+            "verify: f:2: a buffer in registers has constant extents\n  alloc T: f32[n] in register\n               ^");
+}
+END_TEST
+
+/* ---- types ---- */
+
+START_TEST(nodes_have_the_types_their_rules_give) {
+  make_params();
+  const tn_expr *x = tni_load(r, TN_F64, A, 1, &n, NULL), *one = tni_index(r, 1), *value = tni_load(r, TN_F32, A, 1, &n, NULL);
+  const tn_expr *wrong = tni_cast(r, TN_F32, x);
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &one, wrong, NULL),
+             "verify: f:2: the type of a load is not that of its buffer\n  A[1] = cast(f32, A[n])\n                   ^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &value, value, NULL),
+             "verify: f:2: a subscript must be an index\n  A[A[n]] = A[n]\n    ^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &one, one, NULL),
+             "verify: f:2: the value must be f32, this is index\n  A[1] = 1\n  ^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 0, NULL, value, NULL),
+             "verify: f:2: 0 subscripts, but the buffer has 1\n  A[] = A[n]\n  ^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(calls_are_as_declared) {
+  make_params();
+  const tn_type types[] = {TN_POINTER};
+  const tn_expr *address = tni_address(r, A);
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &address)),
+             "verify: f:2: there is no external `g`\n  call g(&A)\n  ^^^^^^^^^^");
+  ck_assert_int_eq(tni_program_declare(program, "g", TN_I32, 1, types, NULL), TN_OK);
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &address)), NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &n)),
+             "verify: f:2: external `g`: argument 1 is index, declared is ptr\n  call g(n)\n  ^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, n), "verify: f:2: only a call can be evaluated for its effect\n"
+                                                   "  call \"\"()\n  ^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(pointers_are_only_arguments) {
+  check_bad("extern g(ptr): i32\nfunc f(A: f32[4], B: f32[4], c: bool) { call g(select(c, &A, &B)) }",
+            "verify: f:2: `select` works on numbers and bools\n  call g(select(c, &A, &B))\n         ^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
+/* ---- blocks ---- */
+
+#define BLOCK(header, inside) "func f(A: f32[8], n: index) { for i in 0..8 { block b(" header ") " inside " } }"
+
+START_TEST(the_body_of_a_block_uses_its_iterators) {
+  check_good(BLOCK("v: 0..8 = i", "{ A[v] = A[7 - v] }"));
+  check_good(BLOCK("v: 0..8 = i", "{ for k in 0..8 { A[k] = 1.0:f32 }; A[n] = 2.0:f32 }"));
+  check_bad(BLOCK("v: 0..8 = i", "{ A[v] = A[i] }"),
+            "verify: f:4: `i` is bound outside of the block; the body of a block uses its iterators only\n"
+            "      A[v] = A[i]\n               ^");
+}
+END_TEST
+
+START_TEST(the_header_of_a_block_uses_what_is_around) {
+  check_good(BLOCK("v: 0..8 = i", "where i < n { A[v] = 1.0:f32 }"));
+  make_params();
+  const tn_expr *v = tni_var(r, "v", TN_INDEX);
+  const tni_iter iter = {.var = v, .extent = tni_index(r, 8), .binding = tni_index(r, 0)};
+  const tn_stmt *block = tni_block(r, "b", 1, &iter, tni_op2(r, TN_OP_lt, v, n), NULL, store(v, 1));
+  check_made(TNI_LEVEL_TENSOR, block, "verify: f:2: `v` is not bound by a loop, block or parameter around\n"
+                                      "  block b(v: 0..8 = 0) where v < n {\n          ^");
+}
+END_TEST
+
+START_TEST(init_stores_what_the_body_stores) {
+  check_good(BLOCK("reduce v: 0..8 = i", "{ init { A[0] = 0.0:f32 } A[0] = A[0] + A[v] }"));
+  check_bad("func f(A: f32[8], B: f32[8]) { for i in 0..8 { block b(reduce v: 0..8 = i) { init { B[0] = 0.0:f32 } A[0] = A[v] } } }",
+            "verify: f:5: init stores to `B`, which the body of the block does not\n        B[0] = 0.0:f32\n        ^^^^^^^^^^^^^^");
+  check_bad(BLOCK("reduce v: 0..8 = i", "{ init { A[v] = 0.0:f32 } A[v] = 1.0:f32 }"),
+            "verify: f:5: `v` is a reduce iterator; init runs before the reduction\n        A[v] = 0.0:f32\n          ^");
+}
+END_TEST
+
+START_TEST(names_of_blocks_are_unique) {
+  check_bad("func f(A: f32[8]) { block b() { A[0] = 1.0:f32 } \n block b() { A[1] = 1.0:f32 } }",
+            "verify: f:5: there are two blocks of the name `b`\n  block b() {\n  ^^^^^^^^^^^");
+}
+END_TEST
+
+/* ---- bounds ---- */
+
+#define LOOP(inside) "func f(A: f32[8], B: f32[8], n: index) { for i in 0..8 { " inside " } }"
+
+START_TEST(subscripts_that_leave_for_sure_are_refused) {
+  check_bad(LOOP("A[8] = 1.0:f32"),
+            "verify: f:3: a subscript of `A` is 8, outside 0..7\n    A[8] = 1.0:f32\n      ^");
+  check_bad(LOOP("A[i] = B[i + 1]"),
+            "verify: f:3: a subscript of `B` is 1..8, outside 0..7\n    A[i] = B[i + 1]\n             ^^^^^");
+  check_bad(LOOP("A[i - 1] = 0.0:f32"),
+            "verify: f:3: a subscript of `A` is -1..6, outside 0..7\n    A[i - 1] = 0.0:f32\n      ^^^^^");
+  check_bad(LOOP("A[min(n, 0) - 1] = 0.0:f32"),
+            "verify: f:3: a subscript of `A` is always outside, outside 0..7\n    A[min(n, 0) - 1] = 0.0:f32\n"
+            "      ^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(subscripts_that_may_stay_are_not) {
+  check_good(LOOP("A[7 - i] = B[i // 2 + 4]"));
+  check_good(LOOP("A[n] = B[n - 100]"));
+  check_good(LOOP("A[i] = B[i * i]"));
+  check_good(LOOP("A[i] = B[i + 1 if i < 7]"));
+  check_good(LOOP("A[i + 1 if i < 7] = 1.0:f32"));
+  check_good(LOOP("if i < 7 { A[i + 1] = 1.0:f32 }"));
+  check_good(LOOP("for k in 0..0 { A[100] = 1.0:f32 }"));
+  check_good(LOOP("A[i] = B[i - i // 2]"));
+  check_good(LOOP("block b(v: 0..16 = i) where i < 4 { A[v] = 1.0:f32 }"));
+}
+END_TEST
+
+START_TEST(select_evaluates_both_sides) {
+  check_bad(LOOP("A[i] = select(i < 7, B[i + 1], 0.0:f32)"),
+            "verify: f:3: a subscript of `B` is 1..8, outside 0..7\n    A[i] = select(i < 7, B[i + 1], 0.0:f32)\n"
+            "                           ^^^^^");
+}
+END_TEST
+
+/* ---- levels ---- */
+
+START_TEST(vectors_belong_to_the_loop_level) {
+  check_good("loop func f(A: f32[4, 4]) { A[ramp(0, 1, 16)] = broadcast(1.0:f32, 16) }");
+  check_bad("func f(A: f32[4]) { A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4) }",
+            "verify: f:2: vectors belong to the loop level\n  A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4)\n    ^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(the_loop_level_has_plain_loops_and_flat_buffers) {
+  check_good("loop func f(A: f32[4, 4]) { for i in 0..16 parallel { A[i] = 1.0:f32 } }");
+  check_bad("loop func f(A: f32[4]) { block b() { A[0] = 1.0:f32 } }",
+            "verify: f:2: there are no blocks on the loop level\n  block b() {\n  ^^^^^^^^^^^");
+  check_bad("loop func f(A: f32[4]) { for i in 0..4 vectorized { A[i] = 1.0:f32 } }",
+            "verify: f:2: loops of the loop level are serial or parallel\n  for i in 0..4 vectorized {\n"
+            "  ^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_bad("loop func f(A: f32[4]) { alloc T: f32[4, 4] }",
+            "verify: f:2: buffers of the loop level are flat\n  alloc T: f32[4, 4]\n        ^");
+  check_bad("loop func f(A: f32[4, 4]) { A[16] = 1.0:f32 }",
+            "verify: f:2: a subscript of `A` is 16, outside 0..15\n  A[16] = 1.0:f32\n    ^^");
+}
+END_TEST
+
+START_TEST(lanes_of_an_access_agree) {
+  make_params();
+  const tn_expr *ramp = tni_ramp(r, n, tni_index(r, 1), 4), *c = tni_bool(r, false), *x = tni_const_float(r, TN_F32, 1);
+  check_made(TNI_LEVEL_LOOP, tni_store(r, A, 1, &ramp, x, NULL),
+             "verify: f:2: the value must be f32x4, this is f32\n  A[ramp(n, 1, 4)] = 1.0:f32\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_LOOP, tni_store(r, A, 1, &ramp, tni_broadcast(r, x, 4), c),
+             "verify: f:2: the condition of an access must be bool, with as many lanes as the subscripts\n"
+             "  A[ramp(n, 1, 4) if false] = broadcast(1.0:f32, 4)\n"
+             "  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(nesting_made_by_a_host_is_bounded_too) {
+  make_params();
+  const tn_stmt *s = store(n, 1);
+  for (int i = 0; i < 100000; i++)
+    s = tni_for(r, tni_var(r, "i", TN_INDEX), n, TNI_SERIAL, s);
+  tni_param params[2] = {{.buffer = A}, {.scalar = n}};
+  tn_func f = {.name = "f", .param_count = 2, .params = params, .body = s, .program = program};
+  ck_assert_int_eq(tni_verify(&f, NULL), TN_E_LIMIT);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("verify");
+  TCase *tests = tcase_create("verify");
+  tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_add_test(tests, a_variable_is_bound_around_its_use);
+  tcase_add_test(tests, a_variable_is_bound_once);
+  tcase_add_test(tests, a_buffer_is_declared_around_its_use);
+  tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);
+  tcase_add_test(tests, registers_need_constant_extents);
+  tcase_add_test(tests, nodes_have_the_types_their_rules_give);
+  tcase_add_test(tests, calls_are_as_declared);
+  tcase_add_test(tests, pointers_are_only_arguments);
+  tcase_add_test(tests, the_body_of_a_block_uses_its_iterators);
+  tcase_add_test(tests, the_header_of_a_block_uses_what_is_around);
+  tcase_add_test(tests, init_stores_what_the_body_stores);
+  tcase_add_test(tests, names_of_blocks_are_unique);
+  tcase_add_test(tests, subscripts_that_leave_for_sure_are_refused);
+  tcase_add_test(tests, subscripts_that_may_stay_are_not);
+  tcase_add_test(tests, select_evaluates_both_sides);
+  tcase_add_test(tests, vectors_belong_to_the_loop_level);
+  tcase_add_test(tests, the_loop_level_has_plain_loops_and_flat_buffers);
+  tcase_add_test(tests, lanes_of_an_access_agree);
+  tcase_add_test(tests, nesting_made_by_a_host_is_bounded_too);
+  suite_add_tcase(suite, tests);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

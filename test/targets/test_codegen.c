@@ -1,0 +1,246 @@
+/* test_codegen.c -- what code generation emits, for every target: closed objects, registers instead of memory, the same bytes
+ * each time. What the code computes is tested in test/jit.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "targets.h"
+
+static tn_context *ctx;
+static tn_program *program;
+static const char *const targets[] = {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
+
+static void open_program(void) {
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+}
+static void close_program(void) {
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+static const tn_target *target_named(const char *name) {
+  const tn_target *target;
+  ck_assert_int_eq(tn_target_get(ctx, name, &target, NULL), TN_OK);
+  return target;
+}
+
+static void parse(const char *text) {
+  tn_error *error = NULL;
+  tn_status status = tni_parse(program, text, strlen(text), "test", &error);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+}
+
+/* All functions of the program. */
+static char *emit(const char *target, enum tni_emit what, size_t *size) {
+  tn_error *error = NULL;
+  tni_codegen *codegen;
+  char *out;
+  const tn_func **funcs = calloc(program->func_count + 1, sizeof *funcs);
+  for (size_t i = 0; i < program->func_count; i++) funcs[i] = tn_program_func_at(program, i);
+  tn_status status = tni_codegen_create(ctx, target_named(target), &codegen, &error);
+  if (status == TN_OK) status = tni_codegen_run(codegen, program->func_count, funcs, what, &out, size, &error);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+  tni_codegen_destroy(codegen);
+  free(funcs);
+  return out;
+}
+
+static int count_of(const char *text, const char *what) {
+  int count = 0;
+  for (const char *at = text; (at = strstr(at, what)); at++) count++;
+  return count;
+}
+
+/* ---- closed objects -------------------------------------------------------------------------------------------- */
+
+static const tn_type all_types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32,  TN_I64, TN_U8,  TN_U16,
+                                    TN_U32,  TN_U64, TN_F16, TN_BF16, TN_F32, TN_F64, TN_INDEX};
+
+/* One store of a value over loads of the buffers' elements. */
+static const tn_func *make_func(const char *name, tn_type from, tn_type to, int inputs, uint32_t lanes, int op) {
+  tni_region *r = &program->region;
+  const tn_expr *extent = tni_index(r, 256), *in[3], *value;
+  tni_param *params = TNI_NEW_ARRAY(&r->arena, tni_param, 2);
+  tn_func *func = TNI_NEW(&r->arena, tn_func);
+  params[0].buffer = tni_buffer(r, "out", to, TNI_SCOPE_GLOBAL, 1, &extent);
+  params[1].buffer = tni_buffer(r, "in", from, TNI_SCOPE_GLOBAL, 1, &extent);
+  for (int i = 0; i < inputs; i++) {
+    const tn_expr *index = tni_ramp(r, tni_index(r, i * 64), tni_index(r, 1), lanes);
+    in[i] = tni_load(r, TN_TYPE_WITH_LANES(from, lanes), params[1].buffer, 1, &index, NULL);
+  }
+  value = op < 0 ? tni_cast(r, TN_TYPE_WITH_LANES(to, lanes), in[0]) : tni_op(r, (enum tn_op)op, (size_t)inputs, in);
+  const tn_expr *index = tni_ramp(r, tni_index(r, 0), tni_index(r, 1), lanes);
+  const tn_stmt *store = tni_store(r, params[0].buffer, 1, &index, value, NULL);
+  *func = (tn_func){.name = tni_arena_text(&r->arena, name), .level = TNI_LEVEL_LOOP, .param_count = 2, .params = params,
+                    .body = store, .program = program};
+  return func;
+}
+
+static bool has_code(int op, tn_type type, const tn_target *target) {
+  const tni_op_info *info = &tni_ops[op];
+  const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
+  const char *why;
+  if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
+  if (op == TN_OP_mod && tni_type_is_float(type)) return false;
+  if (op == TN_OP_fma && !target->has_fma) return false;
+  return tni_op_type((enum tn_op)op, args, &why) != 0;
+}
+
+/* Every operator and cast on one type, on scalars and on vectors that no register holds. */
+static size_t make_all(const tn_func **funcs, tn_type type, const tn_target *target) {
+  static const uint32_t lanes[] = {1, 16};
+  size_t count = 0;
+  char name[40];
+  for (size_t l = 0; l < TNI_COUNT(lanes); l++) {
+    for (int op = 0; op < TN_OP_COUNT; op++) {
+      if (!has_code(op, type, target)) continue;
+      snprintf(name, sizeof name, "op%d_%u", op, lanes[l]);
+      tn_type to = tni_ops[op].typing == TNI_TYPING_COMPARE ? TN_BOOL : type;
+      funcs[count++] = make_func(name, type, to, tni_ops[op].arity, lanes[l], op);
+    }
+    for (size_t t = 0; t < TNI_COUNT(all_types); t++) {
+      snprintf(name, sizeof name, "cast%zu_%u", t, lanes[l]);
+      funcs[count++] = make_func(name, type, all_types[t], 1, lanes[l], -1);
+    }
+  }
+  return count;
+}
+
+/* Writes down each import. */
+static bool list_import(void *self, const char *name, bool defined) {
+  if (!defined) tni_text_add(self, " %s", name);
+  return true;
+}
+
+START_TEST(no_operator_imports_anything) {
+  const tn_target *target = target_named(targets[_i]);
+  const tn_func *funcs[400];
+  tni_codegen *codegen;
+  tni_text imports;
+  tni_text_init(&imports, ctx);
+  ck_assert_int_eq(tni_codegen_create(ctx, target, &codegen, NULL), TN_OK);
+  for (size_t t = 0; t < TNI_COUNT(all_types); t++) {
+    size_t count = make_all(funcs, all_types[t], target), size;
+    char *object;
+    tn_error *error = NULL;
+    tn_status status = tni_codegen_run(codegen, count, funcs, TNI_EMIT_OBJECT, &object, &size, &error);
+    ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+    ck_assert_int_eq(tni_object_symbols(ctx, object, size, list_import, &imports, NULL), TN_OK);
+    tn_text_destroy(object);
+  }
+  ck_assert_msg(imports.length == 0, "imports:%s", imports.data);
+  tni_text_destroy(&imports);
+  tni_codegen_destroy(codegen);
+}
+END_TEST
+
+/* A symbol that is not on the list is found and named: memcpy is, the rest is not. */
+START_TEST(an_import_is_refused_by_name) {
+  parse("loop func getenv(A: f32[1]) {\n  A[0] = 0.0:f32\n}\n");
+  size_t size;
+  char *object = emit("host", TNI_EMIT_OBJECT, &size);
+  tn_error *error = NULL;
+  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, &error), TN_OK);
+  /* Turn the definition of `getenv` into an import: its symbol gets section 0. */
+  uint64_t table_at;
+  memcpy(&table_at, object + 40, 8);
+  uint16_t sections;
+  memcpy(&sections, object + 60, 2);
+  for (unsigned i = 0; i < sections; i++) {
+    uint32_t type;
+    uint64_t at, bytes;
+    memcpy(&type, object + table_at + i * 64 + 4, 4);
+    memcpy(&at, object + table_at + i * 64 + 24, 8);
+    memcpy(&bytes, object + table_at + i * 64 + 32, 8);
+    if (type != 2) continue;
+    for (uint64_t s = 24; s < bytes; s += 24) memset(object + at + s + 6, 0, 2);
+  }
+  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, &error), TN_E_COMPILER);
+  ck_assert_ptr_nonnull(strstr(tn_error_text(error), "`getenv`"));
+  tn_error_destroy(error);
+  tn_text_destroy(object);
+}
+END_TEST
+
+/* ---- quality and form of the code ------------------------------------------------------------------------------ */
+
+/* A 6x64 tile of C = A B with 24 accumulators. */
+static char *tile_text(void) {
+  char *text = malloc(65536), *at = text;
+  at += sprintf(at, "loop func tile(A: f32[3072], B: f32[32768], C: f32[384]) {\n  alloc T: f32[384] in register\n");
+  for (int i = 0; i < 24; i++) at += sprintf(at, "  T[ramp(%d, 1, 16)] = broadcast(0.0:f32, 16)\n", i * 16);
+  at += sprintf(at, "  for k in 0..512 {\n");
+  for (int i = 0; i < 24; i++) {
+    at += sprintf(at, "    T[ramp(%d, 1, 16)] = fma(broadcast(A[k + %d], 16), B[ramp(k * 64 + %d, 1, 16)], T[ramp(%d, 1, 16)])\n",
+                  i * 16, i / 4 * 512, i % 4 * 16, i * 16);
+  }
+  at += sprintf(at, "  }\n");
+  for (int i = 0; i < 24; i++) at += sprintf(at, "  C[ramp(%d, 1, 16)] = T[ramp(%d, 1, 16)]\n", i * 16, i * 16);
+  sprintf(at, "}\n");
+  return text;
+}
+
+START_TEST(register_buffers_end_in_registers) {
+  char *text = tile_text();
+  size_t size;
+  parse(text);
+  char *code = emit("x86-64-v4", TNI_EMIT_ASSEMBLY, &size);
+  ck_assert_int_eq(count_of(code, "vfmadd231ps"), 24);
+  ck_assert_int_eq(count_of(code, "(%rsp)"), 0);
+  ck_assert_int_eq(count_of(code, "call"), 0);
+  tn_text_destroy(code);
+  free(text);
+}
+END_TEST
+
+START_TEST(equal_input_gives_equal_bytes) {
+  char *text = tile_text();
+  size_t a, b;
+  parse(text);
+  char *first = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &a), *again = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &b);
+  ck_assert_uint_eq(a, b);
+  ck_assert_mem_eq(first, again, a);
+  tn_text_destroy(first);
+  tn_text_destroy(again);
+  free(text);
+}
+END_TEST
+
+START_TEST(a_kernel_says_what_it_is) {
+  size_t size;
+  parse("loop func f(A: f32[4], n: index, x: bool) {\n  A[0 if x] = cast(f32, n)\n}\n"
+        "loop func g(A: f32[4]) {\n  for i in 0..4 {\n    A[i] = 0.0:f32\n  }\n}\n");
+  char *text = emit("x86-64-v3", TNI_EMIT_LLVM, &size);
+  ck_assert_uint_eq(strlen(text), size);
+  ck_assert_ptr_nonnull(strstr(text, "define i32 @f(ptr nonnull %0, ptr noalias %1, i64 %2, i8 %3)"));
+  ck_assert_ptr_nonnull(strstr(text, "define i32 @g.packed(ptr %0, ptr %1)"));
+  ck_assert_ptr_null(strstr(text, "@f.packed"));
+  ck_assert_ptr_nonnull(strstr(text, "\"frame-pointer\"=\"all\""));
+  ck_assert_ptr_nonnull(strstr(text, "\"prefer-vector-width\"=\"256\""));
+  ck_assert_ptr_nonnull(strstr(text, "llvm.loop.unroll.disable"));
+  ck_assert_ptr_null(strstr(text, "uwtable"));
+  tn_text_destroy(text);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("codegen");
+  TCase *tc = tcase_create("codegen");
+  tcase_set_timeout(tc, 200);
+  tcase_add_checked_fixture(tc, open_program, close_program);
+  tcase_add_loop_test(tc, no_operator_imports_anything, 0, (int)TNI_COUNT(targets));
+  tcase_add_test(tc, an_import_is_refused_by_name);
+  tcase_add_test(tc, register_buffers_end_in_registers);
+  tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
+  tcase_add_test(tc, a_kernel_says_what_it_is);
+  suite_add_tcase(suite, tc);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
