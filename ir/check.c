@@ -1,5 +1,5 @@
-/* check.c -- the rules of nodes that the typing table does not cover: casts, vectors, accesses to buffers. The parser asks
- * them before it makes a node, the verifier of every node it meets.
+/* check.c -- the rules of nodes that the typing table does not cover: casts, vectors, accesses to buffers. The parser
+ * asks them before it makes a node, the verifier of every node it meets.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -30,8 +30,7 @@ const char *tni_check_reinterpret(tn_type to, tn_type from) {
 }
 
 const char *tni_check_ramp(const tn_expr *base, const tn_expr *stride, uint64_t lanes) {
-  if (base->type != stride->type)
-    return "base and stride of a ramp have different types";
+  if (base->type != stride->type) return "base and stride of a ramp have different types";
   if (TN_TYPE_LANES(base->type) != 1 || (!is_index(base->type) && !tni_type_is_int(base->type)))
     return "base and stride of a ramp are one index or integer each";
   return lanes >= 2 && lanes <= MAX_LANES ? NULL : "lanes are a number in 2..65535";
@@ -48,8 +47,7 @@ const char *tni_check_subscript(const tn_expr *index) {
 }
 
 const char *tni_check_extent(const tn_expr *extent) {
-  if (extent->type != TN_INDEX)
-    return "an extent must be an index";
+  if (extent->type != TN_INDEX) return "an extent must be an index";
   if (tni_is_const(extent) && (extent->as.i < 0 || extent->as.i > INT64_C(1) << MAX_EXTENT_BITS))
     return "an extent is in 0..2^40";
   return NULL;
@@ -64,10 +62,8 @@ tn_type tni_access_type(const tn_buffer *buffer, int32_t count, const tn_expr *c
   uint32_t lanes = count ? TN_TYPE_LANES(index[0]->type) : 1;
   *why = "subscripts have different numbers of lanes";
   for (int32_t i = 1; i < count; i++)
-    if (TN_TYPE_LANES(index[i]->type) != lanes)
-      return 0;
+    if (TN_TYPE_LANES(index[i]->type) != lanes) return 0;
   *why = "the condition of an access must be bool, with as many lanes as the subscripts";
-  if (where && where->type != TN_TYPE_WITH_LANES(TN_BOOL, lanes))
-    return 0;
+  if (where && where->type != TN_TYPE_WITH_LANES(TN_BOOL, lanes)) return 0;
   return TN_TYPE_WITH_LANES(buffer->type, lanes);
 }

@@ -131,13 +131,13 @@ static const tn_expr *fold_integer(tni_region *r, enum tn_op op, const tn_expr *
   case TN_OP_mod:
     return is_value(b, 1) ? tni_zero(r, a->type) : NULL;
   case TN_OP_and:
-    if (is_bool && is_value(b, 1))
-      return a;
-    return is_value(b, 0) ? b : a == b ? a : NULL;
+    if (is_bool && (is_value(b, 1) || is_value(a, 1)))
+      return is_value(b, 1) ? a : b;
+    return is_value(b, 0) ? b : is_value(a, 0) || a == b ? a : NULL;
   case TN_OP_or:
-    if (is_bool && is_value(b, 1))
-      return b;
-    return is_value(b, 0) || a == b ? a : NULL;
+    if (is_bool && (is_value(b, 1) || is_value(a, 1)))
+      return is_value(b, 1) ? b : a;
+    return is_value(b, 0) || a == b ? a : is_value(a, 0) ? b : NULL;
   case TN_OP_eq:
   case TN_OP_le:
     return a == b ? tni_broadcast(r, tni_bool(r, true), TN_TYPE_LANES(a->type)) : NULL;

@@ -9,19 +9,16 @@ static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 static bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 bool tni_is_identifier(const char *name) {
-  if (!is_letter(*name))
-    return false;
-  while (is_letter(*name) || is_digit(*name))
-    name++;
+  if (!is_letter(*name)) return false;
+  while (is_letter(*name) || is_digit(*name)) name++;
   return *name == '\0';
 }
 
 bool tni_is_reserved(const char *name, size_t length) {
-  static const char *const words[] = {"alloc", "block", "call", "else",   "extern",    "false", "for",  "func", "if", "in",
-                                      "inf",   "init",  "loop", "reduce", "scheduled", "nan",   "true", "where"};
+  static const char *const words[] = {"alloc", "block", "call", "else", "extern", "false",     "for", "func", "if",
+                                      "in",    "inf",   "init", "loop", "reduce", "scheduled", "nan", "true", "where"};
   for (size_t i = 0; i < TNI_COUNT(words); i++)
-    if (strlen(words[i]) == length && memcmp(words[i], name, length) == 0)
-      return true;
+    if (strlen(words[i]) == length && memcmp(words[i], name, length) == 0) return true;
   return false;
 }
 
@@ -38,8 +35,7 @@ static bool skip_blanks(cursor *c) {
   for (; c->at < c->length; c->at++) {
     char next = c->text[c->at];
     if (next == '#')
-      while (c->at + 1 < c->length && c->text[c->at + 1] != '\n')
-        c->at++;
+      while (c->at + 1 < c->length && c->text[c->at + 1] != '\n') c->at++;
     else if (next == '\n')
       line_start = true;
     else if (next != ' ' && next != '\t' && next != '\r')
@@ -49,14 +45,12 @@ static bool skip_blanks(cursor *c) {
 }
 
 static void skip_digits(cursor *c, bool (*is)(char)) {
-  while (is(peek(c, 0)))
-    c->at++;
+  while (is(peek(c, 0))) c->at++;
 }
 
 static void skip_exponent(cursor *c, char letter) {
   size_t sign = peek(c, 1) == '+' || peek(c, 1) == '-';
-  if ((peek(c, 0) | 32) != letter || !is_digit(peek(c, 1 + sign)))
-    return;
+  if ((peek(c, 0) | 32) != letter || !is_digit(peek(c, 1 + sign))) return;
   c->at += 1 + sign;
   skip_digits(c, is_digit);
 }
@@ -72,19 +66,15 @@ static enum tni_token_kind lex_number(cursor *c) {
     skip_digits(c, is);
   }
   skip_exponent(c, hex ? 'p' : 'e');
-  if (!is_letter(peek(c, 0)))
-    return TNI_TOK_NUMBER;
-  while (is_letter(peek(c, 0)) || is_digit(peek(c, 0)))
-    c->at++;
+  if (!is_letter(peek(c, 0))) return TNI_TOK_NUMBER;
+  while (is_letter(peek(c, 0)) || is_digit(peek(c, 0))) c->at++;
   return TNI_TOK_BAD;
 }
 
 static enum tni_token_kind lex_quoted(cursor *c) {
   for (c->at++; c->at < c->length && peek(c, 0) != '\n' && peek(c, 0) != '"'; c->at++)
-    if (peek(c, 0) == '\\' && peek(c, 1) != '\n')
-      c->at += c->at + 1 < c->length;
-  if (peek(c, 0) != '"')
-    return TNI_TOK_BAD;
+    if (peek(c, 0) == '\\' && peek(c, 1) != '\n') c->at += c->at + 1 < c->length;
+  if (peek(c, 0) != '"') return TNI_TOK_BAD;
   c->at++;
   return TNI_TOK_QUOTED;
 }
@@ -112,8 +102,7 @@ tni_token tni_lex(const char *text, size_t length, size_t *position) {
   tni_token tok = {.kind = TNI_TOK_END, .line_start = skip_blanks(&c), .offset = c.at};
   if (c.at < c.length) {
     if (is_letter(peek(&c, 0))) {
-      while (is_letter(peek(&c, 0)) || is_digit(peek(&c, 0)))
-        c.at++;
+      while (is_letter(peek(&c, 0)) || is_digit(peek(&c, 0))) c.at++;
       tok.kind = TNI_TOK_NAME;
     } else if (is_digit(peek(&c, 0))) {
       tok.kind = lex_number(&c);

@@ -20,37 +20,31 @@ void tni_map_destroy(tni_map *map) {
 
 static uint64_t hash_key(const void *key, size_t length) {
   uint64_t h = UINT64_C(0xcbf29ce484222325);
-  if (length == 0)
-    h ^= (uint64_t)(uintptr_t)key >> 4;
-  for (size_t i = 0; i < length; i++)
-    h = (h ^ ((const unsigned char *)key)[i]) * UINT64_C(0x100000001b3);
+  if (length == 0) h ^= (uint64_t)(uintptr_t)key >> 4;
+  for (size_t i = 0; i < length; i++) h = (h ^ ((const unsigned char *)key)[i]) * UINT64_C(0x100000001b3);
   h *= UINT64_C(0x9e3779b97f4a7c15);
   return h ^ h >> 32;
 }
 
 static bool is_key(const tni_map_entry *e, const void *key, size_t length, uint64_t hash) {
-  if (e->hash != hash || e->length != length)
-    return false;
+  if (e->hash != hash || e->length != length) return false;
   return length ? memcmp(e->key, key, length) == 0 : e->key == key;
 }
 
 /* The slot of the key, or the free one where it belongs. Needs slots. */
 static size_t find_slot(const tni_map *map, const void *key, size_t length, uint64_t hash) {
   size_t mask = map->slot_count - 1, i = hash & mask;
-  while (map->slots[i] && !is_key(&map->entries[map->slots[i] - 1], key, length, hash))
-    i = (i + 1) & mask;
+  while (map->slots[i] && !is_key(&map->entries[map->slots[i] - 1], key, length, hash)) i = (i + 1) & mask;
   return i;
 }
 
 static bool grow_slots(tni_map *map) {
   size_t count = map->slot_count ? 2 * map->slot_count : FIRST_SLOTS;
   size_t *slots = tni_alloc_zero(map->ctx, count * sizeof *slots);
-  if (!slots)
-    return false;
+  if (!slots) return false;
   for (size_t e = 0; e < map->count; e++) {
     size_t i = map->entries[e].hash & (count - 1);
-    while (slots[i])
-      i = (i + 1) & (count - 1);
+    while (slots[i]) i = (i + 1) & (count - 1);
     slots[i] = e + 1;
   }
   tni_free(map->ctx, map->slots, map->slot_count * sizeof *map->slots);
@@ -62,62 +56,51 @@ static bool grow_slots(tni_map *map) {
 void tni_map_clear(tni_map *map) {
   for (size_t e = map->count; e > 0; e--) { /* last in, first out: what a probe passed is still there */
     size_t mask = map->slot_count - 1, i = map->entries[e - 1].hash & mask;
-    while (map->slots[i] != e)
-      i = (i + 1) & mask;
+    while (map->slots[i] != e) i = (i + 1) & mask;
     map->slots[i] = 0;
   }
   map->count = 0;
 }
 
 size_t tni_map_find(const tni_map *map, const void *key, size_t length) {
-  if (map->count == 0)
-    return TNI_MAP_NONE;
+  if (map->count == 0) return TNI_MAP_NONE;
   size_t found = map->slots[find_slot(map, key, length, hash_key(key, length))];
   return found ? found - 1 : TNI_MAP_NONE;
 }
 
 size_t tni_map_add(tni_map *map, const void *key, size_t length, bool *added) {
   uint64_t hash = hash_key(key, length);
-  if (added)
-    *added = false;
-  if (map->count * 2 >= map->slot_count && !grow_slots(map))
-    return TNI_MAP_NONE;
+  if (added) *added = false;
+  if (map->count * 2 >= map->slot_count && !grow_slots(map)) return TNI_MAP_NONE;
   size_t slot = find_slot(map, key, length, hash);
-  if (map->slots[slot])
-    return map->slots[slot] - 1;
+  if (map->slots[slot]) return map->slots[slot] - 1;
   if (!tni_reserve(map->ctx, (void **)&map->entries, &map->capacity, map->count + 1, sizeof *map->entries))
     return TNI_MAP_NONE;
   map->entries[map->count] = (tni_map_entry){.key = key, .length = length, .hash = hash};
   map->slots[slot] = ++map->count;
-  if (added)
-    *added = true;
+  if (added) *added = true;
   return map->count - 1;
 }
 
 static bool push_frame(tni_map *map, size_t depth, const tn_expr *node) {
-  if (!tni_reserve(map->ctx, (void **)&map->stack, &map->stack_capacity, depth + 1, sizeof *map->stack))
-    return false;
+  if (!tni_reserve(map->ctx, (void **)&map->stack, &map->stack_capacity, depth + 1, sizeof *map->stack)) return false;
   map->stack[depth] = (tni_dag_frame){.node = node};
   return true;
 }
 
 bool tni_map_add_dag(tni_map *map, const tn_expr *root) {
-  if (!root || tni_map_find(map, root, 0) != TNI_MAP_NONE)
-    return true;
+  if (!root || tni_map_find(map, root, 0) != TNI_MAP_NONE) return true;
   size_t depth = 0;
-  if (!push_frame(map, depth++, root))
-    return false;
+  if (!push_frame(map, depth++, root)) return false;
   while (depth > 0) {
     tni_dag_frame *top = &map->stack[depth - 1];
     if (top->next == top->node->nargs) {
-      if (tni_map_add(map, top->node, 0, NULL) == TNI_MAP_NONE)
-        return false;
+      if (tni_map_add(map, top->node, 0, NULL) == TNI_MAP_NONE) return false;
       depth--;
       continue;
     }
     const tn_expr *arg = top->node->arg[top->next++];
-    if (tni_map_find(map, arg, 0) == TNI_MAP_NONE && !push_frame(map, depth++, arg))
-      return false;
+    if (tni_map_find(map, arg, 0) == TNI_MAP_NONE && !push_frame(map, depth++, arg)) return false;
   }
   return true;
 }

@@ -19,8 +19,7 @@ enum { MAX_DIGITS = 9, MAX_NUMBER = 128, FRACTION_BITS = 52 };
 /* strtod in the C locale; all of `text` (NUL-terminated) must be used. */
 static bool read_double(const char *text, double *out) {
   locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (!c)
-    return false;
+  if (!c) return false;
   char *end;
   *out = strtod_l(text, &end, c);
   freelocale(c);
@@ -29,18 +28,16 @@ static bool read_double(const char *text, double *out) {
 
 /* ---- printing ---- */
 
-/* The digits and the decimal exponent of |value| to `count` significant digits: d.ddd * 10^exponent. Does not depend on how
- * the locale writes the point. */
+/* The digits and the decimal exponent of |value| to `count` significant digits: d.ddd * 10^exponent. Does not depend on
+ * how the locale writes the point. */
 static int decimal_digits(double value, int count, char digits[MAX_DIGITS + 1]) {
   char text[64];
   snprintf(text, sizeof text, "%.*e", count - 1, fabs(value));
   const char *c = text;
   int n = 0;
   for (; *c && *c != 'e'; c++)
-    if (*c >= '0' && *c <= '9' && n < MAX_DIGITS)
-      digits[n++] = *c;
-  while (n > 1 && digits[n - 1] == '0')
-    n--;
+    if (*c >= '0' && *c <= '9' && n < MAX_DIGITS) digits[n++] = *c;
+  while (n > 1 && digits[n - 1] == '0') n--;
   digits[n] = '\0';
   return *c == 'e' ? atoi(c + 1) : 0;
 }
@@ -65,8 +62,7 @@ static bool try_decimal(char *out, size_t size, tn_type type, double value) {
     int exponent = decimal_digits(value, count, digits);
     write_decimal(out, size, signbit(value), digits, exponent);
     double back;
-    if (read_double(out, &back) && tni_round_to(type, back) == value)
-      return true;
+    if (read_double(out, &back) && tni_round_to(type, back) == value) return true;
   }
   return false;
 }
@@ -78,8 +74,7 @@ static void write_hexadecimal(char *out, size_t size, double value) {
   char digits[16];
   snprintf(digits, sizeof digits, "%013" PRIx64, fraction);
   size_t n = strlen(digits);
-  while (n > 0 && digits[n - 1] == '0')
-    n--;
+  while (n > 0 && digits[n - 1] == '0') n--;
   snprintf(out, size, "%s0x1%s%.*sp%+d", signbit(value) ? "-" : "", n ? "." : "", (int)n, digits, exponent - 1);
 }
 
@@ -118,7 +113,8 @@ static bool is_text(const char *text, size_t length, const char *word) {
   return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, size_t length, bool negative, const char **why) {
+static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
+                                 const char **why) {
   char copy[MAX_NUMBER + 1];
   double value;
   memcpy(copy, text, length);
@@ -133,7 +129,10 @@ static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, 
 }
 
 static int digit_value(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : 16;
 }
 
 static bool read_magnitude(const char *text, size_t length, uint64_t *out, const char **why) {
@@ -142,40 +141,36 @@ static bool read_magnitude(const char *text, size_t length, uint64_t *out, const
   for (size_t i = base == 16 ? 2 : 0; i < length; i++) {
     unsigned digit = (unsigned)digit_value(text[i]);
     *why = "an integer type needs a number without point and exponent";
-    if (digit >= base)
-      return false;
+    if (digit >= base) return false;
     *why = "the number is too large for its type";
-    if (value > (UINT64_MAX - digit) / base)
-      return false;
+    if (value > (UINT64_MAX - digit) / base) return false;
     value = value * base + digit;
   }
   *out = value;
   return true;
 }
 
-static const tn_expr *read_int(tni_region *r, tn_type type, const char *text, size_t length, bool negative, const char **why) {
+static const tn_expr *read_int(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
+                               const char **why) {
   uint64_t value;
-  if (!read_magnitude(text, length, &value, why))
-    return NULL;
+  if (!read_magnitude(text, length, &value, why)) return NULL;
   uint32_t bits = TN_TYPE_BITS(type);
   uint64_t largest = tni_type_is_signed(type) ? (UINT64_C(1) << (bits - 1)) - !negative
                      : negative               ? 0
                                               : UINT64_MAX >> (64 - bits);
   *why = negative && largest == 0 ? "an unsigned type has no negative numbers" : "the number is too large for its type";
-  if (value > largest)
-    return NULL;
+  if (value > largest) return NULL;
   *why = NULL;
   return tni_const_int(r, type, (int64_t)(negative ? 0 - value : value));
 }
 
-const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative, const char **why) {
+const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
+                               const char **why) {
   *why = "a constant is of a floating-point, integer or index type with one lane";
   bool is_int = tni_type_is_int(type) || type == TN_INDEX;
-  if (TN_TYPE_LANES(type) != 1 || (!is_int && !tni_type_is_float(type)))
-    return NULL;
+  if (TN_TYPE_LANES(type) != 1 || (!is_int && !tni_type_is_float(type))) return NULL;
   *why = "the number is longer than 128 characters";
-  if (length > MAX_NUMBER)
-    return NULL;
+  if (length > MAX_NUMBER) return NULL;
   *why = NULL;
   return is_int ? read_int(r, type, text, length, negative, why) : read_float(r, type, text, length, negative, why);
 }

@@ -43,8 +43,7 @@ static void begin(tni_printer *p, const tn_stmt *s, const tn_expr *const *roots,
 static void print_for(tni_printer *p, const tn_stmt *s) {
   begin(p, s, &s->as.loop.extent, 1);
   const char *name = tni_printer_name(p, s->as.loop.var, s->as.loop.var->as.name);
-  if (p->wanted && !p->found && strcmp(name, p->wanted) == 0)
-    p->found = s->as.loop.var;
+  if (p->wanted && !p->found && strcmp(name, p->wanted) == 0) p->found = s->as.loop.var;
   tni_text_add(p->out, "for ");
   tni_print_var(p, s->as.loop.var);
   tni_text_add(p->out, " in 0..");
@@ -116,8 +115,7 @@ static void print_block(tni_printer *p, const tn_stmt *s) {
 static void print_store(tni_printer *p, const tn_stmt *s) {
   const tn_expr *roots[MAX_ROOTS];
   size_t count = (size_t)s->as.store.count;
-  for (size_t i = 0; i < count; i++)
-    roots[i] = s->as.store.index[i];
+  for (size_t i = 0; i < count; i++) roots[i] = s->as.store.index[i];
   roots[count++] = s->as.store.where;
   roots[count++] = s->as.store.value;
   begin(p, s, roots, count);
@@ -190,21 +188,11 @@ static void print_evaluate(tni_printer *p, const tn_stmt *s) {
 
 static void print_stmt(tni_printer *p, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_FOR:
-    print_for(p, s);
-    break;
-  case TNI_BLOCK:
-    print_block(p, s);
-    break;
-  case TNI_STORE:
-    print_store(p, s);
-    break;
-  case TNI_IF:
-    print_if(p, s);
-    break;
-  case TNI_EVALUATE:
-    print_evaluate(p, s);
-    break;
+  case TNI_FOR: print_for(p, s); break;
+  case TNI_BLOCK: print_block(p, s); break;
+  case TNI_STORE: print_store(p, s); break;
+  case TNI_IF: print_if(p, s); break;
+  case TNI_EVALUATE: print_evaluate(p, s); break;
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */
     tni_print_indent(p);
@@ -214,8 +202,7 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
     close_brace(p);
     tni_print_newline(p);
     break;
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_STMT_KIND_COUNT: break;
   }
 }
 
@@ -272,14 +259,13 @@ static void print_func(tni_printer *p, const tn_func *func) {
   print_params(p, func);
   tni_text_add(p->out, ") {");
   tni_print_newline(p);
-  if (func->body)
-    print_body(p, func->body);
+  if (func->body) print_body(p, func->body);
   tni_text_add(p->out, "}");
   tni_print_newline(p);
 }
 
-void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within, const void *mark, size_t *begin_, size_t *end,
-                       size_t *line) {
+void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within, const void *mark, size_t *begin_,
+                       size_t *end, size_t *line) {
   tni_printer p;
   size_t start = out->length;
   tni_printer_init(&p, out);
@@ -290,8 +276,7 @@ void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within
     *begin_ = p.marked_line;
     *end = p.marked_end;
     *line = p.marked_end != 0;
-    for (size_t i = start; p.marked_end && !out->failed && i < p.marked_line; i++)
-      *line += out->data[i] == '\n';
+    for (size_t i = start; p.marked_end && !out->failed && i < p.marked_line; i++) *line += out->data[i] == '\n';
   }
   tni_printer_destroy(&p);
 }
@@ -339,13 +324,11 @@ static tn_status hand_over(tni_text *text, char **out, tn_error **err) {
 
 tn_status tn_program_print(const tn_program *program, char **out, tn_error **err) {
   tni_text text;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tni_text_init(&text, program->ctx);
   tni_print_externs(&text, program);
   for (size_t i = 0; i < program->func_count; i++) {
-    if (text.length)
-      tni_text_add(&text, "\n");
+    if (text.length) tni_text_add(&text, "\n");
     tni_print_func(&text, program->funcs[i], NULL);
   }
   return hand_over(&text, out, err);
@@ -353,8 +336,7 @@ tn_status tn_program_print(const tn_program *program, char **out, tn_error **err
 
 tn_status tn_func_print(const tn_func *func, char **out, tn_error **err) {
   tni_text text;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tni_text_init(&text, func->program->ctx);
   tni_print_func(&text, func, NULL);
   return hand_over(&text, out, err);

@@ -1,9 +1,10 @@
 /* print_expr.c -- names and expressions as text.
  *
- * Names are given at their first use, in print order: the node's own, made an identifier; when that is taken, with _1, _2 ...
+ * Names are given at their first use, in print order: the node's own, made an identifier; when that is taken, with _1,
+ * _2 ...
  *
- * Expressions are DAGs. When printing the expressions of a statement as trees would more than double the text, the nodes
- * with several users come first, one line each; so do nodes that would nest deeper than MAX_DEPTH:
+ * Expressions are DAGs. When printing the expressions of a statement as trees would more than double the text, the
+ * nodes with several users come first, one line each; so do nodes that would nest deeper than MAX_DEPTH:
  *
  *     %0 = x * x
  *     %1 = %0 * %0
@@ -49,8 +50,7 @@ void tni_print_newline(tni_printer *p) {
   tni_text_add_bytes(p->out, "\n", 1);
   if (p->marked && p->marked_end == 0) {
     tni_text_add(p->out, "%*s", (int)(p->mark_begin - p->line), "");
-    for (size_t i = p->mark_begin; i < p->mark_end; i++)
-      tni_text_add_bytes(p->out, "^", 1);
+    for (size_t i = p->mark_begin; i < p->mark_end; i++) tni_text_add_bytes(p->out, "^", 1);
     p->marked_line = p->line;
     p->marked_end = p->out->length;
     tni_text_add_bytes(p->out, "\n", 1);
@@ -58,7 +58,9 @@ void tni_print_newline(tni_printer *p) {
   p->line = p->out->length;
 }
 
-static bool is_marked(const tni_printer *p, const void *node) { return node == p->mark && p->armed && !p->marked && node; }
+static bool is_marked(const tni_printer *p, const void *node) {
+  return node == p->mark && p->armed && !p->marked && node;
+}
 
 static void set_mark(tni_printer *p, size_t begin) {
   p->marked = true;
@@ -73,8 +75,7 @@ static char *clean_name(tni_printer *p, const char *base) {
   bool digit = *base >= '0' && *base <= '9';
   char *name = tni_arena_format(&p->arena, "%s%s", digit ? "_" : "", *base ? base : "v");
   for (char *c = name; c && *c; c++)
-    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')))
-      *c = '_';
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9'))) *c = '_';
   return name;
 }
 
@@ -88,18 +89,14 @@ static bool take_name(tni_printer *p, const char *name, size_t *entry) {
 static const char *unique_name(tni_printer *p, const char *base) {
   size_t entry, ignored;
   const char *name = clean_name(p, base), *longer = name;
-  if (!name)
-    return NULL;
+  if (!name) return NULL;
   bool free_name = take_name(p, name, &entry);
   while (!free_name) {
-    if (entry == TNI_MAP_NONE)
-      return NULL;
+    if (entry == TNI_MAP_NONE) return NULL;
     longer = tni_arena_format(&p->arena, "%s_%zu", name, ++p->taken.entries[entry].value);
-    if (!longer)
-      return NULL;
+    if (!longer) return NULL;
     free_name = take_name(p, longer, &ignored);
-    if (ignored == TNI_MAP_NONE)
-      return NULL;
+    if (ignored == TNI_MAP_NONE) return NULL;
   }
   return longer;
 }
@@ -116,8 +113,7 @@ const char *tni_printer_name(tni_printer *p, const void *node, const char *base)
 static void print_marked_name(tni_printer *p, const void *node, const char *base) {
   size_t begin = p->out->length;
   tni_text_add(p->out, "%s", tni_printer_name(p, node, base));
-  if (is_marked(p, node))
-    set_mark(p, begin);
+  if (is_marked(p, node)) set_mark(p, begin);
 }
 
 void tni_print_var(tni_printer *p, const tn_expr *var) { print_marked_name(p, var, var->as.name); }
@@ -147,7 +143,20 @@ void tni_print_type(tni_text *out, tn_type type) {
 /* ---- operators ---- */
 
 /* Binding strength, C's. */
-enum { PREC_NONE, PREC_OR, PREC_AND, PREC_BITOR, PREC_XOR, PREC_BITAND, PREC_EQ, PREC_LT, PREC_SHIFT, PREC_ADD, PREC_MUL, PREC_UNARY };
+enum {
+  PREC_NONE,
+  PREC_OR,
+  PREC_AND,
+  PREC_BITOR,
+  PREC_XOR,
+  PREC_BITAND,
+  PREC_EQ,
+  PREC_LT,
+  PREC_SHIFT,
+  PREC_ADD,
+  PREC_MUL,
+  PREC_UNARY
+};
 
 typedef struct infix {
   const char *text;
@@ -157,38 +166,22 @@ typedef struct infix {
 static infix infix_of(const tn_expr *x) {
   bool is_bool = TN_TYPE_CODE(x->type) == kDLBool;
   switch (x->op) {
-  case TN_OP_or:
-    return is_bool ? (infix){"||", PREC_OR} : (infix){"|", PREC_BITOR};
-  case TN_OP_and:
-    return is_bool ? (infix){"&&", PREC_AND} : (infix){"&", PREC_BITAND};
-  case TN_OP_xor:
-    return (infix){"^", PREC_XOR};
-  case TN_OP_eq:
-    return (infix){"==", PREC_EQ};
-  case TN_OP_ne:
-    return (infix){"!=", PREC_EQ};
-  case TN_OP_lt:
-    return (infix){"<", PREC_LT};
-  case TN_OP_le:
-    return (infix){"<=", PREC_LT};
-  case TN_OP_shl:
-    return (infix){"<<", PREC_SHIFT};
-  case TN_OP_shr:
-    return (infix){">>", PREC_SHIFT};
-  case TN_OP_add:
-    return (infix){"+", PREC_ADD};
-  case TN_OP_sub:
-    return (infix){"-", PREC_ADD};
-  case TN_OP_mul:
-    return (infix){"*", PREC_MUL};
-  case TN_OP_div:
-    return (infix){"/", PREC_MUL};
-  case TN_OP_floordiv:
-    return (infix){"//", PREC_MUL};
-  case TN_OP_floormod:
-    return (infix){"%", PREC_MUL};
-  default:
-    return (infix){NULL, PREC_NONE};
+  case TN_OP_or: return is_bool ? (infix){"||", PREC_OR} : (infix){"|", PREC_BITOR};
+  case TN_OP_and: return is_bool ? (infix){"&&", PREC_AND} : (infix){"&", PREC_BITAND};
+  case TN_OP_xor: return (infix){"^", PREC_XOR};
+  case TN_OP_eq: return (infix){"==", PREC_EQ};
+  case TN_OP_ne: return (infix){"!=", PREC_EQ};
+  case TN_OP_lt: return (infix){"<", PREC_LT};
+  case TN_OP_le: return (infix){"<=", PREC_LT};
+  case TN_OP_shl: return (infix){"<<", PREC_SHIFT};
+  case TN_OP_shr: return (infix){">>", PREC_SHIFT};
+  case TN_OP_add: return (infix){"+", PREC_ADD};
+  case TN_OP_sub: return (infix){"-", PREC_ADD};
+  case TN_OP_mul: return (infix){"*", PREC_MUL};
+  case TN_OP_div: return (infix){"/", PREC_MUL};
+  case TN_OP_floordiv: return (infix){"//", PREC_MUL};
+  case TN_OP_floormod: return (infix){"%", PREC_MUL};
+  default: return (infix){NULL, PREC_NONE};
   }
 }
 
@@ -196,8 +189,7 @@ static void print_expr(tni_printer *p, const tn_expr *x, int prec);
 
 static void print_args(tni_printer *p, const tn_expr *x) {
   for (int i = 0; i < x->nargs; i++) {
-    if (i)
-      tni_text_add(p->out, ", ");
+    if (i) tni_text_add(p->out, ", ");
     print_expr(p, x->arg[i], PREC_NONE);
   }
 }
@@ -244,8 +236,7 @@ static void print_call(tni_printer *p, const tn_expr *x) {
     tni_text_add(p->out, ", ");
   }
   print_args(p, x);
-  if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast)
-    tni_text_add(p->out, ", %u", TN_TYPE_LANES(x->type));
+  if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) tni_text_add(p->out, ", %u", TN_TYPE_LANES(x->type));
   tni_text_add(p->out, ")");
 }
 
@@ -254,8 +245,7 @@ static void print_access(tni_printer *p, const tn_buffer *buffer, int32_t count,
   tni_print_buffer_name(p, buffer);
   tni_text_add(p->out, "[");
   for (int32_t i = 0; i < count; i++) {
-    if (i)
-      tni_text_add(p->out, ", ");
+    if (i) tni_text_add(p->out, ", ");
     print_expr(p, index[i], PREC_NONE);
   }
   if (where) {
@@ -296,8 +286,7 @@ static void print_marked_node(tni_printer *p, const tn_expr *x, int prec) {
   bool mark = is_marked(p, x);
   size_t begin = p->out->length;
   print_node(p, x, prec);
-  if (mark)
-    set_mark(p, begin);
+  if (mark) set_mark(p, begin);
 }
 
 static uint32_t share_number(const tni_printer *p, const tn_expr *x) {
@@ -324,17 +313,15 @@ void tni_print_access(tni_printer *p, const tn_buffer *buffer, int32_t count, co
 
 static tni_share *share_of(tni_printer *p, const tn_expr *x) { return &p->shares[tni_map_find(&p->nodes, x, 0)]; }
 
-/* Fills nodes and shares (sizes, references); gives the size as trees, and in *once that with each node written once. */
+/* Fills nodes and shares (sizes, references); gives the size as trees, and in *once that with each node written once.
+ */
 static bool measure(tni_printer *p, const tn_expr *const *roots, size_t count, double *tree, double *once) {
   tni_map_clear(&p->nodes);
   for (size_t i = 0; i < count; i++)
-    if (!tni_map_add_dag(&p->nodes, roots[i]))
-      return false;
+    if (!tni_map_add_dag(&p->nodes, roots[i])) return false;
   *tree = *once = 0;
-  if (p->nodes.count == 0)
-    return true;
-  if (!tni_reserve(p->ctx, (void **)&p->shares, &p->share_capacity, p->nodes.count, sizeof *p->shares))
-    return false;
+  if (p->nodes.count == 0) return true;
+  if (!tni_reserve(p->ctx, (void **)&p->shares, &p->share_capacity, p->nodes.count, sizeof *p->shares)) return false;
   memset(p->shares, 0, p->nodes.count * sizeof *p->shares);
   for (size_t n = 0; n < p->nodes.count; n++) {
     const tn_expr *x = p->nodes.entries[n].key;
@@ -359,8 +346,7 @@ static bool measure(tni_printer *p, const tn_expr *const *roots, size_t count, d
 }
 
 static void give_number(tni_printer *p, tni_share *share) {
-  if (share->number == 0)
-    share->number = ++p->share_count;
+  if (share->number == 0) share->number = ++p->share_count;
 }
 
 /* Chooses the nodes that get a %name, and numbers them such that each comes behind those it uses. */
@@ -370,13 +356,10 @@ static void choose(tni_printer *p, bool share_all) {
     tni_share *share = &p->shares[n];
     for (int i = 0; i < x->nargs; i++) {
       tni_share *arg = share_of(p, x->arg[i]);
-      if (arg->number == 0 && arg->depth >= MAX_DEPTH)
-        give_number(p, arg);
-      if (arg->number == 0 && arg->depth >= share->depth)
-        share->depth = arg->depth + 1;
+      if (arg->number == 0 && arg->depth >= MAX_DEPTH) give_number(p, arg);
+      if (arg->number == 0 && arg->depth >= share->depth) share->depth = arg->depth + 1;
     }
-    if (share_all && share->refs > 1 && share->size >= LEAST_SHARED_SIZE)
-      give_number(p, share);
+    if (share_all && share->refs > 1 && share->size >= LEAST_SHARED_SIZE) give_number(p, share);
   }
 }
 
@@ -387,11 +370,9 @@ static void print_definitions(tni_printer *p, const char *end) {
     return;
   }
   for (size_t n = 0; n < p->nodes.count; n++)
-    if (p->shares[n].number)
-      order[p->shares[n].number - 1] = p->nodes.entries[n].key;
+    if (p->shares[n].number) order[p->shares[n].number - 1] = p->nodes.entries[n].key;
   for (uint32_t i = 0; i < p->share_count; i++) {
-    if (!end)
-      tni_print_indent(p);
+    if (!end) tni_print_indent(p);
     tni_text_add(p->out, "%%%u = ", i);
     print_marked_node(p, order[i], PREC_NONE);
     if (end)
@@ -409,8 +390,7 @@ void tni_print_shared(tni_printer *p, const tn_expr *const *roots, size_t count,
     return;
   }
   choose(p, tree > 2 * once);
-  if (p->share_count)
-    print_definitions(p, end);
+  if (p->share_count) print_definitions(p, end);
 }
 
 void tni_print_expr(tni_text *out, const tn_expr *x) {

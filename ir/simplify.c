@@ -302,6 +302,32 @@ static int decide(const simplifier *s, const tn_expr *x) {
   }
 }
 
+/* A lane of an index vector made of ramps and broadcasts; NULL for other vectors. */
+static const tn_expr *lane_of(tni_region *r, const tn_expr *x, int64_t lane) {
+  if (x->op == TN_OP_broadcast)
+    return x->arg[0];
+  if (x->op == TN_OP_ramp)
+    return tni_add(r, x->arg[0], tni_mul(r, x->arg[1], tni_index(r, lane)));
+  return NULL;
+}
+
+/* A comparison of index vectors is decided when its first and last lanes are, the same way: between them it is linear. Only
+ * lt and le are so. */
+static int decide_vector(const simplifier *s, const tn_expr *x) {
+  if ((x->op != TN_OP_lt && x->op != TN_OP_le) || TN_TYPE_CODE(x->arg[0]->type) != TN_CODE_INDEX)
+    return -1;
+  int answers[2];
+  for (int i = 0; i < 2; i++) {
+    int64_t lane = i ? (int64_t)TN_TYPE_LANES(x->type) - 1 : 0;
+    const tn_expr *a = lane_of(s->r, x->arg[0], lane), *b = lane_of(s->r, x->arg[1], lane);
+    const tn_expr *cond = a && b ? tni_op2(s->r, x->op, a, b) : NULL;
+    if (!cond)
+      return -1;
+    answers[i] = tni_is_const(cond) ? (int)cond->as.i : decide(s, cond);
+  }
+  return answers[0] == answers[1] ? answers[0] : -1;
+}
+
 /* min and max of index where one operand always wins. */
 static const tn_expr *decide_extreme(const simplifier *s, const tn_expr *x) {
   int64_t lo, hi;
@@ -318,6 +344,10 @@ static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x)
   if (x->type == TN_BOOL && x->nargs) {
     int answer = decide(s, x);
     return answer < 0 ? x : tni_bool(r, answer);
+  }
+  if (TN_TYPE_CODE(x->type) == kDLBool && x->nargs == 2) {
+    int answer = decide_vector(s, x);
+    return answer < 0 ? x : tni_broadcast(r, tni_bool(r, answer), TN_TYPE_LANES(x->type));
   }
   if (!is_index(x))
     return x;

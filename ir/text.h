@@ -41,7 +41,8 @@ void tni_map_destroy(tni_map *map);
 void tni_map_clear(tni_map *map);
 /* The entry's number, or TNI_MAP_NONE. */
 size_t tni_map_find(const tni_map *map, const void *key, size_t length);
-/* The entry's number, a new one if there was none (then *added, which may be NULL, is true). TNI_MAP_NONE: no memory. */
+/* The entry's number, a new one if there was none (then *added, which may be NULL, is true). TNI_MAP_NONE: no memory.
+ */
 size_t tni_map_add(tni_map *map, const void *key, size_t length, bool *added);
 /* Adds every node under `root` (NULL: none), arguments before their users, by pointer. Iterative. False: no memory. */
 bool tni_map_add_dag(tni_map *map, const tn_expr *root);
@@ -70,9 +71,10 @@ tn_type tni_access_type(const tn_buffer *buffer, int32_t count, const tn_expr *c
 
 /* The constant with its type: `5`, `true`, `0.5:f32`, `0x1.8p+100:f64`. The same in every locale. */
 void tni_print_const(tni_text *out, const tn_expr *x);
-/* The constant that these characters write: a number token, "inf" or "nan"; negated if asked. NULL with *why (static text)
- * when it is none of that type; NULL with *why NULL without memory. */
-const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative, const char **why);
+/* The constant that these characters write: a number token, "inf" or "nan"; negated if asked. NULL with *why (static
+ * text) when it is none of that type; NULL with *why NULL without memory. */
+const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
+                               const char **why);
 
 /* ---- lex.c ----------------------------------------------------------------------------------------------------- */
 
@@ -159,12 +161,12 @@ void tni_print_access(tni_printer *p, const tn_buffer *buffer, int32_t count, co
 
 /* ---- print.c --------------------------------------------------------------------------------------------------- */
 
-/* As tni_print_func, with the mark only inside the statement `within`; *begin and *end (may be NULL) tell where the marked
- * line and its underline lie, *line its number from 1; 0 when nothing was marked. */
-void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within, const void *mark, size_t *begin, size_t *end,
-                       size_t *line);
+/* As tni_print_func, with the mark only inside the statement `within`; *begin and *end (may be NULL) tell where the
+ * marked line and its underline lie, *line its number from 1; 0 when nothing was marked. */
+void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within, const void *mark, size_t *begin,
+                       size_t *end, size_t *line);
 
-/* ---- parse_expr.c, parse.c --------------------------------------------------------------------------------------- */
+/* ---- parse.c --------------------------------------------------------------------------------------- */
 
 enum tni_binding_kind { TNI_BOUND_VAR, TNI_BOUND_BUFFER, TNI_BOUND_BAD };
 typedef struct tni_binding {
@@ -187,7 +189,7 @@ typedef struct tni_parser {
   char place[256]; /* of the first mistake */
   uint32_t errors;
   size_t last_report; /* offset */
-  tn_status fatal; /* TN_E_NOMEM, TN_E_LIMIT: nothing is read any more */
+  tn_status fatal;    /* TN_E_NOMEM, TN_E_LIMIT: nothing is read any more */
   bool stopped;
   uint32_t expr_depth, stmt_depth, max_depth;
   enum tni_level level;
@@ -204,6 +206,7 @@ typedef struct tni_parser {
 
 void tni_next(tni_parser *p);
 bool tni_at_word(const tni_parser *p, const char *word);
+bool tni_accept_word(tni_parser *p, const char *word);
 /* Goes on if the token is there; else reports "expected WHAT, found `...`". */
 bool tni_accept(tni_parser *p, enum tni_token_kind kind);
 bool tni_expect(tni_parser *p, enum tni_token_kind kind, const char *what);
@@ -212,8 +215,28 @@ void tni_report_expected(tni_parser *p, const char *what);
 void tni_parser_nomem(tni_parser *p);
 /* One level deeper: false (and the end of parsing) beyond the limit. */
 bool tni_enter(tni_parser *p, uint32_t *depth);
-/* The characters of a name token, NUL-terminated in the region; NULL without memory or (reported) when they are no name. */
+
+/* ---- parse_stmt.c ---------------------------------------------------------------------------------------------- */
+
+/* The characters of a name token, NUL-terminated in the region; NULL without memory or (reported) when they are no
+ * name. */
 const char *tni_token_name(tni_parser *p, const tni_token *tok);
+/* A function's, block's or external's name, which may be quoted; NULL when reported. */
+const char *tni_parse_name(tni_parser *p, const char *what);
+/* A name that a variable or buffer may have; false when reported. */
+bool tni_parse_new_name(tni_parser *p, const char *what, tni_token *tok);
+/* Binds the name until its scope is closed down to `count` bindings; false when reported. */
+bool tni_declare(tni_parser *p, const tni_token *tok, tni_binding binding);
+const tn_expr *tni_declare_var(tni_parser *p, const tni_token *tok, tn_type type);
+void tni_close_scope(tni_parser *p, size_t count);
+/* `[extents]` behind an element type: a buffer of that name, or NULL when reported. */
+const tn_buffer *tni_parse_shape(tni_parser *p, const char *name, tn_type type);
+/* `{ statements }`; NULL when something in them was reported. */
+const tn_stmt *tni_parse_braces(tni_parser *p);
+
+/* ---- parse_expr.c ---------------------------------------------------------------------------------------------- */
+
+/* What the name stands for here; NULL when reported. */
 const tni_binding *tni_resolve(tni_parser *p, const tni_token *tok);
 /* An expression; NULL when that was reported. */
 const tn_expr *tni_parse_expr(tni_parser *p);

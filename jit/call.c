@@ -1,7 +1,7 @@
 /* call.c -- tagged values to C signatures and back, through libffi.
  *
- * libffi is the general layer: any signature of our types. A prepared signature (tni_caller) is made once and used by any
- * number of threads.
+ * libffi is the general layer: any signature of our types. A prepared signature (tni_caller) is made once and used by
+ * any number of threads.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -42,10 +42,10 @@ typedef union slot {
 static ffi_type *int_type(tn_type type) {
   bool is_signed = tni_type_is_signed(type);
   switch (TN_TYPE_BITS(type)) {
-    case 8: return is_signed ? &ffi_type_sint8 : &ffi_type_uint8;
-    case 16: return is_signed ? &ffi_type_sint16 : &ffi_type_uint16;
-    case 32: return is_signed ? &ffi_type_sint32 : &ffi_type_uint32;
-    default: return is_signed ? &ffi_type_sint64 : &ffi_type_uint64;
+  case 8: return is_signed ? &ffi_type_sint8 : &ffi_type_uint8;
+  case 16: return is_signed ? &ffi_type_sint16 : &ffi_type_uint16;
+  case 32: return is_signed ? &ffi_type_sint32 : &ffi_type_uint32;
+  default: return is_signed ? &ffi_type_sint64 : &ffi_type_uint64;
   }
 }
 
@@ -54,14 +54,14 @@ static ffi_type *c_type(tn_type type) {
   if (!tni_type_is_valid(type) && type != TN_VOID) return NULL;
   if (type != TN_VOID && TN_TYPE_LANES(type) != 1) return NULL;
   switch (TN_TYPE_CODE(type)) {
-    case TN_CODE_VOID: return &ffi_type_void;
-    case kDLOpaqueHandle: return &ffi_type_pointer;
-    case kDLBool: return &ffi_type_uint8;
-    case kDLBfloat: return &ffi_type_uint16;
-    case kDLFloat:
-      if (TN_TYPE_BITS(type) == 16) return &ffi_type_uint16;
-      return TN_TYPE_BITS(type) == 32 ? &ffi_type_float : &ffi_type_double;
-    default: return int_type(type);
+  case TN_CODE_VOID: return &ffi_type_void;
+  case kDLOpaqueHandle: return &ffi_type_pointer;
+  case kDLBool: return &ffi_type_uint8;
+  case kDLBfloat: return &ffi_type_uint16;
+  case kDLFloat:
+    if (TN_TYPE_BITS(type) == 16) return &ffi_type_uint16;
+    return TN_TYPE_BITS(type) == 32 ? &ffi_type_float : &ffi_type_double;
+  default: return int_type(type);
   }
 }
 
@@ -84,10 +84,10 @@ static bool int_fits(tn_type type, int64_t value) {
 
 static void put_int(tn_type type, int64_t value, slot *out) {
   switch (TN_TYPE_BITS(type)) {
-    case 8: out->u8 = (uint8_t)value; break;
-    case 16: out->u16 = (uint16_t)value; break;
-    case 32: out->u32 = (uint32_t)value; break;
-    default: out->u64 = (uint64_t)value; break;
+  case 8: out->u8 = (uint8_t)value; break;
+  case 16: out->u16 = (uint16_t)value; break;
+  case 32: out->u32 = (uint32_t)value; break;
+  default: out->u64 = (uint64_t)value; break;
   }
 }
 
@@ -130,9 +130,9 @@ static tn_value take_result(tn_type type, const slot *r) {
   if (TN_TYPE_CODE(type) == kDLBfloat) return tn_value_float(tni_bf16_to_f32((uint16_t)r->word));
   if (tni_type_is_float(type)) {
     switch (TN_TYPE_BITS(type)) {
-      case 16: return tn_value_float(tni_f16_to_f32((uint16_t)r->word));
-      case 32: return tn_value_float(r->f32);
-      default: return tn_value_float(r->f64);
+    case 16: return tn_value_float(tni_f16_to_f32((uint16_t)r->word));
+    case 32: return tn_value_float(r->f32);
+    default: return tn_value_float(r->f64);
     }
   }
   int64_t value = TN_TYPE_BITS(type) == 64 ? r->i64 : (int64_t)r->word;
@@ -161,7 +161,8 @@ tn_status tni_caller_create(tn_context *ctx, tn_type result, size_t count, const
     status = tni_fail_nomem(err);
   } else {
     if (count) memcpy(c->params, params, count * sizeof *params);
-    if (!prepare(c)) status = tni_fail(ctx, err, TN_E_INVALID, "call", NULL, "a signature with a type that C calls cannot pass");
+    if (!prepare(c))
+      status = tni_fail(ctx, err, TN_E_INVALID, "call", NULL, "a signature with a type that C calls cannot pass");
   }
   if (status == TN_OK) {
     *out = c;
@@ -185,15 +186,16 @@ tn_status tni_caller_call(const tni_caller *caller, const char *what, void (*fun
   if (err) *err = NULL;
   *result = (tn_value){.tag = TN_VALUE_NONE};
   if (count != caller->count) {
-    return tni_fail(caller->ctx, err, TN_E_INVALID, "call", what, "%zu arguments given, %zu expected", count, caller->count);
+    return tni_fail(caller->ctx, err, TN_E_INVALID, "call", what, "%zu arguments given, %zu expected", count,
+                    caller->count);
   }
   values[0] = &first;
   for (size_t i = 0; i < count; i++) {
     char text[16];
     const char *expected = put_argument(caller->params[i], &args[i], &slots[i]);
     if (expected) {
-      return tni_fail(caller->ctx, err, TN_E_INVALID, "call", what, "argument %zu: %s of type %s was expected", i, expected,
-                      tn_type_text(caller->params[i], text));
+      return tni_fail(caller->ctx, err, TN_E_INVALID, "call", what, "argument %zu: %s of type %s was expected", i,
+                      expected, tn_type_text(caller->params[i], text));
     }
     values[i + 1] = &slots[i];
   }
@@ -204,8 +206,8 @@ tn_status tni_caller_call(const tni_caller *caller, const char *what, void (*fun
 
 /* ---- externals ------------------------------------------------------------------------------------------------- */
 
-tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count, tn_value *result,
-                          tn_error **err) {
+tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
+                          tn_value *result, tn_error **err) {
   tni_caller *caller;
   *result = (tn_value){.tag = TN_VALUE_NONE};
   if (err) *err = NULL;
@@ -217,5 +219,10 @@ tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_
   status = tni_caller_call(caller, external->name, external->function, external->self, args, count, result, err);
   tni_caller_destroy(caller);
   if (status != TN_OK || external->result != TN_I32 || result->as.i == TN_OK) return status;
-  return tni_fail(ctx, err, TN_E_HOST, "call", external->name, "the host's function failed with status %d", (int)result->as.i);
+  return tni_fail(ctx, err, TN_E_HOST, "call", external->name, "the host's function failed with status %d",
+                  (int)result->as.i);
+}
+
+tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err) {
+  return tni_interpret_with(func, args, count, tni_call_extern, err);
 }

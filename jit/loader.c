@@ -1,8 +1,8 @@
 /* loader.c -- objects into this process, through LLVM's ORC, which only links here and never compiles.
  *
  * A library's objects go into a JITDylib of their own, a bare one: it resolves nothing but the memory functions that we
- * define in it. JITDylibs cannot be removed through the C API, so an unloaded library's is kept for the next. All symbols
- * are looked up when the library is loaded; finding one later is a search in our own table.
+ * define in it. JITDylibs cannot be removed through the C API, so an unloaded library's is kept for the next. All
+ * symbols are looked up when the library is loaded; finding one later is a search in our own table.
  *
  * One lock serialises every use of ORC. The reason of a failed link goes to the session's error reporter only.
  *
@@ -233,7 +233,8 @@ static void free_library(tni_library *library) {
 }
 
 /* The names that the objects define, in order. */
-static tn_status read_symbols(tni_library *library, size_t count, char *const *objects, const size_t *sizes, tn_error **err) {
+static tn_status read_symbols(tni_library *library, size_t count, char *const *objects, const size_t *sizes,
+                              tn_error **err) {
   tn_context *ctx = library->arena.ctx;
   for (size_t i = 0; i < count; i++) {
     tn_status status = tni_object_symbols(ctx, objects[i], sizes[i], keep_symbol, library, err);
@@ -274,8 +275,10 @@ tn_status tni_library_load(tn_context *ctx, size_t count, char *const *objects, 
   }
   if (status == TN_OK) *out = library;
   if (status != TN_OK && library) free_library(library);
-  if (err) *err = error;
-  else tn_error_destroy(error);
+  if (err)
+    *err = error;
+  else
+    tn_error_destroy(error);
   return status;
 }
 

@@ -1,7 +1,8 @@
 /* worker.c -- compile workers: threads that own an LLVM context, a target machine and 8 MiB of stack.
  *
- * A fatal error of LLVM ends the process unless its handler never returns. So the handler, which runs on the worker, fails
- * the job, gives the worker's place to a new thread and sleeps for ever: one thread and what LLVM held is lost, the host lives.
+ * A fatal error of LLVM ends the process unless its handler never returns. So the handler, which runs on the worker,
+ * fails the job, gives the worker's place to a new thread and sleeps for ever: one thread and what LLVM held is lost,
+ * the host lives.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -322,8 +323,8 @@ tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t coun
   pthread_mutex_unlock(&pool->lock);
   pthread_cond_destroy(&b.progress);
   if (poisoned) {
-    return tni_fail(ctx, err, TN_E_COMPILER, "codegen", NULL, "LLVM failed fatally %d times: compilation is closed in this context",
-                    TNI_MAX_PARKED);
+    return tni_fail(ctx, err, TN_E_COMPILER, "codegen", NULL,
+                    "LLVM failed fatally %d times: compilation is closed in this context", TNI_MAX_PARKED);
   }
   if (!ready) return tni_fail(ctx, err, TN_E_NOMEM, "codegen", NULL, "the system gave no thread to compile on");
   return collect(count, jobs, err);

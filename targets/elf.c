@@ -47,7 +47,8 @@ static bool find_tables(const object *o, Elf64_Shdr *symbols, Elf64_Shdr *string
     *why = "its symbol table is damaged";
     if (symbols->sh_link >= o->header.e_shnum || symbols->sh_entsize != sizeof(Elf64_Sym)) return false;
     *strings = section(o, symbols->sh_link);
-    if (!in_range(o, symbols->sh_offset, symbols->sh_size) || !in_range(o, strings->sh_offset, strings->sh_size)) return false;
+    if (!in_range(o, symbols->sh_offset, symbols->sh_size) || !in_range(o, strings->sh_offset, strings->sh_size))
+      return false;
     if (strings->sh_size == 0 || o->bytes[strings->sh_offset + strings->sh_size - 1] != 0) return false;
     return true;
   }
@@ -92,5 +93,6 @@ tn_status tni_object_check_closed(tn_context *ctx, const void *bytes, size_t siz
   const char *import = NULL;
   tn_status status = tni_object_symbols(ctx, bytes, size, find_import, &import, err);
   if (status != TN_OK || !import) return status;
-  return tni_fail(ctx, err, TN_E_COMPILER, "codegen", NULL, "the code would import `%s`: kernels import nothing but the memory functions", import);
+  return tni_fail(ctx, err, TN_E_COMPILER, "codegen", NULL,
+                  "the code would import `%s`: kernels import nothing but the memory functions", import);
 }

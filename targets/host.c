@@ -1,8 +1,8 @@
 /* host.c -- the CPU this process runs on, asked itself.
  *
- * Features come from CPUID and, for what needs the system to save registers, XGETBV: a product name says what a CPU could
- * do, not what a hypervisor and the kernel let it do. The level (x86-64-v2, v3, v4) is the highest whose features are all
- * there; further features are named one by one, with + or -.
+ * Features come from CPUID and, for what needs the system to save registers, XGETBV: a product name says what a CPU
+ * could do, not what a hypervisor and the kernel let it do. The level (x86-64-v2, v3, v4) is the highest whose features
+ * are all there; further features are named one by one, with + or -.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

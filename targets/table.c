@@ -1,7 +1,7 @@
 /* table.c -- the targets that have a name, and "host".
  *
- * A row says what code generation and schedules are chosen from. Rows that are not this machine get the caches and cores
- * of an ordinary one, so that cross-compilation gives the same code everywhere.
+ * A row says what code generation and schedules are chosen from. Rows that are not this machine get the caches and
+ * cores of an ordinary one, so that cross-compilation gives the same code everywhere.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -91,10 +91,10 @@ static tn_target host_target(tni_arena *arena) {
 }
 
 static const char *describe(tni_arena *arena, const tn_target *t) {
-  return tni_arena_format(arena, "%s: %s, %s%s%s, %d-bit vectors in %d registers, %zu KiB L1d, %zu KiB L2, %zu KiB L3, %d core%s",
-                          t->name, t->triple, t->cpu, t->tune[0] ? " tuned for " : "", t->tune, (int)t->vector_bits,
-                          (int)t->vector_registers, t->l1d >> 10, t->l2 >> 10, t->l3 >> 10, (int)t->cores,
-                          t->cores == 1 ? "" : "s");
+  return tni_arena_format(
+      arena, "%s: %s, %s%s%s, %d-bit vectors in %d registers, %zu KiB L1d, %zu KiB L2, %zu KiB L3, %d core%s", t->name,
+      t->triple, t->cpu, t->tune[0] ? " tuned for " : "", t->tune, (int)t->vector_bits, (int)t->vector_registers,
+      t->l1d >> 10, t->l2 >> 10, t->l3 >> 10, (int)t->cores, t->cores == 1 ? "" : "s");
 }
 
 static void destroy_targets(tn_context *ctx, void *self) {
@@ -112,7 +112,7 @@ static void *create_targets(tn_context *ctx, tn_error **err) {
   tni_arena_init(&set->arena, ctx);
   for (size_t i = 0; i < ROW_COUNT; i++) set->targets[i] = target_of(&rows[i]);
   set->targets[ROW_COUNT] = host_target(&set->arena);
-  for (size_t i = 0; i <= ROW_COUNT; i++) {
+  for (size_t i = 0; i <= ROW_COUNT && !set->arena.failed; i++) {
     if (set->targets[i].name) set->targets[i].text = describe(&set->arena, &set->targets[i]);
   }
   if (!set->arena.failed) return set;
@@ -125,7 +125,8 @@ static tn_status refuse_name(tn_context *ctx, const char *name, tn_error **err) 
   tni_text names;
   tni_text_init(&names, ctx);
   for (size_t i = 0; i < ROW_COUNT; i++) tni_text_add(&names, ", %s", rows[i].name);
-  tn_status status = tni_fail(ctx, err, TN_E_NOT_FOUND, "codegen", name, "no such target; there are: host%s", names.data);
+  tn_status status =
+      tni_fail(ctx, err, TN_E_NOT_FOUND, "codegen", name, "no such target; there are: host%s", names.data);
   tni_text_destroy(&names);
   return status;
 }
@@ -137,8 +138,10 @@ tn_status tn_target_get(tn_context *context, const char *name, const tn_target *
   const target_set *set = tni_context_slot(context, TNI_SLOT_TARGETS, create_targets, destroy_targets, &error);
   if (!set) {
     tn_status status = error ? tn_error_status(error) : TN_E_NOMEM;
-    if (err) *err = error;
-    else tn_error_destroy(error);
+    if (err)
+      *err = error;
+    else
+      tn_error_destroy(error);
     return status;
   }
   for (size_t i = 0; name && i <= ROW_COUNT; i++) {

@@ -33,8 +33,10 @@ const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn
   const tni_gvalue *v = d->in_value[i];
   if (tni_is_immediate(d->node->op, v)) return immediate(d->b, v);
   const tn_expr *index[TN_MAX_RANK] = {NULL};
-  for (int32_t k = 0; k < v->rank; k++)
-    index[k] = v->shape[k] == 1 ? tn_index(d->b, 0) : axes[rank - v->rank + k];
+  for (int32_t k = 0; k < v->rank; k++) {
+    int32_t axis = rank - v->rank + k;
+    index[k] = v->shape[k] == 1 && d->out_value[0]->shape[axis] != 1 ? tn_index(d->b, 0) : axes[axis];
+  }
   return tn_load(d->b, d->in[i], index, NULL);
 }
 

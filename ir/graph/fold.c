@@ -1,7 +1,9 @@
 /* fold.c -- constant folding.
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES
- *     y = identity(x)       ->  x                       unless y is an output of the graph
+ *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of everything,
+ *                                                       an expand to the same shape, a cast to the same type, ...
+ *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
  *     nodes whose results nobody uses                   go
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -21,6 +23,45 @@ static bool is_output(const tn_graph *g, uint32_t value) {
     if (g->outputs[i] == value) return true;
   return false;
 }
+
+/* ---- what changes nothing ------------------------------------------------------------------------------------------ */
+
+static bool all_are(const tni_gnode *n, const char *attr, bool positive) {
+  int32_t count;
+  const int64_t *list = tni_attr_ints(n, attr, &count);
+  for (int32_t i = 0; i < count; i++)
+    if (positive ? list[i] < 1 : list[i] != 0) return false;
+  return true;
+}
+
+/* Does the node give its first input as it is? */
+static bool is_no_op(const tn_graph *g, const tni_gnode *n) {
+  const tni_gvalue *x = &g->values[n->inputs[0]], *y = &g->values[n->outputs[0]];
+  const char *op = n->op->name;
+  if (x->type != y->type || x->rank != y->rank || memcmp(x->shape, y->shape, sizeof(int64_t) * (size_t)x->rank) != 0)
+    return false;
+  if (strcmp(op, "slice") == 0) return all_are(n, "steps", true);
+  if (strcmp(op, "pad") == 0) return all_are(n, "pads", false);
+  return strcmp(op, "identity") == 0 || strcmp(op, "reshape") == 0 || strcmp(op, "expand") == 0 || strcmp(op, "tile") == 0 ||
+         strcmp(op, "cast") == 0;
+}
+
+/* A transpose that keeps the order of all dimensions but those of 1. */
+static bool moves_nothing(const tn_graph *g, const tni_gnode *n) {
+  const tni_gvalue *x = &g->values[n->inputs[0]];
+  int32_t count, last = -1;
+  const int64_t *perm = tni_attr_ints(n, "perm", &count);
+  if (strcmp(n->op->name, "transpose") != 0) return false;
+  for (int32_t i = 0; i < x->rank; i++) {
+    int32_t from = perm ? (int32_t)perm[i] : x->rank - 1 - i;
+    if (x->shape[from] == 1) continue;
+    if (from < last) return false;
+    last = from;
+  }
+  return true;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------------- */
 
 /* The node's inputs as values of the new graph; constants are added when first used. */
 static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
@@ -82,10 +123,19 @@ static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs
   return status;
 }
 
+/* The node as a reshape of its input. */
+static tn_status make_view(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  const tni_gvalue *v = &f->copy.from->values[n->outputs[0]];
+  tni_attr shape = {.name = "shape", .kind = TNI_ATTR_INTS, .count = v->rank, .ints = v->shape};
+  return tni_g_node(f->copy.b, tni_gop_find("reshape"), n->name, 1, inputs, 1, &shape, 1, &v->name,
+                    &f->copy.map[n->outputs[0]], f->err);
+}
+
 static tn_status keep_node(folder *f, const tni_gnode *n, const uint32_t *inputs) {
   tn_context *ctx = f->copy.to->ctx;
   uint32_t out[MAX_OUTPUTS];
   const char *names[MAX_OUTPUTS];
+  if (n->op && moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
   if (n->output_count > MAX_OUTPUTS) return tni_fail(ctx, f->err, TN_E_UNSUPPORTED, "graph", n->name, "too many outputs");
   for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
   if (n->op) {
@@ -117,8 +167,7 @@ static tn_status visit_node(folder *f, const tni_gnode *n) {
   uint32_t *inputs = tni_alloc(ctx, (n->input_count + 1) * sizeof *inputs);
   if (!inputs) return tni_fail_nomem(f->err);
   tn_status status = map_inputs(f, n, inputs);
-  bool identity = n->op && strcmp(n->op->name, "identity") == 0 && !is_output(f->copy.from, n->outputs[0]);
-  if (status == TN_OK && identity) {
+  if (status == TN_OK && n->op && is_no_op(f->copy.from, n) && !is_output(f->copy.from, n->outputs[0])) {
     f->copy.map[n->outputs[0]] = inputs[0];
     folded = true;
   } else if (status == TN_OK && n->op && n->op->kind != TNI_GOP_VIEW && can_fold(f, n, inputs)) {

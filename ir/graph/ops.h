@@ -149,7 +149,8 @@ const tn_expr *tni_number(tn_builder *b, tn_type type, double value);
 tn_type tni_sum_type(tn_type type);
 /* One axis per dimension, named i0, i1, ... */
 void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes);
-/* Input i at `axes` of a space of `rank` dimensions, broadcast from the right; an immediate number where it is one. */
+/* Input i at `axes` of the output's space (of `rank` dimensions), broadcast from the right; an immediate number where it is
+ * one. */
 const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn_expr *const *axes);
 /* x is inside 0..extent; for a constant extent. */
 const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent);

@@ -28,10 +28,13 @@ bool tni_infer_matmul(tni_infer *x) {
 }
 
 /* The batch subscripts of an operand in a product with `batches` batch axes. */
-static int32_t batch_index(tn_builder *b, const tni_gvalue *v, int32_t batches, const tn_expr *const *axes,
+static int32_t batch_index(tni_define *d, const tni_gvalue *v, int32_t batches, const tn_expr *const *axes,
                            const tn_expr **index) {
   int32_t own = v->rank > 2 ? v->rank - 2 : 0;
-  for (int32_t i = 0; i < own; i++) index[i] = v->shape[i] == 1 ? tn_index(b, 0) : axes[batches - own + i];
+  for (int32_t i = 0; i < own; i++) {
+    int32_t axis = batches - own + i;
+    index[i] = v->shape[i] == 1 && d->out_value[0]->shape[axis] != 1 ? tn_index(d->b, 0) : axes[axis];
+  }
   return own;
 }
 
@@ -40,12 +43,16 @@ bool tni_define_matmul(tni_define *d) {
   tn_builder *b = d->b;
   tn_type type = tni_sum_type(out->type);
   bool direct = type == out->type;
-  const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "product", type, out->rank, out->shape);
   const tn_expr *axes[TN_MAX_RANK], *left[TN_MAX_RANK], *right[TN_MAX_RANK];
   tni_axes(b, out->rank, out->shape, axes);
+  if (x->shape[x->rank - 1] == 0) { /* a sum of nothing */
+    tn_compute(b, d->out[0], axes, tni_number(b, out->type, 0));
+    return true;
+  }
   const tn_expr *k = tn_reduce_axis(b, "k", x->shape[x->rank - 1]);
+  const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "product", type, out->rank, out->shape);
   int32_t batches = out->rank - (x->rank > 1) - (y->rank > 1);
-  int32_t n = batch_index(b, x, batches, axes, left), m = batch_index(b, y, batches, axes, right);
+  int32_t n = batch_index(d, x, batches, axes, left), m = batch_index(d, y, batches, axes, right);
   if (x->rank > 1) left[n++] = axes[batches];
   left[n] = k;
   right[m++] = k;

@@ -287,7 +287,8 @@ bool tni_define_gather(tni_define *d) {
   int32_t axis = (int32_t)tni_normal_axis(d->node, 0, x->rank);
   const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *inside = NULL;
   tni_axes(d->b, out->rank, out->shape, axes);
-  for (int32_t i = 0; i < x->rank; i++) from[i] = axes[i < axis ? i : i - 1 + at->rank];
+  for (int32_t i = 0; i < x->rank; i++)
+    if (i != axis) from[i] = axes[i < axis ? i : i - 1 + at->rank];
   from[axis] = read_index(d->b, tn_load(d->b, d->in[1], axes + axis, NULL), x->shape[axis], &inside);
   tn_compute(d->b, d->out[0], axes, tn_load(d->b, d->in[0], from, inside));
   return true;

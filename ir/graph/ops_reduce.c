@@ -11,6 +11,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "ops.h"
 
 static bool is_number(tn_type type) { return tni_type_is_float(type) || tni_type_is_int(type); }
@@ -42,6 +44,7 @@ bool tni_infer_arg(tni_infer *x) {
   bool set[TN_MAX_RANK] = {false};
   if (!is_number(x->in[0]->type)) return tni_refuse(x, "the input is not a number");
   if (!tni_infer_axis_of(x, tni_attr_int(x->node, "axis", 0), x->in[0]->rank, &axis)) return false;
+  if (x->in[0]->shape[axis] == 0) return tni_refuse(x, "nothing to choose from");
   set[axis] = true;
   x->out->type = TN_I64;
   drop_axes(x->in[0], set, tni_attr_int(x->node, "keepdims", 1) != 0, x->out);
@@ -109,6 +112,30 @@ static const tn_expr *load_as(tn_builder *b, const tn_buffer *buffer, const tn_e
   return tn_cast(b, type, tn_load(b, buffer, index, NULL));
 }
 
+/* The number that a reduction starts from. */
+static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer reducer) {
+  bool real = tni_type_is_float(type), max = reducer == TN_REDUCE_MAX;
+  if (reducer == TN_REDUCE_SUM || reducer == TN_REDUCE_PRODUCT) return tni_number(b, type, reducer == TN_REDUCE_PRODUCT);
+  if (real) return tn_float(b, type, max ? -INFINITY : INFINITY);
+  uint64_t high = (uint64_t)1 << (TN_TYPE_BITS(type) - 1);
+  if (tni_type_is_signed(type)) return tn_int(b, type, (int64_t)(max ? high : high - 1));
+  return tn_int(b, type, max ? 0 : -1);
+}
+
+/* acc = reduce of value; over nothing it is the identity, and over no axes the value. */
+static void reduce_into(tn_builder *b, const tn_buffer *acc, const split_axes *a, enum tn_reducer reducer, bool empty,
+                        const tn_expr *value) {
+  if (empty) tn_compute(b, acc, a->out, identity_of(b, tn_expr_type(value), reducer));
+  else if (a->sum_rank > 0) tn_reduce(b, acc, a->out, (size_t)a->sum_rank, a->sum, reducer, value);
+  else tn_compute(b, acc, a->out, value);
+}
+
+static bool is_empty(const tni_gvalue *x, const bool *set) {
+  for (int32_t i = 0; i < x->rank; i++)
+    if (set[i] && x->shape[i] == 0) return true;
+  return false;
+}
+
 enum post { POST_NONE, POST_MEAN, POST_SQRT, POST_LOG };
 typedef const tn_expr *(*pre_fn)(tn_builder *b, const tn_expr *x);
 
@@ -141,8 +168,7 @@ static bool define_reduce(tni_define *d, enum tn_reducer reducer, pre_fn pre, en
   split_axes a;
   make_axes(b, x, set, keep, &a);
   const tn_expr *value = pre(b, load_as(b, d->in[0], a.in, type));
-  if (a.sum_rank > 0) tn_reduce(b, acc, a.out, (size_t)a.sum_rank, a.sum, reducer, value);
-  else tn_compute(b, acc, a.out, value);
+  reduce_into(b, acc, &a, reducer, is_empty(x, set), value);
   if (direct) return true;
   int64_t count = 1;
   for (int32_t i = 0; i < x->rank; i++) count *= set[i] ? x->shape[i] : 1;
@@ -185,7 +211,7 @@ static const tn_buffer *reduce_stage(tni_define *d, const char *name, const tn_b
   const tn_buffer *to = stage(d->b, name, type, x, set);
   split_axes a;
   make_axes(d->b, x, set, false, &a);
-  tn_reduce(d->b, to, a.out, (size_t)a.sum_rank, a.sum, reducer, load_as(d->b, from, a.in, type));
+  reduce_into(d->b, to, &a, reducer, is_empty(x, set), load_as(d->b, from, a.in, type));
   return to;
 }
 
@@ -202,7 +228,7 @@ static const tn_buffer *sum_of_exp(tni_define *d, const tn_buffer *max, tn_type 
   split_axes a;
   make_axes(d->b, d->in_value[0], set, false, &a);
   const tn_expr *value = tn_op1(d->b, TN_OP_exp, centred(d, max, set, a.in, type));
-  tn_reduce(d->b, sum, a.out, (size_t)a.sum_rank, a.sum, TN_REDUCE_SUM, value);
+  reduce_into(d->b, sum, &a, TN_REDUCE_SUM, is_empty(d->in_value[0], set), value);
   return sum;
 }
 
@@ -285,7 +311,7 @@ bool tni_define_layer_norm(tni_define *d) {
   split_axes a;
   make_axes(b, x, set, false, &a);
   const tn_expr *difference = centred(d, mean, set, a.in, type);
-  tn_reduce(b, squares, a.out, (size_t)a.sum_rank, a.sum, TN_REDUCE_SUM, tn_mul(b, difference, difference));
+  reduce_into(b, squares, &a, TN_REDUCE_SUM, is_empty(x, set), tn_mul(b, difference, difference));
   const tn_buffer *deviation = stage(b, "deviation", type, x, set);
   tni_axes(b, small.rank, small.shape, axes);
   const tn_expr *epsilon = tn_float(b, type, tni_attr_float(d->node, "epsilon", 1e-5));
@@ -317,9 +343,9 @@ static bool define_arg(tni_define *d, enum tn_reducer reducer) {
   const tn_expr *index[TN_MAX_RANK] = {NULL};
   kept_index(x, set, a.in, index);
   const tn_expr *same = tn_op2(b, TN_OP_eq, tn_load(b, d->in[0], a.in, NULL), tn_load(b, best, index, NULL));
-  const tn_expr *otherwise = tn_int(b, TN_I64, want_last || x->shape[axis] == 0 ? 0 : x->shape[axis] - 1);
+  const tn_expr *otherwise = tn_int(b, TN_I64, want_last ? 0 : x->shape[axis] - 1);
   const tn_expr *place = tn_op3(b, TN_OP_select, same, tn_cast(b, TN_I64, a.in[axis]), otherwise);
-  tn_reduce(b, d->out[0], a.out, 1, a.sum, want_last ? TN_REDUCE_MAX : TN_REDUCE_MIN, place);
+  reduce_into(b, d->out[0], &a, want_last ? TN_REDUCE_MAX : TN_REDUCE_MIN, false, place);
   return true;
 }
 bool tni_define_arg_max(tni_define *d) { return define_arg(d, TN_REDUCE_MAX); }

@@ -99,15 +99,17 @@ static const tn_expr *source_position(const tni_define *d, const tn_expr *o, int
   tn_builder *b = d->b;
   const char *mode = tni_attr_string(d->node, "coordinates", "half_pixel");
   int64_t in = d->in_value[0]->shape[i], out = d->out_value[0]->shape[i];
-  double scale = scale_of(d, i);
+  double scale = scale_of(d, i), length = scale * (double)in; /* before it was rounded down to `out` */
   const tn_expr *at = tn_cast(b, TN_F32, tn_cast(b, TN_I64, o));
   if (strcmp(mode, "align_corners") == 0)
     return out == 1 ? tn_float(b, TN_F32, 0)
-                    : tn_div(b, tn_mul(b, at, tn_float(b, TN_F32, (double)(in - 1))), tn_float(b, TN_F32, (double)(out - 1)));
+                    : tn_div(b, tn_mul(b, at, tn_float(b, TN_F32, (double)(in - 1))), tn_float(b, TN_F32, length - 1));
   if (strcmp(mode, "asymmetric") == 0) return tn_div(b, at, tn_float(b, TN_F32, scale));
   if (strcmp(mode, "pytorch_half_pixel") == 0 && out == 1) return tn_float(b, TN_F32, 0);
   const tn_expr *half = tn_float(b, TN_F32, 0.5);
-  return tn_sub(b, tn_div(b, tn_add(b, at, half), tn_float(b, TN_F32, scale)), half);
+  at = tn_sub(b, tn_div(b, tn_add(b, at, half), tn_float(b, TN_F32, scale)), half);
+  if (strcmp(mode, "half_pixel_symmetric") != 0) return at;
+  return tn_add(b, at, tn_float(b, TN_F32, (double)in / 2 * (1 - (double)out / length)));
 }
 
 /* The nearest element, clamped into 0..in. */

@@ -530,7 +530,7 @@ static tn_status add_outputs(importer *p, tni_view graph) {
 
 /* ---- the model ------------------------------------------------------------------------------------------------------ */
 
-static tn_status read_opset(importer *p, tni_view model) {
+static void read_opset(importer *p, tni_view model) {
   tni_wire_item item, field;
   p->m.opset = 0;
   while (tni_wire_next(&model, &item)) {
@@ -540,6 +540,10 @@ static tn_status read_opset(importer *p, tni_view model) {
     while (own && tni_wire_next(&rest, &field))
       if (field.number == 2) p->m.opset = (int64_t)field.value;
   }
+}
+
+/* After unsupported operators were listed: a model of other domains alone names no opset of ONNX. */
+static tn_status check_opset(importer *p) {
   if (p->m.opset == 0) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "the model names no opset of ONNX");
   if (p->m.opset >= MIN_OPSET && p->m.opset <= MAX_OPSET) return TN_OK;
   return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, "model", "opset %lld: %d to %d are supported",
@@ -549,9 +553,10 @@ static tn_status read_opset(importer *p, tni_view model) {
 static tn_status read_model(importer *p, tni_view model) {
   tni_view graph = find_field(model, 7);
   if (!graph.data) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "there is no graph: is this an ONNX model?");
-  tn_status status = read_opset(p, model);
-  if (status == TN_OK) status = read_nodes(p, graph);
+  read_opset(p, model);
+  tn_status status = read_nodes(p, graph);
   if (status == TN_OK) status = refuse_unsupported(p);
+  if (status == TN_OK) status = check_opset(p);
   if (status == TN_OK) status = add_initializers(p, graph);
   if (status == TN_OK) status = add_inputs(p, graph);
   if (status == TN_OK) status = tni_gbuilder_check(p->m.g, p->err);

@@ -387,9 +387,20 @@ static void convert_reduce(conversion *c) {
     give(c, 0, emit1(c, "identity", input(c, 0), out_name(c, 0)));
     return;
   }
+  uint32_t x = input(c, 0);
+  bool truth = in(c, 0)->type == TN_BOOL; /* reduced as 0 and 1 */
+  if (truth) {
+    set_string(c, "to", "u8");
+    x = emit1(c, "cast", x, NULL);
+  }
   if (count > 0) set_ints(c, "axes", count, axes);
   set_int(c, "keepdims", attr_int(c, "keepdims", 1));
-  give(c, 0, emit1(c, c->row->op, input(c, 0), out_name(c, 0)));
+  x = emit1(c, c->row->op, x, truth ? NULL : out_name(c, 0));
+  if (truth) {
+    set_string(c, "to", "bool");
+    x = emit1(c, "cast", x, out_name(c, 0));
+  }
+  give(c, 0, x);
 }
 
 /* Over all dimensions behind the channels. */
@@ -705,6 +716,7 @@ static void convert_resize(conversion *c) {
       strcmp(attr_string(c, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0 ||
       strcmp(attr_string(c, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
     return fail(c, TN_E_UNSUPPORTED, "axes, antialias, crops or a kept aspect ratio");
+  if (strcmp(mode, "cubic") == 0) return fail(c, TN_E_UNSUPPORTED, "cubic interpolation");
   if (given) {
     const tni_gvalue *v = a ? NULL : in(c, at);
     if (v && (!v->data || v->type != TN_F32)) return fail(c, TN_E_UNSUPPORTED, "the scales must be a constant");

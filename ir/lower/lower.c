@@ -24,7 +24,7 @@ tn_status tni_lower(tni_region *r, const tn_func *func, const tn_func **out, tn_
   const tn_stmt *s = func->body ? tni_stmt_simplify(r, func->body) : tni_seq(r, 0, NULL);
   if (!s || !tni_storage_plan(r, s, &storage))
     return tni_fail_nomem(err);
-  s = tni_lower_blocks(r, s);
+  s = tni_lower_blocks(r, &storage, s);
   s = tni_stmt_simplify(r, s);
   s = tni_storage_apply(r, &storage, s);
   s = tni_lower_partition(r, s);

@@ -15,6 +15,7 @@ typedef struct tni_placement {
   const tn_buffer *old, *made;
   const tn_expr *at;
   const tn_expr *mins[TN_MAX_RANK];
+  bool roomy; /* `made` holds every element that any access reaches, those outside `old` too */
 } tni_placement;
 
 typedef struct tni_storage {
@@ -28,7 +29,7 @@ bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out);
 const tn_stmt *tni_storage_apply(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 
 /* ---- blocks.c: blocks into their statements ---------------------------------------------------------------------- */
-const tn_stmt *tni_lower_blocks(tni_region *r, const tn_stmt *body);
+const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 
 /* ---- partition.c: loops cut where a guard inside becomes true ----------------------------------------------------- */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body);

@@ -104,6 +104,19 @@ static int common_depth(const analysis *a, const tn_buffer *b, const tni_access 
   return depth;
 }
 
+/* Does the whole box fit on the stack? */
+static bool box_is_small(const tn_buffer *b, const int64_t *low, const int64_t *high) {
+  int64_t bytes = (int64_t)tn_type_bytes(b->type);
+  for (int32_t d = 0; d < b->rank; d++) {
+    if (high[d] - low[d] > STACK_BYTES)
+      return false;
+    bytes *= high[d] - low[d];
+    if (bytes > STACK_BYTES)
+      return false;
+  }
+  return true;
+}
+
 /* The union of all boxes at this depth, as mins and extents; a dimension that cannot be bounded is whole. */
 static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *out, const tn_expr **shape) {
   int64_t low[TN_MAX_RANK] = {0}, high[TN_MAX_RANK] = {0};
@@ -126,8 +139,9 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
       high[d] = shift + box.extents[d] > high[d] ? shift + box.extents[d] : high[d];
     }
   }
+  out->roomy = !whole && box_is_small(b, low, high);
   for (int32_t d = 0; d < b->rank && !a->failed; d++) {
-    bool keep = whole || !base[d] || (tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
+    bool keep = whole || !base[d] || (!out->roomy && tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
     out->mins[d] = keep ? tni_index(a->r, 0) : tni_add(a->r, base[d], tni_index(a->r, low[d]));
     shape[d] = keep ? b->shape[d] : tni_index(a->r, high[d] - low[d]);
     a->failed |= !out->mins[d] || !shape[d];

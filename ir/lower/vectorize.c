@@ -4,8 +4,8 @@
  *       ->
  *     B[ramp(b, 1, 16)] = A[ramp(a, 1, 16)] * broadcast(s, 16)
  *
- * Conditions over v become masks of stores and loads. A load whose subscript does not depend on v stays scalar when its
- * subscript is within the buffer for sure; else it is masked too.
+ * Conditions over v become masks of stores and loads. A load stays unmasked when it hits its buffer anyway and is scalar or of a
+ * local buffer (so that accumulators stay in registers).
  *
  * needs: flat subscripts; a constant extent up to MAX_LANES
  * leaves: a loop that it cannot turn (an external call inside, a store that all lanes share) serial
@@ -29,16 +29,27 @@ static const tn_expr *widen(const vectorizer *v, const tn_expr *x) {
   return x && TN_TYPE_LANES(x->type) == 1 ? tni_broadcast(v->r, x, v->lanes) : x;
 }
 
-/* A scalar load under a mask may be done without it when it hits the buffer anyway. */
-static bool is_safe(const vectorizer *v, const tn_expr *load) {
-  const tn_buffer *b = load->as.buffer;
+/* The bounds of a scalar subscript, or of a ramp's lanes. */
+static void index_bounds(const vectorizer *v, const tn_expr *index, int64_t *lo, int64_t *hi) {
+  if (index->op != TN_OP_ramp || !tni_is_const(index->arg[1])) {
+    tni_bounds(v->facts, index, lo, hi);
+    return;
+  }
+  int64_t reach = index->arg[1]->as.i * ((int64_t)TN_TYPE_LANES(index->type) - 1);
+  tni_bounds(v->facts, index->arg[0], lo, hi);
+  *lo += reach < 0 ? reach : 0;
+  *hi += reach > 0 ? reach : 0;
+}
+
+/* A load under a mask may be done without it when it hits the buffer anyway. */
+static bool is_safe(const vectorizer *v, const tn_buffer *b, const tn_expr *index) {
   int64_t lo, hi, size = 1;
   for (int32_t i = 0; i < b->rank; i++) {
     if (!tni_is_const(b->shape[i]))
       return false;
     size *= b->shape[i]->as.i;
   }
-  tni_bounds(v->facts, load->arg[0], &lo, &hi);
+  index_bounds(v, index, &lo, &hi);
   return lo >= 0 && hi < size;
 }
 
@@ -60,10 +71,11 @@ static const tn_expr *vectorize_load(vectorizer *v, const tn_expr *x) {
   if (!index || (tni_load_where(x) && !where))
     return NULL;
   bool index_varies = TN_TYPE_LANES(index->type) > 1, where_varies = where && TN_TYPE_LANES(where->type) > 1;
-  if (!index_varies && !where_varies && (!v->mask || is_safe(v, x)))
+  bool needs_mask = v->mask && !((!index_varies || x->as.buffer->scope != TNI_SCOPE_GLOBAL) && is_safe(v, x->as.buffer, index));
+  if (!index_varies && !where_varies && !needs_mask)
     return tni_load(v->r, x->type, x->as.buffer, 1, &index, where);
   index = widen(v, index);
-  where = tni_conj(v->r, where ? widen(v, where) : NULL, v->mask);
+  where = tni_conj(v->r, where ? widen(v, where) : NULL, needs_mask ? v->mask : NULL);
   return tni_load(v->r, TN_TYPE_WITH_LANES(x->type, v->lanes), x->as.buffer, 1, &index, where);
 }
 

@@ -165,7 +165,8 @@ static bool float_constant(const tn_expr *x, double *value) {
 
 /* One operand a constant c: compare and select, two instructions. The other stays where it is NaN (the comparison is
  * false), and the comparison includes equality where c is the zero that wins. */
-static LLVMValueRef float_extreme_of_constant(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef c, double value) {
+static LLVMValueRef float_extreme_of_constant(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef c,
+                                              double value) {
   bool minus_zero = value == 0 && __builtin_signbit(value), plus_zero = value == 0 && !minus_zero;
   LLVMRealPredicate p;
   if (larger) {
@@ -219,7 +220,8 @@ static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
 
 static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
   if (!o->m->target->has_fma) {
-    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma: target `%s` has no such instruction", o->m->target->name);
+    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma: target `%s` has no such instruction",
+                o->m->target->name);
     return LLVMGetPoison(LLVMTypeOf(args[0]));
   }
   LLVMTypeRef type = LLVMTypeOf(args[0]);
@@ -229,19 +231,19 @@ static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
 /* Operators of numbers on f32 and f64 (what f16 and bf16 are computed in). */
 static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
   switch (o->x->op) {
-    case TN_OP_add: return LLVMBuildFAdd(o->b, v[0], v[1], "");
-    case TN_OP_sub: return LLVMBuildFSub(o->b, v[0], v[1], "");
-    case TN_OP_mul: return LLVMBuildFMul(o->b, v[0], v[1], "");
-    case TN_OP_div: return LLVMBuildFDiv(o->b, v[0], v[1], "");
-    case TN_OP_min: return extreme(o, false, v[0], v[1]);
-    case TN_OP_max: return extreme(o, true, v[0], v[1]);
-    case TN_OP_fma: return fused(o, v);
-    case TN_OP_sqrt: return unary_intrinsic(o, "llvm.sqrt", v[0]);
-    case TN_OP_floor: return unary_intrinsic(o, "llvm.floor", v[0]);
-    case TN_OP_ceil: return unary_intrinsic(o, "llvm.ceil", v[0]);
-    case TN_OP_trunc: return unary_intrinsic(o, "llvm.trunc", v[0]);
-    case TN_OP_round: return unary_intrinsic(o, "llvm.roundeven", v[0]);
-    default: break;
+  case TN_OP_add: return LLVMBuildFAdd(o->b, v[0], v[1], "");
+  case TN_OP_sub: return LLVMBuildFSub(o->b, v[0], v[1], "");
+  case TN_OP_mul: return LLVMBuildFMul(o->b, v[0], v[1], "");
+  case TN_OP_div: return LLVMBuildFDiv(o->b, v[0], v[1], "");
+  case TN_OP_min: return extreme(o, false, v[0], v[1]);
+  case TN_OP_max: return extreme(o, true, v[0], v[1]);
+  case TN_OP_fma: return fused(o, v);
+  case TN_OP_sqrt: return unary_intrinsic(o, "llvm.sqrt", v[0]);
+  case TN_OP_floor: return unary_intrinsic(o, "llvm.floor", v[0]);
+  case TN_OP_ceil: return unary_intrinsic(o, "llvm.ceil", v[0]);
+  case TN_OP_trunc: return unary_intrinsic(o, "llvm.trunc", v[0]);
+  case TN_OP_round: return unary_intrinsic(o, "llvm.roundeven", v[0]);
+  default: break;
   }
   tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` on floating point has no code", tni_ops[o->x->op].name);
   return LLVMGetPoison(LLVMTypeOf(v[0]));
@@ -249,9 +251,9 @@ static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
 
 static LLVMValueRef index_op(const operation *o, LLVMValueRef *v) {
   switch (o->x->op) {
-    case TN_OP_add: return LLVMBuildNSWAdd(o->b, v[0], v[1], "");
-    case TN_OP_sub: return LLVMBuildNSWSub(o->b, v[0], v[1], "");
-    default: return LLVMBuildNSWMul(o->b, v[0], v[1], "");
+  case TN_OP_add: return LLVMBuildNSWAdd(o->b, v[0], v[1], "");
+  case TN_OP_sub: return LLVMBuildNSWSub(o->b, v[0], v[1], "");
+  default: return LLVMBuildNSWMul(o->b, v[0], v[1], "");
   }
 }
 
@@ -259,35 +261,35 @@ static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
   enum tn_op op = o->x->op;
   if (is_index(o) && (op == TN_OP_add || op == TN_OP_sub || op == TN_OP_mul)) return index_op(o, v);
   switch (op) {
-    case TN_OP_add: return LLVMBuildAdd(o->b, v[0], v[1], "");
-    case TN_OP_sub: return LLVMBuildSub(o->b, v[0], v[1], "");
-    case TN_OP_mul: return LLVMBuildMul(o->b, v[0], v[1], "");
-    case TN_OP_div: return truncated_quotient(o, v[0], v[1]);
-    case TN_OP_mod: return truncated_remainder(o, v[0], v[1]);
-    case TN_OP_floordiv: return floor_quotient(o, v[0], v[1]);
-    case TN_OP_floormod: return floor_remainder(o, v[0], v[1]);
-    case TN_OP_min: return extreme(o, false, v[0], v[1]);
-    case TN_OP_max: return extreme(o, true, v[0], v[1]);
-    case TN_OP_and: return LLVMBuildAnd(o->b, v[0], v[1], "");
-    case TN_OP_or: return LLVMBuildOr(o->b, v[0], v[1], "");
-    case TN_OP_xor: return LLVMBuildXor(o->b, v[0], v[1], "");
-    case TN_OP_not: return LLVMBuildNot(o->b, v[0], "");
-    case TN_OP_shl: return shift_left(o, v[0], v[1]);
-    case TN_OP_shr: return shift_right(o, v[0], v[1]);
-    default: break;
+  case TN_OP_add: return LLVMBuildAdd(o->b, v[0], v[1], "");
+  case TN_OP_sub: return LLVMBuildSub(o->b, v[0], v[1], "");
+  case TN_OP_mul: return LLVMBuildMul(o->b, v[0], v[1], "");
+  case TN_OP_div: return truncated_quotient(o, v[0], v[1]);
+  case TN_OP_mod: return truncated_remainder(o, v[0], v[1]);
+  case TN_OP_floordiv: return floor_quotient(o, v[0], v[1]);
+  case TN_OP_floormod: return floor_remainder(o, v[0], v[1]);
+  case TN_OP_min: return extreme(o, false, v[0], v[1]);
+  case TN_OP_max: return extreme(o, true, v[0], v[1]);
+  case TN_OP_and: return LLVMBuildAnd(o->b, v[0], v[1], "");
+  case TN_OP_or: return LLVMBuildOr(o->b, v[0], v[1], "");
+  case TN_OP_xor: return LLVMBuildXor(o->b, v[0], v[1], "");
+  case TN_OP_not: return LLVMBuildNot(o->b, v[0], "");
+  case TN_OP_shl: return shift_left(o, v[0], v[1]);
+  case TN_OP_shr: return shift_right(o, v[0], v[1]);
+  default: break;
   }
   tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` has no code", tni_ops[op].name);
   return LLVMGetPoison(LLVMTypeOf(v[0]));
 }
 
-/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is rounding
- * the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
+/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is
+ * rounding the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
 static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef c) {
   LLVMBuilderRef b = o->b;
   LLVMTypeRef f64 = LLVMTypeOf(a), i64 = tni_ll_type(o->m, tni_ll_like(TN_I64, o->type));
   LLVMValueRef sum = LLVMBuildFAdd(b, a, c, ""), part = LLVMBuildFSub(b, sum, a, "");
-  LLVMValueRef error = LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""),
-                                     LLVMBuildFSub(b, c, part, ""), "");
+  LLVMValueRef error =
+      LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""), LLVMBuildFSub(b, c, part, ""), "");
   LLVMValueRef zero = LLVMConstNull(f64), one = tni_ll_int(o->m, tni_ll_like(TN_I64, o->type), 1);
   LLVMValueRef bits = LLVMBuildBitCast(b, sum, i64, "");
   LLVMValueRef even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), LLVMConstNull(i64), "");
@@ -326,14 +328,14 @@ LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args)
   operation o = {f, f->m, f->m->b, x, x->arg[x->op == TN_OP_select ? 1 : 0]->type};
   bool half = tni_ll_is_half(o.type);
   switch (x->op) {
-    case TN_OP_select: return LLVMBuildSelect(o.b, args[0], args[1], args[2], "");
-    case TN_OP_neg: return negated(&o, args[0]);
-    case TN_OP_abs: return absolute(&o, args[0]);
-    case TN_OP_eq:
-    case TN_OP_ne:
-    case TN_OP_lt:
-    case TN_OP_le: return half ? half_compare(&o, args) : compare(&o, args[0], args[1]);
-    default: break;
+  case TN_OP_select: return LLVMBuildSelect(o.b, args[0], args[1], args[2], "");
+  case TN_OP_neg: return negated(&o, args[0]);
+  case TN_OP_abs: return absolute(&o, args[0]);
+  case TN_OP_eq:
+  case TN_OP_ne:
+  case TN_OP_lt:
+  case TN_OP_le: return half ? half_compare(&o, args) : compare(&o, args[0], args[1]);
+  default: break;
   }
   if (half) return x->op == TN_OP_fma ? half_fma(&o, args) : half_op(&o, args);
   return tni_ll_is_float(o.type) ? float_op(&o, args) : integer_op(&o, args);

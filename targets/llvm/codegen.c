@@ -2,11 +2,11 @@
  *
  *     functions -> module -> verify -> sroa, early-cse -> machine code -> closed?
  *
- * The IR is scheduled and vectorised already, so LLVM's own pipelines would cost time for nothing. sroa makes registers of
- * the stack buffers whose subscripts are constants.
+ * The IR is scheduled and vectorised already, so LLVM's own pipelines would cost time for nothing. sroa makes registers
+ * of the stack buffers whose subscripts are constants.
  *
- * What LLVM keeps per process (its target table, the fatal handler) is set up once; making a target machine writes a global
- * for some targets, hence a lock.
+ * What LLVM keeps per process (its target table, the fatal handler) is set up once; making a target machine writes a
+ * global for some targets, hence a lock.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -45,9 +45,7 @@ static void init_llvm(void) {
 
 void tni_codegen_init(void) { pthread_once(&llvm_once, init_llvm); }
 
-void tni_codegen_on_fatal(const tni_fatal_hook *hook) {
-  fatal_hook = hook ? *hook : (tni_fatal_hook){NULL, NULL};
-}
+void tni_codegen_on_fatal(const tni_fatal_hook *hook) { fatal_hook = hook ? *hook : (tni_fatal_hook){NULL, NULL}; }
 
 const char *tni_codegen_version(void) { return LLVM_VERSION_STRING; }
 
@@ -80,7 +78,8 @@ tn_status tni_codegen_create(tn_context *ctx, const tn_target *target, tni_codeg
   if (err) *err = NULL;
   tni_codegen_init();
   if (LLVMGetTargetFromTriple(target->triple, &llvm_target, &message)) {
-    tn_status status = tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", target->name, "%s", message ? message : "no such target");
+    tn_status status =
+        tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", target->name, "%s", message ? message : "no such target");
     LLVMDisposeMessage(message);
     return status;
   }
@@ -235,13 +234,14 @@ static void emit_module(tni_ll_module *m, LLVMTargetMachineRef machine, enum tni
   }
   const char *bytes = LLVMGetBufferStart(buffer);
   size_t length = LLVMGetBufferSize(buffer);
-  if (m->status == TN_OK && what == TNI_EMIT_OBJECT) m->status = tni_object_check_closed(m->ctx, bytes, length, &m->error);
+  if (m->status == TN_OK && what == TNI_EMIT_OBJECT)
+    m->status = tni_object_check_closed(m->ctx, bytes, length, &m->error);
   if (m->status == TN_OK) keep_bytes(m, bytes, length, out, size);
   LLVMDisposeMemoryBuffer(buffer);
 }
 
-tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what, char **out,
-                          size_t *size, tn_error **err) {
+tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what,
+                          char **out, size_t *size, tn_error **err) {
   tni_ll_module m;
   *out = NULL;
   *size = 0;

@@ -22,7 +22,8 @@ static LLVMTypeRef half_type(tni_ll_module *m, tn_type type) {
   return TN_TYPE_LANES(type) > 1 ? LLVMVectorType(m->half, TN_TYPE_LANES(type)) : m->half;
 }
 
-/* bits << 13 has f16's exponent and fraction where f32 has them, 2^112 too small; infinity and NaN keep their exponent. */
+/* bits << 13 has f16's exponent and fraction where f32 has them, 2^112 too small; infinity and NaN keep their exponent.
+ */
 static LLVMValueRef widen_f16_in_integers(tni_ll_module *m, tn_type type, LLVMValueRef h) {
   LLVMBuilderRef b = m->b;
   LLVMValueRef wide = LLVMBuildZExt(b, h, tni_ll_type(m, tni_ll_like(TN_U32, type)), "");
@@ -56,7 +57,8 @@ static LLVMValueRef round_shift(tni_ll_module *m, tn_type type, LLVMValueRef x, 
   return LLVMBuildLShr(b, sum, bits32(m, type, shift), "");
 }
 
-/* Normal results by rounding the bits, denormal ones by adding 0.5, whose unit in the last place is f16's smallest number. */
+/* Normal results by rounding the bits, denormal ones by adding 0.5, whose unit in the last place is f16's smallest
+ * number. */
 static LLVMValueRef narrow_f16_in_integers(tni_ll_module *m, tn_type type, LLVMValueRef f) {
   LLVMBuilderRef b = m->b;
   LLVMValueRef bits = as_bits(m, type, f);
@@ -91,8 +93,8 @@ LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value) {
   return LLVMBuildBitCast(m->b, half, tni_ll_type(m, type), "");
 }
 
-/* f64 to the f32 next to it towards zero, its last bit set when that is not exact: rounding that to fewer bits gives what
- * rounding the f64 would. */
+/* f64 to the f32 next to it towards zero, its last bit set when that is not exact: rounding that to fewer bits gives
+ * what rounding the f64 would. */
 static LLVMValueRef round_to_odd(tni_ll_module *m, tn_type type, LLVMValueRef d) {
   LLVMBuilderRef b = m->b;
   LLVMTypeRef f64 = tni_ll_type(m, tni_ll_like(TN_F64, type)), f32 = tni_ll_type(m, tni_ll_like(TN_F32, type));
@@ -127,14 +129,17 @@ static LLVMValueRef long_to_sticky(tni_ll_module *m, tn_type from, LLVMValueRef 
   LLVMBuilderRef b = m->b;
   LLVMTypeRef type = LLVMTypeOf(value);
   LLVMValueRef zero = LLVMConstNull(type), negative = LLVMBuildICmp(b, LLVMIntSLT, value, zero, "");
-  LLVMValueRef low = tni_ll_int(m, tni_ll_like(TN_U64, from), 0x7ff), unit = tni_ll_int(m, tni_ll_like(TN_U64, from), 0x800);
+  LLVMValueRef low = tni_ll_int(m, tni_ll_like(TN_U64, from), 0x7ff),
+               unit = tni_ll_int(m, tni_ll_like(TN_U64, from), 0x800);
   LLVMValueRef size = value;
   if (tni_ll_is_signed(from)) size = LLVMBuildSelect(b, negative, LLVMBuildNeg(b, value, ""), value, "");
   LLVMValueRef lost = LLVMBuildICmp(b, LLVMIntNE, LLVMBuildAnd(b, size, low, ""), zero, "");
   LLVMValueRef cut = LLVMBuildAnd(b, size, LLVMBuildNot(b, low, ""), "");
   cut = LLVMBuildOr(b, cut, LLVMBuildSelect(b, lost, unit, zero, ""), "");
-  LLVMValueRef large = LLVMBuildICmp(b, LLVMIntUGE, size, tni_ll_int(m, tni_ll_like(TN_U64, from), (int64_t)1 << 53), "");
-  LLVMValueRef d = LLVMBuildUIToFP(b, LLVMBuildSelect(b, large, cut, size, ""), tni_ll_type(m, tni_ll_like(TN_F64, from)), "");
+  LLVMValueRef large =
+      LLVMBuildICmp(b, LLVMIntUGE, size, tni_ll_int(m, tni_ll_like(TN_U64, from), (int64_t)1 << 53), "");
+  LLVMValueRef d =
+      LLVMBuildUIToFP(b, LLVMBuildSelect(b, large, cut, size, ""), tni_ll_type(m, tni_ll_like(TN_F64, from)), "");
   return tni_ll_is_signed(from) ? LLVMBuildSelect(b, negative, LLVMBuildFNeg(b, d, ""), d, "") : d;
 }
 
@@ -159,12 +164,12 @@ LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRe
   if (tni_ll_is_bool(to)) {
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(value));
     return tni_ll_is_float(from) ? LLVMBuildFCmp(m->b, LLVMRealUNE, value, zero, "")
-                                   : LLVMBuildICmp(m->b, LLVMIntNE, value, zero, "");
+                                 : LLVMBuildICmp(m->b, LLVMIntNE, value, zero, "");
   }
   if (tni_ll_is_half(to)) return to_half(m, to, from, value);
   if (tni_ll_is_float(to)) {
     return tni_ll_is_float(from) ? LLVMBuildFPCast(m->b, value, tni_ll_type(m, to), "")
-                                   : int_to_float(m, to, from, value);
+                                 : int_to_float(m, to, from, value);
   }
   return tni_ll_is_float(from) ? float_to_int(m, to, value) : int_to_int(m, to, from, value);
 }

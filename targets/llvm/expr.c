@@ -1,7 +1,7 @@
 /* expr.c -- expressions into values: each node of the DAG is emitted once where that is the same.
  *
- * A remembered value holds to the end of the scope it was made in, so the code dominates its uses. What reads memory holds
- * until the next write: see `epoch`.
+ * A remembered value holds to the end of the scope it was made in, so the code dominates its uses. What reads memory
+ * holds until the next write: see `epoch`.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -36,23 +36,23 @@ static LLVMValueRef emit_with_args(tni_ll_function *f, const tn_expr *x) {
   }
   for (unsigned i = 0; i < x->nargs; i++) args[i] = tni_ll_expr(f, x->arg[i]);
   switch (x->op) {
-    case TN_OP_cast: return tni_ll_cast(f->m, x->type, x->arg[0]->type, args[0]);
-    case TN_OP_reinterpret: return LLVMBuildBitCast(f->m->b, args[0], tni_ll_type(f->m, x->type), "");
-    case TN_OP_ramp: return emit_ramp(f, x, args[0], args[1]);
-    case TN_OP_broadcast: return tni_ll_splat(f->m, args[0], TN_TYPE_LANES(x->type));
-    default: return tni_ll_op(f, x, args);
+  case TN_OP_cast: return tni_ll_cast(f->m, x->type, x->arg[0]->type, args[0]);
+  case TN_OP_reinterpret: return LLVMBuildBitCast(f->m->b, args[0], tni_ll_type(f->m, x->type), "");
+  case TN_OP_ramp: return emit_ramp(f, x, args[0], args[1]);
+  case TN_OP_broadcast: return tni_ll_splat(f->m, args[0], TN_TYPE_LANES(x->type));
+  default: return tni_ll_op(f, x, args);
   }
 }
 
 static LLVMValueRef emit(tni_ll_function *f, const tn_expr *x) {
   switch (x->op) {
-    case TN_OP_load: f->impure = true; return tni_ll_load(f, x);
-    case TN_OP_call: f->impure = true; return tni_ll_call(f, x);
-    case TNI_OP_ADDRESS: return tni_ll_address(f, x->as.buffer);
-    case TN_OP_var:
-      tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "variable `%s` is not bound", x->as.name);
-      return NULL;
-    default: return emit_with_args(f, x);
+  case TN_OP_load: f->impure = true; return tni_ll_load(f, x);
+  case TN_OP_call: f->impure = true; return tni_ll_call(f, x);
+  case TNI_OP_ADDRESS: return tni_ll_address(f, x->as.buffer);
+  case TN_OP_var:
+    tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "variable `%s` is not bound", x->as.name);
+    return NULL;
+  default: return emit_with_args(f, x);
   }
 }
 
@@ -84,17 +84,17 @@ static bool is_nonneg(const tni_ll_function *f, const tn_expr *x, int depth) {
   if (depth == 0) return false;
   bool index = TN_TYPE_CODE(x->type) == TN_CODE_INDEX; /* sums of others wrap */
   switch (x->op) {
-    case TN_OP_const: return !tni_ll_is_float(x->type) && x->as.i >= 0;
-    case TN_OP_var: entry = tni_ll_scope_find(&f->scope, x); return entry && entry->nonneg;
-    case TN_OP_add:
-    case TN_OP_mul:
-    case TN_OP_ramp: return index && is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
-    case TN_OP_min:
-    case TN_OP_floordiv: return is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
-    case TN_OP_max: return is_nonneg(f, x->arg[0], depth - 1) || is_nonneg(f, x->arg[1], depth - 1);
-    case TN_OP_floormod: return is_nonneg(f, x->arg[1], depth - 1);
-    case TN_OP_broadcast: return is_nonneg(f, x->arg[0], depth - 1);
-    default: return false;
+  case TN_OP_const: return !tni_ll_is_float(x->type) && x->as.i >= 0;
+  case TN_OP_var: entry = tni_ll_scope_find(&f->scope, x); return entry && entry->nonneg;
+  case TN_OP_add:
+  case TN_OP_mul:
+  case TN_OP_ramp: return index && is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
+  case TN_OP_min:
+  case TN_OP_floordiv: return is_nonneg(f, x->arg[0], depth - 1) && is_nonneg(f, x->arg[1], depth - 1);
+  case TN_OP_max: return is_nonneg(f, x->arg[0], depth - 1) || is_nonneg(f, x->arg[1], depth - 1);
+  case TN_OP_floormod: return is_nonneg(f, x->arg[1], depth - 1);
+  case TN_OP_broadcast: return is_nonneg(f, x->arg[0], depth - 1);
+  default: return false;
   }
 }
 

@@ -58,7 +58,8 @@ static LLVMValueRef call_external(tni_ll_function *f, int32_t index, LLVMValueRe
                                   LLVMValueRef result) {
   tni_ll_module *m = f->m;
   LLVMTypeRef params[] = {m->ptr, m->i32, m->ptr, m->i32, m->ptr};
-  LLVMValueRef args[] = {f->env, LLVMConstInt(m->i32, (uint64_t)index, 0), values, LLVMConstInt(m->i32, count, 0), result};
+  LLVMValueRef args[] = {f->env, LLVMConstInt(m->i32, (uint64_t)index, 0), values, LLVMConstInt(m->i32, count, 0),
+                         result};
   LLVMValueRef function = tni_ll_env_function(f, offsetof(tn_env, call_external), "call_external");
   return LLVMBuildCall2(m->b, LLVMFunctionType(m->i32, params, 5, 0), function, args, 5, "");
 }

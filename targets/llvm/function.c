@@ -52,8 +52,10 @@ static LLVMValueRef declare(tni_ll_module *m, const tn_func *func) {
   LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, func->param_count + 1);
   if (!params) return NULL;
   params[0] = m->ptr;
-  for (uint32_t i = 0; i < func->param_count; i++) params[i + 1] = tni_ll_memory_type(m, parameter_type(&func->params[i]));
-  LLVMValueRef function = LLVMAddFunction(m->module, func->name, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
+  for (uint32_t i = 0; i < func->param_count; i++)
+    params[i + 1] = tni_ll_memory_type(m, parameter_type(&func->params[i]));
+  LLVMValueRef function =
+      LLVMAddFunction(m->module, func->name, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
   tni_ll_function_attributes(m, function);
   add_enum(m, function, 1, "nonnull");
   for (uint32_t i = 0; i < func->param_count; i++) {
@@ -84,7 +86,8 @@ static void define_packed(tni_ll_module *m, const tn_func *func, LLVMValueRef ke
   args[0] = LLVMGetParam(function, 0);
   for (uint32_t i = 0; i < func->param_count; i++) {
     LLVMValueRef index = tni_ll_index(m, i);
-    args[i + 1] = LLVMBuildLoad2(m->b, m->ptr, LLVMBuildGEP2(m->b, m->ptr, LLVMGetParam(function, 1), &index, 1, ""), "");
+    args[i + 1] =
+        LLVMBuildLoad2(m->b, m->ptr, LLVMBuildGEP2(m->b, m->ptr, LLVMGetParam(function, 1), &index, 1, ""), "");
   }
   LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(kernel), kernel, args, func->param_count + 1, "");
   unsigned nobuiltin = LLVMGetEnumAttributeKindForName("nobuiltin", 9); /* whatever the kernel is called */

@@ -1,8 +1,8 @@
 /* llvm.h -- the directory board of targets/llvm: how loop-level functions become LLVM IR. Prototypes grouped by file.
  *
- * Values in registers: index is i64, bool is i1, f16 and bf16 are their bits in an i16 (so that no conversion can become
- * a call of a library), everything else is LLVM's type of that name; lanes make a vector. In memory and in signatures bool
- * is i8, all else the same.
+ * Values in registers: index is i64, bool is i1, f16 and bf16 are their bits in an i16 (so that no conversion can
+ * become a call of a library), everything else is LLVM's type of that name; lanes make a vector. In memory and in
+ * signatures bool is i8, all else the same.
  *
  * Emission is sticky: the first error is kept in the module and later calls go on with poison, so that emitters need no
  * checks; tni_codegen_run looks once at the end.

@@ -3,8 +3,9 @@
  *     ramp(b, 1, n)          one vector access                     broadcast(b)   one scalar access, splat
  *     ramp(b, constant, n)   one access per lane                   else           gather, scatter
  *
- * Where a condition is false nothing is accessed: vectors use LLVM's masked intrinsics, a scalar load reads a constant zero
- * instead, a scalar store is jumped over. A constant at the end of a subscript becomes a displacement of the address.
+ * Where a condition is false nothing is accessed: vectors use LLVM's masked intrinsics, a scalar load reads a constant
+ * zero instead, a scalar store is jumped over. A constant at the end of a subscript becomes a displacement of the
+ * address.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -58,16 +59,16 @@ static unsigned zero_bits(const tn_expr *x, int depth) {
   unsigned a, b;
   if (depth == 0) return 0;
   switch (x->op) {
-    case TN_OP_const: return x->as.i ? (unsigned)__builtin_ctzll((uint64_t)x->as.i) : 32;
-    case TN_OP_ramp:
-    case TN_OP_broadcast: return zero_bits(x->arg[0], depth - 1);
-    case TN_OP_add:
-    case TN_OP_sub:
-    case TN_OP_mul:
-      a = zero_bits(x->arg[0], depth - 1);
-      b = zero_bits(x->arg[1], depth - 1);
-      return x->op == TN_OP_mul ? a + b : a < b ? a : b;
-    default: return 0;
+  case TN_OP_const: return x->as.i ? (unsigned)__builtin_ctzll((uint64_t)x->as.i) : 32;
+  case TN_OP_ramp:
+  case TN_OP_broadcast: return zero_bits(x->arg[0], depth - 1);
+  case TN_OP_add:
+  case TN_OP_sub:
+  case TN_OP_mul:
+    a = zero_bits(x->arg[0], depth - 1);
+    b = zero_bits(x->arg[1], depth - 1);
+    return x->op == TN_OP_mul ? a + b : a < b ? a : b;
+  default: return 0;
   }
 }
 
@@ -84,13 +85,13 @@ static bool is_linear(const tn_expr *x, int64_t *stride, int depth) {
   if (depth == 0) return false;
   if (TN_TYPE_LANES(x->type) <= 1 || x->op == TN_OP_broadcast) return *stride = 0, true;
   switch (x->op) {
-    case TN_OP_ramp: return x->arg[1]->op == TN_OP_const ? (*stride = x->arg[1]->as.i, true) : false;
-    case TN_OP_add:
-    case TN_OP_sub:
-      if (!is_linear(x->arg[0], &s, depth - 1) || !is_linear(x->arg[1], &t, depth - 1)) return false;
-      *stride = x->op == TN_OP_add ? s + t : s - t;
-      return true;
-    default: return false;
+  case TN_OP_ramp: return x->arg[1]->op == TN_OP_const ? (*stride = x->arg[1]->as.i, true) : false;
+  case TN_OP_add:
+  case TN_OP_sub:
+    if (!is_linear(x->arg[0], &s, depth - 1) || !is_linear(x->arg[1], &t, depth - 1)) return false;
+    *stride = x->op == TN_OP_add ? s + t : s - t;
+    return true;
+  default: return false;
   }
 }
 
@@ -121,7 +122,8 @@ static LLVMValueRef first_pointer(tni_ll_function *f, const access *a) {
   return offset_pointer(f, a, pointer, tni_ll_index(f->m, constant->as.i));
 }
 
-static LLVMValueRef lane_pointer(tni_ll_function *f, const access *a, LLVMValueRef first, int64_t stride, uint32_t lane) {
+static LLVMValueRef lane_pointer(tni_ll_function *f, const access *a, LLVMValueRef first, int64_t stride,
+                                 uint32_t lane) {
   return lane ? offset_pointer(f, a, first, tni_ll_index(f->m, stride * (int64_t)lane)) : first;
 }
 

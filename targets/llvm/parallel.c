@@ -70,25 +70,25 @@ static void collect_store(captures *c, const tn_stmt *s) {
 static void collect_stmt(captures *c, const tn_stmt *s) {
   if (!s) return;
   switch (s->kind) {
-    case TNI_FOR:
-      collect_expr(c, s->as.loop.extent);
-      collect_stmt(c, s->as.loop.body);
-      break;
-    case TNI_SEQ:
-      for (int32_t i = 0; i < s->as.seq.count; i++) collect_stmt(c, s->as.seq.stmts[i]);
-      break;
-    case TNI_STORE: collect_store(c, s); break;
-    case TNI_IF:
-      collect_expr(c, s->as.cond.cond);
-      collect_stmt(c, s->as.cond.then);
-      collect_stmt(c, s->as.cond.otherwise);
-      break;
-    case TNI_ALLOC:
-      for (int32_t i = 0; i < s->as.alloc.buffer->rank; i++) collect_expr(c, s->as.alloc.buffer->shape[i]);
-      collect_stmt(c, s->as.alloc.body);
-      break;
-    case TNI_EVALUATE: collect_expr(c, s->as.evaluate.call); break;
-    default: break;
+  case TNI_FOR:
+    collect_expr(c, s->as.loop.extent);
+    collect_stmt(c, s->as.loop.body);
+    break;
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++) collect_stmt(c, s->as.seq.stmts[i]);
+    break;
+  case TNI_STORE: collect_store(c, s); break;
+  case TNI_IF:
+    collect_expr(c, s->as.cond.cond);
+    collect_stmt(c, s->as.cond.then);
+    collect_stmt(c, s->as.cond.otherwise);
+    break;
+  case TNI_ALLOC:
+    for (int32_t i = 0; i < s->as.alloc.buffer->rank; i++) collect_expr(c, s->as.alloc.buffer->shape[i]);
+    collect_stmt(c, s->as.alloc.body);
+    break;
+  case TNI_EVALUATE: collect_expr(c, s->as.evaluate.call); break;
+  default: break;
   }
 }
 

@@ -1,7 +1,7 @@
 /* scope.c -- what nodes stand for where the builder is: a chained table whose newest entries are dropped first.
  *
- * Entries of one bucket are in order of age, so that dropping the newest is unlinking heads. The table is only ever asked
- * by key, never walked: addresses do not reach the output.
+ * Entries of one bucket are in order of age, so that dropping the newest is unlinking heads. The table is only ever
+ * asked by key, never walked: addresses do not reach the output.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -2,8 +2,8 @@
  *
  *     for v in 0..n { S }   ->   if 0 < n { v = 0; do { S; v = v + 1 } while v < n }
  *
- * Whatever fails (a parallel region, an external, scratch memory) goes through the unwind blocks: each releases what one
- * allocation holds and passes the status on; the outermost returns it.
+ * Whatever fails (a parallel region, an external, scratch memory) goes through the unwind blocks: each releases what
+ * one allocation holds and passes the status on; the outermost returns it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,7 +18,9 @@ LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name) {
 
 /* ---- early exits ----------------------------------------------------------------------------------------------- */
 
-static LLVMValueRef status_value(tni_ll_module *m, tn_status status) { return LLVMConstInt(m->i32, (uint64_t)status, 0); }
+static LLVMValueRef status_value(tni_ll_module *m, tn_status status) {
+  return LLVMConstInt(m->i32, (uint64_t)status, 0);
+}
 
 /* Branches to the unwind blocks when `failed` is true, with `status`. */
 static void leave_if(tni_ll_function *f, LLVMValueRef failed, LLVMValueRef status) {
@@ -104,7 +106,8 @@ static void mark_loop(tni_ll_module *m, LLVMValueRef branch) {
   LLVMMetadataRef unroll = string_metadata(m, "llvm.loop.unroll.disable");
   LLVMMetadataRef vectorize[] = {string_metadata(m, "llvm.loop.vectorize.enable"), off};
   LLVMMetadataRef self = LLVMTemporaryMDNode(m->llvm, NULL, 0);
-  LLVMMetadataRef parts[] = {self, LLVMMDNodeInContext2(m->llvm, &unroll, 1), LLVMMDNodeInContext2(m->llvm, vectorize, 2)};
+  LLVMMetadataRef parts[] = {self, LLVMMDNodeInContext2(m->llvm, &unroll, 1),
+                             LLVMMDNodeInContext2(m->llvm, vectorize, 2)};
   LLVMMetadataRef node = LLVMMDNodeInContext2(m->llvm, parts, 3);
   LLVMMetadataReplaceAllUsesWith(self, node);
   LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(m->llvm, "llvm.loop", 9), LLVMMetadataAsValue(m->llvm, node));
@@ -120,7 +123,8 @@ void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLV
                  const tn_stmt *body) {
   tni_ll_module *m = f->m;
   LLVMBuilderRef b = m->b;
-  LLVMBasicBlockRef before = LLVMGetInsertBlock(b), loop = tni_ll_block(f, var->as.name), after = tni_ll_block(f, "after");
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(b), loop = tni_ll_block(f, var->as.name),
+                    after = tni_ll_block(f, "after");
   if (enters) {
     LLVMBuildBr(b, loop);
   } else {
@@ -210,8 +214,8 @@ static void emit_on_stack(tni_ll_function *f, const tn_buffer *buffer, const tn_
     return;
   }
   if (count > (TNI_LL_STACK_BYTES - f->stack_bytes) / bytes) {
-    tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "with `%s` the function needs more than %d bytes of stack", buffer->name,
-                TNI_LL_STACK_BYTES);
+    tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "with `%s` the function needs more than %d bytes of stack",
+                buffer->name, TNI_LL_STACK_BYTES);
     return;
   }
   f->stack_bytes += count * bytes;
@@ -272,14 +276,14 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   if (!s || f->m->status != TN_OK || f->m->arena.failed) return;
   f->epoch++; /* what was read before may have been written */
   switch (s->kind) {
-    case TNI_FOR: emit_for(f, s); break;
-    case TNI_SEQ:
-      for (int32_t i = 0; i < s->as.seq.count; i++) tni_ll_stmt(f, s->as.seq.stmts[i]);
-      break;
-    case TNI_STORE: tni_ll_store(f, s); break;
-    case TNI_IF: emit_if(f, s); break;
-    case TNI_ALLOC: emit_alloc(f, s); break;
-    case TNI_EVALUATE: tni_ll_expr(f, s->as.evaluate.call); break;
-    default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block on the loop level"); break;
+  case TNI_FOR: emit_for(f, s); break;
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++) tni_ll_stmt(f, s->as.seq.stmts[i]);
+    break;
+  case TNI_STORE: tni_ll_store(f, s); break;
+  case TNI_IF: emit_if(f, s); break;
+  case TNI_ALLOC: emit_alloc(f, s); break;
+  case TNI_EVALUATE: tni_ll_expr(f, s->as.evaluate.call); break;
+  default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block on the loop level"); break;
   }
 }

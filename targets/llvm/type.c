@@ -6,23 +6,23 @@
 
 static LLVMTypeRef scalar_type(tni_ll_module *m, tn_type type) {
   switch (TN_TYPE_CODE(type)) {
-    case kDLBool: return m->i1;
-    case kDLBfloat: return m->i16;
-    case kDLOpaqueHandle: return m->ptr;
-    case TN_CODE_INDEX: return m->i64;
-    case kDLFloat:
-      switch (TN_TYPE_BITS(type)) {
-        case 16: return m->i16;
-        case 32: return m->f32;
-        default: return m->f64;
-      }
-    default:
-      switch (TN_TYPE_BITS(type)) {
-        case 8: return m->i8;
-        case 16: return m->i16;
-        case 32: return m->i32;
-        default: return m->i64;
-      }
+  case kDLBool: return m->i1;
+  case kDLBfloat: return m->i16;
+  case kDLOpaqueHandle: return m->ptr;
+  case TN_CODE_INDEX: return m->i64;
+  case kDLFloat:
+    switch (TN_TYPE_BITS(type)) {
+    case 16: return m->i16;
+    case 32: return m->f32;
+    default: return m->f64;
+    }
+  default:
+    switch (TN_TYPE_BITS(type)) {
+    case 8: return m->i8;
+    case 16: return m->i16;
+    case 32: return m->i32;
+    default: return m->i64;
+    }
   }
 }
 

@@ -2,6 +2,8 @@
 #
 #   sh command.sh TENON MAGIKA_INPUT                     called by meson
 #
+# MAGIKA_INPUT (test/models/magika_input.c) makes a .npy of another type and rank than the model asks for.
+#
 # SPDX-License-Identifier: Apache-2.0
 set -u
 tenon=$1 magika_input=$2
@@ -86,18 +88,22 @@ refuses "an unknown stage" 2 "--stage" print "$model" --stage soup
 refuses "no output file" 2 "-o" compile "$model" --emit obj
 refuses "a missing model" 1 "$work/none.onnx" run "$work/none.onnx" --in "x=$one"
 refuses "a missing input file" 1 "$work/none.png" run "$model" --in "x=$work/none.png"
-refuses "an input that the model lacks" 1 "picture" run "$model" --in "picture=$one"
+refuses "an input that the model lacks" 1 "picture" run "$model" --in "picture=$one" --dim n=1
 refuses "an input that is not given" 1 "x" run "$model"
 refuses "an input without a name" 1 "NAME=FILE" run "$model" --in "$one"
 refuses "another count of labels" 1 "--expect" run "$model" --in "x=$one" --labels "$labels" --expect dress,coat
 "$magika_input" "$one" "$work/bytes.npy"
 refuses "a wrong rank" 1 "x" run "$model" --in "x=$work/bytes.npy"
-refuses "a wrong dtype" 1 "f32" run "$model" --in "x=$work/bytes.npy" --shape x=2x1x32x32
+{
+  printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<i4', 'fortran_order': False, 'shape': (1, 1, 28, 28), }"
+  head -c 3136 /dev/zero
+} >"$work/whole.npy"
+refuses "a wrong dtype" 1 "f32" run "$model" --in "x=$work/whole.npy"
 refuses "a wrong shape" 1 "x" run "$model" --in "x=$one" --shape x=1x1x14x56
 refuses "a shape of another size" 1 "--shape" run "$model" --in "x=$one" --shape x=1x2x28x28
 head -c 300 "$one" >"$work/cut.png"
 refuses "a PNG that is cut off" 1 "cut.png" run "$model" --in "x=$work/cut.png"
-head -c 1000 "$work/whole/y.npy" | head -c 140 >"$work/cut.npy"
+head -c 140 "$work/whole/y.npy" >"$work/cut.npy"
 refuses "a .npy that is cut off" 1 "cut.npy" run "$model" --in "x=$work/cut.npy"
 head -c 100000 "$model" >"$work/cut.onnx"
 refuses "a model that is cut off" 1 "cut.onnx" run "$work/cut.onnx" --in "x=$one"

@@ -59,8 +59,7 @@ static void check_refused_with(tn_context *ctx, const char *text, tn_status stat
   tn_error *err;
   ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err), status);
   ck_assert_ptr_null(program);
-  if (want)
-    ck_assert_str_eq(tn_error_text(err), want);
+  if (want) ck_assert_str_eq(tn_error_text(err), want);
   tn_error_destroy(err);
 }
 
@@ -93,18 +92,20 @@ static char *read_file(const char *name) {
 
 static const char *const programs[] = {"matmul.tn", "softmax.tn", "scheduled.tn", "loops.tn", "expressions.tn"};
 
-START_TEST(sample_programs_print_as_they_are_written) {
+START_TEST(sample_programs_print_as_they_are_written)
+{
   char *text = read_file(programs[_i]), *code = text;
-  while (*code == '#')
-    code = strchr(code, '\n') + 1;
+  while (*code == '#') code = strchr(code, '\n') + 1;
   check_prints(text, code);
   free(text);
 }
 END_TEST
 
-START_TEST(spellings_come_out_canonical) {
+START_TEST(spellings_come_out_canonical)
+{
   check_body("A[0]=1:f32;A[1] = 1e0:f32 # comment", "  A[0] = 1.0:f32\n  A[1] = 1.0:f32\n");
-  check_body("A[n] = select(n > 3 && n >= 4, A[n], add(B[n], A[n]))", "  A[n] = select(3 < n && 4 <= n, A[n], B[n] + A[n])\n");
+  check_body("A[n] = select(n > 3 && n >= 4, A[n], add(B[n], A[n]))",
+             "  A[n] = select(3 < n && 4 <= n, A[n], B[n] + A[n])\n");
   check_body("I[0] = 0xff:i32 + I[(n - 1)] - 2:i32", "  I[0] = I[n - 1] + 253:i32\n");
   check_body("if c { A[0] = 1.0:f32 } else if !c { A[1] = 1.0:f32 } else { }",
              "  if c {\n    A[0] = 1.0:f32\n  } else {\n    if !c {\n      A[1] = 1.0:f32\n    }\n  }\n");
@@ -114,7 +115,8 @@ START_TEST(spellings_come_out_canonical) {
 }
 END_TEST
 
-START_TEST(parentheses_are_where_they_are_needed) {
+START_TEST(parentheses_are_where_they_are_needed)
+{
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
   check_body("  A[0] = (A[0] + A[1]) * A[2] / (A[3] * A[4])\n", "  A[0] = (A[0] + A[1]) * A[2] / (A[3] * A[4])\n");
   check_body("  A[0] = -(A[0] + A[1]) * -A[2] - -1.0:f32\n", "  A[0] = -(A[0] + A[1]) * -A[2] - -1.0:f32\n");
@@ -125,17 +127,23 @@ START_TEST(parentheses_are_where_they_are_needed) {
 }
 END_TEST
 
-START_TEST(constants_keep_their_bits) {
-  check_body("A[0] = 0.1:f32\nA[1] = 16777216.0:f32\nA[2] = 1e-40:f32", "  A[0] = 0.1:f32\n  A[1] = 16777216.0:f32\n  A[2] = 1e-40:f32\n");
-  check_body("A[0] = -0.0:f32\nA[1] = -inf:f32\nA[2] = -nan:f32", "  A[0] = -0.0:f32\n  A[1] = -inf:f32\n  A[2] = nan:f32\n");
-  check_body("A[0] = 0x1.8p+3:f32\nA[1] = 123456.7:f32\nA[2] = 0.00001234:f32", "  A[0] = 12.0:f32\n  A[1] = 123456.7:f32\n  A[2] = 1.234e-5:f32\n");
-  check_body("I[0] = -2147483648:i32\nI[1] = cast(i32, 18446744073709551615:u64)", "  I[0] = -2147483648:i32\n  I[1] = -1:i32\n");
+START_TEST(constants_keep_their_bits)
+{
+  check_body("A[0] = 0.1:f32\nA[1] = 16777216.0:f32\nA[2] = 1e-40:f32",
+             "  A[0] = 0.1:f32\n  A[1] = 16777216.0:f32\n  A[2] = 1e-40:f32\n");
+  check_body("A[0] = -0.0:f32\nA[1] = -inf:f32\nA[2] = -nan:f32",
+             "  A[0] = -0.0:f32\n  A[1] = -inf:f32\n  A[2] = nan:f32\n");
+  check_body("A[0] = 0x1.8p+3:f32\nA[1] = 123456.7:f32\nA[2] = 0.00001234:f32",
+             "  A[0] = 12.0:f32\n  A[1] = 123456.7:f32\n  A[2] = 1.234e-5:f32\n");
+  check_body("I[0] = -2147483648:i32\nI[1] = cast(i32, 18446744073709551615:u64)",
+             "  I[0] = -2147483648:i32\n  I[1] = -1:i32\n");
   check_body("I[n - 9223372036854775807 + -9223372036854775808] = 1:i32", "  I[n + 1] = 1:i32\n");
 }
 END_TEST
 
 /* Any value of a type, printed and read, is the same value. */
-START_TEST(random_floats_keep_their_bits) {
+START_TEST(random_floats_keep_their_bits)
+{
   const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64};
   tn_context *ctx = context();
   tni_region r;
@@ -146,8 +154,7 @@ START_TEST(random_floats_keep_their_bits) {
     uint64_t bits = state ^ state >> 29;
     double value;
     memcpy(&value, &bits, 8);
-    if (n & 1)
-      value = (double)(int64_t)bits / 1048576.0 / (double)(1 + (n & 1023));
+    if (n & 1) value = (double)(int64_t)bits / 1048576.0 / (double)(1 + (n & 1023));
     const tn_expr *x = tni_const_float(&r, types[n / 2 % 4], value);
     tni_text text;
     tni_text_init(&text, ctx);
@@ -167,14 +174,17 @@ END_TEST
 
 /* ---- names ---- */
 
-START_TEST(names_are_unique_in_print_order) {
+START_TEST(names_are_unique_in_print_order)
+{
   check_prints("func f(i: f32[4]) {\n for j in 0..4 { i[j] = 1.0:f32 }\n for j in 0..4 { i[j] = 2.0:f32 } }",
-               "func f(i: f32[4]) {\n  for j in 0..4 {\n    i[j] = 1.0:f32\n  }\n  for j_1 in 0..4 {\n    i[j_1] = 2.0:f32\n  }\n}\n");
+               "func f(i: f32[4]) {\n  for j in 0..4 {\n    i[j] = 1.0:f32\n  }\n  for j_1 in 0..4 {\n    i[j_1] = "
+               "2.0:f32\n  }\n}\n");
 }
 END_TEST
 
 /* Names that the host chose need not be words of the language. */
-START_TEST(strange_names_are_mended_or_quoted) {
+START_TEST(strange_names_are_mended_or_quoted)
+{
   tn_context *ctx = context();
   tn_program *program;
   tn_builder *b;
@@ -202,9 +212,11 @@ START_TEST(strange_names_are_mended_or_quoted) {
 }
 END_TEST
 
-START_TEST(loops_are_found_by_their_printed_names) {
+START_TEST(loops_are_found_by_their_printed_names)
+{
   tn_context *ctx = context();
-  tn_program *program = parse(ctx, "func f(A: f32[4]) {\n for i in 0..4 { A[i] = 1.0:f32 }\n for i in 0..4 { A[i] = 2.0:f32 } }");
+  tn_program *program =
+      parse(ctx, "func f(A: f32[4]) {\n for i in 0..4 { A[i] = 1.0:f32 }\n for i in 0..4 { A[i] = 2.0:f32 } }");
   const tn_func *f = tn_program_func(program, "f");
   ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i"), f->body->as.seq.stmts[0]->as.loop.var);
   ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i_1"), f->body->as.seq.stmts[1]->as.loop.var);
@@ -214,7 +226,8 @@ START_TEST(loops_are_found_by_their_printed_names) {
 }
 END_TEST
 
-START_TEST(marks_lie_under_the_piece) {
+START_TEST(marks_lie_under_the_piece)
+{
   tn_context *ctx = context();
   tn_program *program = parse(ctx, "func f(A: f32[4]) { for i in 0..4 { A[i] = A[i] + 1.0:f32 } }");
   const tn_stmt *loop = tn_program_func(program, "f")->body;
@@ -247,8 +260,7 @@ static size_t print_chain(int count, bool square) {
   ck_assert_int_eq(tn_builder_create(program, "f", &b, NULL), TN_OK);
   const tn_buffer *a = tn_param(b, "A", TN_F32, 0, NULL);
   const tn_expr *start = tn_load(b, a, NULL, NULL), *x = start;
-  for (int i = 0; i < count; i++)
-    x = square ? tn_mul(b, x, x) : tn_op2(b, i % 2 ? TN_OP_add : TN_OP_pow, start, x);
+  for (int i = 0; i < count; i++) x = square ? tn_mul(b, x, x) : tn_op2(b, i % 2 ? TN_OP_add : TN_OP_pow, start, x);
   tn_emit(b, tn_store(b, a, NULL, x));
   tn_error *err;
   tn_builder_finish(b, NULL, &err);
@@ -262,58 +274,75 @@ static size_t print_chain(int count, bool square) {
   return length;
 }
 
-START_TEST(shared_nodes_print_in_linear_size) {
+START_TEST(shared_nodes_print_in_linear_size)
+{
   size_t thirty = print_chain(30, true), sixty = print_chain(60, true);
   ck_assert_uint_lt(thirty, 1000);
   ck_assert_uint_lt(sixty, 2000);
 }
 END_TEST
 
-START_TEST(deep_expressions_are_cut_so_that_they_can_be_read) {
+START_TEST(deep_expressions_are_cut_so_that_they_can_be_read)
+{
   size_t length = print_chain(3000, false);
   ck_assert_uint_lt(length, 60000);
 }
 END_TEST
 
-START_TEST(a_percent_at_the_start_of_a_line_is_a_name) {
-  check_body("I[0] = I[1]\n%0 = I[2]\nI[3] = %0 % %0 + I[4] %3:i32", "  I[0] = I[1]\n  I[3] = I[2] % I[2] + I[4] % 3:i32\n");
+START_TEST(a_percent_at_the_start_of_a_line_is_a_name)
+{
+  check_body("I[0] = I[1]\n%0 = I[2]\nI[3] = %0 % %0 + I[4] %3:i32",
+             "  I[0] = I[1]\n  I[3] = I[2] % I[2] + I[4] % 3:i32\n");
 }
 END_TEST
 
 /* ---- bad text ---- */
 
-START_TEST(mistakes_are_shown_with_what_was_expected) {
-  check_body_refused("  A[n = 1.0:f32", "7: expected `]` or `,` after a subscript, found `=`\n    A[n = 1.0:f32\n        ^");
+START_TEST(mistakes_are_shown_with_what_was_expected)
+{
+  check_body_refused("  A[n = 1.0:f32",
+                     "7: expected `]` or `,` after a subscript, found `=`\n    A[n = 1.0:f32\n        ^");
   check_body_refused("  a[n] = 1.0:f32", "3: `a` is not declared; did you mean `A`?\n    a[n] = 1.0:f32\n    ^");
-  check_body_refused("  A[n] = B[n] + I[n]",
-                     "15: `+` of f32 and i32: the operands have different types\n    A[n] = B[n] + I[n]\n                ^");
+  check_body_refused(
+      "  A[n] = B[n] + I[n]",
+      "15: `+` of f32 and i32: the operands have different types\n    A[n] = B[n] + I[n]\n                ^");
   check_body_refused("  A[n] = 1", "10: the value must be f32, this is index\n    A[n] = 1\n           ^");
-  check_body_refused("  A[I[0]] = 1.0:f32", "5: a subscript must be an index, this is i32\n    A[I[0]] = 1.0:f32\n      ^^^^");
+  check_body_refused("  A[I[0]] = 1.0:f32",
+                     "5: a subscript must be an index, this is i32\n    A[I[0]] = 1.0:f32\n      ^^^^");
   check_body_refused("  A[n, n] = 1.0:f32",
                      "4: 2 subscripts, but the buffer has 1 dimensions\n    A[n, n] = 1.0:f32\n     ^^^^^^");
-  check_body_refused("  A[n] = fma(B[n], B[n])", "10: `fma` takes 3 arguments, not 2\n    A[n] = fma(B[n], B[n])\n           ^^^");
-  check_body_refused("  A[n] = @g(n)", "11: no external of this name is declared; `extern NAME(TYPES): TYPE` declares one\n"
-                                       "    A[n] = @g(n)\n            ^");
-  check_body_refused("  for A in 0..4 { }", "7: this name is declared already, here or around\n    for A in 0..4 { }\n        ^");
+  check_body_refused("  A[n] = fma(B[n], B[n])",
+                     "10: `fma` takes 3 arguments, not 2\n    A[n] = fma(B[n], B[n])\n           ^^^");
+  check_body_refused("  A[n] = @g(n)",
+                     "11: no external of this name is declared; `extern NAME(TYPES): TYPE` declares one\n"
+                     "    A[n] = @g(n)\n            ^");
+  check_body_refused("  for A in 0..4 { }",
+                     "7: this name is declared already, here or around\n    for A in 0..4 { }\n        ^");
   check_body_refused("  A[0] = 1.0:f32 A[1] = 2.0:f32", "18: expected a new line or `;` after a statement, found `A`\n"
                                                         "    A[0] = 1.0:f32 A[1] = 2.0:f32\n                   ^");
-  check_body_refused("  A[0] = 1e39:f32", "10: the number is too large for its type\n    A[0] = 1e39:f32\n           ^^^^");
-  check_body_refused("  A[0] = cast(f32, 5:u8x4)", "20: a constant is of a floating-point, integer or index type with one lane\n"
-                                                   "    A[0] = cast(f32, 5:u8x4)\n                     ^");
-  check_body_refused("  A[0] = %3", "10: `%3` was not given a value by a line `%3 = ...` before\n    A[0] = %3\n           ^^");
-  check_body_refused("  A[0] = n && n", "12: `&&` needs bools; on integers it is `&`\n    A[0] = n && n\n             ^^");
+  check_body_refused("  A[0] = 1e39:f32",
+                     "10: the number is too large for its type\n    A[0] = 1e39:f32\n           ^^^^");
+  check_body_refused("  A[0] = cast(f32, 5:u8x4)",
+                     "20: a constant is of a floating-point, integer or index type with one lane\n"
+                     "    A[0] = cast(f32, 5:u8x4)\n                     ^");
+  check_body_refused("  A[0] = %3",
+                     "10: `%3` was not given a value by a line `%3 = ...` before\n    A[0] = %3\n           ^^");
+  check_body_refused("  A[0] = n && n",
+                     "12: `&&` needs bools; on integers it is `&`\n    A[0] = n && n\n             ^^");
   check_body_refused("  A[0] = \x01", "10: expected an expression, found the byte 0x01\n    A[0] = ?\n           ^");
 }
 END_TEST
 
-START_TEST(the_end_of_the_text_has_a_place) {
+START_TEST(the_end_of_the_text_has_a_place)
+{
   check_refused("func f() {\n  for i in 0..4 {\n",
                 "parse: t.tn:2:18: expected `}`, found the end of the text\n    for i in 0..4 {\n                   ^");
   check_refused("oops", "parse: t.tn:1:1: expected `func` or `extern`, found `oops`\n  oops\n  ^^^^");
 }
 END_TEST
 
-START_TEST(one_run_finds_many_mistakes) {
+START_TEST(one_run_finds_many_mistakes)
+{
   check_refused("func f(A: f32[4]) {\n"
                 "  for i in 1..4 {\n"
                 "    A[q] = 0.0:f32\n"
@@ -334,17 +363,16 @@ START_TEST(one_run_finds_many_mistakes) {
 }
 END_TEST
 
-START_TEST(at_most_twenty_mistakes_are_reported) {
+START_TEST(at_most_twenty_mistakes_are_reported)
+{
   char text[4096] = "func f(A: f32[4]) {\n";
-  for (int i = 0; i < 30; i++)
-    strcat(text, "A[0] = 1\n");
+  for (int i = 0; i < 30; i++) strcat(text, "A[0] = 1\n");
   tn_context *ctx = context();
   tn_program *program;
   tn_error *err;
   ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t", &program, &err), TN_E_INVALID);
   int count = 0;
-  for (const char *at = tn_error_text(err); (at = strstr(at, "must be f32")); at++)
-    count++;
+  for (const char *at = tn_error_text(err); (at = strstr(at, "must be f32")); at++) count++;
   ck_assert_int_eq(count, 20);
   ck_assert_ptr_nonnull(strstr(tn_error_text(err), "(more mistakes may follow)"));
   tn_error_destroy(err);
@@ -357,15 +385,16 @@ static void check_depth(const char *open, int count, tn_status status) {
   tn_context *ctx = context();
   tni_text text;
   tni_text_init(&text, ctx);
-  tni_text_add(&text, "func f(A: f32[4], c: bool) {\nA[0] = 1.0:f32\n%s", *open == '{' || *open == 'i' ? "" : "A[0] = ");
-  for (int i = 0; i < count; i++)
-    tni_text_add(&text, "%s", open);
+  tni_text_add(&text, "func f(A: f32[4], c: bool) {\nA[0] = 1.0:f32\n%s",
+               *open == '{' || *open == 'i' ? "" : "A[0] = ");
+  for (int i = 0; i < count; i++) tni_text_add(&text, "%s", open);
   check_refused_with(ctx, text.data, status, NULL);
   tni_text_destroy(&text);
   tn_context_destroy(ctx);
 }
 
-START_TEST(nesting_is_bounded) {
+START_TEST(nesting_is_bounded)
+{
   const char *open[] = {"(", "-", "!", "A[", "exp(", "{", "if c {", "if c {} else ", "cast(f32, ", "-("};
   for (size_t i = 0; i < TNI_COUNT(open); i++) {
     check_depth(open[i], 100000, TN_E_LIMIT);
@@ -374,19 +403,18 @@ START_TEST(nesting_is_bounded) {
 }
 END_TEST
 
-START_TEST(long_texts_do_not_nest) {
+START_TEST(long_texts_do_not_nest)
+{
   tn_context *ctx = context();
   tni_text text;
   tni_text_init(&text, ctx);
   tni_text_add(&text, "func f(A: f32[4]) {\n");
-  for (int i = 0; i < 20000; i++)
-    tni_text_add(&text, "alloc T%d: f32[4]\n", i);
+  for (int i = 0; i < 20000; i++) tni_text_add(&text, "alloc T%d: f32[4]\n", i);
   tni_text_add(&text, "}\n");
   check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: allocations are nested deeper than the limit of 1000");
   tni_text_clear(&text);
   tni_text_add(&text, "func f(A: f32[4]) {\n%%0 = A[0]\n");
-  for (int i = 0; i < 20000; i++)
-    tni_text_add(&text, "%%0 = %%0 + A[1]\n");
+  for (int i = 0; i < 20000; i++) tni_text_add(&text, "%%0 = %%0 + A[1]\n");
   tni_text_add(&text, "A[0] = %%0\n}\n");
   check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: expressions are nested deeper than the limit of 4000");
   tni_text_destroy(&text);
@@ -405,17 +433,46 @@ static uint64_t random_next(uint64_t *state) {
 
 /* Changes, drops, repeats or moves a few bytes or words. */
 static size_t mutate(uint64_t *state, char *text, size_t length, size_t room) {
-  static const char *const words[] = {"for ", "block ", "{", "}", "(", ")", "[", "]", "%0 = ", "%0", "0..", " where ", "init ",
-                                      "alloc T: f32[4]\n", "if ", "else ", "-", "&", "@", "1:i32", "nan:f64", "\"", "func ",
-                                      "ramp(", "cast(i8, ", "0x", "9223372036854775808", "reduce ", "vectorized", "bool", "==", ";"};
+  static const char *const words[] = {"for ",
+                                      "block ",
+                                      "{",
+                                      "}",
+                                      "(",
+                                      ")",
+                                      "[",
+                                      "]",
+                                      "%0 = ",
+                                      "%0",
+                                      "0..",
+                                      " where ",
+                                      "init ",
+                                      "alloc T: f32[4]\n",
+                                      "if ",
+                                      "else ",
+                                      "-",
+                                      "&",
+                                      "@",
+                                      "1:i32",
+                                      "nan:f64",
+                                      "\"",
+                                      "func ",
+                                      "ramp(",
+                                      "cast(i8, ",
+                                      "0x",
+                                      "9223372036854775808",
+                                      "reduce ",
+                                      "vectorized",
+                                      "bool",
+                                      "==",
+                                      ";"};
   for (int n = 1 + (int)(random_next(state) % 4); n > 0; n--) {
-    size_t at = random_next(state) % (length + 1), size = random_next(state) % 12, from = random_next(state) % (length + 1);
+    size_t at = random_next(state) % (length + 1), size = random_next(state) % 12,
+           from = random_next(state) % (length + 1);
     const char *word = words[random_next(state) % TNI_COUNT(words)];
     size = size > length - at ? length - at : size;
     switch (random_next(state) % 4) {
     case 0:
-      if (at < length)
-        text[at] = (char)random_next(state);
+      if (at < length) text[at] = (char)random_next(state);
       break;
     case 1:
       memmove(text + at, text + at + size, length - at - size);
@@ -423,8 +480,7 @@ static size_t mutate(uint64_t *state, char *text, size_t length, size_t room) {
       break;
     case 2:
       size = strlen(word);
-      if (length + size > room)
-        break;
+      if (length + size > room) break;
       memmove(text + at + size, text + at, length - at);
       memcpy(text + at, word, size);
       length += size;
@@ -458,7 +514,8 @@ static bool digest(tn_context *ctx, const char *text, size_t length) {
   return true;
 }
 
-START_TEST(mutated_programs_do_no_harm) {
+START_TEST(mutated_programs_do_no_harm)
+{
   enum { SEED = 20251122, ROUNDS = 3000, ROOM = 1 << 13 };
   uint64_t state = SEED + (uint64_t)_i;
   char *origin = read_file(programs[_i]);
@@ -483,7 +540,8 @@ START_TEST(mutated_programs_do_no_harm) {
 END_TEST
 
 /* Every request for memory refused in turn: an error and nothing lost. */
-START_TEST(no_memory_is_reported) {
+START_TEST(no_memory_is_reported)
+{
   char *text = read_file(programs[_i]);
   tn_status status = TN_E_NOMEM;
   for (long at = 1; status != TN_OK; at++) {
@@ -496,8 +554,7 @@ START_TEST(no_memory_is_reported) {
     f.fail_at = at;
     f.once = at % 2;
     status = tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err);
-    if (!status)
-      status = tn_program_print(program, &printed, &err);
+    if (!status) status = tn_program_print(program, &printed, &err);
     if (!status && f.calls < at)
       ck_assert_int_gt(at, 10);
     else if (!status)

@@ -65,52 +65,64 @@ static const tn_stmt *store(const tn_expr *index, double value) {
 
 /* ---- variables and buffers ---- */
 
-START_TEST(a_variable_is_bound_around_its_use) {
+START_TEST(a_variable_is_bound_around_its_use)
+{
   make_params();
   const tn_expr *i = tni_var(r, "i", TN_INDEX);
-  check_made(TNI_LEVEL_TENSOR, store(i, 1), "verify: f:2: `i` is not bound by a loop, block or parameter around\n"
-                                            "  A[i] = 1.0:f32\n    ^");
+  check_made(TNI_LEVEL_TENSOR, store(i, 1),
+             "verify: f:2: `i` is not bound by a loop, block or parameter around\n"
+             "  A[i] = 1.0:f32\n    ^");
   const tn_stmt *loop = tni_for(r, i, tni_index(r, 8), TNI_SERIAL, store(i, 1)), *items[] = {loop, store(i, 2)};
-  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:5: `i` is not bound by a loop, block or parameter around\n"
-                                                     "  A[i] = 2.0:f32\n    ^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items),
+             "verify: f:5: `i` is not bound by a loop, block or parameter around\n"
+             "  A[i] = 2.0:f32\n    ^");
   check_made(TNI_LEVEL_TENSOR, loop, NULL);
 }
 END_TEST
 
-START_TEST(a_variable_is_bound_once) {
+START_TEST(a_variable_is_bound_once)
+{
   make_params();
   const tn_expr *i = tni_var(r, "i", TN_INDEX);
   const tn_stmt *loop = tni_for(r, i, tni_index(r, 8), TNI_SERIAL, store(i, 1)), *items[] = {loop, loop};
   check_made(TNI_LEVEL_TENSOR, tni_for(r, n, tni_index(r, 8), TNI_SERIAL, store(n, 1)),
              "verify: f:2: variable `n` is bound twice\n  for n in 0..8 {\n      ^");
-  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:2: variable `i` is bound twice\n  for i in 0..8 {\n      ^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items),
+             "verify: f:2: variable `i` is bound twice\n  for i in 0..8 {\n      ^");
 }
 END_TEST
 
-START_TEST(a_buffer_is_declared_around_its_use) {
+START_TEST(a_buffer_is_declared_around_its_use)
+{
   make_params();
   const tn_expr *zero = tni_index(r, 0), *four = tni_index(r, 4);
   const tn_buffer *t = tni_buffer(r, "T", TN_F32, TNI_SCOPE_LOCAL, 1, &four);
   const tn_stmt *use = tni_store(r, t, 1, &zero, tni_const_float(r, TN_F32, 1), NULL);
-  const tn_stmt *alloc = tni_alloc_stmt(r, t, use), *again = tni_store(r, t, 1, &zero, tni_const_float(r, TN_F32, 2), NULL);
+  const tn_stmt *alloc = tni_alloc_stmt(r, t, use),
+                *again = tni_store(r, t, 1, &zero, tni_const_float(r, TN_F32, 2), NULL);
   const tn_stmt *items[] = {alloc, again}, *twice[] = {alloc, tni_alloc_stmt(r, t, again)};
   check_made(TNI_LEVEL_TENSOR, alloc, NULL);
-  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items), "verify: f:6: buffer `T` is neither a parameter nor allocated around\n"
-                                                     "  T[0] = 2.0:f32\n  ^^^^^^^^^^^^^^");
-  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, twice), "verify: f:6: buffer `T` is declared twice\n"
-                                                     "  alloc T: f32[4] in local\n        ^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items),
+             "verify: f:6: buffer `T` is neither a parameter nor allocated around\n"
+             "  T[0] = 2.0:f32\n  ^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, twice),
+             "verify: f:6: buffer `T` is declared twice\n"
+             "  alloc T: f32[4] in local\n        ^");
 }
 END_TEST
 
-START_TEST(extents_of_parameters_are_arithmetic_on_parameters) {
+START_TEST(extents_of_parameters_are_arithmetic_on_parameters)
+{
   check_good("func f(A: f32[n * 2, m // 4], n: index, m: index) { }");
-  check_bad("func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) { }",
-            "verify: f:1: the extent of a parameter is made of constants and scalar parameters\n"
-            "func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) {\n                                   ^^^^^^^^^^^^^^^^^");
+  check_bad(
+      "func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) { }",
+      "verify: f:1: the extent of a parameter is made of constants and scalar parameters\n"
+      "func f(s: index, I: i32[4], A: f32[cast(index, I[0])]) {\n                                   ^^^^^^^^^^^^^^^^^");
 }
 END_TEST
 
-START_TEST(registers_need_constant_extents) {
+START_TEST(registers_need_constant_extents)
+{
   check_good("func f(n: index) { alloc T: f32[4] in register }");
   check_bad("func f(n: index) { alloc T: f32[n] in register }",
             "verify: f:2: a buffer in registers has constant extents\n  alloc T: f32[n] in register\n               ^");
@@ -119,12 +131,15 @@ END_TEST
 
 /* ---- types ---- */
 
-START_TEST(nodes_have_the_types_their_rules_give) {
+START_TEST(nodes_have_the_types_their_rules_give)
+{
   make_params();
-  const tn_expr *x = tni_load(r, TN_F64, A, 1, &n, NULL), *one = tni_index(r, 1), *value = tni_load(r, TN_F32, A, 1, &n, NULL);
+  const tn_expr *x = tni_load(r, TN_F64, A, 1, &n, NULL), *one = tni_index(r, 1),
+                *value = tni_load(r, TN_F32, A, 1, &n, NULL);
   const tn_expr *wrong = tni_cast(r, TN_F32, x);
-  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &one, wrong, NULL),
-             "verify: f:2: the type of a load is not that of its buffer\n  A[1] = cast(f32, A[n])\n                   ^^^^");
+  check_made(
+      TNI_LEVEL_TENSOR, tni_store(r, A, 1, &one, wrong, NULL),
+      "verify: f:2: the type of a load is not that of its buffer\n  A[1] = cast(f32, A[n])\n                   ^^^^");
   check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &value, value, NULL),
              "verify: f:2: a subscript must be an index\n  A[A[n]] = A[n]\n    ^^^^");
   check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &one, one, NULL),
@@ -134,7 +149,8 @@ START_TEST(nodes_have_the_types_their_rules_give) {
 }
 END_TEST
 
-START_TEST(calls_are_as_declared) {
+START_TEST(calls_are_as_declared)
+{
   make_params();
   const tn_type types[] = {TN_POINTER};
   const tn_expr *address = tni_address(r, A);
@@ -144,14 +160,17 @@ START_TEST(calls_are_as_declared) {
   check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &address)), NULL);
   check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &n)),
              "verify: f:2: external `g`: argument 1 is index, declared is ptr\n  call g(n)\n  ^^^^^^^^^");
-  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, n), "verify: f:2: only a call can be evaluated for its effect\n"
-                                                   "  call \"\"()\n  ^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, n),
+             "verify: f:2: only a call can be evaluated for its effect\n"
+             "  call \"\"()\n  ^^^^^^^^^");
 }
 END_TEST
 
-START_TEST(pointers_are_only_arguments) {
-  check_bad("extern g(ptr): i32\nfunc f(A: f32[4], B: f32[4], c: bool) { call g(select(c, &A, &B)) }",
-            "verify: f:2: `select` works on numbers and bools\n  call g(select(c, &A, &B))\n         ^^^^^^^^^^^^^^^^^");
+START_TEST(pointers_are_only_arguments)
+{
+  check_bad(
+      "extern g(ptr): i32\nfunc f(A: f32[4], B: f32[4], c: bool) { call g(select(c, &A, &B)) }",
+      "verify: f:2: `select` works on numbers and bools\n  call g(select(c, &A, &B))\n         ^^^^^^^^^^^^^^^^^");
 }
 END_TEST
 
@@ -159,7 +178,8 @@ END_TEST
 
 #define BLOCK(header, inside) "func f(A: f32[8], n: index) { for i in 0..8 { block b(" header ") " inside " } }"
 
-START_TEST(the_body_of_a_block_uses_its_iterators) {
+START_TEST(the_body_of_a_block_uses_its_iterators)
+{
   check_good(BLOCK("v: 0..8 = i", "{ A[v] = A[7 - v] }"));
   check_good(BLOCK("v: 0..8 = i", "{ for k in 0..8 { A[k] = 1.0:f32 }; A[n] = 2.0:f32 }"));
   check_bad(BLOCK("v: 0..8 = i", "{ A[v] = A[i] }"),
@@ -168,27 +188,34 @@ START_TEST(the_body_of_a_block_uses_its_iterators) {
 }
 END_TEST
 
-START_TEST(the_header_of_a_block_uses_what_is_around) {
+START_TEST(the_header_of_a_block_uses_what_is_around)
+{
   check_good(BLOCK("v: 0..8 = i", "where i < n { A[v] = 1.0:f32 }"));
   make_params();
   const tn_expr *v = tni_var(r, "v", TN_INDEX);
   const tni_iter iter = {.var = v, .extent = tni_index(r, 8), .binding = tni_index(r, 0)};
   const tn_stmt *block = tni_block(r, "b", 1, &iter, tni_op2(r, TN_OP_lt, v, n), NULL, store(v, 1));
-  check_made(TNI_LEVEL_TENSOR, block, "verify: f:2: `v` is not bound by a loop, block or parameter around\n"
-                                      "  block b(v: 0..8 = 0) where v < n {\n          ^");
+  check_made(TNI_LEVEL_TENSOR, block,
+             "verify: f:2: `v` is not bound by a loop, block or parameter around\n"
+             "  block b(v: 0..8 = 0) where v < n {\n          ^");
 }
 END_TEST
 
-START_TEST(init_stores_what_the_body_stores) {
+START_TEST(init_stores_what_the_body_stores)
+{
   check_good(BLOCK("reduce v: 0..8 = i", "{ init { A[0] = 0.0:f32 } A[0] = A[0] + A[v] }"));
-  check_bad("func f(A: f32[8], B: f32[8]) { for i in 0..8 { block b(reduce v: 0..8 = i) { init { B[0] = 0.0:f32 } A[0] = A[v] } } }",
-            "verify: f:5: init stores to `B`, which the body of the block does not\n        B[0] = 0.0:f32\n        ^^^^^^^^^^^^^^");
-  check_bad(BLOCK("reduce v: 0..8 = i", "{ init { A[v] = 0.0:f32 } A[v] = 1.0:f32 }"),
-            "verify: f:5: `v` is a reduce iterator; init runs before the reduction\n        A[v] = 0.0:f32\n          ^");
+  check_bad("func f(A: f32[8], B: f32[8]) { for i in 0..8 { block b(reduce v: 0..8 = i) { init { B[0] = 0.0:f32 } A[0] "
+            "= A[v] } } }",
+            "verify: f:5: init stores to `B`, which the body of the block does not\n        B[0] = 0.0:f32\n        "
+            "^^^^^^^^^^^^^^");
+  check_bad(
+      BLOCK("reduce v: 0..8 = i", "{ init { A[v] = 0.0:f32 } A[v] = 1.0:f32 }"),
+      "verify: f:5: `v` is a reduce iterator; init runs before the reduction\n        A[v] = 0.0:f32\n          ^");
 }
 END_TEST
 
-START_TEST(names_of_blocks_are_unique) {
+START_TEST(names_of_blocks_are_unique)
+{
   check_bad("func f(A: f32[8]) { block b() { A[0] = 1.0:f32 } \n block b() { A[1] = 1.0:f32 } }",
             "verify: f:5: there are two blocks of the name `b`\n  block b() {\n  ^^^^^^^^^^^");
 }
@@ -198,9 +225,9 @@ END_TEST
 
 #define LOOP(inside) "func f(A: f32[8], B: f32[8], n: index) { for i in 0..8 { " inside " } }"
 
-START_TEST(subscripts_that_leave_for_sure_are_refused) {
-  check_bad(LOOP("A[8] = 1.0:f32"),
-            "verify: f:3: a subscript of `A` is 8, outside 0..7\n    A[8] = 1.0:f32\n      ^");
+START_TEST(subscripts_that_leave_for_sure_are_refused)
+{
+  check_bad(LOOP("A[8] = 1.0:f32"), "verify: f:3: a subscript of `A` is 8, outside 0..7\n    A[8] = 1.0:f32\n      ^");
   check_bad(LOOP("A[i] = B[i + 1]"),
             "verify: f:3: a subscript of `B` is 1..8, outside 0..7\n    A[i] = B[i + 1]\n             ^^^^^");
   check_bad(LOOP("A[i - 1] = 0.0:f32"),
@@ -211,7 +238,8 @@ START_TEST(subscripts_that_leave_for_sure_are_refused) {
 }
 END_TEST
 
-START_TEST(subscripts_that_may_stay_are_not) {
+START_TEST(subscripts_that_may_stay_are_not)
+{
   check_good(LOOP("A[7 - i] = B[i // 2 + 4]"));
   check_good(LOOP("A[n] = B[n - 100]"));
   check_good(LOOP("A[i] = B[i * i]"));
@@ -224,7 +252,8 @@ START_TEST(subscripts_that_may_stay_are_not) {
 }
 END_TEST
 
-START_TEST(select_evaluates_both_sides) {
+START_TEST(select_evaluates_both_sides)
+{
   check_bad(LOOP("A[i] = select(i < 7, B[i + 1], 0.0:f32)"),
             "verify: f:3: a subscript of `B` is 1..8, outside 0..7\n    A[i] = select(i < 7, B[i + 1], 0.0:f32)\n"
             "                           ^^^^^");
@@ -233,14 +262,17 @@ END_TEST
 
 /* ---- levels ---- */
 
-START_TEST(vectors_belong_to_the_loop_level) {
+START_TEST(vectors_belong_to_the_loop_level)
+{
   check_good("loop func f(A: f32[4, 4]) { A[ramp(0, 1, 16)] = broadcast(1.0:f32, 16) }");
-  check_bad("func f(A: f32[4]) { A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4) }",
-            "verify: f:2: vectors belong to the loop level\n  A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4)\n    ^^^^^^^^^^^^^");
+  check_bad(
+      "func f(A: f32[4]) { A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4) }",
+      "verify: f:2: vectors belong to the loop level\n  A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4)\n    ^^^^^^^^^^^^^");
 }
 END_TEST
 
-START_TEST(the_loop_level_has_plain_loops_and_flat_buffers) {
+START_TEST(the_loop_level_has_plain_loops_and_flat_buffers)
+{
   check_good("loop func f(A: f32[4, 4]) { for i in 0..16 parallel { A[i] = 1.0:f32 } }");
   check_bad("loop func f(A: f32[4]) { block b() { A[0] = 1.0:f32 } }",
             "verify: f:2: there are no blocks on the loop level\n  block b() {\n  ^^^^^^^^^^^");
@@ -254,11 +286,13 @@ START_TEST(the_loop_level_has_plain_loops_and_flat_buffers) {
 }
 END_TEST
 
-START_TEST(lanes_of_an_access_agree) {
+START_TEST(lanes_of_an_access_agree)
+{
   make_params();
   const tn_expr *ramp = tni_ramp(r, n, tni_index(r, 1), 4), *c = tni_bool(r, false), *x = tni_const_float(r, TN_F32, 1);
-  check_made(TNI_LEVEL_LOOP, tni_store(r, A, 1, &ramp, x, NULL),
-             "verify: f:2: the value must be f32x4, this is f32\n  A[ramp(n, 1, 4)] = 1.0:f32\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(
+      TNI_LEVEL_LOOP, tni_store(r, A, 1, &ramp, x, NULL),
+      "verify: f:2: the value must be f32x4, this is f32\n  A[ramp(n, 1, 4)] = 1.0:f32\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^");
   check_made(TNI_LEVEL_LOOP, tni_store(r, A, 1, &ramp, tni_broadcast(r, x, 4), c),
              "verify: f:2: the condition of an access must be bool, with as many lanes as the subscripts\n"
              "  A[ramp(n, 1, 4) if false] = broadcast(1.0:f32, 4)\n"
@@ -268,11 +302,11 @@ END_TEST
 
 /* ---- limits ---- */
 
-START_TEST(nesting_made_by_a_host_is_bounded_too) {
+START_TEST(nesting_made_by_a_host_is_bounded_too)
+{
   make_params();
   const tn_stmt *s = store(n, 1);
-  for (int i = 0; i < 100000; i++)
-    s = tni_for(r, tni_var(r, "i", TN_INDEX), n, TNI_SERIAL, s);
+  for (int i = 0; i < 100000; i++) s = tni_for(r, tni_var(r, "i", TN_INDEX), n, TNI_SERIAL, s);
   tni_param params[2] = {{.buffer = A}, {.scalar = n}};
   tn_func f = {.name = "f", .param_count = 2, .params = params, .body = s, .program = program};
   ck_assert_int_eq(tni_verify(&f, NULL), TN_E_LIMIT);

@@ -1,4 +1,5 @@
-/* kit.h -- what the tests of code generation share: a context, loop-level functions from nodes or text, compiled, loaded.
+/* kit.h -- what the tests of code generation share: a context, loop-level functions from nodes or text, compiled,
+ * loaded.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,10 +24,10 @@ typedef struct kit {
 } kit;
 
 /* A macro, so that the call comes before the error is looked at. */
-#define kit_ok(call, error)                                             \
-  do {                                                                  \
-    tn_status kit_status = (call);                                      \
-    ck_assert_msg(kit_status == TN_OK, "%s", tn_error_text(error));     \
+#define kit_ok(call, error)                                                                                            \
+  do {                                                                                                                 \
+    tn_status kit_status = (call);                                                                                     \
+    ck_assert_msg(kit_status == TN_OK, "%s", tn_error_text(error));                                                    \
   } while (0)
 
 static inline int32_t kit_parallel_for(const tn_env *env, int32_t (*body)(const tn_env *, void *, int64_t, int64_t),
@@ -124,8 +125,12 @@ static inline const tn_func *kit_func(kit *k, const char *name, uint32_t count, 
   tni_param *params = TNI_NEW_ARRAY(&k->r->arena, tni_param, count + 1);
   tn_func *func = TNI_NEW(&k->r->arena, tn_func);
   for (uint32_t i = 0; i < count; i++) params[i].buffer = buffers[i];
-  *func = (tn_func){.name = tni_arena_text(&k->r->arena, name), .level = TNI_LEVEL_LOOP, .param_count = count,
-                    .params = params, .body = body, .program = k->program};
+  *func = (tn_func){.name = tni_arena_text(&k->r->arena, name),
+                    .level = TNI_LEVEL_LOOP,
+                    .param_count = count,
+                    .params = params,
+                    .body = body,
+                    .program = k->program};
   return func;
 }
 

@@ -25,7 +25,8 @@ static int32_t run_packed(kit *k, const tni_library *library, const char *name) 
   return a;
 }
 
-START_TEST(libraries_may_define_the_same_names) {
+START_TEST(libraries_may_define_the_same_names)
+{
   kit k;
   tni_library *one, *two;
   tn_error *error = NULL;
@@ -45,7 +46,8 @@ START_TEST(libraries_may_define_the_same_names) {
 }
 END_TEST
 
-START_TEST(loading_and_unloading_many_times_leaves_nothing) {
+START_TEST(loading_and_unloading_many_times_leaves_nothing)
+{
   kit k;
   tn_error *error = NULL;
   size_t size;
@@ -62,7 +64,8 @@ START_TEST(loading_and_unloading_many_times_leaves_nothing) {
 }
 END_TEST
 
-START_TEST(one_name_twice_in_a_library_is_refused) {
+START_TEST(one_name_twice_in_a_library_is_refused)
+{
   kit k;
   tni_library *library;
   tn_error *error = NULL;
@@ -80,15 +83,16 @@ START_TEST(one_name_twice_in_a_library_is_refused) {
 }
 END_TEST
 
-/* Every prefix, and every byte of the headers turned over: an error or a success, never a crash. Reads symbols only: what
- * LLVM makes of hostile code is not our promise. */
+/* Every prefix, and every byte of the headers turned over: an error or a success, never a crash. Reads symbols only:
+ * what LLVM makes of hostile code is not our promise. */
 static bool count_symbol(void *self, const char *name, bool defined) {
   (void)defined;
   *(size_t *)self += strlen(name);
   return true;
 }
 
-START_TEST(damaged_objects_are_refused) {
+START_TEST(damaged_objects_are_refused)
+{
   kit k;
   size_t size, total = 0;
   tni_library *library;
@@ -115,12 +119,13 @@ END_TEST
 
 /* ---- libffi ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t add_all(void *self, int8_t a, uint8_t b, int16_t c, uint16_t d, int32_t e, uint32_t f, int64_t g, uint64_t h,
-                        float i, double j) {
+static uint64_t add_all(void *self, int8_t a, uint8_t b, int16_t c, uint16_t d, int32_t e, uint32_t f, int64_t g,
+                        uint64_t h, float i, double j) {
   return (uint64_t)(a + b + c + d + e) + f + (uint64_t)g + h + (uint64_t)i + (uint64_t)j + *(uint64_t *)self;
 }
 
-START_TEST(calls_spread_values_over_a_signature) {
+START_TEST(calls_spread_values_over_a_signature)
+{
   const tn_type params[] = {TN_I8, TN_U8, TN_I16, TN_U16, TN_I32, TN_U32, TN_I64, TN_U64, TN_F32, TN_F64};
   tn_value args[10], result;
   tn_error *error = NULL;
@@ -135,10 +140,12 @@ START_TEST(calls_spread_values_over_a_signature) {
   kit_ok(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 10, &result, &error), error);
   ck_assert_int_eq(result.as.i, 1000055);
   args[1] = tn_value_int(256);
-  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 10, &result, &error), TN_E_INVALID);
+  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 10, &result, &error),
+                   TN_E_INVALID);
   ck_assert_ptr_nonnull(strstr(tn_error_text(error), "argument 1"));
   tn_error_destroy(error);
-  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 9, &result, NULL), TN_E_INVALID);
+  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 9, &result, NULL),
+                   TN_E_INVALID);
   tni_caller_destroy(caller);
   kit_close(&k);
 }
@@ -158,7 +165,8 @@ static tn_value call_plain(kit *k, tn_type type, void (*function)(void), tn_stat
   return result;
 }
 
-START_TEST(results_of_all_widths) {
+START_TEST(results_of_all_widths)
+{
   kit k;
   kit_open(&k, "host");
   ck_assert_int_eq(call_plain(&k, TN_I8, (void (*)(void))give_i8, TN_OK).as.i, -5);

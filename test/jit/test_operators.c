@@ -1,5 +1,5 @@
-/* test_operators.c -- every operator on every type, compiled code against tni_eval_op and tni_eval_cast, bit for bit, on all
- * pairs of a list of edge values; scalars and vectors.
+/* test_operators.c -- every operator on every type, compiled code against tni_eval_op and tni_eval_cast, bit for bit,
+ * on all pairs of a list of edge values; scalars and vectors.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,8 +9,8 @@
 
 enum { LANES = 8, MAX_VALUES = 40, MAX_ELEMENTS = MAX_VALUES * MAX_VALUES + LANES, MAX_FUNCS = 64 };
 
-static const tn_type all_types[] = {TN_BOOL, TN_I8, TN_I16, TN_I32, TN_I64, TN_U8, TN_U16, TN_U32, TN_U64,
-                                    TN_F16, TN_BF16, TN_F32, TN_F64, TN_INDEX};
+static const tn_type all_types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32,  TN_I64, TN_U8,  TN_U16,
+                                    TN_U32,  TN_U64, TN_F16, TN_BF16, TN_F32, TN_F64, TN_INDEX};
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
@@ -18,12 +18,41 @@ static bool is_float(tn_type type) { return tni_type_is_float(type); }
 
 /* Edge values of a type. */
 static size_t list_values(tn_type type, tni_scalar *out) {
-  static const double floats[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 3, 7.25, -7.75, 1e-3, 65504, 65520, -70000,
-                                  127.5, 128, -128.5, 255.9, 256, 2147483647, 2147483648.0, -2147483649.0, 9.3e18, -9.3e18,
-                                  1.9e19, 1e-8, 6e-8, 1e-40, 3.4e38, 1e300, INFINITY, -INFINITY, NAN, 0.1, 1.0009765625};
-  static const int64_t ints[] = {0, 1, -1, 2, -2, 3, 5, 7, -7, 8, 16, 31, 32, 63, 64, 100, 127, 128, -128, -129, 255, 32767,
-                                 -32768, 65535, 2147483647, -2147483648ll, 4294967295ll, 9007199254740993ll,
-                                 INT64_MAX, INT64_MIN};
+  static const double floats[] = {
+      0.0,          -0.0,          1,      -1,          0.5,    -0.5,  1.5,  2.5,    -2.5,   3,     7.25,
+      -7.75,        1e-3,          65504,  65520,       -70000, 127.5, 128,  -128.5, 255.9,  256,   2147483647,
+      2147483648.0, -2147483649.0, 9.3e18, -9.3e18,     1.9e19, 1e-8,  6e-8, 1e-40,  3.4e38, 1e300, INFINITY,
+      -INFINITY,    NAN,           0.1,    1.0009765625};
+  static const int64_t ints[] = {0,
+                                 1,
+                                 -1,
+                                 2,
+                                 -2,
+                                 3,
+                                 5,
+                                 7,
+                                 -7,
+                                 8,
+                                 16,
+                                 31,
+                                 32,
+                                 63,
+                                 64,
+                                 100,
+                                 127,
+                                 128,
+                                 -128,
+                                 -129,
+                                 255,
+                                 32767,
+                                 -32768,
+                                 65535,
+                                 2147483647,
+                                 -2147483648ll,
+                                 4294967295ll,
+                                 9007199254740993ll,
+                                 INT64_MAX,
+                                 INT64_MIN};
   size_t count = 0;
   if (is_float(type)) {
     for (size_t i = 0; i < TNI_COUNT(floats); i++) out[count++].f = tni_round_to(type, floats[i]);
@@ -54,11 +83,12 @@ static const tn_expr *read_at(kit *k, const tn_buffer *buffer, const tn_expr *in
 typedef const tn_expr *(*make_fn)(kit *k, int what, tn_type type, const tn_expr *const *in);
 
 /* for i in 0..count / lanes { out[i * lanes ...] = make(in0[...], in1[...], in2[...]) } */
-static const tn_func *make_kernel(kit *k, const char *name, const tn_type *types, int inputs, tn_type result, int64_t count,
-                                  uint32_t lanes, make_fn make, int what) {
+static const tn_func *make_kernel(kit *k, const char *name, const tn_type *types, int inputs, tn_type result,
+                                  int64_t count, uint32_t lanes, make_fn make, int what) {
   const tn_buffer *buffers[4] = {kit_buffer(k, "out", result, count)};
   const tn_expr *in[3], *var = tni_var(k->r, "i", TN_INDEX);
-  const tn_expr *base = tni_mul(k->r, var, tni_index(k->r, lanes)), *index = tni_ramp(k->r, base, tni_index(k->r, 1), lanes);
+  const tn_expr *base = tni_mul(k->r, var, tni_index(k->r, lanes)),
+                *index = tni_ramp(k->r, base, tni_index(k->r, 1), lanes);
   for (int i = 0; i < inputs; i++) {
     buffers[i + 1] = kit_buffer(k, "in", types[i], count);
     in[i] = read_at(k, buffers[i + 1], index);
@@ -112,7 +142,8 @@ static bool has_code(enum tn_op op, tn_type type) {
 
 static int64_t mismatches;
 
-static void compare_op(enum tn_op op, tn_type type, int64_t count, tni_scalar (*values)[3], const void *out, uint32_t lanes) {
+static void compare_op(enum tn_op op, tn_type type, int64_t count, tni_scalar (*values)[3], const void *out,
+                       uint32_t lanes) {
   bool comparison = tni_ops[op].typing == TNI_TYPING_COMPARE;
   tn_type result = comparison ? TN_BOOL : type;
   for (int64_t i = 0; i < count; i++) {
@@ -121,11 +152,12 @@ static void compare_op(enum tn_op op, tn_type type, int64_t count, tni_scalar (*
     char text[16];
     if (mismatches++ > 20) return;
     if (is_float(type)) {
-      fprintf(stderr, "%s %s x%u (%a, %a, %a): want %a %lld, got %a %lld\n", tni_ops[op].name, tn_type_text(type, text), lanes,
-              values[i][0].f, values[i][1].f, values[i][2].f, want.f, (long long)want.i, got.f, (long long)got.i);
+      fprintf(stderr, "%s %s x%u (%a, %a, %a): want %a %lld, got %a %lld\n", tni_ops[op].name, tn_type_text(type, text),
+              lanes, values[i][0].f, values[i][1].f, values[i][2].f, want.f, (long long)want.i, got.f,
+              (long long)got.i);
     } else {
-      fprintf(stderr, "%s %s x%u (%lld, %lld): want %lld, got %lld\n", tni_ops[op].name, tn_type_text(type, text), lanes,
-              (long long)values[i][0].i, (long long)values[i][1].i, (long long)want.i, (long long)got.i);
+      fprintf(stderr, "%s %s x%u (%lld, %lld): want %lld, got %lld\n", tni_ops[op].name, tn_type_text(type, text),
+              lanes, (long long)values[i][0].i, (long long)values[i][1].i, (long long)want.i, (long long)got.i);
     }
   }
 }
@@ -194,8 +226,8 @@ static void check_casts_from(kit *k, tn_type from) {
       tni_scalar want = tni_eval_cast(to, from, list[i]), got = tni_read_element(to, out, (int64_t)i);
       char a[16], b[16];
       if (same(to, want, got) || mismatches++ > 20) continue;
-      fprintf(stderr, "cast %s -> %s of %a / %lld: want %a %lld, got %a %lld\n", tn_type_text(from, a), tn_type_text(to, b),
-              list[i].f, (long long)list[i].i, want.f, (long long)want.i, got.f, (long long)got.i);
+      fprintf(stderr, "cast %s -> %s of %a / %lld: want %a %lld, got %a %lld\n", tn_type_text(from, a),
+              tn_type_text(to, b), list[i].f, (long long)list[i].i, want.f, (long long)want.i, got.f, (long long)got.i);
     }
   }
   tni_library_unload(k->library);
@@ -231,7 +263,8 @@ static void check_constants(kit *k, tn_type type, enum tn_op op) {
   for (size_t i = 0; i < n; i++) tni_write_element(type, in, (int64_t)i, list[i]);
   for (size_t c = 0; c < TNI_COUNT(constants); c++) {
     snprintf(names[c], sizeof names[c], "k_%zu", c);
-    funcs[c] = make_kernel(k, names[c], &type, 1, type, (int64_t)n, c % 2 ? LANES : 1, make_by_constant, (int)op * 100 + (int)c);
+    funcs[c] = make_kernel(k, names[c], &type, 1, type, (int64_t)n, c % 2 ? LANES : 1, make_by_constant,
+                           (int)op * 100 + (int)c);
   }
   kit_load(k, TNI_COUNT(constants), funcs);
   for (size_t c = 0; c < TNI_COUNT(constants); c++) {
@@ -267,7 +300,8 @@ static const tn_expr *make_bounded(kit *k, int what, tn_type type, const tn_expr
   return tni_op2(k->r, what / 5 ? TN_OP_max : TN_OP_min, what % 2 ? c : in[0], what % 2 ? in[0] : c);
 }
 
-START_TEST(bounded_by_constants) {
+START_TEST(bounded_by_constants)
+{
   static _Alignas(64) float in[64], out[64];
   tni_scalar list[MAX_VALUES + LANES];
   const tn_func *funcs[10];
@@ -289,27 +323,34 @@ START_TEST(bounded_by_constants) {
     for (size_t i = 0; i < n; i++) {
       tni_scalar operands[2] = {list[i], {.f = bounds[c % 5]}};
       tni_scalar want = tni_eval_op(c / 5 ? TN_OP_max : TN_OP_min, TN_F32, operands);
-      ck_assert_msg(same(TN_F32, want, (tni_scalar){.f = out[i]}), "%a with %a: want %a, got %a", list[i].f, bounds[c % 5],
-                    want.f, out[i]);
+      ck_assert_msg(same(TN_F32, want, (tni_scalar){.f = out[i]}), "%a with %a: want %a, got %a", list[i].f,
+                    bounds[c % 5], want.f, out[i]);
     }
   }
   kit_close(&k);
 }
 END_TEST
 
-START_TEST(operators_on_host) { check_operators("host"); }
+START_TEST(operators_on_host)
+{ check_operators("host"); }
 END_TEST
-START_TEST(operators_on_v3) { check_operators("x86-64-v3"); }
+START_TEST(operators_on_v3)
+{ check_operators("x86-64-v3"); }
 END_TEST
-START_TEST(operators_on_v2) { check_operators("x86-64-v2"); }
+START_TEST(operators_on_v2)
+{ check_operators("x86-64-v2"); }
 END_TEST
-START_TEST(casts_on_host) { check_casts("host"); }
+START_TEST(casts_on_host)
+{ check_casts("host"); }
 END_TEST
-START_TEST(casts_on_v3) { check_casts("x86-64-v3"); }
+START_TEST(casts_on_v3)
+{ check_casts("x86-64-v3"); }
 END_TEST
-START_TEST(casts_on_v2) { check_casts("x86-64-v2"); }
+START_TEST(casts_on_v2)
+{ check_casts("x86-64-v2"); }
 END_TEST
-START_TEST(constants_on_host) { check_by_constants("host"); }
+START_TEST(constants_on_host)
+{ check_by_constants("host"); }
 END_TEST
 
 int main(void) {

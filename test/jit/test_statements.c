@@ -1,5 +1,5 @@
-/* test_statements.c -- loops, predicated and vector accesses, buffers, parallel loops and externals, compiled from loop-level
- * text and run.
+/* test_statements.c -- loops, predicated and vector accesses, buffers, parallel loops and externals, compiled from
+ * loop-level text and run.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,12 +28,14 @@ static void *guarded(size_t bytes) {
   return base + room - bytes;
 }
 
-START_TEST(loop_runs_over_its_extent) {
+START_TEST(loop_runs_over_its_extent)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, "loop func f(A: i32[100], n: index) {\n"
                 "  for i in 0..n {\n    A[i] = cast(i32, i * 3)\n  }\n}\n");
-  int32_t (*f)(const tn_env *, int32_t *, int64_t) = (int32_t(*)(const tn_env *, int32_t *, int64_t))(uintptr_t)kit_find(&k, "f");
+  int32_t (*f)(const tn_env *, int32_t *, int64_t) =
+      (int32_t(*)(const tn_env *, int32_t *, int64_t))(uintptr_t)kit_find(&k, "f");
   int32_t a[100];
   memset(a, -1, sizeof a);
   ck_assert_int_eq(f(&k.env, a, 0), 0);
@@ -46,7 +48,8 @@ START_TEST(loop_runs_over_its_extent) {
 }
 END_TEST
 
-START_TEST(scalars_arrive_by_their_c_types) {
+START_TEST(scalars_arrive_by_their_c_types)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, "loop func f(A: f64[8], b: bool, c: i8, d: u16, e: f16, g: f32, h: f64, i: index) {\n"
@@ -63,7 +66,8 @@ START_TEST(scalars_arrive_by_their_c_types) {
 }
 END_TEST
 
-START_TEST(false_conditions_access_nothing) {
+START_TEST(false_conditions_access_nothing)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, "loop func scalar(A: f32[10], B: f32[20]) {\n"
@@ -92,14 +96,15 @@ START_TEST(false_conditions_access_nothing) {
 }
 END_TEST
 
-START_TEST(subscripts_of_all_forms) {
+START_TEST(subscripts_of_all_forms)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, "loop func f(A: i32[64], B: i32[64], I: i64[8]) {\n"
-                "  B[ramp(0, 1, 8)] = A[ramp(56, -1, 8)]\n"                     /* stride -1 */
-                "  B[ramp(8, 1, 8)] = A[ramp(1, 5, 8)]\n"                       /* stride 5 */
-                "  B[ramp(16, 1, 8)] = A[cast(indexx8, I[ramp(0, 1, 8)])]\n"                   /* gather */
-                "  B[ramp(24, 2, 8)] = A[broadcast(9, 8)]\n"                    /* one element; strided store */
+                "  B[ramp(0, 1, 8)] = A[ramp(56, -1, 8)]\n"                  /* stride -1 */
+                "  B[ramp(8, 1, 8)] = A[ramp(1, 5, 8)]\n"                    /* stride 5 */
+                "  B[ramp(16, 1, 8)] = A[cast(indexx8, I[ramp(0, 1, 8)])]\n" /* gather */
+                "  B[ramp(24, 2, 8)] = A[broadcast(9, 8)]\n"                 /* one element; strided store */
                 "  B[cast(indexx8, I[ramp(0, 1, 8)]) + broadcast(40, 8)] = A[ramp(2, 1, 8)]\n" /* scatter */
                 "  B[60] = A[cast(index, I[3])]\n}\n");
   int32_t a[64], b[64];
@@ -121,7 +126,8 @@ START_TEST(subscripts_of_all_forms) {
 }
 END_TEST
 
-START_TEST(bool_is_a_byte_in_memory) {
+START_TEST(bool_is_a_byte_in_memory)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, "loop func f(A: bool[16], B: bool[16], C: f32[16]) {\n"
@@ -140,13 +146,15 @@ START_TEST(bool_is_a_byte_in_memory) {
 }
 END_TEST
 
-START_TEST(a_store_is_seen_by_later_loads) {
+START_TEST(a_store_is_seen_by_later_loads)
+{
   kit k;
   kit_open(&k, "host");
-  load_text(&k, "loop func f(A: i32[4]) {\n"
-                "  A[0] = A[0] + 1:i32\n  A[1] = A[0] + 1:i32\n  A[0] = A[0] + 1:i32\n"
-                "  for i in 0..3 {\n    A[2] = A[2] + A[0]\n  }\n"
-                "  if A[0] == 2:i32 {\n    A[0] = 10:i32\n    A[3] = A[0]\n  } else {\n    A[3] = A[0] + 100:i32\n  }\n}\n");
+  load_text(
+      &k, "loop func f(A: i32[4]) {\n"
+          "  A[0] = A[0] + 1:i32\n  A[1] = A[0] + 1:i32\n  A[0] = A[0] + 1:i32\n"
+          "  for i in 0..3 {\n    A[2] = A[2] + A[0]\n  }\n"
+          "  if A[0] == 2:i32 {\n    A[0] = 10:i32\n    A[3] = A[0]\n  } else {\n    A[3] = A[0] + 100:i32\n  }\n}\n");
   int32_t a[4] = {0};
   ck_assert_int_eq(kit_run(&k, "f", (void *[]){a}), 0);
   const int32_t want[] = {10, 2, 6, 10};
@@ -163,11 +171,13 @@ static const char buffers[] = "loop func f(A: f32[64], n: index) {\n"
                               "  for j in 0..64 {\n    T[j] = S[j] + L[j]\n  }\n"
                               "  for k in 0..64 {\n    A[k] = T[k]\n  }\n}\n";
 
-START_TEST(buffers_inside_a_function) {
+START_TEST(buffers_inside_a_function)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, buffers);
-  int32_t (*f)(const tn_env *, float *, int64_t) = (int32_t(*)(const tn_env *, float *, int64_t))(uintptr_t)kit_find(&k, "f");
+  int32_t (*f)(const tn_env *, float *, int64_t) =
+      (int32_t(*)(const tn_env *, float *, int64_t))(uintptr_t)kit_find(&k, "f");
   float a[64];
   for (int i = 0; i < 64; i++) a[i] = (float)i;
   ck_assert_int_eq(f(&k.env, a, 32), 0);
@@ -177,11 +187,13 @@ START_TEST(buffers_inside_a_function) {
 }
 END_TEST
 
-START_TEST(no_scratch_memory_is_a_status_and_nothing_stays_held) {
+START_TEST(no_scratch_memory_is_a_status_and_nothing_stays_held)
+{
   kit k;
   kit_open(&k, "host");
   load_text(&k, buffers);
-  int32_t (*f)(const tn_env *, float *, int64_t) = (int32_t(*)(const tn_env *, float *, int64_t))(uintptr_t)kit_find(&k, "f");
+  int32_t (*f)(const tn_env *, float *, int64_t) =
+      (int32_t(*)(const tn_env *, float *, int64_t))(uintptr_t)kit_find(&k, "f");
   float a[64] = {0};
   for (int left = 0; left < 2; left++) {
     k.scratch_left = left;
@@ -206,7 +218,8 @@ static const char parallel[] = "extern check(index): i32\n"
 
 static int32_t check_index(void *self, int64_t i) { return i == *(int64_t *)self ? 77 : 0; }
 
-START_TEST(parallel_loops_cover_the_range_and_pass_failures_on) {
+START_TEST(parallel_loops_cover_the_range_and_pass_failures_on)
+{
   kit k;
   tn_error *error = NULL;
   int64_t bad = -1, a[1000] = {0};
@@ -232,14 +245,16 @@ static double mix(void *self, float a, int8_t b, uint8_t c, int64_t d, double e,
   return a + b + c + (double)d + e;
 }
 
-START_TEST(externals_take_and_give_values) {
+START_TEST(externals_take_and_give_values)
+{
   kit k;
   tn_error *error = NULL;
   const tn_type params[] = {TN_F32, TN_I8, TN_BOOL, TN_INDEX, TN_F64, TN_POINTER};
   kit_open(&k, "host");
-  load_text(&k, "extern mix(f32, i8, bool, index, f64, ptr): f64\n"
-                "loop func f(A: i32[1], B: f64[3]) {\n"
-                "  for i in 0..3 {\n    B[i] = @mix(0.5:f32, -3:i8, i == 1, i * 100, 0.25:f64, &A) * 2.0:f64\n  }\n}\n");
+  load_text(&k,
+            "extern mix(f32, i8, bool, index, f64, ptr): f64\n"
+            "loop func f(A: i32[1], B: f64[3]) {\n"
+            "  for i in 0..3 {\n    B[i] = @mix(0.5:f32, -3:i8, i == 1, i * 100, 0.25:f64, &A) * 2.0:f64\n  }\n}\n");
   kit_ok(tn_program_extern(k.program, "mix", TN_F64, 6, params, (void (*)(void))mix, NULL, &error), error);
   int32_t a = 0;
   double b[3];
@@ -265,10 +280,12 @@ static void refuses(const char *target, const char *text, tn_status status, cons
   kit_close(&k);
 }
 
-START_TEST(what_has_no_code_is_refused) {
+START_TEST(what_has_no_code_is_refused)
+{
   refuses("host", "loop func f(A: f32[2]) {\n  A[0] = mod(A[0], A[1])\n}\n", TN_E_UNSUPPORTED, "mod");
   refuses("x86-64-v2", "loop func f(A: f32[3]) {\n  A[0] = fma(A[0], A[1], A[2])\n}\n", TN_E_UNSUPPORTED, "x86-64-v2");
-  refuses("host", "loop func f(A: f32[1], n: index) {\n  alloc L: f32[n] in local\n  L[0] = A[0]\n}\n", TN_E_UNSUPPORTED, "`L`");
+  refuses("host", "loop func f(A: f32[1], n: index) {\n  alloc L: f32[n] in local\n  L[0] = A[0]\n}\n",
+          TN_E_UNSUPPORTED, "`L`");
   refuses("host", "loop func f(A: f32[1]) {\n  alloc L: f32[10000000] in local\n  L[0] = A[0]\n}\n", TN_E_LIMIT, "`L`");
   refuses("host", "loop func memcpy(A: f32[1]) {\n  A[0] = 0.0:f32\n}\n", TN_E_INVALID, "name");
 }

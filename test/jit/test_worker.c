@@ -60,7 +60,8 @@ static void *call_repeatedly(void *self) {
   return NULL;
 }
 
-START_TEST(two_threads_compile_load_and_run_at_once) {
+START_TEST(two_threads_compile_load_and_run_at_once)
+{
   kit k;
   const tn_func *funcs[FUNCS];
   kit_open(&k, "host");
@@ -74,7 +75,8 @@ START_TEST(two_threads_compile_load_and_run_at_once) {
 }
 END_TEST
 
-START_TEST(equal_input_gives_equal_bytes_on_any_worker) {
+START_TEST(equal_input_gives_equal_bytes_on_any_worker)
+{
   kit k;
   const tn_func *funcs[FUNCS];
   tni_job first[FUNCS], again[FUNCS];
@@ -95,7 +97,8 @@ START_TEST(equal_input_gives_equal_bytes_on_any_worker) {
 }
 END_TEST
 
-START_TEST(a_fatal_error_of_llvm_fails_its_job_only) {
+START_TEST(a_fatal_error_of_llvm_fails_its_job_only)
+{
   kit k;
   const tn_func *funcs[FUNCS];
   tni_job jobs[FUNCS];
@@ -122,7 +125,8 @@ START_TEST(a_fatal_error_of_llvm_fails_its_job_only) {
 }
 END_TEST
 
-START_TEST(the_first_failed_job_speaks) {
+START_TEST(the_first_failed_job_speaks)
+{
   kit k;
   tn_error *error = NULL;
   const tn_func *funcs[FUNCS];
@@ -154,7 +158,8 @@ static int32_t on_progress(void *self, int32_t done, int32_t total) {
   return s->stop_at && done >= s->stop_at;
 }
 
-START_TEST(progress_is_told_to_the_end) {
+START_TEST(progress_is_told_to_the_end)
+{
   kit k;
   const tn_func *funcs[FUNCS];
   tni_job jobs[FUNCS];
@@ -170,7 +175,8 @@ START_TEST(progress_is_told_to_the_end) {
 }
 END_TEST
 
-START_TEST(the_host_can_end_a_compilation) {
+START_TEST(the_host_can_end_a_compilation)
+{
   kit k;
   const tn_func *funcs[FUNCS];
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.compile_workers = 1}};

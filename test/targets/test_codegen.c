@@ -1,5 +1,5 @@
-/* test_codegen.c -- what code generation emits, for every target: closed objects, registers instead of memory, the same bytes
- * each time. What the code computes is tested in test/jit.
+/* test_codegen.c -- what code generation emits, for every target: closed objects, registers instead of memory, the same
+ * bytes each time. What the code computes is tested in test/jit.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -75,8 +75,12 @@ static const tn_func *make_func(const char *name, tn_type from, tn_type to, int 
   value = op < 0 ? tni_cast(r, TN_TYPE_WITH_LANES(to, lanes), in[0]) : tni_op(r, (enum tn_op)op, (size_t)inputs, in);
   const tn_expr *index = tni_ramp(r, tni_index(r, 0), tni_index(r, 1), lanes);
   const tn_stmt *store = tni_store(r, params[0].buffer, 1, &index, value, NULL);
-  *func = (tn_func){.name = tni_arena_text(&r->arena, name), .level = TNI_LEVEL_LOOP, .param_count = 2, .params = params,
-                    .body = store, .program = program};
+  *func = (tn_func){.name = tni_arena_text(&r->arena, name),
+                    .level = TNI_LEVEL_LOOP,
+                    .param_count = 2,
+                    .params = params,
+                    .body = store,
+                    .program = program};
   return func;
 }
 
@@ -116,7 +120,8 @@ static bool list_import(void *self, const char *name, bool defined) {
   return true;
 }
 
-START_TEST(no_operator_imports_anything) {
+START_TEST(no_operator_imports_anything)
+{
   const tn_target *target = target_named(targets[_i]);
   const tn_func *funcs[400];
   tni_codegen *codegen;
@@ -139,7 +144,8 @@ START_TEST(no_operator_imports_anything) {
 END_TEST
 
 /* A symbol that is not on the list is found and named: memcpy is, the rest is not. */
-START_TEST(an_import_is_refused_by_name) {
+START_TEST(an_import_is_refused_by_name)
+{
   parse("loop func getenv(A: f32[1]) {\n  A[0] = 0.0:f32\n}\n");
   size_t size;
   char *object = emit("host", TNI_EMIT_OBJECT, &size);
@@ -175,8 +181,9 @@ static char *tile_text(void) {
   for (int i = 0; i < 24; i++) at += sprintf(at, "  T[ramp(%d, 1, 16)] = broadcast(0.0:f32, 16)\n", i * 16);
   at += sprintf(at, "  for k in 0..512 {\n");
   for (int i = 0; i < 24; i++) {
-    at += sprintf(at, "    T[ramp(%d, 1, 16)] = fma(broadcast(A[k + %d], 16), B[ramp(k * 64 + %d, 1, 16)], T[ramp(%d, 1, 16)])\n",
-                  i * 16, i / 4 * 512, i % 4 * 16, i * 16);
+    at += sprintf(
+        at, "    T[ramp(%d, 1, 16)] = fma(broadcast(A[k + %d], 16), B[ramp(k * 64 + %d, 1, 16)], T[ramp(%d, 1, 16)])\n",
+        i * 16, i / 4 * 512, i % 4 * 16, i * 16);
   }
   at += sprintf(at, "  }\n");
   for (int i = 0; i < 24; i++) at += sprintf(at, "  C[ramp(%d, 1, 16)] = T[ramp(%d, 1, 16)]\n", i * 16, i * 16);
@@ -184,7 +191,8 @@ static char *tile_text(void) {
   return text;
 }
 
-START_TEST(register_buffers_end_in_registers) {
+START_TEST(register_buffers_end_in_registers)
+{
   char *text = tile_text();
   size_t size;
   parse(text);
@@ -197,11 +205,13 @@ START_TEST(register_buffers_end_in_registers) {
 }
 END_TEST
 
-START_TEST(equal_input_gives_equal_bytes) {
+START_TEST(equal_input_gives_equal_bytes)
+{
   char *text = tile_text();
   size_t a, b;
   parse(text);
-  char *first = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &a), *again = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &b);
+  char *first = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &a),
+       *again = emit(targets[_i == 1 ? 2 : _i], TNI_EMIT_OBJECT, &b);
   ck_assert_uint_eq(a, b);
   ck_assert_mem_eq(first, again, a);
   tn_text_destroy(first);
@@ -210,7 +220,8 @@ START_TEST(equal_input_gives_equal_bytes) {
 }
 END_TEST
 
-START_TEST(a_kernel_says_what_it_is) {
+START_TEST(a_kernel_says_what_it_is)
+{
   size_t size;
   parse("loop func f(A: f32[4], n: index, x: bool) {\n  A[0 if x] = cast(f32, n)\n}\n"
         "loop func g(A: f32[4]) {\n  for i in 0..4 {\n    A[i] = 0.0:f32\n  }\n}\n");

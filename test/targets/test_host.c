@@ -25,7 +25,8 @@ static bool cpuinfo_has(const char *flag) {
   return found;
 }
 
-START_TEST(every_row_is_found_and_described) {
+START_TEST(every_row_is_found_and_described)
+{
   static const char *const names[] = {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
   for (size_t i = 0; i < TNI_COUNT(names); i++) {
     const tn_target *target, *again;
@@ -39,7 +40,8 @@ START_TEST(every_row_is_found_and_described) {
 }
 END_TEST
 
-START_TEST(an_unknown_name_gets_the_list) {
+START_TEST(an_unknown_name_gets_the_list)
+{
   const tn_target *target;
   tn_error *error = NULL;
   ck_assert_int_eq(tn_target_get(ctx, "pdp-11", &target, &error), TN_E_NOT_FOUND);
@@ -62,10 +64,17 @@ static bool has_feature(const tn_target *target, char sign, const char *name) {
 }
 
 /* A feature that we switch on is one that the kernel saw; with avx512f and its family on, the vectors are 512 bits. */
-START_TEST(the_host_has_what_the_kernel_saw) {
-  static const char *const flags[][2] = {{"avx2", "avx2"},         {"fma", "fma"},           {"f16c", "f16c"},
-                                         {"avx512f", "avx512f"},   {"avx512vl", "avx512vl"}, {"avx512bf16", "avx512_bf16"},
-                                         {"avx512vnni", "avx512_vnni"}, {"gfni", "gfni"}, {"popcnt", "popcnt"}};
+START_TEST(the_host_has_what_the_kernel_saw)
+{
+  static const char *const flags[][2] = {{"avx2", "avx2"},
+                                         {"fma", "fma"},
+                                         {"f16c", "f16c"},
+                                         {"avx512f", "avx512f"},
+                                         {"avx512vl", "avx512vl"},
+                                         {"avx512bf16", "avx512_bf16"},
+                                         {"avx512vnni", "avx512_vnni"},
+                                         {"gfni", "gfni"},
+                                         {"popcnt", "popcnt"}};
   const tn_target *host;
   ck_assert_int_eq(tn_target_get(ctx, "host", &host, NULL), TN_OK);
   ck_assert(host->runs_here);
@@ -74,7 +83,9 @@ START_TEST(the_host_has_what_the_kernel_saw) {
     ck_assert_msg(is_on != has_feature(host, '-', flags[i][0]), "%s is neither or both", flags[i][0]);
     if (is_on) ck_assert_msg(cpuinfo_has(flags[i][1]), "%s is on, and the kernel does not see it", flags[i][0]);
   }
-  ck_assert_int_eq(host->vector_bits, has_feature(host, '+', "avx512vl") ? 512 : has_feature(host, '+', "avx2") ? 256 : 128);
+  ck_assert_int_eq(host->vector_bits, has_feature(host, '+', "avx512vl") ? 512
+                                      : has_feature(host, '+', "avx2")   ? 256
+                                                                         : 128);
   ck_assert_int_eq(host->has_fma, has_feature(host, '+', "fma"));
 }
 END_TEST
