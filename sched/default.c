@@ -217,6 +217,23 @@ static void look_at_load(void *self, const tn_expr *x) {
     *(stride == 1 ? &q->unit : stride == 0 ? &q->zero : &q->other) += 1;
 }
 
+/* Is there a load that moves with the vector and not with the row? */
+typedef struct reuse_search {
+  const planner *p;
+  const tn_expr *vector_var, *row_var;
+  const tn_buffer *skip;
+  bool reused;
+} reuse_search;
+
+static void look_at_reuse(void *self, const tn_expr *x) {
+  reuse_search *q = self;
+  int64_t along_vector, along_row;
+  if (x->op != TN_OP_load || x->as.buffer == q->skip)
+    return;
+  bool moves = !stride_of(q->p, x->as.buffer, x->arg, q->vector_var, &along_vector) || along_vector != 0;
+  q->reused |= moves && stride_of(q->p, x->as.buffer, x->arg, q->row_var, &along_row) && along_row == 0;
+}
+
 static stride_search strides(const planner *p, const tn_stmt *block, const tn_expr *iter) {
   const tn_stmt *store = tni_block_store(block);
   stride_search q = {.p = p, .var = iter, .skip = is_reduction(block) ? store->as.store.buffer : NULL};
@@ -251,7 +268,8 @@ static int32_t iter_of_dim(const tn_stmt *block, int32_t d) {
   return -1;
 }
 
-/* The dimension along which loads are contiguous or constant; larger is better. */
+/* The dimension for vectors: some loads move along it, others are broadcast; contiguous ones are better than strided ones, long
+ * extents than short ones. */
 static int32_t choose_vector_dim(const planner *p, const tn_stmt *block, int32_t rank) {
   int32_t best = -1;
   int64_t best_score = 0;
@@ -261,7 +279,7 @@ static int32_t choose_vector_dim(const planner *p, const tn_stmt *block, int32_t
       continue;
     stride_search q = strides(p, block, block->as.block.iters[i].var);
     int64_t extent = extent_of(block, i), full = extent > 64 ? 64 : extent;
-    int64_t score = q.unit == 0 ? 0 : full * (q.other ? 1 : 4) + (d == rank - 1);
+    int64_t moving = q.unit + q.other, score = moving == 0 || q.loads == moving ? 0 : full * (q.other ? 1 : 4) + (d == rank - 1);
     if (score > best_score) {
       best_score = score;
       best = d;
@@ -270,19 +288,24 @@ static int32_t choose_vector_dim(const planner *p, const tn_stmt *block, int32_t
   return best;
 }
 
-/* The dimension whose steps reuse what the vector loads bring: a vector load does not move with it. */
+/* The dimension whose steps reuse what the vector loads bring: those that do not move with it while others do. */
 static int32_t choose_row_dim(const planner *p, const tn_stmt *block, int32_t rank, int32_t vector_dim) {
   int32_t best = -1;
-  int64_t best_extent = 1;
+  int64_t best_score = 0;
+  const tn_expr *vector_var = block->as.block.iters[iter_of_dim(block, vector_dim)].var;
   for (int32_t d = 0; d < rank; d++) {
     int32_t i = iter_of_dim(block, d);
-    if (d == vector_dim || i < 0)
+    if (d == vector_dim || i < 0 || extent_of(block, i) < 2)
       continue;
-    stride_search q = strides(p, block, block->as.block.iters[i].var);
-    int64_t extent = extent_of(block, i);
-    if (q.zero > 0 && q.zero < q.loads && extent > best_extent) {
+    const tn_expr *var = block->as.block.iters[i].var;
+    stride_search q = strides(p, block, var);
+    reuse_search reuse = {.p = p, .vector_var = vector_var, .row_var = var, .skip = tni_block_store(block)->as.store.buffer};
+    tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_reuse, &reuse);
+    int64_t extent = extent_of(block, i) > 24 ? 24 : extent_of(block, i);
+    int64_t score = q.zero > 0 && q.zero < q.loads ? extent * (reuse.reused ? 4 : 1) : 0;
+    if (score > best_score) {
       best = d;
-      best_extent = extent;
+      best_score = score;
     }
   }
   return best;
@@ -471,31 +494,52 @@ static void tile_reduction(planner *p, const char *name, const tile *t, size_t o
   write_out_tile(p, &l);
 }
 
-static bool schedule_reduction(planner *p, const tn_stmt *block) {
-  tile t;
-  tiled_loops loops;
+/* No dimension for vectors: every element is summed up in a register. */
+static void reduce_in_register(planner *p, const char *name, size_t outer_count) {
+  tn_block_ref block = block_named(p, name), init;
+  tn_loop loops[MAX_LOOPS];
+  size_t count = block ? loops_of(p, block, loops) : 0;
   tn_error *e = NULL;
-  const char *name = block->as.block.name;
-  if (!tni_block_store(block) || !choose_tile(p, block, &t))
-    return false;
-  int64_t work = work_of(block);
+  if (outer_count < count)
+    tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), e);
+}
+
+/* The block that writes the reduction's result out: its epilogue, or a copy. 0: there can be none. */
+static tn_block_ref writer_of(planner *p, const tn_stmt *block) {
   const tn_stmt *epilogue = epilogue_of(p, block);
-  tn_block_ref ref = block_named(p, name), out = 0;
-  if (epilogue)
-    out = block_named(p, epilogue->as.block.name);
-  else if (!ref || !tried(p, tn_cache_write(p->s, ref, "register", &out, &e), e))
-    return false;
-  if (!out || !tile_epilogue(p, out, &t, &loops))
-    return false;
-  tn_loop tile_loop = loops.outer[loops.outer_count - 1];
-  e = NULL;
-  ref = block_named(p, name);
-  if (!ref || !tried(p, tn_compute_at(p->s, ref, tile_loop, &e), e))
-    return false;
-  tile_reduction(p, name, &t, loops.outer_count);
-  write_out_tile(p, &loops);
+  tn_error *e = NULL;
+  tn_block_ref ref = block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
+  if (epilogue || !ref)
+    return ref;
+  return tried(p, tn_cache_write(p->s, ref, "register", &out, &e), e) ? out : 0;
+}
+
+static void schedule_reduction(planner *p, const tn_stmt *block) {
+  tile t;
+  tiled_loops loops = {0};
+  const char *name = block->as.block.name;
+  if (!tni_block_store(block))
+    return;
+  int64_t work = work_of(block);
+  bool tiled = choose_tile(p, block, &t);
+  tn_block_ref out = writer_of(p, block);
+  if (!out || (tiled && !tile_epilogue(p, out, &t, &loops)))
+    return;
+  if (!tiled)
+    loops.outer_count = loops_of(p, out, loops.outer);
+  if (loops.outer_count > 0) {
+    tn_error *e = NULL;
+    tn_block_ref ref = block_named(p, name);
+    if (!ref || !tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), e))
+      return;
+  }
+  if (tiled) {
+    tile_reduction(p, name, &t, loops.outer_count);
+    write_out_tile(p, &loops);
+  } else {
+    reduce_in_register(p, name, loops.outer_count);
+  }
   parallel_outer(p, loops.outer_count, loops.outer, work);
-  return true;
 }
 
 /* ---- 3. the others ---- */
