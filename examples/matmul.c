@@ -32,9 +32,9 @@ enum { N = 512, ROUNDS = 31, CHAINS = 12 };
 static float A[N * N], B[N * N], C[N * N];
 
 /* Prints an error and ends: what an application does with an error that it does not expect. */
-static void must(tn_status status, tn_error *error) {
+static void must(tn_status status, tn_error *const *error) {
   if (status == TN_OK) return;
-  fprintf(stderr, "matmul: %s\n", tn_error_text(error));
+  fprintf(stderr, "matmul: %s\n", error ? tn_error_text(*error) : tn_status_name(status));
   exit(1);
 }
 
@@ -51,7 +51,7 @@ static const tn_func *build_matmul(tn_program *program) {
   tn_builder *b;
   const tn_func *func;
   const int64_t shape[] = {N, N};
-  must(tn_builder_create(program, "matmul", &b, &error), error);
+  must(tn_builder_create(program, "matmul", &b, &error), &error);
   const tn_buffer *a_buffer = tn_param(b, "A", TN_F32, 2, shape);
   const tn_buffer *b_buffer = tn_param(b, "B", TN_F32, 2, shape);
   const tn_buffer *c_buffer = tn_param(b, "C", TN_F32, 2, shape);
@@ -59,7 +59,7 @@ static const tn_func *build_matmul(tn_program *program) {
   const tn_expr *ik[] = {i, k}, *kj[] = {k, j}, *ij[] = {i, j};
   tn_reduce(b, c_buffer, ij, 1, &k, TN_REDUCE_SUM,
             tn_mul(b, tn_load(b, a_buffer, ik, NULL), tn_load(b, b_buffer, kj, NULL)));
-  must(tn_builder_finish(b, &func, &error), error);
+  must(tn_builder_finish(b, &func, &error), &error);
   return func;
 }
 
@@ -79,13 +79,13 @@ static void make_tile_code(tn_schedule *s, tn_loop rows, tn_loop columns, int64_
   tn_error *error = NULL;
   const int64_t factors[] = {0, lanes};
   tn_loop split[2];
-  must(tn_split(s, columns, 2, factors, split, &error), error);
-  must(tn_unroll(s, rows, &error), error);
-  must(tn_unroll(s, split[0], &error), error);
-  must(tn_vectorize(s, split[1], &error), error);
+  must(tn_split(s, columns, 2, factors, split, &error), &error);
+  must(tn_unroll(s, rows, &error), &error);
+  must(tn_unroll(s, split[0], &error), &error);
+  must(tn_vectorize(s, split[1], &error), &error);
 }
 
-/* Tiles of C, of `rows` x 2 vectors, are summed up in registers:
+/* Tiles of C, of `rows` by `vectors`, as many as the registers hold, are summed up in them:
  *
  *     for j tiles, for i tiles:  T = 0;  for k: T += A[i tile, k] * B[k, j tile];  C[tile] = T
  */
@@ -93,30 +93,30 @@ static void schedule_matmul(tn_schedule *s) {
   tn_error *error = NULL;
   tn_block_ref sum, copy, zero;
   tn_loop loops[8], i[2], j[2];
-  const int64_t lanes = vector_lanes(), rows = lanes == 16 ? 8 : 4;
-  const int64_t i_factors[] = {0, rows}, j_factors[] = {0, 2 * lanes};
+  const int64_t lanes = vector_lanes(), rows = lanes == 16 ? 6 : 4, vectors = lanes == 16 ? 4 : 2;
+  const int64_t i_factors[] = {0, rows}, j_factors[] = {0, vectors * lanes};
   size_t count = 8;
 
-  must(tn_get_block(s, "C", &sum, &error), error);
-  must(tn_cache_write(s, sum, "register", &copy, &error), error);
+  must(tn_get_block(s, "C", &sum, &error), &error);
+  must(tn_cache_write(s, sum, "register", &copy, &error), &error);
 
-  must(tn_get_loops(s, copy, loops, &count, &error), error);
-  must(tn_split(s, loops[0], 2, i_factors, i, &error), error);
-  must(tn_split(s, loops[1], 2, j_factors, j, &error), error);
+  must(tn_get_loops(s, copy, loops, &count, &error), &error);
+  must(tn_split(s, loops[0], 2, i_factors, i, &error), &error);
+  must(tn_split(s, loops[1], 2, j_factors, j, &error), &error);
   const tn_loop order[] = {j[0], i[0], i[1], j[1]};
-  must(tn_reorder(s, 4, order, &error), error);
-  must(tn_compute_at(s, sum, i[0], &error), error);
+  must(tn_reorder(s, 4, order, &error), &error);
+  must(tn_compute_at(s, sum, i[0], &error), &error);
   make_tile_code(s, i[1], j[1], lanes);
 
   count = 8;
-  must(tn_get_loops(s, sum, loops, &count, &error), error); /* j tile, i tile, rows, columns, k */
+  must(tn_get_loops(s, sum, loops, &count, &error), &error); /* j tile, i tile, rows, columns, k */
   const tn_loop k = loops[4], inner[] = {k, loops[2], loops[3]};
-  must(tn_reorder(s, 3, inner, &error), error);
-  must(tn_decompose_reduction(s, sum, k, &zero, &error), error);
+  must(tn_reorder(s, 3, inner, &error), &error);
+  must(tn_decompose_reduction(s, sum, k, &zero, &error), &error);
   make_tile_code(s, loops[2], loops[3], lanes);
 
   count = 8;
-  must(tn_get_loops(s, zero, loops, &count, &error), error);
+  must(tn_get_loops(s, zero, loops, &count, &error), &error);
   make_tile_code(s, loops[2], loops[3], lanes);
 }
 
@@ -210,13 +210,13 @@ static void run_direct(const compiled *x) { must(x->code(x->env, A, B, C), NULL)
 static void run_packed(const compiled *x) {
   tn_error *error = NULL;
   const tn_value args[] = {tn_value_tensor(&x->a), tn_value_tensor(&x->b), tn_value_tensor(&x->c)};
-  must(tn_function_call(x->function, args, 3, NULL, &error), error);
+  must(tn_function_call(x->function, args, 3, NULL, &error), &error);
 }
 
 static void run_model(const compiled *x) {
   tn_error *error = NULL;
   const DLTensor *const inputs[] = {&x->a, &x->b}, *const outputs[] = {&x->c};
-  must(tn_model_run(x->model, inputs, 2, outputs, 1, &error), error);
+  must(tn_model_run(x->model, inputs, 2, outputs, 1, &error), &error);
 }
 
 static const struct {
@@ -364,25 +364,25 @@ int main(void) {
   }
 
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 1}};
-  must(tn_context_create(&desc, &context, &error), error);
-  must(tn_program_create(context, &program, &error), error);
+  must(tn_context_create(&desc, &context, &error), &error);
+  must(tn_program_create(context, &program, &error), &error);
   func = build_matmul(program);
-  must(tn_schedule_create(program, func, &schedule, &error), error);
+  must(tn_schedule_create(program, func, &schedule, &error), &error);
   schedule_matmul(schedule);
-  must(tn_schedule_commit(schedule, &func, &error), error);
+  must(tn_schedule_commit(schedule, &func, &error), &error);
   tn_schedule_destroy(schedule);
 
   double start = seconds();
-  must(tn_compile(program, NULL, &module, &error), error);
+  must(tn_compile(program, NULL, &module, &error), &error);
   printf("compiled in %.1f ms\n", 1e3 * (seconds() - start));
-  must(tn_module_function(module, "matmul", &x.function, &error), error);
+  must(tn_module_function(module, "matmul", &x.function, &error), &error);
   x.code = (matmul_code *)tn_function_pointer(x.function);
   x.env = tn_function_env(x.function);
 
   bytes onnx = write_onnx();
-  must(tn_onnx_import(context, onnx.data, onnx.size, NULL, &graph, &error), error);
-  must(tn_compile(graph, NULL, &model_module, &error), error);
-  must(tn_module_model(model_module, "main", &x.model, &error), error);
+  must(tn_onnx_import(context, onnx.data, onnx.size, NULL, &graph, &error), &error);
+  must(tn_compile(graph, NULL, &model_module, &error), &error);
+  must(tn_module_model(model_module, "main", &x.model, &error), &error);
 
   bool good = measure(&x);
   tn_module_destroy(model_module);

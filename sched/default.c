@@ -27,7 +27,8 @@ typedef struct planner {
 } planner;
 
 /* A refused step is given up; other failures are kept. True: applied. */
-static bool tried(planner *p, tn_status status, tn_error *error) {
+static bool tried(planner *p, tn_status status, tn_error *const *err) {
+  tn_error *error = *err;
   if (status == TN_E_REFUSED || status == TN_OK || p->status) {
     tn_error_destroy(error);
   } else {
@@ -43,39 +44,39 @@ static bool tried(planner *p, tn_status status, tn_error *error) {
 static bool split(planner *p, tn_loop loop, int64_t factor, tn_loop *out) {
   tn_error *e = NULL;
   int64_t factors[] = {0, factor};
-  return !p->status && tried(p, tn_split(p->s, loop, 2, factors, out, &e), e);
+  return !p->status && tried(p, tn_split(p->s, loop, 2, factors, out, &e), &e);
 }
 
 static bool reorder(planner *p, size_t count, const tn_loop *loops) {
   tn_error *e = NULL;
-  return !p->status && tried(p, tn_reorder(p->s, count, loops, &e), e);
+  return !p->status && tried(p, tn_reorder(p->s, count, loops, &e), &e);
 }
 
 static bool vectorize(planner *p, tn_loop loop) {
   tn_error *e = NULL;
-  return !p->status && tried(p, tn_vectorize(p->s, loop, &e), e);
+  return !p->status && tried(p, tn_vectorize(p->s, loop, &e), &e);
 }
 
 static bool unroll(planner *p, tn_loop loop) {
   tn_error *e = NULL;
-  return !p->status && tried(p, tn_unroll(p->s, loop, &e), e);
+  return !p->status && tried(p, tn_unroll(p->s, loop, &e), &e);
 }
 
 static bool parallelize(planner *p, tn_loop loop) {
   tn_error *e = NULL;
-  return !p->status && tried(p, tn_parallel(p->s, loop, &e), e);
+  return !p->status && tried(p, tn_parallel(p->s, loop, &e), &e);
 }
 
 static bool fuse(planner *p, size_t count, const tn_loop *loops, tn_loop *out) {
   tn_error *e = NULL;
-  return !p->status && tried(p, tn_fuse(p->s, count, loops, out, &e), e);
+  return !p->status && tried(p, tn_fuse(p->s, count, loops, out, &e), &e);
 }
 
 /* The loops above a block, and how many. */
 static size_t loops_of(planner *p, tn_block_ref block, tn_loop *loops) {
   tn_error *e = NULL;
   size_t count = MAX_LOOPS;
-  if (p->status || !tried(p, tn_get_loops(p->s, block, loops, &count, &e), e))
+  if (p->status || !tried(p, tn_get_loops(p->s, block, loops, &count, &e), &e))
     return 0;
   return count;
 }
@@ -83,7 +84,7 @@ static size_t loops_of(planner *p, tn_block_ref block, tn_loop *loops) {
 static tn_block_ref block_named(planner *p, const char *name) {
   tn_error *e = NULL;
   tn_block_ref block = 0;
-  return !p->status && tried(p, tn_get_block(p->s, name, &block, &e), e) ? block : 0;
+  return !p->status && tried(p, tn_get_block(p->s, name, &block, &e), &e) ? block : 0;
 }
 
 /* ---- facts about blocks ---- */
@@ -177,7 +178,7 @@ static void inline_blocks(planner *p) {
     tn_error *e = NULL;
     tn_block_ref ref = block_named(p, block->as.block.name);
     if (ref)
-      tried(p, tn_compute_inline(p->s, ref, &e), e);
+      tried(p, tn_compute_inline(p->s, ref, &e), &e);
   }
 }
 
@@ -313,16 +314,18 @@ static int32_t choose_row_dim(const planner *p, const tn_stmt *block, int32_t ra
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* The largest number of rows up to `most` that wastes least at the end. */
+/* Rows of a tile, at most `most`: many, since they share what is loaded, and few left over at the end of the extent. */
 static int64_t choose_rows(int64_t extent, int64_t most) {
   if (extent <= most)
     return extent;
-  int64_t best = most, best_waste = divide_up(extent, most) * most - extent;
-  for (int64_t r = most - 1; r >= (most + 1) / 2; r--) {
-    int64_t waste = divide_up(extent, r) * r - extent;
-    if (waste < best_waste) {
+  int64_t best = most;
+  double best_score = 0;
+  for (int64_t r = most; r >= (most + 1) / 2; r--) {
+    double used = (double)extent / (double)(divide_up(extent, r) * r);
+    double score = used * (double)(r + most);
+    if (score > best_score) {
       best = r;
-      best_waste = waste;
+      best_score = score;
     }
   }
   return best;
@@ -481,7 +484,7 @@ static void tile_reduction(planner *p, const char *name, const tile *t, size_t o
   tn_error *e = NULL;
   if (!block || !order_reduction(p, block, t, outer_count, &l))
     return;
-  if (tried(p, tn_decompose_reduction(p->s, block, l.outer[0], &init, &e), e)) {
+  if (tried(p, tn_decompose_reduction(p->s, block, l.outer[0], &init, &e), &e)) {
     size_t count = loops_of(p, init, loops);
     size_t own = l.row ? 3 : 2;
     if (count >= own) {
@@ -501,7 +504,7 @@ static void reduce_in_register(planner *p, const char *name, size_t outer_count)
   size_t count = block ? loops_of(p, block, loops) : 0;
   tn_error *e = NULL;
   if (outer_count < count)
-    tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), e);
+    tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), &e);
 }
 
 /* The block that writes the reduction's result out: its epilogue, or a copy. 0: there can be none. */
@@ -511,7 +514,7 @@ static tn_block_ref writer_of(planner *p, const tn_stmt *block) {
   tn_block_ref ref = block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
   if (epilogue || !ref)
     return ref;
-  return tried(p, tn_cache_write(p->s, ref, "register", &out, &e), e) ? out : 0;
+  return tried(p, tn_cache_write(p->s, ref, "register", &out, &e), &e) ? out : 0;
 }
 
 static void schedule_reduction(planner *p, const tn_stmt *block) {
@@ -530,7 +533,7 @@ static void schedule_reduction(planner *p, const tn_stmt *block) {
   if (loops.outer_count > 0) {
     tn_error *e = NULL;
     tn_block_ref ref = block_named(p, name);
-    if (!ref || !tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), e))
+    if (!ref || !tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), &e))
       return;
   }
   if (tiled) {
