@@ -149,6 +149,33 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
   return !a->failed;
 }
 
+/* The dimension that a vectorized loop steps through, in the access that is stored; the last one when there is none. */
+static int32_t vector_dim(analysis *a, const tn_buffer *b) {
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *x = &a->accesses.items[i];
+    for (int l = 0; x->buffer == b && x->write && l < x->depth; l++)
+      for (int32_t d = 0; d < b->rank && x->loops[l]->as.loop.kind == TNI_VECTORIZED; d++)
+        if (tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var))
+          return d;
+  }
+  return b->rank - 1;
+}
+
+/* The order of dimensions in memory: a small buffer has the vectorized one innermost, so that vectors are contiguous. */
+static void choose_order(analysis *a, const tn_buffer *b, tni_placement *out, const tn_expr **shape) {
+  const tn_expr *old[TN_MAX_RANK];
+  int32_t inner = out->roomy ? vector_dim(a, b) : b->rank - 1, next = 0;
+  for (int32_t d = 0; d < b->rank; d++) {
+    old[d] = shape[d];
+    if (d != inner)
+      out->order[next++] = d;
+  }
+  if (b->rank)
+    out->order[next] = inner;
+  for (int32_t d = 0; d < b->rank; d++)
+    shape[d] = old[out->order[d]];
+}
+
 static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *shape) {
   int64_t bytes = (int64_t)tn_type_bytes(b->type);
   for (int32_t d = 0; d < b->rank; d++) {
@@ -168,6 +195,8 @@ static bool place(analysis *a, const tn_buffer *b, tni_placement *out) {
   while (!a->accesses.opaque && depth < deepest && may_live_at(a, b, depth + 1, first->loops[depth]->as.loop.var))
     depth++;
   *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : NULL};
+  for (int32_t d = 0; d < b->rank; d++)
+    out->order[d] = d;
   if (a->accesses.opaque) {
     for (int32_t d = 0; d < b->rank; d++) {
       out->mins[d] = tni_index(a->r, 0);
@@ -175,6 +204,8 @@ static bool place(analysis *a, const tn_buffer *b, tni_placement *out) {
     }
   } else if (!shrink(a, b, depth, out, shape)) {
     return false;
+  } else {
+    choose_order(a, b, out, shape);
   }
   out->made = tni_buffer(a->r, b->name, b->type, choose_scope(b, shape), b->rank, shape);
   return out->made != NULL;
@@ -237,7 +268,7 @@ static const tni_placement *find(const tni_storage *storage, const tn_buffer *b)
 
 static void rebase(tni_region *r, const tni_placement *p, const tn_expr *const *index, const tn_expr **out) {
   for (int32_t i = 0; i < p->old->rank; i++)
-    out[i] = tni_sub(r, index[i], p->mins[i]);
+    out[i] = tni_sub(r, index[p->order[i]], p->mins[p->order[i]]);
 }
 
 static const tn_expr *apply_expr(void *self, tni_region *r, const tn_expr *x) {
