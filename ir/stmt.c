@@ -56,6 +56,10 @@ const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const t
   return s->as.block.name ? s : NULL;
 }
 
+static bool is_true(const tn_expr *cond) {
+  return tni_is_int(cond->op == TN_OP_broadcast ? cond->arg[0] : cond, 1);
+}
+
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
                          const tn_expr *value, const tn_expr *where) {
   tn_stmt *s = buffer && value ? make(r, TNI_STORE) : NULL;
@@ -67,7 +71,7 @@ const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, 
     if (!(s->as.store.index[i] = index[i]))
       return NULL;
   s->as.store.value = value;
-  s->as.store.where = where && tni_is_int(where, 1) ? NULL : where;
+  s->as.store.where = where && is_true(where) ? NULL : where;
   return s;
 }
 

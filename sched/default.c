@@ -260,6 +260,14 @@ static int64_t lanes_of(const planner *p, tn_type type) {
   return lanes < 1 ? 1 : lanes;
 }
 
+/* No more lanes than the extent fills to more than a half. */
+static int64_t lanes_for(const planner *p, tn_type type, int64_t extent) {
+  int64_t lanes = lanes_of(p, type);
+  while (lanes > 4 && lanes / 2 >= extent)
+    lanes /= 2;
+  return lanes;
+}
+
 /* The iterator of a reduction that is subscript d of its store. */
 static int32_t iter_of_dim(const tn_stmt *block, int32_t d) {
   const tn_stmt *store = tni_block_store(block);
@@ -339,9 +347,7 @@ static bool choose_tile(const planner *p, const tn_stmt *block, tile *t) {
     return false;
   t->row_dim = choose_row_dim(p, block, rank, t->vector_dim);
   int64_t extent = extent_of(block, iter_of_dim(block, t->vector_dim));
-  t->lanes = lanes_of(p, store->as.store.buffer->type);
-  while (t->lanes > 4 && t->lanes / 2 >= extent)
-    t->lanes /= 2;
+  t->lanes = lanes_for(p, store->as.store.buffer->type, extent);
   int64_t accumulators = p->target->vector_registers >= 32 ? 24 : 12;
   t->vectors = divide_up(extent, t->lanes);
   int64_t most_vectors = t->row_dim < 0 ? accumulators / 2 : p->target->vector_registers >= 32 ? 4 : 2;
@@ -518,7 +524,7 @@ static tn_block_ref writer_of(planner *p, const tn_stmt *block) {
 }
 
 static void schedule_reduction(planner *p, const tn_stmt *block) {
-  tile t;
+  tile t = {0};
   tiled_loops loops = {0};
   const char *name = block->as.block.name;
   if (!tni_block_store(block))
@@ -547,33 +553,71 @@ static void schedule_reduction(planner *p, const tn_stmt *block) {
 
 /* ---- 3. the others ---- */
 
+typedef struct same_search {
+  const tn_stmt *store;
+  bool same;
+} same_search;
+
+static void look_if_same(void *self, const tn_expr *x) {
+  same_search *q = self;
+  const tn_buffer *out = q->store->as.store.buffer;
+  if (x->op != TN_OP_load)
+    return;
+  q->same &= !tni_load_where(x) && x->as.buffer->rank == out->rank;
+  for (int32_t d = 0; q->same && d < out->rank; d++)
+    q->same = x->as.buffer->shape[d] == out->shape[d] && x->arg[d] == q->store->as.store.index[d];
+}
+
+/* Does every load have the store's shape and subscripts, which are the iterators in order? Then all loops are one. */
+static bool is_flat(const planner *p, const tn_stmt *block) {
+  same_search q = {.store = tni_block_store(block), .same = true};
+  for (int32_t d = 0; d < q.store->as.store.count; d++)
+    q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d];
+  tni_expr_visit(p->s->ctx, q.store->as.store.value, look_if_same, &q);
+  return q.same && q.store->as.store.count == block->as.block.count;
+}
+
+/* The innermost iterator that moves at all, if the store is contiguous along it and most loads are, too; -1: none. */
+static int32_t vector_iter(const planner *p, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block);
+  int32_t last = block->as.block.count - 1;
+  while (last >= 0 && extent_of(block, last) == 1)
+    last--;
+  int64_t stride = 0;
+  if (last < 0 || extent_of(block, last) < 4 || is_reduction(block))
+    return -1;
+  const tn_expr *var = block->as.block.iters[last].var;
+  stride_search q = strides(p, block, var);
+  if (!stride_of(p, store->as.store.buffer, store->as.store.index, var, &stride) || stride != 1)
+    return -1;
+  return q.other <= q.unit + 1 ? last : -1;
+}
+
 static void schedule_elementwise(planner *p, const tn_stmt *block) {
   tn_block_ref ref = block_named(p, block->as.block.name);
   tn_loop loops[MAX_LOOPS], parts[2];
-  size_t count = ref ? loops_of(p, ref, loops) : 0;
+  size_t count = ref ? loops_of(p, ref, loops) : 0, outer = count;
   const tn_stmt *store = tni_block_store(block);
-  int32_t last = block->as.block.count - 1;
-  int64_t work = work_of(block);
-  if (!count || !store || last < 0)
+  if (!count || !store)
     return;
-  int64_t extent = extent_of(block, last), lanes = lanes_of(p, store->as.store.buffer->type);
-  while (lanes > 4 && lanes / 2 >= extent)
-    lanes /= 2;
-  stride_search q = strides(p, block, block->as.block.iters[last].var);
-  int64_t out_stride = 0;
-  bool contiguous = stride_of(p, store->as.store.buffer, store->as.store.index, block->as.block.iters[last].var, &out_stride) &&
-                    out_stride == 1 && extent >= 4 && lanes >= 4;
-  if (!is_reduction(block) && contiguous && q.other <= q.unit + 1 && split(p, loops[count - 1], lanes, parts)) {
+  int64_t work = work_of(block);
+  int32_t inner = vector_iter(p, block);
+  int64_t extent = inner < 0 ? 0 : extent_of(block, inner);
+  if (inner >= 0 && count > 1 && is_flat(p, block) && fuse(p, count, loops, &loops[0])) {
+    inner = 0;
+    extent = work;
+    outer = count = 1;
+  }
+  int64_t lanes = lanes_for(p, store->as.store.buffer->type, extent);
+  if (inner >= 0 && lanes >= 4 && split(p, loops[inner], lanes, parts)) {
     vectorize(p, parts[1]);
-    loops[count - 1] = parts[0];
+    loops[inner] = parts[0];
+    outer = (size_t)inner + 1;
   }
-  size_t outer = count;
-  if (is_reduction(block)) {
-    outer = 0;
-    for (int32_t i = 0; i < block->as.block.count && !block->as.block.iters[i].reduce; i++)
-      outer++;
-  }
-  parallel_outer(p, outer < count ? outer : count, loops, work);
+  if (is_reduction(block))
+    for (outer = 0; outer < count && !block->as.block.iters[outer].reduce; outer++)
+      ;
+  parallel_outer(p, outer, loops, work);
 }
 
 static void schedule_blocks(planner *p) {

@@ -24,7 +24,7 @@ bool tni_infer_axis_of(tni_infer *x, int64_t axis, int32_t rank, int32_t *out) {
 bool tni_axis_set(tni_infer *x, const int64_t *axes, int32_t count, int32_t rank, bool set[TN_MAX_RANK]) {
   for (int32_t i = 0; i < TN_MAX_RANK; i++) set[i] = !axes && i < rank;
   for (int32_t i = 0; axes && i < count; i++) {
-    int32_t axis;
+    int32_t axis = 0;
     if (!tni_infer_axis_of(x, axes[i], rank, &axis)) return false;
     if (set[axis]) return tni_refuse(x, "axis %d is given twice", axis);
     set[axis] = true;

@@ -5,17 +5,23 @@
  *     if c { if f == 0 { I[i := e] }  S[i := e, k := f] }
  *
  * A guard that only keeps a store inside its buffer is not needed when the buffer is private and has room for what lies
- * outside (storage.c: roomy): nobody reads those elements. Then the guard goes to the loads of the value, as far as they
- * move with what it cuts, and the store runs unguarded, so that accumulators stay in registers:
+ * outside (storage.c: roomy): nobody reads those elements. Then the store runs unguarded, so that accumulators stay in
+ * registers, and the loads of its value that move with the iterator are kept inside in another way: by a condition when the
+ * iterator runs over the lanes of a vector, else by a clamped subscript, which is cheaper:
  *
  *     if e < n { T[e] = fma(A[e], B[k], T[e]) }  ->  T[e] = fma(A[e if e < n], B[k], T[e])
+ *                                                or  T[e] = fma(A[min(e, n - 1)], B[k], T[e])
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "lower.h"
 
+enum { MAX_VECTOR_LOOPS = 256 };
+
 typedef struct opener {
   const tni_storage *storage;
+  size_t vector_count;
+  const tn_expr *vector_vars[MAX_VECTOR_LOOPS];
 } opener;
 
 static const tn_expr *at_first_step(tni_region *r, const tn_stmt *block) {
@@ -60,39 +66,67 @@ static void split_guard(tni_region *r, const tn_stmt *block, const tn_stmt *stor
   }
 }
 
-typedef struct var_search {
-  tn_context *ctx;
-  const tn_expr *load;
-  bool shared;
-} var_search;
-
-static void see_var(void *self, const tn_expr *x) {
-  var_search *q = self;
-  if (x->op == TN_OP_var)
-    for (int32_t i = 0; i < tni_load_count(q->load) && !q->shared; i++)
-      q->shared = tni_expr_uses(q->ctx, q->load->arg[i], x);
-}
-
-/* The conjuncts over variables that the load's subscripts use. */
-static const tn_expr *relevant(tni_region *r, const tn_expr *load, const tn_expr *cond) {
-  if (cond->op == TN_OP_and)
-    return tni_conj(r, relevant(r, load, cond->arg[0]), relevant(r, load, cond->arg[1]));
-  var_search q = {.ctx = r->arena.ctx, .load = load};
-  tni_expr_visit(q.ctx, cond, see_var, &q);
-  return q.shared ? cond : NULL;
-}
+/* One conjunct that goes to the loads: which iterator it cuts, and how. */
+typedef struct cut {
+  const tn_expr *var;     /* the iterator */
+  const tn_expr *cond;    /* over loop variables; NULL: clamp instead */
+  const tn_expr *clamped; /* the iterator kept inside */
+} cut;
 
 typedef struct guarder {
   const tn_buffer *own;
-  const tn_expr *cond;
+  size_t count;
+  cut cuts[2 * TN_MAX_RANK];
 } guarder;
 
 static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
   const guarder *g = self;
+  const tn_expr *index[TN_MAX_RANK], *where = tni_load_where(x);
   if (x->op != TN_OP_load || x->as.buffer == g->own)
     return x;
-  const tn_expr *where = tni_conj(r, tni_load_where(x), relevant(r, x, g->cond));
-  return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, where);
+  int32_t count = tni_load_count(x);
+  for (int32_t i = 0; i < count; i++)
+    index[i] = x->arg[i];
+  for (size_t c = 0; c < g->count; c++) {
+    const cut *k = &g->cuts[c];
+    tni_subst clamp = {1, &k->var, &k->clamped};
+    bool moves = false;
+    for (int32_t i = 0; i < count; i++) {
+      bool uses = tni_expr_uses(r->arena.ctx, index[i], k->var);
+      moves |= uses;
+      if (uses && !k->cond && !(index[i] = tni_expr_subst(r, index[i], &clamp)))
+        return NULL;
+    }
+    if (moves && k->cond)
+      where = tni_conj(r, where, k->cond);
+  }
+  return tni_load(r, x->type, x->as.buffer, (size_t)count, index, where);
+}
+
+/* Does the expression use the variable of a vectorized loop? */
+static bool is_vector(const opener *o, tni_region *r, const tn_expr *x) {
+  for (size_t i = 0; i < o->vector_count; i++)
+    if (tni_expr_uses(r->arena.ctx, x, o->vector_vars[i]))
+      return true;
+  return false;
+}
+
+/* The conjunct as a cut. A spatial iterator has at most two. */
+static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const tn_expr *cond, guarder *g) {
+  if (cond->op == TN_OP_and)
+    return add_cut(o, r, block, cond->arg[0], g) && add_cut(o, r, block, cond->arg[1], g);
+  const tni_iter *it = block->as.block.iters;
+  bool below = cond->op == TN_OP_lt;
+  while ((below ? cond->arg[0] : cond->arg[1]) != it->binding)
+    it++;
+  if (g->count == TNI_COUNT(g->cuts))
+    return false;
+  cut *k = &g->cuts[g->count++];
+  k->var = it->var;
+  k->cond = is_vector(o, r, it->binding) ? cond : NULL;
+  k->clamped = below ? tni_op2(r, TN_OP_min, it->var, tni_sub(r, it->extent, tni_index(r, 1)))
+                     : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
+  return k->clamped != NULL;
 }
 
 static bool is_roomy(const opener *o, const tn_buffer *b) {
@@ -105,7 +139,7 @@ static bool is_roomy(const opener *o, const tn_buffer *b) {
 /* The block's only store when its guard may be moved, else NULL. */
 static const tn_stmt *roomy_store(const opener *o, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
-  if (!block->as.block.where || store->kind != TNI_STORE || store->as.store.where || !is_roomy(o, store->as.store.buffer))
+  if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE || store->as.store.where || !is_roomy(o, store->as.store.buffer))
     return NULL;
   return !init || (init->kind == TNI_STORE && init->as.store.buffer == store->as.store.buffer) ? store : NULL;
 }
@@ -129,17 +163,26 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   const tn_expr *stay = store ? NULL : s->as.block.where, *go = NULL;
   if (store)
     split_guard(r, s, store, s->as.block.where, &stay, &go);
-  const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, s->as.block.body, &subst)};
+  const tn_stmt *inner = s->as.block.body;
+  guarder g = {.own = store ? store->as.store.buffer : NULL};
+  if (go && (!add_cut(self, r, s, go, &g) || !(inner = tni_stmt_rewrite(r, inner, guard_load, NULL, &g))))
+    return NULL;
+  const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, inner, &subst)};
   parts[0] = s->as.block.init ? tni_if(r, at_first_step(r, s), tni_stmt_subst(r, s->as.block.init, &subst), NULL)
                               : tni_seq(r, 0, NULL);
   const tn_stmt *both = tni_seq(r, 2, parts);
-  guarder g = {store ? store->as.store.buffer : NULL, go};
-  if (go && both)
-    both = tni_stmt_rewrite(r, both, guard_load, NULL, &g);
   return stay ? tni_if(r, stay, both, NULL) : both;
 }
 
+static bool see_vector_loop(void *self, const tn_stmt *s) {
+  opener *o = self;
+  if (s->kind == TNI_FOR && s->as.loop.kind == TNI_VECTORIZED && o->vector_count < MAX_VECTOR_LOOPS)
+    o->vector_vars[o->vector_count++] = s->as.loop.var;
+  return true;
+}
+
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body) {
-  opener o = {storage};
+  opener o = {.storage = storage};
+  tni_stmt_visit(body, see_vector_loop, &o);
   return tni_stmt_rewrite(r, body, NULL, open_block, &o);
 }

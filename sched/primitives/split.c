@@ -69,7 +69,7 @@ tn_status tni_apply_split(tni_step *step) {
   tni_region *r = &step->s->region;
   const tn_stmt *loop = tni_arg_loop(step, 0);
   const tn_expr *extents[TNI_MAX_OUT], *vars[TNI_MAX_OUT];
-  bool exact;
+  bool exact = false;
   if (!loop)
     return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
