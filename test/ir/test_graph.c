@@ -629,8 +629,9 @@ START_TEST(a_value_used_elsewhere_ends_a_function) {
 END_TEST
 
 START_TEST(a_diamond_stays_in_one_function) {
-  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(4)), a = add1("abs", "a", x);
-  tni_g_output(b, add2("mul", "y", add1("sqrt", "s", a), add1("neg", "n", a)));
+  uint32_t a = add1("abs", "a", tni_g_input(b, "x", TN_F32, DIMS(4)));
+  uint32_t root = add1("sqrt", "s", a), minus = add1("neg", "n", a);
+  tni_g_output(b, add2("mul", "y", root, minus));
   ck_assert_ptr_nonnull(strstr(text_of(optimize(finish())), "y: f32[4] = call fused_abs_sqrt_neg_mul(x)"));
 }
 END_TEST
