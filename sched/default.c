@@ -17,6 +17,7 @@ enum {
   CHEAP_OPS = 2,               /* operators that may be computed again for each consumer */
   PARALLEL_WORK = 1 << 17,     /* multiply-adds (or elements) below which threads do not pay */
   MAX_BLOCKS = 256,
+  NEAR_STRIDE = 4, /* elements: a vector of neighbours so far apart still comes from few cache lines */
 };
 
 typedef struct planner {
@@ -203,7 +204,7 @@ typedef struct stride_search {
   const planner *p;
   const tn_expr *var;
   const tn_buffer *skip; /* the accumulator */
-  int unit, zero, other, loads;
+  int unit, zero, near, far, loads; /* how many have stride 1, 0, up to NEAR_STRIDE, more or unknown */
 } stride_search;
 
 static void look_at_load(void *self, const tn_expr *x) {
@@ -213,9 +214,11 @@ static void look_at_load(void *self, const tn_expr *x) {
     return;
   q->loads++;
   if (!stride_of(q->p, x->as.buffer, x->arg, q->var, &stride))
-    q->other++;
+    q->far++;
+  else if (stride == 0)
+    q->zero++;
   else
-    *(stride == 1 ? &q->unit : stride == 0 ? &q->zero : &q->other) += 1;
+    *(stride == 1 ? &q->unit : stride > 0 && stride <= NEAR_STRIDE ? &q->near : &q->far) += 1;
 }
 
 /* Is there a load that moves with the vector and not with the row? */
@@ -249,6 +252,8 @@ static int64_t extent_of(const tn_stmt *block, int32_t i) {
 
 /* ---- 2. reductions as register tiles ---- */
 
+static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 typedef struct tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
@@ -277,9 +282,10 @@ static int32_t iter_of_dim(const tn_stmt *block, int32_t d) {
   return -1;
 }
 
-/* The dimension for vectors: some loads move along it, others are broadcast; contiguous ones are better than strided ones, long
- * extents than short ones. */
+/* The dimension for vectors: some loads move along it, others are broadcast; contiguous ones are better than strided ones, and
+ * extents that fill vectors than those that do not. */
 static int32_t choose_vector_dim(const planner *p, const tn_stmt *block, int32_t rank) {
+  int64_t lanes = lanes_of(p, tni_block_store(block)->as.store.buffer->type);
   int32_t best = -1;
   int64_t best_score = 0;
   for (int32_t d = 0; d < rank; d++) {
@@ -287,8 +293,10 @@ static int32_t choose_vector_dim(const planner *p, const tn_stmt *block, int32_t
     if (i < 0 || extent_of(block, i) < 4)
       continue;
     stride_search q = strides(p, block, block->as.block.iters[i].var);
-    int64_t extent = extent_of(block, i), full = extent > 64 ? 64 : extent;
-    int64_t moving = q.unit + q.other, score = moving == 0 || q.loads == moving ? 0 : full * (q.other ? 1 : 4) + (d == rank - 1);
+    int64_t extent = extent_of(block, i), used = 256 * extent / (divide_up(extent, lanes) * lanes);
+    int64_t score = 0;
+    if (q.loads > q.zero && q.zero > 0)
+      score = used * (q.far ? 1 : q.near ? 2 : 4) + (d == rank - 1);
     if (score > best_score) {
       best_score = score;
       best = d;
@@ -319,8 +327,6 @@ static int32_t choose_row_dim(const planner *p, const tn_stmt *block, int32_t ra
   }
   return best;
 }
-
-static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* Rows of a tile, at most `most`: many, since they share what is loaded, and few left over at the end of the extent. */
 static int64_t choose_rows(int64_t extent, int64_t most) {
@@ -590,7 +596,7 @@ static int32_t vector_iter(const planner *p, const tn_stmt *block) {
   stride_search q = strides(p, block, var);
   if (!stride_of(p, store->as.store.buffer, store->as.store.index, var, &stride) || stride != 1)
     return -1;
-  return q.other <= q.unit + 1 ? last : -1;
+  return q.near + q.far <= q.unit + 1 ? last : -1;
 }
 
 static void schedule_elementwise(planner *p, const tn_stmt *block) {

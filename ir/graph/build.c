@@ -1,7 +1,7 @@
 /* build.c -- making a graph: values and nodes in any amount, shapes inferred as nodes are added.
  *
- * Names that the caller gives are unique; values without one are named when the graph is finished, so that no made-up name
- * can take one that comes later.
+ * Names that the caller gives are unique; values without one are named when the graph is finished, so that no made-up
+ * name can take one that comes later.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -115,7 +115,8 @@ static bool enter_name(tni_gbuilder *b, uint32_t value) {
 static uint32_t add_value(tni_gbuilder *b, const char *name, const tni_gvalue *like) {
   void *p = b->values;
   if (b->status != TN_OK) return TNI_NO_VALUE;
-  if (b->value_count >= TNI_NO_VALUE - 1 || !tni_reserve(b->ctx, &p, &b->value_capacity, b->value_count + 1, sizeof *like))
+  if (b->value_count >= TNI_NO_VALUE - 1 ||
+      !tni_reserve(b->ctx, &p, &b->value_capacity, b->value_count + 1, sizeof *like))
     return out_of_memory(b);
   b->values = p;
   uint32_t v = (uint32_t)b->value_count;
@@ -147,7 +148,8 @@ uint32_t tni_g_input(tni_gbuilder *b, const char *name, tn_type type, int32_t ra
   return push_index(b, &b->inputs, &b->input_count, &b->input_capacity, v) ? v : TNI_NO_VALUE;
 }
 
-uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape, const void *data) {
+uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape,
+                     const void *data) {
   static const char nothing[16] __attribute__((aligned(16)));
   return add_shaped(b, name, type, rank, shape, data ? data : nothing);
 }
@@ -180,8 +182,8 @@ static const tni_attr *copy_attrs(tni_arena *arena, uint32_t count, const tni_at
     copy[i].ints = a->kind == TNI_ATTR_INTS ? tni_arena_copy(arena, a->ints, n * sizeof(int64_t)) : NULL;
     copy[i].floats = a->kind == TNI_ATTR_FLOATS ? tni_arena_copy(arena, a->floats, n * sizeof(double)) : NULL;
     copy[i].string = a->kind == TNI_ATTR_STRING ? tni_arena_text(arena, a->string) : NULL;
-    if (!copy[i].name || (a->kind == TNI_ATTR_INTS && !copy[i].ints) || (a->kind == TNI_ATTR_FLOATS && !copy[i].floats) ||
-        (a->kind == TNI_ATTR_STRING && !copy[i].string))
+    if (!copy[i].name || (a->kind == TNI_ATTR_INTS && !copy[i].ints) ||
+        (a->kind == TNI_ATTR_FLOATS && !copy[i].floats) || (a->kind == TNI_ATTR_STRING && !copy[i].string))
       return NULL;
   }
   return copy;
@@ -201,7 +203,8 @@ static bool check_row(const tni_gbuilder *b, tni_infer *x) {
   for (uint32_t i = 0; i < n->attr_count; i++) {
     char kind = tni_gop_attr_kind(n->op, n->attrs[i].name, strlen(n->attrs[i].name));
     if (!kind) return tni_refuse(x, "there is no attribute `%.64s`", n->attrs[i].name);
-    if (letters[n->attrs[i].kind] != kind) return tni_refuse(x, "attribute `%.64s` is of the wrong kind", n->attrs[i].name);
+    if (letters[n->attrs[i].kind] != kind)
+      return tni_refuse(x, "attribute `%.64s` is of the wrong kind", n->attrs[i].name);
   }
   return true;
 }
@@ -220,7 +223,8 @@ static tn_status compute_eagerly(tni_gbuilder *b, const tni_gnode *node, const t
   for (uint32_t i = 0; i < node->output_count; i++) {
     bool whole = tni_type_is_int(out[i].type) || out[i].type == TN_BOOL;
     size_t bytes;
-    if (!whole || !tni_gvalue_bytes(b->ctx, &out[i], &bytes) || tni_gvalue_numel(&out[i]) > EAGER_ELEMENTS) return TN_OK;
+    if (!whole || !tni_gvalue_bytes(b->ctx, &out[i], &bytes) || tni_gvalue_numel(&out[i]) > EAGER_ELEMENTS)
+      return TN_OK;
     data[i] = tni_arena_alloc(b->arena, bytes);
     if (!data[i]) return TN_E_NOMEM;
   }
@@ -242,9 +246,11 @@ static tn_status infer(tni_gbuilder *b, const tni_gnode *node, const tni_gvalue 
     return tni_fail(b->ctx, err, TN_E_INVALID, phase, node->name, "%s: %s", node->op->name, x.reason);
   for (uint32_t i = 0; i < node->output_count; i++) {
     if (out[i].rank < 0 || out[i].rank > TN_MAX_RANK)
-      return tni_fail(b->ctx, err, TN_E_UNSUPPORTED, phase, node->name, "%s: the result has rank %d", node->op->name, out[i].rank);
+      return tni_fail(b->ctx, err, TN_E_UNSUPPORTED, phase, node->name, "%s: the result has rank %d", node->op->name,
+                      out[i].rank);
     if (!tni_gvalue_bytes(b->ctx, &out[i], &bytes))
-      return tni_fail(b->ctx, err, TN_E_LIMIT, phase, node->name, "%s: the result is over tn_limits.tensor_bytes", node->op->name);
+      return tni_fail(b->ctx, err, TN_E_LIMIT, phase, node->name, "%s: the result is over tn_limits.tensor_bytes",
+                      node->op->name);
   }
   return TN_OK;
 }
@@ -256,7 +262,8 @@ static tn_status append_node(tni_gbuilder *b, const tni_gnode *node, const uint3
   for (uint32_t i = 0; i < node->output_count; i++) known &= b->values[outputs[i]].data != NULL;
   if (known && node->op) return TN_OK;
   if (b->node_count >= b->ctx->limits.nodes)
-    return b->status = tni_fail(b->ctx, &b->error, TN_E_LIMIT, phase, node->name, "more than %u nodes", b->ctx->limits.nodes);
+    return b->status =
+               tni_fail(b->ctx, &b->error, TN_E_LIMIT, phase, node->name, "more than %u nodes", b->ctx->limits.nodes);
   if (!tni_reserve(b->ctx, &p, &b->node_capacity, b->node_count + 1, sizeof *node)) return out_of_memory(b), TN_E_NOMEM;
   b->nodes = p;
   tni_gnode *copy = &b->nodes[b->node_count];
@@ -284,16 +291,21 @@ tn_status tni_gbuilder_check(tni_gbuilder *b, tn_error **err) {
   return b->status == TN_OK ? TN_OK : give_error(b, err);
 }
 
-tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count, const uint32_t *inputs,
-                     uint32_t attr_count, const tni_attr *attrs, uint32_t output_count, const char *const *output_names,
-                     uint32_t *out, tn_error **err) {
+tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count,
+                     const uint32_t *inputs, uint32_t attr_count, const tni_attr *attrs, uint32_t output_count,
+                     const char *const *output_names, uint32_t *out, tn_error **err) {
   if (err) *err = NULL;
   for (uint32_t i = 0; i < output_count; i++) out[i] = TNI_NO_VALUE;
   if (b->status != TN_OK) return give_error(b, err);
-  tni_gnode node = {.op = op, .input_count = input_count, .inputs = inputs, .output_count = output_count,
-                    .attr_count = attr_count, .attrs = attrs};
+  tni_gnode node = {.op = op,
+                    .input_count = input_count,
+                    .inputs = inputs,
+                    .output_count = output_count,
+                    .attr_count = attr_count,
+                    .attrs = attrs};
   tni_gvalue made[MAX_OUTPUTS] = {{0}};
-  node.name = node_name ? tni_arena_text(b->arena, node_name) : tni_arena_format(b->arena, "%s_%zu", op->name, b->node_count);
+  node.name =
+      node_name ? tni_arena_text(b->arena, node_name) : tni_arena_format(b->arena, "%s_%zu", op->name, b->node_count);
   const tni_gvalue **in = tni_alloc_zero(b->ctx, (input_count + 1) * sizeof *in);
   if (!node.name || !in) {
     tni_free(b->ctx, in, (input_count + 1) * sizeof *in);
@@ -301,8 +313,10 @@ tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, 
     return give_error(b, err);
   }
   tn_status status = infer(b, &node, in, made, err);
-  if (status != TN_OK) b->status = status;
-  else if (compute_eagerly(b, &node, in, made) != TN_OK) out_of_memory(b);
+  if (status != TN_OK)
+    b->status = status;
+  else if (compute_eagerly(b, &node, in, made) != TN_OK)
+    out_of_memory(b);
   tni_free(b->ctx, in, (input_count + 1) * sizeof *in);
   if (status != TN_OK) return status;
   for (uint32_t i = 0; b->status == TN_OK && i < output_count; i++)
@@ -341,8 +355,11 @@ static bool name_the_rest(tni_gbuilder *b) {
 static tn_graph *assemble(tni_gbuilder *b) {
   tn_graph *g = TNI_NEW(b->arena, tn_graph);
   if (!g || !name_the_rest(b)) return NULL;
-  *g = (tn_graph){.name = b->name, .program = b->program, .value_count = (uint32_t)b->value_count,
-                  .node_count = (uint32_t)b->node_count, .input_count = (uint32_t)b->input_count,
+  *g = (tn_graph){.name = b->name,
+                  .program = b->program,
+                  .value_count = (uint32_t)b->value_count,
+                  .node_count = (uint32_t)b->node_count,
+                  .input_count = (uint32_t)b->input_count,
                   .output_count = (uint32_t)b->output_count};
   g->values = tni_arena_copy(b->arena, b->values, b->value_count * sizeof *b->values);
   g->nodes = tni_arena_copy(b->arena, b->nodes, b->node_count * sizeof *b->nodes);
@@ -371,8 +388,10 @@ tn_status tni_gbuilder_finish(tni_gbuilder *b, const tn_graph **out, tn_error **
   if (out) *out = NULL;
   if (b->status == TN_OK) g = assemble(b);
   if (b->status == TN_OK && (!g || !add_graph(b->program, g))) out_of_memory(b);
-  if (b->status != TN_OK) status = give_error(b, err);
-  else if (out) *out = g;
+  if (b->status != TN_OK)
+    status = give_error(b, err);
+  else if (out)
+    *out = g;
   tni_gbuilder_destroy(b);
   return status;
 }

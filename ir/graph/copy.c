@@ -7,7 +7,8 @@
 static bool is_in_blob(const tn_program *program, const void *data, size_t bytes) {
   for (size_t i = 0; i < program->blob_count; i++) {
     const char *start = program->blobs[i]->data, *at = data;
-    if (start && at >= start && bytes <= program->blobs[i]->size && at - start <= (ptrdiff_t)(program->blobs[i]->size - bytes))
+    if (start && at >= start && bytes <= program->blobs[i]->size &&
+        at - start <= (ptrdiff_t)(program->blobs[i]->size - bytes))
       return true;
   }
   return false;
@@ -47,7 +48,8 @@ tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error 
   if (c->map[value] == TNI_NO_VALUE) {
     size_t bytes = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
     const void *data = v->data;
-    if (c->from->program != c->to && !is_in_blob(c->to, data, bytes)) data = tni_arena_copy(&c->to->region.arena, data, bytes);
+    if (c->from->program != c->to && !is_in_blob(c->to, data, bytes))
+      data = tni_arena_copy(&c->to->region.arena, data, bytes);
     if (!data) return tni_fail_nomem(err);
     c->map[value] = tni_g_const(c->b, v->name, v->type, v->rank, v->shape, data);
   }

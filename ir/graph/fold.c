@@ -1,10 +1,9 @@
 /* fold.c -- constant folding.
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES
- *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of everything,
- *                                                       an expand to the same shape, a cast to the same type, ...
- *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
- *     nodes whose results nobody uses                   go
+ *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
+ * everything, an expand to the same shape, a cast to the same type, ... y = transpose(x)      ->  y = reshape(x) when
+ * only dimensions of 1 change places nodes whose results nobody uses                   go
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,7 +23,8 @@ static bool is_output(const tn_graph *g, uint32_t value) {
   return false;
 }
 
-/* ---- what changes nothing ------------------------------------------------------------------------------------------ */
+/* ---- what changes nothing ------------------------------------------------------------------------------------------
+ */
 
 static bool all_are(const tni_gnode *n, const char *attr, bool positive) {
   int32_t count;
@@ -42,8 +42,8 @@ static bool is_no_op(const tn_graph *g, const tni_gnode *n) {
     return false;
   if (strcmp(op, "slice") == 0) return all_are(n, "steps", true);
   if (strcmp(op, "pad") == 0) return all_are(n, "pads", false);
-  return strcmp(op, "identity") == 0 || strcmp(op, "reshape") == 0 || strcmp(op, "expand") == 0 || strcmp(op, "tile") == 0 ||
-         strcmp(op, "cast") == 0;
+  return strcmp(op, "identity") == 0 || strcmp(op, "reshape") == 0 || strcmp(op, "expand") == 0 ||
+         strcmp(op, "tile") == 0 || strcmp(op, "cast") == 0;
 }
 
 /* A transpose that keeps the order of all dimensions but those of 1. */
@@ -61,7 +61,8 @@ static bool moves_nothing(const tn_graph *g, const tni_gnode *n) {
   return true;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ---------------------------------------------------------------------------------------------------------
+ */
 
 /* The node's inputs as values of the new graph; constants are added when first used. */
 static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
@@ -81,7 +82,8 @@ static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs
     if (inputs[i] != TNI_NO_VALUE && !tni_g_get(f->copy.b, inputs[i])->data) return false;
   for (uint32_t i = 0; i < n->output_count; i++) {
     size_t bytes;
-    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > FOLD_BYTES) return false;
+    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > FOLD_BYTES)
+      return false;
   }
   return true;
 }
@@ -103,7 +105,8 @@ static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs
   const tni_gvalue **in = tni_alloc(ctx, (n->input_count + 1) * sizeof *in);
   if (!in) return tni_fail_nomem(f->err);
   tn_status status = TN_OK;
-  for (uint32_t i = 0; i < n->input_count; i++) in[i] = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
+  for (uint32_t i = 0; i < n->input_count; i++)
+    in[i] = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
   for (uint32_t i = 0; status == TN_OK && i < n->output_count; i++) {
     out[i] = f->copy.from->values[n->outputs[i]];
     status = new_result(f, &out[i], &data[i]);
@@ -113,8 +116,10 @@ static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs
     tn_error *error = NULL;
     status = tni_gnode_evaluate(ctx, n, in, out, f->evaluator, data, &error);
     *folded = status == TN_OK;
-    if (status == TN_E_NOMEM) status = tni_fail_nomem(f->err);
-    else status = TN_OK;
+    if (status == TN_E_NOMEM)
+      status = tni_fail_nomem(f->err);
+    else
+      status = TN_OK;
     tn_error_destroy(error);
   }
   tni_free(ctx, in, (n->input_count + 1) * sizeof *in);
@@ -136,11 +141,12 @@ static tn_status keep_node(folder *f, const tni_gnode *n, const uint32_t *inputs
   uint32_t out[MAX_OUTPUTS];
   const char *names[MAX_OUTPUTS];
   if (n->op && moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
-  if (n->output_count > MAX_OUTPUTS) return tni_fail(ctx, f->err, TN_E_UNSUPPORTED, "graph", n->name, "too many outputs");
+  if (n->output_count > MAX_OUTPUTS)
+    return tni_fail(ctx, f->err, TN_E_UNSUPPORTED, "graph", n->name, "too many outputs");
   for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
   if (n->op) {
-    tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs, n->output_count,
-                                  names, out, f->err);
+    tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs,
+                                  n->output_count, names, out, f->err);
     if (status != TN_OK) return status;
   } else {
     const tn_func *func = n->call;
@@ -188,8 +194,10 @@ tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator 
   if (status != TN_OK) return status;
   bool *live = tni_alloc(ctx, g->node_count + 1);
   uint32_t *scratch = tni_alloc(ctx, (g->value_count + 1) * sizeof *scratch);
-  if (live && scratch) tni_graph_live_nodes(g, scratch, live);
-  else status = tni_fail_nomem(err);
+  if (live && scratch)
+    tni_graph_live_nodes(g, scratch, live);
+  else
+    status = tni_fail_nomem(err);
   for (uint32_t i = 0; status == TN_OK && i < g->node_count; i++)
     if (live[i]) status = visit_node(&f, &g->nodes[i]);
   if (status == TN_OK) status = tni_gcopy_finish(&f.copy, out, err);

@@ -2,12 +2,12 @@
  *
  *     a = conv(x, w); b = add(a, bias); c = relu(b)   ->   c = fused_conv_add_relu(x, w, bias)
  *
- * Nodes are put into groups in order: a pointwise node joins the latest group among its producers, if its shape is that of
- * the group; every other node starts a group. Since a node only joins the latest, groups run in the order in which they
- * began. A group is then cut so that of each piece only the last value is used outside: one function, one output.
+ * Nodes are put into groups in order: a pointwise node joins the latest group among its producers, if its shape is that
+ * of the group; every other node starts a group. Since a node only joins the latest, groups run in the order in which
+ * they began. A group is then cut so that of each piece only the last value is used outside: one function, one output.
  *
- * Each piece becomes a function: the definitions of its nodes one after the other, values inside as buffers. Pieces whose
- * functions print alike share one. Views stay nodes.
+ * Each piece becomes a function: the definitions of its nodes one after the other, values inside as buffers. Pieces
+ * whose functions print alike share one. Views stay nodes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -48,15 +48,16 @@ typedef struct fuser {
   size_t made_count, made_capacity;
 } fuser;
 
-/* ---- groups ------------------------------------------------------------------------------------------------------------ */
+/* ---- groups
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool same_shape(const tn_graph *g, uint32_t a, uint32_t b) {
   const tni_gvalue *x = &g->values[a], *y = &g->values[b];
   return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof(int64_t) * (size_t)x->rank) == 0;
 }
 
-/* The latest group among the makers of the node's inputs, seen through views. *direct: the node reads values of that group,
- * and none of its values through a view. */
+/* The latest group among the makers of the node's inputs, seen through views. *direct: the node reads values of that
+ * group, and none of its values through a view. */
 static uint32_t latest_group(const fuser *f, const tni_gnode *n, bool *direct) {
   uint32_t latest = NO_GROUP;
   *direct = false;
@@ -122,7 +123,8 @@ static void collect_members(fuser *f) {
     }
 }
 
-/* ---- one function ---------------------------------------------------------------------------------------------------------- */
+/* ---- one function
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* A piece of a group: members[first .. first + count), one output. */
 typedef struct piece {
@@ -192,9 +194,13 @@ static bool define_member(fuser *f, const building *u, uint32_t i) {
 }
 
 /* The piece as a function of `program`. */
-static tn_status build_function(fuser *f, tn_program *program, const char *name, const piece *p, const uint32_t *outside,
-                                uint32_t outside_count, const tn_func **out) {
-  building u = {NULL, p, outside, outside_count, TNI_NEW_ARRAY(&f->arena, const tn_buffer *, outside_count),
+static tn_status build_function(fuser *f, tn_program *program, const char *name, const piece *p,
+                                const uint32_t *outside, uint32_t outside_count, const tn_func **out) {
+  building u = {NULL,
+                p,
+                outside,
+                outside_count,
+                TNI_NEW_ARRAY(&f->arena, const tn_buffer *, outside_count),
                 TNI_NEW_ARRAY(&f->arena, const tn_buffer *, p->count)};
   if (!u.params || !u.made) return tni_fail_nomem(f->err);
   tn_status status = tn_builder_create(program, name, &u.b, f->err);
@@ -206,8 +212,10 @@ static tn_status build_function(fuser *f, tn_program *program, const char *name,
   for (uint32_t i = 0; i < p->count; i++) {
     const tni_gnode *n = &f->g->nodes[p->nodes[i]];
     const tni_gvalue *v = &f->g->values[n->outputs[0]];
-    if (i + 1 == p->count) u.made[i] = tn_param(u.b, "out", v->type, v->rank, v->shape);
-    else u.made[i] = tn_alloc(u.b, n->op->name, v->type, v->rank, v->shape);
+    if (i + 1 == p->count)
+      u.made[i] = tn_param(u.b, "out", v->type, v->rank, v->shape);
+    else
+      u.made[i] = tn_alloc(u.b, n->op->name, v->type, v->rank, v->shape);
   }
   bool defined = true;
   for (uint32_t i = 0; i < p->count && defined; i++) defined = define_member(f, &u, i);
@@ -231,7 +239,8 @@ static void name_piece(const fuser *f, const piece *p, char name[MAX_NAME + 32])
   }
 }
 
-/* ---- functions that print alike --------------------------------------------------------------------------------------------- */
+/* ---- functions that print alike
+ * --------------------------------------------------------------------------------------------- */
 
 /* The text of the piece's function under a name that all pieces share. */
 static tn_status text_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, char **text, size_t *size) {
@@ -278,12 +287,15 @@ static tn_status function_of(fuser *f, const piece *p, const uint32_t *outside, 
   if (status == TN_OK && !tni_reserve(f->ctx, &made, &f->made_capacity, f->made_count + 1, sizeof *f->made))
     status = tni_fail_nomem(f->err);
   f->made = made;
-  if (status == TN_OK) f->made[f->made_count++] = (made_func){text, size, *out};
-  else tn_text_destroy(text);
+  if (status == TN_OK)
+    f->made[f->made_count++] = (made_func){text, size, *out};
+  else
+    tn_text_destroy(text);
   return status;
 }
 
-/* ---- the new graph -------------------------------------------------------------------------------------------------------------- */
+/* ---- the new graph
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static tn_status map_value(fuser *f, uint32_t old, uint32_t *out) {
   *out = f->copy.map[old];
@@ -294,7 +306,8 @@ static tn_status map_value(fuser *f, uint32_t old, uint32_t *out) {
 /* The value of a view, with the views below it: down to the first value that exists, then up again. */
 static tn_status emit_view(fuser *f, uint32_t value) {
   uint32_t depth = 0;
-  for (uint32_t v = value; f->copy.map[v] == TNI_NO_VALUE && !f->g->values[v].data; v = f->g->nodes[f->maker[v]].inputs[0])
+  for (uint32_t v = value; f->copy.map[v] == TNI_NO_VALUE && !f->g->values[v].data;
+       v = f->g->nodes[f->maker[v]].inputs[0])
     f->scratch[depth++] = v;
   while (depth-- > 0) {
     uint32_t v = f->scratch[depth], in;
@@ -302,7 +315,8 @@ static tn_status emit_view(fuser *f, uint32_t value) {
     const char *name = f->g->values[v].name;
     tn_status status = map_value(f, n->inputs[0], &in);
     if (status == TN_OK)
-      status = tni_g_node(f->copy.b, n->op, n->name, 1, &in, n->attr_count, n->attrs, 1, &name, &f->copy.map[v], f->err);
+      status =
+          tni_g_node(f->copy.b, n->op, n->name, 1, &in, n->attr_count, n->attrs, 1, &name, &f->copy.map[v], f->err);
     if (status != TN_OK) return status;
   }
   return TN_OK;
@@ -319,11 +333,14 @@ static tn_status need_value(fuser *f, uint32_t old, uint32_t *out) {
   return map_value(f, old, out);
 }
 
-static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last, const uint32_t *outside, uint32_t count) {
-  uint32_t *inputs = TNI_NEW_ARRAY(&f->arena, uint32_t, count), *outputs = TNI_NEW_ARRAY(&f->arena, uint32_t, last->output_count);
+static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last, const uint32_t *outside,
+                           uint32_t count) {
+  uint32_t *inputs = TNI_NEW_ARRAY(&f->arena, uint32_t, count),
+           *outputs = TNI_NEW_ARRAY(&f->arena, uint32_t, last->output_count);
   if (!inputs || !outputs) return tni_fail_nomem(f->err);
   for (uint32_t i = 0; i < count; i++) {
-    if (outside[i] == TNI_NO_VALUE) return tni_fail(f->ctx, f->err, TN_E_INVALID, "graph", last->name, "a call lacks an input");
+    if (outside[i] == TNI_NO_VALUE)
+      return tni_fail(f->ctx, f->err, TN_E_INVALID, "graph", last->name, "a call lacks an input");
     tn_status status = need_value(f, outside[i], &inputs[i]);
     if (status != TN_OK) return status;
   }
@@ -344,7 +361,8 @@ static tn_status emit_piece(fuser *f, const piece *p) {
     tn_status status = f->copy.to != f->g->program ? tni_program_add(f->copy.to, func, f->err) : TN_OK;
     return status == TN_OK ? emit_call(f, func, last, last->inputs, last->input_count) : status;
   }
-  if (last->output_count != 1) return tni_fail(f->ctx, f->err, TN_E_UNSUPPORTED, "graph", last->name, "more than one output");
+  if (last->output_count != 1)
+    return tni_fail(f->ctx, f->err, TN_E_UNSUPPORTED, "graph", last->name, "more than one output");
   uint32_t *outside = TNI_NEW_ARRAY(&f->arena, uint32_t, input_total(f, p));
   if (!outside) return tni_fail_nomem(f->err);
   uint32_t count = outside_values(f, p, outside);
@@ -395,7 +413,9 @@ static tn_status emit_groups(fuser *f) {
   return TN_OK;
 }
 
-/* ---- the pass ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the pass
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool allocate(fuser *f) {
   const tn_graph *g = f->g;

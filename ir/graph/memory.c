@@ -1,8 +1,9 @@
 /* memory.c -- the plan of a fused graph: a step per call, and where every value lies.
  *
- * A view lies where its source lies. A value that a call makes lies in the first output of the graph that shows it, else in
- * the arena. In the arena, values are placed from the biggest to the smallest, each in the tightest gap between those that
- * are alive at the same time. Other outputs (an input, a constant, a value shown twice) are copied at the end.
+ * A view lies where its source lies. A value that a call makes lies in the first output of the graph that shows it,
+ * else in the arena. In the arena, values are placed from the biggest to the smallest, each in the tightest gap between
+ * those that are alive at the same time. Other outputs (an input, a constant, a value shown twice) are copied at the
+ * end.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,9 +19,9 @@ typedef struct planner {
   tni_arena *arena;
   tni_plan *plan;
   tn_error **err;
-  uint32_t *maker;  /* per value: its node, or NOTHING */
-  uint32_t *root;   /* per value: what it is a view of, or itself */
-  uint32_t *buffer; /* per root: its buffer, or NOTHING */
+  uint32_t *maker;        /* per value: its node, or NOTHING */
+  uint32_t *root;         /* per value: what it is a view of, or itself */
+  uint32_t *buffer;       /* per root: its buffer, or NOTHING */
   uint32_t *first, *last; /* per root: the steps during which it is alive */
   tni_plan_buffer *buffers;
   tni_plan_step *steps;
@@ -58,7 +59,8 @@ static tn_status find_roots(planner *p) {
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *n = &g->nodes[i];
     if (!is_view(n) && !n->call)
-      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the graph is not fused: %s is an operator", n->op->name);
+      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the graph is not fused: %s is an operator",
+                      n->op->name);
     for (uint32_t k = 0; k < n->output_count; k++) p->maker[n->outputs[k]] = i;
     if (is_view(n)) p->root[n->outputs[0]] = p->root[n->inputs[0]];
   }
@@ -70,7 +72,8 @@ static uint32_t add_buffer(planner *p, enum tni_plan_kind kind, uint32_t index, 
   return p->plan->buffer_count++;
 }
 
-/* The buffer of a value; made when first asked for. Values that calls make are in the arena unless an output claimed them. */
+/* The buffer of a value; made when first asked for. Values that calls make are in the arena unless an output claimed
+ * them. */
 static uint32_t buffer_of(planner *p, uint32_t value) {
   uint32_t root = p->root[value];
   const tni_gvalue *v = &p->g->values[root];
@@ -93,7 +96,8 @@ static void place_inputs_and_outputs(planner *p) {
   }
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Kernels are numbered as the functions of the program; a schedule may have replaced one under the same name. */
 static uint32_t kernel_number(const planner *p, const tn_func *func) {
@@ -119,7 +123,8 @@ static tn_status add_steps(planner *p) {
     tni_plan_step *s = &p->steps[p->plan->step_count];
     *s = (tni_plan_step){kernel_number(p, n->call), n->input_count + n->output_count, p->plan->arg_count};
     if (s->kernel == NOTHING)
-      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the program has no function `%s`", n->call->name);
+      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the program has no function `%s`",
+                      n->call->name);
     for (uint32_t k = 0; k < n->input_count; k++) add_arg(p, n->inputs[k]);
     for (uint32_t k = 0; k < n->output_count; k++) add_arg(p, n->outputs[k]);
     p->plan->step_count++;
@@ -139,7 +144,8 @@ static void add_copies(planner *p) {
   }
 }
 
-/* ---- the arena ------------------------------------------------------------------------------------------------------- */
+/* ---- the arena
+ * ------------------------------------------------------------------------------------------------------- */
 
 typedef struct slot {
   uint64_t bytes, offset;
@@ -205,7 +211,8 @@ static tn_status place_arena(planner *p) {
   return TN_OK;
 }
 
-tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants, tn_error **err) {
+tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants,
+                         tn_error **err) {
   planner p = {.g = g, .ctx = arena->ctx, .arena = arena, .plan = out, .err = err};
   *out = (tni_plan){.input_count = g->input_count, .output_count = g->output_count};
   *constants = NULL;

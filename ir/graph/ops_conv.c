@@ -13,11 +13,13 @@
 /* Types, ranks and groups. On success *groups > 0 divides the channels as it must. */
 static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   const tni_gvalue *in = x->in[0], *w = x->in[1], *bias = x->node->input_count > 2 ? x->in[2] : NULL;
-  if (!tni_type_is_float(in->type) || w->type != in->type) return tni_refuse(x, "input and weights need one floating-point type");
+  if (!tni_type_is_float(in->type) || w->type != in->type)
+    return tni_refuse(x, "input and weights need one floating-point type");
   if (in->rank < 3 || w->rank != in->rank)
     return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
   int64_t g = *groups = tni_attr_int(x->node, "group", 1);
-  if (g < 1 || g > in->shape[1] || in->shape[1] % g || w->shape[0] % g) return tni_refuse(x, "%lld groups do not divide the channels", (long long)g);
+  if (g < 1 || g > in->shape[1] || in->shape[1] % g || w->shape[0] % g)
+    return tni_refuse(x, "%lld groups do not divide the channels", (long long)g);
   int64_t reads = transposed ? w->shape[0] : w->shape[1] * g;
   if (reads != in->shape[1])
     return tni_refuse(x, "%lld channels, but weights for %lld", (long long)in->shape[1], (long long)reads);
@@ -61,8 +63,8 @@ static void make_axes(tni_define *d, int64_t channels, const int64_t *taps, conv
 }
 
 /* The input channel of the output channel's group. */
-static const tn_expr *input_channel(tn_builder *b, const tn_expr *oc, const tn_expr *ic, int64_t groups, int64_t per_group_out,
-                                    int64_t per_group_in) {
+static const tn_expr *input_channel(tn_builder *b, const tn_expr *oc, const tn_expr *ic, int64_t groups,
+                                    int64_t per_group_out, int64_t per_group_in) {
   if (groups == 1) return ic;
   const tn_expr *group = per_group_out == 1 ? oc : tn_op2(b, TN_OP_floordiv, oc, tn_index(b, per_group_out));
   return tn_add(b, tn_mul(b, group, tn_index(b, per_group_in)), ic);
@@ -110,8 +112,9 @@ bool tni_define_conv(tni_define *d) {
     tap[2 + i] = a.sum[1 + i];
   }
   tn_type type = tni_sum_type(x->type);
-  tn_reduce(b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
-            tn_mul(b, tn_cast(b, type, tn_load(b, padded, from, NULL)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
+  tn_reduce(
+      b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
+      tn_mul(b, tn_cast(b, type, tn_load(b, padded, from, NULL)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
   if (acc != d->out[0]) define_bias(d, acc);
   return true;
 }
@@ -121,8 +124,8 @@ bool tni_define_conv(tni_define *d) {
 enum { MAX_STEP = 1 << 30 };
 
 /* Geometry of the transposed convolution: out = stride * (in - 1) + output_padding + reach - begin - end. */
-static bool transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
-                              char reason[256]) {
+static bool transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel,
+                              tni_window *w, char reason[256]) {
   static const char *const names[4] = {"strides", "dilations", "pads", "output_padding"};
   const int64_t *list[4];
   int32_t count[4], shape_count;
@@ -179,7 +182,8 @@ bool tni_define_conv_transpose(tni_define *d) {
   tni_window w;
   int32_t dims = x->rank - 2;
   if (!transposed_window(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
-  int64_t groups = tni_attr_int(d->node, "group", 1), out_per_group = weights->shape[1], in_per_group = x->shape[1] / groups;
+  int64_t groups = tni_attr_int(d->node, "group", 1), out_per_group = weights->shape[1],
+          in_per_group = x->shape[1] / groups;
   const tn_buffer *acc = sum_buffer(d);
   conv_axes a;
   make_axes(d, in_per_group, weights->shape + 2, &a);
@@ -198,8 +202,9 @@ bool tni_define_conv_transpose(tni_define *d) {
       hit = tni_both(b, hit, tn_op2(b, TN_OP_eq, tn_op2(b, TN_OP_floormod, at, stride), tn_index(b, 0)));
   }
   tn_type type = tni_sum_type(x->type);
-  tn_reduce(b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
-            tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], from, hit)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
+  tn_reduce(
+      b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
+      tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], from, hit)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
   if (acc != d->out[0]) define_bias(d, acc);
   return true;
 }

@@ -41,11 +41,11 @@ static bool broadcast_inputs(tni_infer *x) {
 static bool one_type(tni_infer *x, uint32_t first, int classes) {
   char a[16], b[16];
   x->out->type = x->in[first]->type;
-  if (!type_is_of(x->out->type, classes))
-    return tni_refuse(x, "an operand of type %s", tn_type_text(x->out->type, a));
+  if (!type_is_of(x->out->type, classes)) return tni_refuse(x, "an operand of type %s", tn_type_text(x->out->type, a));
   for (uint32_t i = first; i < x->node->input_count; i++)
     if (x->in[i] && x->in[i]->type != x->out->type)
-      return tni_refuse(x, "operands of types %s and %s", tn_type_text(x->out->type, a), tn_type_text(x->in[i]->type, b));
+      return tni_refuse(x, "operands of types %s and %s", tn_type_text(x->out->type, a),
+                        tn_type_text(x->in[i]->type, b));
   return true;
 }
 
@@ -90,7 +90,9 @@ bool tni_infer_pow(tni_infer *x) {
 
 static const tn_expr *num(const element *e, double value) { return tni_number(e->b, tn_expr_type(e->x), value); }
 static const tn_expr *op1(const element *e, enum tn_op op, const tn_expr *x) { return tn_op1(e->b, op, x); }
-static const tn_expr *op2(const element *e, enum tn_op op, const tn_expr *x, const tn_expr *y) { return tn_op2(e->b, op, x, y); }
+static const tn_expr *op2(const element *e, enum tn_op op, const tn_expr *x, const tn_expr *y) {
+  return tn_op2(e->b, op, x, y);
+}
 static const tn_expr *pick(const element *e, const tn_expr *c, const tn_expr *x, const tn_expr *y) {
   return tn_op3(e->b, TN_OP_select, c, x, y);
 }
@@ -113,7 +115,7 @@ VALUE(sigmoid) { return op1(e, TN_OP_sigmoid, e->x); }
 VALUE(floor) { return op1(e, TN_OP_floor, e->x); }
 VALUE(ceil) { return op1(e, TN_OP_ceil, e->x); }
 VALUE(round) { return op1(e, TN_OP_round, e->x); }
-VALUE(not) { return op1(e, TN_OP_not, e->x); }
+VALUE(not ) { return op1(e, TN_OP_not, e->x); }
 VALUE(bitwise_not) { return op1(e, TN_OP_not, e->x); }
 VALUE(add) { return tn_add(e->b, e->x, e->y); }
 VALUE(sub) { return tn_sub(e->b, e->x, e->y); }
@@ -180,9 +182,7 @@ static const tn_expr *unless_negative(const element *e, const tn_expr *negative)
 VALUE(leaky_relu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 0.01), e->x)); }
 VALUE(prelu) { return unless_negative(e, tn_mul(e->b, e->y, e->x)); }
 VALUE(elu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 1), exp_minus_1(e, e->x))); }
-VALUE(thresholded_relu) {
-  return pick(e, op2(e, TN_OP_lt, attr(e, "alpha", 1), e->x), e->x, num(e, 0));
-}
+VALUE(thresholded_relu) { return pick(e, op2(e, TN_OP_lt, attr(e, "alpha", 1), e->x), e->x, num(e, 0)); }
 VALUE(celu) {
   const tn_expr *alpha = attr(e, "alpha", 1);
   const tn_expr *low = tn_mul(e->b, alpha, exp_minus_1(e, tn_div(e->b, e->x, alpha)));
@@ -199,9 +199,7 @@ static const tn_expr *unit_ramp(const element *e, const tn_expr *alpha, const tn
 }
 VALUE(hard_sigmoid) { return unit_ramp(e, attr(e, "alpha", 0.2), attr(e, "beta", 0.5)); }
 VALUE(hard_swish) { return tn_mul(e->b, e->x, unit_ramp(e, num(e, 1.0 / 6), num(e, 0.5))); }
-VALUE(swish) {
-  return tn_mul(e->b, e->x, op1(e, TN_OP_sigmoid, tn_mul(e->b, attr(e, "alpha", 1), e->x)));
-}
+VALUE(swish) { return tn_mul(e->b, e->x, op1(e, TN_OP_sigmoid, tn_mul(e->b, attr(e, "alpha", 1), e->x))); }
 
 /* x * (1 + f) / 2 with f = erf(x / sqrt 2), or tanh(sqrt(2 / pi) * (x + 0.044715 x^3)) */
 VALUE(gelu) {
@@ -281,6 +279,6 @@ static bool define_pointwise(tni_define *d, const tn_expr *(*value)(const elemen
   return true;
 }
 
-#define DEFINE(name, least, most, rule, attrs, meaning) \
+#define DEFINE(name, least, most, rule, attrs, meaning)                                                                \
   bool tni_define_##name(tni_define *d) { return define_pointwise(d, value_##name); }
 TNI_POINTWISE_OPS(DEFINE)

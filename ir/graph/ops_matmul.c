@@ -1,6 +1,7 @@
 /* ops_matmul.c -- matrix products.
  *
- *     out[b..., m, n] = sum over k  x[b..., m, k] * y[b..., k, n]         batches broadcast; by fma; f16 and bf16 in f32
+ *     out[b..., m, n] = sum over k  x[b..., m, k] * y[b..., k, n]         batches broadcast; by fma; f16 and bf16 in
+ * f32
  *
  * A vector as x has no m, as y no n. The innermost axis n is contiguous in y and out, so that it can be vectorized; an
  * importer that meets a transposed operand puts a transpose in front, which is folded when it is a constant.
@@ -58,7 +59,8 @@ bool tni_define_matmul(tni_define *d) {
   right[m++] = k;
   if (y->rank > 1) right[m] = axes[out->rank - 1];
   tn_reduce(b, acc, axes, 1, &k, TN_REDUCE_SUM,
-            tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)), tn_cast(b, type, tn_load(b, d->in[1], right, NULL))));
+            tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)),
+                   tn_cast(b, type, tn_load(b, d->in[1], right, NULL))));
   if (direct) return true;
   tni_axes(b, out->rank, out->shape, axes);
   tn_compute(b, d->out[0], axes, tn_cast(b, out->type, tn_load(b, acc, axes, NULL)));

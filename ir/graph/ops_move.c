@@ -120,7 +120,8 @@ static bool one_range(int64_t dim, int64_t start, int64_t end, int64_t step, sli
 /* The range of every dimension. False when lists do not fit (the reason is in x). */
 static bool read_ranges(tni_infer *x, const tni_gnode *node, const tni_gvalue *in, slice_range *r) {
   int32_t starts_count, ends_count, axes_count, steps_count;
-  const int64_t *starts = tni_attr_ints(node, "starts", &starts_count), *ends = tni_attr_ints(node, "ends", &ends_count);
+  const int64_t *starts = tni_attr_ints(node, "starts", &starts_count),
+                *ends = tni_attr_ints(node, "ends", &ends_count);
   const int64_t *axes = tni_attr_ints(node, "axes", &axes_count), *steps = tni_attr_ints(node, "steps", &steps_count);
   bool seen[TN_MAX_RANK] = {false};
   if (!starts || !ends || starts_count != ends_count || (axes && axes_count != starts_count) ||
@@ -132,7 +133,8 @@ static bool read_ranges(tni_infer *x, const tni_gnode *node, const tni_gvalue *i
     if (!tni_infer_axis_of(x, axes ? axes[i] : i, in->rank, &axis)) return false;
     if (seen[axis]) return tni_refuse(x, "axis %d is given twice", axis);
     seen[axis] = true;
-    if (!one_range(in->shape[axis], starts[i], ends[i], steps ? steps[i] : 1, &r[axis])) return tni_refuse(x, "a step is 0");
+    if (!one_range(in->shape[axis], starts[i], ends[i], steps ? steps[i] : 1, &r[axis]))
+      return tni_refuse(x, "a step is 0");
   }
   return true;
 }
@@ -176,7 +178,8 @@ bool tni_infer_pad(tni_infer *x) {
     if (before < -most || before > most || after < -most || after > most) return tni_refuse(x, "a pad is out of range");
     if ((edge || wrap || reflect) && (before > 0 || after > 0) && dim == 0) return tni_refuse(x, "nothing to repeat");
     if (reflect && (before >= dim || after >= dim) && (before > 0 || after > 0))
-      return tni_refuse(x, "a reflection of %lld is as wide as the tensor", (long long)(before > after ? before : after));
+      return tni_refuse(x, "a reflection of %lld is as wide as the tensor",
+                        (long long)(before > after ? before : after));
     x->out->shape[i] = dim + before + after;
     if (x->out->shape[i] < 0) return tni_refuse(x, "pads make dimension %d negative", i);
   }
@@ -204,8 +207,10 @@ bool tni_define_pad(tni_define *d) {
   for (int32_t i = 0; i < out->rank; i++) {
     from[i] = tn_sub(b, axes[i], tn_index(b, pads[i]));
     if (pads[i] <= 0 && pads[out->rank + i] <= 0) continue;
-    if (strcmp(mode, "constant") == 0) inside = tni_both(b, inside, tni_inside(b, from[i], x->shape[i]));
-    else from[i] = bring_inside(b, mode, from[i], x->shape[i]);
+    if (strcmp(mode, "constant") == 0)
+      inside = tni_both(b, inside, tni_inside(b, from[i], x->shape[i]));
+    else
+      from[i] = bring_inside(b, mode, from[i], x->shape[i]);
   }
   const tn_expr *value = tn_load(b, d->in[0], from, inside);
   if (inside && fill != 0) value = tn_op3(b, TN_OP_select, inside, value, tni_number(b, out->type, fill));
@@ -248,7 +253,8 @@ bool tni_define_tile(tni_define *d) {
   const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK];
   tni_axes(d->b, out->rank, out->shape, axes);
   for (int32_t i = 0; i < out->rank; i++)
-    from[i] = x->shape[i] == out->shape[i] ? axes[i] : tn_op2(d->b, TN_OP_floormod, axes[i], tn_index(d->b, x->shape[i]));
+    from[i] =
+        x->shape[i] == out->shape[i] ? axes[i] : tn_op2(d->b, TN_OP_floormod, axes[i], tn_index(d->b, x->shape[i]));
   tn_compute(d->b, d->out[0], axes, tn_load(d->b, d->in[0], from, NULL));
   return true;
 }
@@ -300,7 +306,8 @@ bool tni_infer_gather_elements(tni_infer *x) {
   if (!check_indices(x) || !tni_infer_axis_of(x, tni_attr_int(x->node, "axis", 0), in->rank, &axis)) return false;
   if (at->rank != in->rank) return tni_refuse(x, "indices of rank %d for rank %d", at->rank, in->rank);
   for (int32_t i = 0; i < in->rank; i++)
-    if (i != axis && at->shape[i] > in->shape[i]) return tni_refuse(x, "indices are longer than the data along axis %d", i);
+    if (i != axis && at->shape[i] > in->shape[i])
+      return tni_refuse(x, "indices are longer than the data along axis %d", i);
   *x->out = (tni_gvalue){.type = in->type, .rank = at->rank};
   memcpy(x->out->shape, at->shape, sizeof at->shape);
   return true;
@@ -364,7 +371,8 @@ bool tni_infer_concat(tni_infer *x) {
   same_type(x);
   for (uint32_t i = 1; i < x->node->input_count; i++) {
     const tni_gvalue *v = x->in[i];
-    if (!v || v->type != first->type || v->rank != first->rank) return tni_refuse(x, "input %u has another type or rank", i);
+    if (!v || v->type != first->type || v->rank != first->rank)
+      return tni_refuse(x, "input %u has another type or rank", i);
     for (int32_t k = 0; k < first->rank; k++)
       if (k != axis && v->shape[k] != first->shape[k]) return tni_refuse(x, "input %u differs along axis %d", i, k);
     if (__builtin_add_overflow(x->out->shape[axis], v->shape[axis], &x->out->shape[axis]))

@@ -26,8 +26,8 @@ bool tni_infer_pool(tni_infer *x) {
   return tni_gvalue_bytes(x->ctx, &padded, &bytes) || tni_refuse(x, "the padded input is too big");
 }
 
-static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *padded, const tn_buffer *acc, tn_type type,
-                           enum tn_reducer reducer) {
+static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *padded, const tn_buffer *acc,
+                           tn_type type, enum tn_reducer reducer) {
   const tni_gvalue *out = d->out_value[0];
   tn_builder *b = d->b;
   const tn_expr *axes[TN_MAX_RANK], *taps[TNI_MAX_SPACE], *from[TN_MAX_RANK];
@@ -36,8 +36,8 @@ static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *
   from[1] = axes[1];
   for (int32_t i = 0; i < w->dims; i++) {
     taps[i] = tn_reduce_axis(b, i == 0 ? "kh" : i == 1 ? "kw" : "kd", w->kernel[i]);
-    from[2 + i] = tn_add(b, tn_mul(b, axes[2 + i], tn_index(b, w->stride[i])),
-                         tn_mul(b, taps[i], tn_index(b, w->dilation[i])));
+    from[2 + i] =
+        tn_add(b, tn_mul(b, axes[2 + i], tn_index(b, w->stride[i])), tn_mul(b, taps[i], tn_index(b, w->dilation[i])));
   }
   tn_reduce(b, acc, axes, (size_t)w->dims, taps, reducer, tn_cast(b, type, tn_load(b, padded, from, NULL)));
 }
@@ -59,7 +59,8 @@ bool tni_define_max_pool(tni_define *d) {
 }
 
 /* How many taps of window o fall into 0..extent - begin of the input, where `begin` elements of padding count too. */
-static const tn_expr *taps_inside(tn_builder *b, const tni_window *w, int32_t i, const tn_expr *o, bool padding_counts) {
+static const tn_expr *taps_inside(tn_builder *b, const tni_window *w, int32_t i, const tn_expr *o,
+                                  bool padding_counts) {
   int64_t low = padding_counts ? 0 : w->begin[i], high = w->begin[i] + w->in[i] + (padding_counts ? w->end[i] : 0);
   if (low == 0 && w->padded[i] <= high) return NULL;
   const tn_expr *start = tn_mul(b, o, tn_index(b, w->stride[i]));
@@ -85,8 +86,10 @@ bool tni_define_average_pool(tni_define *d) {
   tni_axes(b, out->rank, out->shape, axes);
   for (int32_t i = 0; i < w.dims; i++) {
     const tn_expr *taps = taps_inside(b, &w, i, axes[2 + i], padding_counts);
-    if (!taps) constant *= w.kernel[i];
-    else varying = varying ? tn_mul(b, varying, taps) : taps;
+    if (!taps)
+      constant *= w.kernel[i];
+    else
+      varying = varying ? tn_mul(b, varying, taps) : taps;
   }
   const tn_expr *count = tn_float(b, type, (double)constant);
   if (varying) count = tn_mul(b, count, tn_cast(b, type, tn_cast(b, TN_I64, varying)));

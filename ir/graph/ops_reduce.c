@@ -5,9 +5,9 @@
  *     reduce_F     a[i...] = reduce over r...  pre(x[i..., r...])         out = post(a), only where F has a post
  *     softmax      m = max x;  e = exp(x - m);  s = sum e;  out = e / s
  *     log_softmax  m = max x;  s = sum exp(x - m);  out = (x - m) - log(s)
- *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m);  out = (x - m) / sqrt(v / n + epsilon) * scale + bias
- *     arg_max      m = max x;  out = min over r of (x[r] == m ? r : last)
- *     cum_sum      out[i] = sum over r <= i of x[r]
+ *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m);  out = (x - m) / sqrt(v / n + epsilon) * scale +
+ * bias arg_max      m = max x;  out = min over r of (x[r] == m ? r : last) cum_sum      out[i] = sum over r <= i of
+ * x[r]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -115,7 +115,8 @@ static const tn_expr *load_as(tn_builder *b, const tn_buffer *buffer, const tn_e
 /* The number that a reduction starts from. */
 static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer reducer) {
   bool real = tni_type_is_float(type), max = reducer == TN_REDUCE_MAX;
-  if (reducer == TN_REDUCE_SUM || reducer == TN_REDUCE_PRODUCT) return tni_number(b, type, reducer == TN_REDUCE_PRODUCT);
+  if (reducer == TN_REDUCE_SUM || reducer == TN_REDUCE_PRODUCT)
+    return tni_number(b, type, reducer == TN_REDUCE_PRODUCT);
   if (real) return tn_float(b, type, max ? -INFINITY : INFINITY);
   uint64_t high = (uint64_t)1 << (TN_TYPE_BITS(type) - 1);
   if (tni_type_is_signed(type)) return tn_int(b, type, (int64_t)(max ? high : high - 1));
@@ -125,9 +126,12 @@ static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer r
 /* acc = reduce of value; over nothing it is the identity, and over no axes the value. */
 static void reduce_into(tn_builder *b, const tn_buffer *acc, const split_axes *a, enum tn_reducer reducer, bool empty,
                         const tn_expr *value) {
-  if (empty) tn_compute(b, acc, a->out, identity_of(b, tn_expr_type(value), reducer));
-  else if (a->sum_rank > 0) tn_reduce(b, acc, a->out, (size_t)a->sum_rank, a->sum, reducer, value);
-  else tn_compute(b, acc, a->out, value);
+  if (empty)
+    tn_compute(b, acc, a->out, identity_of(b, tn_expr_type(value), reducer));
+  else if (a->sum_rank > 0)
+    tn_reduce(b, acc, a->out, (size_t)a->sum_rank, a->sum, reducer, value);
+  else
+    tn_compute(b, acc, a->out, value);
 }
 
 static bool is_empty(const tni_gvalue *x, const bool *set) {
@@ -145,10 +149,10 @@ static const tn_expr *pre_square(tn_builder *b, const tn_expr *x) { return tn_mu
 
 static const tn_expr *apply_post(tn_builder *b, enum post post, const tn_expr *x, int64_t count) {
   switch (post) {
-    case POST_MEAN: return tn_div(b, x, tni_number(b, tn_expr_type(x), (double)count));
-    case POST_SQRT: return tn_op1(b, TN_OP_sqrt, x);
-    case POST_LOG: return tn_op1(b, TN_OP_log, x);
-    case POST_NONE: break;
+  case POST_MEAN: return tn_div(b, x, tni_number(b, tn_expr_type(x), (double)count));
+  case POST_SQRT: return tn_op1(b, TN_OP_sqrt, x);
+  case POST_LOG: return tn_op1(b, TN_OP_log, x);
+  case POST_NONE: break;
   }
   return x;
 }
@@ -205,8 +209,8 @@ static void kept_index(const tni_gvalue *x, const bool *set, const tn_expr *cons
 }
 
 /* stage = reduce of x over the axes in `set`. */
-static const tn_buffer *reduce_stage(tni_define *d, const char *name, const tn_buffer *from, tn_type type, const bool *set,
-                                     enum tn_reducer reducer) {
+static const tn_buffer *reduce_stage(tni_define *d, const char *name, const tn_buffer *from, tn_type type,
+                                     const bool *set, enum tn_reducer reducer) {
   const tni_gvalue *x = d->in_value[0];
   const tn_buffer *to = stage(d->b, name, type, x, set);
   split_axes a;
@@ -216,7 +220,8 @@ static const tn_buffer *reduce_stage(tni_define *d, const char *name, const tn_b
 }
 
 /* x[in] - stage[kept in], in `type`. */
-static const tn_expr *centred(tni_define *d, const tn_buffer *of, const bool *set, const tn_expr *const *in, tn_type type) {
+static const tn_expr *centred(tni_define *d, const tn_buffer *of, const bool *set, const tn_expr *const *in,
+                              tn_type type) {
   const tn_expr *index[TN_MAX_RANK] = {NULL};
   kept_index(d->in_value[0], set, in, index);
   return tn_sub(d->b, load_as(d->b, d->in[0], in, type), load_as(d->b, of, index, type));
@@ -246,7 +251,8 @@ bool tni_define_softmax(tni_define *d) {
   const tn_buffer *sum = reduce_stage(d, "sum", e, type, set, TN_REDUCE_SUM);
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
-  tn_compute(b, d->out[0], axes, tn_cast(b, x->type, tn_div(b, tn_load(b, e, axes, NULL), tn_load(b, sum, index, NULL))));
+  tn_compute(b, d->out[0], axes,
+             tn_cast(b, x->type, tn_div(b, tn_load(b, e, axes, NULL), tn_load(b, sum, index, NULL))));
   return true;
 }
 
@@ -283,8 +289,10 @@ bool tni_define_reduce_log_sum_exp(tni_define *d) {
   const tn_buffer *sum = sum_of_exp(d, max, type, set);
   const tn_expr *axes[TN_MAX_RANK], *index[TN_MAX_RANK] = {NULL};
   tni_axes(b, out->rank, out->shape, axes);
-  if (out->rank == x->rank) kept_index(x, set, axes, index);
-  else memcpy(index, axes, sizeof(axes[0]) * (size_t)out->rank);
+  if (out->rank == x->rank)
+    kept_index(x, set, axes, index);
+  else
+    memcpy(index, axes, sizeof(axes[0]) * (size_t)out->rank);
   const tn_expr *value = tn_add(b, load_as(b, max, index, type), tn_op1(b, TN_OP_log, tn_load(b, sum, index, NULL)));
   tn_compute(b, d->out[0], axes, tn_cast(b, out->type, value));
   return true;

@@ -1,5 +1,5 @@
-/* ops_shape.c -- operators whose elements depend on where they are: one-hot, triangles, resampling. (Shape, Size, Range and
- * ConstantOfShape need none: shapes are constants, so the importer writes their results.)
+/* ops_shape.c -- operators whose elements depend on where they are: one-hot, triangles, resampling. (Shape, Size, Range
+ * and ConstantOfShape need none: shapes are constants, so the importer writes their results.)
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -37,7 +37,8 @@ bool tni_define_one_hot(tni_define *d) {
   const tn_expr *negative = tn_op2(b, TN_OP_lt, at, tn_int(b, TN_I64, 0));
   at = tn_op3(b, TN_OP_select, negative, tn_add(b, at, tn_int(b, TN_I64, depth)), at);
   const tn_expr *hot = tn_op2(b, TN_OP_eq, at, tn_cast(b, TN_I64, axes[axis]));
-  const tn_expr *value = tn_op3(b, TN_OP_select, hot, tn_load(b, d->in[1], &one, NULL), tn_load(b, d->in[1], &zero, NULL));
+  const tn_expr *value =
+      tn_op3(b, TN_OP_select, hot, tn_load(b, d->in[1], &one, NULL), tn_load(b, d->in[1], &zero, NULL));
   tn_compute(b, d->out[0], axes, value);
   return true;
 }
@@ -117,10 +118,14 @@ static const tn_expr *nearest(const tni_define *d, const tn_expr *at, int32_t i)
   tn_builder *b = d->b;
   const char *how = tni_attr_string(d->node, "nearest", "round_prefer_floor");
   const tn_expr *half = tn_float(b, TN_F32, 0.5);
-  if (strcmp(how, "floor") == 0) at = tn_op1(b, TN_OP_floor, at);
-  else if (strcmp(how, "ceil") == 0) at = tn_op1(b, TN_OP_ceil, at);
-  else if (strcmp(how, "round_prefer_ceil") == 0) at = tn_op1(b, TN_OP_floor, tn_add(b, at, half));
-  else at = tn_op1(b, TN_OP_ceil, tn_sub(b, at, half));
+  if (strcmp(how, "floor") == 0)
+    at = tn_op1(b, TN_OP_floor, at);
+  else if (strcmp(how, "ceil") == 0)
+    at = tn_op1(b, TN_OP_ceil, at);
+  else if (strcmp(how, "round_prefer_ceil") == 0)
+    at = tn_op1(b, TN_OP_floor, tn_add(b, at, half));
+  else
+    at = tn_op1(b, TN_OP_ceil, tn_sub(b, at, half));
   const tn_expr *k = tn_cast(b, TN_INDEX, tn_cast(b, TN_I64, at));
   return tn_min(b, tn_max(b, k, tn_index(b, 0)), tn_index(b, d->in_value[0]->shape[i] - 1));
 }
@@ -153,7 +158,8 @@ bool tni_define_resize(tni_define *d) {
     value = tn_cast(d->b, out->type, interpolate(d, axes, from, 0));
   } else {
     for (int32_t i = 0; i < out->rank; i++)
-      from[i] = x->shape[i] == out->shape[i] && scale_of(d, i) == 1 ? axes[i] : nearest(d, source_position(d, axes[i], i), i);
+      from[i] =
+          x->shape[i] == out->shape[i] && scale_of(d, i) == 1 ? axes[i] : nearest(d, source_position(d, axes[i], i), i);
     value = tn_load(d->b, d->in[0], from, NULL);
   }
   tn_compute(d->b, d->out[0], axes, value);

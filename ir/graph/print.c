@@ -6,8 +6,8 @@
  *       y: f32[1, 16, 8, 8] = relu(c)
  *     }
  *
- * Calls of tensor functions are printed as `call name(...)`; names that are no identifiers in quotes. Constants that no node
- * and no output uses are left out; the contents of small ones are shown.
+ * Calls of tensor functions are printed as `call name(...)`; names that are no identifiers in quotes. Constants that no
+ * node and no output uses are left out; the contents of small ones are shown.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,21 +28,28 @@ static void print_text(tni_text *out, const char *s) {
   tni_text_add(out, "\"");
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') tni_text_add(out, "\\%c", c);
-    else if (c < ' ' || c >= 127) tni_text_add(out, "\\x%02x", c);
-    else tni_text_add(out, "%c", c);
+    if (c == '"' || c == '\\')
+      tni_text_add(out, "\\%c", c);
+    else if (c < ' ' || c >= 127)
+      tni_text_add(out, "\\x%02x", c);
+    else
+      tni_text_add(out, "%c", c);
   }
   tni_text_add(out, "\"");
 }
 
 static void print_name(tni_text *out, const char *s) {
-  if (is_identifier(s)) tni_text_add(out, "%s", s);
-  else print_text(out, s);
+  if (is_identifier(s))
+    tni_text_add(out, "%s", s);
+  else
+    print_text(out, s);
 }
 
 static void print_value(tni_text *out, const tn_graph *g, uint32_t v) {
-  if (v == TNI_NO_VALUE) tni_text_add(out, "_");
-  else print_name(out, g->values[v].name);
+  if (v == TNI_NO_VALUE)
+    tni_text_add(out, "_");
+  else
+    print_name(out, g->values[v].name);
 }
 
 static void print_typed(tni_text *out, const tn_graph *g, uint32_t v) {
@@ -54,19 +61,21 @@ static void print_typed(tni_text *out, const tn_graph *g, uint32_t v) {
 static void print_attr(tni_text *out, const tni_attr *a) {
   tni_text_add(out, "%s = ", a->name);
   switch (a->kind) {
-    case TNI_ATTR_INT: tni_text_add(out, "%lld", (long long)a->i); break;
-    case TNI_ATTR_FLOAT: tni_text_add(out, "%.9g", a->f); break;
-    case TNI_ATTR_STRING: print_text(out, a->string); break;
-    case TNI_ATTR_INTS:
-    case TNI_ATTR_FLOATS:
-      tni_text_add(out, "[");
-      for (int32_t i = 0; i < a->count; i++) {
-        if (i) tni_text_add(out, ", ");
-        if (a->kind == TNI_ATTR_INTS) tni_text_add(out, "%lld", (long long)a->ints[i]);
-        else tni_text_add(out, "%.9g", a->floats[i]);
-      }
-      tni_text_add(out, "]");
-      break;
+  case TNI_ATTR_INT: tni_text_add(out, "%lld", (long long)a->i); break;
+  case TNI_ATTR_FLOAT: tni_text_add(out, "%.9g", a->f); break;
+  case TNI_ATTR_STRING: print_text(out, a->string); break;
+  case TNI_ATTR_INTS:
+  case TNI_ATTR_FLOATS:
+    tni_text_add(out, "[");
+    for (int32_t i = 0; i < a->count; i++) {
+      if (i) tni_text_add(out, ", ");
+      if (a->kind == TNI_ATTR_INTS)
+        tni_text_add(out, "%lld", (long long)a->ints[i]);
+      else
+        tni_text_add(out, "%.9g", a->floats[i]);
+    }
+    tni_text_add(out, "]");
+    break;
   }
 }
 
@@ -76,8 +85,10 @@ static void print_node(tni_text *out, const tn_graph *g, const tni_gnode *n) {
     if (i) tni_text_add(out, ", ");
     print_typed(out, g, n->outputs[i]);
   }
-  if (n->op) tni_text_add(out, " = %s(", n->op->name);
-  else tni_text_add(out, " = call %s(", n->call->name);
+  if (n->op)
+    tni_text_add(out, " = %s(", n->op->name);
+  else
+    tni_text_add(out, " = call %s(", n->call->name);
   for (uint32_t i = 0; i < n->input_count; i++) {
     if (i) tni_text_add(out, ", ");
     print_value(out, g, n->inputs[i]);
@@ -99,8 +110,10 @@ static void print_const(tni_text *out, const tn_graph *g, uint32_t v) {
     tni_text_add(out, " =");
     for (int64_t i = 0; i < n; i++) {
       tni_scalar s = tni_read_element(value->type, value->data, i);
-      if (tni_type_is_float(value->type)) tni_text_add(out, " %.9g", s.f);
-      else tni_text_add(out, " %lld", (long long)s.i);
+      if (tni_type_is_float(value->type))
+        tni_text_add(out, " %.9g", s.f);
+      else
+        tni_text_add(out, " %lld", (long long)s.i);
     }
   }
   tni_text_add(out, "\n");

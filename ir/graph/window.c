@@ -17,8 +17,8 @@ static bool refuse(char reason[256], const char *text) {
 }
 
 /* A list of `dims` numbers in low..MAX_STEP, or `otherwise` for all when absent. */
-static bool read_list(const tni_gnode *node, const char *name, int32_t dims, int64_t low, int64_t otherwise, int64_t *out,
-                      char reason[256]) {
+static bool read_list(const tni_gnode *node, const char *name, int32_t dims, int64_t low, int64_t otherwise,
+                      int64_t *out, char reason[256]) {
   int32_t count;
   const int64_t *list = tni_attr_ints(node, name, &count);
   if (list && count != dims) {
@@ -94,7 +94,8 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
     if (!kernel || tni_attr_ints(node, "kernel_shape", &count)) return false;
   }
   for (int32_t i = 0; kernel && i < dims; i++) {
-    if (w->kernel[i] > 0 && w->kernel[i] != kernel[i]) return refuse(reason, "`kernel_shape` is not that of the weights");
+    if (w->kernel[i] > 0 && w->kernel[i] != kernel[i])
+      return refuse(reason, "`kernel_shape` is not that of the weights");
     w->kernel[i] = kernel[i];
     if (kernel[i] < 1 || kernel[i] > MAX_STEP) return refuse(reason, "a kernel dimension is zero or too big");
   }

@@ -30,9 +30,9 @@ struct tni_wire_message {
   const tni_wire_field *fields;
 };
 
-/* Checks all of `bytes` against the tables: tags, lengths, varints, wire types, nesting. Fields that are not in a table are
- * skipped. Uses no recursion and, apart from a stack as deep as limits.nesting, no memory. Errors: TN_E_INVALID with place
- * "offset N", TN_E_LIMIT (nesting), TN_E_NOMEM. */
+/* Checks all of `bytes` against the tables: tags, lengths, varints, wire types, nesting. Fields that are not in a table
+ * are skipped. Uses no recursion and, apart from a stack as deep as limits.nesting, no memory. Errors: TN_E_INVALID
+ * with place "offset N", TN_E_LIMIT (nesting), TN_E_NOMEM. */
 tn_status tni_wire_check(tn_context *ctx, const tni_wire_message *message, tni_view bytes, tn_error **err);
 
 /* The fields of one message, in order. Bounded by itself: malformed bytes end the message. */
@@ -44,13 +44,16 @@ typedef struct tni_wire_item {
 } tni_wire_item;
 bool tni_wire_next(tni_view *rest, tni_wire_item *item);
 /* The numbers of a field that may be packed: calls `add` for each one, in order; false when one call gave false. */
-bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value), void *self);
+bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value),
+                      void *self);
 
-/* ---- onnx_schema.c ------------------------------------------------------------------------------------------------ */
+/* ---- onnx_schema.c ------------------------------------------------------------------------------------------------
+ */
 
 extern const tni_wire_message tni_onnx_model, tni_onnx_tensor;
 
-/* ---- onnx_tensor.c ------------------------------------------------------------------------------------------------ */
+/* ---- onnx_tensor.c ------------------------------------------------------------------------------------------------
+ */
 
 /* A TensorProto, checked but not yet read. */
 typedef struct tni_onnx_data {
@@ -71,7 +74,8 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
 /* Writes the elements to `to` (data->bytes of them). */
 void tni_onnx_data_copy(const tni_onnx_data *data, void *to);
 
-/* ---- onnx.c: the model -------------------------------------------------------------------------------------------- */
+/* ---- onnx.c: the model --------------------------------------------------------------------------------------------
+ */
 
 enum tni_onnx_attr_type {
   TNI_ONNX_FLOAT = 1,
@@ -123,7 +127,8 @@ typedef struct tni_onnx {
 /* The contents of a tensor where the program can keep them: in the model's bytes if aligned, else copied. */
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err);
 
-/* ---- onnx_ops.c: the converter table -------------------------------------------------------------------------------- */
+/* ---- onnx_ops.c: the converter table --------------------------------------------------------------------------------
+ */
 
 const tni_onnx_op *tni_onnx_op_find(const char *op_type);
 /* Adds what the node means to the graph and fills node->outputs. */

@@ -100,7 +100,8 @@ static size_t count_fields(tni_view message, uint32_t number) {
   return count;
 }
 
-/* ---- initializers, inputs ------------------------------------------------------------------------------------------ */
+/* ---- initializers, inputs ------------------------------------------------------------------------------------------
+ */
 
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err) {
   size_t align = tn_type_bytes(data->type);
@@ -128,12 +129,14 @@ static tn_status add_initializer(importer *p, tni_view bytes) {
   const char *name;
   const void *contents;
   tn_status status = read_text(p, find_field(bytes, 8), &name);
-  if (status == TN_OK && !*name) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "graph", "an initializer has no name");
+  if (status == TN_OK && !*name)
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "graph", "an initializer has no name");
   if (status == TN_OK) status = tni_onnx_data_read(p->m.ctx, bytes, name, &data, p->err);
   if (status == TN_OK) status = tni_onnx_keep(&p->m, &data, &contents, p->err);
   if (status != TN_OK) return status;
   uint32_t v = BY_NOBODY;
-  if (find_name(p, name)) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, name, "two initializers have this name");
+  if (find_name(p, name))
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, name, "two initializers have this name");
   v = tni_g_const(p->m.g, name, data.type, data.rank, data.shape, contents);
   return add_name(p, name, BY_INITIALIZER, v);
 }
@@ -205,12 +208,14 @@ static tn_status bind_shape(importer *p, const char *input, tni_view shape, int3
   size_t count = count_fields(shape, 1);
   bool known = shape.data != NULL;
   if (!known && !given)
-    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, input, "the input has no shape: give one in tn_import_desc.shapes");
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, input,
+                    "the input has no shape: give one in tn_import_desc.shapes");
   if (count > TN_MAX_RANK || (given && (given->rank < 0 || given->rank > TN_MAX_RANK)))
     return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, input, "the rank is over %d", TN_MAX_RANK);
   *rank = known ? (int32_t)count : given->rank;
   if (given && given->rank != *rank)
-    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, input, "the rank is %d, a shape of rank %d was given", *rank, given->rank);
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, input, "the rank is %d, a shape of rank %d was given", *rank,
+                    given->rank);
   for (; !known && n < *rank; n++) {
     open_dim dim = {-1, ""};
     tn_status status = bind_dim(p, input, n, &dim, given, &dims[n]);
@@ -241,7 +246,8 @@ static tn_status add_input(importer *p, tni_view bytes) {
   while (tni_wire_next(&rest, &item))
     if (item.number == 1) elem = (int64_t)item.value;
   if (!tni_onnx_type(elem))
-    return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, name, "the element type (data type %lld) is not supported", (long long)elem);
+    return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, name,
+                    "the element type (data type %lld) is not supported", (long long)elem);
   status = bind_shape(p, name, find_field(type, 2), &rank, dims);
   if (status != TN_OK) return status;
   if (known) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, name, "two values have this name");
@@ -257,12 +263,14 @@ static tn_status add_inputs(importer *p, tni_view graph) {
   for (size_t i = 0; i < p->desc->shape_count; i++) {
     entry *e = find_name(p, p->desc->shapes[i].input);
     if (!e || e->maker != BY_INPUT)
-      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, p->desc->shapes[i].input, "the model has no input of this name");
+      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, p->desc->shapes[i].input,
+                      "the model has no input of this name");
   }
   return TN_OK;
 }
 
-/* ---- nodes: reading ------------------------------------------------------------------------------------------------ */
+/* ---- nodes: reading ------------------------------------------------------------------------------------------------
+ */
 
 typedef struct number_list {
   int64_t *ints;
@@ -293,10 +301,13 @@ static tn_status read_list(importer *p, tni_view message, uint32_t number, enum 
     tni_wire_item item;
     size_t count = list->count;
     list->count = 0;
-    if (pass && kind == TNI_WIRE_VARINT) list->ints = TNI_NEW_ARRAY(&p->m.arena, int64_t, count);
-    else if (pass) list->floats = TNI_NEW_ARRAY(&p->m.arena, double, count);
+    if (pass && kind == TNI_WIRE_VARINT)
+      list->ints = TNI_NEW_ARRAY(&p->m.arena, int64_t, count);
+    else if (pass)
+      list->floats = TNI_NEW_ARRAY(&p->m.arena, double, count);
     if (pass && !list->ints && !list->floats) return tni_fail_nomem(p->err);
-    if (count > INT32_MAX) return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, "graph", "an attribute has too many numbers");
+    if (count > INT32_MAX)
+      return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, "graph", "an attribute has too many numbers");
     while (tni_wire_next(&rest, &item))
       if (item.number == number) tni_wire_numbers(&item, kind, add_number, list);
   }
@@ -305,20 +316,33 @@ static tn_status read_list(importer *p, tni_view message, uint32_t number, enum 
 
 static tn_status read_attribute(importer *p, const char *node, tni_view bytes, tni_onnx_attr *a) {
   enum { NAME = 1, F = 2, I = 3, S = 4, T = 5, G = 6, FLOATS = 7, INTS = 8, TYPE = 20, REF = 21 };
-  static const int64_t type_of_field[] = {0, 0, TNI_ONNX_FLOAT, TNI_ONNX_INT, TNI_ONNX_STRING, TNI_ONNX_TENSOR,
-                                          TNI_ONNX_GRAPH, TNI_ONNX_FLOATS, TNI_ONNX_INTS};
+  static const int64_t type_of_field[] = {0,
+                                          0,
+                                          TNI_ONNX_FLOAT,
+                                          TNI_ONNX_INT,
+                                          TNI_ONNX_STRING,
+                                          TNI_ONNX_TENSOR,
+                                          TNI_ONNX_GRAPH,
+                                          TNI_ONNX_FLOATS,
+                                          TNI_ONNX_INTS};
   tni_view rest = bytes;
   tni_wire_item item;
   int64_t seen = 0;
   tn_status status = TN_OK;
   *a = (tni_onnx_attr){.name = "", .s = ""};
   while (status == TN_OK && tni_wire_next(&rest, &item)) {
-    if (item.number == NAME) status = read_text(p, item.view, &a->name);
-    else if (item.number == F) a->f = float_of(item.value);
-    else if (item.number == I) a->i = (int64_t)item.value;
-    else if (item.number == S) status = read_text(p, item.view, &a->s);
-    else if (item.number == T) a->t = item.view;
-    else if (item.number == TYPE) a->type = (int64_t)item.value;
+    if (item.number == NAME)
+      status = read_text(p, item.view, &a->name);
+    else if (item.number == F)
+      a->f = float_of(item.value);
+    else if (item.number == I)
+      a->i = (int64_t)item.value;
+    else if (item.number == S)
+      status = read_text(p, item.view, &a->s);
+    else if (item.number == T)
+      a->t = item.view;
+    else if (item.number == TYPE)
+      a->type = (int64_t)item.value;
     else if (item.number == REF)
       return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, node, "an attribute refers to one of a function");
     if (item.number >= F && item.number <= INTS) seen = type_of_field[item.number];
@@ -393,7 +417,8 @@ static tn_status read_nodes(importer *p, tni_view graph) {
   tni_wire_item item;
   size_t count = count_fields(graph, 1);
   if (count > p->m.ctx->limits.nodes)
-    return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, "graph", "%zu nodes, the limit is %u", count, p->m.ctx->limits.nodes);
+    return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, "graph", "%zu nodes, the limit is %u", count,
+                    p->m.ctx->limits.nodes);
   p->m.nodes = TNI_NEW_ARRAY(&p->m.arena, tni_onnx_node, count);
   if (!p->m.nodes) return tni_fail_nomem(p->err);
   while (tni_wire_next(&graph, &item)) {
@@ -408,7 +433,8 @@ static tn_status read_nodes(importer *p, tni_view graph) {
   return TN_OK;
 }
 
-/* ---- nodes: what is not supported ----------------------------------------------------------------------------------- */
+/* ---- nodes: what is not supported -----------------------------------------------------------------------------------
+ */
 
 static bool same_operator(const tni_onnx_node *a, const tni_onnx_node *b) {
   return strcmp(a->op_type, b->op_type) == 0 && strcmp(a->domain, b->domain) == 0;
@@ -450,7 +476,8 @@ static tn_status refuse_unsupported(importer *p) {
   return status;
 }
 
-/* ---- nodes: order and conversion ------------------------------------------------------------------------------------- */
+/* ---- nodes: order and conversion
+ * ------------------------------------------------------------------------------------- */
 
 enum { NOT_SEEN, WAITING, DONE };
 
@@ -476,10 +503,12 @@ static tn_status next_needed(importer *p, tni_onnx_node *n, int64_t *out) {
     uint32_t i = n->checked;
     if (!n->input_names[i]) continue;
     const entry *e = find_name(p, n->input_names[i]);
-    if (!e) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, n->name, "nothing defines input `%s`", n->input_names[i]);
+    if (!e)
+      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, n->name, "nothing defines input `%s`", n->input_names[i]);
     if (e->maker < 0 || p->m.nodes[e->maker].state == DONE) continue;
     if (p->m.nodes[e->maker].state == WAITING)
-      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, n->name, "a cycle: input `%s` depends on this node", n->input_names[i]);
+      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, n->name, "a cycle: input `%s` depends on this node",
+                      n->input_names[i]);
     *out = e->maker;
     return TN_OK;
   }
@@ -528,7 +557,8 @@ static tn_status add_outputs(importer *p, tni_view graph) {
   return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "graph", "the model has no outputs");
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------------ */
+/* ---- the model ------------------------------------------------------------------------------------------------------
+ */
 
 static void read_opset(importer *p, tni_view model) {
   tni_wire_item item, field;
@@ -544,7 +574,8 @@ static void read_opset(importer *p, tni_view model) {
 
 /* After unsupported operators were listed: a model of other domains alone names no opset of ONNX. */
 static tn_status check_opset(importer *p) {
-  if (p->m.opset == 0) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "the model names no opset of ONNX");
+  if (p->m.opset == 0)
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "the model names no opset of ONNX");
   if (p->m.opset >= MIN_OPSET && p->m.opset <= MAX_OPSET) return TN_OK;
   return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, "model", "opset %lld: %d to %d are supported",
                   (long long)p->m.opset, MIN_OPSET, MAX_OPSET);
@@ -552,7 +583,8 @@ static tn_status check_opset(importer *p) {
 
 static tn_status read_model(importer *p, tni_view model) {
   tni_view graph = find_field(model, 7);
-  if (!graph.data) return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "there is no graph: is this an ONNX model?");
+  if (!graph.data)
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "model", "there is no graph: is this an ONNX model?");
   read_opset(p, model);
   tn_status status = read_nodes(p, graph);
   if (status == TN_OK) status = refuse_unsupported(p);
@@ -566,7 +598,8 @@ static tn_status read_model(importer *p, tni_view model) {
 }
 
 /* Takes the reference to `blob`. */
-static tn_status import_blob(tn_context *ctx, tni_blob *blob, const tn_import_desc *desc, tn_program **out, tn_error **err) {
+static tn_status import_blob(tn_context *ctx, tni_blob *blob, const tn_import_desc *desc, tn_program **out,
+                             tn_error **err) {
   static const tn_import_desc defaults = {.struct_size = sizeof defaults};
   importer p = {.m = {.ctx = ctx, .blob = blob}, .desc = desc ? desc : &defaults, .err = err};
   tni_view model = {blob->data, blob->size};
@@ -587,17 +620,21 @@ static tn_status import_blob(tn_context *ctx, tni_blob *blob, const tn_import_de
   tni_gbuilder_destroy(p.m.g);
   tni_free(ctx, p.names.slots, p.names.size * sizeof(entry));
   tni_arena_destroy(&p.m.arena);
-  if (status == TN_OK) *out = p.m.program;
-  else tn_program_destroy(p.m.program);
+  if (status == TN_OK)
+    *out = p.m.program;
+  else
+    tn_program_destroy(p.m.program);
   return status;
 }
 
 static tn_status check_desc(tn_context *ctx, const tn_import_desc *desc, tn_error **err) {
   if (!desc || desc->struct_size == sizeof *desc) return TN_OK;
-  return tni_fail(ctx, err, TN_E_VERSION, phase, "tn_import_desc", "struct_size is %zu, not %zu", desc->struct_size, sizeof *desc);
+  return tni_fail(ctx, err, TN_E_VERSION, phase, "tn_import_desc", "struct_size is %zu, not %zu", desc->struct_size,
+                  sizeof *desc);
 }
 
-tn_status tn_onnx_load(tn_context *context, const char *path, const tn_import_desc *desc, tn_program **out, tn_error **err) {
+tn_status tn_onnx_load(tn_context *context, const char *path, const tn_import_desc *desc, tn_program **out,
+                       tn_error **err) {
   tni_blob *blob;
   *out = NULL;
   if (err) *err = NULL;
@@ -606,8 +643,8 @@ tn_status tn_onnx_load(tn_context *context, const char *path, const tn_import_de
   return status == TN_OK ? import_blob(context, blob, desc, out, err) : status;
 }
 
-tn_status tn_onnx_import(tn_context *context, const void *bytes, size_t size, const tn_import_desc *desc, tn_program **out,
-                         tn_error **err) {
+tn_status tn_onnx_import(tn_context *context, const void *bytes, size_t size, const tn_import_desc *desc,
+                         tn_program **out, tn_error **err) {
   *out = NULL;
   if (err) *err = NULL;
   tn_status status = check_desc(context, desc, err);

@@ -1,8 +1,8 @@
 /* onnx_ops.c -- ONNX's operators: one row each, and what it is in terms of the graph's operators.
  *
- * A converter is a few lines that emit graph nodes; its errors are sticky in the conversion, as a builder's are. Attributes
- * that the graph operator shares with ONNX's are passed on; what ONNX gives as an input but must be known (a shape, axes,
- * pads) is read from the input's contents. Differences between opsets stand where they matter.
+ * A converter is a few lines that emit graph nodes; its errors are sticky in the conversion, as a builder's are.
+ * Attributes that the graph operator shares with ONNX's are passed on; what ONNX gives as an input but must be known (a
+ * shape, axes, pads) is read from the input's contents. Differences between opsets stand where they matter.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -30,7 +30,8 @@ struct tni_onnx_op {
   void (*convert)(conversion *c);
 };
 
-/* ---- errors, inputs, attributes -------------------------------------------------------------------------------------- */
+/* ---- errors, inputs, attributes
+ * -------------------------------------------------------------------------------------- */
 
 static void fail(conversion *c, tn_status status, const char *format, ...) TN_PRINTF(3, 4);
 static void fail(conversion *c, tn_status status, const char *format, ...) {
@@ -46,7 +47,9 @@ static void fail(conversion *c, tn_status status, const char *format, ...) {
 static bool ok(const conversion *c) { return c->status == TN_OK; }
 
 /* Input i, or TNI_NO_VALUE. */
-static uint32_t input(const conversion *c, uint32_t i) { return i < c->n->input_count ? c->n->inputs[i] : TNI_NO_VALUE; }
+static uint32_t input(const conversion *c, uint32_t i) {
+  return i < c->n->input_count ? c->n->inputs[i] : TNI_NO_VALUE;
+}
 static bool has_input(const conversion *c, uint32_t i) { return input(c, i) != TNI_NO_VALUE; }
 static bool wants(const conversion *c, uint32_t i) { return i < c->n->output_count && c->n->output_names[i]; }
 
@@ -125,11 +128,13 @@ static const int64_t *ints_since(conversion *c, int64_t since, uint32_t i, const
 
 /* An axis of a tensor of `rank` dimensions, counted from 0. */
 static int32_t normal_axis(conversion *c, int64_t axis, int32_t rank) {
-  if (axis < -rank || axis >= rank) fail(c, TN_E_INVALID, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
+  if (axis < -rank || axis >= rank)
+    fail(c, TN_E_INVALID, "axis %lld is outside a tensor of rank %d", (long long)axis, rank);
   return ok(c) ? (int32_t)(axis < 0 ? axis + rank : axis) : 0;
 }
 
-/* ---- emitting ---------------------------------------------------------------------------------------------------------- */
+/* ---- emitting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static tni_attr *add_attr(conversion *c, const char *name, enum tni_attr_kind kind) {
   static tni_attr spill; /* never read: the failure is sticky */
@@ -141,7 +146,9 @@ static tni_attr *add_attr(conversion *c, const char *name, enum tni_attr_kind ki
 }
 static void set_int(conversion *c, const char *name, int64_t value) { add_attr(c, name, TNI_ATTR_INT)->i = value; }
 static void set_float(conversion *c, const char *name, double value) { add_attr(c, name, TNI_ATTR_FLOAT)->f = value; }
-static void set_string(conversion *c, const char *name, const char *s) { add_attr(c, name, TNI_ATTR_STRING)->string = s; }
+static void set_string(conversion *c, const char *name, const char *s) {
+  add_attr(c, name, TNI_ATTR_STRING)->string = s;
+}
 static void set_ints(conversion *c, const char *name, int32_t count, const int64_t *ints) {
   tni_attr *a = add_attr(c, name, TNI_ATTR_INTS);
   a->count = count;
@@ -153,23 +160,29 @@ static uint32_t emit_n(conversion *c, const char *op, uint32_t count, const uint
   uint32_t out = TNI_NO_VALUE;
   if (!ok(c)) return TNI_NO_VALUE;
   while (count > 0 && inputs[count - 1] == TNI_NO_VALUE) count--;
-  c->status = tni_g_node(c->m->g, tni_gop_find(op), c->n->name, count, inputs, c->set_count, c->set, 1, &name, &out, c->err);
+  c->status =
+      tni_g_node(c->m->g, tni_gop_find(op), c->n->name, count, inputs, c->set_count, c->set, 1, &name, &out, c->err);
   c->set_count = 0;
   return out;
 }
-static uint32_t emit1(conversion *c, const char *op, uint32_t x, const char *name) { return emit_n(c, op, 1, &x, name); }
+static uint32_t emit1(conversion *c, const char *op, uint32_t x, const char *name) {
+  return emit_n(c, op, 1, &x, name);
+}
 static uint32_t emit2(conversion *c, const char *op, uint32_t x, uint32_t y, const char *name) {
   uint32_t inputs[] = {x, y};
   return emit_n(c, op, 2, inputs, name);
 }
 
 /* The name of output i, for the node that makes it. */
-static const char *out_name(const conversion *c, uint32_t i) { return i < c->n->output_count ? c->n->output_names[i] : NULL; }
+static const char *out_name(const conversion *c, uint32_t i) {
+  return i < c->n->output_count ? c->n->output_names[i] : NULL;
+}
 static void give(conversion *c, uint32_t i, uint32_t value) {
   if (i < c->n->output_count) c->n->outputs[i] = value;
 }
 
-static uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *shape, const void *data, const char *name) {
+static uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *shape, const void *data,
+                          const char *name) {
   if (!ok(c)) return TNI_NO_VALUE;
   uint32_t v = tni_g_const(c->m->g, name, type, rank, shape, data);
   if (v == TNI_NO_VALUE) c->status = tni_gbuilder_check(c->m->g, c->err);
@@ -187,8 +200,10 @@ static uint32_t const_number(conversion *c, tn_type type, double value) {
   void *data = new_contents(c, type, 1);
   tni_scalar s;
   if (!data) return TNI_NO_VALUE;
-  if (tni_type_is_float(type)) s.f = tni_round_to(type, value);
-  else s.i = tni_wrap(type, (int64_t)value);
+  if (tni_type_is_float(type))
+    s.f = tni_round_to(type, value);
+  else
+    s.i = tni_wrap(type, (int64_t)value);
   tni_write_element(type, data, 0, s);
   return add_const(c, type, 0, NULL, data, NULL);
 }
@@ -211,21 +226,22 @@ static void pass_attrs(conversion *c, const char *op) {
   for (uint32_t i = 0; i < c->n->attr_count; i++) {
     const tni_onnx_attr *a = &c->n->attrs[i];
     switch (tni_gop_attr_kind(row, a->name, strlen(a->name))) {
-      case 'i': set_int(c, a->name, attr_int(c, a->name, 0)); break;
-      case 'f': set_float(c, a->name, attr_float(c, a->name, 0)); break;
-      case 's': set_string(c, a->name, attr_string(c, a->name, "")); break;
-      case 'I': {
-        int32_t count;
-        const int64_t *list = attr_ints(c, a->name, &count);
-        set_ints(c, a->name, count, list);
-        break;
-      }
-      default: break;
+    case 'i': set_int(c, a->name, attr_int(c, a->name, 0)); break;
+    case 'f': set_float(c, a->name, attr_float(c, a->name, 0)); break;
+    case 's': set_string(c, a->name, attr_string(c, a->name, "")); break;
+    case 'I': {
+      int32_t count;
+      const int64_t *list = attr_ints(c, a->name, &count);
+      set_ints(c, a->name, count, list);
+      break;
+    }
+    default: break;
     }
   }
 }
 
-/* ---- converters: the operator itself ----------------------------------------------------------------------------------- */
+/* ---- converters: the operator itself
+ * ----------------------------------------------------------------------------------- */
 
 /* The same operator: inputs and shared attributes as they are. */
 static void convert_same(conversion *c) {
@@ -316,12 +332,15 @@ static void convert_batch_normalization(conversion *c) {
   for (int32_t i = 0; i < rank; i++) shape[i] = 1;
   for (uint32_t i = 0; i < 4 && ok(c); i++) {
     const tni_gvalue *v = in(c, i + 1);
-    if (ok(c) && (v->rank != 1 || v->shape[0] != in(c, 0)->shape[1])) fail(c, TN_E_INVALID, "input %u is not one number per channel", i + 1);
+    if (ok(c) && (v->rank != 1 || v->shape[0] != in(c, 0)->shape[1]))
+      fail(c, TN_E_INVALID, "input %u is not one number per channel", i + 1);
     shape[1] = v->shape[0];
     p[i] = reshape(c, input(c, i + 1), rank - 1, shape + 1, NULL);
   }
   if (!ok(c)) return;
-  uint32_t deviation = emit1(c, "sqrt", emit2(c, "add", p[3], const_number(c, value_of(c, p[3])->type, attr_float(c, "epsilon", 1e-5)), NULL), NULL);
+  uint32_t deviation = emit1(
+      c, "sqrt", emit2(c, "add", p[3], const_number(c, value_of(c, p[3])->type, attr_float(c, "epsilon", 1e-5)), NULL),
+      NULL);
   uint32_t scale = emit2(c, "div", p[0], deviation, NULL);
   uint32_t shift = emit2(c, "sub", p[1], emit2(c, "mul", p[2], scale, NULL), NULL);
   if (value_of(c, scale)->type != type) fail(c, TN_E_UNSUPPORTED, "parameters of another type than the input");
@@ -359,7 +378,8 @@ static void convert_dropout(conversion *c) {
   give(c, 1, emit1(c, "expand", yes, out_name(c, 1)));
 }
 
-/* ---- converters: softmax, reductions ------------------------------------------------------------------------------------ */
+/* ---- converters: softmax, reductions
+ * ------------------------------------------------------------------------------------ */
 
 /* Before opset 13: over all dimensions from the axis on, seen as a matrix. */
 static void convert_softmax(conversion *c) {
@@ -418,7 +438,8 @@ static void convert_cum_sum(conversion *c) {
   give(c, 0, emit1(c, "cum_sum", input(c, 0), out_name(c, 0)));
 }
 
-/* ---- converters: shapes ---------------------------------------------------------------------------------------------------- */
+/* ---- converters: shapes
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int64_t product(const int64_t *list, int32_t from, int32_t to) {
   int64_t n = 1;
@@ -429,7 +450,8 @@ static int64_t product(const int64_t *list, int32_t from, int32_t to) {
 static void convert_flatten(conversion *c) {
   const tni_gvalue *x = in(c, 0);
   int64_t axis = attr_int(c, "axis", 1);
-  if (axis < -x->rank || axis > x->rank) fail(c, TN_E_INVALID, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
+  if (axis < -x->rank || axis > x->rank)
+    fail(c, TN_E_INVALID, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
   if (!ok(c)) return;
   int32_t at = (int32_t)(axis < 0 ? axis + x->rank : axis);
   int64_t shape[2] = {product(x->shape, 0, at), product(x->shape, at, x->rank)};
@@ -447,16 +469,22 @@ static void convert_reshape(conversion *c) {
   for (int32_t i = 0; ok(c) && i < count; i++) {
     shape[i] = want[i];
     if (want[i] == 0 && !zeros) {
-      if (i >= x.rank) fail(c, TN_E_INVALID, "dimension %d is 0, and the input has rank %d", i, x.rank);
-      else shape[i] = x.shape[i];
+      if (i >= x.rank)
+        fail(c, TN_E_INVALID, "dimension %d is 0, and the input has rank %d", i, x.rank);
+      else
+        shape[i] = x.shape[i];
     }
-    if (want[i] < -1 || (want[i] == -1 && open >= 0)) fail(c, TN_E_INVALID, "the shape has more than one open dimension, or a negative one");
-    if (want[i] == -1) open = i;
-    else if (__builtin_mul_overflow(given, shape[i], &given)) fail(c, TN_E_INVALID, "the shape is too big");
+    if (want[i] < -1 || (want[i] == -1 && open >= 0))
+      fail(c, TN_E_INVALID, "the shape has more than one open dimension, or a negative one");
+    if (want[i] == -1)
+      open = i;
+    else if (__builtin_mul_overflow(given, shape[i], &given))
+      fail(c, TN_E_INVALID, "the shape is too big");
   }
   if (!ok(c)) return;
   int64_t total = tni_gvalue_numel(&x);
-  if (open >= 0 && (given == 0 || total % given)) fail(c, TN_E_INVALID, "%lld elements do not fill the shape", (long long)total);
+  if (open >= 0 && (given == 0 || total % given))
+    fail(c, TN_E_INVALID, "%lld elements do not fill the shape", (long long)total);
   if (open >= 0 && ok(c)) shape[open] = total / given;
   give(c, 0, reshape(c, input(c, 0), count, shape, out_name(c, 0)));
 }
@@ -576,7 +604,8 @@ static void convert_range(conversion *c) {
     const tni_gvalue *v = in(c, i);
     if (!ok(c)) return;
     if (!v->data) fail(c, TN_E_UNSUPPORTED, "input %u must be a constant", i);
-    if (v->type != type || tni_gvalue_numel(v) != 1) fail(c, TN_E_INVALID, "input %u is not one number of the right type", i);
+    if (v->type != type || tni_gvalue_numel(v) != 1)
+      fail(c, TN_E_INVALID, "input %u is not one number of the right type", i);
     if (!ok(c)) return;
     tni_scalar s = tni_read_element(type, v->data, 0);
     whole[i] = tni_type_is_float(type) ? 0 : s.i;
@@ -590,14 +619,17 @@ static void convert_range(conversion *c) {
   void *data = new_contents(c, type, ok(c) ? count : 0);
   for (int64_t i = 0; data && i < count; i++) {
     tni_scalar s;
-    if (tni_type_is_float(type)) s.f = tni_round_to(type, at[0] + (double)i * at[2]);
-    else s.i = tni_wrap(type, (int64_t)((uint64_t)whole[0] + (uint64_t)i * (uint64_t)whole[2]));
+    if (tni_type_is_float(type))
+      s.f = tni_round_to(type, at[0] + (double)i * at[2]);
+    else
+      s.i = tni_wrap(type, (int64_t)((uint64_t)whole[0] + (uint64_t)i * (uint64_t)whole[2]));
     tni_write_element(type, data, i, s);
   }
   give(c, 0, add_const(c, type, 1, &count, data, out_name(c, 0)));
 }
 
-/* ---- converters: parts of tensors --------------------------------------------------------------------------------------------- */
+/* ---- converters: parts of tensors
+ * --------------------------------------------------------------------------------------------- */
 
 static void convert_slice(conversion *c) {
   static const char *const names[] = {"starts", "ends", "axes", "steps"};
@@ -618,7 +650,8 @@ static void convert_split(conversion *c) {
   if (sizes && count != parts) fail(c, TN_E_INVALID, "%d sizes for %d outputs", count, parts);
   if (parts == 0 || !ok(c)) return;
   int64_t dim = x.shape[axis], part = (dim + parts - 1) / parts;
-  if (!sizes && c->m->opset < 18 && dim % parts) fail(c, TN_E_INVALID, "%lld does not split into %d", (long long)dim, parts);
+  if (!sizes && c->m->opset < 18 && dim % parts)
+    fail(c, TN_E_INVALID, "%lld does not split into %d", (long long)dim, parts);
   for (int32_t i = 0; i < parts && ok(c); i++) {
     int64_t end = sizes ? at + sizes[i] : at + part < dim ? at + part : dim;
     if (end < at || end > dim) fail(c, TN_E_INVALID, "the sizes do not fit the dimension");
@@ -660,7 +693,8 @@ static void convert_pad(conversion *c) {
 
 static void convert_one_hot(conversion *c) {
   const tni_gvalue *depth = in(c, 1);
-  if (ok(c) && (!depth->data || tni_gvalue_numel(depth) != 1)) fail(c, TN_E_UNSUPPORTED, "the depth must be a constant");
+  if (ok(c) && (!depth->data || tni_gvalue_numel(depth) != 1))
+    fail(c, TN_E_UNSUPPORTED, "the depth must be a constant");
   if (!ok(c)) return;
   tni_scalar s = tni_read_element(depth->type, depth->data, 0);
   double number = tni_type_is_float(depth->type) ? s.f : (double)s.i;
@@ -681,7 +715,8 @@ static void convert_depth_to_space(conversion *c) {
   tni_gvalue x = *in(c, 0);
   int64_t b = attr_int(c, "blocksize", 0), *s = x.shape;
   bool dcr = strcmp(attr_string(c, "mode", "DCR"), "DCR") == 0;
-  if (x.rank != 4 || b < 1 || b > (1 << 20) || s[1] % (b * b)) return fail(c, TN_E_INVALID, "the shape and `blocksize` do not fit");
+  if (x.rank != 4 || b < 1 || b > (1 << 20) || s[1] % (b * b))
+    return fail(c, TN_E_INVALID, "the shape and `blocksize` do not fit");
   int64_t rest = s[1] / (b * b);
   int64_t split_dcr[] = {s[0], b, b, rest, s[2], s[3]}, split_crd[] = {s[0], rest, b, b, s[2], s[3]};
   static const int64_t perm_dcr[] = {0, 3, 4, 1, 5, 2}, perm_crd[] = {0, 1, 4, 2, 5, 3};
@@ -694,7 +729,8 @@ static void convert_depth_to_space(conversion *c) {
 static void convert_space_to_depth(conversion *c) {
   tni_gvalue x = *in(c, 0);
   int64_t b = attr_int(c, "blocksize", 0), *s = x.shape;
-  if (x.rank != 4 || b < 1 || b > (1 << 20) || s[2] % b || s[3] % b) return fail(c, TN_E_INVALID, "the shape and `blocksize` do not fit");
+  if (x.rank != 4 || b < 1 || b > (1 << 20) || s[2] % b || s[3] % b)
+    return fail(c, TN_E_INVALID, "the shape and `blocksize` do not fit");
   int64_t split[] = {s[0], s[1], s[2] / b, b, s[3] / b, b}, shape[] = {s[0], s[1] * b * b, s[2] / b, s[3] / b};
   static const int64_t perm[] = {0, 3, 5, 1, 2, 4};
   uint32_t y = reshape(c, input(c, 0), 6, split, NULL);
@@ -720,7 +756,8 @@ static void convert_resize(conversion *c) {
   if (given) {
     const tni_gvalue *v = a ? NULL : in(c, at);
     if (v && (!v->data || v->type != TN_F32)) return fail(c, TN_E_UNSUPPORTED, "the scales must be a constant");
-    if ((a ? a->float_count : tni_gvalue_numel(v)) != x.rank) return fail(c, TN_E_INVALID, "one scale per dimension is needed");
+    if ((a ? a->float_count : tni_gvalue_numel(v)) != x.rank)
+      return fail(c, TN_E_INVALID, "one scale per dimension is needed");
     for (int32_t i = 0; i < x.rank; i++) {
       scales[i] = a ? a->floats[i] : tni_read_element(TN_F32, v->data, i).f;
       double size = floor((double)x.shape[i] * scales[i]);
@@ -743,7 +780,8 @@ static void convert_resize(conversion *c) {
   give(c, 0, emit1(c, "resize", input(c, 0), out_name(c, 0)));
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static const tni_onnx_op table[] = {
     {"Abs", "abs", convert_same},

@@ -1,14 +1,22 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
- * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for i32, the
- * smaller integers, bool and the bits of f16 and bf16; int64_data; double_data; uint64_data for u32 and u64.
+ * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
+ * i32, the smaller integers, bool and the bits of f16 and bf16; int64_data; double_data; uint64_data for u32 and u64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "import.h"
 
-enum { FIELD_DIMS = 1, FIELD_TYPE = 2, FIELD_SEGMENT = 3, FIELD_STRINGS = 6, FIELD_NAME = 8, FIELD_RAW = 9,
-       FIELD_EXTERNAL = 13, FIELD_LOCATION = 14 };
+enum {
+  FIELD_DIMS = 1,
+  FIELD_TYPE = 2,
+  FIELD_SEGMENT = 3,
+  FIELD_STRINGS = 6,
+  FIELD_NAME = 8,
+  FIELD_RAW = 9,
+  FIELD_EXTERNAL = 13,
+  FIELD_LOCATION = 14
+};
 
 /* One row per type that can be read: its number in TensorProto.DataType and the typed list that may hold it. */
 typedef struct data_type {
@@ -19,9 +27,9 @@ typedef struct data_type {
 } data_type;
 
 static const data_type data_types[] = {
-    {1, TN_F32, 4, TNI_WIRE_FIXED32}, {2, TN_U8, 5, TNI_WIRE_VARINT},   {3, TN_I8, 5, TNI_WIRE_VARINT},
-    {4, TN_U16, 5, TNI_WIRE_VARINT},  {5, TN_I16, 5, TNI_WIRE_VARINT},  {6, TN_I32, 5, TNI_WIRE_VARINT},
-    {7, TN_I64, 7, TNI_WIRE_VARINT},  {9, TN_BOOL, 5, TNI_WIRE_VARINT}, {10, TN_F16, 5, TNI_WIRE_VARINT},
+    {1, TN_F32, 4, TNI_WIRE_FIXED32},   {2, TN_U8, 5, TNI_WIRE_VARINT},    {3, TN_I8, 5, TNI_WIRE_VARINT},
+    {4, TN_U16, 5, TNI_WIRE_VARINT},    {5, TN_I16, 5, TNI_WIRE_VARINT},   {6, TN_I32, 5, TNI_WIRE_VARINT},
+    {7, TN_I64, 7, TNI_WIRE_VARINT},    {9, TN_BOOL, 5, TNI_WIRE_VARINT},  {10, TN_F16, 5, TNI_WIRE_VARINT},
     {11, TN_F64, 10, TNI_WIRE_FIXED64}, {12, TN_U32, 11, TNI_WIRE_VARINT}, {13, TN_U64, 11, TNI_WIRE_VARINT},
     {16, TN_BF16, 5, TNI_WIRE_VARINT},
 };
@@ -37,7 +45,8 @@ tn_type tni_onnx_type(int64_t onnx_type) {
   return t ? t->type : 0;
 }
 
-/* ---- the header --------------------------------------------------------------------------------------------------- */
+/* ---- the header ---------------------------------------------------------------------------------------------------
+ */
 
 static bool add_dim(void *self, uint64_t value) {
   tni_onnx_data *d = self;
@@ -61,21 +70,21 @@ static const char *read_header(tni_view bytes, tni_onnx_data *d, tn_status *stat
   *status = TN_E_UNSUPPORTED;
   while (tni_wire_next(&bytes, &item)) {
     switch (item.number) {
-      case FIELD_DIMS:
-        if (!tni_wire_numbers(&item, TNI_WIRE_VARINT, add_dim, d)) return "the tensor has too many dimensions";
-        break;
-      case FIELD_TYPE: d->onnx_type = (int64_t)item.value; break;
-      case FIELD_NAME: d->name = item.view; break;
-      case FIELD_RAW:
-        d->raw = item.view;
-        d->has_raw = true;
-        break;
-      case FIELD_SEGMENT: return "segments of tensors are not supported";
-      case FIELD_EXTERNAL: return "external data is not supported: no other file is opened";
-      case FIELD_LOCATION:
-        if (item.value != 0) return "external data is not supported: no other file is opened";
-        break;
-      default: break;
+    case FIELD_DIMS:
+      if (!tni_wire_numbers(&item, TNI_WIRE_VARINT, add_dim, d)) return "the tensor has too many dimensions";
+      break;
+    case FIELD_TYPE: d->onnx_type = (int64_t)item.value; break;
+    case FIELD_NAME: d->name = item.view; break;
+    case FIELD_RAW:
+      d->raw = item.view;
+      d->has_raw = true;
+      break;
+    case FIELD_SEGMENT: return "segments of tensors are not supported";
+    case FIELD_EXTERNAL: return "external data is not supported: no other file is opened";
+    case FIELD_LOCATION:
+      if (item.value != 0) return "external data is not supported: no other file is opened";
+      break;
+    default: break;
     }
   }
   const data_type *t = find_type(d->onnx_type);
@@ -92,8 +101,10 @@ static void count_lists(tni_view bytes, uint32_t right, enum tni_wire_kind kind,
   *other = false;
   while (tni_wire_next(&bytes, &item)) {
     if (!is_list(item.number)) continue;
-    if (item.number == right) tni_wire_numbers(&item, kind, count_one, count);
-    else if (item.wire != 2 || item.view.size > 0) *other = true;
+    if (item.number == right)
+      tni_wire_numbers(&item, kind, count_one, count);
+    else if (item.wire != 2 || item.view.size > 0)
+      *other = true;
   }
 }
 
@@ -117,15 +128,19 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   bool other;
   count_lists(bytes, t->list, t->kind, &count, &other);
   if (other || (out->has_raw && count > 0))
-    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has elements in more than one field, or in the wrong one");
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place,
+                    "the tensor has elements in more than one field, or in the wrong one");
   if (out->has_raw && out->raw.size != out->bytes)
-    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "raw_data has %zu bytes, the shape needs %zu", out->raw.size, out->bytes);
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "raw_data has %zu bytes, the shape needs %zu",
+                    out->raw.size, out->bytes);
   if (!out->has_raw && count != out->numel)
-    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu elements, the shape needs %zu", count, out->numel);
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu elements, the shape needs %zu", count,
+                    out->numel);
   return TN_OK;
 }
 
-/* ---- the elements -------------------------------------------------------------------------------------------------- */
+/* ---- the elements --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct writer {
   uint8_t *to;

@@ -49,28 +49,29 @@ static const char *take_item(tni_view *rest, tni_wire_item *item) {
   *item = (tni_wire_item){.number = (uint32_t)(tag >> 3), .wire = (uint32_t)(tag & 7)};
   if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return "a field number is out of range";
   switch (item->wire) {
-    case WIRE_VARINT: return take_varint(rest, &item->value);
-    case WIRE_FIXED32:
-    case WIRE_FIXED64: {
-      size_t n = item->wire == WIRE_FIXED32 ? 4 : 8;
-      if (rest->size < n) return "a number is cut off";
-      item->value = little_endian(rest->data, n);
-      skip(rest, n);
-      return NULL;
-    }
-    case WIRE_BYTES:
-      if ((wrong = take_varint(rest, &length))) return wrong;
-      if (length > rest->size) return "a length runs past the end";
-      item->view = (tni_view){rest->data, (size_t)length};
-      skip(rest, (size_t)length);
-      return NULL;
-    default: return "an unknown wire type";
+  case WIRE_VARINT: return take_varint(rest, &item->value);
+  case WIRE_FIXED32:
+  case WIRE_FIXED64: {
+    size_t n = item->wire == WIRE_FIXED32 ? 4 : 8;
+    if (rest->size < n) return "a number is cut off";
+    item->value = little_endian(rest->data, n);
+    skip(rest, n);
+    return NULL;
+  }
+  case WIRE_BYTES:
+    if ((wrong = take_varint(rest, &length))) return wrong;
+    if (length > rest->size) return "a length runs past the end";
+    item->view = (tni_view){rest->data, (size_t)length};
+    skip(rest, (size_t)length);
+    return NULL;
+  default: return "an unknown wire type";
   }
 }
 
 bool tni_wire_next(tni_view *rest, tni_wire_item *item) { return rest->size > 0 && !take_item(rest, item); }
 
-bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value), void *self) {
+bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value),
+                      void *self) {
   if (item->wire != WIRE_BYTES) return add(self, item->value);
   tni_view rest = item->view;
   size_t n = kind == TNI_WIRE_FIXED32 ? 4 : 8;
@@ -126,7 +127,8 @@ static tn_status malformed(tn_context *ctx, const tni_wire_message *m, const tni
                            const char *wrong, tn_error **err) {
   char place[32];
   snprintf(place, sizeof place, "offset %zu", offset);
-  return tni_fail(ctx, err, TN_E_INVALID, "import", place, "%s%s%s: %s", m->name, f ? "." : "", f ? f->name : "", wrong);
+  return tni_fail(ctx, err, TN_E_INVALID, "import", place, "%s%s%s: %s", m->name, f ? "." : "", f ? f->name : "",
+                  wrong);
 }
 
 static tn_status check_all(tn_context *ctx, frame *stack, size_t capacity, const uint8_t *start, tn_error **err) {

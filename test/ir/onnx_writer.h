@@ -83,12 +83,14 @@ static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
   put_message(node, 5, a);
 }
 
-/* ---- tensors, nodes, values, models ------------------------------------------------------------------------------- */
+/* ---- tensors, nodes, values, models -------------------------------------------------------------------------------
+ */
 
 enum { ONNX_FLOAT = 1, ONNX_INT64 = 7 };
 
 /* A tensor with raw_data of `size` bytes. */
-static inline bytes tensor_raw(const char *name, int type, int rank, const int64_t *shape, const void *data, size_t size) {
+static inline bytes tensor_raw(const char *name, int type, int rank, const int64_t *shape, const void *data,
+                               size_t size) {
   bytes t = {0};
   for (int i = 0; i < rank; i++) put_int(&t, 1, shape[i]);
   put_int(&t, 2, type);
@@ -121,8 +123,10 @@ static inline bytes value_info(const char *name, int type, int rank, const int64
   bytes dims = {0}, tensor = {0}, t = {0}, v = {0};
   for (int i = 0; i < rank; i++) {
     bytes d = {0};
-    if (shape[i] == -1) put_text(&d, 2, "n");
-    else put_int(&d, 1, shape[i]);
+    if (shape[i] == -1)
+      put_text(&d, 2, "n");
+    else
+      put_int(&d, 1, shape[i]);
     put_message(&dims, 1, d);
   }
   put_int(&tensor, 1, type);

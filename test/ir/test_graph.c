@@ -28,14 +28,20 @@ static void teardown(void) {
   tn_context_destroy(ctx);
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------------------------------
+ */
 
-#define DIMS(...) (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
-#define INTS(n, ...) \
-  { .name = n, .kind = TNI_ATTR_INTS, .count = sizeof((int64_t[]){__VA_ARGS__}) / 8, .ints = (const int64_t[]){__VA_ARGS__} }
-#define INT(n, value) \
+#define DIMS(...)                                                                                                      \
+  (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
+#define INTS(n, ...)                                                                                                   \
+  {                                                                                                                    \
+    .name = n, .kind = TNI_ATTR_INTS, .count = sizeof((int64_t[]){__VA_ARGS__}) / 8, .ints = (const int64_t[]) {       \
+      __VA_ARGS__                                                                                                      \
+    }                                                                                                                  \
+  }
+#define INT(n, value)                                                                                                  \
   { .name = n, .kind = TNI_ATTR_INT, .i = value }
-#define STRING(n, value) \
+#define STRING(n, value)                                                                                               \
   { .name = n, .kind = TNI_ATTR_STRING, .string = value }
 
 /* Adds a node of up to three inputs; its output's name is the node's. */
@@ -47,8 +53,12 @@ static uint32_t add(const char *op, const char *name, uint32_t x, uint32_t y, ui
   ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
   return out;
 }
-static uint32_t add1(const char *op, const char *name, uint32_t x) { return add(op, name, x, TNI_NO_VALUE, TNI_NO_VALUE, 0, NULL); }
-static uint32_t add2(const char *op, const char *name, uint32_t x, uint32_t y) { return add(op, name, x, y, TNI_NO_VALUE, 0, NULL); }
+static uint32_t add1(const char *op, const char *name, uint32_t x) {
+  return add(op, name, x, TNI_NO_VALUE, TNI_NO_VALUE, 0, NULL);
+}
+static uint32_t add2(const char *op, const char *name, uint32_t x, uint32_t y) {
+  return add(op, name, x, y, TNI_NO_VALUE, 0, NULL);
+}
 
 /* The reason why a node of one input is refused. */
 static const char *refusal(const char *op, uint32_t x, uint32_t attr_count, const tni_attr *attrs) {
@@ -78,7 +88,8 @@ static const tn_graph *finish(void) {
   return g;
 }
 
-/* ---- running: fold, fuse, plan, and each step in the interpreter ------------------------------------------------------ */
+/* ---- running: fold, fuse, plan, and each step in the interpreter
+ * ------------------------------------------------------ */
 
 static const tn_graph *optimize(const tn_graph *g) {
   tn_error *err = NULL;
@@ -88,7 +99,8 @@ static const tn_graph *optimize(const tn_graph *g) {
   return g;
 }
 
-static void run_steps(const tn_graph *g, const tni_plan *plan, const void *const *constants, void *const *in, void *const *out) {
+static void run_steps(const tn_graph *g, const tni_plan *plan, const void *const *constants, void *const *in,
+                      void *const *out) {
   char *memory = aligned_alloc(64, plan->arena_bytes + 64);
   memset(memory, 0xcd, plan->arena_bytes);
   for (uint32_t i = 0; i < plan->step_count; i++) {
@@ -130,20 +142,23 @@ static void expect(uint32_t y, const void *x, const void *w, size_t count, const
   tni_g_output(b, y);
   run(finish(), in, out);
   for (size_t i = 0; i < count; i++)
-    ck_assert_msg(got[i] == want[i] || fabsf(got[i] - want[i]) <= 2e-6f * (1 + fabsf(want[i])) || (isnan(got[i]) && isnan(want[i])),
+    ck_assert_msg(got[i] == want[i] || fabsf(got[i] - want[i]) <= 2e-6f * (1 + fabsf(want[i])) ||
+                      (isnan(got[i]) && isnan(want[i])),
                   "element %zu is %g, not %g", i, (double)got[i], (double)want[i]);
   free(got);
 }
 #define EXPECT(y, x, w, ...) expect(y, x, w, sizeof((float[]){__VA_ARGS__}) / 4, (const float[]){__VA_ARGS__})
 
-/* ---- convolutions, products -------------------------------------------------------------------------------------------- */
+/* ---- convolutions, products
+ * -------------------------------------------------------------------------------------------- */
 
 /* One geometry: the plainest convolution there is. */
 typedef struct geometry {
   int64_t c, h, w, m, groups, kh, kw, stride, dilation, pad;
 } geometry;
 
-static void reference_conv(const geometry *s, int64_t oh, int64_t ow, const float *x, const float *w, const float *bias, float *y) {
+static void reference_conv(const geometry *s, int64_t oh, int64_t ow, const float *x, const float *w, const float *bias,
+                           float *y) {
   int64_t cg = s->c / s->groups, mg = s->m / s->groups;
   for (int64_t m = 0; m < s->m; m++)
     for (int64_t i = 0; i < oh; i++)
@@ -165,7 +180,8 @@ static const geometry geometries[] = {
     {4, 6, 5, 6, 2, 1, 1, 1, 1, 0}, {3, 9, 8, 2, 1, 3, 3, 1, 2, 2}, {1, 4, 4, 1, 1, 3, 3, 3, 1, 2},
 };
 
-START_TEST(conv_is_that_of_the_plain_loops) {
+START_TEST(conv_is_that_of_the_plain_loops)
+{
   const geometry *s = &geometries[_i];
   float x[512], w[512], bias[8], want[1024];
   int64_t oh = (s->h + 2 * s->pad - s->dilation * (s->kh - 1) - 1) / s->stride + 1;
@@ -176,8 +192,8 @@ START_TEST(conv_is_that_of_the_plain_loops) {
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, s->c, s->h, s->w));
   uint32_t weights = tni_g_const(b, "w", TN_F32, DIMS(s->m, s->c / s->groups, s->kh, s->kw), w);
   uint32_t shift = tni_g_const(b, "b", TN_F32, DIMS(s->m), bias);
-  tni_attr attrs[] = {INT("group", s->groups), INTS("strides", s->stride, s->stride), INTS("dilations", s->dilation, s->dilation),
-                      INTS("pads", s->pad, s->pad, s->pad, s->pad)};
+  tni_attr attrs[] = {INT("group", s->groups), INTS("strides", s->stride, s->stride),
+                      INTS("dilations", s->dilation, s->dilation), INTS("pads", s->pad, s->pad, s->pad, s->pad)};
   uint32_t y = add("conv", "y", in, weights, shift, 4, attrs);
   ck_assert_int_eq(tni_g_get(b, y)->shape[2], oh);
   ck_assert_int_eq(tni_g_get(b, y)->shape[3], ow);
@@ -186,7 +202,8 @@ START_TEST(conv_is_that_of_the_plain_loops) {
 }
 END_TEST
 
-START_TEST(conv_transpose_is_the_gradient_of_conv) {
+START_TEST(conv_transpose_is_the_gradient_of_conv)
+{
   /* stride 2, kernel 3: each input element adds a copy of the kernel, two apart */
   static const float x[] = {1, 10}, w[] = {1, 2, 3};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 2)), weights = tni_g_const(b, "w", TN_F32, DIMS(1, 1, 3), w);
@@ -195,7 +212,8 @@ START_TEST(conv_transpose_is_the_gradient_of_conv) {
 }
 END_TEST
 
-START_TEST(matmul_broadcasts_batches) {
+START_TEST(matmul_broadcasts_batches)
+{
   float x[2 * 3 * 4], w[4 * 2], want[2 * 3 * 2];
   fill(x, TNI_COUNT(x), 1);
   fill(w, TNI_COUNT(w), 2);
@@ -210,7 +228,8 @@ START_TEST(matmul_broadcasts_batches) {
 }
 END_TEST
 
-START_TEST(matmul_takes_vectors) {
+START_TEST(matmul_takes_vectors)
+{
   static const float x[] = {1, 2, 3}, w[] = {4, 5, 6};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(3)), weights = tni_g_input(b, "w", TN_F32, DIMS(3));
   uint32_t y = add2("matmul", "y", in, weights);
@@ -219,32 +238,38 @@ START_TEST(matmul_takes_vectors) {
 }
 END_TEST
 
-/* ---- pools, reductions ----------------------------------------------------------------------------------------------------- */
+/* ---- pools, reductions
+ * ----------------------------------------------------------------------------------------------------- */
 
 static const float nine[] = {-1, -2, -3, -4, -5, -6, -7, -8, -9};
 
-START_TEST(max_pool_pads_with_nothing) {
+START_TEST(max_pool_pads_with_nothing)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
   tni_attr attrs[] = {INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INTS("pads", 1, 1, 0, 0)};
   EXPECT(add("max_pool", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), nine, NULL, -1, -2, -4, -5);
 }
 END_TEST
 
-START_TEST(average_pool_counts_what_is_inside) {
+START_TEST(average_pool_counts_what_is_inside)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
   tni_attr attrs[] = {INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INTS("pads", 1, 1, 0, 0)};
   EXPECT(add("average_pool", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), nine, NULL, -1, -2.5f, -5.5f, -7);
 }
 END_TEST
 
-START_TEST(average_pool_may_count_padding) {
+START_TEST(average_pool_may_count_padding)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
-  tni_attr attrs[] = {INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INTS("pads", 1, 1, 0, 0), INT("count_include_pad", 1)};
+  tni_attr attrs[] = {INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INTS("pads", 1, 1, 0, 0),
+                      INT("count_include_pad", 1)};
   EXPECT(add("average_pool", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 4, attrs), nine, NULL, -0.25f, -1.25f, -2.75f, -7);
 }
 END_TEST
 
-START_TEST(ceil_mode_lets_windows_hang_over) {
+START_TEST(ceil_mode_lets_windows_hang_over)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
   tni_attr attrs[] = {INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INT("ceil_mode", 1)};
   EXPECT(add("max_pool", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), nine, NULL, -1, -3, -7, -9);
@@ -253,7 +278,8 @@ END_TEST
 
 static const float six[] = {1, 2, 3, 4, 5, 7};
 
-START_TEST(reductions_drop_or_keep_axes) {
+START_TEST(reductions_drop_or_keep_axes)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
   tni_attr rows[] = {INTS("axes", -1), INT("keepdims", 0)}, columns[] = {INTS("axes", 0)};
   uint32_t mean = add("reduce_mean", "mean", in, TNI_NO_VALUE, TNI_NO_VALUE, 2, rows);
@@ -272,14 +298,16 @@ START_TEST(reductions_drop_or_keep_axes) {
 }
 END_TEST
 
-START_TEST(reductions_of_nothing_are_the_identity) {
+START_TEST(reductions_of_nothing_are_the_identity)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 0));
   tni_attr attrs[] = {INTS("axes", 1)};
   EXPECT(add("reduce_prod", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, attrs), six, NULL, 1, 1);
 }
 END_TEST
 
-START_TEST(softmax_sums_to_one_without_overflow) {
+START_TEST(softmax_sums_to_one_without_overflow)
+{
   static const float x[] = {1000, 1001, 1002, -5, -5, -5};
   double e = exp(1), s = 1 / (1 + e + e * e);
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
@@ -287,7 +315,8 @@ START_TEST(softmax_sums_to_one_without_overflow) {
 }
 END_TEST
 
-START_TEST(log_softmax_is_its_logarithm) {
+START_TEST(log_softmax_is_its_logarithm)
+{
   static const float x[] = {1000, 1001, 1002};
   double e = exp(1), s = log(1 + e + e * e);
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 3));
@@ -295,7 +324,8 @@ START_TEST(log_softmax_is_its_logarithm) {
 }
 END_TEST
 
-START_TEST(layer_norm_centres_and_scales) {
+START_TEST(layer_norm_centres_and_scales)
+{
   static const float scale[] = {1, 2, 3}, shift[] = {10, 20, 30};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
   uint32_t s = tni_g_const(b, "s", TN_F32, DIMS(3), scale), t = tni_g_const(b, "t", TN_F32, DIMS(3), shift);
@@ -303,13 +333,15 @@ START_TEST(layer_norm_centres_and_scales) {
   for (int r = 0; r < 2; r++) {
     double mean = (six[r * 3] + six[r * 3 + 1] + six[r * 3 + 2]) / 3.0, square = 0;
     for (int i = 0; i < 3; i++) square += (six[r * 3 + i] - mean) * (six[r * 3 + i] - mean);
-    for (int i = 0; i < 3; i++) want[r * 3 + i] = (float)((six[r * 3 + i] - mean) / sqrt(square / 3 + 1e-5) * scale[i] + shift[i]);
+    for (int i = 0; i < 3; i++)
+      want[r * 3 + i] = (float)((six[r * 3 + i] - mean) / sqrt(square / 3 + 1e-5) * scale[i] + shift[i]);
   }
   expect(add("layer_norm", "y", in, s, t, 0, NULL), six, NULL, 6, want);
 }
 END_TEST
 
-START_TEST(arg_max_gives_the_first_or_the_last) {
+START_TEST(arg_max_gives_the_first_or_the_last)
+{
   static const float x[] = {1, 5, 5, 2, 2, 0};
   int64_t first[2], last[2];
   void *in[] = {(void *)x}, *out[] = {first, last};
@@ -325,22 +357,26 @@ START_TEST(arg_max_gives_the_first_or_the_last) {
 }
 END_TEST
 
-/* ---- elements moved --------------------------------------------------------------------------------------------------------- */
+/* ---- elements moved
+ * --------------------------------------------------------------------------------------------------------- */
 
-START_TEST(transpose_swaps_axes) {
+START_TEST(transpose_swaps_axes)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
   EXPECT(add1("transpose", "y", in), six, NULL, 1, 4, 2, 5, 3, 7);
 }
 END_TEST
 
-START_TEST(slice_goes_backwards_too) {
+START_TEST(slice_goes_backwards_too)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
   tni_attr attrs[] = {INTS("starts", -1, 0), INTS("ends", INT64_MIN, 1000), INTS("axes", 1, 0), INTS("steps", -2, 1)};
   EXPECT(add("slice", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 4, attrs), six, NULL, 3, 1, 7, 4);
 }
 END_TEST
 
-START_TEST(pad_repeats_mirrors_or_fills) {
+START_TEST(pad_repeats_mirrors_or_fills)
+{
   static const char *const modes[] = {"constant", "edge", "reflect", "wrap"};
   static const float want[4][7] = {
       {9, 9, 1, 2, 3, 9, 9}, {1, 1, 1, 2, 3, 3, 3}, {3, 2, 1, 2, 3, 2, 1}, {2, 3, 1, 2, 3, 1, 2}};
@@ -350,7 +386,8 @@ START_TEST(pad_repeats_mirrors_or_fills) {
 }
 END_TEST
 
-START_TEST(gather_never_leaves_the_data) {
+START_TEST(gather_never_leaves_the_data)
+{
   static const int64_t at[] = {2, -1, 3, -4};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3)), indices = tni_g_input(b, "i", TN_I64, DIMS(4));
   tni_attr attrs[] = {INT("axis", 1)};
@@ -358,7 +395,8 @@ START_TEST(gather_never_leaves_the_data) {
 }
 END_TEST
 
-START_TEST(concat_puts_one_behind_the_other) {
+START_TEST(concat_puts_one_behind_the_other)
+{
   static const float w[] = {8, 9};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3)), other = tni_g_input(b, "w", TN_F32, DIMS(2, 1));
   tni_attr attrs[] = {INT("axis", 1)};
@@ -366,7 +404,8 @@ START_TEST(concat_puts_one_behind_the_other) {
 }
 END_TEST
 
-START_TEST(expand_and_tile_repeat) {
+START_TEST(expand_and_tile_repeat)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 1));
   tni_attr shape[] = {INTS("shape", 1, 2)}, repeats[] = {INTS("repeats", 2, 1)};
   uint32_t wide = add("expand", "e", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, shape);
@@ -374,14 +413,16 @@ START_TEST(expand_and_tile_repeat) {
 }
 END_TEST
 
-START_TEST(resize_takes_the_nearest) {
+START_TEST(resize_takes_the_nearest)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 3));
   tni_attr attrs[] = {INTS("shape", 1, 6), STRING("coordinates", "asymmetric"), STRING("nearest", "floor")};
   EXPECT(add("resize", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), six, NULL, 1, 1, 2, 2, 3, 3);
 }
 END_TEST
 
-/* ---- pointwise -------------------------------------------------------------------------------------------------------------- */
+/* ---- pointwise
+ * -------------------------------------------------------------------------------------------------------------- */
 
 typedef struct pointwise {
   const char *op;
@@ -400,14 +441,29 @@ static double value_reciprocal(double x) { return 1 / x; }
 static double value_mish(double x) { return x * tanh(value_softplus(x)); }
 
 static const pointwise pointwises[] = {
-    {"relu", value_relu},         {"sigmoid", value_sigmoid},       {"gelu", value_gelu},         {"leaky_relu", value_leaky},
-    {"elu", value_elu},           {"hard_swish", value_hard_swish}, {"softplus", value_softplus}, {"sign", value_sign},
-    {"reciprocal", value_reciprocal}, {"mish", value_mish},         {"abs", fabs},                {"floor", floor},
-    {"ceil", ceil},               {"round", nearbyint},             {"tanh", tanh},               {"erf", erf},
-    {"sin", sin},                 {"cos", cos},                     {"exp", exp},
+    {"relu", value_relu},
+    {"sigmoid", value_sigmoid},
+    {"gelu", value_gelu},
+    {"leaky_relu", value_leaky},
+    {"elu", value_elu},
+    {"hard_swish", value_hard_swish},
+    {"softplus", value_softplus},
+    {"sign", value_sign},
+    {"reciprocal", value_reciprocal},
+    {"mish", value_mish},
+    {"abs", fabs},
+    {"floor", floor},
+    {"ceil", ceil},
+    {"round", nearbyint},
+    {"tanh", tanh},
+    {"erf", erf},
+    {"sin", sin},
+    {"cos", cos},
+    {"exp", exp},
 };
 
-START_TEST(pointwise_operators_are_what_they_say) {
+START_TEST(pointwise_operators_are_what_they_say)
+{
   static const float x[] = {-7.5f, -2.5f, -1, -0.3f, 0.25f, 0.5f, 1.5f, 2, 4.75f, 6};
   float want[TNI_COUNT(x)];
   for (size_t i = 0; i < TNI_COUNT(x); i++) want[i] = (float)pointwises[_i].value(x[i]);
@@ -416,7 +472,8 @@ START_TEST(pointwise_operators_are_what_they_say) {
 }
 END_TEST
 
-START_TEST(integers_divide_and_wrap) {
+START_TEST(integers_divide_and_wrap)
+{
   static const int32_t x[] = {7, -7, INT32_MIN, 5}, w[] = {2, 2, -1, 0};
   int32_t quotient[4], rest[4];
   void *in[] = {(void *)x, (void *)w}, *out[] = {quotient, rest};
@@ -430,44 +487,51 @@ START_TEST(integers_divide_and_wrap) {
 }
 END_TEST
 
-START_TEST(operands_are_broadcast_from_the_right) {
+START_TEST(operands_are_broadcast_from_the_right)
+{
   static const float w[] = {10, 20};
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 3)), other = tni_g_input(b, "w", TN_F32, DIMS(2, 1, 1));
   EXPECT(add2("add", "y", in, other), six, w, 11, 12, 13, 21, 22, 23);
 }
 END_TEST
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals
+ * ------------------------------------------------------------------------------------------------------------------ */
 
-START_TEST(bad_attributes_are_refused_with_reasons) {
+START_TEST(bad_attributes_are_refused_with_reasons)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 2, 4, 4));
   tni_attr twice[] = {INTS("axes", 1, -3)};
   ck_assert_str_eq(refusal("reduce_sum", in, 1, twice), "import: n: reduce_sum: axis 1 is given twice");
 }
 END_TEST
 
-START_TEST(bad_windows_are_refused_with_reasons) {
+START_TEST(bad_windows_are_refused_with_reasons)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 2, 4, 4));
   tni_attr wide[] = {INTS("kernel_shape", 5, 5)};
   ck_assert_str_eq(refusal("max_pool", in, 1, wide), "import: n: max_pool: the window is bigger than the padded input");
 }
 END_TEST
 
-START_TEST(unknown_attributes_are_refused) {
+START_TEST(unknown_attributes_are_refused)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2));
   tni_attr odd[] = {INT("axes", 1)};
   ck_assert_str_eq(refusal("relu", in, 1, odd), "import: n: relu: there is no attribute `axes`");
 }
 END_TEST
 
-START_TEST(results_over_the_limit_are_refused) {
+START_TEST(results_over_the_limit_are_refused)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1)), out;
   tni_attr shape[] = {INTS("shape", 1 << 20, 1 << 20, 1 << 20)};
   ck_assert_int_eq(tni_g_node(b, tni_gop_find("expand"), "n", 1, &in, 1, shape, 1, NULL, &out, NULL), TN_E_LIMIT);
 }
 END_TEST
 
-START_TEST(errors_stay) {
+START_TEST(errors_stay)
+{
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2));
   const tn_graph *g;
   tn_error *err;
@@ -481,7 +545,8 @@ START_TEST(errors_stay) {
 }
 END_TEST
 
-START_TEST(rows_of_the_table_are_well_formed) {
+START_TEST(rows_of_the_table_are_well_formed)
+{
   for (size_t i = 0; i < tni_gop_count(); i++) {
     const tni_gop *op = tni_gop_at(i);
     ck_assert_ptr_eq(tni_gop_find(op->name), op);
@@ -492,7 +557,9 @@ START_TEST(rows_of_the_table_are_well_formed) {
 }
 END_TEST
 
-/* ---- passes ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- passes
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *text_of(const tn_graph *g) {
   static char text[4096];
@@ -511,7 +578,8 @@ static const tn_graph *fold(const tn_graph *g) {
   return g;
 }
 
-START_TEST(folding_computes_constants_and_drops_the_dead) {
+START_TEST(folding_computes_constants_and_drops_the_dead)
+{
   static const float w[] = {1, 4};
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2)), c = tni_g_const(b, "c", TN_F32, DIMS(2), w);
   uint32_t root = add1("sqrt", "root", c);
@@ -526,7 +594,8 @@ START_TEST(folding_computes_constants_and_drops_the_dead) {
 }
 END_TEST
 
-START_TEST(folding_sees_transposes_that_move_nothing) {
+START_TEST(folding_sees_transposes_that_move_nothing)
+{
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 1, 3));
   tni_attr perm[] = {INTS("perm", 1, 0, 3, 2)};
   uint32_t y = add("transpose", "t", x, TNI_NO_VALUE, TNI_NO_VALUE, 1, perm);
@@ -535,7 +604,8 @@ START_TEST(folding_sees_transposes_that_move_nothing) {
 }
 END_TEST
 
-START_TEST(outputs_keep_their_names) {
+START_TEST(outputs_keep_their_names)
+{
   static const float w[] = {1, 4};
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2)), c = tni_g_const(b, "c", TN_F32, DIMS(2), w);
   tni_g_output(b, add1("identity", "y", x));
@@ -572,19 +642,20 @@ static const tn_graph *residual_net(void) {
   return finish();
 }
 
-START_TEST(chains_and_residuals_become_one_function) {
-  ck_assert_str_eq(text_of(optimize(residual_net())),
-                   "graph main(x: f32[1, 4, 5, 5]) -> (y) {\n"
-                   "  const w0: f32[4, 4, 3, 3]\n"
-                   "  const w1: f32[4, 4, 3, 3]\n"
-                   "  r0: f32[1, 4, 5, 5] = call fused_conv_add_relu(x, w0)\n"
-                   "  y: f32[1, 4, 5, 5] = call fused_conv_add_relu(r0, w1)\n"
-                   "}\n");
+START_TEST(chains_and_residuals_become_one_function)
+{
+  ck_assert_str_eq(text_of(optimize(residual_net())), "graph main(x: f32[1, 4, 5, 5]) -> (y) {\n"
+                                                      "  const w0: f32[4, 4, 3, 3]\n"
+                                                      "  const w1: f32[4, 4, 3, 3]\n"
+                                                      "  r0: f32[1, 4, 5, 5] = call fused_conv_add_relu(x, w0)\n"
+                                                      "  y: f32[1, 4, 5, 5] = call fused_conv_add_relu(r0, w1)\n"
+                                                      "}\n");
   ck_assert_uint_eq(tn_program_func_count(target), 1); /* equal functions are one */
 }
 END_TEST
 
-START_TEST(fused_functions_give_the_same_bits) {
+START_TEST(fused_functions_give_the_same_bits)
+{
   /* every node alone, by folding it with the input as a constant, against the fused graph */
   float x[100], fused[100];
   void *in[] = {x}, *out[] = {fused};
@@ -602,11 +673,13 @@ START_TEST(fused_functions_give_the_same_bits) {
     const tni_gnode *n = &g->nodes[i];
     for (uint32_t k = 0; k < n->input_count; k++) {
       const tni_gvalue *v = &g->values[n->inputs[k]];
-      if (map[n->inputs[k]] == TNI_NO_VALUE) map[n->inputs[k]] = tni_g_const(b, v->name, v->type, v->rank, v->shape, v->data);
+      if (map[n->inputs[k]] == TNI_NO_VALUE)
+        map[n->inputs[k]] = tni_g_const(b, v->name, v->type, v->rank, v->shape, v->data);
       inputs[k] = map[n->inputs[k]];
     }
     ck_assert_int_eq(tni_g_node(b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs, 1, NULL,
-                                &map[n->outputs[0]], NULL), TN_OK);
+                                &map[n->outputs[0]], NULL),
+                     TN_OK);
   }
   tni_g_output(b, map[g->outputs[0]]);
   const tn_graph *folded = fold(finish());
@@ -616,7 +689,8 @@ START_TEST(fused_functions_give_the_same_bits) {
 }
 END_TEST
 
-START_TEST(a_value_used_elsewhere_ends_a_function) {
+START_TEST(a_value_used_elsewhere_ends_a_function)
+{
   /* neg is an output of its own, so the chain is cut behind it */
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(4)), n = add1("neg", "n", add1("abs", "a", x));
   tni_g_output(b, n);
@@ -628,7 +702,8 @@ START_TEST(a_value_used_elsewhere_ends_a_function) {
 }
 END_TEST
 
-START_TEST(a_diamond_stays_in_one_function) {
+START_TEST(a_diamond_stays_in_one_function)
+{
   uint32_t a = add1("abs", "a", tni_g_input(b, "x", TN_F32, DIMS(4)));
   uint32_t root = add1("sqrt", "s", a), minus = add1("neg", "n", a);
   tni_g_output(b, add2("mul", "y", root, minus));
@@ -636,7 +711,8 @@ START_TEST(a_diamond_stays_in_one_function) {
 }
 END_TEST
 
-START_TEST(views_are_no_code) {
+START_TEST(views_are_no_code)
+{
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
   tni_attr flat[] = {INTS("shape", 6)};
   uint32_t r = add("reshape", "r", add1("neg", "n", x), TNI_NO_VALUE, TNI_NO_VALUE, 1, flat);
@@ -653,7 +729,8 @@ START_TEST(views_are_no_code) {
 }
 END_TEST
 
-START_TEST(values_alive_together_do_not_overlap) {
+START_TEST(values_alive_together_do_not_overlap)
+{
   /* a chain of products, where each step needs the two results before it */
   float w[64];
   fill(w, 64, 3);
@@ -687,7 +764,8 @@ START_TEST(values_alive_together_do_not_overlap) {
 }
 END_TEST
 
-START_TEST(fused_functions_are_printed_and_parsed_back) {
+START_TEST(fused_functions_are_printed_and_parsed_back)
+{
   const tn_graph *g = optimize(residual_net());
   char *text, *again;
   tn_program *back;
@@ -703,7 +781,8 @@ START_TEST(fused_functions_are_printed_and_parsed_back) {
 }
 END_TEST
 
-START_TEST(stats_count_what_people_ask) {
+START_TEST(stats_count_what_people_ask)
+{
   const tn_graph *g = residual_net();
   tn_graph_stats stats = {.struct_size = sizeof stats};
   const char *name;

@@ -61,35 +61,37 @@ static bytes one_node(bytes n) {
   return g;
 }
 
-/* ---- what is imported --------------------------------------------------------------------------------------------- */
+/* ---- what is imported ---------------------------------------------------------------------------------------------
+ */
 
-START_TEST(a_model_becomes_a_graph) {
-  ck_assert_str_eq(import(model(13, small_graph())),
-                   "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
-                   "  const w: f32[3, 2, 3, 3]\n"
-                   "  c: f32[1, 3, 4, 4] = conv(x, w) {pads = [1, 1, 1, 1]}\n"
-                   "  y: f32[1, 3, 4, 4] = relu(c)\n"
-                   "}\n");
+START_TEST(a_model_becomes_a_graph)
+{
+  ck_assert_str_eq(import(model(13, small_graph())), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
+                                                     "  const w: f32[3, 2, 3, 3]\n"
+                                                     "  c: f32[1, 3, 4, 4] = conv(x, w) {pads = [1, 1, 1, 1]}\n"
+                                                     "  y: f32[1, 3, 4, 4] = relu(c)\n"
+                                                     "}\n");
 }
 END_TEST
 
-START_TEST(nodes_may_come_in_any_order) {
+START_TEST(nodes_may_come_in_any_order)
+{
   bytes g = {0};
   add_node(&g, node("Relu", "", "b", "y"));
   add_node(&g, node("Neg", "", "a", "b"));
   add_node(&g, node("Abs", "", "x", "a"));
   add_input(&g, "x", 2, image);
   add_output(&g, "y");
-  ck_assert_str_eq(import(model(13, g)),
-                   "graph main(x: f32[1, 2]) -> (y) {\n"
-                   "  a: f32[1, 2] = abs(x)\n"
-                   "  b: f32[1, 2] = neg(a)\n"
-                   "  y: f32[1, 2] = relu(b)\n"
-                   "}\n");
+  ck_assert_str_eq(import(model(13, g)), "graph main(x: f32[1, 2]) -> (y) {\n"
+                                         "  a: f32[1, 2] = abs(x)\n"
+                                         "  b: f32[1, 2] = neg(a)\n"
+                                         "  y: f32[1, 2] = relu(b)\n"
+                                         "}\n");
 }
 END_TEST
 
-START_TEST(weights_may_be_inputs_too_or_constants) {
+START_TEST(weights_may_be_inputs_too_or_constants)
+{
   bytes g = {0}, c = node("Constant", "", "", "k");
   int64_t two = 2;
   float values[] = {1, 2};
@@ -101,17 +103,17 @@ START_TEST(weights_may_be_inputs_too_or_constants) {
   add_input(&g, "x", 1, &two);
   add_input(&g, "w", 1, &two); /* as IR 3 and 4 list it */
   add_output(&g, "y");
-  ck_assert_str_eq(import(model(9, g)),
-                   "graph main(x: f32[2]) -> (y) {\n"
-                   "  const w: f32[2] = 1 2\n"
-                   "  const k: f32[2] = 1 2\n"
-                   "  s: f32[2] = add(x, w)\n"
-                   "  y: f32[2] = mul(s, k)\n"
-                   "}\n");
+  ck_assert_str_eq(import(model(9, g)), "graph main(x: f32[2]) -> (y) {\n"
+                                        "  const w: f32[2] = 1 2\n"
+                                        "  const k: f32[2] = 1 2\n"
+                                        "  s: f32[2] = add(x, w)\n"
+                                        "  y: f32[2] = mul(s, k)\n"
+                                        "}\n");
 }
 END_TEST
 
-START_TEST(open_dimensions_are_bound) {
+START_TEST(open_dimensions_are_bound)
+{
   static const int64_t open[] = {-1, 3}, five[] = {5, 3};
   tn_dim dim = {"n", 7};
   tn_input_shape shape = {"x", 2, five};
@@ -131,7 +133,8 @@ START_TEST(open_dimensions_are_bound) {
 }
 END_TEST
 
-START_TEST(shape_arithmetic_is_computed) {
+START_TEST(shape_arithmetic_is_computed)
+{
   /* reshape(x, concat(shape(x)[0:1], [-1])) */
   static const int64_t zero = 0, one = 1, minus = -1;
   bytes g = {0}, cat = node("Concat", "", "first rest", "shape");
@@ -145,16 +148,17 @@ START_TEST(shape_arithmetic_is_computed) {
   add_weight(&g, tensor_ints("rest", 1, &minus));
   add_input(&g, "x", 4, image);
   add_output(&g, "y");
-  ck_assert_str_eq(import(model(13, g)),
-                   "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
-                   "  y: f32[1, 32] = reshape(x) {shape = [1, 32]}\n"
-                   "}\n");
+  ck_assert_str_eq(import(model(13, g)), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
+                                         "  y: f32[1, 32] = reshape(x) {shape = [1, 32]}\n"
+                                         "}\n");
 }
 END_TEST
 
-/* ---- differences between opsets -------------------------------------------------------------------------------------- */
+/* ---- differences between opsets
+ * -------------------------------------------------------------------------------------- */
 
-START_TEST(axes_were_attributes) {
+START_TEST(axes_were_attributes)
+{
   static const int64_t axis = 1;
   bytes old = node("Squeeze", "", "x", "y"), new = one_node(node("Squeeze", "", "x axes", "y"));
   attr_ints(&old, "axes", 1, &axis);
@@ -164,7 +168,8 @@ START_TEST(axes_were_attributes) {
 }
 END_TEST
 
-START_TEST(softmax_was_over_a_matrix) {
+START_TEST(softmax_was_over_a_matrix)
+{
   const char *old = import(model(11, one_node(node("Softmax", "", "x", "y"))));
   ck_assert_ptr_nonnull(strstr(old, "f32[2, 3] = reshape(x) {shape = [2, 3]}"));
   ck_assert_ptr_nonnull(strstr(old, "softmax(v0) {axis = 1}"));
@@ -172,7 +177,8 @@ START_TEST(softmax_was_over_a_matrix) {
 }
 END_TEST
 
-START_TEST(clip_had_attributes) {
+START_TEST(clip_had_attributes)
+{
   bytes old = node("Clip", "", "x", "y");
   attr_float(&old, "min", 0);
   attr_float(&old, "max", 6);
@@ -182,9 +188,11 @@ START_TEST(clip_had_attributes) {
 }
 END_TEST
 
-/* ---- what is refused -------------------------------------------------------------------------------------------------- */
+/* ---- what is refused
+ * -------------------------------------------------------------------------------------------------- */
 
-START_TEST(all_unsupported_operators_are_listed) {
+START_TEST(all_unsupported_operators_are_listed)
+{
   bytes g = {0}, other = node("Foo", "n3", "b", "c");
   put_text(&other, 7, "com.example");
   add_node(&g, node("Foo", "n1", "x", "a"));
@@ -197,7 +205,8 @@ START_TEST(all_unsupported_operators_are_listed) {
 }
 END_TEST
 
-START_TEST(names_must_be_defined_once_and_without_cycles) {
+START_TEST(names_must_be_defined_once_and_without_cycles)
+{
   bytes undefined = one_node(node("Add", "n", "x q", "y")), twice = one_node(node("Relu", "n", "x", "x")), cycle = {0};
   add_node(&cycle, node("Add", "n1", "x b", "a"));
   add_node(&cycle, node("Relu", "n2", "a", "b"));
@@ -206,11 +215,13 @@ START_TEST(names_must_be_defined_once_and_without_cycles) {
   ck_assert_str_eq(import(model(13, undefined)), "TN_E_INVALID: import: n: nothing defines input `q`");
   ck_assert_str_eq(import(model(13, twice)), "TN_E_INVALID: import: x: two values have this name");
   ck_assert_str_eq(import(model(13, cycle)), "TN_E_INVALID: import: n2: a cycle: input `a` depends on this node");
-  ck_assert_str_eq(import(model(13, one_node(node("Relu", "n", "x", "z")))), "TN_E_INVALID: import: y: nothing defines this output");
+  ck_assert_str_eq(import(model(13, one_node(node("Relu", "n", "x", "z")))),
+                   "TN_E_INVALID: import: y: nothing defines this output");
 }
 END_TEST
 
-START_TEST(shapes_must_fit) {
+START_TEST(shapes_must_fit)
+{
   static const int64_t five_channels[] = {3, 5, 3, 3}, minus[] = {-2, 3};
   bytes short_raw = one_node(node("Relu", "n", "x", "y")), channels = {0}, negative = {0};
   bytes axis = node("Concat", "n", "x x", "y");
@@ -222,7 +233,8 @@ START_TEST(shapes_must_fit) {
   add_output(&channels, "y");
   ck_assert_str_eq(import(model(13, channels)), "TN_E_INVALID: import: n: conv: 2 channels, but weights for 5");
   attr_int(&axis, "axis", 5);
-  ck_assert_str_eq(import(model(13, one_node(axis))), "TN_E_INVALID: import: n: concat: axis 5 is outside a tensor of rank 3");
+  ck_assert_str_eq(import(model(13, one_node(axis))),
+                   "TN_E_INVALID: import: n: concat: axis 5 is outside a tensor of rank 3");
   add_node(&negative, node("Relu", "n", "x", "y"));
   add_input(&negative, "x", 2, minus);
   add_output(&negative, "y");
@@ -230,35 +242,43 @@ START_TEST(shapes_must_fit) {
 }
 END_TEST
 
-START_TEST(attributes_must_be_of_the_right_kind) {
+START_TEST(attributes_must_be_of_the_right_kind)
+{
   bytes bad = node("Concat", "n", "x x", "y"), many = node("Transpose", "n", "x", "y");
   static const int64_t perm[] = {0, 1, 1};
   attr_float(&bad, "axis", 1);
   attr_ints(&many, "perm", 3, perm);
-  ck_assert_str_eq(import(model(13, one_node(bad))), "TN_E_INVALID: import: n: Concat: attribute `axis` is of the wrong type");
-  ck_assert_str_eq(import(model(13, one_node(many))), "TN_E_INVALID: import: n: transpose: `perm` is not a permutation");
+  ck_assert_str_eq(import(model(13, one_node(bad))),
+                   "TN_E_INVALID: import: n: Concat: attribute `axis` is of the wrong type");
+  ck_assert_str_eq(import(model(13, one_node(many))),
+                   "TN_E_INVALID: import: n: transpose: `perm` is not a permutation");
 }
 END_TEST
 
-START_TEST(external_data_is_refused) {
+START_TEST(external_data_is_refused)
+{
   bytes t = tensor_raw("w", ONNX_FLOAT, 0, NULL, zeros, 4), e = {0}, g = one_node(node("Relu", "n", "x", "y"));
   put_text(&e, 1, "location");
   put_text(&e, 2, "/etc/passwd");
   put_message(&t, 13, e);
   add_weight(&g, t);
-  ck_assert_str_eq(import(model(13, g)),
-                   "TN_E_UNSUPPORTED: import: w: external data is not supported: no other file is opened (data type 1)");
+  ck_assert_str_eq(
+      import(model(13, g)),
+      "TN_E_UNSUPPORTED: import: w: external data is not supported: no other file is opened (data type 1)");
 }
 END_TEST
 
-START_TEST(opsets_and_other_files_are_refused) {
+START_TEST(opsets_and_other_files_are_refused)
+{
   ck_assert_str_eq(import(model(6, small_graph())), "TN_E_UNSUPPORTED: import: model: opset 6: 7 to 27 are supported");
-  ck_assert_str_eq(import(model(28, small_graph())), "TN_E_UNSUPPORTED: import: model: opset 28: 7 to 27 are supported");
+  ck_assert_str_eq(import(model(28, small_graph())),
+                   "TN_E_UNSUPPORTED: import: model: opset 28: 7 to 27 are supported");
   ck_assert_str_eq(import((bytes){0}), "TN_E_INVALID: import: model: there is no graph: is this an ONNX model?");
 }
 END_TEST
 
-START_TEST(loading_says_which_file_is_missing) {
+START_TEST(loading_says_which_file_is_missing)
+{
   tn_program *program;
   tn_error *err;
   ck_assert_int_eq(tn_onnx_load(ctx, "/nonexistent.onnx", NULL, &program, &err), TN_E_NOT_FOUND);
@@ -268,7 +288,8 @@ START_TEST(loading_says_which_file_is_missing) {
 }
 END_TEST
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void read_tensor(bytes t, tn_type type, int64_t numel, const void *want) {
   tn_tensor *tensor;
@@ -281,7 +302,8 @@ static void read_tensor(bytes t, tn_type type, int64_t numel, const void *want) 
   free(t.data);
 }
 
-START_TEST(tensors_have_raw_or_typed_elements) {
+START_TEST(tensors_have_raw_or_typed_elements)
+{
   static const float floats[] = {1.5f, -2};
   static const int16_t shorts[] = {-1, 300};
   static const uint16_t halves[] = {0x3c00, 0xc000};
@@ -311,7 +333,8 @@ START_TEST(tensors_have_raw_or_typed_elements) {
 }
 END_TEST
 
-START_TEST(tensors_must_be_complete) {
+START_TEST(tensors_must_be_complete)
+{
   tn_tensor *tensor;
   tn_error *err;
   int64_t two = 2;
@@ -331,7 +354,8 @@ START_TEST(tensors_must_be_complete) {
 }
 END_TEST
 
-/* ---- hostile bytes ---------------------------------------------------------------------------------------------------------- */
+/* ---- hostile bytes
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* A model with shape arithmetic, weights, attributes: much to break. */
 static bytes rich_model(void) {
@@ -365,7 +389,8 @@ static void import_anything(const uint8_t *data, size_t size, int *taken) {
   tn_error_destroy(err);
 }
 
-START_TEST(every_cut_is_survived) {
+START_TEST(every_cut_is_survived)
+{
   bytes m = rich_model();
   int taken = 0;
   for (size_t size = 0; size < m.size; size++) {
@@ -384,7 +409,8 @@ END_TEST
 
 static uint32_t next(uint32_t *seed) { return *seed = *seed * 1664525 + 1013904223; }
 
-START_TEST(mutations_are_survived) {
+START_TEST(mutations_are_survived)
+{
   bytes m = rich_model();
   uint32_t seed = 2026;
   int taken = 0;
@@ -401,7 +427,8 @@ START_TEST(mutations_are_survived) {
 }
 END_TEST
 
-START_TEST(noise_is_survived) {
+START_TEST(noise_is_survived)
+{
   uint32_t seed = 7;
   int taken = 0;
   for (int round = 0; round < 2000; round++) {
@@ -436,7 +463,8 @@ static tn_status whole_way(tn_context *c, bytes m) {
   return status;
 }
 
-START_TEST(every_allocation_may_fail) {
+START_TEST(every_allocation_may_fail)
+{
   bytes m = rich_model();
   tn_status status = TN_E_NOMEM;
   for (long at = 1; status == TN_E_NOMEM; at++) {

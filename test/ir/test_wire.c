@@ -23,7 +23,8 @@ static const char *check_model(const void *data, size_t size) {
   return text;
 }
 
-START_TEST(fields_are_read_in_order) {
+START_TEST(fields_are_read_in_order)
+{
   bytes b = {0};
   put_int(&b, 1, -1);
   put_text(&b, 2, "two");
@@ -48,7 +49,8 @@ static bool add(void *self, uint64_t value) {
   return true;
 }
 
-START_TEST(packed_and_single_numbers_are_the_same) {
+START_TEST(packed_and_single_numbers_are_the_same)
+{
   static const uint8_t packed[] = {0x0a, 0x04, 0x01, 0xac, 0x02, 0x03}; /* 1, 300, 3 */
   tni_view rest = {packed, sizeof packed};
   tni_wire_item item;
@@ -59,7 +61,8 @@ START_TEST(packed_and_single_numbers_are_the_same) {
 }
 END_TEST
 
-START_TEST(numbers_have_ten_bytes_at_most) {
+START_TEST(numbers_have_ten_bytes_at_most)
+{
   static const uint8_t most[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
   static const uint8_t more[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02};
   static const uint8_t longer[] = {0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01};
@@ -69,7 +72,8 @@ START_TEST(numbers_have_ten_bytes_at_most) {
 }
 END_TEST
 
-START_TEST(lengths_stay_inside_the_message_around) {
+START_TEST(lengths_stay_inside_the_message_around)
+{
   /* graph of 2 bytes, whose name claims 5 */
   static const uint8_t over[] = {0x3a, 0x02, 0x12, 0x05, 'a', 'b', 'c', 'd', 'e'};
   static const uint8_t huge[] = {0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
@@ -78,7 +82,8 @@ START_TEST(lengths_stay_inside_the_message_around) {
 }
 END_TEST
 
-START_TEST(wire_types_fit_the_table) {
+START_TEST(wire_types_fit_the_table)
+{
   static const uint8_t graph_as_number[] = {0x08, 0x08, 0x38, 0x01};
   static const uint8_t group[] = {0x0b, 0x0c};
   static const uint8_t field_zero[] = {0x00, 0x01};
@@ -89,7 +94,8 @@ START_TEST(wire_types_fit_the_table) {
 }
 END_TEST
 
-START_TEST(unknown_fields_are_skipped) {
+START_TEST(unknown_fields_are_skipped)
+{
   bytes b = {0};
   put_text(&b, 1000, "\xff\xff\xff");
   put_int(&b, 1001, 7);
@@ -111,7 +117,8 @@ static bytes nested(int levels) {
   return inner;
 }
 
-START_TEST(nesting_is_limited) {
+START_TEST(nesting_is_limited)
+{
   bytes deep = nested(12000), fine = nested(99), over = nested(100);
   ck_assert_ptr_nonnull(strstr(check_model(deep.data, deep.size), "more than 100 messages in messages"));
   ck_assert_str_eq(check_model(fine.data, fine.size), "");
