@@ -81,6 +81,8 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
 void tni_pipeline_destroy(tni_pipeline *p);
 /* Graphs of `program` folded into the work program. */
 tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err);
+/* Weights in the layout that the target wants. */
+tn_status tni_pipeline_layout(tni_pipeline *p, tn_error **err);
 /* Their nodes grouped into tensor functions. */
 tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err);
 /* A schedule for every function that has none. */
@@ -91,7 +93,15 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
 
-/* ---- module.c, function.c, model.c -------------------------------------------------------------------------------- */
+/* ---- evaluate.c ------------------------------------------------------------------------------------------------ */
+
+/* A tni_evaluator's `run`: interprets small functions, compiles large ones for this CPU; what cannot be compiled is
+ * interpreted. */
+tn_status tni_evaluate_func(void *self, const tn_func *func, void *const *buffers, tn_error **err);
+/* Operators that one run executes, roughly: loop extents times the nodes of what is in them. */
+double tni_estimate_work(const tn_func *func);
+
+/* ---- module.c, function.c, arguments.c, model.c, env.c ------------------------------------------------------------- */
 
 struct tn_function {
   const tn_module *module;
@@ -99,6 +109,7 @@ struct tn_function {
   void (*direct)(void);
   tni_packed_kernel packed; /* NULL when a parameter is a scalar */
   tni_caller *caller;
+  bool *written; /* by parameter: a buffer that the function may write */
 };
 
 struct tn_model {
@@ -107,11 +118,13 @@ struct tn_model {
   tni_executor *executor;
   size_t step_count;
   const char *const *step_names;
+  const size_t *bytes; /* of inputs, then outputs */
 };
 
-/* What an external answered last, for the error of the call it ended. */
+/* What the host answered last, for the error of the call that it ended: who (an external's number) in the upper half, the
+ * status in the lower; 0: nothing failed. One word, so that two that fail at once are not mixed. */
 typedef struct tni_host_failure {
-  atomic_int status, index;
+  _Atomic uint64_t word;
 } tni_host_failure;
 
 struct tn_module {
@@ -124,7 +137,8 @@ struct tn_module {
     tni_host_failure *failure;
   } env_self;
   tni_host_failure failure; /* of direct calls and models */
-  tni_arena arena;          /* models and their plans */
+  tni_arena arena;          /* of what functions and models hold */
+  tni_caller **extern_callers; /* one per external of `work` */
   size_t function_count;
   tn_function *functions;
   size_t model_count;
@@ -137,6 +151,15 @@ void tni_env_init(tn_env *out, struct tni_env_self *self);
 /* A kernel's status as an error; `what` names the kernel or model. */
 tn_status tni_kernel_error(const tn_module *module, const tni_host_failure *failure, tn_status status, const char *what,
                            tn_error **err);
+tn_status tni_externs_create(tn_module *module, tn_error **err);
+void tni_externs_destroy(tn_module *module);
+/* A packed call's arguments: TN_OK, or which is wrong and why. */
+tn_status tni_check_arguments(const tn_function *f, const tn_value *args, size_t count, tn_error **err);
+/* Sets written[i] for the parameters that are stored to, or whose address is given away. */
+void tni_find_written(tn_context *ctx, const tn_func *func, bool *written);
+/* Of a tensor that was checked. */
+size_t tni_tensor_bytes(const DLTensor *t);
+bool tni_memory_overlaps(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 tn_status tni_functions_create(tn_module *module, tn_error **err);
 void tni_functions_destroy(tn_module *module);
 tn_status tni_models_create(tn_module *module, tn_error **err);

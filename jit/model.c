@@ -6,6 +6,16 @@
 
 #include "jit.h"
 
+/* What the host's tensors must have, in bytes. */
+static size_t *count_bytes(tn_module *m, const tn_graph *g) {
+  size_t *bytes = TNI_NEW_ARRAY(&m->arena, size_t, (size_t)g->input_count + g->output_count);
+  for (uint32_t i = 0; bytes && i < g->input_count + g->output_count; i++) {
+    const tni_gvalue *v = &g->values[i < g->input_count ? g->inputs[i] : g->outputs[i - g->input_count]];
+    bytes[i] = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
+  }
+  return bytes;
+}
+
 static tn_status make_model(tn_module *m, const tn_graph *g, tn_model *model, tn_error **err) {
   tni_plan plan;
   const void *const *constants;
@@ -15,7 +25,8 @@ static tn_status make_model(tn_module *m, const tn_graph *g, tn_model *model, tn
     return status;
   tni_packed_kernel *kernels = TNI_NEW_ARRAY(&m->arena, tni_packed_kernel, m->function_count);
   const char **names = TNI_NEW_ARRAY(&m->arena, const char *, plan.step_count);
-  if (!kernels || !names)
+  model->bytes = count_bytes(m, g);
+  if (!kernels || !names || !model->bytes)
     return tni_fail_nomem(err);
   for (size_t i = 0; i < m->function_count; i++)
     kernels[i] = m->functions[i].packed;
@@ -96,6 +107,22 @@ static tn_status take_tensors(const tn_model *model, const char *kind, size_t co
   return TN_OK;
 }
 
+/* Outputs are written while inputs are still read. */
+static tn_status check_memory(const tn_model *model, void *const *pointers, tn_error **err) {
+  const tn_graph *g = model->graph;
+  uint32_t count = g->input_count + g->output_count;
+  for (uint32_t i = g->input_count; i < count; i++)
+    for (uint32_t k = 0; k < i; k++)
+      if (tni_memory_overlaps(pointers[i], model->bytes[i], pointers[k], model->bytes[k])) {
+        bool is_input = k < g->input_count;
+        const char *name = g->values[g->outputs[i - g->input_count]].name;
+        const char *other = g->values[is_input ? g->inputs[k] : g->outputs[k - g->input_count]].name;
+        return tni_fail(model->module->ctx, err, TN_E_INVALID, "call", name, "the output overlaps the %s `%s`",
+                        is_input ? "input" : "output", other);
+      }
+  return TN_OK;
+}
+
 static tn_status run_checked(const tn_model *model, const DLTensor *const *inputs, const DLTensor *const *outputs,
                              void **pointers, tn_error **err) {
   const tn_graph *g = model->graph;
@@ -103,6 +130,8 @@ static tn_status run_checked(const tn_model *model, const DLTensor *const *input
   tn_status status = take_tensors(model, "input", g->input_count, inputs, g->inputs, pointers, err);
   if (!status)
     status = take_tensors(model, "output", g->output_count, outputs, g->outputs, pointers + g->input_count, err);
+  if (!status)
+    status = check_memory(model, pointers, err);
   if (status)
     return status;
   status = tni_executor_run(model->executor, pointers, pointers + g->input_count, &failed_step);

@@ -13,10 +13,12 @@ static tn_status check_bound(const tn_program *program, tn_error **err) {
 }
 
 /* The stages up to loop functions; `upto` counts them for tn_program_emit. */
-enum stage { STAGE_FOLD = 1, STAGE_FUSE, STAGE_SCHEDULE, STAGE_LOWER };
+enum stage { STAGE_FOLD = 1, STAGE_LAYOUT, STAGE_FUSE, STAGE_SCHEDULE, STAGE_LOWER };
 
 static tn_status run_stages(tni_pipeline *p, const tn_program *program, enum stage upto, tn_error **err) {
   tn_status status = tni_pipeline_fold(p, program, err);
+  if (!status && upto >= STAGE_LAYOUT)
+    status = tni_pipeline_layout(p, err);
   if (!status && upto >= STAGE_FUSE)
     status = tni_pipeline_fuse(p, err);
   if (!status && upto >= STAGE_SCHEDULE)
@@ -56,10 +58,11 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   p->work = NULL;
   m->env_self.module = m;
   m->env_self.failure = &m->failure;
-  atomic_store(&m->failure.index, -1);
   tni_env_init(&m->env, &m->env_self);
   tn_status status = load(m, p, count, jobs, err);
   m->stats = p->stats;
+  if (!status)
+    status = tni_externs_create(m, err);
   if (!status)
     status = tni_functions_create(m, err);
   if (!status)
@@ -106,6 +109,7 @@ void tn_module_destroy(tn_module *m) {
     return;
   tni_models_destroy(m);
   tni_functions_destroy(m);
+  tni_externs_destroy(m);
   tni_library_unload(m->library);
   tni_arena_destroy(&m->arena);
   tn_program_destroy(m->work);

@@ -1,6 +1,6 @@
 /* pipeline.c -- the stages between a program and objects.
  *
- *     program --copy--> work program --fold--> --fuse--> --schedule--> --lower--> loop functions --codegen--> objects
+ *     program --copy--> work program --fold--> --layout--> --fuse--> --schedule--> --lower--> loop functions --codegen--> objects
  *
  * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns the
  * constants and the signatures).
@@ -87,11 +87,22 @@ void tni_pipeline_destroy(tni_pipeline *p) {
 
 tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err) {
   double start = tni_seconds(p->ctx);
-  tni_evaluator interpreter = {NULL, tni_evaluate_interpreted};
+  tni_evaluator evaluator = {NULL, tni_evaluate_func};
   tn_status status = TN_OK;
   for (size_t i = 0; i < program->graph_count && !status; i++) {
     const tn_graph *folded;
-    status = tni_graph_fold(program->graphs[i], p->work, &interpreter, &folded, err);
+    status = tni_graph_fold(program->graphs[i], p->work, &evaluator, &folded, err);
+  }
+  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
+  return status;
+}
+
+tn_status tni_pipeline_layout(tni_pipeline *p, tn_error **err) {
+  double start = tni_seconds(p->ctx);
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < p->work->graph_count && !status; i++) {
+    const tn_graph *laid_out;
+    status = tni_graph_layout(p->work->graphs[i], p->work, p->target, &laid_out, err);
   }
   p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
   return status;

@@ -5,6 +5,7 @@
 #ifndef TNI_SCHED_H
 #define TNI_SCHED_H
 
+#include "graph/graph.h"
 #include "targets.h"
 #include "tenon/sched.h"
 
@@ -115,6 +116,11 @@ const tn_stmt *tni_arg_block(tni_step *step);
 /* A result handle. */
 tn_status tni_give_loop(tni_step *step, const tn_expr *var);
 tn_status tni_give_block(tni_step *step, const char *name);
+
+/* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
+
+/* layout.c: constant weights stored in the order in which the target's vectors want them. */
+tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out, tn_error **err);
 
 /* ---- primitives/ -------------------------------------------------------------------------------------------------- */
 

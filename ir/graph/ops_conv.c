@@ -4,26 +4,37 @@
  *     conv:   a[n, m, o...]  = sum over c, t...  p[n, first(m) + c, o * stride + t * dilation...] * w[m, c, t...]
  *     bias:   out[n, m, o...] = a[n, m, o...] + bias[m]                   only if there is one
  *
- * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32.
+ * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32. With the attribute oc_last the weights of a
+ * convolution are stored as (c / group, taps..., m): what the layout pass makes of constant ones.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
 
+/* The shape of a convolution's weights as (m, c / group, taps...), however they are stored. */
+static void weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t shape[TN_MAX_RANK]) {
+  memcpy(shape, w->shape, sizeof w->shape);
+  if (!tni_attr_int(node, "oc_last", 0)) return;
+  shape[0] = w->shape[w->rank - 1];
+  memcpy(shape + 1, w->shape, sizeof *shape * (size_t)(w->rank - 1));
+}
+
 /* Types, ranks and groups. On success *groups > 0 divides the channels as it must. */
 static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   const tni_gvalue *in = x->in[0], *w = x->in[1], *bias = x->node->input_count > 2 ? x->in[2] : NULL;
+  int64_t shape[TN_MAX_RANK];
   if (!tni_type_is_float(in->type) || w->type != in->type)
     return tni_refuse(x, "input and weights need one floating-point type");
   if (in->rank < 3 || w->rank != in->rank)
     return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
+  weight_shape(x->node, w, shape);
   int64_t g = *groups = tni_attr_int(x->node, "group", 1);
-  if (g < 1 || g > in->shape[1] || in->shape[1] % g || w->shape[0] % g)
+  if (g < 1 || g > in->shape[1] || in->shape[1] % g || shape[0] % g)
     return tni_refuse(x, "%lld groups do not divide the channels", (long long)g);
-  int64_t reads = transposed ? w->shape[0] : w->shape[1] * g;
+  int64_t reads = transposed ? shape[0] : shape[1] * g;
   if (reads != in->shape[1])
     return tni_refuse(x, "%lld channels, but weights for %lld", (long long)in->shape[1], (long long)reads);
-  int64_t channels = transposed ? w->shape[1] * g : w->shape[0];
+  int64_t channels = transposed ? shape[1] * g : shape[0];
   if (bias && (bias->type != in->type || bias->rank != 1 || bias->shape[0] != channels))
     return tni_refuse(x, "the bias is not one number per output channel");
   x->out->type = in->type;
@@ -38,7 +49,9 @@ bool tni_infer_conv(tni_infer *x) {
   tni_window w;
   if (!check_operands(x, false, &groups)) return false;
   int32_t dims = x->in[0]->rank - 2;
-  if (!tni_window_of(x->node, dims, x->in[0]->shape + 2, x->in[1]->shape + 2, &w, x->reason)) return false;
+  int64_t shape[TN_MAX_RANK];
+  weight_shape(x->node, x->in[1], shape);
+  if (!tni_window_of(x->node, dims, x->in[0]->shape + 2, shape + 2, &w, x->reason)) return false;
   memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)dims);
   tni_gvalue padded = *x->in[0];
   size_t bytes;
@@ -95,21 +108,25 @@ bool tni_define_conv(tni_define *d) {
   char reason[256];
   tni_window w;
   int32_t dims = x->rank - 2;
-  if (!tni_window_of(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
+  int64_t shape[TN_MAX_RANK]; /* of the weights */
+  weight_shape(d->node, weights, shape);
+  if (!tni_window_of(d->node, dims, x->shape + 2, shape + 2, &w, reason)) return false;
   int64_t groups = tni_attr_int(d->node, "group", 1);
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
   const tn_buffer *acc = sum_buffer(d);
   conv_axes a;
-  make_axes(d, weights->shape[1], weights->shape + 2, &a);
+  make_axes(d, shape[1], shape + 2, &a);
   const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
   from[0] = a.out[0];
-  from[1] = input_channel(b, a.out[1], a.sum[0], groups, weights->shape[0] / groups, weights->shape[1]);
-  tap[0] = a.out[1];
-  tap[1] = a.sum[0];
+  from[1] = input_channel(b, a.out[1], a.sum[0], groups, shape[0] / groups, shape[1]);
+  bool oc_last = tni_attr_int(d->node, "oc_last", 0) != 0;
+  const tn_expr **tap_of = oc_last ? tap : tap + 1; /* of the sum's axes */
+  tap[oc_last ? dims + 1 : 0] = a.out[1];
+  tap_of[0] = a.sum[0];
   for (int32_t i = 0; i < dims; i++) {
     const tn_expr *start = tn_mul(b, a.out[2 + i], tn_index(b, w.stride[i]));
     from[2 + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
-    tap[2 + i] = a.sum[1 + i];
+    tap_of[1 + i] = a.sum[1 + i];
   }
   tn_type type = tni_sum_type(x->type);
   tn_reduce(
