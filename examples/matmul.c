@@ -55,10 +55,14 @@ static const tn_func *build_matmul(tn_program *program) {
   const tn_buffer *a_buffer = tn_param(b, "A", TN_F32, 2, shape);
   const tn_buffer *b_buffer = tn_param(b, "B", TN_F32, 2, shape);
   const tn_buffer *c_buffer = tn_param(b, "C", TN_F32, 2, shape);
+  /* A copy of B: no more to say here; the schedule makes it a panel that is packed, and used while it is in the cache. */
+  const tn_buffer *panel = tn_alloc(b, "panel", TN_F32, 2, shape);
+  const tn_expr *from[] = {tn_axis(b, "pk", N), tn_axis(b, "pj", N)};
+  tn_compute(b, panel, from, tn_load(b, b_buffer, from, NULL));
   const tn_expr *i = tn_axis(b, "i", N), *j = tn_axis(b, "j", N), *k = tn_reduce_axis(b, "k", N);
   const tn_expr *ik[] = {i, k}, *kj[] = {k, j}, *ij[] = {i, j};
   tn_reduce(b, c_buffer, ij, 1, &k, TN_REDUCE_SUM,
-            tn_mul(b, tn_load(b, a_buffer, ik, NULL), tn_load(b, b_buffer, kj, NULL)));
+            tn_mul(b, tn_load(b, a_buffer, ik, NULL), tn_load(b, panel, kj, NULL)));
   must(tn_builder_finish(b, &func, &error), &error);
   return func;
 }
@@ -74,24 +78,30 @@ static int64_t vector_lanes(void) {
 #endif
 }
 
-/* The two loops over a tile as straight code on vectors. */
-static void make_tile_code(tn_schedule *s, tn_loop rows, tn_loop columns, int64_t lanes) {
+/* A loop over columns as straight code on vectors. */
+static void make_row_code(tn_schedule *s, tn_loop columns, int64_t lanes) {
   tn_error *error = NULL;
   const int64_t factors[] = {0, lanes};
   tn_loop split[2];
   must(tn_split(s, columns, 2, factors, split, &error), &error);
-  must(tn_unroll(s, rows, &error), &error);
   must(tn_unroll(s, split[0], &error), &error);
   must(tn_vectorize(s, split[1], &error), &error);
 }
 
+/* The same of the two loops over a tile. */
+static void make_tile_code(tn_schedule *s, tn_loop rows, tn_loop columns, int64_t lanes) {
+  tn_error *error = NULL;
+  must(tn_unroll(s, rows, &error), &error);
+  make_row_code(s, columns, lanes);
+}
+
 /* Tiles of C, of `rows` by `vectors`, as many as the registers hold, are summed up in them:
  *
- *     for j tiles, for i tiles:  T = 0;  for k: T += A[i tile, k] * B[k, j tile];  C[tile] = T
+ *     for j tiles:  P = B[.., j tile];  for i tiles:  T = 0;  for k: T += A[i tile, k] * P[k, ..];  C[tile] = T
  */
 static void schedule_matmul(tn_schedule *s) {
   tn_error *error = NULL;
-  tn_block_ref sum, copy, zero;
+  tn_block_ref sum, copy, pack, zero;
   tn_loop loops[8], i[2], j[2];
   const int64_t lanes = vector_lanes(), rows = lanes == 16 ? 6 : 4, vectors = lanes == 16 ? 4 : 2;
   const int64_t i_factors[] = {0, rows}, j_factors[] = {0, vectors * lanes};
@@ -106,7 +116,13 @@ static void schedule_matmul(tn_schedule *s) {
   const tn_loop order[] = {j[0], i[0], i[1], j[1]};
   must(tn_reorder(s, 4, order, &error), &error);
   must(tn_compute_at(s, sum, i[0], &error), &error);
+  must(tn_get_block(s, "panel", &pack, &error), &error);
+  must(tn_compute_at(s, pack, j[0], &error), &error);
   make_tile_code(s, i[1], j[1], lanes);
+
+  count = 8;
+  must(tn_get_loops(s, pack, loops, &count, &error), &error); /* j tile, k, columns */
+  make_row_code(s, loops[2], lanes);
 
   count = 8;
   must(tn_get_loops(s, sum, loops, &count, &error), &error); /* j tile, i tile, rows, columns, k */

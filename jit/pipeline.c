@@ -166,6 +166,18 @@ void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs) {
   tni_free(ctx, jobs, count * sizeof *jobs);
 }
 
+/* The host's progress function; once it said stop, that holds, also when the last job was done by then. */
+typedef struct progress {
+  const tn_compile_desc *desc;
+  bool stopped;
+} progress;
+
+static int32_t tell(void *self, int32_t done, int32_t total) {
+  progress *p = self;
+  p->stopped |= p->desc->progress(p->desc->progress_self, done, total) != 0;
+  return p->stopped;
+}
+
 /* One function a job, so that they compile in parallel; or all of them in one. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err) {
@@ -181,8 +193,10 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
     return tni_fail_nomem(err);
   for (size_t i = 0; i < *count; i++)
     (*jobs)[i] = (tni_job){.count = each, .funcs = p->lowered + i * each, .what = what};
-  tn_status status =
-      tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress, p->desc->progress_self, err);
+  progress host = {p->desc, false};
+  tn_status status = tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
+  if (!status && host.stopped)
+    status = tni_fail(p->ctx, err, TN_E_HOST, "codegen", NULL, "the host ended the compilation");
   if (status) {
     tni_jobs_destroy(p->ctx, *count, *jobs);
     *jobs = NULL;

@@ -529,11 +529,19 @@ static tn_block_ref writer_of(planner *p, const tn_stmt *block) {
   return tried(p, tn_cache_write(p->s, ref, "register", &out, &e), &e) ? out : 0;
 }
 
+/* Registers hold buffers of constant extents only. */
+static bool has_open_extents(const tn_buffer *b) {
+  for (int32_t d = 0; d < b->rank; d++)
+    if (!tni_is_const(b->shape[d]))
+      return true;
+  return false;
+}
+
 static void schedule_reduction(planner *p, const tn_stmt *block) {
   tile t = {0};
   tiled_loops loops = {0};
   const char *name = block->as.block.name;
-  if (!tni_block_store(block))
+  if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer))
     return;
   int64_t work = work_of(block);
   bool tiled = choose_tile(p, block, &t);

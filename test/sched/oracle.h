@@ -1,0 +1,214 @@
+/* oracle.h -- does a schedule keep what a function computes? Shared by the tests of sched/ and ir/lower/.
+ *
+ * The function is run in the interpreter before the schedule, and afterwards in five ways: in the interpreter; there with
+ * its concurrent loops backwards; printed and parsed back; lowered to the loop level, in the interpreter; compiled. Inputs
+ * are small integers, so that sums are exact in any order.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TEST_SCHED_ORACLE_H
+#define TEST_SCHED_ORACLE_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jit.h"
+#include "lower/lower.h"
+
+enum { ORACLE_ARGS = 16, ORACLE_TEXT = 1 << 16 };
+
+typedef struct oracle {
+  tn_context *ctx;
+  uint64_t seed;      /* of the inputs */
+  double tolerance;   /* 0: the same bits */
+  bool no_code;       /* do not compile */
+  char why[ORACLE_TEXT]; /* of the last failure */
+} oracle;
+
+/* Arguments of a call. */
+typedef struct oracle_data {
+  size_t count;
+  tn_value args[ORACLE_ARGS];
+  DLTensor tensors[ORACLE_ARGS];
+  int64_t shapes[ORACLE_ARGS][TN_MAX_RANK];
+  tn_type types[ORACLE_ARGS];
+  int64_t sizes[ORACLE_ARGS]; /* in elements */
+  void *bytes[ORACLE_ARGS];
+  int64_t scalars[ORACLE_ARGS];
+} oracle_data;
+
+static inline uint32_t oracle_random(uint64_t *state) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  uint32_t x = (uint32_t)(*state >> 33);
+  return x ^ x >> 15;
+}
+
+static inline bool oracle_fail(oracle *o, const char *format, ...) TN_PRINTF(2, 3);
+static inline bool oracle_fail(oracle *o, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vsnprintf(o->why, sizeof o->why, format, args);
+  va_end(args);
+  return false;
+}
+
+static inline bool oracle_fail_error(oracle *o, const char *what, tn_error *error) {
+  oracle_fail(o, "%s: %s", what, tn_error_text(error));
+  tn_error_destroy(error);
+  return false;
+}
+
+/* ---- data ---------------------------------------------------------------------------------------------------------- */
+
+/* Integer parameters are 1..6 by seed; tensors are small integers, at least 0 where they are of an integer type. */
+static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data *d) {
+  uint64_t state = o->seed * 2 + 1;
+  tni_facts facts;
+  memset(d, 0, sizeof *d);
+  tni_facts_init(&facts, o->ctx);
+  d->count = func->param_count;
+  if (d->count > ORACLE_ARGS) return oracle_fail(o, "too many parameters");
+  for (size_t i = 0; i < d->count; i++)
+    if (func->params[i].scalar) {
+      d->scalars[i] = 1 + oracle_random(&state) % 6;
+      d->args[i] = tn_value_int(d->scalars[i]);
+      tni_facts_push(&facts, func->params[i].scalar, d->scalars[i], d->scalars[i]);
+    }
+  for (size_t i = 0; i < d->count; i++) {
+    const tn_buffer *b = func->params[i].buffer;
+    if (!b) continue;
+    d->types[i] = b->type;
+    d->sizes[i] = 1;
+    for (int32_t k = 0; k < b->rank; k++) {
+      int64_t hi;
+      tni_bounds(&facts, b->shape[k], &d->shapes[i][k], &hi);
+      d->sizes[i] *= d->shapes[i][k];
+    }
+    size_t bytes = (size_t)d->sizes[i] * tn_type_bytes(b->type);
+    d->bytes[i] = aligned_alloc(64, (bytes + 64) / 64 * 64);
+    d->tensors[i] = (DLTensor){.data = d->bytes[i], .device = {kDLCPU, 0}, .ndim = b->rank, .dtype = tn_type_to_dlpack(b->type),
+                               .shape = d->shapes[i]};
+    d->args[i] = tn_value_tensor(&d->tensors[i]);
+    bool floats = tni_type_is_float(b->type);
+    for (int64_t k = 0; k < d->sizes[i]; k++) {
+      int64_t x = oracle_random(&state) % 4;
+      tni_write_element(b->type, d->bytes[i], k, floats ? (tni_scalar){.f = (double)(x - 1)} : (tni_scalar){.i = tni_wrap(b->type, x)});
+    }
+  }
+  tni_facts_destroy(&facts);
+  return true;
+}
+
+static inline void oracle_data_free(oracle_data *d) {
+  for (size_t i = 0; i < d->count; i++) free(d->bytes[i]);
+}
+
+static inline bool oracle_same(const oracle *o, tn_type type, tni_scalar a, tni_scalar b) {
+  if (!tni_type_is_float(type)) return a.i == b.i;
+  if (a.f == b.f || (isnan(a.f) && isnan(b.f))) return true;
+  return fabs(a.f - b.f) <= o->tolerance * (1 + fabs(a.f));
+}
+
+static inline bool oracle_compare(oracle *o, const char *what, const tn_func *func, const oracle_data *want,
+                                  const oracle_data *have) {
+  for (size_t i = 0; i < want->count; i++)
+    for (int64_t k = 0; k < want->sizes[i]; k++) {
+      tni_scalar a = tni_read_element(want->types[i], want->bytes[i], k), b = tni_read_element(want->types[i], have->bytes[i], k);
+      if (oracle_same(o, want->types[i], a, b)) continue;
+      if (tni_type_is_float(want->types[i]))
+        return oracle_fail(o, "%s: %s: element %lld is %.9g, not %.9g", what, func->params[i].buffer->name, (long long)k, b.f, a.f);
+      return oracle_fail(o, "%s: %s: element %lld is %lld, not %lld", what, func->params[i].buffer->name, (long long)k,
+                         (long long)b.i, (long long)a.i);
+    }
+  return true;
+}
+
+/* ---- ways to run --------------------------------------------------------------------------------------------------- */
+
+static inline bool oracle_interpret(oracle *o, const char *what, const tn_func *func, const oracle_data *want) {
+  tn_error *error;
+  oracle_data d;
+  if (!oracle_data_make(o, func, &d)) return false;
+  bool ok = tn_func_interpret(func, d.args, d.count, &error) == TN_OK || oracle_fail_error(o, what, error);
+  ok = ok && oracle_compare(o, what, func, want, &d);
+  oracle_data_free(&d);
+  return ok;
+}
+
+static inline const tn_stmt *oracle_reverse(void *self, tni_region *r, const tn_stmt *s) {
+  (void)self;
+  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_PARALLEL && s->as.loop.kind != TNI_VECTORIZED)) return s;
+  const tn_expr *var = tni_var(r, s->as.loop.var->as.name, TN_INDEX);
+  const tn_expr *back = tni_sub(r, tni_sub(r, s->as.loop.extent, tni_index(r, 1)), var);
+  tni_subst subst = {1, &s->as.loop.var, &back};
+  return tni_for(r, var, s->as.loop.extent, s->as.loop.kind, tni_stmt_subst(r, s->as.loop.body, &subst));
+}
+
+static inline bool oracle_backwards(oracle *o, tni_region *r, const tn_func *func, const oracle_data *want) {
+  if (!func->body) return true;
+  const tn_stmt *body = tni_stmt_rewrite(r, func->body, NULL, oracle_reverse, NULL);
+  return oracle_interpret(o, "concurrent loops backwards", tni_func_with_body(r, func, TNI_LEVEL_TENSOR, body), want);
+}
+
+static inline bool oracle_lowered(oracle *o, tni_region *r, const tn_func *func, const oracle_data *want) {
+  const tn_func *lowered;
+  tn_error *error;
+  if (tni_lower(r, func, &lowered, &error) != TN_OK) return oracle_fail_error(o, "lowering", error);
+  if (tni_verify(lowered, &error) != TN_OK) return oracle_fail_error(o, "lowered", error);
+  return oracle_interpret(o, "lowered", lowered, want);
+}
+
+static inline bool oracle_compiled(oracle *o, const tn_program *program, const tn_func *func, const oracle_data *want) {
+  tn_compile_desc desc = {.struct_size = sizeof desc, .keep_schedules = 1};
+  const tn_function *function;
+  tn_module *module;
+  tn_error *error;
+  oracle_data d;
+  if (tn_compile(program, &desc, &module, &error) != TN_OK) return oracle_fail_error(o, "compiling", error);
+  if (!oracle_data_make(o, func, &d)) return false;
+  bool ok = tn_module_function(module, func->name, &function, &error) == TN_OK &&
+            tn_function_call(function, d.args, d.count, NULL, &error) == TN_OK;
+  ok = ok ? oracle_compare(o, "compiled", func, want, &d) : oracle_fail_error(o, "compiled", error);
+  oracle_data_free(&d);
+  tn_module_destroy(module);
+  return ok;
+}
+
+static inline bool oracle_text(oracle *o, const tn_func *func) {
+  tn_program *again = NULL;
+  char *text = NULL, *text2 = NULL;
+  tn_error *error;
+  bool ok = tn_func_print(func, &text, &error) == TN_OK &&
+            tn_program_parse(o->ctx, text, strlen(text), "printed", &again, &error) == TN_OK &&
+            tn_func_print(tn_program_func_at(again, 0), &text2, &error) == TN_OK;
+  if (!ok)
+    oracle_fail_error(o, "printed and parsed", error);
+  else
+    ok = strcmp(text, text2) == 0 || oracle_fail(o, "printed and parsed is another text:\n%s\n%s", text, text2);
+  tn_text_destroy(text);
+  tn_text_destroy(text2);
+  tn_program_destroy(again);
+  return ok;
+}
+
+/* Runs func, of `program`, in all ways, against what the interpreter made of the function before. */
+static inline bool oracle_run_all(oracle *o, tn_program *program, const tn_func *func, const oracle_data *want) {
+  tni_region r;
+  tni_region_init(&r, o->ctx, &program->region);
+  bool ok = oracle_interpret(o, "interpreted", func, want) && oracle_backwards(o, &r, func, want) && oracle_text(o, func) &&
+            oracle_lowered(o, &r, func, want) && (o->no_code || oracle_compiled(o, program, func, want));
+  tni_region_destroy(&r);
+  return ok;
+}
+
+/* What the interpreter makes of it now. */
+static inline bool oracle_expect(oracle *o, const tn_func *func, oracle_data *want) {
+  tn_error *error;
+  if (!oracle_data_make(o, func, want)) return false;
+  if (tn_func_interpret(func, want->args, want->count, &error) == TN_OK) return true;
+  oracle_data_free(want);
+  return oracle_fail_error(o, "before the schedule", error);
+}
+
+#endif
