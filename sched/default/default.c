@@ -1,0 +1,146 @@
+/* default.c -- the schedule of a function that nobody scheduled: chosen from shapes and the target, nothing measured.
+ *
+ *   1. Cheap elementwise blocks go into their consumers (compute_inline).
+ *   2. A reduction and the elementwise block behind it (its epilogue; a copy when there is none) become a tile: the epilogue's
+ *      loops are split into a register tile, rows by vectors, as many accumulators as the registers hold; the reduction is
+ *      computed at the tile in registers (compute_at), its reduce loops outside, rows unrolled, vectors innermost.
+ *   3. All other blocks: innermost loop vectorized where neighbours are neighbours in memory, outer loops in parallel.
+ *
+ * Everything is done by the public primitives: a step that is refused leaves the function correct, only slower.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default.h"
+
+enum { CHEAP_OPS = 2 }; /* operators that may be computed again for each consumer */
+
+/* ---- 1. inlining ---- */
+
+static bool should_inline(const tni_planner *p, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block), *last;
+  int reductions;
+  if (!store || tni_is_reduction(block) || tni_is_param(p->s->func, store->as.store.buffer))
+    return false;
+  tni_cost c = tni_cost_of(p, block);
+  int readers = tni_count_readers(p, store->as.store.buffer, block, &reductions, &last);
+  if (readers == 0)
+    return false;
+  if (reductions)
+    return c.predicated == 0 && c.math == 0 && c.ops == 0;
+  return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
+}
+
+static void inline_blocks(tni_planner *p) {
+  tni_block_list l = tni_blocks_of(p);
+  for (size_t i = 0; i < l.count && !p->status; i++) {
+    const tn_stmt *block = tni_find_block(p->s->func->body, l.items[i]->as.block.name);
+    if (!block || !should_inline(p, block))
+      continue;
+    tn_error *e = NULL;
+    tn_block_ref ref = tni_block_named(p, block->as.block.name);
+    if (ref)
+      tni_tried(p, tn_compute_inline(p->s, ref, &e), &e);
+  }
+}
+
+/* ---- 3. the others ---- */
+
+typedef struct same_search {
+  const tn_stmt *store;
+  bool same;
+} same_search;
+
+static void look_if_same(void *self, const tn_expr *x) {
+  same_search *q = self;
+  const tn_buffer *out = q->store->as.store.buffer;
+  if (x->op != TN_OP_load)
+    return;
+  q->same &= !tni_load_where(x) && x->as.buffer->rank == out->rank;
+  for (int32_t d = 0; q->same && d < out->rank; d++)
+    q->same = x->as.buffer->shape[d] == out->shape[d] && x->arg[d] == q->store->as.store.index[d];
+}
+
+/* Does every load have the store's shape and subscripts, which are the iterators in order? Then all loops are one. */
+static bool is_flat(const tni_planner *p, const tn_stmt *block) {
+  same_search q = {.store = tni_block_store(block), .same = true};
+  for (int32_t d = 0; d < q.store->as.store.count; d++)
+    q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d];
+  tni_expr_visit(p->s->ctx, q.store->as.store.value, look_if_same, &q);
+  return q.same && q.store->as.store.count == block->as.block.count;
+}
+
+/* The innermost iterator that moves at all, if the store is contiguous along it and most loads are, too; -1: none. */
+static int32_t vector_iter(const tni_planner *p, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block);
+  int32_t last = block->as.block.count - 1;
+  while (last >= 0 && tni_extent_of(block, last) == 1)
+    last--;
+  int64_t stride = 0;
+  if (last < 0 || tni_extent_of(block, last) < 4 || tni_is_reduction(block))
+    return -1;
+  const tn_expr *var = block->as.block.iters[last].var;
+  tni_strides q = tni_strides_of(p, block, var);
+  if (!tni_stride_of(p, store->as.store.buffer, store->as.store.index, var, &stride) || stride != 1)
+    return -1;
+  return q.near + q.far <= q.unit + 1 ? last : -1;
+}
+
+static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
+  tn_block_ref ref = tni_block_named(p, block->as.block.name);
+  tn_loop loops[TNI_MAX_LOOPS], parts[2];
+  size_t count = ref ? tni_loops_of(p, ref, loops) : 0, outer = count;
+  const tn_stmt *store = tni_block_store(block);
+  if (!count || !store)
+    return;
+  int64_t work = tni_work_of(block);
+  int32_t inner = vector_iter(p, block);
+  int64_t extent = inner < 0 ? 0 : tni_extent_of(block, inner);
+  if (inner >= 0 && count > 1 && is_flat(p, block) && tni_try_fuse(p, count, loops, &loops[0])) {
+    inner = 0;
+    extent = work;
+    outer = count = 1;
+  }
+  int64_t lanes = tni_lanes_for(p, store->as.store.buffer->type, extent);
+  if (inner >= 0 && lanes >= 4 && tni_try_split(p, loops[inner], lanes, parts)) {
+    tni_try_vectorize(p, parts[1]);
+    loops[inner] = parts[0];
+    outer = (size_t)inner + 1;
+  }
+  if (tni_is_reduction(block))
+    for (outer = 0; outer < count && !block->as.block.iters[outer].reduce; outer++)
+      ;
+  tni_parallel_outer(p, outer, loops, work);
+}
+
+static void schedule_blocks(tni_planner *p) {
+  tni_block_list before = tni_blocks_of(p);
+  for (size_t i = 0; i < before.count && !p->status; i++) {
+    const tn_stmt *block = tni_find_block(p->s->func->body, before.items[i]->as.block.name);
+    if (block && block == before.items[i] && tni_is_reduction(block) && block->as.block.init)
+      tni_schedule_reduction(p, block);
+  }
+  tni_block_list after = tni_blocks_of(p);
+  for (size_t i = 0; i < after.count && !p->status; i++) {
+    const tn_stmt *path[TNI_MAX_PATH];
+    const tn_stmt *block = tni_find_block(p->s->func->body, after.items[i]->as.block.name);
+    bool fresh = block != NULL;
+    int depth = block ? tni_path_to(p->s->func->body, block, path) : 0;
+    size_t loops = 0;
+    for (int k = 0; k < depth; k++)
+      if (path[k]->kind == TNI_FOR) {
+        fresh &= path[k]->as.loop.kind == TNI_SERIAL;
+        loops++;
+      }
+    if (fresh && loops == (size_t)block->as.block.count)
+      schedule_elementwise(p, block);
+  }
+}
+
+tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err) {
+  if (err)
+    *err = NULL;
+  tni_planner p = {.s = s, .target = target, .err = err};
+  inline_blocks(&p);
+  schedule_blocks(&p);
+  return p.status;
+}

@@ -1,0 +1,84 @@
+/* default.h -- the directory board of sched/default/: the schedule of functions that nobody scheduled.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_DEFAULT_H
+#define TNI_DEFAULT_H
+
+#include "sched.h"
+
+enum { TNI_MAX_LOOPS = 24, TNI_MAX_BLOCKS = 256 };
+
+typedef struct tni_planner {
+  tn_schedule *s;
+  const tn_target *target;
+  tn_status status; /* a failure that is not a refusal ends the planning */
+  tn_error **err;
+} tni_planner;
+
+/* ---- steps.c: primitives that may be refused. True: applied ------------------------------------------------------- */
+
+/* A refused step is given up; other failures are kept. */
+bool tni_tried(tni_planner *p, tn_status status, tn_error *const *err);
+bool tni_try_split(tni_planner *p, tn_loop loop, int64_t factor, tn_loop *out); /* two loops: 0 (inferred), factor */
+bool tni_try_reorder(tni_planner *p, size_t count, const tn_loop *loops);
+bool tni_try_vectorize(tni_planner *p, tn_loop loop);
+bool tni_try_unroll(tni_planner *p, tn_loop loop);
+bool tni_try_parallel(tni_planner *p, tn_loop loop);
+bool tni_try_fuse(tni_planner *p, size_t count, const tn_loop *loops, tn_loop *out);
+/* The loops above a block, at most TNI_MAX_LOOPS, and how many; 0 after a failure. */
+size_t tni_loops_of(tni_planner *p, tn_block_ref block, tn_loop *loops);
+tn_block_ref tni_block_named(tni_planner *p, const char *name); /* 0: none */
+/* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel if the work is worth it. */
+void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work);
+
+/* ---- facts.c: what a block is --------------------------------------------------------------------------------------- */
+
+typedef struct tni_block_list {
+  size_t count;
+  const tn_stmt *items[TNI_MAX_BLOCKS];
+} tni_block_list;
+
+typedef struct tni_cost {
+  int ops, loads, math, predicated;
+} tni_cost;
+
+/* How the loads of a block's value move when an iterator steps. */
+typedef struct tni_strides {
+  const tni_planner *p;
+  const tn_expr *var;
+  const tn_buffer *skip; /* the accumulator */
+  int unit, zero, near, far, loads; /* how many have stride 1, 0, up to NEAR_STRIDE, more or unknown */
+} tni_strides;
+
+tni_block_list tni_blocks_of(const tni_planner *p);
+tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block);
+bool tni_is_reduction(const tn_stmt *block);
+/* Blocks that read the buffer, other than `own`: how many, and how many of them reduce. */
+int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions, const tn_stmt **last);
+/* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
+bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var, int64_t *out);
+tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter);
+int64_t tni_extent_of(const tn_stmt *block, int32_t i); /* 0: not constant */
+int64_t tni_work_of(const tn_stmt *block);              /* multiply-adds of a block, at most 2^62 */
+int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
+int64_t tni_lanes_of(const tni_planner *p, tn_type type);
+/* No more lanes than the extent fills to more than a half. */
+int64_t tni_lanes_for(const tni_planner *p, tn_type type, int64_t extent);
+static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */
+
+typedef struct tni_tile {
+  int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
+  int64_t lanes, vectors, rows;
+} tni_tile;
+
+/* False: no dimension for vectors. */
+bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+
+/* ---- reduce.c --------------------------------------------------------------------------------------------------------- */
+
+void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
+
+#endif

@@ -1,0 +1,139 @@
+/* facts.c -- what a planner wants to know of a block: its cost, its readers, how its loads move.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default.h"
+
+enum { NEAR_STRIDE = 4 }; /* elements: a vector of neighbours so far apart still comes from few cache lines */
+
+static bool add_block(void *self, const tn_stmt *s) {
+  tni_block_list *l = self;
+  if (s->kind == TNI_BLOCK && l->count < TNI_MAX_BLOCKS)
+    l->items[l->count++] = s;
+  return s->kind != TNI_BLOCK;
+}
+
+tni_block_list tni_blocks_of(const tni_planner *p) {
+  tni_block_list l = {0};
+  tni_stmt_visit(p->s->func->body, add_block, &l);
+  return l;
+}
+
+static void count_cost(void *self, const tn_expr *x) {
+  tni_cost *c = self;
+  if (x->op == TN_OP_load) {
+    c->loads++;
+    c->predicated += tni_load_where(x) != NULL;
+  } else if (x->nargs && x->type != TN_INDEX) {
+    c->ops++;
+    c->math += x->op < TN_OP_COUNT && (tni_ops[x->op].flags & TN_OPF_MATH) != 0;
+    c->math += x->op == TN_OP_div || x->op == TN_OP_sqrt;
+  }
+}
+
+tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block) {
+  tni_cost c = {0};
+  const tn_stmt *store = tni_block_store(block);
+  if (store)
+    tni_expr_visit(p->s->ctx, store->as.store.value, count_cost, &c);
+  return c;
+}
+
+bool tni_is_reduction(const tn_stmt *block) {
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce)
+      return true;
+  return false;
+}
+
+/* Blocks that read the buffer, other than `own`: how many, and how many of them reduce. */
+int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions, const tn_stmt **last) {
+  tni_block_list l = tni_blocks_of(p);
+  int count = 0;
+  *reductions = 0;
+  *last = NULL;
+  for (size_t i = 0; i < l.count; i++)
+    if (l.items[i] != own && tni_uses_of(p->s->ctx, l.items[i], b).readers) {
+      count++;
+      *reductions += tni_is_reduction(l.items[i]);
+      *last = l.items[i];
+    }
+  return count;
+}
+
+/* ---- strides ---- */
+
+/* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
+bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var, int64_t *out) {
+  int64_t scale = 1;
+  *out = 0;
+  for (int32_t d = b->rank - 1; d >= 0; d--) {
+    int64_t coef;
+    const tn_expr *rest;
+    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || !tni_is_const(b->shape[d]))
+      return false;
+    *out += coef * scale;
+    scale *= b->shape[d]->as.i;
+  }
+  return true;
+}
+
+static void look_at_load(void *self, const tn_expr *x) {
+  tni_strides *q = self;
+  int64_t stride;
+  if (x->op != TN_OP_load || x->as.buffer == q->skip)
+    return;
+  q->loads++;
+  if (!tni_stride_of(q->p, x->as.buffer, x->arg, q->var, &stride))
+    q->far++;
+  else if (stride == 0)
+    q->zero++;
+  else
+    *(stride == 1 ? &q->unit : stride > 0 && stride <= NEAR_STRIDE ? &q->near : &q->far) += 1;
+}
+
+tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter) {
+  const tn_stmt *store = tni_block_store(block);
+  tni_strides q = {.p = p, .var = iter, .skip = tni_is_reduction(block) ? store->as.store.buffer : NULL};
+  tni_expr_visit(p->s->ctx, store->as.store.value, look_at_load, &q);
+  return q;
+}
+
+int64_t tni_extent_of(const tn_stmt *block, int32_t i) {
+  const tn_expr *extent = block->as.block.iters[i].extent;
+  return tni_is_const(extent) ? extent->as.i : 0;
+}
+
+/* ---- extents and lanes ---- */
+
+/* Multiply-adds of a block, at most 2^62. */
+int64_t tni_work_of(const tn_stmt *block) {
+  int64_t work = 1;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (__builtin_mul_overflow(work, tni_extent_of(block, i) ? tni_extent_of(block, i) : 1, &work))
+      return INT64_MAX / 2;
+  return work;
+}
+
+/* The iterator of a reduction that is subscript d of its store. */
+int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
+  const tn_stmt *store = tni_block_store(block);
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].var == store->as.store.index[d])
+      return i;
+  return -1;
+}
+
+int64_t tni_lanes_of(const tni_planner *p, tn_type type) {
+  int64_t bits = (int64_t)tn_type_bytes(type) * 8;
+  int64_t lanes = p->target->vector_bits / (bits ? bits : 8);
+  return lanes < 1 ? 1 : lanes;
+}
+
+/* No more lanes than the extent fills to more than a half. */
+int64_t tni_lanes_for(const tni_planner *p, tn_type type, int64_t extent) {
+  int64_t lanes = tni_lanes_of(p, type);
+  while (lanes > 4 && lanes / 2 >= extent)
+    lanes /= 2;
+  return lanes;
+}
