@@ -249,11 +249,11 @@ enum { CONTESTANTS = sizeof contestants / sizeof *contestants };
 /* ---- the peak: independent chains of vector multiply-adds -------------------------------------------------------------- */
 
 /* 12 chains hide the latency of two units and leave a register file of 16 some room. They are named one by one, so that
- * no compiler puts them in memory. */
+ * no compiler puts them in memory, and start from different numbers, so that none is seen to be another one. */
 #define EACH_CHAIN(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 
 /* A function of `steps` (even) steps of one multiply-add in each chain; the sum of the chains keeps them alive. */
-#define DECLARE(n) register_type c##n = start;
+#define DECLARE(n) register_type c##n = start + (float)n;
 #define STEP(n) c##n = MULTIPLY_ADD(c##n, m, a);
 #define ADD_UP(n) sum += c##n;
 #define PEAK_FUNCTION(name, type) \
