@@ -24,8 +24,8 @@ int main(void) {
   if (tn_builder_finish(b, NULL, &error) || tn_compile(program, NULL, &module, &error) ||
       tn_module_function(module, "saxpy", &saxpy, &error))
     return puts(tn_error_text(error)), 1;
-  int32_t (*code)(const tn_env *, float, const float *, float *);
-  *(void (**)(void)) & code = tn_function_pointer(saxpy);
+  typedef int32_t saxpy_code(const tn_env *, float, const float *, float *);
+  saxpy_code *code = (saxpy_code *)tn_function_pointer(saxpy);
   code(tn_function_env(saxpy), 2, x, y);
   printf("%g %g %g\n", y[0], y[1], y[2]); /* 12 24 36 */
 

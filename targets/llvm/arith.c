@@ -107,7 +107,7 @@ static bool same_as_truncated(const operation *o) {
 }
 
 static LLVMValueRef floor_quotient(const operation *o, LLVMValueRef a, LLVMValueRef d) {
-  int64_t c;
+  int64_t c = 0;
   bool constant = constant_operand(o->x->arg[1], &c);
   int shift = constant ? log2_exact(c) : -1;
   if (shift >= 0 && tni_ll_is_signed(o->type)) return LLVMBuildAShr(o->b, a, integer(o, shift), "");
@@ -118,7 +118,7 @@ static LLVMValueRef floor_quotient(const operation *o, LLVMValueRef a, LLVMValue
 }
 
 static LLVMValueRef floor_remainder(const operation *o, LLVMValueRef a, LLVMValueRef d) {
-  int64_t c;
+  int64_t c = 0;
   bool constant = constant_operand(o->x->arg[1], &c);
   if (constant && log2_exact(c) >= 0) return LLVMBuildAnd(o->b, a, integer(o, c - 1), "");
   LLVMValueRef r = truncated_remainder(o, a, d);
