@@ -1,7 +1,7 @@
 /* access.c -- every read and write of memory in a body: where it stands, and the box it covers while some loops run.
  *
  * Subscripts are given over loop variables: inside a block, the iterators are replaced by their bindings. The accumulator of a
- * reduction that has its init is no read.
+ * reduction that has its init is no read. Blocks in blocks are not followed: they make the whole opaque.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,16 +16,59 @@ typedef struct analysis {
   int depth;
   const tn_stmt *block;
   tni_subst subst; /* the block's iterators by their bindings */
+  bool accumulates; /* its body's loads of the element that init sets are no reads from outside */
   bool conditional;
   int order;
   const tn_stmt *store;
   bool failed;
 } analysis;
 
+/* ---- guards ---- */
+
+/* (x // d) < n is x < n * d. */
+static bool is_below_extent(const tni_iter *it, const tn_expr *cond) {
+  const tn_expr *binding = it->binding;
+  int64_t end;
+  if (cond->op != TN_OP_lt)
+    return false;
+  if (cond->arg[0] == binding && cond->arg[1] == it->extent)
+    return true;
+  return binding->op == TN_OP_floordiv && binding->arg[0] == cond->arg[0] && tni_is_const(binding->arg[1]) &&
+         binding->arg[1]->as.i > 0 && tni_is_const(it->extent) && tni_is_const(cond->arg[1]) &&
+         !__builtin_mul_overflow(binding->arg[1]->as.i, it->extent->as.i, &end) && end == cond->arg[1]->as.i;
+}
+
+bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond) {
+  return is_below_extent(it, cond) ||
+         (cond->op == TN_OP_le && tni_is_int(cond->arg[0], 0) && cond->arg[1] == it->binding);
+}
+
+/* Is iterator `it` one subscript of the store, over the whole dimension? */
+static bool spans_dimension(const tni_iter *it, const tn_stmt *store) {
+  for (int32_t d = 0; d < store->as.store.count; d++)
+    if (store->as.store.index[d] == it->var)
+      return store->as.store.buffer->shape[d] == it->extent;
+  return false;
+}
+
+bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr *where) {
+  if (where->op == TN_OP_and)
+    return tni_guards_domain(block, store, where->arg[0]) && tni_guards_domain(block, store, where->arg[1]);
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    const tni_iter *it = &block->as.block.iters[i];
+    if (tni_is_domain_guard(it, where) && (it->reduce || spans_dimension(it, store)))
+      return true;
+  }
+  return false;
+}
+
+/* ---- recording ---- */
+
 static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
   tn_context *ctx = a->r->arena.ctx;
-  tni_access x = {.buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write,
-              .conditional = a->conditional, .block = a->block};
+  const tn_expr *where = a->block ? a->block->as.block.where : NULL;
+  tni_access x = {.buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block};
+  x.conditional = a->conditional || (where && !(write && tni_guards_domain(a->block, a->store, where)));
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
     if (!(x.index[i] = tni_expr_subst(a->r, index[i], &a->subst)))
@@ -37,9 +80,9 @@ static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t cou
   a->out->items[a->out->count++] = x;
 }
 
-/* In a reduction with init, the accumulator's own value is no read from outside. */
+/* Is this the reduction's accumulator, which init has set? */
 static bool is_accumulator(const analysis *a, const tn_expr *load) {
-  return a->block && a->block->as.block.init && a->store && a->store->as.store.buffer == load->as.buffer &&
+  return a->accumulates && a->store && a->store->as.store.buffer == load->as.buffer &&
          memcmp(load->arg, a->store->as.store.index, (size_t)tni_load_count(load) * sizeof(void *)) == 0;
 }
 
@@ -60,24 +103,42 @@ static void read_all(analysis *a, const tn_expr *x) {
     tni_expr_visit(a->r->arena.ctx, x, record_reads, a);
 }
 
-/* Does `where` only cut what lies outside the iterators' domains? */
-static bool cuts_domain(const tn_stmt *block, const tn_expr *where) {
-  if (where->op == TN_OP_and)
-    return cuts_domain(block, where->arg[0]) && cuts_domain(block, where->arg[1]);
-  for (int32_t i = 0; i < block->as.block.count; i++) {
-    const tni_iter *it = &block->as.block.iters[i];
-    if (where->op == TN_OP_lt && where->arg[0] == it->binding && where->arg[1] == it->extent)
-      return true;
-    if (where->op == TN_OP_le && tni_is_int(where->arg[0], 0) && where->arg[1] == it->binding)
-      return true;
+/* Does the first instance of a reduction that its loops run see all reduce iterators 0? */
+static bool starts_at_zero(analysis *a, const tn_stmt *block) {
+  const tn_expr *vars[MAX_DEPTH], *values[MAX_DEPTH], *zero = tni_index(a->r, 0);
+  tni_facts none = {.ctx = a->r->arena.ctx};
+  for (int i = 0; i < a->depth; i++) {
+    vars[i] = a->stack[i]->as.loop.var;
+    values[i] = zero;
   }
-  return false;
+  tni_subst subst = {(size_t)a->depth, vars, values};
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    if (!block->as.block.iters[i].reduce)
+      continue;
+    const tn_expr *first = zero ? tni_expr_subst(a->r, block->as.block.iters[i].binding, &subst) : NULL;
+    first = first ? tni_simplify(a->r, &none, first) : NULL;
+    a->failed |= !first;
+    if (!first || !tni_is_int(first, 0))
+      return false;
+  }
+  return true;
+}
+
+bool tni_init_fits(const tn_stmt *block) {
+  const tn_stmt *init = block->as.block.init, *body = block->as.block.body;
+  return init && init->kind == TNI_STORE && body->kind == TNI_STORE && !init->as.store.where && !body->as.store.where &&
+         init->as.store.buffer == body->as.store.buffer &&
+         memcmp(init->as.store.index, body->as.store.index, (size_t)body->as.store.count * sizeof(void *)) == 0;
 }
 
 static void collect_block(analysis *a, const tn_stmt *s) {
   int32_t count = s->as.block.count;
   const tn_expr **vars = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
   const tn_expr **values = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
+  if (a->block) {
+    a->out->opaque = true;
+    return;
+  }
   for (int32_t i = 0; vars && values && i < count; i++) {
     vars[i] = s->as.block.iters[i].var;
     values[i] = s->as.block.iters[i].binding;
@@ -86,17 +147,17 @@ static void collect_block(analysis *a, const tn_stmt *s) {
   a->failed |= !vars || !values;
   if (a->failed)
     return;
-  bool before = a->conditional;
-  a->conditional |= s->as.block.where && !cuts_domain(s, s->as.block.where);
   read_all(a, s->as.block.where);
   a->block = s;
   a->subst = (tni_subst){(size_t)count, vars, values};
   if (s->as.block.init)
     collect(a, s->as.block.init);
+  a->accumulates = tni_init_fits(s) && starts_at_zero(a, s) &&
+                   (!s->as.block.where || tni_guards_domain(s, s->as.block.body, s->as.block.where));
   collect(a, s->as.block.body);
+  a->accumulates = false;
   a->block = NULL;
   a->subst = (tni_subst){0};
-  a->conditional = before;
 }
 
 static void collect(analysis *a, const tn_stmt *s) {
@@ -160,12 +221,22 @@ void tni_accesses_destroy(tni_accesses *accesses) {
   tni_free(accesses->ctx, accesses->items, accesses->capacity * sizeof *accesses->items);
 }
 
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* Does a subscript depend on what is in memory, which may be another thing the next time? */
+static bool is_indirect(tn_context *ctx, const tni_access *x) {
+  bool indirect = false;
+  for (int32_t i = 0; i < x->buffer->rank; i++)
+    tni_expr_visit(ctx, x->index[i], see_memory, &indirect);
+  return indirect;
+}
+
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out) {
   const tn_expr *vars[MAX_DEPTH];
   int64_t extents[MAX_DEPTH];
   tni_facts facts;
   tni_facts_init(&facts, r->arena.ctx);
-  bool ok = true, constant = true;
+  bool ok = true, bounded = true, exact = true;
   for (int i = 0; ok && i < x->depth; i++) {
     const tn_stmt *loop = x->loops[i];
     int64_t lo, hi;
@@ -173,14 +244,16 @@ bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *
     if (i < depth) {
       ok = tni_facts_push(&facts, loop->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
     } else {
-      constant &= tni_is_const(loop->as.loop.extent);
+      exact &= tni_is_const(loop->as.loop.extent);
+      bounded &= hi < TNI_INF;
       vars[i - depth] = loop->as.loop.var;
       extents[i - depth] = hi;
     }
   }
   *out = (tni_itermap){0};
-  if (ok && constant)
+  if (ok && bounded && !is_indirect(r->arena.ctx, x))
     ok = tni_itermap_of(r, &facts, (size_t)x->buffer->rank, x->index, (size_t)(x->depth - depth), vars, extents, out);
+  out->dense &= exact;
   tni_facts_destroy(&facts);
   return ok;
 }

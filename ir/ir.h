@@ -358,7 +358,7 @@ typedef struct tni_access {
   const tn_stmt *block; /* or NULL */
   int order;            /* of statements, as they stand */
   bool write;
-  bool conditional;     /* under an if, a predicate, or a `where` that cuts more than the iterators' domains */
+  bool conditional;     /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */
   int depth;
   const tn_stmt *const *loops; /* the loops around, outermost first */
   const tn_expr *index[TN_MAX_RANK]; /* over loop variables */
@@ -368,9 +368,16 @@ typedef struct tni_accesses {
   tn_context *ctx;
   tni_access *items;
   size_t count, capacity;
-  bool opaque; /* an address is taken, or loops are nested too deep: not all accesses are known */
+  bool opaque; /* an address is taken, blocks are nested, or loops too deep: not all accesses are known */
 } tni_accesses;
 
+/* Does the conjunct only keep the iterator's binding inside its domain? */
+bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond);
+/* Does a block's `where` only cut instances outside its domain, so that every element of the store's dimensions is still
+ * written? */
+bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr *where);
+/* Are init and body one unguarded store each, to the same element? */
+bool tni_init_fits(const tn_stmt *block);
 /* Destroy also after a failure. False: no memory. */
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out);
 void tni_accesses_destroy(tni_accesses *accesses);

@@ -12,7 +12,7 @@
  */
 #include "ir.h"
 
-enum { MAX_DIGITS = 48, MAX_TERMS_OF_ONE = 24 };
+enum { MAX_DIGITS = 48, MAX_TERMS_OF_ONE = 24, MAX_DIVISOR = 1 << 30 };
 
 typedef struct digit {
   size_t var;
@@ -27,7 +27,7 @@ typedef struct digits {
 } digits;
 
 static bool is_divided(const tn_expr *x, uint16_t op) {
-  return x->op == op && tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0;
+  return x->op == op && tni_is_const(x->arg[1]) && x->arg[1]->as.i > 1 && x->arg[1]->as.i <= MAX_DIVISOR;
 }
 
 /* (v // a) % m with either part missing. */
@@ -53,32 +53,32 @@ static int64_t digit_extent(const digit *d, int64_t extent) {
   return d->modulus && d->modulus < whole ? d->modulus : whole;
 }
 
-/* Are the digits of variable v a ladder? */
+/* The digit of variable v with this divisor, if there is exactly one. */
+static const digit *find_digit(const digits *all, size_t v, int64_t divisor) {
+  const digit *found = NULL;
+  for (size_t i = 0; i < all->count; i++)
+    if (all->items[i].var == v && all->items[i].divisor == divisor) {
+      if (found)
+        return NULL;
+      found = &all->items[i];
+    }
+  return found;
+}
+
+/* Are the digits of variable v a ladder, with nothing beside it? */
 static bool is_ladder(const digits *all, size_t v, int64_t extent) {
   int64_t reached = 1;
-  bool open = true;
-  for (size_t steps = 0; steps < all->count; steps++) {
-    const digit *next = NULL;
-    size_t uses = 0;
-    for (size_t i = 0; i < all->count; i++)
-      if (all->items[i].var == v && all->items[i].divisor == reached) {
-        next = &all->items[i];
-        uses++;
-      }
-    if (uses != 1)
-      return false;
-    if (!next->modulus || next->divisor * next->modulus >= extent) {
-      open = extent % next->divisor != 0;
-      break;
-    }
+  size_t own = 0, steps = 0;
+  const digit *next;
+  for (size_t i = 0; i < all->count; i++)
+    own += all->items[i].var == v;
+  while ((next = find_digit(all, v, reached))) {
+    steps++;
+    if (!next->modulus || next->divisor * next->modulus >= extent)
+      return steps == own && extent % next->divisor == 0;
     reached *= next->modulus;
   }
-  if (open)
-    return false;
-  for (size_t i = 0; i < all->count; i++) /* nothing beside the ladder */
-    if (all->items[i].var == v && all->items[i].divisor > reached)
-      return false;
-  return true;
+  return false;
 }
 
 static bool uses_var(const digits *all, size_t v) {
@@ -161,6 +161,12 @@ bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn
     ok = tni_facts_push(&inside, facts->ranges[i].var, facts->ranges[i].lo, facts->ranges[i].hi);
   for (size_t i = 0; ok && i < loops; i++)
     ok = tni_facts_push(&inside, vars[i], 0, extents[i] - 1);
+  for (size_t i = 0; i < loops; i++)
+    if (extents[i] <= 0) { /* nothing runs: there is no box to speak of */
+      *out = (tni_itermap){0};
+      tni_facts_destroy(&inside);
+      return ok;
+    }
   for (size_t i = 0; ok && i < dims; i++)
     ok = measure(r, &inside, index[i], i, loops, vars, extents, &all, out);
   tni_facts_destroy(&inside);

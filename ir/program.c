@@ -94,7 +94,8 @@ static bool is_name(const char *name) {
 }
 
 static bool same_signature(const tni_extern *e, tn_type result, size_t count, const tn_type *params) {
-  return e->result == result && e->param_count == count && memcmp(e->params, params, count * sizeof *params) == 0;
+  return e->result == result && e->param_count == count &&
+         (count == 0 || memcmp(e->params, params, count * sizeof *params) == 0);
 }
 
 static tn_status check_signature(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
@@ -210,7 +211,12 @@ static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x) {
   return tni_region_intern(r, &head, x->nargs, x->arg);
 }
 
-static const tn_expr *clone_expr(cloner *c, const tn_expr *x) { return x ? tni_expr_rewrite(c->r, x, clone_node, c) : NULL; }
+/* NULL gives NULL. A condition that got lost would be none: so a failure is noted here. */
+static const tn_expr *clone_expr(cloner *c, const tn_expr *x) {
+  const tn_expr *y = x ? tni_expr_rewrite(c->r, x, clone_node, c) : NULL;
+  c->failed |= x && !y;
+  return y;
+}
 
 static const tn_stmt *clone_stmt(cloner *c, const tn_stmt *s);
 

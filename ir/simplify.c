@@ -16,7 +16,7 @@
  */
 #include "ir.h"
 
-enum { MAX_TERMS = 24 };
+enum { MAX_TERMS = 24, MAX_COEF_BITS = 61 };
 
 typedef struct term {
   const tn_expr *x;
@@ -73,6 +73,8 @@ static void add_term(linear *l, const tn_expr *x, int64_t coef) {
   l->count++;
 }
 
+static bool is_huge(int64_t x) { return x > INT64_C(1) << MAX_COEF_BITS || x < -(INT64_C(1) << MAX_COEF_BITS); }
+
 /* l += scale * x, for an x whose parts are simplified already. */
 static void accumulate(linear *l, const tn_expr *x, int64_t scale) {
   int64_t product;
@@ -94,7 +96,7 @@ static void accumulate(linear *l, const tn_expr *x, int64_t scale) {
   case TN_OP_mul:
     for (int i = 0; i < 2; i++)
       if (tni_is_const(x->arg[i])) {
-        l->overflow |= __builtin_mul_overflow(scale, x->arg[i]->as.i, &product);
+        l->overflow |= __builtin_mul_overflow(scale, x->arg[i]->as.i, &product) || is_huge(product);
         if (!l->overflow)
           accumulate(l, x->arg[1 - i], product);
         return;
@@ -499,6 +501,15 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
   return ok ? tni_block(w->r, s->as.block.name, count, iters, where, init, body) : NULL;
 }
 
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* Will the condition hold as long as its branch runs, whatever the branch stores? */
+static bool is_lasting(const walker *w, const tn_expr *cond) {
+  bool memory = false;
+  tni_expr_visit(w->facts.ctx, cond, see_memory, &memory);
+  return cond->type == TN_BOOL && !memory;
+}
+
 static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
   const tn_expr *cond = simple(w, s->as.cond.cond);
   if (!cond)
@@ -508,7 +519,7 @@ static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
     return taken ? simplify_stmt(w, taken) : empty(w);
   }
   size_t mark = w->facts.known_count;
-  const tn_stmt *then = cond->type == TN_BOOL && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
+  const tn_stmt *then = is_lasting(w, cond) && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
   w->facts.known_count = mark;
   const tn_stmt *otherwise = s->as.cond.otherwise ? simplify_stmt(w, s->as.cond.otherwise) : NULL;
   if (s->as.cond.otherwise && !otherwise)

@@ -16,7 +16,8 @@ enum { MAX_INDEX_BITS = 40, PLACE = 160 };
 /* "matmul: argument 1 (`B`)" */
 static const char *place_of(const tn_function *f, uint32_t i, char text[PLACE]) {
   const tni_param *p = &f->func->params[i];
-  snprintf(text, PLACE, "%.60s: argument %u (`%.60s`)", f->func->name, i, p->buffer ? p->buffer->name : p->scalar->as.name);
+  snprintf(text, PLACE, "%.60s: argument %u (`%.60s`)", f->func->name, i,
+           p->buffer ? p->buffer->name : p->scalar->as.name);
   return text;
 }
 
@@ -31,15 +32,12 @@ static tn_status check_scalar(const tn_function *f, uint32_t i, const tn_value *
   tn_type type = f->func->params[i].scalar->type;
   if (tni_type_is_float(type))
     return value->tag == TN_VALUE_FLOAT || value->tag == TN_VALUE_INT ? TN_OK : refuse(f, i, err, "a number");
-  if (value->tag != TN_VALUE_INT)
-    return refuse(f, i, err, "an integer");
+  if (value->tag != TN_VALUE_INT) return refuse(f, i, err, "an integer");
   int64_t x = value->as.i;
   if (type == TN_INDEX)
     return x >= 0 && x <= INT64_C(1) << MAX_INDEX_BITS ? TN_OK : refuse(f, i, err, "an index in 0..2^40");
-  if (type == TN_BOOL)
-    return x == 0 || x == 1 ? TN_OK : refuse(f, i, err, "a bool, 0 or 1");
-  if (tni_wrap(type, x) == x)
-    return TN_OK;
+  if (type == TN_BOOL) return x == 0 || x == 1 ? TN_OK : refuse(f, i, err, "a bool, 0 or 1");
+  if (tni_wrap(type, x) == x) return TN_OK;
   char want[48], name[16];
   snprintf(want, sizeof want, "an integer in the range of %s", tn_type_text(type, name));
   return refuse(f, i, err, want);
@@ -50,8 +48,7 @@ static tn_status check_scalar(const tn_function *f, uint32_t i, const tn_value *
 /* The argument of a scalar parameter, as the kernel will see it. */
 static bool scalar_value(const tn_function *f, const tn_value *args, const tn_expr *var, tni_scalar *out) {
   for (uint32_t i = 0; i < f->func->param_count; i++) {
-    if (f->func->params[i].scalar != var)
-      continue;
+    if (f->func->params[i].scalar != var) continue;
     if (tni_type_is_float(var->type))
       out->f = tni_round_to(var->type, args[i].tag == TN_VALUE_INT ? (double)args[i].as.i : args[i].as.f);
     else
@@ -64,8 +61,7 @@ static bool scalar_value(const tn_function *f, const tn_value *args, const tn_ex
 /* `index` is a mathematical integer: a result beyond 64 bits is none that a shape can have. */
 static bool overflows(const tn_expr *x, const tni_scalar *a) {
   int64_t result;
-  if (x->type != TN_INDEX)
-    return false;
+  if (x->type != TN_INDEX) return false;
   switch (x->op) {
   case TN_OP_add: return __builtin_add_overflow(a[0].i, a[1].i, &result);
   case TN_OP_sub: return __builtin_sub_overflow(a[0].i, a[1].i, &result);
@@ -84,13 +80,10 @@ static bool evaluate(const tn_function *f, const tn_value *args, const tn_expr *
       out->i = x->as.i;
     return true;
   }
-  if (x->op == TN_OP_var)
-    return scalar_value(f, args, x, out);
-  if (x->nargs == 0 || x->nargs > TNI_COUNT(a))
-    return false;
+  if (x->op == TN_OP_var) return scalar_value(f, args, x, out);
+  if (x->nargs == 0 || x->nargs > TNI_COUNT(a)) return false;
   for (uint32_t i = 0; i < x->nargs; i++)
-    if (!evaluate(f, args, x->arg[i], &a[i]))
-      return false;
+    if (!evaluate(f, args, x->arg[i], &a[i])) return false;
   if (x->op == TN_OP_cast) {
     *out = tni_eval_cast(x->type, x->arg[0]->type, a[0]);
   } else if (x->op == TN_OP_reinterpret) {
@@ -107,8 +100,7 @@ static tn_status check_tensor(const tn_function *f, uint32_t i, const tn_value *
   const tn_buffer *b = f->func->params[i].buffer;
   char place[PLACE];
   int64_t shape[TN_MAX_RANK];
-  if (args[i].tag != TN_VALUE_TENSOR || !args[i].as.tensor)
-    return refuse(f, i, err, "a tensor");
+  if (args[i].tag != TN_VALUE_TENSOR || !args[i].as.tensor) return refuse(f, i, err, "a tensor");
   for (int32_t d = 0; d < b->rank; d++) {
     tni_scalar extent;
     if (!evaluate(f, args, b->shape[d], &extent))
@@ -120,8 +112,7 @@ static tn_status check_tensor(const tn_function *f, uint32_t i, const tn_value *
     shape[d] = extent.i;
   }
   /* The place is formatted only when the check fails: the check is cheap, formatting is not. */
-  if (!tni_tensor_check(f->module->ctx, args[i].as.tensor, "", b->type, b->rank, shape, NULL))
-    return TN_OK;
+  if (!tni_tensor_check(f->module->ctx, args[i].as.tensor, "", b->type, b->rank, shape, NULL)) return TN_OK;
   return tni_tensor_check(f->module->ctx, args[i].as.tensor, place_of(f, i, place), b->type, b->rank, shape, err);
 }
 
@@ -140,8 +131,7 @@ static tn_status check_memory(const tn_function *f, const tn_value *args, tn_err
   const tn_func *func = f->func;
   char place[PLACE];
   for (uint32_t i = 0; i < func->param_count; i++) {
-    if (!f->written[i])
-      continue;
+    if (!f->written[i]) continue;
     const void *at = tni_tensor_pointer(args[i].as.tensor);
     size_t bytes = tni_tensor_bytes(args[i].as.tensor);
     for (uint32_t k = 0; k < func->param_count; k++)
@@ -160,25 +150,21 @@ typedef struct writes {
 
 static void mark(const writes *w, const tn_buffer *buffer) {
   for (uint32_t i = 0; i < w->func->param_count; i++)
-    if (w->func->params[i].buffer == buffer)
-      w->written[i] = true;
+    if (w->func->params[i].buffer == buffer) w->written[i] = true;
 }
 
 static bool mark_store(void *self, const tn_stmt *s) {
-  if (s->kind == TNI_STORE)
-    mark(self, s->as.store.buffer);
+  if (s->kind == TNI_STORE) mark(self, s->as.store.buffer);
   return true;
 }
 
 static void mark_address(void *self, const tn_expr *x) {
-  if (x->op == TNI_OP_ADDRESS)
-    mark(self, x->as.buffer);
+  if (x->op == TNI_OP_ADDRESS) mark(self, x->as.buffer);
 }
 
 void tni_find_written(tn_context *ctx, const tn_func *func, bool *written) {
   writes w = {func, written};
-  if (!func->body)
-    return;
+  if (!func->body) return;
   tni_stmt_visit(func->body, mark_store, &w);
   tni_stmt_visit_exprs(ctx, func->body, mark_address, &w);
 }
@@ -189,13 +175,11 @@ tn_status tni_check_arguments(const tn_function *f, const tn_value *args, size_t
   const tn_func *func = f->func;
   tn_status status = TN_OK;
   if (count != func->param_count)
-    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", func->name, "%zu arguments were given, it takes %u", count,
-                    func->param_count);
+    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", func->name, "%zu arguments were given, it takes %u",
+                    count, func->param_count);
   for (uint32_t i = 0; i < count && !status; i++) /* scalars first: shapes are made of them */
-    if (func->params[i].scalar)
-      status = check_scalar(f, i, &args[i], err);
+    if (func->params[i].scalar) status = check_scalar(f, i, &args[i], err);
   for (uint32_t i = 0; i < count && !status; i++)
-    if (func->params[i].buffer)
-      status = check_tensor(f, i, args, err);
+    if (func->params[i].buffer) status = check_tensor(f, i, args, err);
   return status ? status : check_memory(f, args, err);
 }

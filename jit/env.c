@@ -16,8 +16,7 @@ static void note_failure(tni_host_failure *failure, uint32_t who, int32_t status
 
 tn_status tni_kernel_error(const tn_module *module, const tni_host_failure *failure, tn_status status, const char *what,
                            tn_error **err) {
-  if (status == TN_E_NOMEM)
-    return tni_fail_nomem(err);
+  if (status == TN_E_NOMEM) return tni_fail_nomem(err);
   uint64_t word = atomic_load(&failure->word);
   if (status != TN_E_HOST || !word)
     return tni_fail(module->ctx, err, status, "call", what, "the kernel ended with %s", tn_status_name(status));
@@ -41,8 +40,7 @@ static int32_t run_range(void *closure, int64_t begin, int64_t end) {
   region_closure *c = closure;
   int none = 0;
   int32_t status = c->body(c->env, c->closure, begin, end);
-  if (status)
-    atomic_compare_exchange_strong(&c->status, &none, status);
+  if (status) atomic_compare_exchange_strong(&c->status, &none, status);
   return status;
 }
 
@@ -51,8 +49,7 @@ static int32_t parallel_for(const tn_env *env, int32_t (*body)(const tn_env *, v
   region_closure c = {.env = env, .body = body, .closure = closure};
   int32_t returned = tni_parallel_for(self_of(env)->module->ctx, run_range, &c, count, grain);
   int32_t status = atomic_load(&c.status);
-  if (status || !returned)
-    return status;
+  if (status || !returned) return status;
   note_failure(self_of(env)->failure, PARALLEL_FOR, returned);
   return TN_E_HOST;
 }
@@ -68,8 +65,7 @@ static int32_t call_external(const tn_env *env, int32_t index, const tn_value *a
   const tni_extern *e = &self->module->work->externs[index];
   tn_status status = tni_caller_call(self->module->extern_callers[index], e->name, e->function, e->self, args,
                                      (size_t)count, result, NULL);
-  if (status || e->result != TN_I32 || result->as.i == TN_OK)
-    return status;
+  if (status || e->result != TN_I32 || result->as.i == TN_OK) return status;
   note_failure(self->failure, (uint32_t)index, (int32_t)result->as.i);
   return TN_E_HOST;
 }
@@ -77,8 +73,7 @@ static int32_t call_external(const tn_env *env, int32_t index, const tn_value *a
 tn_status tni_externs_create(tn_module *m, tn_error **err) {
   size_t count = m->work->extern_count;
   m->extern_callers = TNI_NEW_ARRAY(&m->arena, tni_caller *, count);
-  if (!m->extern_callers)
-    return tni_fail_nomem(err);
+  if (!m->extern_callers) return tni_fail_nomem(err);
   tn_status status = TN_OK;
   for (size_t i = 0; i < count && !status; i++) {
     const tni_extern *e = &m->work->externs[i];
@@ -88,8 +83,7 @@ tn_status tni_externs_create(tn_module *m, tn_error **err) {
 }
 
 void tni_externs_destroy(tn_module *m) {
-  for (size_t i = 0; m->extern_callers && i < m->work->extern_count; i++)
-    tni_caller_destroy(m->extern_callers[i]);
+  for (size_t i = 0; m->extern_callers && i < m->work->extern_count; i++) tni_caller_destroy(m->extern_callers[i]);
 }
 
 void tni_env_init(tn_env *out, struct tni_env_self *self) {

@@ -100,6 +100,7 @@ void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
 tn_status tni_evaluate_func(void *self, const tn_func *func, void *const *buffers, tn_error **err);
 /* Operators that one run executes, roughly: loop extents times the nodes of what is in them. */
 double tni_estimate_work(const tn_func *func);
+enum { TNI_COMPILE_WORK = 1 << 22 }; /* above it a function is compiled */
 
 /* ---- module.c, function.c, arguments.c, model.c, env.c ------------------------------------------------------------- */
 

@@ -17,14 +17,10 @@ enum stage { STAGE_FOLD = 1, STAGE_LAYOUT, STAGE_FUSE, STAGE_SCHEDULE, STAGE_LOW
 
 static tn_status run_stages(tni_pipeline *p, const tn_program *program, enum stage upto, tn_error **err) {
   tn_status status = tni_pipeline_fold(p, program, err);
-  if (!status && upto >= STAGE_LAYOUT)
-    status = tni_pipeline_layout(p, err);
-  if (!status && upto >= STAGE_FUSE)
-    status = tni_pipeline_fuse(p, err);
-  if (!status && upto >= STAGE_SCHEDULE)
-    status = tni_pipeline_schedule(p, err);
-  if (!status && upto >= STAGE_LOWER)
-    status = tni_pipeline_lower(p, err);
+  if (!status && upto >= STAGE_LAYOUT) status = tni_pipeline_layout(p, err);
+  if (!status && upto >= STAGE_FUSE) status = tni_pipeline_fuse(p, err);
+  if (!status && upto >= STAGE_SCHEDULE) status = tni_pipeline_schedule(p, err);
+  if (!status && upto >= STAGE_LOWER) status = tni_pipeline_lower(p, err);
   return status;
 }
 
@@ -40,8 +36,7 @@ static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job
     sizes[i] = jobs[i].size;
     p->stats.code_bytes += jobs[i].size;
   }
-  if (!status)
-    status = tni_library_load(m->ctx, count, objects, sizes, &m->library, err);
+  if (!status) status = tni_library_load(m->ctx, count, objects, sizes, &m->library, err);
   tni_free(m->ctx, objects, (count + 1) * sizeof *objects);
   tni_free(m->ctx, sizes, (count + 1) * sizeof *sizes);
   p->stats.load_seconds += tni_seconds(m->ctx) - start;
@@ -50,8 +45,7 @@ static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job
 
 static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *jobs, tn_module **out, tn_error **err) {
   tn_module *m = tni_alloc_zero(p->ctx, sizeof *m);
-  if (!m)
-    return tni_fail_nomem(err);
+  if (!m) return tni_fail_nomem(err);
   m->ctx = p->ctx;
   tni_arena_init(&m->arena, p->ctx);
   m->work = p->work;
@@ -61,12 +55,9 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   tni_env_init(&m->env, &m->env_self);
   tn_status status = load(m, p, count, jobs, err);
   m->stats = p->stats;
-  if (!status)
-    status = tni_externs_create(m, err);
-  if (!status)
-    status = tni_functions_create(m, err);
-  if (!status)
-    status = tni_models_create(m, err);
+  if (!status) status = tni_externs_create(m, err);
+  if (!status) status = tni_functions_create(m, err);
+  if (!status) status = tni_models_create(m, err);
   if (status)
     tn_module_destroy(m);
   else
@@ -79,20 +70,15 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
   tni_job *jobs = NULL;
   size_t count = 0;
   *out = NULL;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tn_status status = check_bound(program, err);
-  if (!status)
-    status = tni_pipeline_create(program, desc, &p, err);
-  if (status)
-    return status;
+  if (!status) status = tni_pipeline_create(program, desc, &p, err);
+  if (status) return status;
   if (!p->target->runs_here)
     status = tni_fail(p->ctx, err, TN_E_UNSUPPORTED, "load", p->target->name,
                       "code for this target does not run in this process: tn_program_emit gives its object");
-  if (!status)
-    status = run_stages(p, program, STAGE_LOWER, err);
-  if (!status)
-    status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, err);
+  if (!status) status = run_stages(p, program, STAGE_LOWER, err);
+  if (!status) status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, err);
   if (!status) {
     tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
     p->lowered = NULL;
@@ -105,8 +91,7 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
 }
 
 void tn_module_destroy(tn_module *m) {
-  if (!m)
-    return;
+  if (!m) return;
   tni_models_destroy(m);
   tni_functions_destroy(m);
   tni_externs_destroy(m);
@@ -127,7 +112,7 @@ void tn_module_stats(const tn_module *m, tn_compile_stats *out) {
 static void print_funcs(tni_text *t, const tn_program *program, const tn_func *const *funcs) {
   tni_print_externs(t, program);
   for (size_t i = 0; i < program->func_count; i++) {
-    tni_text_add(t, "%s", i ? "\n" : "");
+    tni_text_add(t, "%s", t->length ? "\n" : "");
     tni_print_func(t, funcs[i], NULL);
   }
 }
@@ -137,14 +122,12 @@ static tn_status print_plans(tni_text *t, tni_pipeline *p, tn_error **err) {
   tni_arena_init(&arena, p->ctx);
   const char **names = TNI_NEW_ARRAY(&arena, const char *, p->work->func_count);
   tn_status status = names ? TN_OK : tni_fail_nomem(err);
-  for (size_t i = 0; i < p->work->func_count && !status; i++)
-    names[i] = p->work->funcs[i]->name;
+  for (size_t i = 0; i < p->work->func_count && !status; i++) names[i] = p->work->funcs[i]->name;
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
     tni_plan plan;
     const void *const *constants;
     status = tni_graph_plan(p->work->graphs[i], &arena, &plan, &constants, err);
-    if (!status)
-      tni_plan_print(t, &plan, names);
+    if (!status) tni_plan_print(t, &plan, names);
   }
   tni_arena_destroy(&arena);
   return status;
@@ -154,10 +137,8 @@ static tn_status emit_code(tni_pipeline *p, enum tni_emit what, tni_text *t, tn_
   size_t count;
   tni_job *jobs;
   tn_status status = tni_pipeline_codegen(p, what, true, &count, &jobs, err);
-  if (status)
-    return status;
-  for (size_t i = 0; i < count; i++)
-    tni_text_add_bytes(t, jobs[i].bytes, jobs[i].size);
+  if (status) return status;
+  for (size_t i = 0; i < count; i++) tni_text_add_bytes(t, jobs[i].bytes, jobs[i].size);
   tni_jobs_destroy(p->ctx, count, jobs);
   return TN_OK;
 }
@@ -180,8 +161,7 @@ static const emit_stage stages[] = {
 
 static tn_status emit(tni_pipeline *p, const emit_stage *stage, tni_text *t, tn_error **err) {
   if (strcmp(stage->name, "graph") == 0) {
-    for (size_t i = 0; i < p->work->graph_count; i++)
-      tni_graph_print(t, p->work->graphs[i]);
+    for (size_t i = 0; i < p->work->graph_count; i++) tni_graph_print(t, p->work->graphs[i]);
     return TN_OK;
   }
   if (strcmp(stage->name, "tensor") == 0 || strcmp(stage->name, "loop") == 0) {
@@ -193,36 +173,30 @@ static tn_status emit(tni_pipeline *p, const emit_stage *stage, tni_text *t, tn_
 
 static const emit_stage *find_stage(const char *name) {
   for (size_t i = 0; i < TNI_COUNT(stages); i++)
-    if (strcmp(stages[i].name, name) == 0)
-      return &stages[i];
+    if (strcmp(stages[i].name, name) == 0) return &stages[i];
   return NULL;
 }
 
-tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc, const char *stage, char **out, size_t *size,
-                          tn_error **err) {
+tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc, const char *stage, char **out,
+                          size_t *size, tn_error **err) {
   tni_pipeline *p;
   const emit_stage *s = find_stage(stage);
   *out = NULL;
   *size = 0;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   if (!s)
     return tni_fail(program->ctx, err, TN_E_NOT_FOUND, "build", stage,
                     "there is no such stage: graph, tensor, loop, plan, ll, asm, obj");
   tn_status status = tni_pipeline_create(program, desc, &p, err);
-  if (status)
-    return status;
+  if (status) return status;
   tni_text t;
   tni_text_init(&t, p->ctx);
   status = run_stages(p, program, s->upto, err);
-  if (!status)
-    status = emit(p, s, &t, err);
+  if (!status) status = emit(p, s, &t, err);
   *size = t.length;
   *out = status ? NULL : tni_text_take(&t);
-  if (!status && !*out)
-    status = tni_fail_nomem(err);
-  if (status)
-    *size = 0;
+  if (!status && !*out) status = tni_fail_nomem(err);
+  if (status) *size = 0;
   tni_text_destroy(&t);
   tni_pipeline_destroy(p);
   return status;

@@ -1,9 +1,10 @@
 /* pipeline.c -- the stages between a program and objects.
  *
- *     program --copy--> work program --fold--> --layout--> --fuse--> --schedule--> --lower--> loop functions --codegen--> objects
+ *     program --copy--> work program --fold--> --layout--> --fuse--> --schedule--> --lower--> loop functions
+ * --codegen--> objects
  *
- * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns the
- * constants and the signatures).
+ * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns
+ * the constants and the signatures).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,9 +17,9 @@ static const tn_compile_desc default_desc = {.struct_size = sizeof(tn_compile_de
 static tn_status copy_externs(tni_pipeline *p, const tn_program *program, tn_error **err) {
   for (size_t i = 0; i < program->extern_count; i++) {
     const tni_extern *e = &program->externs[i];
-    tn_status status = tn_program_extern(p->work, e->name, e->result, e->param_count, e->params, e->function, e->self, err);
-    if (status)
-      return status;
+    tn_status status =
+        tn_program_extern(p->work, e->name, e->result, e->param_count, e->params, e->function, e->self, err);
+    if (status) return status;
   }
   return TN_OK;
 }
@@ -27,8 +28,7 @@ static tn_status copy_funcs(tni_pipeline *p, const tn_program *program, tn_error
   for (size_t i = 0; i < program->func_count; i++) {
     const tn_func *func = tni_func_clone(&p->work->region, program->funcs[i], p->work);
     tn_status status = func ? tni_program_add(p->work, func, err) : tni_fail_nomem(err);
-    if (status)
-      return status;
+    if (status) return status;
   }
   return TN_OK;
 }
@@ -36,13 +36,13 @@ static tn_status copy_funcs(tni_pipeline *p, const tn_program *program, tn_error
 static tn_status share_blobs(tni_pipeline *p, const tn_program *program, tn_error **err) {
   for (size_t i = 0; i < program->blob_count; i++) {
     tn_status status = tni_program_keep_blob(p->work, tni_blob_ref(program->blobs[i]), err);
-    if (status)
-      return status;
+    if (status) return status;
   }
   return TN_OK;
 }
 
-tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out, tn_error **err) {
+tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
+                              tn_error **err) {
   tn_context *ctx = program->ctx;
   *out = NULL;
   desc = desc ? desc : &default_desc;
@@ -50,21 +50,16 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
     return tni_fail(ctx, err, TN_E_VERSION, "build", "tn_compile_desc", "struct_size is %zu, this library knows %zu",
                     desc->struct_size, sizeof *desc);
   tni_pipeline *p = tni_alloc_zero(ctx, sizeof *p);
-  if (!p)
-    return tni_fail_nomem(err);
+  if (!p) return tni_fail_nomem(err);
   p->ctx = ctx;
   p->desc = desc;
   p->target = desc->target;
   p->stats.struct_size = sizeof p->stats;
   tn_status status = tn_program_create(ctx, &p->work, err);
-  if (!status && !p->target)
-    status = tn_target_get(ctx, "host", &p->target, err);
-  if (!status)
-    status = share_blobs(p, program, err);
-  if (!status)
-    status = copy_externs(p, program, err);
-  if (!status)
-    status = copy_funcs(p, program, err);
+  if (!status && !p->target) status = tn_target_get(ctx, "host", &p->target, err);
+  if (!status) status = share_blobs(p, program, err);
+  if (!status) status = copy_externs(p, program, err);
+  if (!status) status = copy_funcs(p, program, err);
   if (status)
     tni_pipeline_destroy(p);
   else
@@ -73,8 +68,7 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
 }
 
 void tni_pipeline_destroy(tni_pipeline *p) {
-  if (!p)
-    return;
+  if (!p) return;
   if (p->lowered) {
     tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
     tni_region_destroy(&p->lowered_region);
@@ -124,11 +118,9 @@ tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err) {
 static tn_status schedule_one(tni_pipeline *p, const tn_func *func, tn_error **err) {
   tn_schedule *s;
   tn_status status = tn_schedule_create(p->work, func, &s, err);
-  if (status)
-    return status;
+  if (status) return status;
   status = tn_schedule_default(s, p->target, err);
-  if (!status)
-    status = tn_schedule_commit(s, NULL, err);
+  if (!status) status = tn_schedule_commit(s, NULL, err);
   tn_schedule_destroy(s);
   return status;
 }
@@ -138,8 +130,7 @@ tn_status tni_pipeline_schedule(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->work->func_count && !status && !p->desc->keep_schedules; i++) {
     const tn_func *func = p->work->funcs[i];
-    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR)
-      status = schedule_one(p, func, err);
+    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR) status = schedule_one(p, func, err);
   }
   p->stats.schedule_seconds += tni_seconds(p->ctx) - start;
   return status;
@@ -161,8 +152,7 @@ tn_status tni_pipeline_lower(tni_pipeline *p, tn_error **err) {
 /* ---- objects ---- */
 
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs) {
-  for (size_t i = 0; jobs && i < count; i++)
-    tn_text_destroy(jobs[i].bytes);
+  for (size_t i = 0; jobs && i < count; i++) tn_text_destroy(jobs[i].bytes);
   tni_free(ctx, jobs, count * sizeof *jobs);
 }
 
@@ -186,11 +176,9 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
   size_t each = whole ? funcs : 1;
   *count = funcs ? funcs / each : 0;
   *jobs = NULL;
-  if (!*count)
-    return TN_OK;
+  if (!*count) return TN_OK;
   *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
-  if (!*jobs)
-    return tni_fail_nomem(err);
+  if (!*jobs) return tni_fail_nomem(err);
   for (size_t i = 0; i < *count; i++)
     (*jobs)[i] = (tni_job){.count = each, .funcs = p->lowered + i * each, .what = what};
   progress host = {p->desc, false};

@@ -1,7 +1,7 @@
 /* legal.c -- may the iterations of a loop run at the same time?
  *
  * For every buffer that is written below the loop, one of these must hold:
- *   - it is private: lowering gives each iteration its own (ir/lower/storage.c);
+ *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
  *   - in one dimension, the iterations touch disjoint slices: all boxes start at c*i + s, and s + extent <= c;
  *   - all accesses of an iteration are of one point, and different iterations have different points.
  *
@@ -13,7 +13,8 @@
 
 typedef struct checker {
   tni_region *r;
-  const tn_stmt *body, *loop;
+  const tn_func *func;
+  const tn_stmt *loop;
   tni_accesses accesses;
   bool failed;
 } checker;
@@ -92,7 +93,7 @@ static bool has_own_points(checker *c, const tn_buffer *b) {
 }
 
 static bool is_safe(checker *c, const tn_buffer *b) {
-  if (tni_is_private_to(c->r, c->body, b, c->loop))
+  if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop))
     return true;
   for (int32_t d = 0; d < b->rank; d++)
     if (has_disjoint_slices(c, b, d))
@@ -133,7 +134,7 @@ static const char *check(checker *c, const void **mark) {
   return NULL;
 }
 
-const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark) {
+static const char *why_not_in(tn_schedule *s, const tn_func *func, const tn_stmt *loop, const void **mark) {
   reduce_search search = {.r = &s->region, .var = loop->as.loop.var};
   *mark = loop->as.loop.var;
   tni_stmt_visit(loop, find_reduce, &search);
@@ -143,48 +144,83 @@ const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const vo
   }
   if (search.calls)
     return "an external is called in it";
-  checker c = {.r = &s->region, .body = s->func->body, .loop = loop};
-  bool ok = tni_accesses_collect(&s->region, s->func->body, &c.accesses);
+  checker c = {.r = &s->region, .func = func, .loop = loop};
+  bool ok = tni_accesses_collect(&s->region, func->body, &c.accesses);
   const char *why = !ok || c.accesses.opaque ? "not all of its accesses are known" : check(&c, mark);
   tni_accesses_destroy(&c.accesses);
   return c.failed && !why ? "there is no memory to check it" : why;
 }
 
+const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark) {
+  return why_not_in(s, s->func, loop, mark);
+}
+
+typedef struct still_check {
+  tn_schedule *s;
+  const tn_func *made;
+  const void *mark;
+  const char *why;
+} still_check;
+
+static bool check_still(void *self, const tn_stmt *s) {
+  still_check *q = self;
+  const void *mark;
+  if (s->kind == TNI_FOR && !q->why && (s->as.loop.kind == TNI_PARALLEL || s->as.loop.kind == TNI_VECTORIZED) &&
+      !tni_is_below(q->s->func->body, s) && why_not_in(q->s, q->made, s, &mark)) {
+    q->mark = s->as.loop.var;
+    q->why = "iterations of this loop run at the same time, and might then touch the same element";
+  }
+  return !q->why && s->kind != TNI_BLOCK;
+}
+
+const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark) {
+  still_check q = {.s = s, .made = made};
+  tni_stmt_visit(made->body, check_still, &q);
+  *mark = q.mark;
+  return q.why;
+}
+
 /* ---- producers that move to their readers ---- */
 
-/* Is every subscript of the store a spatial iterator of its own, over the whole dimension, and none left over? */
-static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
-  int32_t spatial = 0;
-  for (int32_t k = 0; k < block->as.block.count; k++)
-    spatial += !block->as.block.iters[k].reduce;
-  if (spatial != store->as.store.count)
-    return "the block has spatial iterators that are no subscripts of its store";
-  for (int32_t i = 0; i < store->as.store.count; i++) {
-    bool found = false;
-    for (int32_t k = 0; k < block->as.block.count; k++) {
-      const tni_iter *it = &block->as.block.iters[k];
-      if (it->var == store->as.store.index[i] && !it->reduce) {
-        found = true;
-        if (it->extent != store->as.store.buffer->shape[i])
-          return "the block does not write the whole buffer";
-      }
-    }
-    if (!found)
-      return "a subscript of the store is not a plain spatial iterator";
-    for (int32_t k = 0; k < i; k++)
-      if (store->as.store.index[k] == store->as.store.index[i])
-        return "two subscripts of the store are the same iterator";
-  }
+typedef struct order_search {
+  tn_schedule *s;
+  const tn_stmt *block;
+  const tn_buffer *buffer;
+  const tn_stmt *path[TNI_MAX_PATH]; /* to the block */
+  int depth;
+  bool after;
+  const tn_stmt *bad_reader, *rewriter, *carrier;
+} order_search;
+
+/* The innermost loop around both the block and s; NULL: none. */
+static const tn_stmt *shared_loop(const order_search *q, const tn_stmt *s) {
+  for (int i = q->depth; i > 0; i--)
+    if (q->path[i - 1]->kind == TNI_FOR && tni_is_below(q->path[i - 1], s))
+      return q->path[i - 1];
   return NULL;
 }
 
-typedef struct order_search {
+/* A store, or the block it is in, to something that the block reads. */
+static void see_input_written(order_search *q, const tn_stmt *s) {
+  const tn_stmt *loop = shared_loop(q, s);
+  if (q->after)
+    q->rewriter = s;
+  else if (loop && !tni_is_private_to(&q->s->region, q->s->func->body, q->buffer, loop))
+    q->carrier = s;
+}
+
+typedef struct input_search {
   tn_context *ctx;
   const tn_stmt *block;
-  const tn_buffer *buffer;
-  bool after;
-  const tn_stmt *bad_reader, *rewriter;
-} order_search;
+  const tn_buffer *own;
+  bool writes;
+} input_search;
+
+static bool see_input_store(void *self, const tn_stmt *s) {
+  input_search *q = self;
+  q->writes |= s->kind == TNI_STORE && s->as.store.buffer != q->own && tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers;
+  return true;
+}
 
 static bool see_order(void *self, const tn_stmt *s) {
   order_search *q = self;
@@ -192,16 +228,33 @@ static bool see_order(void *self, const tn_stmt *s) {
     q->after = true;
     return false;
   }
-  if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->ctx, s, q->buffer).readers)
+  if (s->kind != TNI_BLOCK && s->kind != TNI_STORE)
+    return true;
+  if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->s->ctx, s, q->buffer).readers)
     q->bad_reader = s;
-  if (s->kind == TNI_STORE && q->after && s->as.store.buffer != q->buffer &&
-      tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers)
-    q->rewriter = s;
-  return true;
+  input_search inputs = {q->s->ctx, q->block, q->buffer, false};
+  tni_stmt_visit(s, see_input_store, &inputs);
+  if (inputs.writes)
+    see_input_written(q, s);
+  return false;
+}
+
+typedef struct outside_search {
+  tn_context *ctx;
+  const tn_stmt *block;
+  bool found;
+} outside_search;
+
+static void see_call(void *self, const tn_expr *x) { ((outside_search *)self)->found |= x->op == TN_OP_call; }
+
+static void see_given(void *self, const tn_expr *x) {
+  outside_search *q = self;
+  q->found |= x->op == TNI_OP_ADDRESS && tni_uses_of(q->ctx, q->block, x->as.buffer).readers;
 }
 
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
   const tn_stmt *store = tni_block_store(block);
+  const char *why;
   *mark = block;
   if (!store)
     return "the block does more than one store";
@@ -214,13 +267,21 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, buffer);
   if (uses.writers != 1 || uses.loose)
     return "the buffer is written or used by others than this block and blocks that read it";
-  if (!block->as.block.init && tni_uses_of(s->ctx, block, buffer).readers)
-    return "the block reads the buffer it writes";
-  const char *why = why_not_plain(block, store);
-  if (why)
+  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block)))
     return why;
-  order_search q = {.ctx = s->ctx, .block = block, .buffer = buffer};
+  outside_search outside = {.ctx = s->ctx, .block = block};
+  tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
+  if (outside.found)
+    return "the block calls an external";
+  tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
+  if (outside.found)
+    return "an input of the block is given to an external";
+  order_search q = {.s = s, .block = block, .buffer = buffer};
+  q.depth = tni_path_to(s->func->body, block, q.path);
   tni_stmt_visit(s->func->body, see_order, &q);
-  *mark = q.bad_reader ? q.bad_reader : q.rewriter;
-  return q.bad_reader ? "this reader stands before the block" : q.rewriter ? "an input of the block is written again here" : NULL;
+  *mark = q.bad_reader ? q.bad_reader : q.rewriter ? q.rewriter : q.carrier;
+  return q.bad_reader ? "this reader stands before the block"
+         : q.rewriter ? "an input of the block is written again here"
+         : q.carrier  ? "an input of the block is written here again in the next iteration of a loop around both"
+                      : NULL;
 }

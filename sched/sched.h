@@ -67,9 +67,24 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
 
 /* May the iterations of a loop run at the same time? NULL: yes. Else the reason, with *mark at the place. */
 const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark);
+/* The same for every parallel or vectorized loop of `made` that the function of the schedule does not have in the same form:
+ * does a rewrite keep what allowed it? */
+const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
 /* May a producer block run later, where its buffer is read? It must be a block of one unguarded store to a buffer made in
  * the function, be its only writer, and every spatial iterator must be one plain subscript. NULL: yes. Else the reason. */
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark);
+
+/* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
+
+/* Does a block of one store write its whole buffer: is every spatial iterator one plain subscript, and do the loops around
+ * run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else the reason. */
+const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
+/* Is it a block of one store that reads of its own buffer nothing, or, when init has set that, the element it stores? */
+const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block);
+/* The subscripts of a store of the block, over loop variables. False: no memory, or too many iterators. */
+bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out);
+/* Do all iterations of these loops give different subscripts? */
+bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest);
 
 /* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
 
@@ -108,7 +123,7 @@ const tni_primitive *tni_primitive_find(const char *name, size_t length);
 tn_status tni_invoke(const tni_primitive *primitive, tni_step *step, tn_error **err);
 /* For use in primitives. */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
-/* The new body, or no memory. */
+/* Takes the new body, refuses when a parallel or vectorized loop would not be one any more, or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
 /* Handles of arguments as statements, refusing those that are gone. */
 const tn_stmt *tni_arg_loop(tni_step *step, size_t i);

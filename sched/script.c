@@ -14,7 +14,7 @@
 
 #include "sched.h"
 
-enum { MAX_LIST = 32, MAX_NAME = 64 };
+enum { MAX_LIST = 32, MAX_NAME = 256 };
 
 typedef struct reader {
   tn_schedule *s;
@@ -76,17 +76,28 @@ static bool read_int(reader *p, int64_t *out) {
   return (n > 1 || (n == 1 && digits[0] != '-')) || complain(p, "expected a number");
 }
 
-/* The latest handle of that name and kind; else the loop or block that is printed so. */
-static int32_t find_handle(tn_schedule *s, const char *name, bool loop) {
-  for (size_t i = s->handle_count; i > 0; i--)
-    if (s->handles[i - 1].name && strcmp(s->handles[i - 1].name, name) == 0 && (s->handles[i - 1].var != NULL) == loop)
-      return (int32_t)i;
-  if (!loop) {
-    const tn_stmt *block = tni_find_block(s->func->body, name);
-    return block ? tni_add_block(s, block->as.block.name) : 0;
+/* The latest handle of that name and kind, with `live` one of what still exists; 0: none. */
+static int32_t find_named(const tn_schedule *s, const char *name, bool loop, bool live) {
+  for (size_t i = s->handle_count; i > 0; i--) {
+    const tni_handle *h = &s->handles[i - 1];
+    int32_t id = (int32_t)i;
+    if (h->name && strcmp(h->name, name) == 0 && (h->var != NULL) == loop &&
+        (!live || (loop ? tni_handle_loop(s, id) : tni_handle_block(s, id))))
+      return id;
   }
-  const tn_expr *var = tni_find_loop_by_name(s->ctx, s->func, name);
-  return var ? tni_add_loop(s, var) : 0;
+  return 0;
+}
+
+/* A handle of that name; else the loop or block that is printed so; else a handle of what is gone. */
+static int32_t find_handle(tn_schedule *s, const char *name, bool loop) {
+  int32_t found = find_named(s, name, loop, true);
+  if (found)
+    return found;
+  const tn_expr *var = loop ? tni_find_loop_by_name(s->ctx, s->func, name) : NULL;
+  const tn_stmt *block = loop ? NULL : tni_find_block(s->func->body, name);
+  if (var || block)
+    return var ? tni_add_loop(s, var) : tni_add_block(s, block->as.block.name);
+  return find_named(s, name, loop, false);
 }
 
 static bool read_handle(reader *p, bool loop, int32_t *out) {

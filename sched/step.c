@@ -41,8 +41,12 @@ tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, 
 }
 
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
-  step->func = tni_func_with_body(&step->s->region, step->s->func, TNI_LEVEL_TENSOR, body);
-  return step->func && !step->s->region.arena.failed ? TN_OK : TN_E_NOMEM;
+  const void *mark;
+  step->func = body ? tni_func_with_body(&step->s->region, step->s->func, TNI_LEVEL_TENSOR, body) : NULL;
+  if (!step->func || step->s->region.arena.failed)
+    return TN_E_NOMEM;
+  const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);
+  return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }
 
 const tn_stmt *tni_arg_loop(tni_step *step, size_t i) {

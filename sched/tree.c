@@ -142,9 +142,14 @@ static bool see_store(void *self, const tn_stmt *s) {
 
 static bool see_stmt(void *self, const tn_stmt *s) {
   use_search *u = self;
-  if (s->kind == TNI_FOR || s->kind == TNI_IF || s->kind == TNI_SEQ || s->kind == TNI_ALLOC)
-    return true;
   u->reads = u->writes = false;
+  if (s->kind == TNI_FOR || s->kind == TNI_IF) {
+    tni_expr_visit(u->ctx, s->kind == TNI_FOR ? s->as.loop.extent : s->as.cond.cond, see_expr, u);
+    u->uses.loose += u->reads;
+    return true;
+  }
+  if (s->kind == TNI_SEQ || s->kind == TNI_ALLOC)
+    return true;
   tni_stmt_visit_exprs(u->ctx, s, see_expr, u);
   tni_stmt_visit(s, see_store, u);
   if (s->kind != TNI_BLOCK) {

@@ -70,10 +70,10 @@ TN_API void (*tn_function_pointer(const tn_function *function))(void);
 /* The first argument of the direct call. Lives as long as the module. */
 TN_API const tn_env *tn_function_env(const tn_function *function);
 
-/* The packed call: any signature, arguments checked (count, tags, dtype, rank, shape, compact strides, alignment, device;
- * index parameters of symbolic shapes against the tensors) and spread over the C signature by libffi. `result` may be
- * NULL; kernels return no value. Errors: TN_E_INVALID names the argument and what was expected; TN_E_HOST when an external
- * failed; TN_E_NOMEM. Any thread. */
+/* The packed call: any signature, arguments checked (count, tags, ranges, dtype, rank, shape, compact strides, alignment,
+ * device; index parameters of symbolic shapes against the tensors; what is written overlaps nothing else) and spread over
+ * the C signature by libffi. `result` may be NULL; kernels return no value. Errors: TN_E_INVALID names the argument and what
+ * was expected; TN_E_HOST when an external failed; TN_E_NOMEM. Any thread. */
 TN_API tn_status tn_function_call(const tn_function *function, const tn_value *args, size_t count, tn_value *result,
                                   tn_error **err);
 
@@ -86,8 +86,8 @@ TN_API size_t tn_model_output_count(const tn_model *model);
 TN_API void tn_model_input(const tn_model *model, size_t i, tn_tensor_info *out);
 TN_API void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out);
 /* Runs the model: inputs and outputs in the order of the graph, in the host's own memory, used in place (compact
- * row-major). Any number of threads at once: each call takes an arena of intermediates from a pool. Errors: TN_E_INVALID
- * names the tensor and what was expected; TN_E_HOST; TN_E_NOMEM. */
+ * row-major; an output overlaps no other tensor). Any number of threads at once: each call takes an arena of
+ * intermediates from a pool. Errors: TN_E_INVALID names the tensor and what was expected; TN_E_HOST; TN_E_NOMEM. */
 TN_API tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                               const DLTensor *const *outputs, size_t output_count, tn_error **err);
 /* Plan steps of one run: kernels and copies. */

@@ -6,11 +6,14 @@
  *
  * A guard that only keeps a store inside its buffer is not needed when the buffer is private and has room for what lies
  * outside (storage.c: roomy): nobody reads those elements. Then the store runs unguarded, so that accumulators stay in
- * registers, and the loads of its value that move with the iterator are kept inside in another way: by a condition when the
- * iterator runs over the lanes of a vector, else by a clamped subscript, which is cheaper:
+ * registers, and the loads of its value that move with the iterator are kept inside in another way: by a condition, or by a
+ * clamped subscript, which is cheaper where the iterator does not run over the lanes of a vector:
  *
  *     if e < n { T[e] = fma(A[e], B[k], T[e]) }  ->  T[e] = fma(A[e if e < n], B[k], T[e])
  *                                                or  T[e] = fma(A[min(e, n - 1)], B[k], T[e])
+ *
+ * A clamped load must hit its buffer for all values of the block's iterators: which of them run is not asked. Roomy buffers are
+ * loaded as they are; other buffers made in the function hold only what their accesses reach, and are never clamped.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -41,16 +44,44 @@ static bool is_plain_subscript(const tn_stmt *store, const tni_iter *it) {
   return false;
 }
 
-/* Does the conjunct cut a spatial iterator that is a subscript of this store over the whole dimension? */
-static bool keeps_inside(const tn_stmt *block, const tn_stmt *store, const tn_expr *cond) {
+typedef struct var_search {
+  tn_context *ctx;
+  const tn_expr *other;
+  bool shared;
+} var_search;
+
+static void see_var(void *self, const tn_expr *x) {
+  var_search *q = self;
+  q->shared |= x->op == TN_OP_var && !q->shared && tni_expr_uses(q->ctx, q->other, x);
+}
+
+/* Do the two use a variable in common? */
+static bool share_variable(tn_context *ctx, const tn_expr *a, const tn_expr *b) {
+  var_search q = {.ctx = ctx, .other = b};
+  tni_expr_visit(ctx, a, see_var, &q);
+  return q.shared;
+}
+
+/* Do the others stay in their domains when this iterator leaves its own? */
+static bool moves_alone(tn_context *ctx, const tn_stmt *block, const tni_iter *it) {
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    const tni_iter *other = &block->as.block.iters[i];
+    bool kept = other->binding->op == TN_OP_floormod && other->binding->arg[1] == other->extent;
+    if (other != it && !kept && share_variable(ctx, it->binding, other->binding))
+      return false;
+  }
+  return true;
+}
+
+/* The spatial iterator that the conjunct keeps inside its domain, if it is a subscript of this store over the whole
+ * dimension; else NULL. */
+static const tni_iter *iter_kept(tn_context *ctx, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond) {
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
-    bool below = cond->op == TN_OP_lt && cond->arg[0] == it->binding && cond->arg[1] == it->extent;
-    bool above = cond->op == TN_OP_le && tni_is_int(cond->arg[0], 0) && cond->arg[1] == it->binding;
-    if ((below || above) && !it->reduce && is_plain_subscript(store, it))
-      return true;
+    if (!it->reduce && tni_is_domain_guard(it, cond) && is_plain_subscript(store, it))
+      return moves_alone(ctx, block, it) ? it : NULL;
   }
-  return false;
+  return NULL;
 }
 
 /* Splits the guard into conjuncts that stay and those that can go to the loads. */
@@ -59,7 +90,7 @@ static void split_guard(tni_region *r, const tn_stmt *block, const tn_stmt *stor
   if (cond->op == TN_OP_and) {
     split_guard(r, block, store, cond->arg[0], stay, go);
     split_guard(r, block, store, cond->arg[1], stay, go);
-  } else if (keeps_inside(block, store, cond)) {
+  } else if (iter_kept(r->arena.ctx, block, store, cond)) {
     *go = tni_conj(r, *go, cond);
   } else {
     *stay = tni_conj(r, *stay, cond);
@@ -69,35 +100,59 @@ static void split_guard(tni_region *r, const tn_stmt *block, const tn_stmt *stor
 /* One conjunct that goes to the loads: which iterator it cuts, and how. */
 typedef struct cut {
   const tn_expr *var;     /* the iterator */
-  const tn_expr *cond;    /* over loop variables; NULL: clamp instead */
-  const tn_expr *clamped; /* the iterator kept inside */
+  const tn_expr *cond;    /* over loop variables */
+  const tn_expr *clamped; /* the iterator kept inside; NULL: use the condition */
 } cut;
 
 typedef struct guarder {
-  const tn_buffer *own;
+  const tni_storage *storage;
+  tni_facts facts; /* the domains of the iterators */
   size_t count;
   cut cuts[2 * TN_MAX_RANK];
 } guarder;
 
+static const tni_placement *placement_of(const tni_storage *storage, const tn_buffer *b) {
+  for (size_t i = 0; i < storage->count; i++)
+    if (storage->items[i].old == b)
+      return &storage->items[i];
+  return NULL;
+}
+
+/* Does the load hit its buffer for all values of the iterators? */
+static bool always_hits(const guarder *g, const tn_expr *load) {
+  if (tni_load_where(load) || placement_of(g->storage, load->as.buffer))
+    return false;
+  for (int32_t i = 0; i < tni_load_count(load); i++) {
+    int64_t lo, hi;
+    const tn_expr *extent = load->as.buffer->shape[i];
+    tni_bounds(&g->facts, load->arg[i], &lo, &hi);
+    if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i)
+      return false;
+  }
+  return true;
+}
+
 static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
   const guarder *g = self;
   const tn_expr *index[TN_MAX_RANK], *where = tni_load_where(x);
-  if (x->op != TN_OP_load || x->as.buffer == g->own)
+  const tni_placement *own = x->op == TN_OP_load ? placement_of(g->storage, x->as.buffer) : NULL;
+  if (x->op != TN_OP_load || (own && own->roomy))
     return x;
   int32_t count = tni_load_count(x);
+  bool hits = always_hits(g, x);
   for (int32_t i = 0; i < count; i++)
     index[i] = x->arg[i];
   for (size_t c = 0; c < g->count; c++) {
     const cut *k = &g->cuts[c];
     tni_subst clamp = {1, &k->var, &k->clamped};
-    bool moves = false;
+    bool moves = where && tni_expr_uses(r->arena.ctx, where, k->var);
     for (int32_t i = 0; i < count; i++) {
       bool uses = tni_expr_uses(r->arena.ctx, index[i], k->var);
       moves |= uses;
-      if (uses && !k->cond && !(index[i] = tni_expr_subst(r, index[i], &clamp)))
+      if (uses && hits && k->clamped && !(index[i] = tni_expr_subst(r, index[i], &clamp)))
         return NULL;
     }
-    if (moves && k->cond)
+    if (moves && !(hits && k->clamped))
       where = tni_conj(r, where, k->cond);
   }
   return tni_load(r, x->type, x->as.buffer, (size_t)count, index, where);
@@ -112,36 +167,54 @@ static bool is_vector(const opener *o, tni_region *r, const tn_expr *x) {
 }
 
 /* The conjunct as a cut. A spatial iterator has at most two. */
-static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const tn_expr *cond, guarder *g) {
+static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond,
+                    guarder *g) {
   if (cond->op == TN_OP_and)
-    return add_cut(o, r, block, cond->arg[0], g) && add_cut(o, r, block, cond->arg[1], g);
-  const tni_iter *it = block->as.block.iters;
-  bool below = cond->op == TN_OP_lt;
-  while ((below ? cond->arg[0] : cond->arg[1]) != it->binding)
-    it++;
-  if (g->count == TNI_COUNT(g->cuts))
+    return add_cut(o, r, block, store, cond->arg[0], g) && add_cut(o, r, block, store, cond->arg[1], g);
+  const tni_iter *it = iter_kept(r->arena.ctx, block, store, cond);
+  if (!it || g->count == TNI_COUNT(g->cuts))
     return false;
   cut *k = &g->cuts[g->count++];
-  k->var = it->var;
-  k->cond = is_vector(o, r, it->binding) ? cond : NULL;
-  k->clamped = below ? tni_op2(r, TN_OP_min, it->var, tni_sub(r, it->extent, tni_index(r, 1)))
-                     : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
+  *k = (cut){.var = it->var, .cond = cond};
+  if (is_vector(o, r, it->binding) || !tni_is_const(it->extent))
+    return true;
+  k->clamped = cond->op == TN_OP_lt ? tni_op2(r, TN_OP_min, it->var, tni_index(r, it->extent->as.i - 1))
+                                    : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
   return k->clamped != NULL;
 }
 
-static bool is_roomy(const opener *o, const tn_buffer *b) {
-  for (size_t i = 0; i < o->storage->count; i++)
-    if (o->storage->items[i].old == b)
-      return o->storage->items[i].roomy;
-  return false;
+/* Init and body with the loads kept inside. */
+static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond,
+                        const tn_stmt **init, const tn_stmt **body) {
+  guarder g = {.storage = o->storage};
+  tni_facts_init(&g.facts, r->arena.ctx);
+  bool ok = add_cut(o, r, block, store, cond, &g);
+  for (int32_t i = 0; ok && i < block->as.block.count; i++) {
+    const tni_iter *it = &block->as.block.iters[i];
+    if (tni_is_const(it->extent))
+      ok = tni_facts_push(&g.facts, it->var, 0, it->extent->as.i - 1);
+  }
+  if (ok && *init)
+    ok = (*init = tni_stmt_rewrite(r, *init, guard_load, NULL, &g)) != NULL;
+  ok = ok && (*body = tni_stmt_rewrite(r, *body, guard_load, NULL, &g)) != NULL;
+  tni_facts_destroy(&g.facts);
+  return ok;
 }
 
-/* The block's only store when its guard may be moved, else NULL. */
-static const tn_stmt *roomy_store(const opener *o, const tn_stmt *block) {
+static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
+
+/* The block's only store when its guard may be moved, else NULL: an external would be called more often. */
+static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
-  if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE || store->as.store.where || !is_roomy(o, store->as.store.buffer))
+  bool calls = false;
+  if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE || store->as.store.where ||
+      (init && !tni_init_fits(block)))
     return NULL;
-  return !init || (init->kind == TNI_STORE && init->as.store.buffer == store->as.store.buffer) ? store : NULL;
+  const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
+  if (!place || !place->roomy)
+    return NULL;
+  tni_stmt_visit_exprs(ctx, block, see_call, &calls);
+  return calls ? NULL : store;
 }
 
 /* ---- blocks ---- */
@@ -159,17 +232,15 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
     values[i] = s->as.block.iters[i].binding;
   }
   tni_subst subst = {(size_t)count, vars, values};
-  const tn_stmt *store = roomy_store(self, s);
+  const tn_stmt *store = roomy_store(self, r->arena.ctx, s);
   const tn_expr *stay = store ? NULL : s->as.block.where, *go = NULL;
   if (store)
     split_guard(r, s, store, s->as.block.where, &stay, &go);
-  const tn_stmt *inner = s->as.block.body;
-  guarder g = {.own = store ? store->as.store.buffer : NULL};
-  if (go && (!add_cut(self, r, s, go, &g) || !(inner = tni_stmt_rewrite(r, inner, guard_load, NULL, &g))))
+  const tn_stmt *init = s->as.block.init, *body = s->as.block.body;
+  if (go && !guard_loads(self, r, s, store, go, &init, &body))
     return NULL;
-  const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, inner, &subst)};
-  parts[0] = s->as.block.init ? tni_if(r, at_first_step(r, s), tni_stmt_subst(r, s->as.block.init, &subst), NULL)
-                              : tni_seq(r, 0, NULL);
+  const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, body, &subst)};
+  parts[0] = init ? tni_if(r, at_first_step(r, s), tni_stmt_subst(r, init, &subst), NULL) : tni_seq(r, 0, NULL);
   const tn_stmt *both = tni_seq(r, 2, parts);
   return stay ? tni_if(r, stay, both, NULL) : both;
 }

@@ -40,7 +40,7 @@ const tn_stmt *tni_lower_flatten(tni_region *r, const tn_stmt *body);
 
 /* ---- unroll.c ----------------------------------------------------------------------------------------------------- */
 const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body);
-/* The same statement with loop variables of its own. */
+/* The same statement with loop variables and allocated buffers of its own. */
 const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
 
 /* ---- vectorize.c: vectorized loops into vectors ------------------------------------------------------------------- */

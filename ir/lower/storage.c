@@ -49,23 +49,38 @@ static bool contains(analysis *a, const tni_itermap *outer, const tni_itermap *i
   return true;
 }
 
-static bool is_covered(analysis *a, const tni_access *read, int depth) {
-  tni_itermap want, have;
-  if (!box_of(a, read, depth, &want))
-    return false;
-  for (size_t i = 0; i < a->accesses.count; i++) {
-    const tni_access *w = &a->accesses.items[i];
-    if (w->buffer == read->buffer && w->write && !w->conditional && w->order < read->order && w->store != read->store &&
-        box_of(a, w, depth, &have) && have.dense && contains(a, &have, &want, read->buffer->rank))
+static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
+  for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
+    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
       return true;
-  }
   return false;
 }
 
-/* Does a reduction accumulate in the buffer over this loop? */
-static bool carries_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
-  for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
-    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
+/* How many loops are around both. */
+static int shared_depth(const tni_access *x, const tni_access *y) {
+  int depth = 0;
+  while (depth < x->depth && depth < y->depth && x->loops[depth] == y->loops[depth])
+    depth++;
+  return depth;
+}
+
+/* Does the write come before the read in the same iteration of all loops around both, and bring all that is read there? A
+ * guarded reduction may leave out an iteration of its reduce loops. */
+static bool covers(analysis *a, const tni_access *write, const tni_access *read, int depth) {
+  tni_itermap want, have;
+  if (!write->write || write->conditional || write->order >= read->order || write->store == read->store)
+    return false;
+  int shared = shared_depth(write, read);
+  for (int i = depth; write->block && write->block->as.block.where && i < shared; i++)
+    if (feeds_reduction(a, write, write->loops[i]->as.loop.var))
+      return false;
+  return box_of(a, read, shared, &want) && box_of(a, write, shared, &have) && have.dense &&
+         contains(a, &have, &want, read->buffer->rank);
+}
+
+static bool is_covered(analysis *a, const tni_access *read, int depth) {
+  for (size_t i = 0; i < a->accesses.count; i++)
+    if (a->accesses.items[i].buffer == read->buffer && covers(a, &a->accesses.items[i], read, depth))
       return true;
   return false;
 }
@@ -76,7 +91,7 @@ static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_exp
     const tni_access *x = &a->accesses.items[i];
     if (x->buffer != b)
       continue;
-    if (x->write && carries_reduction(a, x, loop_var))
+    if (x->write && feeds_reduction(a, x, loop_var)) /* it accumulates in the buffer over this loop */
       return false;
     if (!x->write && !is_covered(a, x, depth))
       return false;
@@ -188,13 +203,23 @@ static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *sha
   return b->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : b->scope;
 }
 
-static bool place(analysis *a, const tn_buffer *b, tni_placement *out) {
-  const tni_access *first;
-  const tn_expr *shape[TN_MAX_RANK];
-  int depth = 0, deepest = common_depth(a, b, &first);
-  while (!a->accesses.opaque && depth < deepest && may_live_at(a, b, depth + 1, first->loops[depth]->as.loop.var))
+/* How deep the buffer may live: at least as deep as it is allocated (`at`: the innermost loop around that, or NULL), where
+ * nothing is carried by its meaning. */
+static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const tni_access **first) {
+  int depth = 0, deepest = common_depth(a, b, first);
+  for (int i = 0; at && i < deepest; i++)
+    if ((*first)->loops[i]->as.loop.var == at)
+      depth = i + 1;
+  while (depth < deepest && may_live_at(a, b, depth + 1, (*first)->loops[depth]->as.loop.var))
     depth++;
-  *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : NULL};
+  return depth;
+}
+
+static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placement *out) {
+  const tni_access *first = NULL;
+  const tn_expr *shape[TN_MAX_RANK];
+  int depth = a->accesses.opaque ? 0 : live_depth(a, b, at, &first);
+  *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : at};
   for (int32_t d = 0; d < b->rank; d++)
     out->order[d] = d;
   if (a->accesses.opaque) {
@@ -218,25 +243,46 @@ typedef struct buffer_list {
   bool failed;
 } buffer_list;
 
-static bool list_alloc(void *self, const tn_stmt *s) {
-  buffer_list *l = self;
-  if (s->kind != TNI_ALLOC)
-    return true;
-  if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
-    l->failed = true;
-    return false;
+/* All allocations below s, with the innermost loop around each in `at`. */
+static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
+  switch (s->kind) {
+  case TNI_FOR:
+    list_allocs(l, s->as.loop.body, s->as.loop.var);
+    break;
+  case TNI_BLOCK:
+    if (s->as.block.init)
+      list_allocs(l, s->as.block.init, at);
+    list_allocs(l, s->as.block.body, at);
+    break;
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++)
+      list_allocs(l, s->as.seq.stmts[i], at);
+    break;
+  case TNI_IF:
+    list_allocs(l, s->as.cond.then, at);
+    if (s->as.cond.otherwise)
+      list_allocs(l, s->as.cond.otherwise, at);
+    break;
+  case TNI_ALLOC:
+    if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
+      l->failed = true;
+      return;
+    }
+    l->items[l->count++] = (tni_placement){.old = s->as.alloc.buffer, .at = at};
+    list_allocs(l, s->as.alloc.body, at);
+    break;
+  default:
+    break;
   }
-  l->items[l->count++].old = s->as.alloc.buffer;
-  return true;
 }
 
 bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
   buffer_list list = {.r = r};
   analysis a = {.r = r};
-  tni_stmt_visit(body, list_alloc, &list);
-  bool ok = !list.failed && tni_accesses_collect(r, body, &a.accesses);
+  list_allocs(&list, body, NULL);
+  bool ok = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
   for (size_t i = 0; ok && i < list.count; i++)
-    ok = place(&a, list.items[i].old, &list.items[i]);
+    ok = place(&a, list.items[i].old, list.items[i].at, &list.items[i]);
   out->count = list.count;
   out->items = ok ? tni_arena_copy(&r->arena, list.items, list.count * sizeof *list.items) : NULL;
   tni_accesses_destroy(&a.accesses);
@@ -245,16 +291,21 @@ bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
 }
 
 bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
+  buffer_list list = {.r = r};
   analysis a = {.r = r};
   const tni_access *first;
   bool inside = false;
-  if (tni_accesses_collect(r, body, &a.accesses) && !a.accesses.opaque) {
-    int depth = 0, deepest = common_depth(&a, buffer, &first);
-    while (!inside && depth < deepest && may_live_at(&a, buffer, depth + 1, first->loops[depth]->as.loop.var))
-      inside = first->loops[depth++] == loop;
-  }
+  list_allocs(&list, body, NULL);
+  if (tni_accesses_collect(r, body, &a.accesses) && !list.failed && !a.accesses.opaque)
+    for (size_t i = 0; i < list.count; i++)
+      if (list.items[i].old == buffer) {
+        int depth = live_depth(&a, buffer, list.items[i].at, &first);
+        for (int k = 0; k < depth; k++)
+          inside |= first->loops[k] == loop;
+      }
   tni_accesses_destroy(&a.accesses);
-  return inside && !a.failed;
+  tni_free(r->arena.ctx, list.items, list.capacity * sizeof *list.items);
+  return inside && !a.failed && !list.failed;
 }
 
 /* ---- applying ---- */

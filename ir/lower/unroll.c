@@ -1,4 +1,4 @@
-/* unroll.c -- unrolled loops written out; every copy has loop variables of its own.
+/* unroll.c -- unrolled loops written out; every copy has loop variables and buffers of its own.
  *
  *     for i in 0..3 unrolled { S }  ->  S[i := 0]  S[i := 1]  S[i := 2]
  *
@@ -10,8 +10,36 @@
 
 enum { MAX_COPIES = 1024 };
 
-static const tn_stmt *rename_loop(void *self, tni_region *r, const tn_stmt *s) {
+typedef struct swap {
+  const tn_buffer *old, *made;
+} swap;
+
+static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
+  const swap *w = self;
+  if (x->op == TNI_OP_ADDRESS && x->as.buffer == w->old)
+    return tni_address(r, w->made);
+  if (x->op != TN_OP_load || x->as.buffer != w->old)
+    return x;
+  return tni_load(r, x->type, w->made, (size_t)tni_load_count(x), x->arg, tni_load_where(x));
+}
+
+static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
+  const swap *w = self;
+  if (s->kind != TNI_STORE || s->as.store.buffer != w->old)
+    return s;
+  return tni_store(r, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
+}
+
+static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {
+  const tn_buffer *b = s->as.alloc.buffer;
+  swap w = {b, tni_buffer(r, b->name, b->type, b->scope, b->rank, b->shape)};
+  return w.made ? tni_alloc_stmt(r, w.made, tni_stmt_rewrite(r, s->as.alloc.body, swap_expr, swap_store, &w)) : NULL;
+}
+
+static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
+  if (s->kind == TNI_ALLOC)
+    return rename_alloc(r, s);
   if (s->kind != TNI_FOR)
     return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, s->as.loop.var->type);
@@ -20,7 +48,7 @@ static const tn_stmt *rename_loop(void *self, tni_region *r, const tn_stmt *s) {
   return tni_for(r, var, s->as.loop.extent, s->as.loop.kind, body);
 }
 
-const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s) { return tni_stmt_rewrite(r, s, NULL, rename_loop, NULL); }
+const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s) { return tni_stmt_rewrite(r, s, NULL, rename_bound, NULL); }
 
 static const tn_stmt *unroll(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;

@@ -62,6 +62,14 @@ static const tn_expr *make_ramp(const vectorizer *v, const tn_expr *x) {
   return tni_ramp(v->r, rest, tni_index(v->r, coef), v->lanes);
 }
 
+static void see_load(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load; }
+
+static bool loads_memory(const vectorizer *v, const tn_expr *x) {
+  bool found = false;
+  tni_expr_visit(v->r->arena.ctx, x, see_load, &found);
+  return found;
+}
+
 static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x);
 
 static const tn_expr *vectorize_load(vectorizer *v, const tn_expr *x) {
@@ -105,7 +113,7 @@ static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x) {
   if (x->op == TN_OP_load)
     return vectorize_load(v, x);
   if (x->type == TN_INDEX && tni_expr_uses(v->r->arena.ctx, x, v->var)) {
-    const tn_expr *ramp = make_ramp(v, x);
+    const tn_expr *ramp = loads_memory(v, x) ? NULL : make_ramp(v, x); /* loads need the mask */
     if (ramp)
       return ramp;
   }
@@ -146,10 +154,24 @@ static const tn_stmt *vectorize_branch(vectorizer *v, const tn_stmt *s, const tn
   return t;
 }
 
+static bool see_store(void *self, const tn_stmt *s) {
+  *(int *)self += s->kind == TNI_STORE ? 1 : s->kind == TNI_FOR ? 2 : 0;
+  return true;
+}
+
+/* A lone store computes its mask before it stores; of several, or in a loop, one may change what the mask of the next reads. */
+static bool changes_memory(const tn_stmt *s) {
+  int stores = 0;
+  tni_stmt_visit(s, see_store, &stores);
+  return stores > 1;
+}
+
+/* A mask is computed at every access below it; a condition, once. So a mask must not load what may change below. */
 static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
   const tn_expr *scalar = NULL, *vector = NULL;
   if (!split_condition(v, s->as.cond.cond, &scalar, &vector))
     return NULL;
+  v->impossible |= vector && loads_memory(v, vector) && changes_memory(s);
   if (s->as.cond.otherwise && vector) {
     const tn_expr *all = widen(v, vectorize_expr(v, s->as.cond.cond));
     const tn_expr *none = all ? tni_op1(v->r, TN_OP_not, all) : NULL;
@@ -202,9 +224,18 @@ typedef struct walker {
 
 static const tn_stmt *walk(walker *w, const tn_stmt *s);
 
+static void see_lanes(void *self, const tn_expr *x) { *(bool *)self |= TN_TYPE_LANES(x->type) > 1; }
+
+/* A vectorized loop around another, which is vectors by now, stays serial. */
+static bool has_vectors(walker *w, const tn_stmt *body) {
+  bool found = false;
+  tni_stmt_visit_exprs(w->r->arena.ctx, body, see_lanes, &found);
+  return found;
+}
+
 static const tn_stmt *turn_loop(walker *w, const tn_stmt *s, const tn_stmt *body) {
   const tn_expr *extent = s->as.loop.extent;
-  if (!tni_is_const(extent) || extent->as.i > MAX_LANES || extent->as.i < 1)
+  if (has_vectors(w, body) || !tni_is_const(extent) || extent->as.i > MAX_LANES || extent->as.i < 1)
     return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
   vectorizer v = {.r = w->r, .var = s->as.loop.var, .lanes = (uint32_t)extent->as.i, .facts = &w->facts};
   if (v.lanes == 1)

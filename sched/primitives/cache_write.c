@@ -4,7 +4,9 @@
  *
  * The copy stands behind the outermost loop of the block; blocks that read C stay behind the copy.
  *
- * needs: the only writer of its buffer; scope "global", "local" or "register"
+ * needs: the only writer of its buffer, of all of it; scope "global", "local" or "register"
+ * refuses: a block that reads other elements of the buffer than the one it accumulates; a buffer read under the same
+ *          outermost loop
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -69,6 +71,11 @@ tn_status tni_apply_cache_write(tni_step *step) {
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, old);
   if (uses.writers != 1 || uses.loose)
     return tni_step_refuse(step, store, "the block is not the only writer of the buffer");
+  const char *why = tni_why_not_reduction(s->ctx, block);
+  if (!why)
+    why = tni_why_not_whole(s, block);
+  if (why)
+    return tni_step_refuse(step, store, "%s", why);
   int depth = tni_path_to(s->func->body, block, path), top = 0;
   while (top < depth - 1 && path[top]->kind != TNI_FOR)
     top++;

@@ -4,7 +4,8 @@
  *       ->
  *     for i { block C_init(i) { I }  for k { block C(i, reduce k) { S } } }
  *
- * needs: a block with init below the loop; all loops that feed its reduce iterators at or below it
+ * needs: a block with init below the loop; all loops that feed its reduce iterators at or below it, and nothing else there that
+ *        uses the buffer, or stores what init reads; each element summed up once below the loop
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,6 +19,8 @@ typedef struct plan {
   size_t count; /* loops to copy */
   const tn_stmt *loops[MAX_LOOPS];
   const tn_expr *old_vars[MAX_LOOPS], *new_vars[MAX_LOOPS];
+  size_t reduce_count; /* loops that stay with the update */
+  const tn_expr *reduce_vars[MAX_LOOPS];
 } plan;
 
 static bool feeds(const plan *p, const tn_expr *var, bool reduce) {
@@ -28,22 +31,29 @@ static bool feeds(const plan *p, const tn_expr *var, bool reduce) {
   return false;
 }
 
-/* The part of the guard that speaks of spatial loops; conjuncts over reduce loops hold at the first step. */
-static bool keep_where(const plan *p, const tn_stmt *const *inside, int count, const tn_expr *where, const tn_expr **out) {
+/* Does the condition hold at the first step, where all reduce loops are at 0? */
+static bool holds_at_first(const plan *p, const tn_expr *cond) {
+  tni_region *r = p->r;
+  const tn_expr *zeros[MAX_LOOPS];
+  tni_facts none = {.ctx = r->arena.ctx};
+  for (size_t i = 0; i < p->reduce_count; i++)
+    zeros[i] = tni_index(r, 0);
+  tni_subst subst = {p->reduce_count, p->reduce_vars, zeros};
+  return tni_prove(r, &none, tni_expr_subst(r, cond, &subst));
+}
+
+/* The part of the guard that speaks of spatial loops; conjuncts over reduce loops must hold at the first step. */
+static bool keep_where(const plan *p, const tn_expr *where, const tn_expr **out) {
   if (!where)
     return true;
   if (where->op == TN_OP_and)
-    return keep_where(p, inside, count, where->arg[0], out) && keep_where(p, inside, count, where->arg[1], out);
-  bool reduce = false, spatial = false;
-  for (int i = 0; i < count; i++)
-    if (inside[i]->kind == TNI_FOR && tni_expr_uses(p->r->arena.ctx, where, inside[i]->as.loop.var)) {
-      reduce |= feeds(p, inside[i]->as.loop.var, true);
-      spatial |= !feeds(p, inside[i]->as.loop.var, true);
-    }
-  if (reduce && spatial)
-    return false;
-  if (!reduce)
-    *out = tni_conj(p->r, *out, where);
+    return keep_where(p, where->arg[0], out) && keep_where(p, where->arg[1], out);
+  bool reduce = false;
+  for (size_t i = 0; i < p->reduce_count; i++)
+    reduce |= tni_expr_uses(p->r->arena.ctx, where, p->reduce_vars[i]);
+  if (reduce)
+    return holds_at_first(p, where);
+  *out = tni_conj(p->r, *out, where);
   return true;
 }
 
@@ -71,8 +81,100 @@ static const tn_stmt *make_init(plan *p, const char *name, const tn_expr *where)
     return NULL;
   const tn_stmt *s = tni_block(r, name, count, iters, where, NULL, tni_stmt_subst(r, b->as.block.init, &rename));
   for (size_t i = p->count; i > 0; i--)
-    s = tni_for(r, p->new_vars[i - 1], p->loops[i - 1]->as.loop.extent, p->loops[i - 1]->as.loop.kind, s);
+    s = tni_for(r, p->new_vars[i - 1], tni_expr_subst(r, p->loops[i - 1]->as.loop.extent, &subst),
+                p->loops[i - 1]->as.loop.kind, s);
   return s;
+}
+
+/* The loops from the given one down to the block: those that init needs copies of, and those of the reduction. */
+static tn_status choose_loops(tni_step *step, plan *p, const tn_stmt *const *inside, int count) {
+  for (int i = 0; i < count; i++) {
+    if (inside[i]->kind == TNI_IF)
+      return tni_step_refuse(step, p->block, "a condition stands between the loop and the block");
+    if (inside[i]->kind != TNI_FOR)
+      continue;
+    const tn_expr *var = inside[i]->as.loop.var;
+    if (p->count == MAX_LOOPS || p->reduce_count == MAX_LOOPS)
+      return tni_step_refuse(step, var, "there are too many loops");
+    if (feeds(p, var, true)) {
+      if (feeds(p, var, false))
+        return tni_step_refuse(step, var, "the loop feeds both reduce and spatial iterators");
+      p->reduce_vars[p->reduce_count++] = var;
+      continue;
+    }
+    for (size_t k = 0; k < p->reduce_count; k++)
+      if (tni_expr_uses(step->s->ctx, inside[i]->as.loop.extent, p->reduce_vars[k]))
+        return tni_step_refuse(step, var, "its extent depends on a reduce loop");
+    p->loops[p->count] = inside[i];
+    p->old_vars[p->count] = var;
+    if (!(p->new_vars[p->count++] = tni_var(p->r, var->as.name, TN_INDEX)))
+      return TN_E_NOMEM;
+  }
+  return TN_OK;
+}
+
+typedef struct init_search {
+  tn_context *ctx;
+  const tn_stmt *init, *own;
+  bool found;
+} init_search;
+
+static void see_init_load(void *self, const tn_expr *x) {
+  init_search *q = self;
+  q->found |= x->op == TN_OP_load && x->as.buffer == q->own->as.store.buffer;
+}
+
+static void see_call(void *self, const tn_expr *x) { ((init_search *)self)->found |= x->op == TN_OP_call; }
+
+/* A store to what init reads? */
+static bool see_store(void *self, const tn_stmt *s) {
+  init_search *q = self;
+  if (s->kind == TNI_STORE) {
+    q->own = s;
+    tni_stmt_visit_exprs(q->ctx, q->init, see_init_load, q);
+  }
+  q->found |= s->kind == TNI_EVALUATE;
+  return true;
+}
+
+/* Do the reduce loops run each step once, the one of zeros first? */
+static bool steps_once(tn_schedule *s, const plan *p, const tn_stmt *loop) {
+  const tn_expr *steps[TN_MAX_RANK];
+  const tn_stmt *loops[MAX_LOOPS];
+  size_t dims = 0;
+  for (int32_t k = 0; k < p->block->as.block.count; k++) {
+    const tni_iter *it = &p->block->as.block.iters[k];
+    if (!it->reduce)
+      continue;
+    if (dims == TN_MAX_RANK || !holds_at_first(p, tni_op2(p->r, TN_OP_eq, it->binding, tni_index(p->r, 0))))
+      return false;
+    steps[dims++] = it->binding;
+  }
+  for (size_t i = 0; i < p->reduce_count; i++)
+    if (!(loops[i] = tni_find_loop(loop, p->reduce_vars[i])))
+      return false;
+  return tni_meets_once(s, dims, steps, p->reduce_count, loops);
+}
+
+/* What forbids that all inits below the loop run before all the rest of it. */
+static const char *why_not_apart(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop, const plan *p) {
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *index[TN_MAX_RANK];
+  const char *why = tni_why_not_reduction(s->ctx, block);
+  if (why)
+    return why;
+  tni_uses uses = tni_uses_of(s->ctx, loop, store->as.store.buffer);
+  if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, store->as.store.buffer).readers ? 1 : 0) || uses.loose)
+    return "others below the loop use the buffer";
+  init_search q = {.ctx = s->ctx, .init = block->as.block.init};
+  tni_stmt_visit_exprs(s->ctx, q.init, see_call, &q);
+  tni_stmt_visit(loop, see_store, &q);
+  if (q.found)
+    return "what init reads is stored below the loop, or an external is called";
+  if (!tni_store_over_loops(s, block, store, index) ||
+      !tni_meets_once(s, (size_t)store->as.store.count, index, p->count, p->loops))
+    return "an element is summed up several times below the loop";
+  return steps_once(s, p, loop) ? NULL : "a step of the reduction runs several times, or not the first one first";
 }
 
 tn_status tni_apply_decompose_reduction(tni_step *step) {
@@ -92,16 +194,15 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
   for (int i = 0; i < at; i++)
     if (path[i]->kind == TNI_FOR && feeds(&p, path[i]->as.loop.var, true))
       return tni_step_refuse(step, path[i]->as.loop.var, "this reduce loop stands outside the given one");
-  for (int i = at; i < depth; i++)
-    if (path[i]->kind == TNI_FOR && !feeds(&p, path[i]->as.loop.var, true) && p.count < MAX_LOOPS) {
-      p.loops[p.count] = path[i];
-      p.old_vars[p.count] = path[i]->as.loop.var;
-      if (!(p.new_vars[p.count++] = tni_var(r, path[i]->as.loop.var->as.name, TN_INDEX)))
-        return TN_E_NOMEM;
-    }
+  tn_status status = choose_loops(step, &p, path + at, depth - at);
+  if (status)
+    return status;
+  const char *why = why_not_apart(step->s, block, loop, &p);
+  if (why)
+    return tni_step_refuse(step, block, "%s", why);
   const tn_expr *where = NULL;
-  if (!keep_where(&p, path + at, depth - at, block->as.block.where, &where))
-    return tni_step_refuse(step, block, "its guard mixes reduce loops with others");
+  if (!keep_where(&p, block->as.block.where, &where))
+    return tni_step_refuse(step, block, "its guard does not surely hold at the first step");
   const char *base = tni_arena_format(&r->arena, "%s_init", block->as.block.name);
   const char *name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
   const tn_stmt *update = tni_block(r, block->as.block.name, block->as.block.count, block->as.block.iters,
@@ -110,6 +211,6 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
     return TN_E_NOMEM;
   const tn_stmt *both[] = {make_init(&p, name, where), tni_replace(r, loop, block, update)};
   const tn_stmt *body = tni_replace(r, s->func->body, loop, tni_seq(r, 2, both));
-  tn_status status = tni_give_block(step, name);
+  status = tni_give_block(step, name);
   return status ? status : tni_step_accept(step, body);
 }

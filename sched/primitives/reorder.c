@@ -4,7 +4,8 @@
  *
  * needs: one block below; a chain of loops each of which holds only the next
  * refuses: a loop that would leave the loop its extent depends on; a block whose instances depend on each other in another way
- *          than by accumulating
+ *          than by accumulating; reduce loops that change places when the steps are not of the form acc = op(acc, x) with
+ *          an op that does not ask for the order
  * note: exchanging two reduce loops changes the order of a floating-point sum
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -33,65 +34,117 @@ static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt *
   return count;
 }
 
-/* The block below, if it is the only statement below, and free of dependences that an order could break. */
-static const char *why_ordered(tni_step *step, const tn_stmt *inner, const void **mark) {
-  tni_region *r = &step->s->region;
+/* The block below, if it is the only statement below, and reads of its own buffer at most the element it stores. */
+static const tn_stmt *only_block(const tn_stmt *inner) {
   const tn_stmt *s = inner->as.loop.body;
   while (s->kind == TNI_FOR)
     s = s->as.loop.body;
-  *mark = s;
-  if (s->kind != TNI_BLOCK)
-    return "there is more than one block below: reorder before other blocks are computed here";
-  const tn_stmt *store = tni_block_store(s);
-  if (!store)
-    return "the block does more than one store";
-  tni_accesses all;
-  bool ok = tni_accesses_collect(r, inner, &all), ordered = !ok || all.opaque;
-  for (size_t i = 0; ok && i < all.count; i++) {
-    const tni_access *x = &all.items[i];
-    if (x->buffer == store->as.store.buffer && !x->write)
-      for (size_t k = 0; k < all.count; k++)
-        if (all.items[k].write && all.items[k].store == store)
-          ordered |= memcmp(all.items[k].index, x->index, (size_t)x->buffer->rank * sizeof(void *)) != 0;
-  }
-  tni_accesses_destroy(&all);
-  return ordered ? "the block reads elements that other iterations write" : NULL;
+  return s;
 }
 
-/* In a block that does not accumulate, an element must be written once. */
-static const char *why_overwritten(tni_step *step, const tn_stmt *block, int count, const tn_stmt *const *chain,
-                                   const void **mark) {
-  tni_region *r = &step->s->region;
-  const tn_expr *vars[MAX_CHAIN], *values[MAX_CHAIN], *index[TN_MAX_RANK], *moved[MAX_CHAIN];
-  int64_t extents[MAX_CHAIN];
-  size_t loops = 0;
-  const tn_stmt *store = tni_block_store(block);
-  int32_t n = block->as.block.count;
-  *mark = store;
-  for (int32_t i = 0; i < n && n <= MAX_CHAIN; i++) {
-    vars[i] = block->as.block.iters[i].var;
-    values[i] = block->as.block.iters[i].binding;
-  }
-  tni_subst subst = {(size_t)n, vars, values};
-  for (int32_t i = 0; i < store->as.store.count; i++)
-    if (n > MAX_CHAIN || !(index[i] = tni_expr_subst(r, store->as.store.index[i], &subst)))
-      return "the block is too large";
-  for (int i = 0; i < count; i++) {
-    bool reduce = false;
-    for (int32_t k = 0; k < n; k++)
-      reduce |= block->as.block.iters[k].reduce && tni_expr_uses(step->s->ctx, values[k], chain[i]->as.loop.var);
-    if (reduce)
+typedef struct own_search {
+  const tn_stmt *store;
+  int same, others;
+} own_search;
+
+static void see_own(void *self, const tn_expr *x) {
+  own_search *q = self;
+  if (x->op != TN_OP_load || x->as.buffer != q->store->as.store.buffer)
+    return;
+  bool same = memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) == 0;
+  *(same ? &q->same : &q->others) += 1;
+}
+
+static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void **mark) {
+  *mark = block;
+  if (block->kind != TNI_BLOCK)
+    return "there is more than one block below: reorder before other blocks are computed here";
+  const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
+  if (!store)
+    return "the block does more than one store";
+  if (init && !tni_init_fits(block))
+    return "init stores something else than the block";
+  own_search q = {store, 0, 0};
+  tni_stmt_visit_exprs(s->ctx, block, see_own, &q);
+  return q.others ? "the block reads elements that other iterations write" : NULL;
+}
+
+/* acc = op(acc, x): does any order of the steps give the same, but for rounding? */
+static bool is_commutative(tn_schedule *s, const tn_stmt *store) {
+  const tn_expr *x = store->as.store.value;
+  own_search q = {store, 0, 0};
+  tni_expr_visit(s->ctx, x, see_own, &q);
+  if (q.same == 0)
+    return false;
+  size_t at = x->op == TN_OP_fma ? 2 : 0, end = x->op == TN_OP_fma ? 3 : x->op == TN_OP_sub ? 1 : x->nargs;
+  if (x->op != TN_OP_fma && x->op != TN_OP_sub && !(x->op < TN_OP_COUNT && (tni_ops[x->op].flags & TN_OPF_ASSOC)))
+    return false;
+  for (; at < end; at++) {
+    const tn_expr *acc = x->arg[at];
+    if (acc->op != TN_OP_load || acc->as.buffer != store->as.store.buffer)
       continue;
-    if (!tni_is_const(chain[i]->as.loop.extent))
-      return NULL; /* symbolic: spatial iterators by construction of compute definitions */
-    moved[loops] = chain[i]->as.loop.var;
-    extents[loops++] = chain[i]->as.loop.extent->as.i;
+    own_search rest = {store, 0, 0};
+    for (size_t i = 0; i < x->nargs; i++)
+      if (i != at)
+        tni_expr_visit(s->ctx, x->arg[i], see_own, &rest);
+    return rest.same == 0;
   }
-  tni_facts none = {.ctx = step->s->ctx};
-  tni_itermap map;
-  if (!tni_itermap_of(r, &none, (size_t)store->as.store.count, index, loops, moved, extents, &map))
-    return "there is no memory to check it";
-  return map.injective ? NULL : "an element is written by several iterations, and the last must stay the last";
+  return false;
+}
+
+static bool feeds_reduce(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop) {
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    if (block->as.block.iters[k].reduce && tni_expr_uses(s->ctx, block->as.block.iters[k].binding, loop->as.loop.var))
+      return true;
+  return false;
+}
+
+/* Do two of the reduce loops change places? */
+static bool swaps_reduce(tn_schedule *s, const tn_stmt *block, int count, const tn_stmt *const *chain,
+                         const tn_stmt *const *order) {
+  int next = 0;
+  for (int i = 0; i < count; i++) {
+    if (!feeds_reduce(s, block, chain[i]))
+      continue;
+    while (!feeds_reduce(s, block, order[next]))
+      next++;
+    if (order[next++] != chain[i])
+      return true;
+  }
+  return false;
+}
+
+/* Two iterations may change places when they do not store the same element: so all loops but those of the reduction must
+ * give different elements. Steps of one element keep their order, unless reduce loops change places: then each step must
+ * stand alone, in any order, and the step of zeros, which runs init, stays the first. */
+static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int count, const tn_stmt *const *chain,
+                                   const tn_stmt *const *order, const void **mark) {
+  const tn_expr *index[TN_MAX_RANK], *steps[TN_MAX_RANK];
+  const tn_stmt *moved[MAX_CHAIN], *reduce[MAX_CHAIN], *store = tni_block_store(block);
+  size_t loops = 0, reduces = 0, dims = 0;
+  *mark = store;
+  if (!tni_store_over_loops(s, block, store, index))
+    return "the block is too large";
+  for (int i = 0; i < count; i++) {
+    bool feeds = feeds_reduce(s, block, chain[i]);
+    for (int32_t d = 0; d < store->as.store.count && feeds; d++)
+      if (tni_expr_uses(s->ctx, index[d], chain[i]->as.loop.var))
+        return "a loop feeds both reduce iterators and the subscripts of this store";
+    *(feeds ? &reduce[reduces++] : &moved[loops++]) = chain[i];
+  }
+  if (!tni_meets_once(s, (size_t)store->as.store.count, index, loops, moved))
+    return "an element is written by several iterations, and the last must stay the last";
+  if (!swaps_reduce(s, block, count, chain, order))
+    return NULL;
+  if (!is_commutative(s, store))
+    return "the steps of this reduction must stay in their order";
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    if (block->as.block.iters[k].reduce) {
+      if (dims == TN_MAX_RANK)
+        return "the block is too large";
+      steps[dims++] = block->as.block.iters[k].binding;
+    }
+  return tni_meets_once(s, dims, steps, reduces, reduce) ? NULL : "a step of the reduction runs several times";
 }
 
 static tn_status check_extents(tni_step *step, int count, const tn_stmt *const *order) {
@@ -118,11 +171,6 @@ tn_status tni_apply_reorder(tni_step *step) {
   int count = collect_chain(step, wanted, chain);
   if (!count)
     return TN_E_REFUSED;
-  const char *why = why_ordered(step, chain[count - 1], &mark);
-  if (!why)
-    why = why_overwritten(step, mark, count, chain, &mark);
-  if (why)
-    return tni_step_refuse(step, mark, "%s", why);
   size_t next = 0;
   for (int i = 0; i < count; i++) {
     order[i] = chain[i];
@@ -132,6 +180,12 @@ tn_status tni_apply_reorder(tni_step *step) {
         break;
       }
   }
+  const tn_stmt *block = only_block(chain[count - 1]);
+  const char *why = why_ordered(step->s, block, &mark);
+  if (!why)
+    why = why_overwritten(step->s, block, count, chain, order, &mark);
+  if (why)
+    return tni_step_refuse(step, mark, "%s", why);
   tn_status status = check_extents(step, count, order);
   if (status)
     return status;

@@ -4,7 +4,8 @@
  *       ->
  *     for i_0 in 0..ceil(n / (a*b)) { for i_1 in 0..a { for i_2 in 0..b { S[i := i_0*a*b + i_1*b + i_2] } } }
  *
- * When the factors do not divide n, every block below runs only where the new index is below n.
+ * When the factors do not divide n, every block below runs only where the new index is below n; an if guards a body that does
+ * more than run blocks.
  *
  * needs: a serial loop; a constant extent when a factor is inferred from it or a guard can be left away
  * refuses: factors that do not cover the extent, more than one factor 0, negative ones
@@ -25,19 +26,33 @@ static const tn_stmt *add_guard(void *self, tni_region *r, const tn_stmt *s) {
   return s;
 }
 
-/* Statements outside blocks are guarded by an if. */
+typedef struct loose_search {
+  tn_context *ctx;
+  bool loose;
+} loose_search;
+
+static void see_load(void *self, const tn_expr *x) { ((loose_search *)self)->loose |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* Statements outside blocks, and what is loaded outside of them, are guarded by an if. */
 static bool see_loose(void *self, const tn_stmt *s) {
-  *(bool *)self |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
-  return s->kind != TNI_BLOCK;
+  loose_search *q = self;
+  q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
+  if (s->kind == TNI_IF)
+    tni_expr_visit(q->ctx, s->as.cond.cond, see_load, q);
+  if (s->kind == TNI_FOR)
+    tni_expr_visit(q->ctx, s->as.loop.extent, see_load, q);
+  if (s->kind == TNI_BLOCK && s->as.block.where)
+    tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
+  return s->kind != TNI_BLOCK && !q->loose;
 }
 
 static const tn_stmt *guarded(tni_region *r, const tn_stmt *body, const tn_expr *cond) {
-  bool loose = false;
+  loose_search q = {r->arena.ctx, false};
   guard g = {cond};
   if (!body || !cond)
     return NULL;
-  tni_stmt_visit(body, see_loose, &loose);
-  return loose ? tni_if(r, cond, body, NULL) : tni_stmt_rewrite(r, body, NULL, add_guard, &g);
+  tni_stmt_visit(body, see_loose, &q);
+  return q.loose ? tni_if(r, cond, body, NULL) : tni_stmt_rewrite(r, body, NULL, add_guard, &g);
 }
 
 /* The extents of the new loops in `out`; *exact tells that they divide the old one. */

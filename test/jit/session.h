@@ -60,7 +60,8 @@ static inline const tn_function *session_function(const tn_module *module, const
 
 /* A compact tensor over the host's memory; `shape` must live on. */
 static inline DLTensor view(tn_type type, int32_t rank, int64_t *shape, void *data) {
-  return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = rank, .dtype = tn_type_to_dlpack(type), .shape = shape};
+  return (DLTensor){
+      .data = data, .device = {kDLCPU, 0}, .ndim = rank, .dtype = tn_type_to_dlpack(type), .shape = shape};
 }
 
 /* Numbers that look random, the same for the same seed: in -1..1 for floating types. */
@@ -96,6 +97,22 @@ static inline const char *source_path(const char *name) {
   const char *root = getenv("TN_SOURCE_ROOT");
   snprintf(path, sizeof path, "%s/%s", root ? root : ".", name);
   return path;
+}
+
+/* Runs the tests, each between setup and teardown; gives main's exit status. */
+static inline int session_run(const char *name, const TTest *const *tests, size_t count, void (*setup)(void),
+                              void (*teardown)(void)) {
+  Suite *suite = suite_create(name);
+  TCase *all = tcase_create(name);
+  tcase_set_timeout(all, 200);
+  tcase_add_checked_fixture(all, setup, teardown);
+  for (size_t i = 0; i < count; i++) tcase_add_test(all, tests[i]);
+  suite_add_tcase(suite, all);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed ? 1 : 0;
 }
 
 #endif

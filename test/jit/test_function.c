@@ -1,5 +1,5 @@
-/* test_function.c -- compiled functions as a host calls them: directly and packed, every check of the packed call, and the
- * host's own functions called back.
+/* test_function.c -- compiled functions as a host calls them: directly and packed, every check of the packed call, and
+ * the host's own functions called back.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -73,8 +73,8 @@ START_TEST(scalars_of_every_type_arrive)
   double o[8];
   int64_t eight = 8;
   DLTensor t = view(TN_F64, 1, &eight, o);
-  tn_value args[] = {tn_value_int(1),        tn_value_int(-128),  tn_value_int(65535), tn_value_int(-(INT64_C(1) << 50)),
-                     tn_value_float(0.1),    tn_value_float(0.1), tn_value_float(0.1), tn_value_int(INT64_C(1) << 40),
+  tn_value args[] = {tn_value_int(1),     tn_value_int(-128),  tn_value_int(65535), tn_value_int(-(INT64_C(1) << 50)),
+                     tn_value_float(0.1), tn_value_float(0.1), tn_value_float(0.1), tn_value_int(INT64_C(1) << 40),
                      tn_value_tensor(&t)};
   must(tn_function_call(f, args, 9, NULL, &error), error);
   const double want[] = {1, -128, 65535, -0x1p50, 0.0999755859375, (double)0.1f, 0.1, 0x1p40};
@@ -127,12 +127,13 @@ END_TEST
 /* A reduction with all extents open, under the default schedule. */
 START_TEST(a_matrix_product_of_any_shape)
 {
-  const tn_function *f = compile_text("func f(m: index, n: index, k: index, A: f32[m, k], B: f32[k, n], C: f32[m, n]) {\n"
-                                      "  for i in 0..m {\n    for j in 0..n {\n      for l in 0..k {\n"
-                                      "        block C(x: 0..m = i, y: 0..n = j, reduce z: 0..k = l) {\n"
-                                      "          init { C[x, y] = 0.0:f32 }\n"
-                                      "          C[x, y] = fma(A[x, z], B[z, y], C[x, y])\n"
-                                      "        }\n      }\n    }\n  }\n}\n");
+  const tn_function *f =
+      compile_text("func f(m: index, n: index, k: index, A: f32[m, k], B: f32[k, n], C: f32[m, n]) {\n"
+                   "  for i in 0..m {\n    for j in 0..n {\n      for l in 0..k {\n"
+                   "        block C(x: 0..m = i, y: 0..n = j, reduce z: 0..k = l) {\n"
+                   "          init { C[x, y] = 0.0:f32 }\n"
+                   "          C[x, y] = fma(A[x, z], B[z, y], C[x, y])\n"
+                   "        }\n      }\n    }\n  }\n}\n");
   static float a[40 * 40], b[40 * 40], c[40 * 40];
   fill_random(TN_F32, a, 1600, 3);
   fill_random(TN_F32, b, 1600, 4);
@@ -197,7 +198,8 @@ START_TEST(a_function_that_is_not_there)
 }
 END_TEST
 
-/* ---- what the packed call refuses ---------------------------------------------------------------------------------- */
+/* ---- what the packed call refuses ----------------------------------------------------------------------------------
+ */
 
 static int64_t shape_a[] = {2, 3}, shape_b[] = {3};
 static float data_a[6], data_b[3], data_c[6];
@@ -207,14 +209,16 @@ typedef struct call {
   tn_value args[7];
 } call;
 
-static const char call_text[] = "func f(A: f32[n, 3], B: f32[3], C: f32[n, m - 1], n: index, k: i8, t: bool, m: index) {\n"
-                                "  for i in 0..n {\n    for j in 0..3 {\n"
-                                "      block C(x: 0..n = i, y: 0..3 = j) where j + 1 < m { C[x, y] = A[x, y] + B[y] }\n"
-                                "    }\n  }\n}\n";
+static const char call_text[] =
+    "func f(A: f32[n, 3], B: f32[3], C: f32[n, m - 1], n: index, k: i8, t: bool, m: index) {\n"
+    "  for i in 0..n {\n    for j in 0..3 {\n"
+    "      block C(x: 0..n = i, y: 0..3 = j) where j + 1 < m { C[x, y] = A[x, y] + B[y] }\n"
+    "    }\n  }\n}\n";
 
 /* A call that is right: each test spoils one thing of it. */
 static void right_call(call *c) {
-  *c = (call){view(TN_F32, 2, shape_a, data_a), view(TN_F32, 1, shape_b, data_b), view(TN_F32, 2, shape_a, data_c), {{0}}};
+  *c = (call){
+      view(TN_F32, 2, shape_a, data_a), view(TN_F32, 1, shape_b, data_b), view(TN_F32, 2, shape_a, data_c), {{0}}};
   tn_value args[] = {tn_value_tensor(&c->a), tn_value_tensor(&c->b), tn_value_tensor(&c->c), tn_value_int(2),
                      tn_value_int(-5),       tn_value_int(1),        tn_value_int(4)};
   memcpy(c->args, args, sizeof args);
@@ -255,7 +259,8 @@ START_TEST(a_wrong_count_or_tag_is_refused)
   const tn_function *f = compile_text(call_text);
   call c;
   right_call(&c);
-  refused(tn_function_call(f, c.args, 6, NULL, &error), error, TN_E_INVALID, "call: f: 6 arguments were given, it takes 7");
+  refused(tn_function_call(f, c.args, 6, NULL, &error), error, TN_E_INVALID,
+          "call: f: 6 arguments were given, it takes 7");
   REFUSES(c.args[0] = tn_value_int(1), TN_E_INVALID, "call: f: argument 0 (`A`): must be a tensor");
   REFUSES(c.args[0] = tn_value_pointer(data_a), TN_E_INVALID, "call: f: argument 0 (`A`): must be a tensor");
   REFUSES(c.args[1] = tn_value_tensor(NULL), TN_E_INVALID, "call: f: argument 1 (`B`): must be a tensor");
@@ -271,7 +276,8 @@ START_TEST(scalars_out_of_range_are_refused)
   REFUSES(c.args[3] = tn_value_int(-1), TN_E_INVALID, "call: f: argument 3 (`n`): must be an index in 0..2^40");
   REFUSES(c.args[3] = tn_value_int((INT64_C(1) << 40) + 1), TN_E_INVALID,
           "call: f: argument 3 (`n`): must be an index in 0..2^40");
-  REFUSES(c.args[4] = tn_value_int(128), TN_E_INVALID, "call: f: argument 4 (`k`): must be an integer in the range of i8");
+  REFUSES(c.args[4] = tn_value_int(128), TN_E_INVALID,
+          "call: f: argument 4 (`k`): must be an integer in the range of i8");
   REFUSES(c.args[5] = tn_value_int(2), TN_E_INVALID, "call: f: argument 5 (`t`): must be a bool, 0 or 1");
 }
 END_TEST
@@ -290,7 +296,8 @@ START_TEST(wrong_tensors_are_refused)
   REFUSES((c.a.shape = other, c.a.data = big), TN_E_INVALID, "call: f: argument 0 (`A`): is f32[2, 4], not f32[2, 3]");
   REFUSES(c.a.strides = strides, TN_E_UNSUPPORTED,
           "call: f: argument 0 (`A`): strides are not those of compact row-major order");
-  REFUSES(c.a.byte_offset = 2, TN_E_INVALID, "call: f: argument 0 (`A`): data is not aligned to its elements of 4 bytes");
+  REFUSES(c.a.byte_offset = 2, TN_E_INVALID,
+          "call: f: argument 0 (`A`): data is not aligned to its elements of 4 bytes");
   REFUSES(c.c.device.device_type = kDLCUDA, TN_E_UNSUPPORTED,
           "call: f: argument 2 (`C`): the tensor is on device type 2, not on the CPU (1)");
   REFUSES(c.b.data = NULL, TN_E_INVALID, "call: f: argument 1 (`B`): data is NULL");
@@ -340,7 +347,8 @@ START_TEST(memory_that_is_written_must_not_overlap)
 }
 END_TEST
 
-/* ---- functions of the host ----------------------------------------------------------------------------------------- */
+/* ---- functions of the host -----------------------------------------------------------------------------------------
+ */
 
 typedef struct host {
   atomic_long sum, calls;
@@ -362,7 +370,8 @@ static double twice(void *self, double x, uint8_t negate, int64_t i) {
 
 static void take_row(void *self, const float *row) { ((host *)self)->row = row; }
 
-static void bind(const char *name, tn_type result, size_t count, const tn_type *params, void (*function)(void), void *self) {
+static void bind(const char *name, tn_type result, size_t count, const tn_type *params, void (*function)(void),
+                 void *self) {
   must(tn_program_extern(program, name, result, count, params, function, self, &error), error);
 }
 
@@ -370,8 +379,9 @@ static const tn_type note_params[] = {TN_INDEX, TN_F32};
 
 static const char serial_text[] = "extern note(index, f32): i32\n"
                                   "func f(X: f32[100]) {\n  for i in 0..100 {\n    call note(i, X[i])\n  }\n}\n";
-static const char parallel_text[] = "extern note(index, f32): i32\n"
-                                    "scheduled func f(X: f32[100]) {\n  for i in 0..100 parallel {\n    call note(i, X[i])\n  }\n}\n";
+static const char parallel_text[] =
+    "extern note(index, f32): i32\n"
+    "scheduled func f(X: f32[100]) {\n  for i in 0..100 parallel {\n    call note(i, X[i])\n  }\n}\n";
 
 /* Runs the text with `note` bound to h, on 1..100; the status. */
 static tn_status run_note(const char *text, host *h) {
@@ -386,13 +396,19 @@ static tn_status run_note(const char *text, host *h) {
   return tn_function_call(session_function(module, "f"), &arg, 1, NULL, &error);
 }
 
-START_TEST(the_host_is_called_from_a_loop)
-{
+static void check_note(const char *text) {
   host h = {.fail_at = -1};
-  must(run_note(_i ? parallel_text : serial_text, &h), error);
+  must(run_note(text, &h), error);
   ck_assert_int_eq(atomic_load(&h.calls), 100);
   ck_assert_int_eq(atomic_load(&h.sum), 5050);
 }
+
+START_TEST(the_host_is_called_from_a_loop)
+{ check_note(serial_text); }
+END_TEST
+
+START_TEST(the_host_is_called_from_a_parallel_loop)
+{ check_note(parallel_text); }
 END_TEST
 
 START_TEST(the_hosts_failure_ends_the_kernel)
@@ -478,7 +494,8 @@ START_TEST(a_module_outlives_its_program)
 }
 END_TEST
 
-/* ---- the host's executor ----------------------------------------------------------------------------------------------- */
+/* ---- the host's executor
+ * ----------------------------------------------------------------------------------------------- */
 
 static int32_t own_parallel_for(void *self, tn_parallel_body body, void *closure, int64_t count, int64_t grain) {
   const int64_t *mode = self;
@@ -510,7 +527,8 @@ START_TEST(the_hosts_executor_is_not_relied_on)
 }
 END_TEST
 
-/* ---- compiling ------------------------------------------------------------------------------------------------------- */
+/* ---- compiling
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int32_t end_it(void *self, int32_t done, int32_t total) {
   ck_assert_int_eq(total, 2);
@@ -574,41 +592,32 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {a_built_function_is_called_directly_and_packed,
-                                       scalars_of_every_type_arrive,
-                                       tensors_of_bool_and_half,
-                                       tensors_without_elements,
-                                       a_matrix_product_of_any_shape,
-                                       names_need_not_be_those_of_c,
-                                       names_that_compiled_code_calls_are_refused,
-                                       a_function_that_is_not_there,
-                                       a_right_call_is_taken,
-                                       a_wrong_count_or_tag_is_refused,
-                                       scalars_out_of_range_are_refused,
-                                       wrong_tensors_are_refused,
-                                       shapes_must_fit_the_index_arguments,
-                                       an_extent_that_is_no_size_is_refused,
-                                       memory_that_is_written_must_not_overlap,
-                                       the_hosts_failure_ends_the_kernel,
-                                       the_hosts_failure_ends_a_parallel_loop,
-                                       the_host_gives_values,
-                                       the_host_receives_addresses,
-                                       an_external_must_be_bound,
-                                       a_module_outlives_its_program,
-                                       the_hosts_executor_is_not_relied_on,
-                                       the_host_may_end_a_compilation,
-                                       another_description_is_refused,
-                                       a_program_without_functions_compiles,
-                                       statistics_tell_what_was_made};
-  Suite *suite = suite_create("function");
-  TCase *all = tcase_create("function");
-  tcase_set_timeout(all, 120);
-  tcase_add_checked_fixture(all, open_context, close_context);
-  for (size_t i = 0; i < TNI_COUNT(tests); i++) tcase_add_test(all, tests[i]);
-  tcase_add_loop_test(all, the_host_is_called_from_a_loop, 0, 2);
-  suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+                                scalars_of_every_type_arrive,
+                                tensors_of_bool_and_half,
+                                tensors_without_elements,
+                                a_matrix_product_of_any_shape,
+                                names_need_not_be_those_of_c,
+                                names_that_compiled_code_calls_are_refused,
+                                a_function_that_is_not_there,
+                                a_right_call_is_taken,
+                                a_wrong_count_or_tag_is_refused,
+                                scalars_out_of_range_are_refused,
+                                wrong_tensors_are_refused,
+                                shapes_must_fit_the_index_arguments,
+                                an_extent_that_is_no_size_is_refused,
+                                memory_that_is_written_must_not_overlap,
+                                the_host_is_called_from_a_loop,
+                                the_host_is_called_from_a_parallel_loop,
+                                the_hosts_failure_ends_the_kernel,
+                                the_hosts_failure_ends_a_parallel_loop,
+                                the_host_gives_values,
+                                the_host_receives_addresses,
+                                an_external_must_be_bound,
+                                a_module_outlives_its_program,
+                                the_hosts_executor_is_not_relied_on,
+                                the_host_may_end_a_compilation,
+                                another_description_is_refused,
+                                a_program_without_functions_compiles,
+                                statistics_tell_what_was_made};
+  return session_run("function", tests, TNI_COUNT(tests), open_context, close_context);
 }

@@ -52,3 +52,31 @@ labels_of_magika() {
 
 fetch magika magika==1.0.3 magika/models/standard_v3_3/model.onnx \
   fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c
+
+# ONNX's backend tests, as the wheel of that version carries them: cache/onnx/node/TEST/model.onnx ...
+fetch_onnx_tests() {
+  version=$1 sum=$2
+  if [ -f "$cache/onnx/$version" ]; then
+    echo "have: onnx $version tests"
+    return
+  fi
+  wheel="$cache/onnx.wheel"
+  rm -rf "$wheel" "$cache/onnx"
+  mkdir "$wheel"
+  if ! python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+    --platform manylinux_2_27_x86_64 --platform manylinux_2_28_x86_64 -d "$wheel" "onnx==$version" >"$wheel/log" 2>&1; then
+    missing "onnx $version tests" "pip could not download them: $(tail -n 1 "$wheel/log")"
+    return
+  fi
+  if ! matches "$(echo "$wheel"/*.whl)" "$sum"; then
+    echo "FAIL: the wheel of onnx $version has another sha256 than $sum" >&2
+    exit 1
+  fi
+  python3 -m zipfile -e "$wheel"/*.whl "$wheel"
+  mv "$wheel/onnx/backend/test/data" "$cache/onnx"
+  touch "$cache/onnx/$version"
+  rm -rf "$wheel"
+  echo "fetched: onnx $version tests"
+}
+
+fetch_onnx_tests 1.22.0 955e02e1f6d385b53d52f9cd7b9cdf5caf417c300bcfe3c64c6d542be763845b

@@ -1,0 +1,318 @@
+/* conform.c -- `tenon conform`: ONNX's own backend tests, read from their files, compiled and run.
+ *
+ *     DIR/.../TEST/model.onnx
+ *     DIR/.../TEST/test_data_set_0/input_0.pb ... output_0.pb ...      one TensorProto each
+ *
+ * A test passes when every output has the type and shape of its file, and its values by upstream's rule: equal, or
+ * |a - b| <= atol + rtol * |b|, with rtol 1e-3 and atol 1e-7 unless a data.json beside the model says otherwise; NaN equals
+ * NaN. What Tenon refuses as not supported is skipped. With --skips, only the tests that this file lists may be skipped
+ * (one `NAME  reason` a line): a skip that it does not list is a failure, and so is a listed test that passes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <dirent.h>
+#include <stdarg.h>
+#include <inttypes.h>
+#include <math.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command.h"
+
+enum { MAX_TENSORS = 64 };
+enum verdict { PASSED, FAILED, SKIPPED };
+static const char *const verdict_names[] = {"passed", "failed", "skipped"};
+
+typedef struct conform {
+  session s;
+  const char *filter, *skips, *json;
+  bool verbose;
+  regex_t pattern;
+  texts tests, allowed;
+  int counts[3];
+  FILE *json_file;
+} conform;
+
+typedef struct outcome {
+  enum verdict verdict;
+  char reason[400];
+} outcome;
+
+static void decide(outcome *o, enum verdict verdict, const char *format, ...) TN_PRINTF(3, 4);
+static void decide(outcome *o, enum verdict verdict, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  o->verdict = verdict;
+  vsnprintf(o->reason, sizeof o->reason, format, args);
+  va_end(args);
+  for (char *c = o->reason; *c; c++)
+    if (*c == '\n') *c = ' ';
+}
+
+/* What is not supported is a skip, everything else a failure. */
+static bool refused(outcome *o, tn_status status, tn_error *error) {
+  if (status) decide(o, status == TN_E_UNSUPPORTED ? SKIPPED : FAILED, "%s", tn_error_text(error));
+  tn_error_destroy(error);
+  return status != TN_OK;
+}
+
+/* ---- the files of a test --------------------------------------------------------------------------------------------- */
+
+/* Tensors input_0.pb, input_1.pb ... until one is missing. */
+static bool read_tensors(conform *c, const char *test, const char *kind, tn_tensor **out, size_t *count, outcome *o) {
+  struct stat info;
+  for (*count = 0; *count < MAX_TENSORS; ++*count) {
+    char *bytes, path[1024];
+    size_t size;
+    tn_error *error = NULL;
+    snprintf(path, sizeof path, "%s/test_data_set_0/%s_%zu.pb", test, kind, *count);
+    if (stat(path, &info)) return true;
+    if (!read_file(path, &bytes, &size)) return decide(o, FAILED, "%s cannot be read", path), false;
+    tn_status status = tn_onnx_tensor(c->s.context, bytes, size, &out[*count], &error);
+    free(bytes);
+    if (status) { /* a sequence, an optional, or an element type that there is not */
+      decide(o, SKIPPED, "%s_%zu.pb: %s", kind, *count, tn_error_text(error));
+      return tn_error_destroy(error), false;
+    }
+  }
+  return decide(o, SKIPPED, "more than %d tensors", MAX_TENSORS), false;
+}
+
+static void read_number(const char *text, const char *key, double *out) {
+  const char *at = strstr(text, key);
+  at = at ? strchr(at, ':') : NULL;
+  if (at) *out = strtod(at + 1, NULL);
+}
+
+static void read_tolerances(const char *test, double *rtol, double *atol) {
+  char path[1024], *text;
+  size_t size;
+  struct stat info;
+  *rtol = 1e-3;
+  *atol = 1e-7;
+  snprintf(path, sizeof path, "%s/data.json", test);
+  if (stat(path, &info) || !read_file(path, &text, &size)) return;
+  read_number(text, "\"rtol\"", rtol);
+  read_number(text, "\"atol\"", atol);
+  free(text);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------------------- */
+
+static array as_array(tn_tensor *tensor) {
+  const DLTensor *view = tn_tensor_view(tensor);
+  array a = {.type = tn_type_from_dlpack(view->dtype), .rank = view->ndim, .data = tn_tensor_data(tensor)};
+  memcpy(a.shape, view->shape, sizeof *a.shape * (size_t)view->ndim);
+  return a;
+}
+
+static bool is_close(double a, double b, double rtol, double atol) {
+  if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
+  return a == b || fabs(a - b) <= atol + rtol * fabs(b);
+}
+
+static bool compare(size_t k, tn_tensor *have, tn_tensor *want, double rtol, double atol, outcome *o) {
+  array a = as_array(have), b = as_array(want);
+  bool is_float = TN_TYPE_CODE(a.type) == kDLFloat || TN_TYPE_CODE(a.type) == kDLBfloat;
+  if (a.type != b.type || a.rank != b.rank || memcmp(a.shape, b.shape, sizeof *a.shape * (size_t)a.rank)) {
+    decide(o, FAILED, "output %zu is %s, not %s", k, shape_text(a.type, a.rank, a.shape),
+           shape_text(b.type, b.rank, b.shape));
+    return false;
+  }
+  if (!is_float) {
+    if (!array_bytes(&a) || !memcmp(a.data, b.data, array_bytes(&a))) return true;
+    return decide(o, FAILED, "output %zu differs", k), false;
+  }
+  for (int64_t i = 0; i < array_count(&a); i++) {
+    double x = array_get(&a, i), y = array_get(&b, i);
+    if (!is_close(x, y, rtol, atol))
+      return decide(o, FAILED, "output %zu: element %" PRId64 " is %.9g, not %.9g", k, i, x, y), false;
+  }
+  return true;
+}
+
+/* ---- one test ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct test_data {
+  size_t input_count, output_count;
+  tn_tensor *inputs[MAX_TENSORS], *outputs[MAX_TENSORS], *made[MAX_TENSORS];
+} test_data;
+
+static bool load_model(conform *c, const char *test, const test_data *d, tn_program **out, outcome *o) {
+  char path[1024];
+  tn_error *error = NULL;
+  tn_input_shape shapes[MAX_TENSORS];
+  tn_import_desc desc = {.struct_size = sizeof desc, .default_dim = 1};
+  snprintf(path, sizeof path, "%s/model.onnx", test);
+  /* Once for the names of the inputs, in order; and again with their shapes, when they differ from what the model says. */
+  tn_status status = tn_onnx_load(c->s.context, path, &desc, out, &error);
+  if (refused(o, status, error)) return false;
+  const tn_graph *graph = tn_program_graph(*out, "main");
+  if (tn_graph_input_count(graph) != d->input_count)
+    return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_graph_input_count(graph), d->input_count), false;
+  bool open = false;
+  for (size_t i = 0; i < d->input_count; i++) {
+    tn_tensor_info info;
+    const DLTensor *view = tn_tensor_view(d->inputs[i]);
+    tn_graph_input(graph, i, &info);
+    shapes[i] = (tn_input_shape){take_text("%s", info.name), view->ndim, view->shape};
+    open |= info.rank != view->ndim || memcmp(info.shape, view->shape, sizeof *info.shape * (size_t)info.rank);
+  }
+  if (!open) return true;
+  tn_program_destroy(*out);
+  desc.shape_count = d->input_count;
+  desc.shapes = shapes;
+  error = NULL;
+  status = tn_onnx_load(c->s.context, path, &desc, out, &error);
+  return !refused(o, status, error);
+}
+
+static bool run_model(conform *c, const tn_module *module, test_data *d, outcome *o) {
+  const DLTensor *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
+  const tn_model *model;
+  tn_error *error = NULL;
+  if (refused(o, tn_module_model(module, "main", &model, &error), error)) return false;
+  size_t count = tn_model_output_count(model);
+  if (count < d->output_count || count > MAX_TENSORS) return decide(o, FAILED, "the model has %zu outputs", count), false;
+  for (size_t i = 0; i < d->input_count; i++) inputs[i] = tn_tensor_view(d->inputs[i]);
+  for (size_t i = 0; i < count; i++) {
+    tn_tensor_info info;
+    tn_model_output(model, i, &info);
+    error = NULL;
+    if (refused(o, tn_tensor_create(c->s.context, info.type, info.rank, info.shape, &d->made[i], &error), error)) return false;
+    outputs[i] = tn_tensor_view(d->made[i]);
+  }
+  error = NULL;
+  return !refused(o, tn_model_run(model, inputs, d->input_count, outputs, count, &error), error);
+}
+
+static void run_test(conform *c, const char *test, test_data *d, outcome *o) {
+  tn_program *program = NULL;
+  tn_module *module = NULL;
+  tn_error *error = NULL;
+  double rtol, atol;
+  if (!read_tensors(c, test, "input", d->inputs, &d->input_count, o) ||
+      !read_tensors(c, test, "output", d->outputs, &d->output_count, o))
+    return;
+  bool good = load_model(c, test, d, &program, o);
+  good = good && !refused(o, tn_compile(program, NULL, &module, &error), error) && run_model(c, module, d, o);
+  read_tolerances(test, &rtol, &atol);
+  for (size_t i = 0; good && i < d->output_count; i++) good = compare(i, d->made[i], d->outputs[i], rtol, atol, o);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------------- */
+
+static bool is_allowed(const conform *c, const char *name) {
+  for (size_t i = 0; i < c->allowed.count; i++) {
+    size_t length = strcspn(c->allowed.items[i], " \t");
+    if (strlen(name) == length && !strncmp(c->allowed.items[i], name, length)) return true;
+  }
+  return false;
+}
+
+static void print_json(conform *c, const char *name, const outcome *o) {
+  fprintf(c->json_file, "%s\n  {\"test\": \"%s\", \"verdict\": \"%s\", \"reason\": \"",
+          c->counts[0] + c->counts[1] + c->counts[2] ? "," : "", name, verdict_names[o->verdict]);
+  for (const char *r = o->reason; *r; r++) {
+    if (*r == '"' || *r == '\\') fputc('\\', c->json_file);
+    if ((unsigned char)*r >= ' ') fputc(*r, c->json_file);
+  }
+  fprintf(c->json_file, "\"}");
+}
+
+static void judge(conform *c, const char *test) {
+  test_data d = {0};
+  outcome o = {.verdict = PASSED};
+  const char *name = base_name(test);
+  run_test(c, test, &d, &o);
+  for (size_t i = 0; i < MAX_TENSORS; i++) {
+    tn_tensor_destroy(d.inputs[i]);
+    tn_tensor_destroy(d.outputs[i]);
+    tn_tensor_destroy(d.made[i]);
+  }
+  if (c->skips && o.verdict == SKIPPED && !is_allowed(c, name)) {
+    char reason[300];
+    snprintf(reason, sizeof reason, "%.280s", o.reason);
+    decide(&o, FAILED, "not in the list of skips: %s", reason);
+  } else if (c->skips && o.verdict == PASSED && is_allowed(c, name)) {
+    decide(&o, FAILED, "it passes: take it from the list of skips");
+  }
+  if (c->json_file) print_json(c, name, &o);
+  c->counts[o.verdict]++;
+  if (o.verdict == FAILED || c->verbose) printf("%-8s %s  %s\n", verdict_names[o.verdict], name, o.reason);
+}
+
+static void add_test(texts *list, const char *path) {
+  if ((list->count & (list->count - 1)) == 0) { /* the room doubles */
+    const char **grown = take(list->count ? 2 * list->count : 1, sizeof *grown);
+    if (list->count) memcpy(grown, list->items, list->count * sizeof *grown);
+    list->items = grown;
+  }
+  list->items[list->count++] = path;
+}
+
+/* Tests in the folder and the folders below it, three deep. */
+static void find_tests(conform *c, const char *folder, int depth) {
+  struct dirent **entries;
+  struct stat info;
+  if (!stat(take_text("%s/model.onnx", folder), &info)) {
+    if (!c->filter || !regexec(&c->pattern, base_name(folder), 0, NULL, 0)) add_test(&c->tests, folder);
+    return;
+  }
+  int count = depth > 3 ? 0 : scandir(folder, &entries, NULL, alphasort);
+  for (int i = 0; i < count; i++) {
+    const char *path = take_text("%s/%s", folder, entries[i]->d_name);
+    if (entries[i]->d_name[0] != '.' && !stat(path, &info) && S_ISDIR(info.st_mode)) find_tests(c, path, depth + 1);
+    free(entries[i]);
+  }
+  if (count > 0) free(entries);
+}
+
+static int conform_all(conform *c, const char *folder) {
+  if (c->skips && !read_lines(c->skips, &c->allowed)) return EXIT_FAILED;
+  if (c->json && !(c->json_file = fopen(c->json, "w"))) return fprintf(stderr, "tenon: %s: cannot be written\n", c->json), EXIT_FAILED;
+  find_tests(c, folder, 0);
+  if (c->json_file) fprintf(c->json_file, "[");
+  for (size_t i = 0; i < c->tests.count; i++) {
+    if (progress_wanted(&c->s)) fprintf(stderr, "\r%zu of %zu ", i, c->tests.count);
+    judge(c, c->tests.items[i]);
+  }
+  progress_clear(&c->s);
+  if (c->json_file) {
+    fprintf(c->json_file, "\n]\n");
+    fclose(c->json_file);
+  }
+  printf("%d passed, %d failed, %d skipped\n", c->counts[PASSED], c->counts[FAILED], c->counts[SKIPPED]);
+  if (!c->tests.count) fprintf(stderr, "tenon: %s: there is no test in it\n", folder);
+  return c->counts[FAILED] || !c->tests.count ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(const command *self, int argc, char **argv) {
+  conform c = {0};
+  const char *folder;
+  const option options[] = {
+      {"--filter", "REGEX", OPTION_TEXT, &c.filter, "only tests whose name matches (POSIX extended)"},
+      {"--skips", "FILE", OPTION_TEXT, &c.skips, "the tests that may be skipped, `NAME  reason` a line; others fail"},
+      {"--json", "FILE", OPTION_TEXT, &c.json, "writes every test's verdict and reason"},
+      {"--verbose", NULL, OPTION_FLAG, &c.verbose, "prints every test, not only failures"},
+      {"--threads", "N", OPTION_COUNT, &c.s.threads, "threads of kernels; one per core if not given"},
+      {"--progress", NULL, OPTION_FLAG, &c.s.progress, "show progress on stderr, also when it is no terminal"},
+      {0}};
+  int code = read_options(self, options, argc, argv, &folder);
+  if (code >= 0) return code;
+  if (c.filter && regcomp(&c.pattern, c.filter, REG_EXTENDED | REG_NOSUB)) {
+    fprintf(stderr, "tenon conform: --filter %s is not a regular expression\n", c.filter);
+    return EXIT_USAGE;
+  }
+  if (!session_open(&c.s)) return EXIT_FAILED;
+  code = conform_all(&c, folder);
+  session_close(&c.s);
+  if (c.filter) regfree(&c.pattern);
+  return code;
+}
+
+const command command_conform = {"conform", "DIR", "Runs ONNX's backend tests from their files.", run};

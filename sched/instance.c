@@ -1,0 +1,236 @@
+/* instance.c -- which instances of a block do the loops around it run, and how often?
+ *
+ * Moving a producer, or copying what a block wrote, takes for granted that every element is written, with the value that
+ * the iterators' domains say. Compute definitions are so, and stay so; raw programs need not be.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+enum { MAX_LOOPS = 64 };
+
+/* Symbolic extents stand for all extents up to this: what is injective there is so on every part of it. */
+#define FAR (INT64_C(1) << 36)
+
+typedef struct nest {
+  tn_schedule *s;
+  const tn_stmt *block;
+  size_t count;
+  const tn_stmt *loops[MAX_LOOPS]; /* above the block, outermost first */
+  bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
+  bool conditional;
+} nest;
+
+static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  int depth = tni_path_to(s->func->body, block, path);
+  *n = (nest){.s = s, .block = block};
+  for (int i = 0; i < depth; i++) {
+    n->conditional |= path[i]->kind == TNI_IF;
+    if (path[i]->kind != TNI_FOR)
+      continue;
+    if (n->count == MAX_LOOPS)
+      return false;
+    for (int32_t k = 0; k < block->as.block.count; k++) {
+      const tni_iter *it = &block->as.block.iters[k];
+      if (tni_expr_uses(s->ctx, it->binding, path[i]->as.loop.var))
+        *(it->reduce ? &n->reduce[n->count] : &n->spatial[n->count]) = true;
+    }
+    n->loops[n->count++] = path[i];
+  }
+  return depth > 0;
+}
+
+/* A loop of symbolic extent that is the iterator, all of it and of nothing else. */
+static bool is_symbolic_match(const nest *n, const tni_iter *it) {
+  for (size_t i = 0; i < n->count; i++) {
+    const tn_stmt *loop = n->loops[i];
+    if (loop->as.loop.var != it->binding || loop->as.loop.extent != it->extent)
+      continue;
+    for (int32_t k = 0; k < n->block->as.block.count; k++)
+      if (&n->block->as.block.iters[k] != it && tni_expr_uses(n->s->ctx, n->block->as.block.iters[k].binding, it->binding))
+        return false;
+    return !tni_is_const(it->extent);
+  }
+  return false;
+}
+
+/* Do the loops that feed the spatial (or the reduce) iterators bring their whole domain? `once`: and each point of it once,
+ * the point of zeros first. */
+static bool runs_domain(const nest *n, bool reduce, bool once) {
+  tni_region *r = &n->s->region;
+  const tn_expr *index[TN_MAX_RANK], *vars[MAX_LOOPS], *zeros[MAX_LOOPS];
+  int64_t extents[MAX_LOOPS], domain[TN_MAX_RANK];
+  size_t dims = 0, loops = 0;
+  tni_facts none = {.ctx = n->s->ctx};
+  tni_itermap map;
+  for (int32_t k = 0; k < n->block->as.block.count; k++) {
+    const tni_iter *it = &n->block->as.block.iters[k];
+    if (it->reduce != reduce || is_symbolic_match(n, it))
+      continue;
+    if (dims == TN_MAX_RANK || !tni_is_const(it->extent))
+      return false;
+    index[dims] = it->binding;
+    domain[dims++] = it->extent->as.i;
+  }
+  for (size_t i = 0; i < n->count; i++) {
+    bool used = false;
+    for (size_t d = 0; d < dims; d++)
+      used |= tni_expr_uses(n->s->ctx, index[d], n->loops[i]->as.loop.var);
+    if (!used)
+      continue;
+    if (!tni_is_const(n->loops[i]->as.loop.extent))
+      return false;
+    vars[loops] = n->loops[i]->as.loop.var;
+    zeros[loops] = tni_index(r, 0);
+    extents[loops++] = n->loops[i]->as.loop.extent->as.i;
+  }
+  if (!tni_itermap_of(r, &none, dims, index, loops, vars, extents, &map) || !map.box || !map.dense || (once && !map.injective))
+    return false;
+  tni_subst subst = {loops, vars, zeros};
+  for (size_t d = 0; d < dims; d++) {
+    const tn_expr *first = once ? tni_expr_subst(r, index[d], &subst) : map.bases[d];
+    first = first ? tni_simplify(r, &none, first) : NULL;
+    if (!first || !tni_is_const(map.bases[d]) || map.bases[d]->as.i > 0 || map.bases[d]->as.i + map.extents[d] < domain[d] ||
+        (once && !tni_is_int(first, 0)))
+      return false;
+  }
+  return true;
+}
+
+bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest) {
+  const tn_expr *vars[MAX_LOOPS];
+  int64_t extents[MAX_LOOPS];
+  tni_facts none = {.ctx = s->ctx};
+  tni_itermap map;
+  if (loops > MAX_LOOPS)
+    return false;
+  for (size_t i = 0; i < loops; i++) {
+    const tn_expr *extent = nest[i]->as.loop.extent;
+    vars[i] = nest[i]->as.loop.var;
+    extents[i] = tni_is_const(extent) ? extent->as.i : FAR;
+  }
+  return tni_itermap_of(&s->region, &none, dims, index, loops, vars, extents, &map) && map.box && map.injective;
+}
+
+bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out) {
+  const tn_expr *vars[MAX_LOOPS], *values[MAX_LOOPS];
+  int32_t n = block->as.block.count;
+  if (n > MAX_LOOPS)
+    return false;
+  for (int32_t i = 0; i < n; i++) {
+    vars[i] = block->as.block.iters[i].var;
+    values[i] = block->as.block.iters[i].binding;
+  }
+  tni_subst subst = {(size_t)n, vars, values};
+  for (int32_t i = 0; i < store->as.store.count; i++)
+    if (!(out[i] = tni_expr_subst(&s->region, store->as.store.index[i], &subst)))
+      return false;
+  return true;
+}
+
+/* Is every spatial point summed up in one go: below the outermost reduce loop no two spatial iterations share one? */
+static bool sums_apart(const nest *n, const tn_stmt *store) {
+  const tn_expr *index[TN_MAX_RANK];
+  const tn_stmt *inner[MAX_LOOPS];
+  size_t first = 0, count = 0;
+  while (first < n->count && !n->reduce[first])
+    first++;
+  for (size_t i = first; i < n->count; i++)
+    if (!n->reduce[i])
+      inner[count++] = n->loops[i];
+  return count == 0 || (tni_store_over_loops(n->s, n->block, store, index) &&
+                        tni_meets_once(n->s, (size_t)store->as.store.count, index, count, inner));
+}
+
+typedef struct own_reads {
+  const tn_stmt *store;
+  bool others; /* an element that is not the one stored is read */
+} own_reads;
+
+static void see_own(void *self, const tn_expr *x) {
+  own_reads *q = self;
+  if (x->op == TN_OP_load && x->as.buffer == q->store->as.store.buffer)
+    q->others |= memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) != 0;
+}
+
+static bool reads_only_accumulator(tn_context *ctx, const tn_stmt *block, const tn_stmt *store) {
+  own_reads q = {store, false};
+  tni_stmt_visit_exprs(ctx, block, see_own, &q);
+  return !q.others;
+}
+
+static void see_any_own(void *self, const tn_expr *x) {
+  own_reads *q = self;
+  q->others |= x->op == TN_OP_load && x->as.buffer == q->store->as.store.buffer;
+}
+
+const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
+  own_reads q = {store, false};
+  if (!store)
+    return "the block does more than one store";
+  if (!init) {
+    tni_stmt_visit_exprs(ctx, block, see_any_own, &q);
+    return q.others ? "the block reads the buffer it writes" : NULL;
+  }
+  if (!tni_init_fits(block))
+    return "init stores something else than the block";
+  tni_stmt_visit_exprs(ctx, init, see_any_own, &q);
+  if (q.others || !reads_only_accumulator(ctx, block, store))
+    return "the block reads other elements of the buffer it writes";
+  return NULL;
+}
+
+/* Is every subscript of the store a spatial iterator of its own, over the whole dimension, and none left over? */
+static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
+  int32_t spatial = 0;
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    spatial += !block->as.block.iters[k].reduce;
+  if (spatial != store->as.store.count)
+    return "the block has spatial iterators that are no subscripts of its store";
+  for (int32_t i = 0; i < store->as.store.count; i++) {
+    bool found = false;
+    for (int32_t k = 0; k < block->as.block.count; k++) {
+      const tni_iter *it = &block->as.block.iters[k];
+      if (it->var == store->as.store.index[i] && !it->reduce) {
+        found = true;
+        if (it->extent != store->as.store.buffer->shape[i])
+          return "the block does not write the whole buffer";
+      }
+    }
+    if (!found)
+      return "a subscript of the store is not a plain spatial iterator";
+    for (int32_t k = 0; k < i; k++)
+      if (store->as.store.index[k] == store->as.store.index[i])
+        return "two subscripts of the store are the same iterator";
+  }
+  return NULL;
+}
+
+const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block), *where = block->as.block.where;
+  nest n;
+  bool reduces = false;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    reduces |= block->as.block.iters[i].reduce;
+  if (!store)
+    return "the block does more than one store";
+  const char *why = why_not_plain(block, store);
+  if (why)
+    return why;
+  if (!open_nest(&n, s, block))
+    return "the loops around the block are too many";
+  if (n.conditional)
+    return "the block stands under a condition";
+  if (where && !tni_guards_domain(block, store, where))
+    return "the block's guard cuts instances that its iterators have";
+  for (size_t i = 0; i < n.count && reduces; i++)
+    if (n.reduce[i] && n.spatial[i])
+      return "a loop feeds both reduce and spatial iterators of the block";
+  if (!runs_domain(&n, false, false))
+    return "the loops do not run all that the block's iterators range over";
+  if (reduces && (!runs_domain(&n, true, true) || !sums_apart(&n, store)))
+    return "the loops do not run each step of the reduction once, in one go";
+  return NULL;
+}

@@ -1,0 +1,266 @@
+/* fuzz.c -- random programs under random schedules: each must still compute the same (oracle.h).
+ *
+ *     fuzz [--seed N] [--count N] [--seconds N] [--kind NAME] [--no-code] [--keep-going]
+ *          [--verbose]
+ *
+ * Program number n of a seed is the same everywhere: `--seed S --count 1` repeats the failure that names S. A failure
+ * prints the program, the schedule with the lines that are not needed left out, and the first difference.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "oracle.h"
+#include "programs.h"
+
+enum { MAX_LINES = 24, LINE = 256, TEXT = 16384, MAX_NAMES = 128 };
+
+typedef struct script {
+  size_t count;
+  char lines[MAX_LINES][LINE];
+} script;
+
+typedef struct names {
+  size_t count;
+  char at[MAX_NAMES][64];
+} names;
+
+static oracle o;
+static char program_text[TEXT];
+static script applied;
+static uint64_t current_seed;
+static bool verbose;
+
+/* ---- choosing lines ------------------------------------------------------------------------------------------------ */
+
+/* The names behind each `word` of a printed function. */
+static void find_names(const char *text, const char *word, const char *ends, names *out) {
+  size_t n = strlen(word);
+  out->count = 0;
+  for (const char *p = strstr(text, word); p && out->count < MAX_NAMES; p = strstr(p + 1, word)) {
+    size_t length = strcspn(p + n, ends);
+    if ((p == text || p[-1] == ' ') && length < sizeof *out->at)
+      snprintf(out->at[out->count++], sizeof *out->at, "%.*s", (int)length, p + n);
+  }
+}
+
+static const char *any(const names *list, uint64_t *state) {
+  return list->count ? list->at[oracle_random(state) % list->count] : "none";
+}
+
+/* The loops above a block are a good list to draw from: they hang together. */
+static void choose_line(const char *text, uint64_t *state, char *line) {
+  names loops, blocks;
+  find_names(text, "for ", " ", &loops);
+  find_names(text, "block ", "(", &blocks);
+  uint32_t what = oracle_random(state) % 20, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
+  const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0, *l2 = left > 2 ? loops.at[at + 2] : l1;
+  static const char *const scopes[] = {"global", "local", "register"};
+  switch (what) {
+  case 0: case 1: case 2:
+    snprintf(line, LINE, "split(%s, [0, %u])", l0, f);
+    break;
+  case 3:
+    snprintf(line, LINE, "split(%s, [%u, 0, %u])", l0, f, g);
+    break;
+  case 4: case 5:
+    snprintf(line, LINE, "fuse([%s, %s])", l0, l1);
+    break;
+  case 6: case 7:
+    snprintf(line, LINE, "reorder([%s, %s])", l1, l0);
+    break;
+  case 8:
+    snprintf(line, LINE, "reorder([%s, %s, %s])", l2, l0, l1);
+    break;
+  case 9: case 10:
+    snprintf(line, LINE, "parallel(%s)", l0);
+    break;
+  case 11: case 12:
+    snprintf(line, LINE, "vectorize(%s)", l0);
+    break;
+  case 13:
+    snprintf(line, LINE, "unroll(%s)", l0);
+    break;
+  case 14: case 15:
+    snprintf(line, LINE, "compute_at(%s, %s)", any(&blocks, state), l0);
+    break;
+  case 16:
+    snprintf(line, LINE, "compute_inline(%s)", any(&blocks, state));
+    break;
+  case 17:
+    snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]);
+    break;
+  default:
+    snprintf(line, LINE, "decompose_reduction(%s, %s)", any(&blocks, state), l0);
+    break;
+  }
+}
+
+/* ---- one program --------------------------------------------------------------------------------------------------- */
+
+/* `default NAME` is the default schedule for a target. */
+static tn_status apply(tn_schedule *s, const char *line, tn_error **err) {
+  const tn_target *target;
+  if (strncmp(line, "default ", 8) != 0) return tn_schedule_run(s, line, err);
+  tn_status status = tn_target_get(o.ctx, line + 8, &target, err);
+  return status ? status : tn_schedule_default(s, target, err);
+}
+
+static bool open_program(tn_program **program, const tn_func **func) {
+  tn_error *error;
+  if (tn_program_parse(o.ctx, program_text, strlen(program_text), "fuzz", program, &error) != TN_OK)
+    return oracle_fail_error(&o, "the program", error);
+  *func = tn_program_func_at(*program, 0);
+  return true;
+}
+
+/* Runs the lines on the program; those that are refused (all may be, when others are left out) are passed over. */
+static bool check_script(const script *lines) {
+  tn_program *program;
+  const tn_func *func;
+  tn_schedule *s;
+  tn_error *error;
+  oracle_data want;
+  if (!open_program(&program, &func)) return false;
+  bool ok = oracle_expect(&o, func, &want);
+  if (!ok) {
+    tn_program_destroy(program);
+    return false;
+  }
+  ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
+  for (size_t i = 0; ok && i < lines->count; i++) {
+    apply(s, lines->lines[i], &error);
+    tn_error_destroy(error);
+  }
+  ok = ok && (tn_schedule_commit(s, &func, &error) == TN_OK || oracle_fail_error(&o, "commit", error));
+  ok = ok && oracle_run_all(&o, program, func, &want);
+  tn_schedule_destroy(s);
+  oracle_data_free(&want);
+  tn_program_destroy(program);
+  return ok;
+}
+
+/* Draws lines; those that apply are the script. */
+static bool draw_script(uint64_t *state) {
+  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
+  tn_program *program;
+  const tn_func *func;
+  tn_schedule *s;
+  tn_error *error;
+  applied.count = 0;
+  if (!open_program(&program, &func)) return false;
+  bool ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
+  uint32_t mode = oracle_random(state) % 5, tries = oracle_random(state) % 30;
+  for (uint32_t i = 0; ok && i <= tries && applied.count < 12; i++) {
+    char *line = applied.lines[applied.count];
+    if (i == 0 && mode == 0)
+      snprintf(line, LINE, "default %s", targets[oracle_random(state) % 4]);
+    else
+      choose_line(tn_schedule_text(s), state, line);
+    tn_status status = apply(s, line, &error);
+    if (status == TN_OK)
+      applied.count++;
+    else if (status != TN_E_REFUSED && status != TN_E_INVALID)
+      ok = oracle_fail(&o, "%s: %s", line, tn_error_text(error));
+    tn_error_destroy(error);
+  }
+  tn_schedule_destroy(s);
+  tn_program_destroy(program);
+  return ok;
+}
+
+/* Leaves out lines as long as it still fails. */
+static void shrink(void) {
+  for (size_t i = applied.count; i > 0; i--) {
+    script fewer = applied;
+    memmove(fewer.lines[i - 1], fewer.lines[i], (fewer.count - i) * sizeof *fewer.lines);
+    fewer.count--;
+    if (!check_script(&fewer)) applied = fewer;
+  }
+  check_script(&applied);
+}
+
+static void show(FILE *f) {
+  fprintf(f, "--- seed %llu\n%s--- schedule\n", (unsigned long long)current_seed, program_text);
+  for (size_t i = 0; i < applied.count; i++) fprintf(f, "%s\n", applied.lines[i]);
+}
+
+/* What the script makes of the program, and that lowered. */
+static void show_result(FILE *f) {
+  tn_program *program;
+  const tn_func *func, *lowered;
+  tn_schedule *s;
+  tn_error *error;
+  char *text;
+  if (!open_program(&program, &func) || tn_schedule_create(program, func, &s, &error) != TN_OK) return;
+  for (size_t i = 0; i < applied.count; i++) {
+    apply(s, applied.lines[i], &error);
+    tn_error_destroy(error);
+  }
+  fprintf(f, "--- becomes\n%s", tn_schedule_text(s));
+  if (tn_schedule_commit(s, &func, &error) == TN_OK && tni_lower(&program->region, func, &lowered, &error) == TN_OK &&
+      tn_func_print(lowered, &text, &error) == TN_OK) {
+    fprintf(f, "--- lowered\n%s", text);
+    tn_text_destroy(text);
+  }
+  tn_error_destroy(error);
+  tn_schedule_destroy(s);
+  tn_program_destroy(program);
+}
+
+static bool run_one(uint64_t seed, int kind) {
+  uint64_t state = seed * 0x9e3779b97f4a7c15u + 7;
+  current_seed = seed;
+  int drawn = (int)(oracle_random(&state) % PROGRAM_KINDS);
+  write_program(program_text, sizeof program_text, kind < 0 ? drawn : kind, &state);
+  o.seed = seed;
+  o.tolerance = strstr(program_text, "# inexact") ? 1e-4 : 0;
+  applied.count = 0;
+  if (draw_script(&state) && check_script(&applied)) return true;
+  shrink();
+  show(stderr);
+  if (verbose) show_result(stderr);
+  fprintf(stderr, "--- %s\n\n", o.why);
+  return false;
+}
+
+/* A crash names its program. */
+static void crashed(int signal_number) {
+  show(stderr);
+  fprintf(stderr, "--- signal %d\n", signal_number);
+  _exit(1);
+}
+
+int main(int argc, char **argv) {
+  uint64_t seed = 1;
+  long count = 300, seconds = 0, failed = 0, done = 0;
+  int kind = -1;
+  bool keep_going = false;
+  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 2, .compile_workers = 1}};
+  for (int i = 1; i < argc; i++) {
+    const char *value = i + 1 < argc ? argv[i + 1] : "";
+    if (strcmp(argv[i], "--no-code") == 0) { o.no_code = true; continue; }
+    if (strcmp(argv[i], "--verbose") == 0) { verbose = true; continue; }
+    if (strcmp(argv[i], "--keep-going") == 0) { keep_going = true; continue; }
+    if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10);
+    if (strcmp(argv[i], "--count") == 0) count = strtol(value, NULL, 10);
+    if (strcmp(argv[i], "--seconds") == 0) seconds = strtol(value, NULL, 10), count = 1L << 40;
+    for (int k = 0; strcmp(argv[i], "--kind") == 0 && k < PROGRAM_KINDS; k++)
+      if (strcmp(program_names[k], value) == 0) kind = k;
+    i++;
+  }
+  signal(SIGSEGV, crashed);
+  signal(SIGABRT, crashed);
+  signal(SIGFPE, crashed);
+  if (tn_context_create(&desc, &o.ctx, NULL) != TN_OK) return 1;
+  printf("seed %llu\n", (unsigned long long)seed);
+  time_t start = time(NULL);
+  for (; done < count && (keep_going || !failed) && (!seconds || time(NULL) - start < seconds); done++)
+    failed += !run_one(seed + (uint64_t)done, kind);
+  printf("%ld passed, %ld failed\n", done - failed, failed);
+  tn_context_destroy(o.ctx);
+  return failed != 0;
+}

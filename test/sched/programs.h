@@ -1,0 +1,269 @@
+/* programs.h -- random programs of the kinds that models are made of, as text.
+ *
+ * Each kind is a few blocks; sizes are small and seldom powers of two.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TEST_SCHED_PROGRAMS_H
+#define TEST_SCHED_PROGRAMS_H
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct writer {
+  char *at, *end;
+  uint64_t *state; /* of oracle_random */
+} writer;
+
+static inline void put(writer *w, const char *format, ...) TN_PRINTF(2, 3);
+static inline void put(writer *w, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(w->at, (size_t)(w->end - w->at), format, args);
+  va_end(args);
+  w->at += n < w->end - w->at ? n : 0;
+}
+
+static inline int pick(writer *w, int low, int high) {
+  return low + (int)(oracle_random(w->state) % (uint32_t)(high - low + 1));
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+
+typedef struct axis {
+  const char *name;
+  int extent;
+  int reduce;
+} axis;
+
+/* for.. { block NAME(..) { */
+static inline void open_block(writer *w, const char *name, int count, const axis *axes) {
+  for (int i = 0; i < count; i++) put(w, "for %s%s in 0..%d {\n", axes[i].name, name, axes[i].extent);
+  put(w, "block %s(", name);
+  for (int i = 0; i < count; i++)
+    put(w, "%s%s%s: 0..%d = %s%s", i ? ", " : "", axes[i].reduce ? "reduce " : "", axes[i].name, axes[i].extent, axes[i].name, name);
+  put(w, ") {\n");
+}
+
+static inline void close_block(writer *w, int count) {
+  for (int i = 0; i <= count; i++) put(w, "}\n");
+}
+
+/* TO[index] = value over the axes */
+static inline void map(writer *w, const char *to, const char *index, int count, const axis *axes, const char *value) {
+  open_block(w, to, count, axes);
+  put(w, "%s[%s] = %s\n", to, index, value);
+  close_block(w, count);
+}
+
+/* acc = acc + value, or max(acc, value) */
+static inline void reduce(writer *w, const char *to, const char *index, int count, const axis *axes, int maximum,
+                          const char *value) {
+  open_block(w, to, count, axes);
+  put(w, "init { %s[%s] = %s:f32 }\n", to, index, maximum ? "-inf" : "0.0");
+  put(w, "%s[%s] = %s%s[%s]%s %s%s\n", to, index, maximum ? "max(" : "", to, index, maximum ? "," : " +", value, maximum ? ")" : "");
+  close_block(w, count);
+}
+
+/* acc = fma(a, b, acc) */
+static inline void contract(writer *w, const char *to, const char *index, int count, const axis *axes, const char *a,
+                            const char *b) {
+  open_block(w, to, count, axes);
+  put(w, "init { %s[%s] = 0.0:f32 }\n%s[%s] = fma(%s, %s, %s[%s])\n", to, index, to, index, a, b, to, index);
+  close_block(w, count);
+}
+
+/* An elementwise function of text x. */
+static inline const char *unary(writer *w, char *out, size_t size, const char *x) {
+  static const char *const forms[] = {"%s + 1.0:f32", "%s * 2.0:f32", "max(%s, 0.0:f32)", "min(%s, 3.0:f32)", "0.0:f32 - %s",
+                                      "abs(%s)"};
+  snprintf(out, size, forms[pick(w, 0, 5)], x);
+  return out;
+}
+
+/* ---- kinds --------------------------------------------------------------------------------------------------------- */
+
+static inline void matmul(writer *w) {
+  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7), ta = pick(w, 0, 1), tb = pick(w, 0, 1), after = pick(w, 0, 2);
+  axis axes[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}};
+  char value[64];
+  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], c: f32[%d], Y: f32[%d, %d]) {\n", ta ? k : n, ta ? n : k, tb ? m : k,
+      tb ? k : m, m, n, m);
+  if (after) put(w, "alloc T: f32[%d, %d]\n", n, m);
+  contract(w, after ? "T" : "Y", "i, j", 3, axes, ta ? "A[k, i]" : "A[i, k]", tb ? "B[j, k]" : "B[k, j]");
+  if (after == 1) map(w, "Y", "i, j", 2, axes, unary(w, value, sizeof value, "T[i, j]"));
+  if (after == 2) map(w, "Y", "i, j", 2, axes, "max(T[i, j] + c[j], 0.0:f32)");
+  put(w, "}\n");
+}
+
+static inline void conv(writer *w) {
+  int h = pick(w, 3, 6), v = pick(w, 3, 8), c = pick(w, 1, 3), o = pick(w, 1, 5), kh = pick(w, 1, 3), kw = pick(w, 1, 3);
+  int pad = pick(w, 0, 1), stride = pick(w, 1, 2), deep = pick(w, 0, 3) == 0, relu = pick(w, 0, 1);
+  int ph = h + 2 * pad, pv = v + 2 * pad, oh = (ph - kh) / stride + 1, ow = (pv - kw) / stride + 1;
+  if (deep) o = c;
+  axis pads[] = {{"n", c, 0}, {"y", ph, 0}, {"x", pv, 0}};
+  axis axes[] = {{"o", o, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", kh, 1}, {"s", kw, 1}, {"n", c, 1}};
+  char in[128], load[128], value[64];
+  put(w, "func f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], b: f32[%d], Y: f32[%d, %d, %d]) {\n", c, h, v, o, deep ? 1 : c, kh, kw,
+      o, o, oh, ow);
+  if (pad) put(w, "alloc P: f32[%d, %d, %d]\n", c, ph, pv);
+  if (relu) put(w, "alloc T: f32[%d, %d, %d]\n", o, oh, ow);
+  if (pad) {
+    snprintf(in, sizeof in, "X[n, y - 1, x - 1 if 1 <= y && y < %d && 1 <= x && x < %d]", h + 1, v + 1);
+    map(w, "P", "n, y, x", 3, pads, in);
+  }
+  snprintf(load, sizeof load, "%s[%s, y * %d + r, x * %d + s]", pad ? "P" : "X", deep ? "o" : "n", stride, stride);
+  contract(w, relu ? "T" : "Y", "o, y, x", deep ? 5 : 6, axes, load, deep ? "W[o, 0, r, s]" : "W[o, n, r, s]");
+  if (relu) map(w, "Y", "o, y, x", 3, axes, pick(w, 0, 1) ? "max(T[o, y, x] + b[o], 0.0:f32)" : unary(w, value, sizeof value, "T[o, y, x]"));
+  put(w, "}\n");
+}
+
+static inline void pool(writer *w) {
+  int h = pick(w, 2, 9), v = pick(w, 2, 9), k = pick(w, 1, h < v ? h : v), s = pick(w, 1, 3), pre = pick(w, 0, 1);
+  int oh = (h - k) / s + 1, ow = (v - k) / s + 1;
+  axis full[] = {{"c", 3, 0}, {"y", h, 0}, {"x", v, 0}}, axes[] = {{"c", 3, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", k, 1}, {"s", k, 1}};
+  char load[64], value[64];
+  put(w, "func f(X: f32[3, %d, %d], Y: f32[3, %d, %d]) {\n", h, v, oh, ow);
+  if (pre) put(w, "alloc P: f32[3, %d, %d]\n", h, v);
+  if (pre) map(w, "P", "c, y, x", 3, full, unary(w, value, sizeof value, "X[c, y, x]"));
+  snprintf(load, sizeof load, "%s[c, y * %d + r, x * %d + s]", pre ? "P" : "X", s, s);
+  reduce(w, "Y", "c, y, x", 5, axes, pick(w, 0, 1), load);
+  put(w, "}\n");
+}
+
+/* softmax, with or without a true exponential */
+static inline void softmax(writer *w) {
+  int n = pick(w, 1, 6), m = pick(w, 1, 19), rational = pick(w, 0, 1);
+  axis axes[] = {{"i", n, 0}, {"j", m, 1}}, last[] = {{"i", n, 0}, {"j", m, 0}};
+  put(w, "%sfunc f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc M: f32[%d]\nalloc E: f32[%d, %d]\nalloc S: f32[%d]\n",
+      rational ? "" : "# inexact\n", n, m, n, m, n, n, m, n);
+  reduce(w, "M", "i", 2, axes, 1, "X[i, j]");
+  map(w, "E", "i, j", 2, last, rational ? "abs(X[i, j] - M[i])" : "exp(X[i, j] - M[i])");
+  reduce(w, "S", "i", 2, axes, 0, "E[i, j]");
+  map(w, "Y", "i, j", 2, last, rational ? "E[i, j] - S[i]" : "E[i, j] / S[i]");
+  put(w, "}\n");
+}
+
+static inline void layer_norm(writer *w) {
+  int n = pick(w, 1, 6), m = pick(w, 2, 17);
+  axis axes[] = {{"i", n, 0}, {"j", m, 1}}, last[] = {{"i", n, 0}, {"j", m, 0}};
+  put(w, "func f(X: f32[%d, %d], g: f32[%d], Y: f32[%d, %d]) {\nalloc S: f32[%d]\nalloc D: f32[%d, %d]\nalloc V: f32[%d]\n", n, m, m,
+      n, m, n, n, m, n);
+  reduce(w, "S", "i", 2, axes, 0, "X[i, j]");
+  map(w, "D", "i, j", 2, last, "X[i, j] - S[i]");
+  contract(w, "V", "i", 2, axes, "D[i, j]", "D[i, j]");
+  map(w, "Y", "i, j", 2, last, "D[i, j] * g[j] + V[i]");
+  put(w, "}\n");
+}
+
+static inline void transposes(writer *w) {
+  int a = pick(w, 1, 7), b = pick(w, 1, 9), c = pick(w, 1, 5);
+  axis x[] = {{"i", a, 0}, {"j", b, 0}, {"k", c, 0}}, y[] = {{"k", c, 0}, {"i", a, 0}, {"j", b, 0}};
+  char value[64];
+  put(w, "func f(X: f32[%d, %d, %d], Y: f32[%d, %d, %d], Z: f32[%d]) {\nalloc T: f32[%d, %d, %d]\n", a, b, c, c, a, b, a * b, c, b, a);
+  map(w, "T", "k, j, i", 3, x, unary(w, value, sizeof value, "X[i, j, k]"));
+  map(w, "Y", "k, i, j", 3, y, "T[k, j, i] + 1.0:f32");
+  axis flat[] = {{"e", a * b, 0}};
+  snprintf(value, sizeof value, "T[0, e %% %d, e // %d] * 2.0:f32", b, b);
+  map(w, "Z", "e", 1, flat, value);
+  put(w, "}\n");
+}
+
+/* Chains with a broadcast and a diamond. */
+static inline void chain(writer *w) {
+  int n = pick(w, 1, 9), m = pick(w, 1, 17);
+  axis axes[] = {{"i", n, 0}, {"j", m, 0}};
+  char value[64];
+  put(w, "func f(X: f32[%d, %d], b: f32[%d], Y: f32[%d, %d]) {\n", n, m, m, n, m);
+  put(w, "alloc A: f32[%d, %d]\nalloc B: f32[%d, %d]\nalloc C: f32[%d, %d]\nalloc D: f32[%d]\n", n, m, n, m, n, m, m);
+  map(w, "A", "i, j", 2, axes, unary(w, value, sizeof value, "X[i, j]"));
+  map(w, "D", "j", 1, axes + 1, unary(w, value, sizeof value, "b[j]"));
+  map(w, "B", "i, j", 2, axes, pick(w, 0, 1) ? "A[i, j] + D[j]" : "A[i, j] * D[j]");
+  map(w, "C", "i, j", 2, axes, pick(w, 0, 1) ? "A[i, j] * 2.0:f32" : "max(A[i, j], B[i, j])");
+  map(w, "Y", "i, j", 2, axes, "B[i, j] - C[i, j]");
+  put(w, "}\n");
+}
+
+/* Neighbours: each stage reads a window of the one before. */
+static inline void stencil(writer *w) {
+  int n = pick(w, 6, 20), d = pick(w, 1, 2), e = pick(w, 0, 2);
+  axis a[] = {{"i", n, 0}}, b[] = {{"i", n - d, 0}}, c[] = {{"i", n - d - e, 0}};
+  char value[128];
+  put(w, "func f(X: f32[%d], Y: f32[%d]) {\nalloc A: f32[%d]\nalloc B: f32[%d]\n", n, n - d - e, n, n - d);
+  map(w, "A", "i", 1, a, unary(w, value, sizeof value, "X[i]"));
+  snprintf(value, sizeof value, "A[i] + A[i + %d]", d);
+  map(w, "B", "i", 1, b, value);
+  snprintf(value, sizeof value, pick(w, 0, 1) ? "B[i] - B[i + %d]" : "B[i] - B[%d - i]", e ? e : 0);
+  if (strchr(value, '-') && strstr(value, "- i]")) snprintf(value, sizeof value, "B[i] - B[%d - i]", n - d - 1);
+  map(w, "Y", "i", 1, c, value);
+  put(w, "}\n");
+}
+
+/* Two products, one after the other, as in attention. */
+static inline void two_products(writer *w) {
+  int n = pick(w, 1, 6), k = pick(w, 1, 5), m = pick(w, 1, 9), o = pick(w, 1, 9);
+  axis p[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, q[] = {{"i", n, 0}, {"l", o, 0}, {"j", m, 1}};
+  char value[64];
+  int middle = pick(w, 0, 1);
+  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], C: f32[%d, %d], Y: f32[%d, %d]) {\nalloc S: f32[%d, %d]\n", n, k, k, m, m, o, n, o, n, m);
+  if (middle) put(w, "alloc R: f32[%d, %d]\n", n, m);
+  contract(w, "S", "i, j", 3, p, "A[i, k]", "B[k, j]");
+  if (middle) map(w, "R", "i, j", 2, p, unary(w, value, sizeof value, "S[i, j]"));
+  contract(w, "Y", "i, l", 3, q, middle ? "R[i, j]" : "S[i, j]", "C[j, l]");
+  put(w, "}\n");
+}
+
+/* Raw statements: no blocks, in place, conditions. */
+static inline void raw(writer *w) {
+  int n = pick(w, 2, 9), m = pick(w, 2, 9);
+  static const char *const bodies[] = {
+      "T[i // 2, j] = X[i, j]; Y[i, j] = T[i // 2, j]",
+      "T[i, j] = X[i, j]; if i > 0 { Y[i, j] = T[i - 1, j] }",
+      "if X[i, j] > 0.0:f32 { Y[i, j] = 0.0:f32 - X[i, j]; X[i, j] = 7.0:f32 } else { Y[i, j] = 1.0:f32 }",
+      "X[i, j] = X[i, j] + X[i, 0]",
+      "T[0, j] = X[i, j]; Y[i, j] = T[0, j] * 2.0:f32",
+      "Y[0, j] = Y[0, j] * 0.5:f32 + X[i, j]",
+      "if i + j < 5 { Y[i, j] = X[i, j] }; X[i, j] = 2.0:f32",
+      "T[i, j] = X[i, 0]; Y[i, j] = T[i, j // 2]",
+  };
+  put(w, "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\nfor i in 0..%d {\nfor j in 0..%d {\n%s\n}\n}\n}\n", n, m, n, m, n, m, n,
+      m, bodies[pick(w, 0, 7)]);
+}
+
+/* Raw blocks: stores that are no plain iterators, guards, windows of what was stored before. */
+static inline void raw_blocks(writer *w) {
+  int n = pick(w, 2, 9), m = pick(w, 2, 9);
+  static const char *const stores[] = {
+      "T[i // 2, j] = X[i, j]", "T[i, i % 2] = X[i, j]", "T[i, j] = X[i, j]", "X[i, j] = X[i, j] * 2.0:f32",
+      "T[0, j] = X[i, j]",      "Y[i, j] = X[0, j]",     "Y[j, i] = X[i, j]",
+  };
+  static const char *const guards[] = {"", " where i + j < 5", " where 1 <= i", " where i < 2 || j < 2"};
+  n = m; /* for the transposed store */
+  put(w, "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n", n, m, n, m, n, m);
+  put(w, "for i in 0..%d { for j in 0..%d { block Z(a: 0..%d = i, b: 0..%d = j) { T[a, b] = 5.0:f32 } } }\n", n, m, n, m);
+  for (int k = 0, count = pick(w, 1, 3); k < count; k++) {
+    const char *store = stores[pick(w, 0, 6)], *guard = guards[pick(w, 0, 3)];
+    char inner[128], *to = inner;
+    for (const char *c = store; (*to++ = *c == 'i' ? 'a' : *c == 'j' ? 'b' : *c); c++)
+      ;
+    put(w, "for i in 0..%d { for j in 0..%d { block B%d(a: 0..%d = i, b: 0..%d = j)%s { %s } } }\n", n, m, k, n, m, guard, inner);
+  }
+  put(w, "for i in 0..%d { for j in 0..%d { block E(a: 0..%d = i, b: 0..%d = j) { Y[a, b] = Y[a, b] + T[a, b] } } }\n}\n", n, m, n, m);
+}
+
+typedef void program_kind(writer *w);
+static program_kind *const program_kinds[] = {matmul, conv,    pool,         softmax, layer_norm, transposes,
+                                              chain,  stencil, two_products, raw,     raw_blocks, conv};
+static const char *const program_names[] = {"matmul", "conv",    "pool",         "softmax", "layer_norm", "transposes",
+                                            "chain",  "stencil", "two_products", "raw",     "raw_blocks", "conv"};
+enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
+
+static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {
+  writer w = {text, text + size, state};
+  *text = 0;
+  program_kinds[kind](&w);
+}
+
+#endif

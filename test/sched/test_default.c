@@ -1,0 +1,124 @@
+/* test_default.c -- the schedule that Tenon gives a function nobody scheduled: it keeps the results, and makes vectors.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+
+#include "oracle.h"
+#include "programs.h"
+
+static oracle o;
+
+static void open_context(void) {
+  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 2, .compile_workers = 1}};
+  ck_assert_int_eq(tn_context_create(&desc, &o.ctx, NULL), TN_OK);
+}
+
+static tn_program *parse(const char *text) {
+  tn_program *program;
+  tn_error *error;
+  tn_status status = tn_program_parse(o.ctx, text, strlen(text), "t.tn", &program, &error);
+  ck_assert_msg(status == TN_OK, "%s\n%s", tn_error_text(error), text);
+  return program;
+}
+
+/* The only function of the program, scheduled for the target and committed. */
+static const tn_func *schedule(tn_program *program, const char *target_name) {
+  const tn_target *target;
+  const tn_func *func;
+  tn_schedule *s;
+  tn_error *error;
+  ck_assert_int_eq(tn_target_get(o.ctx, target_name, &target, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
+  tn_status status = tn_schedule_default(s, target, &error);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+  status = tn_schedule_commit(s, &func, &error);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+  tn_schedule_destroy(s);
+  return func;
+}
+
+/* ---- it keeps the results ---- */
+
+enum { ROUNDS = 6 };
+static const char *const targets[] = {"host", "x86-64-v3", "aarch64-neon"};
+
+START_TEST(keeps_the_results) {
+  uint64_t state = (uint64_t)_i * 77 + 5;
+  static char text[16384];
+  open_context();
+  for (int round = 0; round < ROUNDS; round++) {
+    oracle_data want;
+    write_program(text, sizeof text, _i, &state);
+    tn_program *program = parse(text);
+    o.seed = (uint64_t)round;
+    o.tolerance = strstr(text, "# inexact") ? 1e-4 : 0;
+    ck_assert_msg(oracle_expect(&o, tn_program_func_at(program, 0), &want), "%s", o.why);
+    const tn_func *func = schedule(program, targets[round % 3]);
+    ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s: %s\n%s", targets[round % 3], o.why, text);
+    oracle_data_free(&want);
+    tn_program_destroy(program);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* ---- it makes vectors ---- */
+
+/* The function on the loop level, scheduled for the host. */
+static char *loop_text(const char *text) {
+  const tn_func *lowered;
+  char *out;
+  tn_program *program = parse(text);
+  ck_assert_int_eq(tni_lower(&program->region, schedule(program, "host"), &lowered, NULL), TN_OK);
+  ck_assert_int_eq(tn_func_print(lowered, &out, NULL), TN_OK);
+  tn_program_destroy(program);
+  return out;
+}
+
+START_TEST(a_matmul_is_vector_multiply_adds) {
+  open_context();
+  char *text = loop_text("func matmul(A: f32[64, 64], B: f32[64, 64], C: f32[64, 64]) {\n"
+                         "  for i in 0..64 { for j in 0..64 { for k in 0..64 {\n"
+                         "    block C(i_1: 0..64 = i, j_1: 0..64 = j, reduce k_1: 0..64 = k) {\n"
+                         "      init { C[i_1, j_1] = 0.0:f32 }\n"
+                         "      C[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], C[i_1, j_1])\n"
+                         "  } } } } }\n");
+  const char *add = strstr(text, "fma(");
+  ck_assert_msg(add != NULL && strstr(add, "ramp(") != NULL, "%s", text);
+  ck_assert_msg(strstr(text, " in register") != NULL, "%s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+START_TEST(an_elementwise_chain_is_one_vector_loop) {
+  open_context();
+  char *text = loop_text("func chain(A: f32[64, 64], C: f32[64, 64]) {\n"
+                         "  alloc B: f32[64, 64]\n"
+                         "  for i in 0..64 { for j in 0..64 {\n"
+                         "    block B(i_1: 0..64 = i, j_1: 0..64 = j) { B[i_1, j_1] = A[i_1, j_1] + 1.0:f32 } } }\n"
+                         "  for i in 0..64 { for j in 0..64 {\n"
+                         "    block C(i_1: 0..64 = i, j_1: 0..64 = j) { C[i_1, j_1] = max(B[i_1, j_1], 0.0:f32) } } }\n"
+                         "}\n");
+  ck_assert_msg(strstr(text, "C[ramp(") && strstr(text, "A[ramp("), "%s", text);
+  ck_assert_msg(!strstr(text, "alloc"), "%s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("default");
+  TCase *tcase = tcase_create("default");
+  tcase_set_timeout(tcase, 120);
+  tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
+  tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
+  tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
+  suite_add_tcase(suite, tcase);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
