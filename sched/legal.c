@@ -2,14 +2,19 @@
  *
  * For every buffer that is written below the loop, one of these must hold:
  *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
- *   - in one dimension, the iterations touch disjoint slices: all boxes start at c*i + s, and s + extent <= c;
- *   - all accesses of an iteration are of one point, and different iterations have different points.
+ *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
+ *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
 
 #include "sched.h"
+
+enum { MAX_TERMS = 16 };
+
+/* A symbolic extent stands for all extents up to this: what is injective there is so on every part of it. */
+#define FAR (INT64_C(1) << 36)
 
 typedef struct checker {
   tni_region *r;
@@ -32,38 +37,68 @@ static bool box_of(checker *c, const tni_access *x, tni_itermap *box) {
   return !c->failed && box->box;
 }
 
-/* Do all accesses of `b` below the loop stay in slices of dimension d that differ from iteration to iteration? */
-static bool has_disjoint_slices(checker *c, const tn_buffer *b, int32_t d) {
-  int64_t stride = 0;
-  const tn_expr *origin = NULL;
-  for (size_t i = 0; i < c->accesses.count; i++) {
-    const tni_access *x = &c->accesses.items[i];
-    tni_itermap box;
-    const tn_expr *rest;
-    int64_t coef, shift = 0;
-    if (x->buffer != b || depth_of(x, c->loop) < 0)
-      continue;
-    if (!box_of(c, x, &box) || !tni_affine(c->r, box.bases[d], 1, &c->loop->as.loop.var, &coef, &rest) || coef <= 0)
+/* A dimension of a buffer, as the iterations of the loop move in it: all boxes start at sum of terms + a base + an offset in
+ * low..high, and the terms are over the loop's variable. */
+typedef struct slice {
+  bool usable; /* the same terms in all accesses */
+  size_t count;
+  tni_term terms[MAX_TERMS];
+  const tn_expr *base;
+  int64_t low, high;
+} slice;
+
+static bool same_terms(const slice *s, size_t count, const tni_term *terms) {
+  for (size_t i = 0; i < count; i++)
+    if (count != s->count || terms[i].x != s->terms[i].x || terms[i].coef != s->terms[i].coef)
       return false;
-    if (!origin) {
-      origin = rest;
-      stride = coef;
-    }
-    tni_facts none = {.ctx = c->r->arena.ctx};
-    const tn_expr *diff = tni_simplify(c->r, &none, tni_sub(c->r, rest, origin));
-    if (!diff || !tni_is_const(diff) || coef != stride)
-      return false;
-    shift = diff->as.i;
-    if (shift < 0 || shift + box.extents[d] > stride)
-      return false;
-  }
-  return origin != NULL;
+  return count == s->count;
 }
 
-/* Is every access of an iteration the same point (dimensions that do not move with the loop apart), and no two iterations share
- * one? */
-static bool has_own_points(checker *c, const tn_buffer *b) {
-  const tn_expr *point[TN_MAX_RANK] = {NULL};
+/* Takes one more box into the slice. */
+static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int64_t extent) {
+  tni_facts none = {.ctx = c->r->arena.ctx};
+  tni_term terms[MAX_TERMS];
+  size_t count;
+  const tn_expr *base;
+  if (!tni_separate(c->r, &none, start, 1, &c->loop->as.loop.var, &base, &count, terms, MAX_TERMS)) {
+    s->usable = false;
+    return;
+  }
+  if (first) {
+    *s = (slice){.usable = true, .count = count, .base = base, .high = extent};
+    memcpy(s->terms, terms, sizeof terms);
+    return;
+  }
+  const tn_expr *shift = tni_simplify(c->r, &none, tni_sub(c->r, base, s->base));
+  c->failed |= !shift;
+  s->usable = s->usable && shift && tni_is_const(shift) && same_terms(s, count, terms);
+  if (!s->usable)
+    return;
+  s->low = shift->as.i < s->low ? shift->as.i : s->low;
+  s->high = shift->as.i + extent > s->high ? shift->as.i + extent : s->high;
+}
+
+static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
+
+/* Where the iteration stands in this dimension, if boxes that stand elsewhere do not touch: they are at least the common
+ * divisor of the coefficients apart. NULL: it does not tell. */
+static const tn_expr *standing(checker *c, const slice *s) {
+  int64_t apart = 0;
+  const tn_expr *sum = NULL;
+  for (size_t i = 0; s->usable && i < s->count; i++) {
+    const tn_expr *t = tni_mul(c->r, s->terms[i].x, tni_index(c->r, s->terms[i].coef));
+    apart = gcd(s->terms[i].coef < 0 ? -s->terms[i].coef : s->terms[i].coef, apart);
+    sum = sum ? tni_add(c->r, sum, t) : t;
+    c->failed |= !sum;
+  }
+  return sum && s->high - s->low <= apart ? sum : NULL;
+}
+
+/* Do the boxes of different iterations never touch? */
+static bool has_own_boxes(checker *c, const tn_buffer *b) {
+  slice slices[TN_MAX_RANK];
+  const tn_expr *where[TN_MAX_RANK];
+  size_t dims = 0;
   bool first = true;
   for (size_t i = 0; i < c->accesses.count; i++) {
     const tni_access *x = &c->accesses.items[i];
@@ -72,33 +107,27 @@ static bool has_own_points(checker *c, const tn_buffer *b) {
       continue;
     if (!box_of(c, x, &box))
       return false;
-    for (int32_t d = 0; d < b->rank; d++) {
-      bool moves = tni_expr_uses(c->r->arena.ctx, box.bases[d], c->loop->as.loop.var);
-      if (moves && box.extents[d] != 1)
-        return false;
-      if (first)
-        point[d] = box.bases[d];
-      else if (point[d] != box.bases[d] && (moves || tni_expr_uses(c->r->arena.ctx, point[d], c->loop->as.loop.var)))
-        return false;
-    }
+    for (int32_t d = 0; d < b->rank; d++)
+      add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
     first = false;
   }
+  for (int32_t d = 0; d < b->rank && !first; d++)
+    if ((where[dims] = standing(c, &slices[d])))
+      dims++;
+  const tn_expr *extent = c->loop->as.loop.extent;
+  int64_t count = tni_is_const(extent) ? extent->as.i : FAR;
   tni_facts none = {.ctx = c->r->arena.ctx};
   tni_itermap map;
-  if (first || !tni_is_const(c->loop->as.loop.extent))
-    return false;
-  c->failed |= !tni_itermap_of(c->r, &none, (size_t)b->rank, point, 1, &c->loop->as.loop.var,
-                               &c->loop->as.loop.extent->as.i, &map);
-  return !c->failed && map.box && map.injective;
+  if (!dims || c->failed)
+    return count <= 1 && !c->failed;
+  c->failed |= !tni_itermap_of(c->r, &none, dims, where, 1, &c->loop->as.loop.var, &count, &map);
+  return !c->failed && map.injective;
 }
 
 static bool is_safe(checker *c, const tn_buffer *b) {
   if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop))
     return true;
-  for (int32_t d = 0; d < b->rank; d++)
-    if (has_disjoint_slices(c, b, d))
-      return true;
-  return has_own_points(c, b);
+  return has_own_boxes(c, b);
 }
 
 typedef struct reduce_search {

@@ -23,6 +23,8 @@ enum { MAX_VECTOR_LOOPS = 256 };
 
 typedef struct opener {
   const tni_storage *storage;
+  tni_facts loops; /* the ranges of all of them */
+  bool failed;
   size_t vector_count;
   const tn_expr *vector_vars[MAX_VECTOR_LOOPS];
 } opener;
@@ -62,12 +64,30 @@ static bool share_variable(tn_context *ctx, const tn_expr *a, const tn_expr *b) 
   return q.shared;
 }
 
+/* Is a condition one of the conjuncts of another? */
+static bool has_conjunct(const tn_expr *where, const tn_expr *cond) {
+  if (where->op == TN_OP_and)
+    return has_conjunct(where->arg[0], cond) || has_conjunct(where->arg[1], cond);
+  return where == cond;
+}
+
+/* Does the iterator stay in its domain, by its binding or by the block's guard? */
+static bool stays_inside(const opener *o, tni_region *r, const tn_stmt *block, const tni_iter *it) {
+  int64_t lo, hi;
+  tni_bounds(&o->loops, it->binding, &lo, &hi);
+  const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
+  const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
+  if (!below || !above)
+    return false;
+  return (lo >= 0 || has_conjunct(block->as.block.where, above)) &&
+         ((tni_is_const(it->extent) && hi < it->extent->as.i) || has_conjunct(block->as.block.where, below));
+}
+
 /* Do the others stay in their domains when this iterator leaves its own? */
-static bool moves_alone(tn_context *ctx, const tn_stmt *block, const tni_iter *it) {
+static bool moves_alone(const opener *o, tni_region *r, const tn_stmt *block, const tni_iter *it) {
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *other = &block->as.block.iters[i];
-    bool kept = other->binding->op == TN_OP_floormod && other->binding->arg[1] == other->extent;
-    if (other != it && !kept && share_variable(ctx, it->binding, other->binding))
+    if (other != it && share_variable(r->arena.ctx, it->binding, other->binding) && !stays_inside(o, r, block, other))
       return false;
   }
   return true;
@@ -75,22 +95,22 @@ static bool moves_alone(tn_context *ctx, const tn_stmt *block, const tni_iter *i
 
 /* The spatial iterator that the conjunct keeps inside its domain, if it is a subscript of this store over the whole
  * dimension; else NULL. */
-static const tni_iter *iter_kept(tn_context *ctx, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond) {
+static const tni_iter *iter_kept(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond) {
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
     if (!it->reduce && tni_is_domain_guard(it, cond) && is_plain_subscript(store, it))
-      return moves_alone(ctx, block, it) ? it : NULL;
+      return moves_alone(o, r, block, it) ? it : NULL;
   }
   return NULL;
 }
 
 /* Splits the guard into conjuncts that stay and those that can go to the loads. */
-static void split_guard(tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond, const tn_expr **stay,
-                        const tn_expr **go) {
+static void split_guard(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond,
+                        const tn_expr **stay, const tn_expr **go) {
   if (cond->op == TN_OP_and) {
-    split_guard(r, block, store, cond->arg[0], stay, go);
-    split_guard(r, block, store, cond->arg[1], stay, go);
-  } else if (iter_kept(r->arena.ctx, block, store, cond)) {
+    split_guard(o, r, block, store, cond->arg[0], stay, go);
+    split_guard(o, r, block, store, cond->arg[1], stay, go);
+  } else if (iter_kept(o, r, block, store, cond)) {
     *go = tni_conj(r, *go, cond);
   } else {
     *stay = tni_conj(r, *stay, cond);
@@ -171,7 +191,7 @@ static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const 
                     guarder *g) {
   if (cond->op == TN_OP_and)
     return add_cut(o, r, block, store, cond->arg[0], g) && add_cut(o, r, block, store, cond->arg[1], g);
-  const tni_iter *it = iter_kept(r->arena.ctx, block, store, cond);
+  const tni_iter *it = iter_kept(o, r, block, store, cond);
   if (!it || g->count == TNI_COUNT(g->cuts))
     return false;
   cut *k = &g->cuts[g->count++];
@@ -235,7 +255,7 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   const tn_stmt *store = roomy_store(self, r->arena.ctx, s);
   const tn_expr *stay = store ? NULL : s->as.block.where, *go = NULL;
   if (store)
-    split_guard(r, s, store, s->as.block.where, &stay, &go);
+    split_guard(self, r, s, store, s->as.block.where, &stay, &go);
   const tn_stmt *init = s->as.block.init, *body = s->as.block.body;
   if (go && !guard_loads(self, r, s, store, go, &init, &body))
     return NULL;
@@ -245,15 +265,23 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   return stay ? tni_if(r, stay, both, NULL) : both;
 }
 
-static bool see_vector_loop(void *self, const tn_stmt *s) {
+static bool see_loop(void *self, const tn_stmt *s) {
   opener *o = self;
-  if (s->kind == TNI_FOR && s->as.loop.kind == TNI_VECTORIZED && o->vector_count < MAX_VECTOR_LOOPS)
+  int64_t lo, hi;
+  if (s->kind != TNI_FOR)
+    return true;
+  if (s->as.loop.kind == TNI_VECTORIZED && o->vector_count < MAX_VECTOR_LOOPS)
     o->vector_vars[o->vector_count++] = s->as.loop.var;
+  tni_bounds(&o->loops, s->as.loop.extent, &lo, &hi);
+  o->failed |= !tni_facts_push(&o->loops, s->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
   return true;
 }
 
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body) {
   opener o = {.storage = storage};
-  tni_stmt_visit(body, see_vector_loop, &o);
-  return tni_stmt_rewrite(r, body, NULL, open_block, &o);
+  tni_facts_init(&o.loops, r->arena.ctx);
+  tni_stmt_visit(body, see_loop, &o);
+  const tn_stmt *opened = o.failed ? NULL : tni_stmt_rewrite(r, body, NULL, open_block, &o);
+  tni_facts_destroy(&o.loops);
+  return opened;
 }
