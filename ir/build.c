@@ -463,6 +463,27 @@ static const tn_expr *combine(tn_builder *b, enum tn_reducer reducer, const tn_e
   return NULL;
 }
 
+/* May a loop over one of the reduce axes be empty? Then the init of a block would never run. */
+static bool may_be_empty(size_t count, axis *const *axes) {
+  for (size_t i = 0; i < count; i++)
+    if (!tni_is_const(axes[i]->extent) || axes[i]->extent->as.i == 0) return true;
+  return false;
+}
+
+/* The init as a definition of its own, over axes of its own. */
+static void define_init(tn_builder *b, const tn_buffer *out, axis *const *axes, const tn_expr *identity) {
+  axis own[TN_MAX_RANK], *list[TN_MAX_RANK];
+  const tn_expr *vars[TN_MAX_RANK];
+  for (int32_t i = 0; i < out->rank; i++) {
+    vars[i] = made(b, tni_var(b->r, axes[i]->var->as.name, TN_INDEX));
+    own[i] = (axis){.var = vars[i], .extent = axes[i]->extent};
+    list[i] = &own[i];
+  }
+  char *name = tni_arena_format(&b->r->arena, "%s_init", out->name);
+  if (!name) fail_nomem(b);
+  if (!broken(b)) define(b, name, out->rank, list, NULL, tni_store(b->r, out, out->rank, vars, identity, NULL));
+}
+
 void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
                const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value) {
   axis *axes[MAX_ITERS];
@@ -478,9 +499,12 @@ void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, 
   const tn_expr *acc = made(b, tni_load(b->r, out->type, out, (size_t)out->rank, vars, NULL));
   if (!acc)
     return;
-  const tn_stmt *init = tni_store(b->r, out, out->rank, vars, identity_of(b, reducer, out->type), NULL);
+  const tn_expr *identity = identity_of(b, reducer, out->type);
+  const tn_stmt *init = tni_store(b->r, out, out->rank, vars, identity, NULL);
   const tn_stmt *update = tni_store(b->r, out, out->rank, vars, combine(b, reducer, acc, value), NULL);
-  define(b, out->name, out->rank + (int32_t)reduce_count, axes, init, update);
+  bool apart = may_be_empty(reduce_count, axes + out->rank);
+  if (apart) define_init(b, out, axes, identity);
+  define(b, out->name, out->rank + (int32_t)reduce_count, axes, apart ? NULL : init, update);
 }
 
 /* ---- raw statements ---- */

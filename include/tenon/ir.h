@@ -119,7 +119,8 @@ TN_API const tn_expr *tn_reduce_axis_symbolic(tn_builder *b, const char *name, c
  * `out`, and each axis must cover that dimension. */
 TN_API void tn_compute(tn_builder *b, const tn_buffer *out, const tn_expr *const *axes, const tn_expr *value);
 /* out[axes...] = reduce of `value` over `reduce_axes`, from the reducer's identity. A floating-point sum of products
- * mul(x, y) is accumulated by fma: acc = fma(x, y, acc). */
+ * mul(x, y) is accumulated by fma: acc = fma(x, y, acc). One block with an init; where a reduce axis may be empty (its extent is
+ * 0 or symbolic) the init is a block of its own, so that the result is the identity then. */
 TN_API void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *axes, size_t reduce_count,
                       const tn_expr *const *reduce_axes, enum tn_reducer reducer, const tn_expr *value);
 

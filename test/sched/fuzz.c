@@ -31,6 +31,7 @@ static oracle o;
 static char program_text[TEXT];
 static script applied;
 static uint64_t current_seed;
+static long accepted[64], tried[64]; /* by primitive */
 static bool verbose;
 
 /* ---- choosing lines ------------------------------------------------------------------------------------------------ */
@@ -143,6 +144,15 @@ static bool check_script(const script *lines) {
   return ok;
 }
 
+static void count_line(const char *line, bool ok) {
+  for (size_t i = 0; i < tni_primitive_count; i++) {
+    size_t n = strlen(tni_primitives[i].name);
+    if (strncmp(line, tni_primitives[i].name, n) != 0 || line[n] != '(') continue;
+    tried[i]++;
+    accepted[i] += ok;
+  }
+}
+
 /* Draws lines; those that apply are the script. */
 static bool draw_script(uint64_t *state) {
   static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
@@ -161,6 +171,7 @@ static bool draw_script(uint64_t *state) {
     else
       choose_line(tn_schedule_text(s), state, line);
     tn_status status = apply(s, line, &error);
+    count_line(line, status == TN_OK);
     if (status == TN_OK)
       applied.count++;
     else if (status != TN_E_REFUSED && status != TN_E_INVALID)
@@ -260,6 +271,8 @@ int main(int argc, char **argv) {
   time_t start = time(NULL);
   for (; done < count && (keep_going || !failed) && (!seconds || time(NULL) - start < seconds); done++)
     failed += !run_one(seed + (uint64_t)done, kind);
+  for (size_t i = 0; i < tni_primitive_count && verbose; i++)
+    if (tried[i]) printf("%-20s %ld of %ld applied\n", tni_primitives[i].name, accepted[i], tried[i]);
   printf("%ld passed, %ld failed\n", done - failed, failed);
   tn_context_destroy(o.ctx);
   return failed != 0;
