@@ -60,6 +60,8 @@ static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int6
   tni_term terms[MAX_TERMS];
   size_t count;
   const tn_expr *base;
+  if (!first && !s->usable)
+    return;
   if (!tni_separate(c->r, &none, start, 1, &c->loop->as.loop.var, &base, &count, terms, MAX_TERMS)) {
     s->usable = false;
     return;
@@ -71,7 +73,7 @@ static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int6
   }
   const tn_expr *shift = tni_simplify(c->r, &none, tni_sub(c->r, base, s->base));
   c->failed |= !shift;
-  s->usable = s->usable && shift && tni_is_const(shift) && same_terms(s, count, terms);
+  s->usable = shift && tni_is_const(shift) && same_terms(s, count, terms);
   if (!s->usable)
     return;
   s->low = shift->as.i < s->low ? shift->as.i : s->low;

@@ -52,9 +52,10 @@ static void decide(outcome *o, enum verdict verdict, const char *format, ...) {
 }
 
 /* What is not supported is a skip, everything else a failure. */
-static bool refused(outcome *o, tn_status status, tn_error *error) {
-  if (status) decide(o, status == TN_E_UNSUPPORTED ? SKIPPED : FAILED, "%s", tn_error_text(error));
-  tn_error_destroy(error);
+static bool refused(outcome *o, tn_status status, tn_error **error) {
+  if (status) decide(o, status == TN_E_UNSUPPORTED ? SKIPPED : FAILED, "%s", tn_error_text(*error));
+  tn_error_destroy(*error);
+  *error = NULL;
   return status != TN_OK;
 }
 
@@ -148,7 +149,7 @@ static bool load_model(conform *c, const char *test, const test_data *d, tn_prog
   snprintf(path, sizeof path, "%s/model.onnx", test);
   /* Once for the names of the inputs, in order; and again with their shapes, when they differ from what the model says. */
   tn_status status = tn_onnx_load(c->s.context, path, &desc, out, &error);
-  if (refused(o, status, error)) return false;
+  if (refused(o, status, &error)) return false;
   const tn_graph *graph = tn_program_graph(*out, "main");
   if (tn_graph_input_count(graph) != d->input_count)
     return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_graph_input_count(graph), d->input_count), false;
@@ -164,28 +165,25 @@ static bool load_model(conform *c, const char *test, const test_data *d, tn_prog
   tn_program_destroy(*out);
   desc.shape_count = d->input_count;
   desc.shapes = shapes;
-  error = NULL;
   status = tn_onnx_load(c->s.context, path, &desc, out, &error);
-  return !refused(o, status, error);
+  return !refused(o, status, &error);
 }
 
 static bool run_model(conform *c, const tn_module *module, test_data *d, outcome *o) {
   const DLTensor *inputs[MAX_TENSORS], *outputs[MAX_TENSORS];
   const tn_model *model;
   tn_error *error = NULL;
-  if (refused(o, tn_module_model(module, "main", &model, &error), error)) return false;
+  if (refused(o, tn_module_model(module, "main", &model, &error), &error)) return false;
   size_t count = tn_model_output_count(model);
   if (count < d->output_count || count > MAX_TENSORS) return decide(o, FAILED, "the model has %zu outputs", count), false;
   for (size_t i = 0; i < d->input_count; i++) inputs[i] = tn_tensor_view(d->inputs[i]);
   for (size_t i = 0; i < count; i++) {
     tn_tensor_info info;
     tn_model_output(model, i, &info);
-    error = NULL;
-    if (refused(o, tn_tensor_create(c->s.context, info.type, info.rank, info.shape, &d->made[i], &error), error)) return false;
+    if (refused(o, tn_tensor_create(c->s.context, info.type, info.rank, info.shape, &d->made[i], &error), &error)) return false;
     outputs[i] = tn_tensor_view(d->made[i]);
   }
-  error = NULL;
-  return !refused(o, tn_model_run(model, inputs, d->input_count, outputs, count, &error), error);
+  return !refused(o, tn_model_run(model, inputs, d->input_count, outputs, count, &error), &error);
 }
 
 static void run_test(conform *c, const char *test, test_data *d, outcome *o) {
@@ -197,7 +195,7 @@ static void run_test(conform *c, const char *test, test_data *d, outcome *o) {
       !read_tensors(c, test, "output", d->outputs, &d->output_count, o))
     return;
   bool good = load_model(c, test, d, &program, o);
-  good = good && !refused(o, tn_compile(program, NULL, &module, &error), error) && run_model(c, module, d, o);
+  good = good && !refused(o, tn_compile(program, NULL, &module, &error), &error) && run_model(c, module, d, o);
   read_tolerances(test, &rtol, &atol);
   for (size_t i = 0; good && i < d->output_count; i++) good = compare(i, d->made[i], d->outputs[i], rtol, atol, o);
   tn_module_destroy(module);

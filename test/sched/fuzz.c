@@ -25,6 +25,7 @@ typedef struct script {
 typedef struct names {
   size_t count;
   char at[MAX_NAMES][64];
+  const char *place[MAX_NAMES]; /* in the text */
 } names;
 
 static oracle o;
@@ -42,13 +43,23 @@ static void find_names(const char *text, const char *word, const char *ends, nam
   out->count = 0;
   for (const char *p = strstr(text, word); p && out->count < MAX_NAMES; p = strstr(p + 1, word)) {
     size_t length = strcspn(p + n, ends);
-    if ((p == text || p[-1] == ' ') && length < sizeof *out->at)
+    if ((p == text || p[-1] == ' ') && length < sizeof *out->at) {
+      out->place[out->count] = p;
       snprintf(out->at[out->count++], sizeof *out->at, "%.*s", (int)length, p + n);
+    }
   }
 }
 
 static const char *any(const names *list, uint64_t *state) {
   return list->count ? list->at[oracle_random(state) % list->count] : "none";
+}
+
+/* A loop near the block: one of the few before it (`above`), or one behind it. */
+static const char *loop_near(const names *loops, const char *block, bool above, uint64_t *state) {
+  size_t before = 0;
+  while (before < loops->count && loops->place[before] < block) before++;
+  size_t low = above ? (before > 4 ? before - 4 : 0) : before, high = above ? before : loops->count;
+  return low < high ? loops->at[low + oracle_random(state) % (high - low)] : "none";
 }
 
 /* The loops above a block are a good list to draw from: they hang together. */
@@ -59,6 +70,8 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   uint32_t what = oracle_random(state) % 20, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0, *l2 = left > 2 ? loops.at[at + 2] : l1;
+  size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
+  if (!blocks.count) what %= 14;
   static const char *const scopes[] = {"global", "local", "register"};
   switch (what) {
   case 0: case 1: case 2:
@@ -86,7 +99,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
     snprintf(line, LINE, "unroll(%s)", l0);
     break;
   case 14: case 15:
-    snprintf(line, LINE, "compute_at(%s, %s)", any(&blocks, state), l0);
+    snprintf(line, LINE, "compute_at(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], false, state));
     break;
   case 16:
     snprintf(line, LINE, "compute_inline(%s)", any(&blocks, state));
@@ -95,7 +108,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
     snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]);
     break;
   default:
-    snprintf(line, LINE, "decompose_reduction(%s, %s)", any(&blocks, state), l0);
+    snprintf(line, LINE, "decompose_reduction(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], true, state));
     break;
   }
 }
