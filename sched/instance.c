@@ -209,7 +209,8 @@ static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
 }
 
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
-  const tn_stmt *store = tni_block_store(block), *where = block->as.block.where;
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *where = block->as.block.where;
   nest n;
   bool reduces = false;
   for (int32_t i = 0; i < block->as.block.count; i++)

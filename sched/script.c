@@ -25,7 +25,7 @@ typedef struct reader {
   tn_loop loops[MAX_LIST];
   int64_t ints[MAX_LIST];
   char string[MAX_NAME];
-  char why[160];
+  char why[MAX_NAME + 64];
 } reader;
 
 static void skip_space(reader *p) {

@@ -1,7 +1,7 @@
 /* fuzz.c -- random programs under random schedules: each must still compute the same (oracle.h).
  *
  *     fuzz [--seed N] [--count N] [--seconds N] [--kind NAME] [--no-code] [--keep-going]
- *          [--verbose]
+ *          [--verbose] [--reasons]
  *
  * Program number n of a seed is the same everywhere: `--seed S --count 1` repeats the failure that names S. A failure
  * prints the program, the schedule with the lines that are not needed left out, and the first difference.
@@ -33,7 +33,8 @@ static char program_text[TEXT];
 static script applied;
 static uint64_t current_seed;
 static long accepted[64], tried[64]; /* by primitive */
-static bool verbose;
+static bool verbose, reasons;
+static long meaningful;
 
 /* ---- choosing lines ------------------------------------------------------------------------------------------------ */
 
@@ -71,6 +72,8 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0, *l2 = left > 2 ? loops.at[at + 2] : l1;
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
+  for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
+    if (strcmp(blocks.at[i], "P") == 0) b = i;
   if (!blocks.count) what %= 14;
   static const char *const scopes[] = {"global", "local", "register"};
   switch (what) {
@@ -102,7 +105,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
     snprintf(line, LINE, "compute_at(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], false, state));
     break;
   case 16:
-    snprintf(line, LINE, "compute_inline(%s)", any(&blocks, state));
+    snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]);
     break;
   case 17:
     snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]);
@@ -129,6 +132,18 @@ static bool open_program(tn_program **program, const tn_func **func) {
     return oracle_fail_error(&o, "the program", error);
   *func = tn_program_func_at(*program, 0);
   return true;
+}
+
+/* A wild program may read what it never wrote: then it means nothing. */
+static bool is_meaningful(void) {
+  tn_program *program;
+  const tn_func *func;
+  oracle_data want;
+  if (!open_program(&program, &func)) return false;
+  bool ok = oracle_expect(&o, func, &want);
+  if (ok) oracle_data_free(&want);
+  tn_program_destroy(program);
+  return ok;
 }
 
 /* Runs the lines on the program; those that are refused (all may be, when others are left out) are passed over. */
@@ -185,6 +200,7 @@ static bool draw_script(uint64_t *state) {
       choose_line(tn_schedule_text(s), state, line);
     tn_status status = apply(s, line, &error);
     count_line(line, status == TN_OK);
+    if (reasons && status != TN_OK) printf("%.12s %.70s\n", line, strchr(tn_error_text(error), ':'));
     if (status == TN_OK)
       applied.count++;
     else if (status != TN_E_REFUSED && status != TN_E_INVALID)
@@ -243,6 +259,8 @@ static bool run_one(uint64_t seed, int kind) {
   o.seed = seed;
   o.tolerance = strstr(program_text, "# inexact") ? 1e-4 : 0;
   applied.count = 0;
+  if (program_kinds[kind < 0 ? drawn : kind] == wild_program && !is_meaningful()) return true;
+  meaningful++;
   if (draw_script(&state) && check_script(&applied)) return true;
   shrink();
   show(stderr);
@@ -267,6 +285,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
     if (strcmp(argv[i], "--no-code") == 0) { o.no_code = true; continue; }
+    if (strcmp(argv[i], "--reasons") == 0) { reasons = true; continue; }
     if (strcmp(argv[i], "--verbose") == 0) { verbose = true; continue; }
     if (strcmp(argv[i], "--keep-going") == 0) { keep_going = true; continue; }
     if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10);
@@ -286,6 +305,7 @@ int main(int argc, char **argv) {
     failed += !run_one(seed + (uint64_t)done, kind);
   for (size_t i = 0; i < tni_primitive_count && verbose; i++)
     if (tried[i]) printf("%-20s %ld of %ld applied\n", tni_primitives[i].name, accepted[i], tried[i]);
+  if (verbose) printf("%ld meant something\n", meaningful);
   printf("%ld passed, %ld failed\n", done - failed, failed);
   tn_context_destroy(o.ctx);
   return failed != 0;

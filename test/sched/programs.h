@@ -8,6 +8,7 @@
 #define TEST_SCHED_PROGRAMS_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -253,11 +254,167 @@ static inline void raw_blocks(writer *w) {
   put(w, "for i in 0..%d { for j in 0..%d { block E(a: 0..%d = i, b: 0..%d = j) { Y[a, b] = Y[a, b] + T[a, b] } } }\n}\n", n, m, n, m);
 }
 
+/* ---- wild ones: any subscripts, in loops as they come ----------------------------------------------------------------- */
+
+enum { WILD_DEPTH = 3, WILD_SIZE = 6 };
+
+/* T, U and P are of the function, X and Y parameters; all are 6 x 6. P is written by one whole block, and read after it. */
+static const char *const wild_buffers[] = {"T", "U", "X", "Y", "P", "P"};
+
+typedef struct wild {
+  writer *w;
+  bool produced; /* P */
+  int depth;
+  char vars[WILD_DEPTH][8];
+  int extents[WILD_DEPTH];
+} wild;
+
+/* An index below WILD_SIZE: small ones as they are, others by a remainder. */
+static inline void wild_index(wild *g, char *out, size_t size) {
+  int a = pick(g->w, 0, g->depth - 1), b = pick(g->w, 0, g->depth - 1), c = pick(g->w, 0, 3), most = 0;
+  const char *x = g->vars[a], *y = g->vars[b];
+  int m = g->extents[a] - 1, n = g->extents[b] - 1;
+  char text[64];
+  switch (pick(g->w, 0, 11)) {
+  case 0: case 1: case 2: case 3: snprintf(text, sizeof text, "%s", x), most = m; break;
+  case 4: snprintf(text, sizeof text, "%s // 2", x), most = m / 2; break;
+  case 5: snprintf(text, sizeof text, "%s %% 2", x), most = 1; break;
+  case 6: snprintf(text, sizeof text, "%s * 2 + %s", x, y), most = 2 * m + n; break;
+  case 7: snprintf(text, sizeof text, "%s + %d", x, c), most = m + c; break;
+  case 8: snprintf(text, sizeof text, "%d - %s", m, x), most = m; break;
+  case 9: snprintf(text, sizeof text, "%s + %s", x, y), most = m + n; break;
+  case 10: snprintf(text, sizeof text, "(%s * 3 + %s) // 2", x, y), most = (3 * m + n) / 2; break;
+  default: snprintf(text, sizeof text, "%d", c), most = c; break;
+  }
+  snprintf(out, size, most < WILD_SIZE ? "%s" : "(%s) %% 6", text);
+}
+
+static inline void wild_access(wild *g, char *out, size_t size, int first, int last) {
+  char i[80], j[80];
+  wild_index(g, i, sizeof i);
+  wild_index(g, j, sizeof j);
+  snprintf(out, size, "%s[%s, %s]", wild_buffers[pick(g->w, first, last)], i, j);
+}
+
+static inline void wild_read(wild *g, char *out, size_t size) {
+  wild_access(g, out, size, pick(g->w, 0, 1) ? 2 : 0, g->produced ? 5 : 3);
+}
+
+static inline void wild_store(wild *g) {
+  char to[200], a[200], b[200];
+  wild_access(g, to, sizeof to, 0, 3);
+  wild_read(g, a, sizeof a);
+  wild_read(g, b, sizeof b);
+  switch (pick(g->w, 0, 5)) {
+  case 0: put(g->w, "%s = %s\n", to, a); break;
+  case 1: put(g->w, "%s = %s + %s\n", to, to, a); break;
+  case 2: put(g->w, "%s = max(%s, %s)\n", to, a, b); break;
+  default: put(g->w, "%s = %s - %s\n", to, a, b); break;
+  }
+}
+
+static inline void wild_condition(wild *g, char *out, size_t size) {
+  char i[80], a[200];
+  wild_index(g, i, sizeof i);
+  wild_access(g, a, sizeof a, 2, 3);
+  if (pick(g->w, 0, 3))
+    snprintf(out, size, "%s %s %d", i, pick(g->w, 0, 1) ? "<" : ">", pick(g->w, 0, 4));
+  else
+    snprintf(out, size, "%s > 0.0:f32", a);
+}
+
+/* A block over all the loops; its iterators are the loops', or parts of them. */
+static inline void wild_block(wild *g, int number) {
+  wild inner = *g;
+  char where[300];
+  put(g->w, "block B%d(", number);
+  for (int i = 0; i < g->depth; i++) {
+    snprintf(inner.vars[i], sizeof inner.vars[i], "%c", 'a' + i);
+    put(g->w, "%s%s: 0..%d = %s", i ? ", " : "", inner.vars[i], g->extents[i], g->vars[i]);
+  }
+  wild_condition(g, where, sizeof where);
+  put(g->w, pick(g->w, 0, 2) ? ") {\n" : ") where %s {\n", where);
+  wild_store(&inner);
+  if (pick(g->w, 0, 3) == 0) wild_store(&inner);
+  put(g->w, "}\n");
+}
+
+static inline void wild_body(wild *body, int *blocks) {
+  char cond[300];
+  wild loose = *body, *g = &loose; /* a producer with readers outside blocks does not move */
+  loose.produced = body->produced && pick(body->w, 0, 7) == 0;
+  for (int n = pick(g->w, 1, 3); n > 0; n--) {
+    switch (pick(g->w, 0, 5)) {
+    case 0: case 1: wild_block(body, (*blocks)++); break;
+    case 2:
+      wild_condition(g, cond, sizeof cond);
+      put(g->w, "if %s {\n", cond);
+      wild_store(g);
+      if (pick(g->w, 0, 1)) wild_store(g);
+      if (pick(g->w, 0, 1)) {
+        put(g->w, "} else {\n");
+        wild_store(g);
+      }
+      put(g->w, "}\n");
+      break;
+    default: wild_store(g); break;
+    }
+  }
+}
+
+static inline void wild_nest(writer *w, bool produced, int *blocks, int *loops) {
+  wild g = {.w = w, .produced = produced};
+  int depth = pick(w, 1, WILD_DEPTH);
+  while (g.depth < depth) {
+    g.extents[g.depth] = pick(w, 1, 5);
+    snprintf(g.vars[g.depth], sizeof g.vars[0], "i%d", (*loops)++);
+    put(w, "for %s in 0..%d {\n", g.vars[g.depth], g.extents[g.depth]);
+    g.depth++;
+    if (g.depth == depth || pick(w, 0, 3) == 0) wild_body(&g, blocks);
+  }
+  for (int i = 0; i < depth; i++) put(w, "}\n");
+}
+
+/* P of what is there. */
+static inline void wild_producer(writer *w, bool sum) {
+  wild g = {.w = w, .depth = 2, .vars = {"a", "b"}, .extents = {6, 6}};
+  char a[200];
+  put(w, "for p0 in 0..6 {\nfor p1 in 0..6 {\n%s", sum ? "for p2 in 0..3 {\n" : "");
+  wild_read(&g, a, sizeof a);
+  put(w, "block P(a: 0..6 = p0, b: 0..6 = p1%s) {\n", sum ? ", reduce c: 0..3 = p2" : "");
+  if (sum) put(w, "init { P[a, b] = 0.0:f32 }\nP[a, b] = P[a, b] + %s * X[a, c]\n}\n}\n", a);
+  else put(w, "P[a, b] = %s + 1.0:f32\n}\n", a);
+  put(w, "}\n}\n");
+}
+
+static inline void wild_program(writer *w) {
+  int blocks = 0, loops = 0;
+  bool produced = false, again = pick(w, 0, 2) == 0;
+  put(w, "func f(X: f32[6, 6], Y: f32[6, 6]) {\nalloc T: f32[6, 6]\nalloc U: f32[6, 6]\nalloc P: f32[6, 6]\n");
+  for (int b = 0; b < 2; b++) /* mostly set before, so that reads have something to read */
+    if (pick(w, 0, 3))
+      put(w, "for s%d in 0..6 {\nfor t%d in 0..6 {\nblock Z%d(a: 0..6 = s%d, b: 0..6 = t%d) { %s[a, b] = X[a, b] }\n}\n}\n", b, b, b, b, b,
+          wild_buffers[b]);
+  if (again) put(w, "for r in 0..2 {\n");
+  for (int n = pick(w, 1, 3); n > 0; n--) {
+    if (!produced && pick(w, 0, 1)) {
+      wild_producer(w, pick(w, 0, 2) == 0);
+      produced = true;
+    }
+    wild_nest(w, produced, &blocks, &loops);
+  }
+  if (again) put(w, "}\n");
+  if (produced && pick(w, 0, 1)) wild_nest(w, produced, &blocks, &loops);
+  put(w, "}\n");
+}
+
 typedef void program_kind(writer *w);
 static program_kind *const program_kinds[] = {matmul, conv,    pool,         softmax, layer_norm, transposes,
-                                              chain,  stencil, two_products, raw,     raw_blocks, conv};
+                                              chain,  stencil, two_products, raw,     raw_blocks, conv,
+                                              wild_program, wild_program};
 static const char *const program_names[] = {"matmul", "conv",    "pool",         "softmax", "layer_norm", "transposes",
-                                            "chain",  "stencil", "two_products", "raw",     "raw_blocks", "conv"};
+                                            "chain",  "stencil", "two_products", "raw",     "raw_blocks", "conv",
+                                            "wild",   "wild"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {

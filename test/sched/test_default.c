@@ -53,7 +53,11 @@ START_TEST(keeps_the_results) {
     tn_program *program = parse(text);
     o.seed = (uint64_t)round;
     o.tolerance = strstr(text, "# inexact") ? 1e-4 : 0;
-    ck_assert_msg(oracle_expect(&o, tn_program_func_at(program, 0), &want), "%s", o.why);
+    if (!oracle_expect(&o, tn_program_func_at(program, 0), &want)) { /* a wild one that means nothing */
+      ck_assert_msg(program_kinds[_i] == wild_program, "%s", o.why);
+      tn_program_destroy(program);
+      continue;
+    }
     const tn_func *func = schedule(program, targets[round % 3]);
     ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s: %s\n%s", targets[round % 3], o.why, text);
     oracle_data_free(&want);
