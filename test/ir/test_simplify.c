@@ -121,8 +121,10 @@ static void fail_at(const tn_expr *x, const tn_expr *y, const int64_t *at, int64
   tni_print_expr(&text, x);
   tni_text_add(&text, "   becomes   ");
   tni_print_expr(&text, y);
-  ck_abort_msg("seed %llu: %s   at x=%lld y=%lld z=%lld n=%lld is %lld, not %lld", (unsigned long long)random_seed, text.data,
-               (long long)at[0], (long long)at[1], (long long)at[2], (long long)at[3], (long long)have, (long long)want);
+  ck_abort_msg("seed %llu: %s   at x=%lld y=%lld z=%lld n=%lld is %lld, not %lld", (unsigned long long)random_seed,
+      text.data,
+               (long long)at[0], (long long)at[1], (long long)at[2], (long long)at[3], (long long)have,
+                   (long long)want);
 }
 
 /* The same value at every point, within the bounds that are claimed. */
@@ -137,7 +139,8 @@ static void check_one(bench *b, const tn_expr *x) {
         for (at[3] = lows[3]; at[3] <= highs[3]; at[3] += 3) {
           int64_t want = value_of(b, x, at), have = value_of(b, y, at);
           if (want != have) fail_at(x, y, at, want, have);
-          if (x->type == TN_INDEX && (want < lo || want > hi)) fail_at(x, tni_index(&b->r, want < lo ? lo : hi), at, lo, want);
+          if (x->type == TN_INDEX && (want < lo || want > hi)) fail_at(x, tni_index(&b->r, want < lo ? lo : hi), at,
+              lo, want);
         }
 }
 
@@ -216,8 +219,10 @@ static const struct {
 static const tn_expr *parse_expr(bench *b, tn_program **program, const char *text) {
   char source[400];
   tn_error *error;
-  snprintf(source, sizeof source, "func f(x: index, y: index, z: index, n: index, I: i64[999]) { I[%s] = 0:i64 }", text);
-  ck_assert_msg(tn_program_parse(b->ctx, source, strlen(source), "t", program, &error) == TN_OK, "%s", tn_error_text(error));
+  snprintf(source, sizeof source, "func f(x: index, y: index, z: index, n: index, I: i64[999]) { I[%s] = 0:i64 }",
+      text);
+  ck_assert_msg(tn_program_parse(b->ctx, source, strlen(source), "t", program, &error) == TN_OK, "%s",
+      tn_error_text(error));
   const tn_func *f = tn_program_func_at(*program, 0);
   const tn_expr *values[VARS], *vars[VARS];
   for (int i = 0; i < VARS; i++) {
@@ -255,9 +260,11 @@ static void check_statement(const char *body, const char *want) {
   ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
   snprintf(source, sizeof source, "func f(n: index, I: i64[9]) {\n%s\n}\n", body);
   snprintf(expected, sizeof expected, "func f(n: index, I: i64[9]) {\n%s}\n", want);
-  ck_assert_msg(tn_program_parse(ctx, source, strlen(source), "t", &program, &error) == TN_OK, "%s", tn_error_text(error));
+  ck_assert_msg(tn_program_parse(ctx, source, strlen(source), "t", &program, &error) == TN_OK, "%s",
+      tn_error_text(error));
   const tn_func *f = tn_program_func_at(program, 0);
-  tn_func *made = tni_func_with_body(&program->region, f, TNI_LEVEL_TENSOR, tni_stmt_simplify(&program->region, f->body));
+  tn_func *made = tni_func_with_body(&program->region, f, TNI_LEVEL_TENSOR, tni_stmt_simplify(&program->region,
+      f->body));
   ck_assert_int_eq(tn_func_print(made, &text, NULL), TN_OK);
   ck_assert_str_eq(text, expected);
   tn_text_destroy(text);

@@ -70,7 +70,8 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   find_names(text, "block ", "(", &blocks);
   uint32_t what = oracle_random(state) % 20, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
-  const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0, *l2 = left > 2 ? loops.at[at + 2] : l1;
+  const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
+      *l2 = left > 2 ? loops.at[at + 2] : l1;
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
     if (strcmp(blocks.at[i], "P") == 0) b = i;

@@ -44,7 +44,8 @@ static inline void open_block(writer *w, const char *name, int count, const axis
   for (int i = 0; i < count; i++) put(w, "for %s%s in 0..%d {\n", axes[i].name, name, axes[i].extent);
   put(w, "block %s(", name);
   for (int i = 0; i < count; i++)
-    put(w, "%s%s%s: 0..%d = %s%s", i ? ", " : "", axes[i].reduce ? "reduce " : "", axes[i].name, axes[i].extent, axes[i].name, name);
+    put(w, "%s%s%s: 0..%d = %s%s", i ? ", " : "", axes[i].reduce ? "reduce " : "", axes[i].name, axes[i].extent,
+        axes[i].name, name);
   put(w, ") {\n");
 }
 
@@ -64,7 +65,8 @@ static inline void reduce(writer *w, const char *to, const char *index, int coun
                           const char *value) {
   open_block(w, to, count, axes);
   put(w, "init { %s[%s] = %s:f32 }\n", to, index, maximum ? "-inf" : "0.0");
-  put(w, "%s[%s] = %s%s[%s]%s %s%s\n", to, index, maximum ? "max(" : "", to, index, maximum ? "," : " +", value, maximum ? ")" : "");
+  put(w, "%s[%s] = %s%s[%s]%s %s%s\n", to, index, maximum ? "max(" : "", to, index, maximum ? "," : " +", value,
+      maximum ? ")" : "");
   close_block(w, count);
 }
 
@@ -78,7 +80,8 @@ static inline void contract(writer *w, const char *to, const char *index, int co
 
 /* An elementwise function of text x. */
 static inline const char *unary(writer *w, char *out, size_t size, const char *x) {
-  static const char *const forms[] = {"%s + 1.0:f32", "%s * 2.0:f32", "max(%s, 0.0:f32)", "min(%s, 3.0:f32)", "0.0:f32 - %s",
+  static const char *const forms[] = {"%s + 1.0:f32", "%s * 2.0:f32", "max(%s, 0.0:f32)", "min(%s, 3.0:f32)",
+      "0.0:f32 - %s",
                                       "abs(%s)"};
   snprintf(out, size, forms[pick(w, 0, 5)], x);
   return out;
@@ -87,7 +90,8 @@ static inline const char *unary(writer *w, char *out, size_t size, const char *x
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 
 static inline void matmul(writer *w) {
-  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7), ta = pick(w, 0, 1), tb = pick(w, 0, 1), after = pick(w, 0, 2);
+  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7), ta = pick(w, 0, 1), tb = pick(w, 0, 1), after = pick(w,
+      0, 2);
   axis axes[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}};
   char value[64];
   put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], c: f32[%d], Y: f32[%d, %d]) {\n", ta ? k : n, ta ? n : k, tb ? m : k,
@@ -100,14 +104,16 @@ static inline void matmul(writer *w) {
 }
 
 static inline void conv(writer *w) {
-  int h = pick(w, 3, 6), v = pick(w, 3, 8), c = pick(w, 1, 3), o = pick(w, 1, 5), kh = pick(w, 1, 3), kw = pick(w, 1, 3);
+  int h = pick(w, 3, 6), v = pick(w, 3, 8), c = pick(w, 1, 3), o = pick(w, 1, 5), kh = pick(w, 1, 3), kw = pick(w, 1,
+      3);
   int pad = pick(w, 0, 1), stride = pick(w, 1, 2), deep = pick(w, 0, 3) == 0, relu = pick(w, 0, 1);
   int ph = h + 2 * pad, pv = v + 2 * pad, oh = (ph - kh) / stride + 1, ow = (pv - kw) / stride + 1;
   if (deep) o = c;
   axis pads[] = {{"n", c, 0}, {"y", ph, 0}, {"x", pv, 0}};
   axis axes[] = {{"o", o, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", kh, 1}, {"s", kw, 1}, {"n", c, 1}};
   char in[128], load[128], value[64];
-  put(w, "func f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], b: f32[%d], Y: f32[%d, %d, %d]) {\n", c, h, v, o, deep ? 1 : c, kh, kw,
+  put(w, "func f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], b: f32[%d], Y: f32[%d, %d, %d]) {\n", c, h, v, o,
+      deep ? 1 : c, kh, kw,
       o, o, oh, ow);
   if (pad) put(w, "alloc P: f32[%d, %d, %d]\n", c, ph, pv);
   if (relu) put(w, "alloc T: f32[%d, %d, %d]\n", o, oh, ow);
@@ -117,14 +123,16 @@ static inline void conv(writer *w) {
   }
   snprintf(load, sizeof load, "%s[%s, y * %d + r, x * %d + s]", pad ? "P" : "X", deep ? "o" : "n", stride, stride);
   contract(w, relu ? "T" : "Y", "o, y, x", deep ? 5 : 6, axes, load, deep ? "W[o, 0, r, s]" : "W[o, n, r, s]");
-  if (relu) map(w, "Y", "o, y, x", 3, axes, pick(w, 0, 1) ? "max(T[o, y, x] + b[o], 0.0:f32)" : unary(w, value, sizeof value, "T[o, y, x]"));
+  if (relu) map(w, "Y", "o, y, x", 3, axes, pick(w, 0, 1) ? "max(T[o, y, x] + b[o], 0.0:f32)" : unary(w, value,
+      sizeof value, "T[o, y, x]"));
   put(w, "}\n");
 }
 
 static inline void pool(writer *w) {
   int h = pick(w, 2, 9), v = pick(w, 2, 9), k = pick(w, 1, h < v ? h : v), s = pick(w, 1, 3), pre = pick(w, 0, 1);
   int oh = (h - k) / s + 1, ow = (v - k) / s + 1;
-  axis full[] = {{"c", 3, 0}, {"y", h, 0}, {"x", v, 0}}, axes[] = {{"c", 3, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", k, 1}, {"s", k, 1}};
+  axis full[] = {{"c", 3, 0}, {"y", h, 0}, {"x", v, 0}}, axes[] = {{"c", 3, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", k,
+      1}, {"s", k, 1}};
   char load[64], value[64];
   put(w, "func f(X: f32[3, %d, %d], Y: f32[3, %d, %d]) {\n", h, v, oh, ow);
   if (pre) put(w, "alloc P: f32[3, %d, %d]\n", h, v);
@@ -150,7 +158,8 @@ static inline void softmax(writer *w) {
 static inline void layer_norm(writer *w) {
   int n = pick(w, 1, 6), m = pick(w, 2, 17);
   axis axes[] = {{"i", n, 0}, {"j", m, 1}}, last[] = {{"i", n, 0}, {"j", m, 0}};
-  put(w, "func f(X: f32[%d, %d], g: f32[%d], Y: f32[%d, %d]) {\nalloc S: f32[%d]\nalloc D: f32[%d, %d]\nalloc V: f32[%d]\n", n, m, m,
+  put(w,
+      "func f(X: f32[%d, %d], g: f32[%d], Y: f32[%d, %d]) {\nalloc S: f32[%d]\nalloc D: f32[%d, %d]\nalloc V: f32[%d]\n", n, m, m,
       n, m, n, n, m, n);
   reduce(w, "S", "i", 2, axes, 0, "X[i, j]");
   map(w, "D", "i, j", 2, last, "X[i, j] - S[i]");
@@ -163,7 +172,8 @@ static inline void transposes(writer *w) {
   int a = pick(w, 1, 7), b = pick(w, 1, 9), c = pick(w, 1, 5);
   axis x[] = {{"i", a, 0}, {"j", b, 0}, {"k", c, 0}}, y[] = {{"k", c, 0}, {"i", a, 0}, {"j", b, 0}};
   char value[64];
-  put(w, "func f(X: f32[%d, %d, %d], Y: f32[%d, %d, %d], Z: f32[%d]) {\nalloc T: f32[%d, %d, %d]\n", a, b, c, c, a, b, a * b, c, b, a);
+  put(w, "func f(X: f32[%d, %d, %d], Y: f32[%d, %d, %d], Z: f32[%d]) {\nalloc T: f32[%d, %d, %d]\n", a, b, c, c, a, b,
+      a * b, c, b, a);
   map(w, "T", "k, j, i", 3, x, unary(w, value, sizeof value, "X[i, j, k]"));
   map(w, "Y", "k, i, j", 3, y, "T[k, j, i] + 1.0:f32");
   axis flat[] = {{"e", a * b, 0}};
@@ -208,7 +218,8 @@ static inline void two_products(writer *w) {
   axis p[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, q[] = {{"i", n, 0}, {"l", o, 0}, {"j", m, 1}};
   char value[64];
   int middle = pick(w, 0, 1);
-  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], C: f32[%d, %d], Y: f32[%d, %d]) {\nalloc S: f32[%d, %d]\n", n, k, k, m, m, o, n, o, n, m);
+  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], C: f32[%d, %d], Y: f32[%d, %d]) {\nalloc S: f32[%d, %d]\n", n, k, k,
+      m, m, o, n, o, n, m);
   if (middle) put(w, "alloc R: f32[%d, %d]\n", n, m);
   contract(w, "S", "i, j", 3, p, "A[i, k]", "B[k, j]");
   if (middle) map(w, "R", "i, j", 2, p, unary(w, value, sizeof value, "S[i, j]"));
@@ -229,7 +240,8 @@ static inline void raw(writer *w) {
       "if i + j < 5 { Y[i, j] = X[i, j] }; X[i, j] = 2.0:f32",
       "T[i, j] = X[i, 0]; Y[i, j] = T[i, j // 2]",
   };
-  put(w, "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\nfor i in 0..%d {\nfor j in 0..%d {\n%s\n}\n}\n}\n", n, m, n, m, n, m, n,
+  put(w,
+      "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\nfor i in 0..%d {\nfor j in 0..%d {\n%s\n}\n}\n}\n", n, m, n, m, n, m, n,
       m, bodies[pick(w, 0, 7)]);
 }
 
@@ -243,15 +255,19 @@ static inline void raw_blocks(writer *w) {
   static const char *const guards[] = {"", " where i + j < 5", " where 1 <= i", " where i < 2 || j < 2"};
   n = m; /* for the transposed store */
   put(w, "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n", n, m, n, m, n, m);
-  put(w, "for i in 0..%d { for j in 0..%d { block Z(a: 0..%d = i, b: 0..%d = j) { T[a, b] = 5.0:f32 } } }\n", n, m, n, m);
+  put(w, "for i in 0..%d { for j in 0..%d { block Z(a: 0..%d = i, b: 0..%d = j) { T[a, b] = 5.0:f32 } } }\n", n, m, n,
+      m);
   for (int k = 0, count = pick(w, 1, 3); k < count; k++) {
     const char *store = stores[pick(w, 0, 6)], *guard = guards[pick(w, 0, 3)];
     char inner[128], *to = inner;
     for (const char *c = store; (*to++ = *c == 'i' ? 'a' : *c == 'j' ? 'b' : *c); c++)
       ;
-    put(w, "for i in 0..%d { for j in 0..%d { block B%d(a: 0..%d = i, b: 0..%d = j)%s { %s } } }\n", n, m, k, n, m, guard, inner);
+    put(w, "for i in 0..%d { for j in 0..%d { block B%d(a: 0..%d = i, b: 0..%d = j)%s { %s } } }\n", n, m, k, n, m,
+        guard, inner);
   }
-  put(w, "for i in 0..%d { for j in 0..%d { block E(a: 0..%d = i, b: 0..%d = j) { Y[a, b] = Y[a, b] + T[a, b] } } }\n}\n", n, m, n, m);
+  put(w,
+      "for i in 0..%d { for j in 0..%d { block E(a: 0..%d = i, b: 0..%d = j) { Y[a, b] = Y[a, b] + T[a, b] } } }\n}\n",
+          n, m, n, m);
 }
 
 /* ---- wild ones: any subscripts, in loops as they come ----------------------------------------------------------------- */
@@ -393,7 +409,8 @@ static inline void wild_program(writer *w) {
   put(w, "func f(X: f32[6, 6], Y: f32[6, 6]) {\nalloc T: f32[6, 6]\nalloc U: f32[6, 6]\nalloc P: f32[6, 6]\n");
   for (int b = 0; b < 2; b++) /* mostly set before, so that reads have something to read */
     if (pick(w, 0, 3))
-      put(w, "for s%d in 0..6 {\nfor t%d in 0..6 {\nblock Z%d(a: 0..6 = s%d, b: 0..6 = t%d) { %s[a, b] = X[a, b] }\n}\n}\n", b, b, b, b, b,
+      put(w,
+          "for s%d in 0..6 {\nfor t%d in 0..6 {\nblock Z%d(a: 0..6 = s%d, b: 0..6 = t%d) { %s[a, b] = X[a, b] }\n}\n}\n", b, b, b, b, b,
           wild_buffers[b]);
   if (again) put(w, "for r in 0..2 {\n");
   for (int n = pick(w, 1, 3); n > 0; n--) {
