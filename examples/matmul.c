@@ -166,8 +166,8 @@ static void put_message(bytes *to, unsigned field, const bytes *message) {
 /* ValueInfoProto: NAME, f32[N, N]. */
 static void put_value(bytes *graph, unsigned field, const char *name) {
   bytes dim = {{0}, 0}, shape = {{0}, 0}, tensor = {{0}, 0}, type = {{0}, 0}, value = {{0}, 0};
-  put_number(&dim, 1, N);          /* Dimension.dim_value */
-  put_message(&shape, 1, &dim);    /* TensorShapeProto.dim */
+  put_number(&dim, 1, N);       /* Dimension.dim_value */
+  put_message(&shape, 1, &dim); /* TensorShapeProto.dim */
   put_message(&shape, 1, &dim);
   put_number(&tensor, 1, 1);       /* TypeProto.Tensor.elem_type = FLOAT */
   put_message(&tensor, 2, &shape); /* .shape */
@@ -256,16 +256,18 @@ enum { CONTESTANTS = sizeof contestants / sizeof *contestants };
 #define DECLARE(n) register_type c##n = start + (float)n;
 #define STEP(n) c##n = MULTIPLY_ADD(c##n, m, a);
 #define ADD_UP(n) sum += c##n;
-#define PEAK_FUNCTION(name, type) \
-  static float name(int64_t steps, float x, float y) { \
-    typedef type register_type; \
-    register_type zero = {0}, m = zero + x, a = zero + y, start = a, sum = zero; \
-    float total = 0; \
-    EACH_CHAIN(DECLARE) \
-    for (; steps > 0; steps -= 2) { EACH_CHAIN(STEP) EACH_CHAIN(STEP) } \
-    EACH_CHAIN(ADD_UP) \
-    for (size_t l = 0; l < sizeof sum / sizeof(float); l++) total += sum[l]; \
-    return total; \
+#define PEAK_FUNCTION(name, type)                                                                                      \
+  static float name(int64_t steps, float x, float y) {                                                                 \
+    typedef type register_type;                                                                                        \
+    register_type zero = {0}, m = zero + x, a = zero + y, start = a, sum = zero;                                       \
+    float total = 0;                                                                                                   \
+    EACH_CHAIN(DECLARE)                                                                                                \
+    for (; steps > 0; steps -= 2) {                                                                                    \
+      EACH_CHAIN(STEP) EACH_CHAIN(STEP)                                                                                \
+    }                                                                                                                  \
+    EACH_CHAIN(ADD_UP)                                                                                                 \
+    for (size_t l = 0; l < sizeof sum / sizeof(float); l++) total += sum[l];                                           \
+    return total;                                                                                                      \
   }
 
 #if defined(__x86_64__)
@@ -273,14 +275,14 @@ enum { CONTESTANTS = sizeof contestants / sizeof *contestants };
 __attribute__((target("avx512f"))) PEAK_FUNCTION(peak_avx512, __m512)
 #undef MULTIPLY_ADD
 #define MULTIPLY_ADD(c, m, a) _mm256_fmadd_ps(c, m, a)
-__attribute__((target("avx2,fma"))) PEAK_FUNCTION(peak_avx2, __m256)
+    __attribute__((target("avx2,fma"))) PEAK_FUNCTION(peak_avx2, __m256)
 #elif defined(__aarch64__)
 #define MULTIPLY_ADD(c, m, a) vfmaq_f32(a, c, m)
 PEAK_FUNCTION(peak_neon, float32x4_t)
 #endif
 
-/* GFLOP/s of a few milliseconds of multiply-adds; 0 where this program has no loop for the CPU. */
-static double measure_peak(void) {
+    /* GFLOP/s of a few milliseconds of multiply-adds; 0 where this program has no loop for the CPU. */
+    static double measure_peak(void) {
   static volatile float keep, x = 0.5f, y = 1.0f;
   const int64_t steps = 500000;
   double flops = 0, start = seconds();

@@ -15,7 +15,7 @@ typedef struct analysis {
   const tn_stmt *stack[MAX_DEPTH];
   int depth;
   const tn_stmt *block;
-  tni_subst subst; /* the block's iterators by their bindings */
+  tni_subst subst;  /* the block's iterators by their bindings */
   bool accumulates; /* its body's loads of the element that init sets are no reads from outside */
   bool conditional;
   int order;
@@ -29,10 +29,8 @@ typedef struct analysis {
 static bool is_below_extent(const tni_iter *it, const tn_expr *cond) {
   const tn_expr *binding = it->binding;
   int64_t end;
-  if (cond->op != TN_OP_lt)
-    return false;
-  if (cond->arg[0] == binding && cond->arg[1] == it->extent)
-    return true;
+  if (cond->op != TN_OP_lt) return false;
+  if (cond->arg[0] == binding && cond->arg[1] == it->extent) return true;
   return binding->op == TN_OP_floordiv && binding->arg[0] == cond->arg[0] && tni_is_const(binding->arg[1]) &&
          binding->arg[1]->as.i > 0 && tni_is_const(it->extent) && tni_is_const(cond->arg[1]) &&
          !__builtin_mul_overflow(binding->arg[1]->as.i, it->extent->as.i, &end) && end == cond->arg[1]->as.i;
@@ -46,8 +44,7 @@ bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond) {
 /* Is iterator `it` one subscript of the store, over the whole dimension? */
 static bool spans_dimension(const tni_iter *it, const tn_stmt *store) {
   for (int32_t d = 0; d < store->as.store.count; d++)
-    if (store->as.store.index[d] == it->var)
-      return store->as.store.buffer->shape[d] == it->extent;
+    if (store->as.store.index[d] == it->var) return store->as.store.buffer->shape[d] == it->extent;
   return false;
 }
 
@@ -56,8 +53,7 @@ bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr
     return tni_guards_domain(block, store, where->arg[0]) && tni_guards_domain(block, store, where->arg[1]);
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
-    if (tni_is_domain_guard(it, where) && (it->reduce || spans_dimension(it, store)))
-      return true;
+    if (tni_is_domain_guard(it, where) && (it->reduce || spans_dimension(it, store))) return true;
   }
   return false;
 }
@@ -67,13 +63,14 @@ bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr
 static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
   tn_context *ctx = a->r->arena.ctx;
   const tn_expr *where = a->block ? a->block->as.block.where : NULL;
-  tni_access x = {.buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block};
+  tni_access x = {
+      .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block};
   x.conditional = a->conditional || (where && !(write && tni_guards_domain(a->block, a->store, where)));
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
-    if (!(x.index[i] = tni_expr_subst(a->r, index[i], &a->subst)))
-      a->failed = true;
-  if (!x.loops || a->failed || !tni_reserve(ctx, (void **)&a->out->items, &a->out->capacity, a->out->count + 1, sizeof x)) {
+    if (!(x.index[i] = tni_expr_subst(a->r, index[i], &a->subst))) a->failed = true;
+  if (!x.loops || a->failed ||
+      !tni_reserve(ctx, (void **)&a->out->items, &a->out->capacity, a->out->count + 1, sizeof x)) {
     a->failed = true;
     return;
   }
@@ -92,15 +89,13 @@ static void record_reads(void *self, const tn_expr *x) {
     a->out->opaque = true;
     return;
   }
-  if (x->op == TN_OP_load && !is_accumulator(a, x))
-    record(a, x->as.buffer, false, tni_load_count(x), x->arg);
+  if (x->op == TN_OP_load && !is_accumulator(a, x)) record(a, x->as.buffer, false, tni_load_count(x), x->arg);
 }
 
 static void collect(analysis *a, const tn_stmt *s);
 
 static void read_all(analysis *a, const tn_expr *x) {
-  if (x)
-    tni_expr_visit(a->r->arena.ctx, x, record_reads, a);
+  if (x) tni_expr_visit(a->r->arena.ctx, x, record_reads, a);
 }
 
 /* Does the first instance of a reduction that its loops run see all reduce iterators 0? */
@@ -113,13 +108,11 @@ static bool starts_at_zero(analysis *a, const tn_stmt *block) {
   }
   tni_subst subst = {(size_t)a->depth, vars, values};
   for (int32_t i = 0; i < block->as.block.count; i++) {
-    if (!block->as.block.iters[i].reduce)
-      continue;
+    if (!block->as.block.iters[i].reduce) continue;
     const tn_expr *first = zero ? tni_expr_subst(a->r, block->as.block.iters[i].binding, &subst) : NULL;
     first = first ? tni_simplify(a->r, &none, first) : NULL;
     a->failed |= !first;
-    if (!first || !tni_is_int(first, 0))
-      return false;
+    if (!first || !tni_is_int(first, 0)) return false;
   }
   return true;
 }
@@ -145,13 +138,11 @@ static void collect_block(analysis *a, const tn_stmt *s) {
     read_all(a, values[i]);
   }
   a->failed |= !vars || !values;
-  if (a->failed)
-    return;
+  if (a->failed) return;
   read_all(a, s->as.block.where);
   a->block = s;
   a->subst = (tni_subst){(size_t)count, vars, values};
-  if (s->as.block.init)
-    collect(a, s->as.block.init);
+  if (s->as.block.init) collect(a, s->as.block.init);
   a->accumulates = tni_init_fits(s) && starts_at_zero(a, s) &&
                    (!s->as.block.where || tni_guards_domain(s, s->as.block.body, s->as.block.where));
   collect(a, s->as.block.body);
@@ -174,38 +165,28 @@ static void collect(analysis *a, const tn_stmt *s) {
     collect(a, s->as.loop.body);
     a->depth--;
     break;
-  case TNI_BLOCK:
-    collect_block(a, s);
-    break;
+  case TNI_BLOCK: collect_block(a, s); break;
   case TNI_STORE:
     a->store = s;
     read_all(a, s->as.store.value);
     read_all(a, s->as.store.where);
-    for (int32_t i = 0; i < s->as.store.count; i++)
-      read_all(a, s->as.store.index[i]);
+    for (int32_t i = 0; i < s->as.store.count; i++) read_all(a, s->as.store.index[i]);
     a->conditional |= s->as.store.where != NULL;
     record(a, s->as.store.buffer, true, s->as.store.count, s->as.store.index);
     a->store = NULL;
     break;
   case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++)
-      collect(a, s->as.seq.stmts[i]);
+    for (int32_t i = 0; i < s->as.seq.count; i++) collect(a, s->as.seq.stmts[i]);
     break;
   case TNI_IF:
     read_all(a, s->as.cond.cond);
     a->conditional = true;
     collect(a, s->as.cond.then);
-    if (s->as.cond.otherwise)
-      collect(a, s->as.cond.otherwise);
+    if (s->as.cond.otherwise) collect(a, s->as.cond.otherwise);
     break;
-  case TNI_ALLOC:
-    collect(a, s->as.alloc.body);
-    break;
-  case TNI_EVALUATE:
-    read_all(a, s->as.evaluate.call);
-    break;
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_ALLOC: collect(a, s->as.alloc.body); break;
+  case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
+  case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;
 }
@@ -226,8 +207,7 @@ static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op ==
 /* Does a subscript depend on what is in memory, which may be another thing the next time? */
 static bool is_indirect(tn_context *ctx, const tni_access *x) {
   bool indirect = false;
-  for (int32_t i = 0; i < x->buffer->rank; i++)
-    tni_expr_visit(ctx, x->index[i], see_memory, &indirect);
+  for (int32_t i = 0; i < x->buffer->rank; i++) tni_expr_visit(ctx, x->index[i], see_memory, &indirect);
   return indirect;
 }
 

@@ -26,7 +26,8 @@ void tni_facts_pop(tni_facts *facts, size_t to_count) { facts->count = to_count;
 bool tni_facts_know(tni_facts *facts, const tn_expr *cond) {
   if (cond->op == TN_OP_and && TN_TYPE_CODE(cond->type) == kDLBool)
     return tni_facts_know(facts, cond->arg[0]) && tni_facts_know(facts, cond->arg[1]);
-  if (!tni_reserve(facts->ctx, (void **)&facts->known, &facts->known_capacity, facts->known_count + 1, sizeof *facts->known))
+  if (!tni_reserve(facts->ctx, (void **)&facts->known, &facts->known_capacity, facts->known_count + 1,
+                   sizeof *facts->known))
     return false;
   facts->known[facts->known_count++] = cond;
   return true;
@@ -69,10 +70,8 @@ static interval remainder_of(interval a, int64_t d) {
 
 static interval of_type(tn_type type) {
   uint32_t bits = TN_TYPE_BITS(type);
-  if (TN_TYPE_CODE(type) == kDLBool)
-    return (interval){0, 1};
-  if (TN_TYPE_CODE(type) == kDLUInt && bits < 62)
-    return (interval){0, (INT64_C(1) << bits) - 1};
+  if (TN_TYPE_CODE(type) == kDLBool) return (interval){0, 1};
+  if (TN_TYPE_CODE(type) == kDLUInt && bits < 62) return (interval){0, (INT64_C(1) << bits) - 1};
   if (TN_TYPE_CODE(type) == kDLInt && bits < 62)
     return (interval){-(INT64_C(1) << (bits - 1)), (INT64_C(1) << (bits - 1)) - 1};
   return everything;
@@ -80,56 +79,37 @@ static interval of_type(tn_type type) {
 
 static interval of_var(const tni_facts *facts, const tn_expr *x) {
   for (size_t i = facts->count; i > 0; i--)
-    if (facts->ranges[i - 1].var == x)
-      return (interval){facts->ranges[i - 1].lo, facts->ranges[i - 1].hi};
+    if (facts->ranges[i - 1].var == x) return (interval){facts->ranges[i - 1].lo, facts->ranges[i - 1].hi};
   return everything;
 }
 
 static interval bound(const tni_facts *facts, const tn_expr *x, int *budget) {
-  if (--*budget < 0)
-    return everything;
+  if (--*budget < 0) return everything;
   interval a, b;
 #define A (a = bound(facts, x->arg[0], budget))
 #define B (b = bound(facts, x->arg[1], budget))
   switch (x->op) {
-  case TN_OP_const:
-    return (interval){clamp(x->as.i), clamp(x->as.i)};
-  case TN_OP_var:
-    return of_var(facts, x);
-  case TN_OP_add:
-    A, B;
-    return (interval){clamp((__int128)a.lo + b.lo), clamp((__int128)a.hi + b.hi)};
-  case TN_OP_sub:
-    A, B;
-    return (interval){clamp((__int128)a.lo - b.hi), clamp((__int128)a.hi - b.lo)};
-  case TN_OP_neg:
-    A;
-    return (interval){-a.hi, -a.lo};
-  case TN_OP_mul:
-    A, B;
-    return multiply(a, b);
+  case TN_OP_const: return (interval){clamp(x->as.i), clamp(x->as.i)};
+  case TN_OP_var: return of_var(facts, x);
+  case TN_OP_add: A, B; return (interval){clamp((__int128)a.lo + b.lo), clamp((__int128)a.hi + b.hi)};
+  case TN_OP_sub: A, B; return (interval){clamp((__int128)a.lo - b.hi), clamp((__int128)a.hi - b.lo)};
+  case TN_OP_neg: A; return (interval){-a.hi, -a.lo};
+  case TN_OP_mul: A, B; return multiply(a, b);
   case TN_OP_floordiv:
   case TN_OP_floormod:
     A, B;
-    if (b.lo != b.hi || b.lo <= 0 || !is_finite(b.lo))
-      return everything;
+    if (b.lo != b.hi || b.lo <= 0 || !is_finite(b.lo)) return everything;
     return x->op == TN_OP_floordiv ? divide(a, b.lo) : remainder_of(a, b.lo);
-  case TN_OP_min:
-    A, B;
-    return (interval){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
-  case TN_OP_max:
-    A, B;
-    return (interval){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
+  case TN_OP_min: A, B; return (interval){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
+  case TN_OP_max: A, B; return (interval){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
   case TN_OP_select:
     B;
     a = bound(facts, x->arg[2], budget);
     return (interval){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
   case TN_OP_cast:
-    if (tni_type_is_float(x->arg[0]->type))
-      return everything;
+    if (tni_type_is_float(x->arg[0]->type)) return everything;
     return TN_TYPE_CODE(x->arg[0]->type) == TN_CODE_INDEX ? A : of_type(x->arg[0]->type);
-  default:
-    return everything;
+  default: return everything;
   }
 #undef A
 #undef B

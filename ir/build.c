@@ -36,8 +36,7 @@ static bool broken(const tn_builder *b) { return !b || b->status != TN_OK; }
 
 static void fail(tn_builder *b, const char *reason, ...) TN_PRINTF(2, 3);
 static void fail(tn_builder *b, const char *reason, ...) {
-  if (broken(b))
-    return;
+  if (broken(b)) return;
   char text[512];
   va_list args;
   va_start(args, reason);
@@ -47,8 +46,7 @@ static void fail(tn_builder *b, const char *reason, ...) {
 }
 
 static void *fail_nomem(tn_builder *b) {
-  if (!broken(b))
-    b->status = tni_fail_nomem(&b->error);
+  if (!broken(b)) b->status = tni_fail_nomem(&b->error);
   return NULL;
 }
 
@@ -68,13 +66,10 @@ static bool push(tn_builder *b, void *array, size_t *count, size_t *capacity, si
 
 tn_status tn_builder_create(tn_program *program, const char *name, tn_builder **out, tn_error **err) {
   *out = NULL;
-  if (err)
-    *err = NULL;
-  if (!name || !*name)
-    return tni_fail(program->ctx, err, TN_E_INVALID, "build", NULL, "a function needs a name");
+  if (err) *err = NULL;
+  if (!name || !*name) return tni_fail(program->ctx, err, TN_E_INVALID, "build", NULL, "a function needs a name");
   tn_builder *b = tni_alloc_zero(program->ctx, sizeof *b);
-  if (!b)
-    return tni_fail_nomem(err);
+  if (!b) return tni_fail_nomem(err);
   b->program = program;
   b->r = &program->region;
   b->ctx = program->ctx;
@@ -84,8 +79,7 @@ tn_status tn_builder_create(tn_program *program, const char *name, tn_builder **
 }
 
 void tn_builder_destroy(tn_builder *b) {
-  if (!b)
-    return;
+  if (!b) return;
   tn_context *ctx = b->ctx;
   tn_error_destroy(b->error);
   tni_free(ctx, b->params, b->param_capacity * sizeof *b->params);
@@ -98,12 +92,10 @@ void tn_builder_destroy(tn_builder *b) {
 /* The function made so far; NULL without memory. */
 static tn_func *assemble(tn_builder *b) {
   const tn_stmt *body = tni_seq(b->r, (int32_t)b->stmt_count, b->stmts);
-  for (size_t i = b->alloc_count; i > 0; i--)
-    body = tni_alloc_stmt(b->r, b->allocs[i - 1], body);
+  for (size_t i = b->alloc_count; i > 0; i--) body = tni_alloc_stmt(b->r, b->allocs[i - 1], body);
   tn_func *func = TNI_NEW(&b->r->arena, tn_func);
   tni_param *params = tni_arena_copy(&b->r->arena, b->params, b->param_count * sizeof *b->params);
-  if (!func || !body || !params || !b->name)
-    return NULL;
+  if (!func || !body || !params || !b->name) return NULL;
   func->name = b->name;
   func->level = TNI_LEVEL_TENSOR;
   func->param_count = (uint32_t)b->param_count;
@@ -114,12 +106,9 @@ static tn_func *assemble(tn_builder *b) {
 }
 
 tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) {
-  if (out)
-    *out = NULL;
-  if (err)
-    *err = NULL;
-  if (!b)
-    return tni_fail_nomem(err);
+  if (out) *out = NULL;
+  if (err) *err = NULL;
+  if (!b) return tni_fail_nomem(err);
   tn_status status = b->status;
   if (status) {
     if (err)
@@ -130,10 +119,8 @@ tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) 
   } else {
     tn_func *func = assemble(b);
     status = func ? tni_verify(func, err) : tni_fail_nomem(err);
-    if (!status)
-      status = tni_program_add(b->program, func, err);
-    if (!status && out)
-      *out = func;
+    if (!status) status = tni_program_add(b->program, func, err);
+    if (!status && out) *out = func;
   }
   tn_builder_destroy(b);
   return status;
@@ -149,20 +136,15 @@ static bool check_element_type(tn_builder *b, const char *name, tn_type type) {
   return false;
 }
 
-static const tn_buffer *make_buffer(tn_builder *b, const char *name, tn_type type, int32_t rank, const tn_expr *const *shape) {
-  if (broken(b))
-    return NULL;
-  if (!name || !*name)
-    return fail(b, "a buffer needs a name"), NULL;
-  if (rank < 0 || rank > TN_MAX_RANK)
-    return fail(b, "`%s`: rank %d is outside 0..%d", name, rank, TN_MAX_RANK), NULL;
-  if (!check_element_type(b, name, type))
-    return NULL;
+static const tn_buffer *make_buffer(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                    const tn_expr *const *shape) {
+  if (broken(b)) return NULL;
+  if (!name || !*name) return fail(b, "a buffer needs a name"), NULL;
+  if (rank < 0 || rank > TN_MAX_RANK) return fail(b, "`%s`: rank %d is outside 0..%d", name, rank, TN_MAX_RANK), NULL;
+  if (!check_element_type(b, name, type)) return NULL;
   for (int32_t i = 0; i < rank; i++) {
-    if (!shape[i])
-      return NULL;
-    if (shape[i]->type != TN_INDEX)
-      return fail(b, "`%s`: extent %d is not an index", name, i), NULL;
+    if (!shape[i]) return NULL;
+    if (shape[i]->type != TN_INDEX) return fail(b, "`%s`: extent %d is not an index", name, i), NULL;
     if (tni_is_const(shape[i]) && (shape[i]->as.i < 0 || shape[i]->as.i > INT64_C(1) << 40))
       return fail(b, "`%s`: extent %d is %lld, outside 0..2^40", name, i, (long long)shape[i]->as.i), NULL;
   }
@@ -172,11 +154,11 @@ static const tn_buffer *make_buffer(tn_builder *b, const char *name, tn_type typ
 
 /* Constant extents as expressions; the rank is checked by make_buffer. */
 static void to_exprs(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **out) {
-  for (int32_t i = 0; i < rank && i < TN_MAX_RANK; i++)
-    out[i] = made(b, tni_index(b->r, shape[i]));
+  for (int32_t i = 0; i < rank && i < TN_MAX_RANK; i++) out[i] = made(b, tni_index(b->r, shape[i]));
 }
 
-const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank, const tn_expr *const *shape) {
+const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                   const tn_expr *const *shape) {
   const tn_buffer *buffer = make_buffer(b, name, type, rank, shape);
   tni_param param = {.buffer = buffer};
   return buffer && push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? buffer : NULL;
@@ -184,28 +166,27 @@ const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type
 
 const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape) {
   const tn_expr *extents[TN_MAX_RANK] = {NULL};
-  if (broken(b))
-    return NULL;
+  if (broken(b)) return NULL;
   to_exprs(b, rank, shape, extents);
   return tn_param_symbolic(b, name, type, rank, extents);
 }
 
 const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type) {
-  if (broken(b) || (type != TN_INDEX && !check_element_type(b, name, type)))
-    return NULL;
+  if (broken(b) || (type != TN_INDEX && !check_element_type(b, name, type))) return NULL;
   tni_param param = {.scalar = made(b, tni_var(b->r, name, type))};
-  return param.scalar && push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? param.scalar : NULL;
+  return param.scalar && push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? param.scalar
+                                                                                                        : NULL;
 }
 
-const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank, const tn_expr *const *shape) {
+const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                   const tn_expr *const *shape) {
   const tn_buffer *buffer = make_buffer(b, name, type, rank, shape);
   return buffer && push(b, &b->allocs, &b->alloc_count, &b->alloc_capacity, sizeof buffer, &buffer) ? buffer : NULL;
 }
 
 const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape) {
   const tn_expr *extents[TN_MAX_RANK] = {NULL};
-  if (broken(b))
-    return NULL;
+  if (broken(b)) return NULL;
   to_exprs(b, rank, shape, extents);
   return tn_alloc_symbolic(b, name, type, rank, extents);
 }
@@ -213,29 +194,23 @@ const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t
 /* ---- expressions ---- */
 
 const tn_expr *tn_int(tn_builder *b, tn_type type, int64_t value) {
-  if (broken(b))
-    return NULL;
-  if (tni_type_is_float(type))
-    return tn_float(b, type, (double)value);
-  if (type != TN_INDEX && !check_element_type(b, "constant", type))
-    return NULL;
+  if (broken(b)) return NULL;
+  if (tni_type_is_float(type)) return tn_float(b, type, (double)value);
+  if (type != TN_INDEX && !check_element_type(b, "constant", type)) return NULL;
   return made(b, tni_const_int(b->r, type, value));
 }
 
 const tn_expr *tn_float(tn_builder *b, tn_type type, double value) {
-  if (broken(b))
-    return NULL;
+  if (broken(b)) return NULL;
   if (!tni_type_is_float(type) || TN_TYPE_LANES(type) != 1)
     return fail(b, "a floating-point constant needs a floating-point type"), NULL;
   return made(b, tni_const_float(b->r, type, value));
 }
 
 static const tn_expr *make_op(tn_builder *b, enum tn_op op, size_t count, const tn_expr *const *args) {
-  if (broken(b))
-    return NULL;
+  if (broken(b)) return NULL;
   for (size_t i = 0; i < count; i++)
-    if (!args[i])
-      return NULL;
+    if (!args[i]) return NULL;
   if (op >= TN_OP_COUNT || tni_ops[op].typing == TNI_TYPING_OTHER || tni_ops[op].arity != count)
     return fail(b, "`%s` is not an operator of %zu operands", op < TN_OP_COUNT ? tni_ops[op].name : "?", count), NULL;
   const char *why;
@@ -260,51 +235,41 @@ const tn_expr *tn_op3(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_e
 }
 
 const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x) {
-  if (broken(b) || !x || (type != TN_INDEX && !check_element_type(b, "cast", type)))
-    return NULL;
+  if (broken(b) || !x || (type != TN_INDEX && !check_element_type(b, "cast", type))) return NULL;
   return made(b, tni_cast(b->r, type, x));
 }
 
 const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x) {
-  if (broken(b) || !x || !check_element_type(b, "reinterpret", type))
-    return NULL;
+  if (broken(b) || !x || !check_element_type(b, "reinterpret", type)) return NULL;
   if (tn_type_bytes(type) != tn_type_bytes(x->type) || type == TN_BOOL || x->type == TN_BOOL || x->type == TN_INDEX)
     return fail(b, "reinterpret needs two data types of the same size"), NULL;
   return made(b, tni_reinterpret(b->r, type, x));
 }
 
 static bool check_subscripts(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index) {
-  if (broken(b) || !buffer)
-    return false;
+  if (broken(b) || !buffer) return false;
   for (int32_t i = 0; i < buffer->rank; i++) {
-    if (!index[i])
-      return false;
-    if (index[i]->type != TN_INDEX)
-      return fail(b, "`%s`: subscript %d is not an index", buffer->name, i), false;
+    if (!index[i]) return false;
+    if (index[i]->type != TN_INDEX) return fail(b, "`%s`: subscript %d is not an index", buffer->name, i), false;
   }
   return true;
 }
 
 const tn_expr *tn_load(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *where) {
-  if (!check_subscripts(b, buffer, index))
-    return NULL;
-  if (where && where->type != TN_BOOL)
-    return fail(b, "`%s`: the condition of a load must be bool", buffer->name), NULL;
+  if (!check_subscripts(b, buffer, index)) return NULL;
+  if (where && where->type != TN_BOOL) return fail(b, "`%s`: the condition of a load must be bool", buffer->name), NULL;
   return made(b, tni_load(b->r, buffer->type, buffer, (size_t)buffer->rank, index, where));
 }
 
 const tn_expr *tn_call(tn_builder *b, const char *external, size_t count, const tn_expr *const *args) {
-  if (broken(b))
-    return NULL;
+  if (broken(b)) return NULL;
   const tni_extern *e = external ? tni_program_find_extern(b->program, external) : NULL;
-  if (!e)
-    return fail(b, "there is no external `%s`: tn_program_extern declares one", external ? external : "?"), NULL;
+  if (!e) return fail(b, "there is no external `%s`: tn_program_extern declares one", external ? external : "?"), NULL;
   if (count != e->param_count)
     return fail(b, "`%s` takes %u arguments, not %zu", external, e->param_count, count), NULL;
   for (size_t i = 0; i < count; i++) {
     char want[16], have[16];
-    if (!args[i])
-      return NULL;
+    if (!args[i]) return NULL;
     if (args[i]->type != e->params[i])
       return fail(b, "`%s`: argument %zu is %s, not %s", external, i, tn_type_text(args[i]->type, have),
                   tn_type_text(e->params[i], want)),
@@ -322,8 +287,7 @@ tn_type tn_expr_type(const tn_expr *x) { return x ? x->type : TN_VOID; }
 /* ---- definitions ---- */
 
 static const tn_expr *add_axis(tn_builder *b, const char *name, const tn_expr *extent, bool reduce) {
-  if (broken(b) || !extent)
-    return NULL;
+  if (broken(b) || !extent) return NULL;
   if (extent->type != TN_INDEX || (tni_is_const(extent) && extent->as.i < 0))
     return fail(b, "axis `%s`: the extent must be an index, not negative", name), NULL;
   axis a = {.var = made(b, tni_var(b->r, name, TN_INDEX)), .extent = extent, .reduce = reduce};
@@ -333,7 +297,9 @@ static const tn_expr *add_axis(tn_builder *b, const char *name, const tn_expr *e
 const tn_expr *tn_axis_symbolic(tn_builder *b, const char *name, const tn_expr *extent) {
   return add_axis(b, name, extent, false);
 }
-const tn_expr *tn_axis(tn_builder *b, const char *name, int64_t extent) { return add_axis(b, name, tn_index(b, extent), false); }
+const tn_expr *tn_axis(tn_builder *b, const char *name, int64_t extent) {
+  return add_axis(b, name, tn_index(b, extent), false);
+}
 const tn_expr *tn_reduce_axis_symbolic(tn_builder *b, const char *name, const tn_expr *extent) {
   return add_axis(b, name, extent, true);
 }
@@ -349,7 +315,8 @@ static axis *find_axis(tn_builder *b, const tn_expr *var, bool reduce, const cha
         a->used = true;
         return a;
       }
-      fail(b, "`%s`: axis `%s` is %s", what, var->as.name, a->used ? "used in a definition before" : "of the other kind");
+      fail(b, "`%s`: axis `%s` is %s", what, var->as.name,
+           a->used ? "used in a definition before" : "of the other kind");
       return NULL;
     }
   fail(b, "`%s`: not an axis of this builder", what);
@@ -371,35 +338,31 @@ static bool look_for_block(void *self, const tn_stmt *s) {
 static const char *unique_block_name(tn_builder *b, const char *name) {
   for (int n = 0;; n++) {
     name_search search = {.name = n ? tni_arena_format(&b->r->arena, "%s_%d", name, n) : name};
-    if (!search.name)
-      return fail_nomem(b);
-    for (size_t i = 0; i < b->stmt_count; i++)
-      tni_stmt_visit(b->stmts[i], look_for_block, &search);
-    if (!search.found)
-      return search.name;
+    if (!search.name) return fail_nomem(b);
+    for (size_t i = 0; i < b->stmt_count; i++) tni_stmt_visit(b->stmts[i], look_for_block, &search);
+    if (!search.found) return search.name;
   }
 }
 
 enum { MAX_ITERS = 4 * TN_MAX_RANK };
 
 /* One loop per axis around a block whose iterators are the axes. */
-static void define(tn_builder *b, const char *name, int32_t count, axis *const *axes, const tn_stmt *init, const tn_stmt *body) {
+static void define(tn_builder *b, const char *name, int32_t count, axis *const *axes, const tn_stmt *init,
+                   const tn_stmt *body) {
   tni_iter iters[MAX_ITERS];
   for (int32_t i = 0; i < count; i++) {
     iters[i] = (tni_iter){.var = axes[i]->var, .extent = axes[i]->extent, .reduce = axes[i]->reduce};
     iters[i].binding = made(b, tni_var(b->r, axes[i]->var->as.name, TN_INDEX));
   }
   const tn_stmt *s = tni_block(b->r, unique_block_name(b, name), count, iters, NULL, init, body);
-  for (int32_t i = count - 1; i >= 0; i--)
-    s = tni_for(b->r, iters[i].binding, iters[i].extent, TNI_SERIAL, s);
+  for (int32_t i = count - 1; i >= 0; i--) s = tni_for(b->r, iters[i].binding, iters[i].extent, TNI_SERIAL, s);
   tn_emit(b, made_stmt(b, s));
 }
 
 /* The spatial axes of a definition: as many as the rank, each covering its dimension. */
 static bool take_axes(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, axis **axes) {
   for (int32_t i = 0; i < out->rank; i++) {
-    if (!vars[i] || !(axes[i] = find_axis(b, vars[i], false, out->name)))
-      return false;
+    if (!vars[i] || !(axes[i] = find_axis(b, vars[i], false, out->name))) return false;
     if (axes[i]->extent != out->shape[i])
       return fail(b, "`%s`: axis `%s` does not range over dimension %d", out->name, vars[i]->as.name, i), false;
   }
@@ -408,8 +371,7 @@ static bool take_axes(tn_builder *b, const tn_buffer *out, const tn_expr *const 
 
 static bool check_value(tn_builder *b, const tn_buffer *out, const tn_expr *value) {
   char want[16], have[16];
-  if (broken(b) || !out || !value)
-    return false;
+  if (broken(b) || !out || !value) return false;
   if (value->type != out->type)
     return fail(b, "`%s` holds %s, but the value is %s", out->name, tn_type_text(out->type, want),
                 tn_type_text(value->type, have)),
@@ -419,15 +381,13 @@ static bool check_value(tn_builder *b, const tn_buffer *out, const tn_expr *valu
 
 void tn_compute(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, const tn_expr *value) {
   axis *axes[MAX_ITERS];
-  if (!check_value(b, out, value) || !take_axes(b, out, vars, axes))
-    return;
+  if (!check_value(b, out, value) || !take_axes(b, out, vars, axes)) return;
   define(b, out->name, out->rank, axes, NULL, tni_store(b->r, out, out->rank, vars, value, NULL));
 }
 
 static int64_t int_limit(tn_type type, bool largest) {
   uint32_t bits = TN_TYPE_BITS(type);
-  if (!tni_type_is_signed(type))
-    return largest ? tni_wrap(type, -1) : 0;
+  if (!tni_type_is_signed(type)) return largest ? tni_wrap(type, -1) : 0;
   int64_t max = (int64_t)(~UINT64_C(0) >> (65 - bits));
   return largest ? max : -max - 1;
 }
@@ -435,10 +395,8 @@ static int64_t int_limit(tn_type type, bool largest) {
 static const tn_expr *identity_of(tn_builder *b, enum tn_reducer reducer, tn_type type) {
   bool is_float = tni_type_is_float(type);
   switch (reducer) {
-  case TN_REDUCE_SUM:
-    return tni_zero(b->r, type);
-  case TN_REDUCE_PRODUCT:
-    return is_float ? tni_const_float(b->r, type, 1) : tni_const_int(b->r, type, 1);
+  case TN_REDUCE_SUM: return tni_zero(b->r, type);
+  case TN_REDUCE_PRODUCT: return is_float ? tni_const_float(b->r, type, 1) : tni_const_int(b->r, type, 1);
   case TN_REDUCE_MIN:
     return is_float ? tni_const_float(b->r, type, INFINITY) : tni_const_int(b->r, type, int_limit(type, true));
   case TN_REDUCE_MAX:
@@ -453,12 +411,9 @@ static const tn_expr *combine(tn_builder *b, enum tn_reducer reducer, const tn_e
     if (tni_type_is_float(acc->type) && value->op == TN_OP_mul)
       return tni_op3(b->r, TN_OP_fma, value->arg[0], value->arg[1], acc);
     return tni_add(b->r, acc, value);
-  case TN_REDUCE_PRODUCT:
-    return tni_mul(b->r, acc, value);
-  case TN_REDUCE_MIN:
-    return tni_op2(b->r, TN_OP_min, acc, value);
-  case TN_REDUCE_MAX:
-    return tni_op2(b->r, TN_OP_max, acc, value);
+  case TN_REDUCE_PRODUCT: return tni_mul(b->r, acc, value);
+  case TN_REDUCE_MIN: return tni_op2(b->r, TN_OP_min, acc, value);
+  case TN_REDUCE_MAX: return tni_op2(b->r, TN_OP_max, acc, value);
   }
   return NULL;
 }
@@ -487,18 +442,15 @@ static void define_init(tn_builder *b, const tn_buffer *out, axis *const *axes, 
 void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
                const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value) {
   axis *axes[MAX_ITERS];
-  if (!check_value(b, out, value) || !take_axes(b, out, vars, axes))
-    return;
+  if (!check_value(b, out, value) || !take_axes(b, out, vars, axes)) return;
   if (reducer > TN_REDUCE_MAX || out->type == TN_BOOL || reduce_count > MAX_ITERS - TN_MAX_RANK) {
     fail(b, "`%s`: no such reduction", out->name);
     return;
   }
   for (size_t i = 0; i < reduce_count; i++)
-    if (!reduce_vars[i] || !(axes[out->rank + (int32_t)i] = find_axis(b, reduce_vars[i], true, out->name)))
-      return;
+    if (!reduce_vars[i] || !(axes[out->rank + (int32_t)i] = find_axis(b, reduce_vars[i], true, out->name))) return;
   const tn_expr *acc = made(b, tni_load(b->r, out->type, out, (size_t)out->rank, vars, NULL));
-  if (!acc)
-    return;
+  if (!acc) return;
   const tn_expr *identity = identity_of(b, reducer, out->type);
   const tn_stmt *init = tni_store(b->r, out, out->rank, vars, identity, NULL);
   const tn_stmt *update = tni_store(b->r, out, out->rank, vars, combine(b, reducer, acc, value), NULL);
@@ -510,58 +462,47 @@ void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, 
 /* ---- raw statements ---- */
 
 void tn_emit(tn_builder *b, const tn_stmt *stmt) {
-  if (!broken(b) && stmt)
-    push(b, &b->stmts, &b->stmt_count, &b->stmt_capacity, sizeof stmt, &stmt);
+  if (!broken(b) && stmt) push(b, &b->stmts, &b->stmt_count, &b->stmt_capacity, sizeof stmt, &stmt);
 }
 
 const tn_expr *tn_var(tn_builder *b, const char *name, tn_type type) {
-  if (broken(b))
-    return NULL;
-  if (!name || !*name || !tni_type_is_valid(type))
-    return fail(b, "a variable needs a name and a type"), NULL;
+  if (broken(b)) return NULL;
+  if (!name || !*name || !tni_type_is_valid(type)) return fail(b, "a variable needs a name and a type"), NULL;
   return made(b, tni_var(b->r, name, type));
 }
 
 const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value) {
-  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value))
-    return NULL;
+  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value)) return NULL;
   return made_stmt(b, tni_store(b->r, buffer, buffer->rank, index, value, NULL));
 }
 
 const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts) {
   for (size_t i = 0; i < count; i++)
-    if (!stmts[i])
-      return NULL;
+    if (!stmts[i]) return NULL;
   return broken(b) ? NULL : made_stmt(b, tni_seq(b->r, (int32_t)count, stmts));
 }
 
 const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise) {
-  if (broken(b) || !condition || !then)
-    return NULL;
-  if (condition->type != TN_BOOL)
-    return fail(b, "the condition of an if must be bool"), NULL;
+  if (broken(b) || !condition || !then) return NULL;
+  if (condition->type != TN_BOOL) return fail(b, "the condition of an if must be bool"), NULL;
   return made_stmt(b, tni_if(b->r, condition, then, otherwise));
 }
 
 static bool is_loop_var(tn_builder *b, const tn_expr *var, const tn_expr *extent) {
-  if (broken(b) || !var || !extent)
-    return false;
+  if (broken(b) || !var || !extent) return false;
   if (var->op != TN_OP_var || var->type != TN_INDEX || extent->type != TN_INDEX)
     return fail(b, "a loop needs an index variable and an index extent"), false;
   return true;
 }
 
 const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body) {
-  if (!is_loop_var(b, var, extent) || !body)
-    return NULL;
+  if (!is_loop_var(b, var, extent) || !body) return NULL;
   return made_stmt(b, tni_for(b->r, var, extent, TNI_SERIAL, body));
 }
 
 const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call) {
-  if (broken(b) || !call)
-    return NULL;
-  if (call->op != TN_OP_call)
-    return fail(b, "only a call can be evaluated for its effect"), NULL;
+  if (broken(b) || !call) return NULL;
+  if (call->op != TN_OP_call) return fail(b, "only a call can be evaluated for its effect"), NULL;
   return made_stmt(b, tni_evaluate(b->r, call));
 }
 
@@ -569,13 +510,11 @@ const tn_stmt *tn_block(tn_builder *b, const char *name, size_t count, const tn_
                         const tn_expr *const *extents, const uint8_t *reduce, const tn_expr *const *bindings,
                         const tn_expr *where, const tn_stmt *init, const tn_stmt *body) {
   tni_iter iters[MAX_ITERS];
-  if (broken(b) || !body)
-    return NULL;
+  if (broken(b) || !body) return NULL;
   if (!name || !*name || count > MAX_ITERS)
     return fail(b, "a block needs a name and at most %d iterators", MAX_ITERS), NULL;
   for (size_t i = 0; i < count; i++) {
-    if (!is_loop_var(b, vars[i], extents[i]) || !bindings[i])
-      return NULL;
+    if (!is_loop_var(b, vars[i], extents[i]) || !bindings[i]) return NULL;
     iters[i] = (tni_iter){.var = vars[i], .extent = extents[i], .binding = bindings[i], .reduce = reduce && reduce[i]};
   }
   return made_stmt(b, tni_block(b->r, name, (int32_t)count, iters, where, init, body));

@@ -28,8 +28,7 @@ const tn_expr *tni_const_float(tni_region *r, tn_type type, double value) {
   tn_expr head = {.op = TN_OP_const, .type = type};
   assert(TN_TYPE_LANES(type) == 1 && tni_type_is_float(type));
   head.as.f = tni_round_to(type, value);
-  if (head.as.f != head.as.f)
-    head.as.i = INT64_C(0x7ff8000000000000); /* one NaN, so that equal is identical */
+  if (head.as.f != head.as.f) head.as.i = INT64_C(0x7ff8000000000000); /* one NaN, so that equal is identical */
   return tni_region_intern(r, &head, 0, NULL);
 }
 
@@ -44,8 +43,7 @@ const tn_expr *tni_zero(tni_region *r, tn_type type) {
 
 const tn_expr *tni_var(tni_region *r, const char *name, tn_type type) {
   tn_expr *x = TNI_NEW(&r->arena, tn_expr);
-  if (!x)
-    return NULL;
+  if (!x) return NULL;
   x->op = TN_OP_var;
   x->type = type;
   x->uid = r->next_uid++;
@@ -58,15 +56,13 @@ const tn_expr *tni_var(tni_region *r, const char *name, tn_type type) {
 
 static bool any_null(size_t count, const tn_expr *const *args) {
   for (size_t i = 0; i < count; i++)
-    if (!args[i])
-      return true;
+    if (!args[i]) return true;
   return false;
 }
 
 static bool all_have_op(size_t count, const tn_expr *const *args, uint16_t op) {
   for (size_t i = 0; i < count; i++)
-    if (args[i]->op != op)
-      return false;
+    if (args[i]->op != op) return false;
   return true;
 }
 
@@ -83,27 +79,24 @@ static tni_scalar to_scalar(const tn_expr *x) {
   return s;
 }
 
-static const tn_expr *fold_constants(tni_region *r, enum tn_op op, tn_type type, size_t count, const tn_expr *const *args) {
+static const tn_expr *fold_constants(tni_region *r, enum tn_op op, tn_type type, size_t count,
+                                     const tn_expr *const *args) {
   tni_scalar values[3];
-  for (size_t i = 0; i < count; i++)
-    values[i] = to_scalar(args[i]);
+  for (size_t i = 0; i < count; i++) values[i] = to_scalar(args[i]);
   tn_type operand = args[tni_ops[op].typing == TNI_TYPING_SELECT ? 1 : 0]->type;
   return from_scalar(r, type, tni_eval_op(op, operand, values));
 }
 
 static const tn_expr *fold_broadcasts(tni_region *r, enum tn_op op, size_t count, const tn_expr *const *args) {
   const tn_expr *inner[3];
-  for (size_t i = 0; i < count; i++)
-    inner[i] = args[i]->arg[0];
+  for (size_t i = 0; i < count; i++) inner[i] = args[i]->arg[0];
   return tni_broadcast(r, tni_op(r, op, count, inner), TN_TYPE_LANES(args[0]->type));
 }
 
 /* Constant operands of any number type: is x the value 0 or 1, in all lanes? */
 static bool is_value(const tn_expr *x, int value) {
-  if (x->op == TN_OP_broadcast)
-    x = x->arg[0];
-  if (x->op != TN_OP_const)
-    return false;
+  if (x->op == TN_OP_broadcast) x = x->arg[0];
+  if (x->op != TN_OP_const) return false;
   return tni_type_is_float(x->type) ? x->as.f == value && !(value == 0 && x->as.i != 0) : x->as.i == value;
 }
 
@@ -114,72 +107,53 @@ static const tn_expr *fold_integer(tni_region *r, enum tn_op op, const tn_expr *
   bool is_bool = TN_TYPE_CODE(a->type) == kDLBool;
   switch (op) {
   case TN_OP_add:
-    if (is_value(b, 0))
-      return a;
+    if (is_value(b, 0)) return a;
     if (is_int_const(b) && a->op == TN_OP_add && is_int_const(a->arg[1]))
       return tni_op2(r, TN_OP_add, a->arg[0], tni_op2(r, TN_OP_add, a->arg[1], b));
     return NULL;
   case TN_OP_sub:
-    if (a == b)
-      return tni_zero(r, a->type);
+    if (a == b) return tni_zero(r, a->type);
     return is_int_const(b) && !is_value(b, 0) ? tni_op2(r, TN_OP_add, a, tni_op1(r, TN_OP_neg, b)) : NULL;
-  case TN_OP_mul:
-    return is_value(b, 0) ? b : NULL;
-  case TN_OP_floordiv:
-    return is_value(b, 1) ? a : NULL;
+  case TN_OP_mul: return is_value(b, 0) ? b : NULL;
+  case TN_OP_floordiv: return is_value(b, 1) ? a : NULL;
   case TN_OP_floormod:
-  case TN_OP_mod:
-    return is_value(b, 1) ? tni_zero(r, a->type) : NULL;
+  case TN_OP_mod: return is_value(b, 1) ? tni_zero(r, a->type) : NULL;
   case TN_OP_and:
-    if (is_bool && (is_value(b, 1) || is_value(a, 1)))
-      return is_value(b, 1) ? a : b;
+    if (is_bool && (is_value(b, 1) || is_value(a, 1))) return is_value(b, 1) ? a : b;
     return is_value(b, 0) ? b : is_value(a, 0) || a == b ? a : NULL;
   case TN_OP_or:
-    if (is_bool && (is_value(b, 1) || is_value(a, 1)))
-      return is_value(b, 1) ? b : a;
+    if (is_bool && (is_value(b, 1) || is_value(a, 1))) return is_value(b, 1) ? b : a;
     return is_value(b, 0) || a == b ? a : is_value(a, 0) ? b : NULL;
   case TN_OP_eq:
-  case TN_OP_le:
-    return a == b ? tni_broadcast(r, tni_bool(r, true), TN_TYPE_LANES(a->type)) : NULL;
+  case TN_OP_le: return a == b ? tni_broadcast(r, tni_bool(r, true), TN_TYPE_LANES(a->type)) : NULL;
   case TN_OP_ne:
-  case TN_OP_lt:
-    return a == b ? tni_broadcast(r, tni_bool(r, false), TN_TYPE_LANES(a->type)) : NULL;
-  default:
-    return NULL;
+  case TN_OP_lt: return a == b ? tni_broadcast(r, tni_bool(r, false), TN_TYPE_LANES(a->type)) : NULL;
+  default: return NULL;
   }
 }
 
 /* Rules for every number. */
 static const tn_expr *fold_identity(enum tn_op op, const tn_expr *a, const tn_expr *b) {
   switch (op) {
-  case TN_OP_sub:
-    return is_value(b, 0) ? a : NULL;
-  case TN_OP_mul:
-    return is_value(b, 1) ? a : is_value(a, 1) ? b : NULL;
-  case TN_OP_div:
-    return is_value(b, 1) ? a : NULL;
+  case TN_OP_sub: return is_value(b, 0) ? a : NULL;
+  case TN_OP_mul: return is_value(b, 1) ? a : is_value(a, 1) ? b : NULL;
+  case TN_OP_div: return is_value(b, 1) ? a : NULL;
   case TN_OP_min:
-  case TN_OP_max:
-    return a == b ? a : NULL;
-  default:
-    return NULL;
+  case TN_OP_max: return a == b ? a : NULL;
+  default: return NULL;
   }
 }
 
 static const tn_expr *fold(tni_region *r, enum tn_op op, size_t count, const tn_expr *const *args) {
   if (op == TN_OP_select) {
     const tn_expr *c = args[0];
-    if (is_value(c, 1) || args[1] == args[2])
-      return args[1];
+    if (is_value(c, 1) || args[1] == args[2]) return args[1];
     return is_value(c, 0) ? args[2] : NULL;
   }
-  if (op == TN_OP_not && args[0]->op == TN_OP_not)
-    return args[0]->arg[0];
-  if (count != 2)
-    return NULL;
+  if (op == TN_OP_not && args[0]->op == TN_OP_not) return args[0]->arg[0];
+  if (count != 2) return NULL;
   const tn_expr *folded = fold_identity(op, args[0], args[1]);
-  if (!folded && !tni_type_is_float(args[0]->type))
-    folded = fold_integer(r, op, args[0], args[1]);
+  if (!folded && !tni_type_is_float(args[0]->type)) folded = fold_integer(r, op, args[0], args[1]);
   return folded;
 }
 
@@ -190,26 +164,22 @@ static bool is_constant_like(const tn_expr *x) {
 }
 
 const tn_expr *tni_op(tni_region *r, enum tn_op op, size_t count, const tn_expr *const *args) {
-  if (any_null(count, args))
-    return NULL;
+  if (any_null(count, args)) return NULL;
   const char *why;
   tn_type type = tni_op_type(op, args, &why);
   assert(type != 0 && count == tni_ops[op].arity);
   bool math = tni_ops[op].flags & TN_OPF_MATH;
-  if (!math && all_have_op(count, args, TN_OP_const))
-    return fold_constants(r, op, type, count, args);
-  if (all_have_op(count, args, TN_OP_broadcast))
-    return fold_broadcasts(r, op, count, args);
+  if (!math && all_have_op(count, args, TN_OP_const)) return fold_constants(r, op, type, count, args);
+  if (all_have_op(count, args, TN_OP_broadcast)) return fold_broadcasts(r, op, count, args);
   const tn_expr *order[3];
-  if (count == 2 && (tni_ops[op].flags & TN_OPF_COMM) && !tni_type_is_float(args[0]->type) && is_constant_like(args[0]) &&
-      !is_constant_like(args[1])) {
+  if (count == 2 && (tni_ops[op].flags & TN_OPF_COMM) && !tni_type_is_float(args[0]->type) &&
+      is_constant_like(args[0]) && !is_constant_like(args[1])) {
     order[0] = args[1];
     order[1] = args[0];
     args = order;
   }
   const tn_expr *folded = math ? NULL : fold(r, op, count, args);
-  if (folded)
-    return folded;
+  if (folded) return folded;
   tn_expr head = {.op = (uint16_t)op, .type = type};
   return tni_region_intern(r, &head, count, args);
 }
@@ -232,17 +202,14 @@ const tn_expr *tni_mul(tni_region *r, const tn_expr *a, const tn_expr *b) { retu
 const tn_expr *tni_and(tni_region *r, const tn_expr *a, const tn_expr *b) { return tni_op2(r, TN_OP_and, a, b); }
 
 const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b) {
-  if (!a || !b)
-    return a ? a : b;
+  if (!a || !b) return a ? a : b;
   return tni_and(r, a, b);
 }
 
 const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a) {
-  if (!a || a->type == type)
-    return a;
+  if (!a || a->type == type) return a;
   assert(TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type));
-  if (a->op == TN_OP_const)
-    return from_scalar(r, type, tni_eval_cast(type, a->type, to_scalar(a)));
+  if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_cast(type, a->type, to_scalar(a)));
   if (a->op == TN_OP_broadcast)
     return tni_broadcast(r, tni_cast(r, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
   tn_expr head = {.op = TN_OP_cast, .type = type};
@@ -250,11 +217,9 @@ const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a) {
 }
 
 const tn_expr *tni_reinterpret(tni_region *r, tn_type type, const tn_expr *a) {
-  if (!a || a->type == type)
-    return a;
+  if (!a || a->type == type) return a;
   assert(tn_type_bytes(type) == tn_type_bytes(a->type));
-  if (a->op == TN_OP_const)
-    return from_scalar(r, type, tni_eval_reinterpret(type, a->type, to_scalar(a)));
+  if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_reinterpret(type, a->type, to_scalar(a)));
   if (a->op == TN_OP_broadcast && TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type))
     return tni_broadcast(r, tni_reinterpret(r, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
   tn_expr head = {.op = TN_OP_reinterpret, .type = type};
@@ -266,16 +231,11 @@ const tn_expr *tni_reinterpret(tni_region *r, tn_type type, const tn_expr *a) {
 const tn_expr *tni_load(tni_region *r, tn_type type, const tn_buffer *buffer, size_t count, const tn_expr *const *index,
                         const tn_expr *where) {
   const tn_expr *args[TN_MAX_RANK + 1];
-  if (!buffer || any_null(count, index))
-    return NULL;
-  for (size_t i = 0; i < count; i++)
-    args[i] = index[i];
-  if (where && is_value(where, 1))
-    where = NULL;
-  if (where && is_value(where, 0))
-    return tni_zero(r, type);
-  if (where)
-    args[count] = where;
+  if (!buffer || any_null(count, index)) return NULL;
+  for (size_t i = 0; i < count; i++) args[i] = index[i];
+  if (where && is_value(where, 1)) where = NULL;
+  if (where && is_value(where, 0)) return tni_zero(r, type);
+  if (where) args[count] = where;
   tn_expr head = {.op = TN_OP_load, .type = type, .as.buffer = buffer};
   return tni_region_intern(r, &head, count + (where != NULL), args);
 }
@@ -292,50 +252,39 @@ const tn_expr *tni_call(tni_region *r, tn_type type, const char *name, size_t co
 }
 
 const tn_expr *tni_ramp(tni_region *r, const tn_expr *base, const tn_expr *stride, uint32_t lanes) {
-  if (!base || !stride)
-    return NULL;
-  if (lanes == 1)
-    return base;
-  if (tni_is_int(stride, 0))
-    return tni_broadcast(r, base, lanes);
+  if (!base || !stride) return NULL;
+  if (lanes == 1) return base;
+  if (tni_is_int(stride, 0)) return tni_broadcast(r, base, lanes);
   tn_expr head = {.op = TN_OP_ramp, .type = TN_TYPE_WITH_LANES(base->type, lanes)};
   const tn_expr *args[] = {base, stride};
   return tni_region_intern(r, &head, 2, args);
 }
 
 const tn_expr *tni_broadcast(tni_region *r, const tn_expr *a, uint32_t lanes) {
-  if (!a || lanes == 1)
-    return a;
+  if (!a || lanes == 1) return a;
   assert(TN_TYPE_LANES(a->type) == 1);
   tn_expr head = {.op = TN_OP_broadcast, .type = TN_TYPE_WITH_LANES(a->type, lanes)};
   return tni_region_intern(r, &head, 1, &a);
 }
 
 const tn_expr *tni_with_args(tni_region *r, const tn_expr *x, const tn_expr *const *args) {
-  if (any_null(x->nargs, args))
-    return NULL;
+  if (any_null(x->nargs, args)) return NULL;
   uint32_t lanes = x->nargs ? TN_TYPE_LANES(args[0]->type) : 1;
   switch (x->op) {
   case TN_OP_const:
   case TN_OP_var:
-  case TNI_OP_ADDRESS:
-    return x;
-  case TN_OP_cast:
-    return tni_cast(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
-  case TN_OP_reinterpret:
-    return tni_reinterpret(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
+  case TNI_OP_ADDRESS: return x;
+  case TN_OP_cast: return tni_cast(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
+  case TN_OP_reinterpret: return tni_reinterpret(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
   case TN_OP_load: {
     size_t count = (size_t)tni_load_count(x);
     uint32_t width = count ? TN_TYPE_LANES(args[0]->type) : 1;
-    return tni_load(r, TN_TYPE_WITH_LANES(x->type, width), x->as.buffer, count, args, count < x->nargs ? args[count] : NULL);
+    return tni_load(r, TN_TYPE_WITH_LANES(x->type, width), x->as.buffer, count, args,
+                    count < x->nargs ? args[count] : NULL);
   }
-  case TN_OP_call:
-    return tni_call(r, x->type, x->as.name, x->nargs, args);
-  case TN_OP_ramp:
-    return tni_ramp(r, args[0], args[1], TN_TYPE_LANES(x->type));
-  case TN_OP_broadcast:
-    return tni_broadcast(r, args[0], TN_TYPE_LANES(x->type));
-  default:
-    return tni_op(r, x->op, x->nargs, args);
+  case TN_OP_call: return tni_call(r, x->type, x->as.name, x->nargs, args);
+  case TN_OP_ramp: return tni_ramp(r, args[0], args[1], TN_TYPE_LANES(x->type));
+  case TN_OP_broadcast: return tni_broadcast(r, args[0], TN_TYPE_LANES(x->type));
+  default: return tni_op(r, x->op, x->nargs, args);
   }
 }

@@ -46,16 +46,7 @@ struct tn_buffer {
   const tn_expr *shape[TN_MAX_RANK];
 };
 
-enum tni_stmt_kind {
-  TNI_FOR,
-  TNI_BLOCK,
-  TNI_STORE,
-  TNI_SEQ,
-  TNI_IF,
-  TNI_ALLOC,
-  TNI_EVALUATE,
-  TNI_STMT_KIND_COUNT
-};
+enum tni_stmt_kind { TNI_FOR, TNI_BLOCK, TNI_STORE, TNI_SEQ, TNI_IF, TNI_ALLOC, TNI_EVALUATE, TNI_STMT_KIND_COUNT };
 enum tni_loop_kind { TNI_SERIAL, TNI_PARALLEL, TNI_VECTORIZED, TNI_UNROLLED, TNI_LOOP_KIND_COUNT };
 
 typedef struct tni_iter {
@@ -167,7 +158,14 @@ struct tn_program {
 
 /* ---- op.c ------------------------------------------------------------------------------------------------------ */
 
-enum tni_typing { TNI_TYPING_SAME, TNI_TYPING_FLOAT, TNI_TYPING_INT, TNI_TYPING_COMPARE, TNI_TYPING_SELECT, TNI_TYPING_OTHER };
+enum tni_typing {
+  TNI_TYPING_SAME,
+  TNI_TYPING_FLOAT,
+  TNI_TYPING_INT,
+  TNI_TYPING_COMPARE,
+  TNI_TYPING_SELECT,
+  TNI_TYPING_OTHER
+};
 typedef struct tni_op_info {
   const char *name;
   uint8_t arity, typing, flags;
@@ -196,7 +194,8 @@ const tn_expr *tni_op3(tni_region *r, enum tn_op op, const tn_expr *a, const tn_
 const tn_expr *tni_add(tni_region *r, const tn_expr *a, const tn_expr *b);
 const tn_expr *tni_sub(tni_region *r, const tn_expr *a, const tn_expr *b);
 const tn_expr *tni_mul(tni_region *r, const tn_expr *a, const tn_expr *b);
-const tn_expr *tni_and(tni_region *r, const tn_expr *a, const tn_expr *b); /* NULL operand of `where` = true: see tni_conj */
+const tn_expr *tni_and(tni_region *r, const tn_expr *a,
+                       const tn_expr *b); /* NULL operand of `where` = true: see tni_conj */
 /* a && b where NULL stands for true; NULL when both are. Out of memory gives false, never NULL-as-true. */
 const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b);
 const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a);
@@ -248,7 +247,8 @@ const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, const char **why
 
 const tn_buffer *tni_buffer(tni_region *r, const char *name, tn_type type, enum tni_scope scope, int32_t rank,
                             const tn_expr *const *shape);
-const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind, const tn_stmt *body);
+const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind,
+                       const tn_stmt *body);
 const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const tni_iter *iters, const tn_expr *where,
                          const tn_stmt *init, const tn_stmt *body);
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
@@ -358,9 +358,9 @@ typedef struct tni_access {
   const tn_stmt *block; /* or NULL */
   int order;            /* of statements, as they stand */
   bool write;
-  bool conditional;     /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */
+  bool conditional; /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */
   int depth;
-  const tn_stmt *const *loops; /* the loops around, outermost first */
+  const tn_stmt *const *loops;       /* the loops around, outermost first */
   const tn_expr *index[TN_MAX_RANK]; /* over loop variables */
 } tni_access;
 
@@ -389,8 +389,8 @@ bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *
 /* Adds a function (made in the program's region), or puts it in the place of the one of that name. */
 tn_status tni_program_add(tn_program *program, const tn_func *func, tn_error **err);
 /* Declares an external without a function; the same one again is fine. */
-tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
-                              tn_error **err);
+tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count,
+                              const tn_type *params, tn_error **err);
 const tni_extern *tni_program_find_extern(const tn_program *program, const char *name);
 tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **err); /* takes the reference */
 /* A function equal to `func`, wholly made of nodes of `region` (deep copy across programs). */

@@ -43,8 +43,7 @@ static bool parse_digit(const tn_expr *x, size_t loops, const tn_expr *const *va
     x = x->arg[0];
   }
   for (out->var = 0; out->var < loops; out->var++)
-    if (vars[out->var] == x)
-      return true;
+    if (vars[out->var] == x) return true;
   return false;
 }
 
@@ -58,8 +57,7 @@ static const digit *find_digit(const digits *all, size_t v, int64_t divisor) {
   const digit *found = NULL;
   for (size_t i = 0; i < all->count; i++)
     if (all->items[i].var == v && all->items[i].divisor == divisor) {
-      if (found)
-        return NULL;
+      if (found) return NULL;
       found = &all->items[i];
     }
   return found;
@@ -70,12 +68,10 @@ static bool is_ladder(const digits *all, size_t v, int64_t extent) {
   int64_t reached = 1;
   size_t own = 0, steps = 0;
   const digit *next;
-  for (size_t i = 0; i < all->count; i++)
-    own += all->items[i].var == v;
+  for (size_t i = 0; i < all->count; i++) own += all->items[i].var == v;
   while ((next = find_digit(all, v, reached))) {
     steps++;
-    if (!next->modulus || next->divisor * next->modulus >= extent)
-      return steps == own && extent % next->divisor == 0;
+    if (!next->modulus || next->divisor * next->modulus >= extent) return steps == own && extent % next->divisor == 0;
     reached *= next->modulus;
   }
   return false;
@@ -83,8 +79,7 @@ static bool is_ladder(const digits *all, size_t v, int64_t extent) {
 
 static bool uses_var(const digits *all, size_t v) {
   for (size_t i = 0; i < all->count; i++)
-    if (all->items[i].var == v)
-      return true;
+    if (all->items[i].var == v) return true;
   return false;
 }
 
@@ -117,8 +112,8 @@ static void check_radix(const digits *all, size_t dim, tni_itermap *out) {
 }
 
 /* The interval of one subscript, and its digits; digits that do not parse clear dense and injective. */
-static bool measure(tni_region *r, tni_facts *facts, const tn_expr *x, size_t dim, size_t loops, const tn_expr *const *vars,
-                    const int64_t *extents, digits *all, tni_itermap *out) {
+static bool measure(tni_region *r, tni_facts *facts, const tn_expr *x, size_t dim, size_t loops,
+                    const tn_expr *const *vars, const int64_t *extents, digits *all, tni_itermap *out) {
   tni_term terms[MAX_TERMS_OF_ONE];
   size_t count;
   const tn_expr *base;
@@ -139,7 +134,8 @@ static bool measure(tni_region *r, tni_facts *facts, const tn_expr *x, size_t di
       out->dense = out->injective = false;
       tni_bounds(facts, terms[i].x, &lo, &hi);
     }
-    if (lo <= -(INT64_C(1) << 40) || hi >= INT64_C(1) << 40 || d.coef > INT64_C(1) << 20 || d.coef < -(INT64_C(1) << 20)) {
+    if (lo <= -(INT64_C(1) << 40) || hi >= INT64_C(1) << 40 || d.coef > INT64_C(1) << 20 ||
+        d.coef < -(INT64_C(1) << 20)) {
       out->box = out->dense = out->injective = false;
       return true;
     }
@@ -159,26 +155,22 @@ bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn
   bool ok = true;
   for (size_t i = 0; ok && i < facts->count; i++)
     ok = tni_facts_push(&inside, facts->ranges[i].var, facts->ranges[i].lo, facts->ranges[i].hi);
-  for (size_t i = 0; ok && i < loops; i++)
-    ok = tni_facts_push(&inside, vars[i], 0, extents[i] - 1);
+  for (size_t i = 0; ok && i < loops; i++) ok = tni_facts_push(&inside, vars[i], 0, extents[i] - 1);
   for (size_t i = 0; i < loops; i++)
     if (extents[i] <= 0) { /* nothing runs: there is no box to speak of */
       *out = (tni_itermap){0};
       tni_facts_destroy(&inside);
       return ok;
     }
-  for (size_t i = 0; ok && i < dims; i++)
-    ok = measure(r, &inside, index[i], i, loops, vars, extents, &all, out);
+  for (size_t i = 0; ok && i < dims; i++) ok = measure(r, &inside, index[i], i, loops, vars, extents, &all, out);
   tni_facts_destroy(&inside);
   for (size_t v = 0; v < loops; v++) {
-    if (extents[v] <= 1)
-      continue;
+    if (extents[v] <= 1) continue;
     if (!uses_var(&all, v))
       out->injective = false;
     else if (!is_ladder(&all, v, extents[v]))
       out->dense = out->injective = false;
   }
-  for (size_t i = 0; i < dims; i++)
-    check_radix(&all, i, out);
+  for (size_t i = 0; i < dims; i++) check_radix(&all, i, out);
   return ok;
 }

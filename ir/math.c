@@ -92,13 +92,13 @@ static expr horner(const maker *m, const double *c, size_t count, expr x) {
 #define POLYNOMIAL(m, c, x) horner(m, c, TNI_COUNT(c), x)
 
 /* Adding it rounds a small number to an integer, which then stands in the low bits. */
-#define MAGIC   0x1.8p23
+#define MAGIC 0x1.8p23
 #define MAGIC64 0x1.8p52
 
 /* ln 2 in two parts; the first has 15 bits, so that n times it is exact for the n that occur. */
 #define LN2_HIGH 0x1.62e4p-1
-#define LN2_LOW  0x1.7f7d1cf79abcap-20
-#define LOG2_E   0x1.71547652b82fep0
+#define LN2_LOW 0x1.7f7d1cf79abcap-20
+#define LOG2_E 0x1.71547652b82fep0
 
 /* ---- exp, sigmoid, tanh ---------------------------------------------------------------------------------------- */
 

@@ -17,12 +17,13 @@ const tni_op_info tni_ops[TN_OP_COUNT] = {
 
 int tni_op_find(const char *name, size_t length) {
   for (int op = 0; op < TN_OP_COUNT; op++)
-    if (strlen(tni_ops[op].name) == length && memcmp(tni_ops[op].name, name, length) == 0)
-      return op;
+    if (strlen(tni_ops[op].name) == length && memcmp(tni_ops[op].name, name, length) == 0) return op;
   return -1;
 }
 
-static bool is_number(tn_type type) { return tni_type_is_float(type) || tni_type_is_int(type) || TN_TYPE_CODE(type) == TN_CODE_INDEX; }
+static bool is_number(tn_type type) {
+  return tni_type_is_float(type) || tni_type_is_int(type) || TN_TYPE_CODE(type) == TN_CODE_INDEX;
+}
 
 static bool is_bits(tn_type type) {
   return tni_type_is_int(type) || TN_TYPE_CODE(type) == kDLBool || TN_TYPE_CODE(type) == TN_CODE_INDEX;
@@ -37,23 +38,18 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
       return 0;
     }
   switch ((enum tni_typing)info->typing) {
-  case TNI_TYPING_SAME:
-    *why = "the operands must be numbers";
-    return is_number(type) ? type : 0;
+  case TNI_TYPING_SAME: *why = "the operands must be numbers"; return is_number(type) ? type : 0;
   case TNI_TYPING_FLOAT:
     *why = "the operands must be floating-point numbers";
     return tni_type_is_float(type) ? type : 0;
-  case TNI_TYPING_INT:
-    *why = "the operands must be integers or bool";
-    return is_bits(type) ? type : 0;
+  case TNI_TYPING_INT: *why = "the operands must be integers or bool"; return is_bits(type) ? type : 0;
   case TNI_TYPING_COMPARE:
     *why = "the operands must be numbers or bool";
     return is_number(type) || is_bits(type) ? TN_TYPE_WITH_LANES(TN_BOOL, TN_TYPE_LANES(type)) : 0;
   case TNI_TYPING_SELECT:
     *why = "the condition must be bool with as many lanes as the operands";
     return args[0]->type == TN_TYPE_WITH_LANES(TN_BOOL, TN_TYPE_LANES(type)) ? type : 0;
-  case TNI_TYPING_OTHER:
-    break;
+  case TNI_TYPING_OTHER: break;
   }
   *why = "the operator has a constructor of its own";
   return 0;

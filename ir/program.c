@@ -6,11 +6,9 @@
 
 tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **err) {
   *out = NULL;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tn_program *program = tni_alloc_zero(context, sizeof *program);
-  if (!program)
-    return tni_fail_nomem(err);
+  if (!program) return tni_fail_nomem(err);
   program->ctx = context;
   tni_region_init(&program->region, context, NULL);
   *out = program;
@@ -18,11 +16,9 @@ tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **er
 }
 
 void tn_program_destroy(tn_program *program) {
-  if (!program)
-    return;
+  if (!program) return;
   tn_context *ctx = program->ctx;
-  for (size_t i = 0; i < program->blob_count; i++)
-    tni_blob_unref(program->blobs[i]);
+  for (size_t i = 0; i < program->blob_count; i++) tni_blob_unref(program->blobs[i]);
   tni_free(ctx, program->funcs, program->func_capacity * sizeof *program->funcs);
   tni_free(ctx, program->externs, program->extern_capacity * sizeof *program->externs);
   tni_free(ctx, program->graphs, program->graph_capacity * sizeof *program->graphs);
@@ -33,8 +29,7 @@ void tn_program_destroy(tn_program *program) {
 
 static size_t find_func(const tn_program *program, const char *name) {
   size_t i = 0;
-  while (i < program->func_count && strcmp(program->funcs[i]->name, name) != 0)
-    i++;
+  while (i < program->func_count && strcmp(program->funcs[i]->name, name) != 0) i++;
   return i;
 }
 
@@ -74,21 +69,20 @@ tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **
 
 const tni_extern *tni_program_find_extern(const tn_program *program, const char *name) {
   for (size_t i = 0; i < program->extern_count; i++)
-    if (strcmp(program->externs[i].name, name) == 0)
-      return &program->externs[i];
+    if (strcmp(program->externs[i].name, name) == 0) return &program->externs[i];
   return NULL;
 }
 
 static bool is_c_scalar(tn_type type) {
-  return type == TN_BOOL || tni_type_is_int(type) || type == TN_F32 || type == TN_F64 || type == TN_INDEX || type == TN_POINTER;
+  return type == TN_BOOL || tni_type_is_int(type) || type == TN_F32 || type == TN_F64 || type == TN_INDEX ||
+         type == TN_POINTER;
 }
 
 static bool is_name(const char *name) {
-  if (!name || !*name || (*name >= '0' && *name <= '9'))
-    return false;
+  if (!name || !*name || (*name >= '0' && *name <= '9')) return false;
   for (; *name; name++)
-    if (!((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9') || *name == '_' ||
-          *name == '.'))
+    if (!((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9') ||
+          *name == '_' || *name == '.'))
       return false;
   return true;
 }
@@ -98,13 +92,15 @@ static bool same_signature(const tni_extern *e, tn_type result, size_t count, co
          (count == 0 || memcmp(e->params, params, count * sizeof *params) == 0);
 }
 
-static tn_status check_signature(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
-                                 tn_error **err) {
+static tn_status check_signature(tn_program *program, const char *name, tn_type result, size_t count,
+                                 const tn_type *params, tn_error **err) {
   if (!is_name(name))
-    return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "an external needs a name of letters, digits and _");
+    return tni_fail(program->ctx, err, TN_E_INVALID, "build", name,
+                    "an external needs a name of letters, digits and _");
   char text[16];
   if (result != TN_VOID && (result == TN_POINTER || !is_c_scalar(result)))
-    return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "an external cannot return %s", tn_type_text(result, text));
+    return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "an external cannot return %s",
+                    tn_type_text(result, text));
   for (size_t i = 0; i < count; i++)
     if (!is_c_scalar(params[i]))
       return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "parameter %zu: an external cannot take %s", i,
@@ -125,12 +121,11 @@ static tn_status add_extern(tn_program *program, const char *name, tn_type resul
   return TN_OK;
 }
 
-tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
-                              tn_error **err) {
+tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count,
+                              const tn_type *params, tn_error **err) {
   tni_extern *e = (tni_extern *)tni_program_find_extern(program, name);
   tn_status status = check_signature(program, name, result, count, params, err);
-  if (status)
-    return status;
+  if (status) return status;
   if (e && !same_signature(e, result, count, params))
     return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "this external is declared with another signature");
   return e ? TN_OK : add_extern(program, name, result, count, params, &e, err);
@@ -138,11 +133,9 @@ tn_status tni_program_declare(tn_program *program, const char *name, tn_type res
 
 tn_status tn_program_extern(tn_program *program, const char *name, tn_type result, size_t count, const tn_type *params,
                             void (*function)(void), void *self, tn_error **err) {
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tn_status status = tni_program_declare(program, name, result, count, params, err);
-  if (status)
-    return status;
+  if (status) return status;
   tni_extern *e = (tni_extern *)tni_program_find_extern(program, name);
   e->function = function;
   e->self = self;
@@ -165,8 +158,7 @@ static const tn_expr *clone_expr(cloner *c, const tn_expr *x);
 
 static const tn_expr *clone_var(cloner *c, const tn_expr *x) {
   for (size_t i = c->var_count; i > 0; i -= 2)
-    if (c->vars[i - 2] == x)
-      return c->vars[i - 1];
+    if (c->vars[i - 2] == x) return c->vars[i - 1];
   const tn_expr *y = tni_var(c->r, x->as.name, x->type);
   if (!y || !tni_reserve(c->r->arena.ctx, (void **)&c->vars, &c->var_capacity, c->var_count + 2, sizeof *c->vars)) {
     c->failed = true;
@@ -179,13 +171,12 @@ static const tn_expr *clone_var(cloner *c, const tn_expr *x) {
 
 static const tn_buffer *clone_buffer(cloner *c, const tn_buffer *b) {
   for (size_t i = c->buffer_count; i > 0; i -= 2)
-    if (c->buffers[i - 2] == b)
-      return c->buffers[i - 1];
+    if (c->buffers[i - 2] == b) return c->buffers[i - 1];
   const tn_expr *shape[TN_MAX_RANK];
-  for (int32_t i = 0; i < b->rank; i++)
-    shape[i] = clone_expr(c, b->shape[i]);
+  for (int32_t i = 0; i < b->rank; i++) shape[i] = clone_expr(c, b->shape[i]);
   const tn_buffer *d = tni_buffer(c->r, b->name, b->type, b->scope, b->rank, shape);
-  if (!d || !tni_reserve(c->r->arena.ctx, (void **)&c->buffers, &c->buffer_capacity, c->buffer_count + 2, sizeof *c->buffers)) {
+  if (!d || !tni_reserve(c->r->arena.ctx, (void **)&c->buffers, &c->buffer_capacity, c->buffer_count + 2,
+                         sizeof *c->buffers)) {
     c->failed = true;
     return NULL;
   }
@@ -197,17 +188,14 @@ static const tn_buffer *clone_buffer(cloner *c, const tn_buffer *b) {
 /* The node itself, when its arguments are clones already. */
 static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x) {
   cloner *c = self;
-  if (x->op == TN_OP_var)
-    return clone_var(c, x);
-  if (x->op == TNI_OP_ADDRESS)
-    return tni_address(r, clone_buffer(c, x->as.buffer));
+  if (x->op == TN_OP_var) return clone_var(c, x);
+  if (x->op == TNI_OP_ADDRESS) return tni_address(r, clone_buffer(c, x->as.buffer));
   if (x->op == TN_OP_load) {
     int32_t count = tni_load_count(x);
     return tni_load(r, x->type, clone_buffer(c, x->as.buffer), (size_t)count, x->arg, tni_load_where(x));
   }
   tn_expr head = *x;
-  if (x->op == TN_OP_call && !(head.as.name = tni_arena_text(&r->arena, x->as.name)))
-    return NULL;
+  if (x->op == TN_OP_call && !(head.as.name = tni_arena_text(&r->arena, x->as.name))) return NULL;
   return tni_region_intern(r, &head, x->nargs, x->arg);
 }
 
@@ -229,16 +217,14 @@ static const tn_stmt *clone_block(cloner *c, const tn_stmt *s) {
     iters[i].var = clone_var(c, iters[i].var);
   }
   const tn_stmt *init = s->as.block.init ? clone_stmt(c, s->as.block.init) : NULL;
-  if (!iters || (s->as.block.init && !init))
-    return NULL;
+  if (!iters || (s->as.block.init && !init)) return NULL;
   return tni_block(c->r, s->as.block.name, count, iters, clone_expr(c, s->as.block.where), init,
                    clone_stmt(c, s->as.block.body));
 }
 
 static const tn_stmt *clone_seq(cloner *c, const tn_stmt *s) {
   const tn_stmt **items = TNI_NEW_ARRAY(&c->r->arena, const tn_stmt *, s->as.seq.count);
-  for (int32_t i = 0; items && i < s->as.seq.count; i++)
-    items[i] = clone_stmt(c, s->as.seq.stmts[i]);
+  for (int32_t i = 0; items && i < s->as.seq.count; i++) items[i] = clone_stmt(c, s->as.seq.stmts[i]);
   return items ? tni_seq(c->r, s->as.seq.count, items) : NULL;
 }
 
@@ -249,25 +235,19 @@ static const tn_stmt *clone_stmt(cloner *c, const tn_stmt *s) {
   case TNI_FOR:
     return tni_for(c->r, clone_var(c, s->as.loop.var), clone_expr(c, s->as.loop.extent), s->as.loop.kind,
                    clone_stmt(c, s->as.loop.body));
-  case TNI_BLOCK:
-    return clone_block(c, s);
+  case TNI_BLOCK: return clone_block(c, s);
   case TNI_STORE:
-    for (int32_t i = 0; i < s->as.store.count; i++)
-      index[i] = clone_expr(c, s->as.store.index[i]);
-    return tni_store(c->r, clone_buffer(c, s->as.store.buffer), s->as.store.count, index, clone_expr(c, s->as.store.value),
-                     clone_expr(c, s->as.store.where));
-  case TNI_SEQ:
-    return clone_seq(c, s);
+    for (int32_t i = 0; i < s->as.store.count; i++) index[i] = clone_expr(c, s->as.store.index[i]);
+    return tni_store(c->r, clone_buffer(c, s->as.store.buffer), s->as.store.count, index,
+                     clone_expr(c, s->as.store.value), clone_expr(c, s->as.store.where));
+  case TNI_SEQ: return clone_seq(c, s);
   case TNI_IF:
     otherwise = s->as.cond.otherwise ? clone_stmt(c, s->as.cond.otherwise) : NULL;
     c->failed |= s->as.cond.otherwise && !otherwise;
     return tni_if(c->r, clone_expr(c, s->as.cond.cond), clone_stmt(c, s->as.cond.then), otherwise);
-  case TNI_ALLOC:
-    return tni_alloc_stmt(c->r, clone_buffer(c, s->as.alloc.buffer), clone_stmt(c, s->as.alloc.body));
-  case TNI_EVALUATE:
-    return tni_evaluate(c->r, clone_expr(c, s->as.evaluate.call));
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_ALLOC: return tni_alloc_stmt(c->r, clone_buffer(c, s->as.alloc.buffer), clone_stmt(c, s->as.alloc.body));
+  case TNI_EVALUATE: return tni_evaluate(c->r, clone_expr(c, s->as.evaluate.call));
+  case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;
 }

@@ -34,18 +34,15 @@ static uint32_t hash_node(const tn_expr *x) {
   if (x->op == TN_OP_load || x->op == TNI_OP_ADDRESS)
     h = mix(h, x->as.buffer->uid);
   else if (x->op == TN_OP_call)
-    for (const char *c = x->as.name; *c; c++)
-      h = mix(h, (unsigned char)*c);
+    for (const char *c = x->as.name; *c; c++) h = mix(h, (unsigned char)*c);
   else
     h = mix(h, (uint64_t)x->as.i);
-  for (int i = 0; i < x->nargs; i++)
-    h = mix(h, x->arg[i]->hash);
+  for (int i = 0; i < x->nargs; i++) h = mix(h, x->arg[i]->hash);
   return h;
 }
 
 static bool same_payload(const tn_expr *a, const tn_expr *b) {
-  if (a->op == TN_OP_call)
-    return strcmp(a->as.name, b->as.name) == 0;
+  if (a->op == TN_OP_call) return strcmp(a->as.name, b->as.name) == 0;
   return a->as.i == b->as.i; /* pointers and doubles too: the union's 8 bytes */
 }
 
@@ -57,15 +54,13 @@ static bool same_node(const tn_expr *a, const tn_expr *b) {
 static const tn_expr *find(const tni_region *region, const tn_expr *x) {
   if (region->table_size)
     for (size_t mask = region->table_size - 1, i = x->hash & mask; region->table[i]; i = (i + 1) & mask)
-      if (same_node(region->table[i], x))
-        return region->table[i];
+      if (same_node(region->table[i], x)) return region->table[i];
   return region->parent ? find(region->parent, x) : NULL;
 }
 
 static void insert(const tn_expr **table, size_t size, const tn_expr *x) {
   size_t i = x->hash & (size - 1);
-  while (table[i])
-    i = (i + 1) & (size - 1);
+  while (table[i]) i = (i + 1) & (size - 1);
   table[i] = x;
 }
 
@@ -73,11 +68,9 @@ static bool grow_table(tni_region *region) {
   tn_context *ctx = region->arena.ctx;
   size_t size = region->table_size ? 2 * region->table_size : FIRST_TABLE_SIZE;
   const tn_expr **table = tni_alloc_zero(ctx, size * sizeof *table);
-  if (!table)
-    return false;
+  if (!table) return false;
   for (size_t i = 0; i < region->table_size; i++)
-    if (region->table[i])
-      insert(table, size, region->table[i]);
+    if (region->table[i]) insert(table, size, region->table[i]);
   tni_free(ctx, region->table, region->table_size * sizeof *region->table);
   region->table = table;
   region->table_size = size;
@@ -92,24 +85,19 @@ const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t
   size_t size = sizeof(tn_expr) + count * sizeof(tn_expr *);
   tn_expr *large = size <= sizeof probe ? NULL : tni_arena_alloc(&region->arena, size);
   tn_expr *x = size <= sizeof probe ? &probe.node : large;
-  if (!x)
-    return NULL;
+  if (!x) return NULL;
   *x = *head;
   x->nargs = (uint16_t)count;
   for (size_t i = 0; i < count; i++) {
-    if (!args[i])
-      return NULL;
+    if (!args[i]) return NULL;
     x->arg[i] = args[i];
   }
   x->hash = hash_node(x);
   const tn_expr *known = find(region, x);
-  if (known)
-    return known;
-  if (region->table_used * 2 >= region->table_size && !grow_table(region))
-    return NULL;
+  if (known) return known;
+  if (region->table_used * 2 >= region->table_size && !grow_table(region)) return NULL;
   tn_expr *made = large ? large : tni_arena_copy(&region->arena, x, size);
-  if (!made)
-    return NULL;
+  if (!made) return NULL;
   insert(region->table, region->table_size, made);
   region->table_used++;
   return made;

@@ -36,14 +36,14 @@ static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (
 
 /* The order of terms: variables by uid, then everything else by structure. */
 static bool comes_before(const tn_expr *a, const tn_expr *b) {
-  if ((a->op == TN_OP_var) != (b->op == TN_OP_var))
-    return a->op == TN_OP_var;
+  if ((a->op == TN_OP_var) != (b->op == TN_OP_var)) return a->op == TN_OP_var;
   return a->op == TN_OP_var ? a->uid < b->uid : a->hash < b->hash;
 }
 
 static void add_constant(linear *l, int64_t c, int64_t scale) {
   int64_t product;
-  l->overflow |= __builtin_mul_overflow(c, scale, &product) || __builtin_add_overflow(l->constant, product, &l->constant);
+  l->overflow |=
+      __builtin_mul_overflow(c, scale, &product) || __builtin_add_overflow(l->constant, product, &l->constant);
 }
 
 static void remove_term(linear *l, int i) {
@@ -53,13 +53,11 @@ static void remove_term(linear *l, int i) {
 
 static void add_term(linear *l, const tn_expr *x, int64_t coef) {
   int i = 0;
-  if (coef == 0)
-    return;
+  if (coef == 0) return;
   for (; i < l->count; i++)
     if (l->terms[i].x == x) {
       l->overflow |= __builtin_add_overflow(l->terms[i].coef, coef, &l->terms[i].coef);
-      if (l->terms[i].coef == 0)
-        remove_term(l, i);
+      if (l->terms[i].coef == 0) remove_term(l, i);
       return;
     }
   if (l->count == MAX_TERMS) {
@@ -79,9 +77,7 @@ static bool is_huge(int64_t x) { return x > INT64_C(1) << MAX_COEF_BITS || x < -
 static void accumulate(linear *l, const tn_expr *x, int64_t scale) {
   int64_t product;
   switch (x->op) {
-  case TN_OP_const:
-    add_constant(l, x->as.i, scale);
-    return;
+  case TN_OP_const: add_constant(l, x->as.i, scale); return;
   case TN_OP_add:
     accumulate(l, x->arg[0], scale);
     accumulate(l, x->arg[1], scale);
@@ -90,20 +86,16 @@ static void accumulate(linear *l, const tn_expr *x, int64_t scale) {
     accumulate(l, x->arg[0], scale);
     accumulate(l, x->arg[1], -scale);
     return;
-  case TN_OP_neg:
-    accumulate(l, x->arg[0], -scale);
-    return;
+  case TN_OP_neg: accumulate(l, x->arg[0], -scale); return;
   case TN_OP_mul:
     for (int i = 0; i < 2; i++)
       if (tni_is_const(x->arg[i])) {
         l->overflow |= __builtin_mul_overflow(scale, x->arg[i]->as.i, &product) || is_huge(product);
-        if (!l->overflow)
-          accumulate(l, x->arg[1 - i], product);
+        if (!l->overflow) accumulate(l, x->arg[1 - i], product);
         return;
       }
     break;
-  default:
-    break;
+  default: break;
   }
   add_term(l, x, scale);
 }
@@ -160,8 +152,7 @@ static bool split_by(const tn_expr *x, int64_t d, linear *q, linear *rest) {
   linear l = {0};
   accumulate(&l, x, 1);
   *q = *rest = (linear){0};
-  if (l.overflow)
-    return false;
+  if (l.overflow) return false;
   for (int i = 0; i < l.count; i++)
     if (l.terms[i].coef % d == 0)
       add_term(q, l.terms[i].x, l.terms[i].coef / d);
@@ -184,15 +175,13 @@ static int64_t gcd(int64_t a, int64_t b) {
 
 /* The largest g that divides d and every coefficient of l. */
 static int64_t common_divisor(const linear *l, int64_t d) {
-  for (int i = 0; i < l->count; i++)
-    d = gcd(l->terms[i].coef, d);
+  for (int i = 0; i < l->count; i++) d = gcd(l->terms[i].coef, d);
   return d;
 }
 
 static bool within(const simplifier *s, const tn_expr *x, int64_t d) {
   int64_t lo, hi;
-  if (!x)
-    return false;
+  if (!x) return false;
   tni_bounds(s->facts, x, &lo, &hi);
   return lo >= 0 && hi < d;
 }
@@ -201,8 +190,7 @@ static bool within(const simplifier *s, const tn_expr *x, int64_t d) {
 static bool split_low(const simplifier *s, const linear *l, int64_t d, int64_t *c, linear *q, linear *low) {
   for (int i = 0; i < l->count; i++) {
     *c = l->terms[i].coef;
-    if (*c <= 1 || *c >= d || d % *c != 0)
-      continue;
+    if (*c <= 1 || *c >= d || d % *c != 0) continue;
     *q = *low = (linear){0};
     for (int k = 0; k < l->count; k++)
       if (l->terms[k].coef % *c == 0)
@@ -211,8 +199,7 @@ static bool split_low(const simplifier *s, const linear *l, int64_t d, int64_t *
         add_term(low, l->terms[k].x, l->terms[k].coef);
     q->constant = floor_div(l->constant, *c);
     low->constant = l->constant - *c * q->constant;
-    if (within(s, rebuild(s->r, low), *c))
-      return true;
+    if (within(s, rebuild(s->r, low), *c)) return true;
   }
   return false;
 }
@@ -221,12 +208,10 @@ static bool split_low(const simplifier *s, const linear *l, int64_t d, int64_t *
 static const tn_expr *divide_rest(const simplifier *s, linear *rest, int64_t d) {
   int64_t c;
   linear q, low;
-  if (split_low(s, rest, d, &c, &q, &low))
-    return divide(s, rebuild(s->r, &q), d / c);
+  if (split_low(s, rest, d, &c, &q, &low)) return divide(s, rebuild(s->r, &q), d / c);
   int64_t g = common_divisor(rest, d);
   if (g > 1) {
-    for (int i = 0; i < rest->count; i++)
-      rest->terms[i].coef /= g;
+    for (int i = 0; i < rest->count; i++) rest->terms[i].coef /= g;
     rest->constant = floor_div(rest->constant, g);
     return divide(s, rebuild(s->r, rest), d / g);
   }
@@ -243,8 +228,7 @@ static const tn_expr *divide(const simplifier *s, const tn_expr *x, int64_t d) {
     return x ? tni_op2(s->r, TN_OP_floordiv, x, tni_index(s->r, d)) : NULL;
   if (!within(s, rebuild(s->r, &rest), d)) {
     const tn_expr *part = divide_rest(s, &rest, d);
-    if (!part)
-      return NULL;
+    if (!part) return NULL;
     accumulate(&q, part, 1);
   }
   return q.overflow ? tni_op2(s->r, TN_OP_floordiv, x, tni_index(s->r, d)) : rebuild(s->r, &q);
@@ -255,8 +239,7 @@ static const tn_expr *modulo(const simplifier *s, const tn_expr *x, int64_t d) {
   if (!x || d <= 0 || !split_by(x, d, &q, &rest))
     return x ? tni_op2(s->r, TN_OP_floormod, x, tni_index(s->r, d)) : NULL;
   const tn_expr *part = rebuild(s->r, &rest);
-  if (!part || within(s, part, d))
-    return part;
+  if (!part || within(s, part, d)) return part;
   int64_t c;
   linear low;
   if (split_low(s, &rest, d, &c, &q, &low))
@@ -268,8 +251,7 @@ static const tn_expr *modulo(const simplifier *s, const tn_expr *x, int64_t d) {
 
 static bool known(const tni_facts *facts, const tn_expr *cond) {
   for (size_t i = 0; i < facts->known_count; i++)
-    if (facts->known[i] == cond)
-      return true;
+    if (facts->known[i] == cond) return true;
   return false;
 }
 
@@ -277,8 +259,7 @@ static bool known(const tni_facts *facts, const tn_expr *cond) {
 static bool difference(const simplifier *s, const tn_expr *a, const tn_expr *b, int64_t *lo, int64_t *hi) {
   const tn_expr *d = tni_sub(s->r, b, a);
   d = d ? canonical(s, d) : NULL;
-  if (!d)
-    return false;
+  if (!d) return false;
   tni_bounds(s->facts, d, lo, hi);
   return true;
 }
@@ -286,45 +267,34 @@ static bool difference(const simplifier *s, const tn_expr *a, const tn_expr *b, 
 /* 1 true, 0 false, -1 unknown. */
 static int decide(const simplifier *s, const tn_expr *x) {
   int64_t lo, hi;
-  if (known(s->facts, x))
-    return 1;
-  if (x->nargs != 2 || !is_index(x->arg[0]) || !difference(s, x->arg[0], x->arg[1], &lo, &hi))
-    return -1;
+  if (known(s->facts, x)) return 1;
+  if (x->nargs != 2 || !is_index(x->arg[0]) || !difference(s, x->arg[0], x->arg[1], &lo, &hi)) return -1;
   switch (x->op) {
-  case TN_OP_lt:
-    return lo >= 1 ? 1 : hi < 1 ? 0 : -1;
-  case TN_OP_le:
-    return lo >= 0 ? 1 : hi < 0 ? 0 : -1;
-  case TN_OP_eq:
-    return lo == 0 && hi == 0 ? 1 : lo > 0 || hi < 0 ? 0 : -1;
-  case TN_OP_ne:
-    return lo == 0 && hi == 0 ? 0 : lo > 0 || hi < 0 ? 1 : -1;
-  default:
-    return -1;
+  case TN_OP_lt: return lo >= 1 ? 1 : hi < 1 ? 0 : -1;
+  case TN_OP_le: return lo >= 0 ? 1 : hi < 0 ? 0 : -1;
+  case TN_OP_eq: return lo == 0 && hi == 0 ? 1 : lo > 0 || hi < 0 ? 0 : -1;
+  case TN_OP_ne: return lo == 0 && hi == 0 ? 0 : lo > 0 || hi < 0 ? 1 : -1;
+  default: return -1;
   }
 }
 
 /* A lane of an index vector made of ramps and broadcasts; NULL for other vectors. */
 static const tn_expr *lane_of(tni_region *r, const tn_expr *x, int64_t lane) {
-  if (x->op == TN_OP_broadcast)
-    return x->arg[0];
-  if (x->op == TN_OP_ramp)
-    return tni_add(r, x->arg[0], tni_mul(r, x->arg[1], tni_index(r, lane)));
+  if (x->op == TN_OP_broadcast) return x->arg[0];
+  if (x->op == TN_OP_ramp) return tni_add(r, x->arg[0], tni_mul(r, x->arg[1], tni_index(r, lane)));
   return NULL;
 }
 
 /* A comparison of index vectors is decided when its first and last lanes are, the same way: between them it is linear. Only
  * lt and le are so. */
 static int decide_vector(const simplifier *s, const tn_expr *x) {
-  if ((x->op != TN_OP_lt && x->op != TN_OP_le) || TN_TYPE_CODE(x->arg[0]->type) != TN_CODE_INDEX)
-    return -1;
+  if ((x->op != TN_OP_lt && x->op != TN_OP_le) || TN_TYPE_CODE(x->arg[0]->type) != TN_CODE_INDEX) return -1;
   int answers[2];
   for (int i = 0; i < 2; i++) {
     int64_t lane = i ? (int64_t)TN_TYPE_LANES(x->type) - 1 : 0;
     const tn_expr *a = lane_of(s->r, x->arg[0], lane), *b = lane_of(s->r, x->arg[1], lane);
     const tn_expr *cond = a && b ? tni_op2(s->r, x->op, a, b) : NULL;
-    if (!cond)
-      return -1;
+    if (!cond) return -1;
     answers[i] = tni_is_const(cond) ? (int)cond->as.i : decide(s, cond);
   }
   return answers[0] == answers[1] ? answers[0] : -1;
@@ -333,11 +303,9 @@ static int decide_vector(const simplifier *s, const tn_expr *x) {
 /* min and max of index where one operand always wins. */
 static const tn_expr *decide_extreme(const simplifier *s, const tn_expr *x) {
   int64_t lo, hi;
-  if (!difference(s, x->arg[0], x->arg[1], &lo, &hi))
-    return NULL;
+  if (!difference(s, x->arg[0], x->arg[1], &lo, &hi)) return NULL;
   bool first_is_small = lo >= 0, second_is_small = hi <= 0;
-  if (!first_is_small && !second_is_small)
-    return x;
+  if (!first_is_small && !second_is_small) return x;
   return x->arg[(x->op == TN_OP_min) == first_is_small ? 0 : 1];
 }
 
@@ -351,23 +319,19 @@ static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x)
     int answer = decide_vector(s, x);
     return answer < 0 ? x : tni_broadcast(r, tni_bool(r, answer), TN_TYPE_LANES(x->type));
   }
-  if (!is_index(x))
-    return x;
+  if (!is_index(x)) return x;
   switch (x->op) {
   case TN_OP_add:
   case TN_OP_sub:
   case TN_OP_mul:
-  case TN_OP_neg:
-    return canonical(s, x);
+  case TN_OP_neg: return canonical(s, x);
   case TN_OP_floordiv:
     return tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 ? divide(s, x->arg[0], x->arg[1]->as.i) : x;
   case TN_OP_floormod:
     return tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 ? modulo(s, x->arg[0], x->arg[1]->as.i) : x;
   case TN_OP_min:
-  case TN_OP_max:
-    return decide_extreme(s, x);
-  default:
-    return x;
+  case TN_OP_max: return decide_extreme(s, x);
+  default: return x;
   }
 }
 
@@ -386,22 +350,18 @@ bool tni_affine(tni_region *r, const tn_expr *x, size_t count, const tn_expr *co
   linear l = {0};
   tni_facts none = {.ctx = r->arena.ctx};
   x = tni_simplify(r, &none, x);
-  if (!x)
-    return false;
+  if (!x) return false;
   accumulate(&l, x, 1);
-  for (size_t v = 0; v < count; v++)
-    coefs[v] = 0;
+  for (size_t v = 0; v < count; v++) coefs[v] = 0;
   for (int i = 0; i < l.count;) {
     size_t v = 0;
-    while (v < count && vars[v] != l.terms[i].x)
-      v++;
+    while (v < count && vars[v] != l.terms[i].x) v++;
     if (v < count) {
       coefs[v] = l.terms[i].coef;
       remove_term(&l, i);
     } else {
       for (v = 0; v < count; v++)
-        if (tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v]))
-          return false;
+        if (tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v])) return false;
       i++;
     }
   }
@@ -414,19 +374,16 @@ bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_
   linear l = {0};
   x = tni_simplify(r, facts, x);
   *term_count = 0;
-  if (!x)
-    return false;
+  if (!x) return false;
   accumulate(&l, x, 1);
   for (int i = 0; i < l.count;) {
     bool inner = false;
-    for (size_t v = 0; v < count && !inner; v++)
-      inner = tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v]);
+    for (size_t v = 0; v < count && !inner; v++) inner = tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v]);
     if (!inner) {
       i++;
       continue;
     }
-    if (*term_count == room)
-      return false;
+    if (*term_count == room) return false;
     terms[(*term_count)++] = (tni_term){l.terms[i].x, l.terms[i].coef};
     remove_term(&l, i);
   }
@@ -458,12 +415,10 @@ static bool push_range(walker *w, const tn_expr *var, const tn_expr *extent) {
 
 static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   const tn_expr *extent = simple(w, s->as.loop.extent);
-  if (!extent)
-    return NULL;
+  if (!extent) return NULL;
   int64_t lo, hi;
   tni_bounds(&w->facts, extent, &lo, &hi);
-  if (hi <= 0)
-    return empty(w);
+  if (hi <= 0) return empty(w);
   if (tni_is_int(extent, 1)) {
     const tn_expr *zero = tni_index(w->r, 0);
     tni_subst subst = {1, &s->as.loop.var, &zero};
@@ -473,8 +428,7 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   size_t mark = w->facts.count;
   const tn_stmt *body = push_range(w, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
   tni_facts_pop(&w->facts, mark);
-  if (body && is_empty(body))
-    return body;
+  if (body && is_empty(body)) return body;
   return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
 }
 
@@ -489,15 +443,12 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
     iters[i].binding = simple(w, iters[i].binding);
     ok = iters[i].extent && iters[i].binding;
   }
-  for (int32_t i = 0; ok && i < count; i++)
-    ok = push_range(w, iters[i].var, iters[i].extent);
+  for (int32_t i = 0; ok && i < count; i++) ok = push_range(w, iters[i].var, iters[i].extent);
   const tn_stmt *init = ok && s->as.block.init ? simplify_stmt(w, s->as.block.init) : NULL;
   const tn_stmt *body = ok ? simplify_stmt(w, s->as.block.body) : NULL;
   tni_facts_pop(&w->facts, mark);
-  if ((s->as.block.init && !init) || (s->as.block.where && !where))
-    return NULL;
-  if (where && tni_is_int(where, 0))
-    return empty(w);
+  if ((s->as.block.init && !init) || (s->as.block.where && !where)) return NULL;
+  if (where && tni_is_int(where, 0)) return empty(w);
   return ok ? tni_block(w->r, s->as.block.name, count, iters, where, init, body) : NULL;
 }
 
@@ -512,54 +463,43 @@ static bool is_lasting(const walker *w, const tn_expr *cond) {
 
 static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
   const tn_expr *cond = simple(w, s->as.cond.cond);
-  if (!cond)
-    return NULL;
+  if (!cond) return NULL;
   if (tni_is_const(cond)) {
     const tn_stmt *taken = cond->as.i ? s->as.cond.then : s->as.cond.otherwise;
     return taken ? simplify_stmt(w, taken) : empty(w);
   }
   size_t mark = w->facts.known_count;
-  const tn_stmt *then = is_lasting(w, cond) && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
+  const tn_stmt *then =
+      is_lasting(w, cond) && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
   w->facts.known_count = mark;
   const tn_stmt *otherwise = s->as.cond.otherwise ? simplify_stmt(w, s->as.cond.otherwise) : NULL;
-  if (s->as.cond.otherwise && !otherwise)
-    return NULL;
+  if (s->as.cond.otherwise && !otherwise) return NULL;
   return tni_if(w->r, cond, then, otherwise);
 }
 
 static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
   const tn_expr *index[TN_MAX_RANK];
-  for (int32_t i = 0; i < s->as.store.count; i++)
-    index[i] = simple(w, s->as.store.index[i]);
+  for (int32_t i = 0; i < s->as.store.count; i++) index[i] = simple(w, s->as.store.index[i]);
   const tn_expr *where = simple(w, s->as.store.where);
-  if (s->as.store.where && !where)
-    return NULL;
+  if (s->as.store.where && !where) return NULL;
   return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, simple(w, s->as.store.value), where);
 }
 
 static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_FOR:
-    return simplify_loop(w, s);
-  case TNI_BLOCK:
-    return simplify_block(w, s);
-  case TNI_STORE:
-    return simplify_store(w, s);
-  case TNI_IF:
-    return simplify_if(w, s);
-  case TNI_ALLOC:
-    return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
-  case TNI_EVALUATE:
-    return tni_evaluate(w->r, simple(w, s->as.evaluate.call));
+  case TNI_FOR: return simplify_loop(w, s);
+  case TNI_BLOCK: return simplify_block(w, s);
+  case TNI_STORE: return simplify_store(w, s);
+  case TNI_IF: return simplify_if(w, s);
+  case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
+  case TNI_EVALUATE: return tni_evaluate(w->r, simple(w, s->as.evaluate.call));
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, s->as.seq.count);
     for (int32_t i = 0; items && i < s->as.seq.count; i++)
-      if (!(items[i] = simplify_stmt(w, s->as.seq.stmts[i])))
-        return NULL;
+      if (!(items[i] = simplify_stmt(w, s->as.seq.stmts[i]))) return NULL;
     return items ? tni_seq(w->r, s->as.seq.count, items) : NULL;
   }
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;
 }

@@ -7,30 +7,27 @@
 const tn_buffer *tni_buffer(tni_region *r, const char *name, tn_type type, enum tni_scope scope, int32_t rank,
                             const tn_expr *const *shape) {
   tn_buffer *b = TNI_NEW(&r->arena, tn_buffer);
-  if (!b)
-    return NULL;
+  if (!b) return NULL;
   b->name = tni_arena_text(&r->arena, name);
   b->uid = r->next_uid++;
   b->type = type;
   b->scope = scope;
   b->rank = rank;
   for (int32_t i = 0; i < rank; i++)
-    if (!(b->shape[i] = shape[i]))
-      return NULL;
+    if (!(b->shape[i] = shape[i])) return NULL;
   return b->name ? b : NULL;
 }
 
 static tn_stmt *make(tni_region *r, enum tni_stmt_kind kind) {
   tn_stmt *s = TNI_NEW(&r->arena, tn_stmt);
-  if (s)
-    s->kind = kind;
+  if (s) s->kind = kind;
   return s;
 }
 
-const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind, const tn_stmt *body) {
+const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind,
+                       const tn_stmt *body) {
   tn_stmt *s = var && extent && body ? make(r, TNI_FOR) : NULL;
-  if (!s)
-    return NULL;
+  if (!s) return NULL;
   s->as.loop.var = var;
   s->as.loop.extent = extent;
   s->as.loop.kind = kind;
@@ -42,11 +39,9 @@ const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const t
                          const tn_stmt *init, const tn_stmt *body) {
   tn_stmt *s = name && body ? make(r, TNI_BLOCK) : NULL;
   for (int32_t i = 0; s && i < count; i++)
-    if (!iters[i].var || !iters[i].extent || !iters[i].binding)
-      return NULL;
+    if (!iters[i].var || !iters[i].extent || !iters[i].binding) return NULL;
   tni_iter *kept = s ? tni_arena_copy(&r->arena, iters, (size_t)count * sizeof *iters) : NULL;
-  if (!kept)
-    return NULL;
+  if (!kept) return NULL;
   s->as.block.name = tni_arena_text(&r->arena, name);
   s->as.block.count = count;
   s->as.block.iters = kept;
@@ -56,20 +51,16 @@ const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const t
   return s->as.block.name ? s : NULL;
 }
 
-static bool is_true(const tn_expr *cond) {
-  return tni_is_int(cond->op == TN_OP_broadcast ? cond->arg[0] : cond, 1);
-}
+static bool is_true(const tn_expr *cond) { return tni_is_int(cond->op == TN_OP_broadcast ? cond->arg[0] : cond, 1); }
 
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
                          const tn_expr *value, const tn_expr *where) {
   tn_stmt *s = buffer && value ? make(r, TNI_STORE) : NULL;
-  if (!s)
-    return NULL;
+  if (!s) return NULL;
   s->as.store.buffer = buffer;
   s->as.store.count = count;
   for (int32_t i = 0; i < count; i++)
-    if (!(s->as.store.index[i] = index[i]))
-      return NULL;
+    if (!(s->as.store.index[i] = index[i])) return NULL;
   s->as.store.value = value;
   s->as.store.where = where && is_true(where) ? NULL : where;
   return s;
@@ -81,8 +72,7 @@ static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.
 static int32_t count_flat(int32_t count, const tn_stmt *const *stmts) {
   int32_t flat = 0;
   for (int32_t i = 0; i < count; i++) {
-    if (!stmts[i])
-      return -1;
+    if (!stmts[i]) return -1;
     flat += stmts[i]->kind == TNI_SEQ ? stmts[i]->as.seq.count : 1;
   }
   return flat;
@@ -90,37 +80,29 @@ static int32_t count_flat(int32_t count, const tn_stmt *const *stmts) {
 
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts) {
   int32_t flat = count_flat(count, stmts);
-  if (flat < 0)
-    return NULL;
+  if (flat < 0) return NULL;
   const tn_stmt **items = TNI_NEW_ARRAY(&r->arena, const tn_stmt *, flat);
   tn_stmt *s = make(r, TNI_SEQ);
-  if (!items || !s)
-    return NULL;
+  if (!items || !s) return NULL;
   int32_t n = 0;
   for (int32_t i = 0; i < count; i++) {
     if (stmts[i]->kind != TNI_SEQ)
       items[n++] = stmts[i];
     else
-      for (int32_t k = 0; k < stmts[i]->as.seq.count; k++)
-        items[n++] = stmts[i]->as.seq.stmts[k];
+      for (int32_t k = 0; k < stmts[i]->as.seq.count; k++) items[n++] = stmts[i]->as.seq.stmts[k];
   }
-  if (n == 1)
-    return items[0];
+  if (n == 1) return items[0];
   s->as.seq.count = n;
   s->as.seq.stmts = items;
   return s;
 }
 
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise) {
-  if (!cond || !then)
-    return NULL;
-  if (tni_is_int(cond, 1))
-    return then;
-  if (tni_is_int(cond, 0))
-    return otherwise ? otherwise : tni_seq(r, 0, NULL);
+  if (!cond || !then) return NULL;
+  if (tni_is_int(cond, 1)) return then;
+  if (tni_is_int(cond, 0)) return otherwise ? otherwise : tni_seq(r, 0, NULL);
   tn_stmt *s = make(r, TNI_IF);
-  if (!s)
-    return NULL;
+  if (!s) return NULL;
   s->as.cond.cond = cond;
   s->as.cond.then = then;
   s->as.cond.otherwise = otherwise && is_empty(otherwise) ? NULL : otherwise;
@@ -129,8 +111,7 @@ const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, c
 
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body) {
   tn_stmt *s = buffer && body ? make(r, TNI_ALLOC) : NULL;
-  if (!s)
-    return NULL;
+  if (!s) return NULL;
   s->as.alloc.buffer = buffer;
   s->as.alloc.body = body;
   return s;
@@ -138,15 +119,13 @@ const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_s
 
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call) {
   tn_stmt *s = call ? make(r, TNI_EVALUATE) : NULL;
-  if (s)
-    s->as.evaluate.call = call;
+  if (s) s->as.evaluate.call = call;
   return s;
 }
 
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body) {
   tn_func *copy = body ? tni_arena_copy(&r->arena, f, sizeof *f) : NULL;
-  if (!copy)
-    return NULL;
+  if (!copy) return NULL;
   copy->level = level;
   copy->body = body;
   return copy;

@@ -24,8 +24,7 @@ static void map_destroy(node_map *m) {
 
 static size_t map_slot(const void **keys, size_t size, const tn_expr *key) {
   size_t i = key->hash & (size - 1);
-  while (keys[i] && keys[i] != key)
-    i = (i + 1) & (size - 1);
+  while (keys[i] && keys[i] != key) i = (i + 1) & (size - 1);
   return i;
 }
 
@@ -53,10 +52,8 @@ static void map_grow(node_map *m) {
 }
 
 static void map_put(node_map *m, const tn_expr *key, const void *value) {
-  if (m->used * 2 >= m->size)
-    map_grow(m);
-  if (m->failed)
-    return;
+  if (m->used * 2 >= m->size) map_grow(m);
+  if (m->failed) return;
   size_t i = map_slot(m->keys, m->size, key);
   m->used += m->keys[i] == NULL;
   m->keys[i] = key;
@@ -81,8 +78,7 @@ static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
   const tn_expr **args = x->nargs <= ARGS_ON_STACK ? room : TNI_NEW_ARRAY(&w->r->arena, const tn_expr *, x->nargs);
   bool changed = false;
   for (int i = 0; args && i < x->nargs; i++) {
-    if (!(args[i] = rewrite_node(w, x->arg[i])))
-      return NULL;
+    if (!(args[i] = rewrite_node(w, x->arg[i]))) return NULL;
     changed |= args[i] != x->arg[i];
   }
   return !args ? NULL : changed ? tni_with_args(w->r, x, args) : x;
@@ -90,18 +86,15 @@ static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
 
 static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
   const tn_expr *known = map_get(&w->map, x);
-  if (known)
-    return known;
+  if (known) return known;
   const tn_expr *y = x->nargs ? rewrite_args(w, x) : x;
   y = y ? w->fn(w->self, w->r, y) : NULL;
-  if (y)
-    map_put(&w->map, x, y);
+  if (y) map_put(&w->map, x, y);
   return w->map.failed ? NULL : y;
 }
 
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
-  if (!x)
-    return NULL;
+  if (!x) return NULL;
   rewriter w = {.r = r, .fn = rewrite, .self = self, .map = {.ctx = r->arena.ctx}};
   const tn_expr *y = rewrite_node(&w, x);
   map_destroy(&w.map);
@@ -115,19 +108,15 @@ typedef struct visitor {
 } visitor;
 
 static void visit_node(visitor *v, const tn_expr *x) {
-  if (x->nargs && map_get(&v->seen, x))
-    return;
-  for (int i = 0; i < x->nargs; i++)
-    visit_node(v, x->arg[i]);
-  if (x->nargs)
-    map_put(&v->seen, x, x);
+  if (x->nargs && map_get(&v->seen, x)) return;
+  for (int i = 0; i < x->nargs; i++) visit_node(v, x->arg[i]);
+  if (x->nargs) map_put(&v->seen, x, x);
   v->fn(v->self, x);
 }
 
 void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
   visitor v = {.fn = visit, .self = self, .seen = {.ctx = ctx}};
-  if (x)
-    visit_node(&v, x);
+  if (x) visit_node(&v, x);
   map_destroy(&v.seen);
 }
 
@@ -165,16 +154,14 @@ static const tn_expr *through(const stmt_rewriter *w, const tn_expr *x) {
 static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *extent = through(w, s->as.loop.extent);
   const tn_stmt *body = rewrite_stmt(w, s->as.loop.body);
-  if (extent == s->as.loop.extent && body == s->as.loop.body)
-    return s;
+  if (extent == s->as.loop.extent && body == s->as.loop.body) return s;
   return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
 }
 
 static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
   int32_t count = s->as.block.count;
   tni_iter *iters = tni_arena_copy(&w->r->arena, s->as.block.iters, (size_t)count * sizeof *iters);
-  if (!iters)
-    return NULL;
+  if (!iters) return NULL;
   bool same = true;
   for (int32_t i = 0; i < count; i++) {
     iters[i].extent = through(w, iters[i].extent);
@@ -184,10 +171,8 @@ static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *where = through(w, s->as.block.where);
   const tn_stmt *init = s->as.block.init ? rewrite_stmt(w, s->as.block.init) : NULL;
   const tn_stmt *body = rewrite_stmt(w, s->as.block.body);
-  if ((s->as.block.where && !where) || (s->as.block.init && !init))
-    return NULL;
-  if (same && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body)
-    return s;
+  if ((s->as.block.where && !where) || (s->as.block.init && !init)) return NULL;
+  if (same && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body) return s;
   return tni_block(w->r, s->as.block.name, count, iters, where, init, body);
 }
 
@@ -199,10 +184,8 @@ static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {
     same &= index[i] == s->as.store.index[i];
   }
   const tn_expr *value = through(w, s->as.store.value), *where = through(w, s->as.store.where);
-  if (s->as.store.where && !where)
-    return NULL;
-  if (same && value == s->as.store.value && where == s->as.store.where)
-    return s;
+  if (s->as.store.where && !where) return NULL;
+  if (same && value == s->as.store.value && where == s->as.store.where) return s;
   return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, value, where);
 }
 
@@ -221,10 +204,8 @@ static const tn_stmt *rewrite_if(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *cond = through(w, s->as.cond.cond);
   const tn_stmt *then = rewrite_stmt(w, s->as.cond.then);
   const tn_stmt *otherwise = s->as.cond.otherwise ? rewrite_stmt(w, s->as.cond.otherwise) : NULL;
-  if (s->as.cond.otherwise && !otherwise)
-    return NULL;
-  if (cond == s->as.cond.cond && then == s->as.cond.then && otherwise == s->as.cond.otherwise)
-    return s;
+  if (s->as.cond.otherwise && !otherwise) return NULL;
+  if (cond == s->as.cond.cond && then == s->as.cond.then && otherwise == s->as.cond.otherwise) return s;
   return tni_if(w->r, cond, then, otherwise);
 }
 
@@ -235,24 +216,17 @@ static const tn_stmt *rewrite_alloc(const stmt_rewriter *w, const tn_stmt *s) {
 
 static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_FOR:
-    return rewrite_loop(w, s);
-  case TNI_BLOCK:
-    return rewrite_block(w, s);
-  case TNI_STORE:
-    return rewrite_store(w, s);
-  case TNI_SEQ:
-    return rewrite_seq(w, s);
-  case TNI_IF:
-    return rewrite_if(w, s);
-  case TNI_ALLOC:
-    return rewrite_alloc(w, s);
+  case TNI_FOR: return rewrite_loop(w, s);
+  case TNI_BLOCK: return rewrite_block(w, s);
+  case TNI_STORE: return rewrite_store(w, s);
+  case TNI_SEQ: return rewrite_seq(w, s);
+  case TNI_IF: return rewrite_if(w, s);
+  case TNI_ALLOC: return rewrite_alloc(w, s);
   case TNI_EVALUATE: {
     const tn_expr *call = through(w, s->as.evaluate.call);
     return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
   }
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;
 }
@@ -268,31 +242,24 @@ const tn_stmt *tni_stmt_rewrite(tni_region *r, const tn_stmt *s, tni_expr_fn exp
 }
 
 void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
-  if (!s || !enter(self, s))
-    return;
+  if (!s || !enter(self, s)) return;
   switch (s->kind) {
-  case TNI_FOR:
-    tni_stmt_visit(s->as.loop.body, enter, self);
-    break;
+  case TNI_FOR: tni_stmt_visit(s->as.loop.body, enter, self); break;
   case TNI_BLOCK:
     tni_stmt_visit(s->as.block.init, enter, self);
     tni_stmt_visit(s->as.block.body, enter, self);
     break;
   case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++)
-      tni_stmt_visit(s->as.seq.stmts[i], enter, self);
+    for (int32_t i = 0; i < s->as.seq.count; i++) tni_stmt_visit(s->as.seq.stmts[i], enter, self);
     break;
   case TNI_IF:
     tni_stmt_visit(s->as.cond.then, enter, self);
     tni_stmt_visit(s->as.cond.otherwise, enter, self);
     break;
-  case TNI_ALLOC:
-    tni_stmt_visit(s->as.alloc.body, enter, self);
-    break;
+  case TNI_ALLOC: tni_stmt_visit(s->as.alloc.body, enter, self); break;
   case TNI_STORE:
   case TNI_EVALUATE:
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_STMT_KIND_COUNT: break;
   }
 }
 
@@ -306,9 +273,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
   const expr_visit *v = self;
 #define VISIT(x) tni_expr_visit(v->ctx, x, v->visit, v->self)
   switch (s->kind) {
-  case TNI_FOR:
-    VISIT(s->as.loop.extent);
-    break;
+  case TNI_FOR: VISIT(s->as.loop.extent); break;
   case TNI_BLOCK:
     for (int32_t i = 0; i < s->as.block.count; i++) {
       VISIT(s->as.block.iters[i].extent);
@@ -317,21 +282,15 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     VISIT(s->as.block.where);
     break;
   case TNI_STORE:
-    for (int32_t i = 0; i < s->as.store.count; i++)
-      VISIT(s->as.store.index[i]);
+    for (int32_t i = 0; i < s->as.store.count; i++) VISIT(s->as.store.index[i]);
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);
     break;
-  case TNI_IF:
-    VISIT(s->as.cond.cond);
-    break;
-  case TNI_EVALUATE:
-    VISIT(s->as.evaluate.call);
-    break;
+  case TNI_IF: VISIT(s->as.cond.cond); break;
+  case TNI_EVALUATE: VISIT(s->as.evaluate.call); break;
   case TNI_SEQ:
   case TNI_ALLOC:
-  case TNI_STMT_KIND_COUNT:
-    break;
+  case TNI_STMT_KIND_COUNT: break;
   }
 #undef VISIT
   return true;
@@ -349,8 +308,7 @@ static const tn_expr *replace_var(void *self, tni_region *r, const tn_expr *x) {
   const tni_subst *subst = self;
   if (x->op == TN_OP_var)
     for (size_t i = 0; i < subst->count; i++)
-      if (subst->vars[i] == x)
-        return subst->values[i];
+      if (subst->vars[i] == x) return subst->values[i];
   return x;
 }
 

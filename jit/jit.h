@@ -58,8 +58,8 @@ tn_status tni_caller_call(const tni_caller *caller, const char *what, void (*fun
 
 /* Calls function(self, args...) as its signature says; *result receives the value (its tag NONE for void). TN_E_HOST when the
  * result is a status (TN_I32) other than TN_OK; *result still holds it. TN_E_INVALID: not bound, or the arguments do not fit. */
-tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count, tn_value *result,
-                          tn_error **err);
+tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
+                          tn_value *result, tn_error **err);
 
 /* ---- pipeline.c: the stages between a program and objects -------------------------------------------------------- */
 
@@ -77,7 +77,8 @@ typedef struct tni_pipeline {
 } tni_pipeline;
 
 /* Copies the program's functions and declarations; graphs are taken over by the first stage. */
-tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out, tn_error **err);
+tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
+                              tn_error **err);
 void tni_pipeline_destroy(tni_pipeline *p);
 /* Graphs of `program` folded into the work program. */
 tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err);
@@ -137,8 +138,8 @@ struct tn_module {
     const tn_module *module;
     tni_host_failure *failure;
   } env_self;
-  tni_host_failure failure; /* of direct calls and models */
-  tni_arena arena;          /* of what functions and models hold */
+  tni_host_failure failure;    /* of direct calls and models */
+  tni_arena arena;             /* of what functions and models hold */
   tni_caller **extern_callers; /* one per external of `work` */
   size_t function_count;
   tn_function *functions;

@@ -107,7 +107,15 @@ extern const tni_os tni_os_default;
 /* ---- base/context.c -------------------------------------------------------------------------------------------- */
 
 /* State of upper rooms that lives as long as the context, made on first use. */
-enum tni_slot { TNI_SLOT_TOPOLOGY, TNI_SLOT_POOL, TNI_SLOT_SCRATCH, TNI_SLOT_TARGETS, TNI_SLOT_COMPILER, TNI_SLOT_LOADER, TNI_SLOT_COUNT };
+enum tni_slot {
+  TNI_SLOT_TOPOLOGY,
+  TNI_SLOT_POOL,
+  TNI_SLOT_SCRATCH,
+  TNI_SLOT_TARGETS,
+  TNI_SLOT_COMPILER,
+  TNI_SLOT_LOADER,
+  TNI_SLOT_COUNT
+};
 
 struct tn_context {
   tn_allocator allocator;
@@ -138,7 +146,8 @@ typedef struct tni_blob {
 
 /* One reference, the caller's. NULL without memory. */
 tni_blob *tni_blob_create(tn_context *ctx, size_t size); /* contents not cleared; write through (void *)data */
-tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out, tn_error **err);
+tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out,
+                       tn_error **err);
 tni_blob *tni_blob_ref(tni_blob *blob);
 void tni_blob_unref(tni_blob *blob); /* NULL is fine */
 
@@ -154,8 +163,8 @@ uint16_t tni_f64_to_bf16(double value); /* rounded once */
 
 /* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
 
-bool tni_type_is_float(tn_type type); /* f16, bf16, f32, f64 */
-bool tni_type_is_int(tn_type type);   /* signed and unsigned data integers; neither bool nor index */
+bool tni_type_is_float(tn_type type);  /* f16, bf16, f32, f64 */
+bool tni_type_is_int(tn_type type);    /* signed and unsigned data integers; neither bool nor index */
 bool tni_type_is_signed(tn_type type); /* i8..i64 and index */
 bool tni_type_is_valid(tn_type type);
 /* The type of that text, 0 when it is none. */
@@ -174,8 +183,9 @@ static inline void *tni_tensor_pointer(const DLTensor *t) { return t->data ? (ch
 /* ---- runtime/topology.c ---------------------------------------------------------------------------------------- */
 
 typedef struct tni_topology {
-  int32_t cores;                   /* that this process may run on */
-  size_t l1d, l2, l3, cache_line;  /* bytes, of the caches above one core, whole also when shared; guesses where hwloc does
+  int32_t cores; /* that this process may run on */
+  size_t l1d, l2, l3,
+      cache_line; /* bytes, of the caches above one core, whole also when shared; guesses where hwloc does
                                       not know */
 } tni_topology;
 /* Never NULL (falls back to guesses). */
@@ -230,8 +240,9 @@ typedef int32_t (*tni_packed_kernel)(const tn_env *env, void *const *args);
 
 typedef struct tni_executor tni_executor;
 /* Binds a plan to code and constants; copies what it needs of `plan`, keeps `env`, kernels' code and constants. */
-tn_status tni_executor_create(tn_context *ctx, const tni_plan *plan, const tn_env *env, const tni_packed_kernel *kernels,
-                              void *const *constants, tni_executor **out, tn_error **err);
+tn_status tni_executor_create(tn_context *ctx, const tni_plan *plan, const tn_env *env,
+                              const tni_packed_kernel *kernels, void *const *constants, tni_executor **out,
+                              tn_error **err);
 void tni_executor_destroy(tni_executor *executor);
 enum { TNI_PLAN_NO_STEP = 0xffffffffu };
 /* Any number of threads at once. Pointers are to first elements. Gives the first failing status of a step, TN_E_NOMEM, or

@@ -16,7 +16,7 @@ typedef struct nest {
   tn_schedule *s;
   const tn_stmt *block;
   size_t count;
-  const tn_stmt *loops[MAX_LOOPS]; /* above the block, outermost first */
+  const tn_stmt *loops[MAX_LOOPS];            /* above the block, outermost first */
   bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
   bool conditional;
 } nest;
@@ -27,10 +27,8 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
   *n = (nest){.s = s, .block = block};
   for (int i = 0; i < depth; i++) {
     n->conditional |= path[i]->kind == TNI_IF;
-    if (path[i]->kind != TNI_FOR)
-      continue;
-    if (n->count == MAX_LOOPS)
-      return false;
+    if (path[i]->kind != TNI_FOR) continue;
+    if (n->count == MAX_LOOPS) return false;
     for (int32_t k = 0; k < block->as.block.count; k++) {
       const tni_iter *it = &block->as.block.iters[k];
       if (tni_expr_uses(s->ctx, it->binding, path[i]->as.loop.var))
@@ -45,10 +43,10 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
 static bool is_symbolic_match(const nest *n, const tni_iter *it) {
   for (size_t i = 0; i < n->count; i++) {
     const tn_stmt *loop = n->loops[i];
-    if (loop->as.loop.var != it->binding || loop->as.loop.extent != it->extent)
-      continue;
+    if (loop->as.loop.var != it->binding || loop->as.loop.extent != it->extent) continue;
     for (int32_t k = 0; k < n->block->as.block.count; k++)
-      if (&n->block->as.block.iters[k] != it && tni_expr_uses(n->s->ctx, n->block->as.block.iters[k].binding, it->binding))
+      if (&n->block->as.block.iters[k] != it &&
+          tni_expr_uses(n->s->ctx, n->block->as.block.iters[k].binding, it->binding))
         return false;
     return !tni_is_const(it->extent);
   }
@@ -66,45 +64,41 @@ static bool runs_domain(const nest *n, bool reduce, bool once) {
   tni_itermap map;
   for (int32_t k = 0; k < n->block->as.block.count; k++) {
     const tni_iter *it = &n->block->as.block.iters[k];
-    if (it->reduce != reduce || is_symbolic_match(n, it))
-      continue;
-    if (dims == TN_MAX_RANK || !tni_is_const(it->extent))
-      return false;
+    if (it->reduce != reduce || is_symbolic_match(n, it)) continue;
+    if (dims == TN_MAX_RANK || !tni_is_const(it->extent)) return false;
     index[dims] = it->binding;
     domain[dims++] = it->extent->as.i;
   }
   for (size_t i = 0; i < n->count; i++) {
     bool used = false;
-    for (size_t d = 0; d < dims; d++)
-      used |= tni_expr_uses(n->s->ctx, index[d], n->loops[i]->as.loop.var);
-    if (!used)
-      continue;
-    if (!tni_is_const(n->loops[i]->as.loop.extent))
-      return false;
+    for (size_t d = 0; d < dims; d++) used |= tni_expr_uses(n->s->ctx, index[d], n->loops[i]->as.loop.var);
+    if (!used) continue;
+    if (!tni_is_const(n->loops[i]->as.loop.extent)) return false;
     vars[loops] = n->loops[i]->as.loop.var;
     zeros[loops] = tni_index(r, 0);
     extents[loops++] = n->loops[i]->as.loop.extent->as.i;
   }
-  if (!tni_itermap_of(r, &none, dims, index, loops, vars, extents, &map) || !map.box || !map.dense || (once && !map.injective))
+  if (!tni_itermap_of(r, &none, dims, index, loops, vars, extents, &map) || !map.box || !map.dense ||
+      (once && !map.injective))
     return false;
   tni_subst subst = {loops, vars, zeros};
   for (size_t d = 0; d < dims; d++) {
     const tn_expr *first = once ? tni_expr_subst(r, index[d], &subst) : map.bases[d];
     first = first ? tni_simplify(r, &none, first) : NULL;
-    if (!first || !tni_is_const(map.bases[d]) || map.bases[d]->as.i > 0 || map.bases[d]->as.i + map.extents[d] < domain[d] ||
-        (once && !tni_is_int(first, 0)))
+    if (!first || !tni_is_const(map.bases[d]) || map.bases[d]->as.i > 0 ||
+        map.bases[d]->as.i + map.extents[d] < domain[d] || (once && !tni_is_int(first, 0)))
       return false;
   }
   return true;
 }
 
-bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest) {
+bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops,
+                    const tn_stmt *const *nest) {
   const tn_expr *vars[MAX_LOOPS];
   int64_t extents[MAX_LOOPS];
   tni_facts none = {.ctx = s->ctx};
   tni_itermap map;
-  if (loops > MAX_LOOPS)
-    return false;
+  if (loops > MAX_LOOPS) return false;
   for (size_t i = 0; i < loops; i++) {
     const tn_expr *extent = nest[i]->as.loop.extent;
     vars[i] = nest[i]->as.loop.var;
@@ -116,16 +110,14 @@ bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, si
 bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out) {
   const tn_expr *vars[MAX_LOOPS], *values[MAX_LOOPS];
   int32_t n = block->as.block.count;
-  if (n > MAX_LOOPS)
-    return false;
+  if (n > MAX_LOOPS) return false;
   for (int32_t i = 0; i < n; i++) {
     vars[i] = block->as.block.iters[i].var;
     values[i] = block->as.block.iters[i].binding;
   }
   tni_subst subst = {(size_t)n, vars, values};
   for (int32_t i = 0; i < store->as.store.count; i++)
-    if (!(out[i] = tni_expr_subst(&s->region, store->as.store.index[i], &subst)))
-      return false;
+    if (!(out[i] = tni_expr_subst(&s->region, store->as.store.index[i], &subst))) return false;
   return true;
 }
 
@@ -134,11 +126,9 @@ static bool sums_apart(const nest *n, const tn_stmt *store) {
   const tn_expr *index[TN_MAX_RANK];
   const tn_stmt *inner[MAX_LOOPS];
   size_t first = 0, count = 0;
-  while (first < n->count && !n->reduce[first])
-    first++;
+  while (first < n->count && !n->reduce[first]) first++;
   for (size_t i = first; i < n->count; i++)
-    if (!n->reduce[i])
-      inner[count++] = n->loops[i];
+    if (!n->reduce[i]) inner[count++] = n->loops[i];
   return count == 0 || (tni_store_over_loops(n->s, n->block, store, index) &&
                         tni_meets_once(n->s, (size_t)store->as.store.count, index, count, inner));
 }
@@ -168,14 +158,12 @@ static void see_any_own(void *self, const tn_expr *x) {
 const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
   own_reads q = {store, false};
-  if (!store)
-    return "the block does more than one store";
+  if (!store) return "the block does more than one store";
   if (!init) {
     tni_stmt_visit_exprs(ctx, block, see_any_own, &q);
     return q.others ? "the block reads the buffer it writes" : NULL;
   }
-  if (!tni_init_fits(block))
-    return "init stores something else than the block";
+  if (!tni_init_fits(block)) return "init stores something else than the block";
   tni_stmt_visit_exprs(ctx, init, see_any_own, &q);
   if (q.others || !reads_only_accumulator(ctx, block, store))
     return "the block reads other elements of the buffer it writes";
@@ -185,22 +173,18 @@ const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block) {
 /* Is every subscript of the store a spatial iterator of its own, over the whole dimension, and none left over? */
 static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
   int32_t spatial = 0;
-  for (int32_t k = 0; k < block->as.block.count; k++)
-    spatial += !block->as.block.iters[k].reduce;
-  if (spatial != store->as.store.count)
-    return "the block has spatial iterators that are no subscripts of its store";
+  for (int32_t k = 0; k < block->as.block.count; k++) spatial += !block->as.block.iters[k].reduce;
+  if (spatial != store->as.store.count) return "the block has spatial iterators that are no subscripts of its store";
   for (int32_t i = 0; i < store->as.store.count; i++) {
     bool found = false;
     for (int32_t k = 0; k < block->as.block.count; k++) {
       const tni_iter *it = &block->as.block.iters[k];
       if (it->var == store->as.store.index[i] && !it->reduce) {
         found = true;
-        if (it->extent != store->as.store.buffer->shape[i])
-          return "the block does not write the whole buffer";
+        if (it->extent != store->as.store.buffer->shape[i]) return "the block does not write the whole buffer";
       }
     }
-    if (!found)
-      return "a subscript of the store is not a plain spatial iterator";
+    if (!found) return "a subscript of the store is not a plain spatial iterator";
     for (int32_t k = 0; k < i; k++)
       if (store->as.store.index[k] == store->as.store.index[i])
         return "two subscripts of the store are the same iterator";
@@ -213,24 +197,17 @@ const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
   const tn_expr *where = block->as.block.where;
   nest n;
   bool reduces = false;
-  for (int32_t i = 0; i < block->as.block.count; i++)
-    reduces |= block->as.block.iters[i].reduce;
-  if (!store)
-    return "the block does more than one store";
+  for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
+  if (!store) return "the block does more than one store";
   const char *why = why_not_plain(block, store);
-  if (why)
-    return why;
-  if (!open_nest(&n, s, block))
-    return "the loops around the block are too many";
-  if (n.conditional)
-    return "the block stands under a condition";
+  if (why) return why;
+  if (!open_nest(&n, s, block)) return "the loops around the block are too many";
+  if (n.conditional) return "the block stands under a condition";
   if (where && !tni_guards_domain(block, store, where))
     return "the block's guard cuts instances that its iterators have";
   for (size_t i = 0; i < n.count && reduces; i++)
-    if (n.reduce[i] && n.spatial[i])
-      return "a loop feeds both reduce and spatial iterators of the block";
-  if (!runs_domain(&n, false, false))
-    return "the loops do not run all that the block's iterators range over";
+    if (n.reduce[i] && n.spatial[i]) return "a loop feeds both reduce and spatial iterators of the block";
+  if (!runs_domain(&n, false, false)) return "the loops do not run all that the block's iterators range over";
   if (reduces && (!runs_domain(&n, true, true) || !sums_apart(&n, store)))
     return "the loops do not run each step of the reduction once, in one go";
   return NULL;

@@ -27,8 +27,7 @@ typedef struct checker {
 /* The number of loops from the outermost to `loop`, or -1 when the access is not below it. */
 static int depth_of(const tni_access *x, const tn_stmt *loop) {
   for (int i = 0; i < x->depth; i++)
-    if (x->loops[i] == loop)
-      return i + 1;
+    if (x->loops[i] == loop) return i + 1;
   return -1;
 }
 
@@ -49,8 +48,7 @@ typedef struct slice {
 
 static bool same_terms(const slice *s, size_t count, const tni_term *terms) {
   for (size_t i = 0; i < count; i++)
-    if (count != s->count || terms[i].x != s->terms[i].x || terms[i].coef != s->terms[i].coef)
-      return false;
+    if (count != s->count || terms[i].x != s->terms[i].x || terms[i].coef != s->terms[i].coef) return false;
   return count == s->count;
 }
 
@@ -60,8 +58,7 @@ static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int6
   tni_term terms[MAX_TERMS];
   size_t count;
   const tn_expr *base;
-  if (!first && !s->usable)
-    return;
+  if (!first && !s->usable) return;
   if (!tni_separate(c->r, &none, start, 1, &c->loop->as.loop.var, &base, &count, terms, MAX_TERMS)) {
     s->usable = false;
     return;
@@ -74,8 +71,7 @@ static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int6
   const tn_expr *shift = tni_simplify(c->r, &none, tni_sub(c->r, base, s->base));
   c->failed |= !shift;
   s->usable = shift && tni_is_const(shift) && same_terms(s, count, terms);
-  if (!s->usable)
-    return;
+  if (!s->usable) return;
   s->low = shift->as.i < s->low ? shift->as.i : s->low;
   s->high = shift->as.i + extent > s->high ? shift->as.i + extent : s->high;
 }
@@ -105,30 +101,24 @@ static bool has_own_boxes(checker *c, const tn_buffer *b) {
   for (size_t i = 0; i < c->accesses.count; i++) {
     const tni_access *x = &c->accesses.items[i];
     tni_itermap box;
-    if (x->buffer != b || depth_of(x, c->loop) < 0)
-      continue;
-    if (!box_of(c, x, &box))
-      return false;
-    for (int32_t d = 0; d < b->rank; d++)
-      add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
+    if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
+    if (!box_of(c, x, &box)) return false;
+    for (int32_t d = 0; d < b->rank; d++) add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
     first = false;
   }
   for (int32_t d = 0; d < b->rank && !first; d++)
-    if ((where[dims] = standing(c, &slices[d])))
-      dims++;
+    if ((where[dims] = standing(c, &slices[d]))) dims++;
   const tn_expr *extent = c->loop->as.loop.extent;
   int64_t count = tni_is_const(extent) ? extent->as.i : FAR;
   tni_facts none = {.ctx = c->r->arena.ctx};
   tni_itermap map;
-  if (!dims || c->failed)
-    return count <= 1 && !c->failed;
+  if (!dims || c->failed) return count <= 1 && !c->failed;
   c->failed |= !tni_itermap_of(c->r, &none, dims, where, 1, &c->loop->as.loop.var, &count, &map);
   return !c->failed && map.injective;
 }
 
 static bool is_safe(checker *c, const tn_buffer *b) {
-  if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop))
-    return true;
+  if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop)) return true;
   return has_own_boxes(c, b);
 }
 
@@ -152,8 +142,7 @@ static const char *check(checker *c, const void **mark) {
   for (size_t i = 0; i < c->accesses.count; i++) {
     const tni_access *x = &c->accesses.items[i];
     bool seen = false;
-    if (!x->write || depth_of(x, c->loop) < 0)
-      continue;
+    if (!x->write || depth_of(x, c->loop) < 0) continue;
     for (size_t k = 0; k < i && !seen; k++)
       seen = c->accesses.items[k].buffer == x->buffer && c->accesses.items[k].write &&
              depth_of(&c->accesses.items[k], c->loop) >= 0;
@@ -173,8 +162,7 @@ static const char *why_not_in(tn_schedule *s, const tn_func *func, const tn_stmt
     *mark = search.block;
     return "the loop feeds a reduce iterator of this block";
   }
-  if (search.calls)
-    return "an external is called in it";
+  if (search.calls) return "an external is called in it";
   checker c = {.r = &s->region, .func = func, .loop = loop};
   bool ok = tni_accesses_collect(&s->region, func->body, &c.accesses);
   const char *why = !ok || c.accesses.opaque ? "not all of its accesses are known" : check(&c, mark);
@@ -226,8 +214,7 @@ typedef struct order_search {
 /* The innermost loop around both the block and s; NULL: none. */
 static const tn_stmt *shared_loop(const order_search *q, const tn_stmt *s) {
   for (int i = q->depth; i > 0; i--)
-    if (q->path[i - 1]->kind == TNI_FOR && tni_is_below(q->path[i - 1], s))
-      return q->path[i - 1];
+    if (q->path[i - 1]->kind == TNI_FOR && tni_is_below(q->path[i - 1], s)) return q->path[i - 1];
   return NULL;
 }
 
@@ -249,7 +236,8 @@ typedef struct input_search {
 
 static bool see_input_store(void *self, const tn_stmt *s) {
   input_search *q = self;
-  q->writes |= s->kind == TNI_STORE && s->as.store.buffer != q->own && tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers;
+  q->writes |=
+      s->kind == TNI_STORE && s->as.store.buffer != q->own && tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers;
   return true;
 }
 
@@ -259,14 +247,11 @@ static bool see_order(void *self, const tn_stmt *s) {
     q->after = true;
     return false;
   }
-  if (s->kind != TNI_BLOCK && s->kind != TNI_STORE)
-    return true;
-  if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->s->ctx, s, q->buffer).readers)
-    q->bad_reader = s;
+  if (s->kind != TNI_BLOCK && s->kind != TNI_STORE) return true;
+  if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->s->ctx, s, q->buffer).readers) q->bad_reader = s;
   input_search inputs = {q->s->ctx, q->block, q->buffer, false};
   tni_stmt_visit(s, see_input_store, &inputs);
-  if (inputs.writes)
-    see_input_written(q, s);
+  if (inputs.writes) see_input_written(q, s);
   return false;
 }
 
@@ -287,26 +272,20 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   const tn_stmt *store = tni_block_store(block);
   const char *why;
   *mark = block;
-  if (!store)
-    return "the block does more than one store";
-  if (block->as.block.where)
-    return "the block is guarded: move it before its loops are split";
+  if (!store) return "the block does more than one store";
+  if (block->as.block.where) return "the block is guarded: move it before its loops are split";
   const tn_buffer *buffer = store->as.store.buffer;
   *mark = store;
-  if (tni_is_param(s->func, buffer))
-    return "the block writes a parameter, which the caller sees";
+  if (tni_is_param(s->func, buffer)) return "the block writes a parameter, which the caller sees";
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, buffer);
   if (uses.writers != 1 || uses.loose)
     return "the buffer is written or used by others than this block and blocks that read it";
-  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block)))
-    return why;
+  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block))) return why;
   outside_search outside = {.ctx = s->ctx, .block = block};
   tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
-  if (outside.found)
-    return "the block calls an external";
+  if (outside.found) return "the block calls an external";
   tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
-  if (outside.found)
-    return "an input of the block is given to an external";
+  if (outside.found) return "an input of the block is given to an external";
   order_search q = {.s = s, .block = block, .buffer = buffer};
   q.depth = tni_path_to(s->func->body, block, q.path);
   tni_stmt_visit(s->func->body, see_order, &q);

@@ -54,8 +54,8 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
 
 /* What the blocks of a body do to one buffer. */
 typedef struct tni_uses {
-  int writers, readers; /* blocks; one that does both counts in both */
-  int loose;            /* accesses outside blocks, and addresses taken */
+  int writers, readers;           /* blocks; one that does both counts in both */
+  int loose;                      /* accesses outside blocks, and addresses taken */
   const tn_stmt *writer, *reader; /* the last found */
 } tni_uses;
 tni_uses tni_uses_of(tn_context *ctx, const tn_stmt *root, const tn_buffer *buffer);
@@ -135,7 +135,8 @@ tn_status tni_give_block(tni_step *step, const char *name);
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */
-tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out, tn_error **err);
+tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                           tn_error **err);
 
 /* ---- primitives/ -------------------------------------------------------------------------------------------------- */
 

@@ -29,8 +29,7 @@ typedef struct reader {
 } reader;
 
 static void skip_space(reader *p) {
-  while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r'))
-    p->at++;
+  while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r')) p->at++;
 }
 
 static bool take(reader *p, char c) {
@@ -41,8 +40,7 @@ static bool take(reader *p, char c) {
 }
 
 static bool complain(reader *p, const char *why) {
-  if (!p->why[0])
-    snprintf(p->why, sizeof p->why, "%s", why);
+  if (!p->why[0]) snprintf(p->why, sizeof p->why, "%s", why);
   return false;
 }
 
@@ -59,8 +57,7 @@ static bool is_name_char(char c) {
 static bool read_name(reader *p, char *out) {
   skip_space(p);
   size_t n = 0;
-  while (p->at < p->end && is_name_char(*p->at) && n + 1 < MAX_NAME)
-    out[n++] = *p->at++;
+  while (p->at < p->end && is_name_char(*p->at) && n + 1 < MAX_NAME) out[n++] = *p->at++;
   out[n] = 0;
   return n > 0 || complain(p, "expected a name");
 }
@@ -91,34 +88,27 @@ static int32_t find_named(const tn_schedule *s, const char *name, bool loop, boo
 /* A handle of that name; else the loop or block that is printed so; else a handle of what is gone. */
 static int32_t find_handle(tn_schedule *s, const char *name, bool loop) {
   int32_t found = find_named(s, name, loop, true);
-  if (found)
-    return found;
+  if (found) return found;
   const tn_expr *var = loop ? tni_find_loop_by_name(s->ctx, s->func, name) : NULL;
   const tn_stmt *block = loop ? NULL : tni_find_block(s->func->body, name);
-  if (var || block)
-    return var ? tni_add_loop(s, var) : tni_add_block(s, block->as.block.name);
+  if (var || block) return var ? tni_add_loop(s, var) : tni_add_block(s, block->as.block.name);
   return find_named(s, name, loop, false);
 }
 
 static bool read_handle(reader *p, bool loop, int32_t *out) {
   char name[MAX_NAME];
-  if (!read_name(p, name))
-    return false;
+  if (!read_name(p, name)) return false;
   *out = find_handle(p->s, name, loop);
-  if (*out && !p->s->handles[*out - 1].name)
-    p->s->handles[*out - 1].name = tni_arena_text(&p->s->region.arena, name);
-  if (!*out && !p->why[0])
-    snprintf(p->why, sizeof p->why, "there is no %s `%s`", loop ? "loop" : "block", name);
+  if (*out && !p->s->handles[*out - 1].name) p->s->handles[*out - 1].name = tni_arena_text(&p->s->region.arena, name);
+  if (!*out && !p->why[0]) snprintf(p->why, sizeof p->why, "there is no %s `%s`", loop ? "loop" : "block", name);
   return *out != 0;
 }
 
 static bool read_list(reader *p, tni_step *step, bool loops) {
   size_t count = 0;
-  if (!expect(p, '['))
-    return false;
+  if (!expect(p, '[')) return false;
   while (!take(p, ']')) {
-    if (count == MAX_LIST)
-      return complain(p, "the list is too long");
+    if (count == MAX_LIST) return complain(p, "the list is too long");
     if ((count && !expect(p, ',')) || !(loops ? read_handle(p, true, &p->loops[count]) : read_int(p, &p->ints[count])))
       return false;
     count++;
@@ -132,10 +122,8 @@ static bool read_list(reader *p, tni_step *step, bool loops) {
 
 static bool read_string(reader *p, tni_step *step) {
   size_t n = 0;
-  if (!expect(p, '"'))
-    return false;
-  while (p->at < p->end && *p->at != '"' && n + 1 < sizeof p->string)
-    p->string[n++] = *p->at++;
+  if (!expect(p, '"')) return false;
+  while (p->at < p->end && *p->at != '"' && n + 1 < sizeof p->string) p->string[n++] = *p->at++;
   p->string[n] = 0;
   step->string = p->string;
   return expect(p, '"');
@@ -147,30 +135,23 @@ static bool read_argument(reader *p, tni_step *step, char kind) {
     step->loop_count = 1;
     step->loops = p->loops;
     return read_handle(p, true, &p->loops[0]);
-  case 'b':
-    return read_handle(p, false, &step->block);
-  case 's':
-    return read_string(p, step);
-  default:
-    return read_list(p, step, kind == 'L');
+  case 'b': return read_handle(p, false, &step->block);
+  case 's': return read_string(p, step);
+  default: return read_list(p, step, kind == 'L');
   }
 }
 
 /* [name {, name} =] primitive(arguments) */
 static bool read_line(reader *p, tni_step *step, const tni_primitive **primitive) {
   char name[MAX_NAME];
-  if (!read_name(p, name))
-    return false;
+  if (!read_name(p, name)) return false;
   while (!take(p, '(')) {
-    if (p->name_count == TNI_MAX_OUT)
-      return complain(p, "too many names");
+    if (p->name_count == TNI_MAX_OUT) return complain(p, "too many names");
     memcpy(p->names[p->name_count], name, sizeof name);
     step->out_names[p->name_count] = p->names[p->name_count];
     p->name_count++;
-    if (!take(p, ',') && !take(p, '='))
-      return complain(p, "expected `,`, `=` or `(`");
-    if (!read_name(p, name))
-      return false;
+    if (!take(p, ',') && !take(p, '=')) return complain(p, "expected `,`, `=` or `(`");
+    if (!read_name(p, name)) return false;
   }
   *primitive = tni_primitive_find(name, strlen(name));
   if (!*primitive) {
@@ -178,10 +159,8 @@ static bool read_line(reader *p, tni_step *step, const tni_primitive **primitive
     return false;
   }
   for (const char *a = (*primitive)->args; *a; a++)
-    if ((a != (*primitive)->args && !expect(p, ',')) || !read_argument(p, step, *a))
-      return false;
-  if (!expect(p, ')'))
-    return false;
+    if ((a != (*primitive)->args && !expect(p, ',')) || !read_argument(p, step, *a)) return false;
+  if (!expect(p, ')')) return false;
   skip_space(p);
   return p->at == p->end || *p->at == '#' || complain(p, "expected the end of the line");
 }
@@ -189,15 +168,14 @@ static bool read_line(reader *p, tni_step *step, const tni_primitive **primitive
 static tn_status syntax_error(reader *p, const char *line, tn_error **err) {
   char place[32];
   snprintf(place, sizeof place, "line %d, column %d", p->line, (int)(p->at - line) + 1);
-  return tni_fail(p->s->ctx, err, TN_E_INVALID, "schedule", place, "%s\n  %.*s\n  %*s^", p->why, (int)(p->end - line), line,
-                  (int)(p->at - line), "");
+  return tni_fail(p->s->ctx, err, TN_E_INVALID, "schedule", place, "%s\n  %.*s\n  %*s^", p->why, (int)(p->end - line),
+                  line, (int)(p->at - line), "");
 }
 
 tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
   tn_status status = TN_OK;
   int number = 0;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   for (const char *line = lines; *line && !status;) {
     const char *end = strchr(line, '\n');
     end = end ? end : line + strlen(line);

@@ -6,15 +6,13 @@
 
 tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err) {
   *out = NULL;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tn_context *ctx = program->ctx;
   if (!func || func->program != program || func->level != TNI_LEVEL_TENSOR)
     return tni_fail(ctx, err, TN_E_INVALID, "schedule", func ? func->name : NULL,
                     "only a tensor function of the program can be scheduled");
   tn_schedule *s = tni_alloc_zero(ctx, sizeof *s);
-  if (!s)
-    return tni_fail_nomem(err);
+  if (!s) return tni_fail_nomem(err);
   s->ctx = ctx;
   s->program = program;
   s->func = func;
@@ -26,8 +24,7 @@ tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedu
 }
 
 void tn_schedule_destroy(tn_schedule *s) {
-  if (!s)
-    return;
+  if (!s) return;
   tni_text_destroy(&s->trace);
   tni_text_destroy(&s->text);
   tni_free(s->ctx, s->handles, s->handle_capacity * sizeof *s->handles);
@@ -36,19 +33,14 @@ void tn_schedule_destroy(tn_schedule *s) {
 }
 
 tn_status tn_schedule_commit(tn_schedule *s, const tn_func **out, tn_error **err) {
-  if (out)
-    *out = NULL;
-  if (err)
-    *err = NULL;
+  if (out) *out = NULL;
+  if (err) *err = NULL;
   tn_func *func = tni_func_clone(&s->program->region, s->func, s->program);
-  if (!func)
-    return tni_fail_nomem(err);
+  if (!func) return tni_fail_nomem(err);
   func->scheduled = true;
   tn_status status = tni_verify(func, err);
-  if (!status)
-    status = tni_program_add(s->program, func, err);
-  if (!status && out)
-    *out = func;
+  if (!status) status = tni_program_add(s->program, func, err);
+  if (!status && out) *out = func;
   return status;
 }
 

@@ -43,31 +43,26 @@ tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, 
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   const void *mark;
   step->func = body ? tni_func_with_body(&step->s->region, step->s->func, TNI_LEVEL_TENSOR, body) : NULL;
-  if (!step->func || step->s->region.arena.failed)
-    return TN_E_NOMEM;
+  if (!step->func || step->s->region.arena.failed) return TN_E_NOMEM;
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }
 
 const tn_stmt *tni_arg_loop(tni_step *step, size_t i) {
   const tn_stmt *s = i < step->loop_count ? tni_handle_loop(step->s, step->loops[i]) : NULL;
-  if (!s)
-    tni_step_refuse(step, NULL, "argument %zu is not a loop of the function as it stands", i + 1);
+  if (!s) tni_step_refuse(step, NULL, "argument %zu is not a loop of the function as it stands", i + 1);
   return s;
 }
 
 const tn_stmt *tni_arg_block(tni_step *step) {
   const tn_stmt *s = tni_handle_block(step->s, step->block);
-  if (!s)
-    tni_step_refuse(step, NULL, "the argument is not a block of the function as it stands");
+  if (!s) tni_step_refuse(step, NULL, "the argument is not a block of the function as it stands");
   return s;
 }
 
 static tn_status give(tni_step *step, int32_t handle) {
-  if (step->out_count == TNI_MAX_OUT)
-    return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_OUT);
-  if (handle)
-    step->outs[step->out_count++] = handle;
+  if (step->out_count == TNI_MAX_OUT) return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_OUT);
+  if (handle) step->outs[step->out_count++] = handle;
   return handle ? TN_OK : TN_E_NOMEM;
 }
 
@@ -86,8 +81,7 @@ static bool name_results(tni_step *step) {
     tni_handle *h = &s->handles[step->outs[i] - 1];
     h->name = step->out_names[i] ? tni_arena_text(&s->region.arena, step->out_names[i])
                                  : tni_arena_format(&s->region.arena, "%s%d", h->var ? "l" : "b", step->outs[i]);
-    if (!h->name)
-      return false;
+    if (!h->name) return false;
   }
   return true;
 }
@@ -111,8 +105,7 @@ static void trace_line(const tni_primitive *p, const tni_step *step) {
     tni_text_add(t, "%s%s", i ? ", " : "", handle_name(step->s, step->outs[i]));
   tni_text_add(t, "%s%s(", step->out_count ? " = " : "", p->name);
   for (const char *a = p->args; *a; a++) {
-    if (a != p->args)
-      tni_text_add(t, ", ");
+    if (a != p->args) tni_text_add(t, ", ");
     if (*a == 'l')
       tni_text_add(t, "%s", handle_name(step->s, step->loops[0]));
     else if (*a == 'b')
@@ -141,32 +134,27 @@ static tn_status report(const tni_primitive *p, const tni_step *step, tn_error *
 tn_status tni_invoke(const tni_primitive *p, tni_step *step, tn_error **err) {
   tn_schedule *s = step->s;
   size_t handles = s->handle_count;
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   step->func = NULL;
   step->out_count = 0;
   tn_status status = p->apply(step);
-  if (!status && !name_results(step))
-    status = TN_E_NOMEM;
+  if (!status && !name_results(step)) status = TN_E_NOMEM;
   if (status) {
     s->handle_count = handles;
     step->out_count = 0;
     return status == TN_E_REFUSED ? report(p, step, err) : tni_fail_nomem(err);
   }
   trace_line(p, step);
-  if (step->func)
-    s->func = step->func;
+  if (step->func) s->func = step->func;
   return TN_OK;
 }
 
 /* ---- the C functions ---- */
 
 static tn_status run(const char *name, tni_step *step, int32_t *out, size_t room, tn_error **err) {
-  for (size_t i = 0; out && i < room; i++)
-    out[i] = 0;
+  for (size_t i = 0; out && i < room; i++) out[i] = 0;
   tn_status status = tni_invoke(tni_primitive_find(name, strlen(name)), step, err);
-  for (size_t i = 0; out && i < step->out_count && i < room; i++)
-    out[i] = step->outs[i];
+  for (size_t i = 0; out && i < step->out_count && i < room; i++) out[i] = step->outs[i];
   return status;
 }
 

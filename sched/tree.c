@@ -5,17 +5,13 @@
 #include "sched.h"
 
 static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **path, int depth) {
-  if (!s || depth == TNI_MAX_PATH)
-    return 0;
+  if (!s || depth == TNI_MAX_PATH) return 0;
   path[depth] = s;
-  if (s == target)
-    return depth + 1;
+  if (s == target) return depth + 1;
   int found = 0;
   switch (s->kind) {
-  case TNI_FOR:
-    return walk_path(s->as.loop.body, target, path, depth + 1);
-  case TNI_ALLOC:
-    return walk_path(s->as.alloc.body, target, path, depth + 1);
+  case TNI_FOR: return walk_path(s->as.loop.body, target, path, depth + 1);
+  case TNI_ALLOC: return walk_path(s->as.alloc.body, target, path, depth + 1);
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count && !found; i++)
       found = walk_path(s->as.seq.stmts[i], target, path, depth + 1);
@@ -23,12 +19,13 @@ static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **pa
   case TNI_IF:
     found = walk_path(s->as.cond.then, target, path, depth + 1);
     return found ? found : walk_path(s->as.cond.otherwise, target, path, depth + 1);
-  default:
-    return 0;
+  default: return 0;
   }
 }
 
-int tni_path_to(const tn_stmt *root, const tn_stmt *target, const tn_stmt **path) { return walk_path(root, target, path, 0); }
+int tni_path_to(const tn_stmt *root, const tn_stmt *target, const tn_stmt **path) {
+  return walk_path(root, target, path, 0);
+}
 
 typedef struct search {
   const tn_expr *var;
@@ -83,12 +80,9 @@ static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.
 
 static const tn_stmt *drop(void *self, tni_region *r, const tn_stmt *s) {
   const char *name = self;
-  if (s->kind == TNI_BLOCK && strcmp(s->as.block.name, name) == 0)
-    return tni_seq(r, 0, NULL);
-  if (s->kind == TNI_FOR && is_empty(s->as.loop.body))
-    return s->as.loop.body;
-  if (s->kind == TNI_IF && is_empty(s->as.cond.then) && !s->as.cond.otherwise)
-    return s->as.cond.then;
+  if (s->kind == TNI_BLOCK && strcmp(s->as.block.name, name) == 0) return tni_seq(r, 0, NULL);
+  if (s->kind == TNI_FOR && is_empty(s->as.loop.body)) return s->as.loop.body;
+  if (s->kind == TNI_IF && is_empty(s->as.cond.then) && !s->as.cond.otherwise) return s->as.cond.then;
   return s;
 }
 
@@ -98,8 +92,7 @@ const tn_stmt *tni_drop_block(tni_region *r, const tn_stmt *root, const char *na
 
 static const tn_stmt *drop_alloc(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind != TNI_ALLOC)
-    return s;
+  if (s->kind != TNI_ALLOC) return s;
   tni_uses uses = tni_uses_of(r->arena.ctx, s->as.alloc.body, s->as.alloc.buffer);
   return uses.readers || uses.writers || uses.loose ? s : s->as.alloc.body;
 }
@@ -111,8 +104,7 @@ const tn_stmt *tni_drop_unused_allocs(tni_region *r, const tn_stmt *root) {
 const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *base) {
   for (int n = 0;; n++) {
     const char *name = n ? tni_arena_format(&r->arena, "%s_%d", base, n) : tni_arena_text(&r->arena, base);
-    if (!name || !tni_find_block(root, name))
-      return name;
+    if (!name || !tni_find_block(root, name)) return name;
   }
 }
 
@@ -128,10 +120,8 @@ typedef struct use_search {
 
 static void see_expr(void *self, const tn_expr *x) {
   use_search *u = self;
-  if (x->op == TNI_OP_ADDRESS && x->as.buffer == u->buffer)
-    u->uses.loose++;
-  if (x->op == TN_OP_load && x->as.buffer == u->buffer)
-    u->reads = true;
+  if (x->op == TNI_OP_ADDRESS && x->as.buffer == u->buffer) u->uses.loose++;
+  if (x->op == TN_OP_load && x->as.buffer == u->buffer) u->reads = true;
 }
 
 static bool see_store(void *self, const tn_stmt *s) {
@@ -148,8 +138,7 @@ static bool see_stmt(void *self, const tn_stmt *s) {
     u->uses.loose += u->reads;
     return true;
   }
-  if (s->kind == TNI_SEQ || s->kind == TNI_ALLOC)
-    return true;
+  if (s->kind == TNI_SEQ || s->kind == TNI_ALLOC) return true;
   tni_stmt_visit_exprs(u->ctx, s, see_expr, u);
   tni_stmt_visit(s, see_store, u);
   if (s->kind != TNI_BLOCK) {
@@ -176,7 +165,6 @@ const tn_stmt *tni_block_store(const tn_stmt *block) {
 
 bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
   for (uint32_t i = 0; i < func->param_count; i++)
-    if (func->params[i].buffer == buffer)
-      return true;
+    if (func->params[i].buffer == buffer) return true;
   return false;
 }

@@ -13,10 +13,10 @@
 enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64 };
 
 struct tn_target {
-  const char *name;   /* "host" or a row's name */
+  const char *name; /* "host" or a row's name */
   enum tni_isa isa;
-  const char *triple; /* LLVM's */
-  const char *cpu;    /* a level ("x86-64-v4"), never a product name: features are explicit */
+  const char *triple;   /* LLVM's */
+  const char *cpu;      /* a level ("x86-64-v4"), never a product name: features are explicit */
   const char *features; /* "+avx512f,-amx-tile,..." */
   const char *tune;     /* a product name for tuning, or "" */
   int32_t vector_bits;  /* of the widest registers worth using */
@@ -50,8 +50,8 @@ void tni_codegen_destroy(tni_codegen *codegen);
  * checked to be closed: no undefined symbol beyond memcpy, memset, memmove. Names must differ. Recursion is as deep as the
  * program is nested: for threads with large stacks. Errors: TN_E_UNSUPPORTED, TN_E_INVALID, TN_E_LIMIT, TN_E_NOMEM,
  * TN_E_COMPILER. */
-tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what, char **out,
-                          size_t *size, tn_error **err);
+tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what,
+                          char **out, size_t *size, tn_error **err);
 /* Frees what Tenon holds of a codegen that LLVM died in, and leaves LLVM's part alone. */
 void tni_codegen_abandon(tni_codegen *codegen);
 /* "22.1.8" */

@@ -39,11 +39,8 @@ size_t array_bytes(const array *a) { return (size_t)array_count(a) * tn_type_byt
 
 DLTensor array_rows(const array *a, int64_t first, int64_t rows, int64_t *shape) {
   memcpy(shape, a->shape, sizeof a->shape);
-  DLTensor t = {.data = a->data,
-                .device = {kDLCPU, 0},
-                .ndim = a->rank,
-                .dtype = tn_type_to_dlpack(a->type),
-                .shape = shape};
+  DLTensor t = {
+      .data = a->data, .device = {kDLCPU, 0}, .ndim = a->rank, .dtype = tn_type_to_dlpack(a->type), .shape = shape};
   if (a->rank == 0 || (first == 0 && rows == a->shape[0])) return t;
   shape[0] = rows;
   t.data = (char *)a->data + (size_t)first * (array_bytes(a) / (size_t)a->shape[0]);

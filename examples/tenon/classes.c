@@ -15,8 +15,8 @@ enum { UNKNOWN = -1 };
 /* The scores as rows of numbers, and what is known beside them. */
 typedef struct answers {
   int64_t rows, classes;
-  double *values;   /* [rows, classes] */
-  texts labels;     /* count 0: classes are numbers */
+  double *values;    /* [rows, classes] */
+  texts labels;      /* count 0: classes are numbers */
   int64_t *expected; /* [rows], UNKNOWN or a class */
 } answers;
 
@@ -45,13 +45,15 @@ static bool expect_list(answers *a, const char *list) {
     int64_t class = find_label(&a->labels, at, length);
     if (class == UNKNOWN) class = strtoll(at, &end, 10);
     if (row >= a->rows || class < 0 || class >= a->classes || (!a->labels.count && end != at + length)) {
-      fprintf(stderr, "tenon: --expect %s: no file, and not %lld numbers or labels of classes\n", list, (long long)a->rows);
+      fprintf(stderr, "tenon: --expect %s: no file, and not %lld numbers or labels of classes\n", list,
+              (long long)a->rows);
       return false;
     }
     a->expected[row] = class;
     at += length + (at[length] == ',');
   }
-  if (row != a->rows) fprintf(stderr, "tenon: --expect: %lld classes for %lld rows\n", (long long)row, (long long)a->rows);
+  if (row != a->rows)
+    fprintf(stderr, "tenon: --expect: %lld classes for %lld rows\n", (long long)row, (long long)a->rows);
   return row == a->rows;
 }
 
@@ -59,7 +61,8 @@ static bool expect_file(session *s, answers *a, const char *path) {
   array file;
   if (!read_array(s, path, &file)) return false;
   bool good = array_count(&file) == a->rows;
-  if (!good) fprintf(stderr, "tenon: %s: %lld classes for %lld rows\n", path, (long long)array_count(&file), (long long)a->rows);
+  if (!good)
+    fprintf(stderr, "tenon: %s: %lld classes for %lld rows\n", path, (long long)array_count(&file), (long long)a->rows);
   for (int64_t i = 0; good && i < a->rows; i++) a->expected[i] = (int64_t)array_get(&file, i);
   array_destroy(&file);
   return good;
@@ -113,7 +116,7 @@ static int64_t next_best(const double *row, int64_t count, int64_t after) {
 /* ---- printing ----------------------------------------------------------------------------------------------------- */
 
 static const char *label_of(const answers *a, int64_t class) {
-  return (size_t)class < a->labels.count ? a->labels.items[class] : take_text("class %lld", (long long)class);
+  return (size_t) class < a->labels.count ? a->labels.items[class] : take_text("class %lld", (long long)class);
 }
 
 static void print_row(const answers *a, int64_t row, int32_t top, const char *name) {
@@ -140,7 +143,8 @@ static bool read_scores(answers *a, const char *name, const array *scores) {
   a->rows = scores->rank > 1 ? scores->shape[0] : 1;
   a->classes = a->rows ? array_count(scores) / a->rows : 0;
   if (!a->classes) {
-    fprintf(stderr, "tenon: output `%s` %s has no classes\n", name, shape_text(scores->type, scores->rank, scores->shape));
+    fprintf(stderr, "tenon: output `%s` %s has no classes\n", name,
+            shape_text(scores->type, scores->rank, scores->shape));
     return false;
   }
   a->values = take((size_t)(a->rows * a->classes), sizeof *a->values);
@@ -148,7 +152,8 @@ static bool read_scores(answers *a, const char *name, const array *scores) {
   return true;
 }
 
-bool classes_print(session *s, const classes_options *options, const char *name, const array *scores, const texts *files) {
+bool classes_print(session *s, const classes_options *options, const char *name, const array *scores,
+                   const texts *files) {
   answers a = {0};
   if (options->labels && !read_lines(options->labels, &a.labels)) return false;
   if (!read_scores(&a, name, scores) || !find_expected(s, &a, options, files)) return false;

@@ -48,20 +48,20 @@ int read_options(const command *self, const option *options, int argc, char **ar
 
 /* The options that every subcommand has, and what they make. */
 typedef struct session {
-  int32_t threads;       /* --threads */
-  const char *target;    /* --target */
-  texts shapes;          /* --shape NAME=2x3 */
-  texts dims;            /* --dim NAME=2 */
-  bool progress;         /* --progress */
+  int32_t threads;    /* --threads */
+  const char *target; /* --target */
+  texts shapes;       /* --shape NAME=2x3 */
+  texts dims;         /* --dim NAME=2 */
+  bool progress;      /* --progress */
   tn_context *context;
   const tn_target *target_found;
 } session;
 
 /* Prints the error and destroys it. Gives EXIT_FAILED. */
 int report(const char *what, tn_error *error);
-void *take(size_t count, size_t size);   /* zeroed memory; ends the command when there is none */
+void *take(size_t count, size_t size); /* zeroed memory; ends the command when there is none */
 char *take_text(const char *format, ...) TN_PRINTF(1, 2);
-double seconds(void);                    /* of a monotonic clock */
+double seconds(void); /* of a monotonic clock */
 
 bool session_open(session *s);
 void session_close(session *s);
@@ -146,6 +146,7 @@ typedef struct classes_options {
 } classes_options;
 /* Prints the K best classes of each row of `scores`, and right or wrong where `expect` or the names of `files` (one per row,
  * or none) tell. */
-bool classes_print(session *s, const classes_options *options, const char *name, const array *scores, const texts *files);
+bool classes_print(session *s, const classes_options *options, const char *name, const array *scores,
+                   const texts *files);
 
 #endif

@@ -11,10 +11,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
-#include <stdarg.h>
 #include <inttypes.h>
 #include <math.h>
 #include <regex.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,12 +175,14 @@ static bool run_model(conform *c, const tn_module *module, test_data *d, outcome
   tn_error *error = NULL;
   if (refused(o, tn_module_model(module, "main", &model, &error), &error)) return false;
   size_t count = tn_model_output_count(model);
-  if (count < d->output_count || count > MAX_TENSORS) return decide(o, FAILED, "the model has %zu outputs", count), false;
+  if (count < d->output_count || count > MAX_TENSORS)
+    return decide(o, FAILED, "the model has %zu outputs", count), false;
   for (size_t i = 0; i < d->input_count; i++) inputs[i] = tn_tensor_view(d->inputs[i]);
   for (size_t i = 0; i < count; i++) {
     tn_tensor_info info;
     tn_model_output(model, i, &info);
-    if (refused(o, tn_tensor_create(c->s.context, info.type, info.rank, info.shape, &d->made[i], &error), &error)) return false;
+    if (refused(o, tn_tensor_create(c->s.context, info.type, info.rank, info.shape, &d->made[i], &error), &error))
+      return false;
     outputs[i] = tn_tensor_view(d->made[i]);
   }
   return !refused(o, tn_model_run(model, inputs, d->input_count, outputs, count, &error), &error);
@@ -272,7 +274,8 @@ static void find_tests(conform *c, const char *folder, int depth) {
 
 static int conform_all(conform *c, const char *folder) {
   if (c->skips && !read_lines(c->skips, &c->allowed)) return EXIT_FAILED;
-  if (c->json && !(c->json_file = fopen(c->json, "w"))) return fprintf(stderr, "tenon: %s: cannot be written\n", c->json), EXIT_FAILED;
+  if (c->json && !(c->json_file = fopen(c->json, "w")))
+    return fprintf(stderr, "tenon: %s: cannot be written\n", c->json), EXIT_FAILED;
   find_tests(c, folder, 0);
   if (c->json_file) fprintf(c->json_file, "[");
   for (size_t i = 0; i < c->tests.count; i++) {

@@ -24,8 +24,8 @@ static void print_graph(const tn_graph *graph) {
   print_tensors("output", graph, tn_graph_output_count(graph), tn_graph_output);
   tn_graph_get_stats(graph, &stats);
   printf("%-12s %" PRIu64 "\n", "nodes", stats.nodes);
-  printf("%-12s %" PRIu64 " (%" PRIu64 " tensors, %" PRIu64 " bytes)\n", "parameters", stats.parameters, stats.constants,
-         stats.constant_bytes);
+  printf("%-12s %" PRIu64 " (%" PRIu64 " tensors, %" PRIu64 " bytes)\n", "parameters", stats.parameters,
+         stats.constants, stats.constant_bytes);
   printf("%-12s %.3f million\n", "mult-adds", 1e-6 * (double)stats.multiply_adds);
   printf("operators\n");
   for (size_t i = 0; tn_graph_op_count(graph, i, &op, &count); i++) printf("%7" PRIu64 "  %s\n", count, op);

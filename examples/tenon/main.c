@@ -7,7 +7,7 @@
 #include "command.h"
 
 static const command *const commands[] = {&command_inspect, &command_run, &command_print, &command_compile,
-                                        &command_conform};
+                                          &command_conform};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static void print_help(FILE *to) {
@@ -18,7 +18,8 @@ static void print_help(FILE *to) {
 
 int main(int argc, char **argv) {
   if (argc < 2) return print_help(stderr), EXIT_USAGE;
-  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return print_help(stdout), EXIT_OK;
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+    return print_help(stdout), EXIT_OK;
   if (!strcmp(argv[1], "--version")) return printf("tenon %s\n", tn_version()), EXIT_OK;
   for (int i = 0; i < COMMAND_COUNT; i++) {
     if (!strcmp(argv[1], commands[i]->name)) return commands[i]->run(commands[i], argc - 2, argv + 2);

@@ -78,7 +78,8 @@ bool npy_read(const char *name, const char *bytes, size_t size, array *out) {
   const char *fortran = find_value(header, "'fortran_order'");
   int32_t rank = read_shape(header, shape);
   if (rank < 0) return refuse(name, "the .npy header has no shape of at most 8 dimensions");
-  if (rank > 1 && fortran && *fortran == 'T') return refuse(name, "the .npy file is in Fortran order; save it in C order");
+  if (rank > 1 && fortran && *fortran == 'T')
+    return refuse(name, "the .npy file is in Fortran order; save it in C order");
   if (!array_create(out, type, rank, shape, name)) return false;
   if (size - data < array_bytes(out)) {
     array_destroy(out);

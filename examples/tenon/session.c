@@ -17,9 +17,7 @@ int report(const char *what, tn_error *error) {
 }
 
 /* What the command takes for its whole run is listed, so that a leak checker sees what leaks in the library. */
-static struct block {
-  struct block *next;
-} *blocks;
+static struct block { struct block *next; } * blocks;
 
 static void free_blocks(void) {
   while (blocks) {
@@ -88,7 +86,8 @@ static bool read_shapes(const texts *specs, tn_input_shape *out) {
     out[i].input = split_pair(specs->items[i], &value);
     out[i].shape = shape;
     if (!out[i].input || !parse_shape(value, shape, &out[i].rank)) {
-      fprintf(stderr, "tenon: --shape %s: expected NAME=2x3 with at most %d dimensions\n", specs->items[i], TN_MAX_RANK);
+      fprintf(stderr, "tenon: --shape %s: expected NAME=2x3 with at most %d dimensions\n", specs->items[i],
+              TN_MAX_RANK);
       return false;
     }
   }
@@ -139,7 +138,8 @@ static bool load_text(session *s, const char *path, tn_program **out) {
   return status ? report(path, error), false : true;
 }
 
-static bool load_model(session *s, const char *path, size_t given_count, const tn_input_shape *given, tn_program **out) {
+static bool load_model(session *s, const char *path, size_t given_count, const tn_input_shape *given,
+                       tn_program **out) {
   tn_error *error = NULL;
   tn_input_shape *shapes = take(given_count + s->shapes.count, sizeof *shapes);
   tn_dim *dims = take(s->dims.count, sizeof *dims);

@@ -37,8 +37,8 @@ typedef struct tni_attr {
 } tni_attr;
 
 typedef struct tni_gnode {
-  const char *name;  /* of the source, for errors and profiles */
-  const tni_gop *op; /* or NULL: call */
+  const char *name;    /* of the source, for errors and profiles */
+  const tni_gop *op;   /* or NULL: call */
   const tn_func *call; /* parameters: inputs in order, then outputs; all buffers */
   uint32_t input_count, output_count;
   const uint32_t *inputs, *outputs; /* values; TNI_NO_VALUE where optional and absent */
@@ -131,13 +131,14 @@ void tni_gbuilder_destroy(tni_gbuilder *b);
 tn_status tni_gbuilder_check(tni_gbuilder *b, tn_error **err);
 uint32_t tni_g_input(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
 /* `data` must live as long as the program. */
-uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape, const void *data);
+uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape,
+                     const void *data);
 /* Adds a node and infers its outputs; out[] receives the values (output_count of them; may name fewer than the operator has).
  * `node_name` and output names may be NULL: made up. Small integer results whose inputs are all known (shape arithmetic) are
  * computed at once. TN_E_INVALID with the operator's reason, place = the node. */
-tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count, const uint32_t *inputs,
-                     uint32_t attr_count, const tni_attr *attrs, uint32_t output_count, const char *const *output_names,
-                     uint32_t *out, tn_error **err);
+tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count,
+                     const uint32_t *inputs, uint32_t attr_count, const tni_attr *attrs, uint32_t output_count,
+                     const char *const *output_names, uint32_t *out, tn_error **err);
 uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name, uint32_t input_count,
                     const uint32_t *inputs, uint32_t output_count, const uint32_t *outputs);
 /* A value made by nobody yet, for tni_g_call. */
@@ -177,7 +178,8 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
 /* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such
  * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays
  * live in `arena`. */
-tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants, tn_error **err);
+tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants,
+                         tn_error **err);
 
 /* ---- print.c --------------------------------------------------------------------------------------------------- */
 

@@ -41,8 +41,7 @@ static const tn_expr *at_first_step(tni_region *r, const tn_stmt *block) {
 
 static bool is_plain_subscript(const tn_stmt *store, const tni_iter *it) {
   for (int32_t d = 0; d < store->as.store.count; d++)
-    if (store->as.store.index[d] == it->var)
-      return store->as.store.buffer->shape[d] == it->extent;
+    if (store->as.store.index[d] == it->var) return store->as.store.buffer->shape[d] == it->extent;
   return false;
 }
 
@@ -66,8 +65,7 @@ static bool share_variable(tn_context *ctx, const tn_expr *a, const tn_expr *b) 
 
 /* Is a condition one of the conjuncts of another? */
 static bool has_conjunct(const tn_expr *where, const tn_expr *cond) {
-  if (where->op == TN_OP_and)
-    return has_conjunct(where->arg[0], cond) || has_conjunct(where->arg[1], cond);
+  if (where->op == TN_OP_and) return has_conjunct(where->arg[0], cond) || has_conjunct(where->arg[1], cond);
   return where == cond;
 }
 
@@ -77,8 +75,7 @@ static bool stays_inside(const opener *o, tni_region *r, const tn_stmt *block, c
   tni_bounds(&o->loops, it->binding, &lo, &hi);
   const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
   const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
-  if (!below || !above)
-    return false;
+  if (!below || !above) return false;
   return (lo >= 0 || has_conjunct(block->as.block.where, above)) &&
          ((tni_is_const(it->extent) && hi < it->extent->as.i) || has_conjunct(block->as.block.where, below));
 }
@@ -95,7 +92,8 @@ static bool moves_alone(const opener *o, tni_region *r, const tn_stmt *block, co
 
 /* The spatial iterator that the conjunct keeps inside its domain, if it is a subscript of this store over the whole
  * dimension; else NULL. */
-static const tni_iter *iter_kept(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond) {
+static const tni_iter *iter_kept(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store,
+                                 const tn_expr *cond) {
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
     if (!it->reduce && tni_is_domain_guard(it, cond) && is_plain_subscript(store, it))
@@ -133,21 +131,18 @@ typedef struct guarder {
 
 static const tni_placement *placement_of(const tni_storage *storage, const tn_buffer *b) {
   for (size_t i = 0; i < storage->count; i++)
-    if (storage->items[i].old == b)
-      return &storage->items[i];
+    if (storage->items[i].old == b) return &storage->items[i];
   return NULL;
 }
 
 /* Does the load hit its buffer for all values of the iterators? */
 static bool always_hits(const guarder *g, const tn_expr *load) {
-  if (tni_load_where(load) || placement_of(g->storage, load->as.buffer))
-    return false;
+  if (tni_load_where(load) || placement_of(g->storage, load->as.buffer)) return false;
   for (int32_t i = 0; i < tni_load_count(load); i++) {
     int64_t lo, hi;
     const tn_expr *extent = load->as.buffer->shape[i];
     tni_bounds(&g->facts, load->arg[i], &lo, &hi);
-    if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i)
-      return false;
+    if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i) return false;
   }
   return true;
 }
@@ -156,12 +151,10 @@ static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
   const guarder *g = self;
   const tn_expr *index[TN_MAX_RANK], *where = tni_load_where(x);
   const tni_placement *own = x->op == TN_OP_load ? placement_of(g->storage, x->as.buffer) : NULL;
-  if (x->op != TN_OP_load || (own && own->roomy))
-    return x;
+  if (x->op != TN_OP_load || (own && own->roomy)) return x;
   int32_t count = tni_load_count(x);
   bool hits = always_hits(g, x);
-  for (int32_t i = 0; i < count; i++)
-    index[i] = x->arg[i];
+  for (int32_t i = 0; i < count; i++) index[i] = x->arg[i];
   for (size_t c = 0; c < g->count; c++) {
     const cut *k = &g->cuts[c];
     tni_subst clamp = {1, &k->var, &k->clamped};
@@ -169,11 +162,9 @@ static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
     for (int32_t i = 0; i < count; i++) {
       bool uses = tni_expr_uses(r->arena.ctx, index[i], k->var);
       moves |= uses;
-      if (uses && hits && k->clamped && !(index[i] = tni_expr_subst(r, index[i], &clamp)))
-        return NULL;
+      if (uses && hits && k->clamped && !(index[i] = tni_expr_subst(r, index[i], &clamp))) return NULL;
     }
-    if (moves && !(hits && k->clamped))
-      where = tni_conj(r, where, k->cond);
+    if (moves && !(hits && k->clamped)) where = tni_conj(r, where, k->cond);
   }
   return tni_load(r, x->type, x->as.buffer, (size_t)count, index, where);
 }
@@ -181,8 +172,7 @@ static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
 /* Does the expression use the variable of a vectorized loop? */
 static bool is_vector(const opener *o, tni_region *r, const tn_expr *x) {
   for (size_t i = 0; i < o->vector_count; i++)
-    if (tni_expr_uses(r->arena.ctx, x, o->vector_vars[i]))
-      return true;
+    if (tni_expr_uses(r->arena.ctx, x, o->vector_vars[i])) return true;
   return false;
 }
 
@@ -192,12 +182,10 @@ static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const 
   if (cond->op == TN_OP_and)
     return add_cut(o, r, block, store, cond->arg[0], g) && add_cut(o, r, block, store, cond->arg[1], g);
   const tni_iter *it = iter_kept(o, r, block, store, cond);
-  if (!it || g->count == TNI_COUNT(g->cuts))
-    return false;
+  if (!it || g->count == TNI_COUNT(g->cuts)) return false;
   cut *k = &g->cuts[g->count++];
   *k = (cut){.var = it->var, .cond = cond};
-  if (is_vector(o, r, it->binding) || !tni_is_const(it->extent))
-    return true;
+  if (is_vector(o, r, it->binding) || !tni_is_const(it->extent)) return true;
   k->clamped = cond->op == TN_OP_lt ? tni_op2(r, TN_OP_min, it->var, tni_index(r, it->extent->as.i - 1))
                                     : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
   return k->clamped != NULL;
@@ -211,11 +199,9 @@ static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, co
   bool ok = add_cut(o, r, block, store, cond, &g);
   for (int32_t i = 0; ok && i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
-    if (tni_is_const(it->extent))
-      ok = tni_facts_push(&g.facts, it->var, 0, it->extent->as.i - 1);
+    if (tni_is_const(it->extent)) ok = tni_facts_push(&g.facts, it->var, 0, it->extent->as.i - 1);
   }
-  if (ok && *init)
-    ok = (*init = tni_stmt_rewrite(r, *init, guard_load, NULL, &g)) != NULL;
+  if (ok && *init) ok = (*init = tni_stmt_rewrite(r, *init, guard_load, NULL, &g)) != NULL;
   ok = ok && (*body = tni_stmt_rewrite(r, *body, guard_load, NULL, &g)) != NULL;
   tni_facts_destroy(&g.facts);
   return ok;
@@ -227,12 +213,11 @@ static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == T
 static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
   bool calls = false;
-  if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE || store->as.store.where ||
-      (init && !tni_init_fits(block)))
+  if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE ||
+      store->as.store.where || (init && !tni_init_fits(block)))
     return NULL;
   const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
-  if (!place || !place->roomy)
-    return NULL;
+  if (!place || !place->roomy) return NULL;
   tni_stmt_visit_exprs(ctx, block, see_call, &calls);
   return calls ? NULL : store;
 }
@@ -240,13 +225,11 @@ static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stm
 /* ---- blocks ---- */
 
 static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
-  if (s->kind != TNI_BLOCK)
-    return s;
+  if (s->kind != TNI_BLOCK) return s;
   int32_t count = s->as.block.count;
   const tn_expr **vars = TNI_NEW_ARRAY(&r->arena, const tn_expr *, count);
   const tn_expr **values = TNI_NEW_ARRAY(&r->arena, const tn_expr *, count);
-  if (!vars || !values)
-    return NULL;
+  if (!vars || !values) return NULL;
   for (int32_t i = 0; i < count; i++) {
     vars[i] = s->as.block.iters[i].var;
     values[i] = s->as.block.iters[i].binding;
@@ -254,11 +237,9 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   tni_subst subst = {(size_t)count, vars, values};
   const tn_stmt *store = roomy_store(self, r->arena.ctx, s);
   const tn_expr *stay = store ? NULL : s->as.block.where, *go = NULL;
-  if (store)
-    split_guard(self, r, s, store, s->as.block.where, &stay, &go);
+  if (store) split_guard(self, r, s, store, s->as.block.where, &stay, &go);
   const tn_stmt *init = s->as.block.init, *body = s->as.block.body;
-  if (go && !guard_loads(self, r, s, store, go, &init, &body))
-    return NULL;
+  if (go && !guard_loads(self, r, s, store, go, &init, &body)) return NULL;
   const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, body, &subst)};
   parts[0] = init ? tni_if(r, at_first_step(r, s), tni_stmt_subst(r, init, &subst), NULL) : tni_seq(r, 0, NULL);
   const tn_stmt *both = tni_seq(r, 2, parts);
@@ -268,8 +249,7 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
 static bool see_loop(void *self, const tn_stmt *s) {
   opener *o = self;
   int64_t lo, hi;
-  if (s->kind != TNI_FOR)
-    return true;
+  if (s->kind != TNI_FOR) return true;
   if (s->as.loop.kind == TNI_VECTORIZED && o->vector_count < MAX_VECTOR_LOOPS)
     o->vector_vars[o->vector_count++] = s->as.loop.var;
   tni_bounds(&o->loops, s->as.loop.extent, &lo, &hi);

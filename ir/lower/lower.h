@@ -16,7 +16,7 @@ typedef struct tni_placement {
   const tn_expr *at;
   const tn_expr *mins[TN_MAX_RANK];
   int32_t order[TN_MAX_RANK]; /* dimension i of `made` is dimension order[i] of `old` */
-  bool roomy; /* `made` holds every element that any access reaches, those outside `old` too */
+  bool roomy;                 /* `made` holds every element that any access reaches, those outside `old` too */
 } tni_placement;
 
 typedef struct tni_storage {

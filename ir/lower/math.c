@@ -6,8 +6,7 @@
 
 static const tn_expr *expand(void *self, tni_region *r, const tn_expr *x) {
   const char **why = self;
-  if (x->op >= TN_OP_COUNT || !(tni_ops[x->op].flags & TN_OPF_MATH))
-    return x;
+  if (x->op >= TN_OP_COUNT || !(tni_ops[x->op].flags & TN_OPF_MATH)) return x;
   return tni_math_expand(r, x, why);
 }
 

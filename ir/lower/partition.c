@@ -27,11 +27,9 @@ typedef struct guard_search {
 static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *large) {
   const tn_expr *diff = tni_sub(g->r, large, small), *rest;
   int64_t coef, lo, hi;
-  if (!diff || !tni_affine(g->r, diff, 1, &g->var, &coef, &rest) || coef >= 0)
-    return;
+  if (!diff || !tni_affine(g->r, diff, 1, &g->var, &coef, &rest) || coef >= 0) return;
   tni_bounds(&g->facts, rest, &lo, &hi);
-  if (lo <= -TNI_INF)
-    return;
+  if (lo <= -TNI_INF) return;
   /* diff = coef*var + rest >= 1 for all inner values iff var <= (lo - 1) / -coef */
   int64_t limit = lo < 1 ? 0 : (lo - 1) / -coef + 1;
   if (limit > 0 && limit < g->extent) {
@@ -41,8 +39,7 @@ static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *
 }
 
 static void consider(guard_search *g, const tn_expr *cond) {
-  if (!cond)
-    return;
+  if (!cond) return;
   if (cond->op == TN_OP_and) {
     consider(g, cond->arg[0]);
     consider(g, cond->arg[1]);
@@ -52,15 +49,12 @@ static void consider(guard_search *g, const tn_expr *cond) {
 }
 
 static void consider_load(void *self, const tn_expr *x) {
-  if (x->op == TN_OP_load)
-    consider(self, tni_load_where(x));
+  if (x->op == TN_OP_load) consider(self, tni_load_where(x));
 }
 
 static void search_guards(guard_search *g, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_STORE:
-    tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g);
-    break;
+  case TNI_STORE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
   case TNI_FOR: {
     int64_t lo, hi;
     size_t mark = g->facts.count;
@@ -73,18 +67,13 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
   case TNI_IF:
     consider(g, s->as.cond.cond);
     search_guards(g, s->as.cond.then);
-    if (s->as.cond.otherwise)
-      search_guards(g, s->as.cond.otherwise);
+    if (s->as.cond.otherwise) search_guards(g, s->as.cond.otherwise);
     break;
   case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++)
-      search_guards(g, s->as.seq.stmts[i]);
+    for (int32_t i = 0; i < s->as.seq.count; i++) search_guards(g, s->as.seq.stmts[i]);
     break;
-  case TNI_ALLOC:
-    search_guards(g, s->as.alloc.body);
-    break;
-  default:
-    break;
+  case TNI_ALLOC: search_guards(g, s->as.alloc.body); break;
+  default: break;
   }
 }
 
@@ -113,8 +102,7 @@ static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
     return s;
   int size = 0;
   tni_stmt_visit(s->as.loop.body, count, &size);
-  if (size > MAX_BODY)
-    return s;
+  if (size > MAX_BODY) return s;
   guard_search g = {.r = r, .var = s->as.loop.var, .extent = s->as.loop.extent->as.i, .threshold = INT64_MAX};
   tni_facts_init(&g.facts, r->arena.ctx);
   search_guards(&g, s->as.loop.body);

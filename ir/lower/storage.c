@@ -33,8 +33,7 @@ static bool constant_difference(analysis *a, const tn_expr *x, const tn_expr *y,
   tni_facts none = {.ctx = a->r->arena.ctx};
   const tn_expr *d = tni_simplify(a->r, &none, tni_sub(a->r, x, y));
   a->failed |= !d;
-  if (!d || !tni_is_const(d))
-    return false;
+  if (!d || !tni_is_const(d)) return false;
   *out = d->as.i;
   return true;
 }
@@ -51,7 +50,8 @@ static bool contains(analysis *a, const tni_itermap *outer, const tni_itermap *i
 
 static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
   for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
-    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
+    if (x->block->as.block.iters[i].reduce &&
+        tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
       return true;
   return false;
 }
@@ -59,8 +59,7 @@ static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loo
 /* How many loops are around both. */
 static int shared_depth(const tni_access *x, const tni_access *y) {
   int depth = 0;
-  while (depth < x->depth && depth < y->depth && x->loops[depth] == y->loops[depth])
-    depth++;
+  while (depth < x->depth && depth < y->depth && x->loops[depth] == y->loops[depth]) depth++;
   return depth;
 }
 
@@ -68,20 +67,17 @@ static int shared_depth(const tni_access *x, const tni_access *y) {
  * guarded reduction may leave out an iteration of its reduce loops. */
 static bool covers(analysis *a, const tni_access *write, const tni_access *read, int depth) {
   tni_itermap want, have;
-  if (!write->write || write->conditional || write->order >= read->order || write->store == read->store)
-    return false;
+  if (!write->write || write->conditional || write->order >= read->order || write->store == read->store) return false;
   int shared = shared_depth(write, read);
   for (int i = depth; write->block && write->block->as.block.where && i < shared; i++)
-    if (feeds_reduction(a, write, write->loops[i]->as.loop.var))
-      return false;
+    if (feeds_reduction(a, write, write->loops[i]->as.loop.var)) return false;
   return box_of(a, read, shared, &want) && box_of(a, write, shared, &have) && have.dense &&
          contains(a, &have, &want, read->buffer->rank);
 }
 
 static bool is_covered(analysis *a, const tni_access *read, int depth) {
   for (size_t i = 0; i < a->accesses.count; i++)
-    if (a->accesses.items[i].buffer == read->buffer && covers(a, &a->accesses.items[i], read, depth))
-      return true;
+    if (a->accesses.items[i].buffer == read->buffer && covers(a, &a->accesses.items[i], read, depth)) return true;
   return false;
 }
 
@@ -89,12 +85,10 @@ static bool is_covered(analysis *a, const tni_access *read, int depth) {
 static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_expr *loop_var) {
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
-    if (x->buffer != b)
-      continue;
+    if (x->buffer != b) continue;
     if (x->write && feeds_reduction(a, x, loop_var)) /* it accumulates in the buffer over this loop */
       return false;
-    if (!x->write && !is_covered(a, x, depth))
-      return false;
+    if (!x->write && !is_covered(a, x, depth)) return false;
   }
   return true;
 }
@@ -105,15 +99,13 @@ static int common_depth(const analysis *a, const tn_buffer *b, const tni_access 
   *first = NULL;
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
-    if (x->buffer != b)
-      continue;
+    if (x->buffer != b) continue;
     if (!*first) {
       *first = x;
       depth = x->depth;
     }
     int same = 0;
-    while (same < depth && same < x->depth && x->loops[same] == (*first)->loops[same])
-      same++;
+    while (same < depth && same < x->depth && x->loops[same] == (*first)->loops[same]) same++;
     depth = same;
   }
   return depth;
@@ -123,11 +115,9 @@ static int common_depth(const analysis *a, const tn_buffer *b, const tni_access 
 static bool box_is_small(const tn_buffer *b, const int64_t *low, const int64_t *high) {
   int64_t bytes = (int64_t)tn_type_bytes(b->type);
   for (int32_t d = 0; d < b->rank; d++) {
-    if (high[d] - low[d] > STACK_BYTES)
-      return false;
+    if (high[d] - low[d] > STACK_BYTES) return false;
     bytes *= high[d] - low[d];
-    if (bytes > STACK_BYTES)
-      return false;
+    if (bytes > STACK_BYTES) return false;
   }
   return true;
 }
@@ -139,16 +129,14 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
   bool whole = false;
   for (size_t i = 0; i < a->accesses.count && !whole; i++) {
     tni_itermap box;
-    if (a->accesses.items[i].buffer != b)
-      continue;
+    if (a->accesses.items[i].buffer != b) continue;
     if (!box_of(a, &a->accesses.items[i], depth, &box)) {
       whole = true;
       break;
     }
     for (int32_t d = 0; d < b->rank; d++) {
       int64_t shift = 0;
-      if (!base[d])
-        base[d] = box.bases[d];
+      if (!base[d]) base[d] = box.bases[d];
       whole |= !constant_difference(a, box.bases[d], base[d], &shift);
       low[d] = shift < low[d] ? shift : low[d];
       high[d] = shift + box.extents[d] > high[d] ? shift + box.extents[d] : high[d];
@@ -156,7 +144,8 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
   }
   out->roomy = !whole && box_is_small(b, low, high);
   for (int32_t d = 0; d < b->rank && !a->failed; d++) {
-    bool keep = whole || !base[d] || (!out->roomy && tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
+    bool keep =
+        whole || !base[d] || (!out->roomy && tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
     out->mins[d] = keep ? tni_index(a->r, 0) : tni_add(a->r, base[d], tni_index(a->r, low[d]));
     shape[d] = keep ? b->shape[d] : tni_index(a->r, high[d] - low[d]);
     a->failed |= !out->mins[d] || !shape[d];
@@ -170,8 +159,7 @@ static int32_t vector_dim(analysis *a, const tn_buffer *b) {
     const tni_access *x = &a->accesses.items[i];
     for (int l = 0; x->buffer == b && x->write && l < x->depth; l++)
       for (int32_t d = 0; d < b->rank && x->loops[l]->as.loop.kind == TNI_VECTORIZED; d++)
-        if (tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var))
-          return d;
+        if (tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var)) return d;
   }
   return b->rank - 1;
 }
@@ -182,23 +170,18 @@ static void choose_order(analysis *a, const tn_buffer *b, tni_placement *out, co
   int32_t inner = out->roomy ? vector_dim(a, b) : b->rank - 1, next = 0;
   for (int32_t d = 0; d < b->rank; d++) {
     old[d] = shape[d];
-    if (d != inner)
-      out->order[next++] = d;
+    if (d != inner) out->order[next++] = d;
   }
-  if (b->rank)
-    out->order[next] = inner;
-  for (int32_t d = 0; d < b->rank; d++)
-    shape[d] = old[out->order[d]];
+  if (b->rank) out->order[next] = inner;
+  for (int32_t d = 0; d < b->rank; d++) shape[d] = old[out->order[d]];
 }
 
 static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *shape) {
   int64_t bytes = (int64_t)tn_type_bytes(b->type);
   for (int32_t d = 0; d < b->rank; d++) {
-    if (!tni_is_const(shape[d]) || shape[d]->as.i > STACK_BYTES)
-      return TNI_SCOPE_GLOBAL;
+    if (!tni_is_const(shape[d]) || shape[d]->as.i > STACK_BYTES) return TNI_SCOPE_GLOBAL;
     bytes *= shape[d]->as.i;
-    if (bytes > STACK_BYTES)
-      return TNI_SCOPE_GLOBAL;
+    if (bytes > STACK_BYTES) return TNI_SCOPE_GLOBAL;
   }
   return b->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : b->scope;
 }
@@ -208,10 +191,8 @@ static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *sha
 static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const tni_access **first) {
   int depth = 0, deepest = common_depth(a, b, first);
   for (int i = 0; at && i < deepest; i++)
-    if ((*first)->loops[i]->as.loop.var == at)
-      depth = i + 1;
-  while (depth < deepest && may_live_at(a, b, depth + 1, (*first)->loops[depth]->as.loop.var))
-    depth++;
+    if ((*first)->loops[i]->as.loop.var == at) depth = i + 1;
+  while (depth < deepest && may_live_at(a, b, depth + 1, (*first)->loops[depth]->as.loop.var)) depth++;
   return depth;
 }
 
@@ -220,8 +201,7 @@ static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placem
   const tn_expr *shape[TN_MAX_RANK];
   int depth = a->accesses.opaque ? 0 : live_depth(a, b, at, &first);
   *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : at};
-  for (int32_t d = 0; d < b->rank; d++)
-    out->order[d] = d;
+  for (int32_t d = 0; d < b->rank; d++) out->order[d] = d;
   if (a->accesses.opaque) {
     for (int32_t d = 0; d < b->rank; d++) {
       out->mins[d] = tni_index(a->r, 0);
@@ -246,22 +226,17 @@ typedef struct buffer_list {
 /* All allocations below s, with the innermost loop around each in `at`. */
 static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
   switch (s->kind) {
-  case TNI_FOR:
-    list_allocs(l, s->as.loop.body, s->as.loop.var);
-    break;
+  case TNI_FOR: list_allocs(l, s->as.loop.body, s->as.loop.var); break;
   case TNI_BLOCK:
-    if (s->as.block.init)
-      list_allocs(l, s->as.block.init, at);
+    if (s->as.block.init) list_allocs(l, s->as.block.init, at);
     list_allocs(l, s->as.block.body, at);
     break;
   case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++)
-      list_allocs(l, s->as.seq.stmts[i], at);
+    for (int32_t i = 0; i < s->as.seq.count; i++) list_allocs(l, s->as.seq.stmts[i], at);
     break;
   case TNI_IF:
     list_allocs(l, s->as.cond.then, at);
-    if (s->as.cond.otherwise)
-      list_allocs(l, s->as.cond.otherwise, at);
+    if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at);
     break;
   case TNI_ALLOC:
     if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
@@ -271,8 +246,7 @@ static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
     l->items[l->count++] = (tni_placement){.old = s->as.alloc.buffer, .at = at};
     list_allocs(l, s->as.alloc.body, at);
     break;
-  default:
-    break;
+  default: break;
   }
 }
 
@@ -281,8 +255,7 @@ bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
   analysis a = {.r = r};
   list_allocs(&list, body, NULL);
   bool ok = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
-  for (size_t i = 0; ok && i < list.count; i++)
-    ok = place(&a, list.items[i].old, list.items[i].at, &list.items[i]);
+  for (size_t i = 0; ok && i < list.count; i++) ok = place(&a, list.items[i].old, list.items[i].at, &list.items[i]);
   out->count = list.count;
   out->items = ok ? tni_arena_copy(&r->arena, list.items, list.count * sizeof *list.items) : NULL;
   tni_accesses_destroy(&a.accesses);
@@ -300,8 +273,7 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
     for (size_t i = 0; i < list.count; i++)
       if (list.items[i].old == buffer) {
         int depth = live_depth(&a, buffer, list.items[i].at, &first);
-        for (int k = 0; k < depth; k++)
-          inside |= first->loops[k] == loop;
+        for (int k = 0; k < depth; k++) inside |= first->loops[k] == loop;
       }
   tni_accesses_destroy(&a.accesses);
   tni_free(r->arena.ctx, list.items, list.capacity * sizeof *list.items);
@@ -312,46 +284,39 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
 
 static const tni_placement *find(const tni_storage *storage, const tn_buffer *b) {
   for (size_t i = 0; i < storage->count; i++)
-    if (storage->items[i].old == b)
-      return &storage->items[i];
+    if (storage->items[i].old == b) return &storage->items[i];
   return NULL;
 }
 
 static void rebase(tni_region *r, const tni_placement *p, const tn_expr *const *index, const tn_expr **out) {
-  for (int32_t i = 0; i < p->old->rank; i++)
-    out[i] = tni_sub(r, index[p->order[i]], p->mins[p->order[i]]);
+  for (int32_t i = 0; i < p->old->rank; i++) out[i] = tni_sub(r, index[p->order[i]], p->mins[p->order[i]]);
 }
 
 static const tn_expr *apply_expr(void *self, tni_region *r, const tn_expr *x) {
   const tn_expr *index[TN_MAX_RANK];
   const tni_placement *p = x->op == TN_OP_load || x->op == TNI_OP_ADDRESS ? find(self, x->as.buffer) : NULL;
-  if (!p)
-    return x;
-  if (x->op == TNI_OP_ADDRESS)
-    return tni_address(r, p->made);
+  if (!p) return x;
+  if (x->op == TNI_OP_ADDRESS) return tni_address(r, p->made);
   rebase(r, p, x->arg, index);
   return tni_load(r, x->type, p->made, (size_t)p->old->rank, index, tni_load_where(x));
 }
 
 static const tn_stmt *add_allocs(tni_region *r, const tni_storage *storage, const tn_expr *at, const tn_stmt *body) {
   for (size_t i = storage->count; i > 0; i--)
-    if (storage->items[i - 1].at == at)
-      body = tni_alloc_stmt(r, storage->items[i - 1].made, body);
+    if (storage->items[i - 1].at == at) body = tni_alloc_stmt(r, storage->items[i - 1].made, body);
   return body;
 }
 
 static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
   const tni_storage *storage = self;
   const tn_expr *index[TN_MAX_RANK];
-  if (s->kind == TNI_ALLOC)
-    return s->as.alloc.body;
+  if (s->kind == TNI_ALLOC) return s->as.alloc.body;
   if (s->kind == TNI_FOR) {
     const tn_stmt *body = add_allocs(r, storage, s->as.loop.var, s->as.loop.body);
     return body == s->as.loop.body ? s : tni_for(r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
   }
   const tni_placement *p = s->kind == TNI_STORE ? find(storage, s->as.store.buffer) : NULL;
-  if (!p)
-    return s;
+  if (!p) return s;
   rebase(r, p, s->as.store.index, index);
   return tni_store(r, p->made, p->old->rank, index, s->as.store.value, s->as.store.where);
 }

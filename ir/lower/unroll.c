@@ -16,17 +16,14 @@ typedef struct swap {
 
 static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
   const swap *w = self;
-  if (x->op == TNI_OP_ADDRESS && x->as.buffer == w->old)
-    return tni_address(r, w->made);
-  if (x->op != TN_OP_load || x->as.buffer != w->old)
-    return x;
+  if (x->op == TNI_OP_ADDRESS && x->as.buffer == w->old) return tni_address(r, w->made);
+  if (x->op != TN_OP_load || x->as.buffer != w->old) return x;
   return tni_load(r, x->type, w->made, (size_t)tni_load_count(x), x->arg, tni_load_where(x));
 }
 
 static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
   const swap *w = self;
-  if (s->kind != TNI_STORE || s->as.store.buffer != w->old)
-    return s;
+  if (s->kind != TNI_STORE || s->as.store.buffer != w->old) return s;
   return tni_store(r, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
 }
 
@@ -38,22 +35,21 @@ static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {
 
 static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind == TNI_ALLOC)
-    return rename_alloc(r, s);
-  if (s->kind != TNI_FOR)
-    return s;
+  if (s->kind == TNI_ALLOC) return rename_alloc(r, s);
+  if (s->kind != TNI_FOR) return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, s->as.loop.var->type);
   tni_subst subst = {1, &s->as.loop.var, &var};
   const tn_stmt *body = var ? tni_stmt_subst(r, s->as.loop.body, &subst) : NULL;
   return tni_for(r, var, s->as.loop.extent, s->as.loop.kind, body);
 }
 
-const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s) { return tni_stmt_rewrite(r, s, NULL, rename_bound, NULL); }
+const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s) {
+  return tni_stmt_rewrite(r, s, NULL, rename_bound, NULL);
+}
 
 static const tn_stmt *unroll(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_UNROLLED && s->as.loop.kind != TNI_VECTORIZED))
-    return s;
+  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_UNROLLED && s->as.loop.kind != TNI_VECTORIZED)) return s;
   const tn_expr *extent = s->as.loop.extent;
   if (s->as.loop.kind == TNI_VECTORIZED || !tni_is_const(extent) || extent->as.i > MAX_COPIES)
     return tni_for(r, s->as.loop.var, extent, TNI_SERIAL, s->as.loop.body);
@@ -67,4 +63,6 @@ static const tn_stmt *unroll(void *self, tni_region *r, const tn_stmt *s) {
   return copies ? tni_seq(r, (int32_t)extent->as.i, copies) : NULL;
 }
 
-const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body) { return tni_stmt_rewrite(r, body, NULL, unroll, NULL); }
+const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body) {
+  return tni_stmt_rewrite(r, body, NULL, unroll, NULL);
+}

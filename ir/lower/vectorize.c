@@ -20,7 +20,7 @@ typedef struct vectorizer {
   tni_region *r;
   const tn_expr *var;
   uint32_t lanes;
-  const tn_expr *mask; /* bool with lanes, or NULL */
+  const tn_expr *mask;    /* bool with lanes, or NULL */
   const tni_facts *facts; /* ranges of the loops around */
   bool impossible;
 } vectorizer;
@@ -45,8 +45,7 @@ static void index_bounds(const vectorizer *v, const tn_expr *index, int64_t *lo,
 static bool is_safe(const vectorizer *v, const tn_buffer *b, const tn_expr *index) {
   int64_t lo, hi, size = 1;
   for (int32_t i = 0; i < b->rank; i++) {
-    if (!tni_is_const(b->shape[i]))
-      return false;
+    if (!tni_is_const(b->shape[i])) return false;
     size *= b->shape[i]->as.i;
   }
   index_bounds(v, index, &lo, &hi);
@@ -57,8 +56,7 @@ static bool is_safe(const vectorizer *v, const tn_buffer *b, const tn_expr *inde
 static const tn_expr *make_ramp(const vectorizer *v, const tn_expr *x) {
   int64_t coef;
   const tn_expr *rest;
-  if (x->type != TN_INDEX || !tni_affine(v->r, x, 1, &v->var, &coef, &rest))
-    return NULL;
+  if (x->type != TN_INDEX || !tni_affine(v->r, x, 1, &v->var, &coef, &rest)) return NULL;
   return tni_ramp(v->r, rest, tni_index(v->r, coef), v->lanes);
 }
 
@@ -76,12 +74,11 @@ static const tn_expr *vectorize_load(vectorizer *v, const tn_expr *x) {
   const tn_expr *index = vectorize_expr(v, x->arg[0]);
   const tn_expr *where = tni_load_where(x);
   where = where ? vectorize_expr(v, where) : NULL;
-  if (!index || (tni_load_where(x) && !where))
-    return NULL;
+  if (!index || (tni_load_where(x) && !where)) return NULL;
   bool index_varies = TN_TYPE_LANES(index->type) > 1, where_varies = where && TN_TYPE_LANES(where->type) > 1;
-  bool needs_mask = v->mask && !((!index_varies || x->as.buffer->scope != TNI_SCOPE_GLOBAL) && is_safe(v, x->as.buffer, index));
-  if (!index_varies && !where_varies && !needs_mask)
-    return tni_load(v->r, x->type, x->as.buffer, 1, &index, where);
+  bool needs_mask =
+      v->mask && !((!index_varies || x->as.buffer->scope != TNI_SCOPE_GLOBAL) && is_safe(v, x->as.buffer, index));
+  if (!index_varies && !where_varies && !needs_mask) return tni_load(v->r, x->type, x->as.buffer, 1, &index, where);
   index = widen(v, index);
   where = tni_conj(v->r, where ? widen(v, where) : NULL, needs_mask ? v->mask : NULL);
   return tni_load(v->r, TN_TYPE_WITH_LANES(x->type, v->lanes), x->as.buffer, 1, &index, where);
@@ -95,27 +92,21 @@ static const tn_expr *vectorize_args(vectorizer *v, const tn_expr *x) {
     return x;
   }
   for (int i = 0; i < x->nargs; i++) {
-    if (!(args[i] = vectorize_expr(v, x->arg[i])))
-      return NULL;
+    if (!(args[i] = vectorize_expr(v, x->arg[i]))) return NULL;
     varies |= TN_TYPE_LANES(args[i]->type) > 1;
   }
-  for (int i = 0; varies && i < x->nargs; i++)
-    args[i] = widen(v, args[i]);
+  for (int i = 0; varies && i < x->nargs; i++) args[i] = widen(v, args[i]);
   return tni_with_args(v->r, x, args);
 }
 
 /* A node that depends on the variable, or holds a load, gets lanes where needed; the rest stays scalar. */
 static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x) {
-  if (x == v->var)
-    return tni_ramp(v->r, tni_index(v->r, 0), tni_index(v->r, 1), v->lanes);
-  if (x->nargs == 0)
-    return x;
-  if (x->op == TN_OP_load)
-    return vectorize_load(v, x);
+  if (x == v->var) return tni_ramp(v->r, tni_index(v->r, 0), tni_index(v->r, 1), v->lanes);
+  if (x->nargs == 0) return x;
+  if (x->op == TN_OP_load) return vectorize_load(v, x);
   if (x->type == TN_INDEX && tni_expr_uses(v->r->arena.ctx, x, v->var)) {
     const tn_expr *ramp = loads_memory(v, x) ? NULL : make_ramp(v, x); /* loads need the mask */
-    if (ramp)
-      return ramp;
+    if (ramp) return ramp;
   }
   return vectorize_args(v, x);
 }
@@ -126,8 +117,7 @@ static const tn_stmt *vectorize_store(vectorizer *v, const tn_stmt *s) {
   const tn_expr *index = vectorize_expr(v, s->as.store.index[0]);
   const tn_expr *value = vectorize_expr(v, s->as.store.value);
   const tn_expr *where = s->as.store.where ? vectorize_expr(v, s->as.store.where) : NULL;
-  if (!index || !value || (s->as.store.where && !where))
-    return NULL;
+  if (!index || !value || (s->as.store.where && !where)) return NULL;
   if (TN_TYPE_LANES(index->type) == 1) {
     v->impossible = true;
     return s;
@@ -169,21 +159,19 @@ static bool changes_memory(const tn_stmt *s) {
 /* A mask is computed at every access below it; a condition, once. So a mask must not load what may change below. */
 static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
   const tn_expr *scalar = NULL, *vector = NULL;
-  if (!split_condition(v, s->as.cond.cond, &scalar, &vector))
-    return NULL;
+  if (!split_condition(v, s->as.cond.cond, &scalar, &vector)) return NULL;
   v->impossible |= vector && loads_memory(v, vector) && changes_memory(s);
   if (s->as.cond.otherwise && vector) {
     const tn_expr *all = widen(v, vectorize_expr(v, s->as.cond.cond));
     const tn_expr *none = all ? tni_op1(v->r, TN_OP_not, all) : NULL;
-    if (!none)
-      return NULL;
-    const tn_stmt *both[] = {vectorize_branch(v, s->as.cond.then, all), vectorize_branch(v, s->as.cond.otherwise, none)};
+    if (!none) return NULL;
+    const tn_stmt *both[] = {vectorize_branch(v, s->as.cond.then, all),
+                             vectorize_branch(v, s->as.cond.otherwise, none)};
     return tni_seq(v->r, 2, both);
   }
   const tn_stmt *then = vector ? vectorize_branch(v, s->as.cond.then, vector) : vectorize_stmt(v, s->as.cond.then);
   const tn_stmt *otherwise = s->as.cond.otherwise ? vectorize_stmt(v, s->as.cond.otherwise) : NULL;
-  if (s->as.cond.otherwise && !otherwise)
-    return NULL;
+  if (s->as.cond.otherwise && !otherwise) return NULL;
   return scalar ? tni_if(v->r, scalar, then, otherwise) : then;
 }
 
@@ -197,21 +185,15 @@ static const tn_stmt *vectorize_loop(vectorizer *v, const tn_stmt *s) {
 
 static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_FOR:
-    return vectorize_loop(v, s);
-  case TNI_STORE:
-    return vectorize_store(v, s);
-  case TNI_IF:
-    return vectorize_if(v, s);
+  case TNI_FOR: return vectorize_loop(v, s);
+  case TNI_STORE: return vectorize_store(v, s);
+  case TNI_IF: return vectorize_if(v, s);
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&v->r->arena, const tn_stmt *, s->as.seq.count);
-    for (int32_t i = 0; items && i < s->as.seq.count; i++)
-      items[i] = vectorize_stmt(v, s->as.seq.stmts[i]);
+    for (int32_t i = 0; items && i < s->as.seq.count; i++) items[i] = vectorize_stmt(v, s->as.seq.stmts[i]);
     return items ? tni_seq(v->r, s->as.seq.count, items) : NULL;
   }
-  default: /* an allocation or a call: one for all lanes would be wrong */
-    v->impossible = true;
-    return s;
+  default: /* an allocation or a call: one for all lanes would be wrong */ v->impossible = true; return s;
   }
 }
 
@@ -238,8 +220,7 @@ static const tn_stmt *turn_loop(walker *w, const tn_stmt *s, const tn_stmt *body
   if (has_vectors(w, body) || !tni_is_const(extent) || extent->as.i > MAX_LANES || extent->as.i < 1)
     return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
   vectorizer v = {.r = w->r, .var = s->as.loop.var, .lanes = (uint32_t)extent->as.i, .facts = &w->facts};
-  if (v.lanes == 1)
-    return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
+  if (v.lanes == 1) return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
   const tn_stmt *vector = vectorize_stmt(&v, body);
   return v.impossible ? tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body) : vector;
 }
@@ -248,37 +229,32 @@ static const tn_stmt *walk_loop(walker *w, const tn_stmt *s) {
   int64_t lo, hi;
   tni_bounds(&w->facts, s->as.loop.extent, &lo, &hi);
   size_t mark = w->facts.count;
-  if (!tni_facts_push(&w->facts, s->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1))
-    return NULL;
+  if (!tni_facts_push(&w->facts, s->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1)) return NULL;
   const tn_stmt *body = walk(w, s->as.loop.body);
-  const tn_stmt *t = !body                                   ? NULL
-                     : s->as.loop.kind == TNI_VECTORIZED     ? turn_loop(w, s, body)
-                     : tni_for(w->r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
+  const tn_stmt *t = !body ? NULL
+                     : s->as.loop.kind == TNI_VECTORIZED
+                         ? turn_loop(w, s, body)
+                         : tni_for(w->r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
   tni_facts_pop(&w->facts, mark);
   return t;
 }
 
 static const tn_stmt *walk(walker *w, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_FOR:
-    return walk_loop(w, s);
+  case TNI_FOR: return walk_loop(w, s);
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, s->as.seq.count);
     for (int32_t i = 0; items && i < s->as.seq.count; i++)
-      if (!(items[i] = walk(w, s->as.seq.stmts[i])))
-        return NULL;
+      if (!(items[i] = walk(w, s->as.seq.stmts[i]))) return NULL;
     return items ? tni_seq(w->r, s->as.seq.count, items) : NULL;
   }
   case TNI_IF: {
     const tn_stmt *otherwise = s->as.cond.otherwise ? walk(w, s->as.cond.otherwise) : NULL;
-    if (s->as.cond.otherwise && !otherwise)
-      return NULL;
+    if (s->as.cond.otherwise && !otherwise) return NULL;
     return tni_if(w->r, s->as.cond.cond, walk(w, s->as.cond.then), otherwise);
   }
-  case TNI_ALLOC:
-    return tni_alloc_stmt(w->r, s->as.alloc.buffer, walk(w, s->as.alloc.body));
-  default:
-    return s;
+  case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, walk(w, s->as.alloc.body));
+  default: return s;
   }
 }
 

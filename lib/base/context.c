@@ -9,7 +9,7 @@
 #include "lib.h"
 
 #define STRING2(x) #x
-#define STRING(x)  STRING2(x)
+#define STRING(x) STRING2(x)
 
 enum { DESC_MAX = 4096, THREADS_MAX = 4096, LINE_MAX_ON_STACK = 512 };
 

@@ -19,14 +19,11 @@ enum { CHEAP_OPS = 2 }; /* operators that may be computed again for each consume
 static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block), *last;
   int reductions;
-  if (!store || tni_is_reduction(block) || tni_is_param(p->s->func, store->as.store.buffer))
-    return false;
+  if (!store || tni_is_reduction(block) || tni_is_param(p->s->func, store->as.store.buffer)) return false;
   tni_cost c = tni_cost_of(p, block);
   int readers = tni_count_readers(p, store->as.store.buffer, block, &reductions, &last);
-  if (readers == 0)
-    return false;
-  if (reductions)
-    return c.predicated == 0 && c.math == 0 && c.ops == 0;
+  if (readers == 0) return false;
+  if (reductions) return c.predicated == 0 && c.math == 0 && c.ops == 0;
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
 }
 
@@ -34,12 +31,10 @@ static void inline_blocks(tni_planner *p) {
   tni_block_list l = tni_blocks_of(p);
   for (size_t i = 0; i < l.count && !p->status; i++) {
     const tn_stmt *block = tni_find_block(p->s->func->body, l.items[i]->as.block.name);
-    if (!block || !should_inline(p, block))
-      continue;
+    if (!block || !should_inline(p, block)) continue;
     tn_error *e = NULL;
     tn_block_ref ref = tni_block_named(p, block->as.block.name);
-    if (ref)
-      tni_tried(p, tn_compute_inline(p->s, ref, &e), &e);
+    if (ref) tni_tried(p, tn_compute_inline(p->s, ref, &e), &e);
   }
 }
 
@@ -53,8 +48,7 @@ typedef struct same_search {
 static void look_if_same(void *self, const tn_expr *x) {
   same_search *q = self;
   const tn_buffer *out = q->store->as.store.buffer;
-  if (x->op != TN_OP_load)
-    return;
+  if (x->op != TN_OP_load) return;
   q->same &= !tni_load_where(x) && x->as.buffer->rank == out->rank;
   for (int32_t d = 0; q->same && d < out->rank; d++)
     q->same = x->as.buffer->shape[d] == out->shape[d] && x->arg[d] == q->store->as.store.index[d];
@@ -73,15 +67,12 @@ static bool is_flat(const tni_planner *p, const tn_stmt *block) {
 static int32_t vector_iter(const tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block);
   int32_t last = block->as.block.count - 1;
-  while (last >= 0 && tni_extent_of(block, last) == 1)
-    last--;
+  while (last >= 0 && tni_extent_of(block, last) == 1) last--;
   int64_t stride = 0;
-  if (last < 0 || tni_extent_of(block, last) < 4 || tni_is_reduction(block))
-    return -1;
+  if (last < 0 || tni_extent_of(block, last) < 4 || tni_is_reduction(block)) return -1;
   const tn_expr *var = block->as.block.iters[last].var;
   tni_strides q = tni_strides_of(p, block, var);
-  if (!tni_stride_of(p, store->as.store.buffer, store->as.store.index, var, &stride) || stride != 1)
-    return -1;
+  if (!tni_stride_of(p, store->as.store.buffer, store->as.store.index, var, &stride) || stride != 1) return -1;
   return q.near + q.far <= q.unit + 1 ? last : -1;
 }
 
@@ -90,8 +81,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
   size_t count = ref ? tni_loops_of(p, ref, loops) : 0, outer = count;
   const tn_stmt *store = tni_block_store(block);
-  if (!count || !store)
-    return;
+  if (!count || !store) return;
   int64_t work = tni_work_of(block);
   int32_t inner = vector_iter(p, block);
   int64_t extent = inner < 0 ? 0 : tni_extent_of(block, inner);
@@ -131,14 +121,12 @@ static void schedule_blocks(tni_planner *p) {
         fresh &= path[k]->as.loop.kind == TNI_SERIAL;
         loops++;
       }
-    if (fresh && loops == (size_t)block->as.block.count)
-      schedule_elementwise(p, block);
+    if (fresh && loops == (size_t)block->as.block.count) schedule_elementwise(p, block);
   }
 }
 
 tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err) {
-  if (err)
-    *err = NULL;
+  if (err) *err = NULL;
   tni_planner p = {.s = s, .target = target, .err = err};
   inline_blocks(&p);
   schedule_blocks(&p);

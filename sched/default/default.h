@@ -47,7 +47,7 @@ typedef struct tni_cost {
 typedef struct tni_strides {
   const tni_planner *p;
   const tn_expr *var;
-  const tn_buffer *skip; /* the accumulator */
+  const tn_buffer *skip;            /* the accumulator */
   int unit, zero, near, far, loads; /* how many have stride 1, 0, up to NEAR_STRIDE, more or unknown */
 } tni_strides;
 
@@ -55,12 +55,14 @@ tni_block_list tni_blocks_of(const tni_planner *p);
 tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block);
 bool tni_is_reduction(const tn_stmt *block);
 /* Blocks that read the buffer, other than `own`: how many, and how many of them reduce. */
-int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions, const tn_stmt **last);
+int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions,
+                      const tn_stmt **last);
 /* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
-bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var, int64_t *out);
+bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
+                   int64_t *out);
 tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter);
-int64_t tni_extent_of(const tn_stmt *block, int32_t i); /* 0: not constant */
-int64_t tni_work_of(const tn_stmt *block);              /* multiply-adds of a block, at most 2^62 */
+int64_t tni_extent_of(const tn_stmt *block, int32_t i);   /* 0: not constant */
+int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a block, at most 2^62 */
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
 /* No more lanes than the extent fills to more than a half. */

@@ -8,8 +8,7 @@ enum { NEAR_STRIDE = 4 }; /* elements: a vector of neighbours so far apart still
 
 static bool add_block(void *self, const tn_stmt *s) {
   tni_block_list *l = self;
-  if (s->kind == TNI_BLOCK && l->count < TNI_MAX_BLOCKS)
-    l->items[l->count++] = s;
+  if (s->kind == TNI_BLOCK && l->count < TNI_MAX_BLOCKS) l->items[l->count++] = s;
   return s->kind != TNI_BLOCK;
 }
 
@@ -34,20 +33,19 @@ static void count_cost(void *self, const tn_expr *x) {
 tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block) {
   tni_cost c = {0};
   const tn_stmt *store = tni_block_store(block);
-  if (store)
-    tni_expr_visit(p->s->ctx, store->as.store.value, count_cost, &c);
+  if (store) tni_expr_visit(p->s->ctx, store->as.store.value, count_cost, &c);
   return c;
 }
 
 bool tni_is_reduction(const tn_stmt *block) {
   for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce)
-      return true;
+    if (block->as.block.iters[i].reduce) return true;
   return false;
 }
 
 /* Blocks that read the buffer, other than `own`: how many, and how many of them reduce. */
-int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions, const tn_stmt **last) {
+int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions,
+                      const tn_stmt **last) {
   tni_block_list l = tni_blocks_of(p);
   int count = 0;
   *reductions = 0;
@@ -64,14 +62,14 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
 /* ---- strides ---- */
 
 /* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
-bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var, int64_t *out) {
+bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
+                   int64_t *out) {
   int64_t scale = 1;
   *out = 0;
   for (int32_t d = b->rank - 1; d >= 0; d--) {
     int64_t coef;
     const tn_expr *rest;
-    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || !tni_is_const(b->shape[d]))
-      return false;
+    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || !tni_is_const(b->shape[d])) return false;
     *out += coef * scale;
     scale *= b->shape[d]->as.i;
   }
@@ -81,8 +79,7 @@ bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *cons
 static void look_at_load(void *self, const tn_expr *x) {
   tni_strides *q = self;
   int64_t stride;
-  if (x->op != TN_OP_load || x->as.buffer == q->skip)
-    return;
+  if (x->op != TN_OP_load || x->as.buffer == q->skip) return;
   q->loads++;
   if (!tni_stride_of(q->p, x->as.buffer, x->arg, q->var, &stride))
     q->far++;
@@ -119,8 +116,7 @@ int64_t tni_work_of(const tn_stmt *block) {
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
   const tn_stmt *store = tni_block_store(block);
   for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].var == store->as.store.index[d])
-      return i;
+    if (block->as.block.iters[i].var == store->as.store.index[d]) return i;
   return -1;
 }
 
@@ -133,7 +129,6 @@ int64_t tni_lanes_of(const tni_planner *p, tn_type type) {
 /* No more lanes than the extent fills to more than a half. */
 int64_t tni_lanes_for(const tni_planner *p, tn_type type, int64_t extent) {
   int64_t lanes = tni_lanes_of(p, type);
-  while (lanes > 4 && lanes / 2 >= extent)
-    lanes /= 2;
+  while (lanes > 4 && lanes / 2 >= extent) lanes /= 2;
   return lanes;
 }

@@ -28,7 +28,7 @@ static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block) {
 typedef struct tiled_loops {
   size_t outer_count;
   tn_loop outer[TNI_MAX_LOOPS]; /* in front of the tile */
-  tn_loop row, vector, lane; /* of the tile; 0: none */
+  tn_loop row, vector, lane;    /* of the tile; 0: none */
 } tiled_loops;
 
 /* Splits the epilogue's loops and brings the tile's inside. */
@@ -36,31 +36,25 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t rank = tni_loops_of(p, block, loops), n = 0;
   *out = (tiled_loops){0};
-  if (rank == 0 || rank + 3 > TNI_MAX_LOOPS)
-    return false;
+  if (rank == 0 || rank + 3 > TNI_MAX_LOOPS) return false;
   for (size_t d = 0; d < rank; d++) {
     if ((int32_t)d == t->row_dim) {
-      if (!tni_try_split(p, loops[d], t->rows, parts))
-        return false;
+      if (!tni_try_split(p, loops[d], t->rows, parts)) return false;
       out->outer[out->outer_count++] = parts[0];
       out->row = parts[1];
     } else if ((int32_t)d == t->vector_dim) {
-      if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts))
-        return false;
+      if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts)) return false;
       out->outer[out->outer_count++] = parts[0];
       tn_loop inner[2];
-      if (!tni_try_split(p, parts[1], t->lanes, inner))
-        return false;
+      if (!tni_try_split(p, parts[1], t->lanes, inner)) return false;
       out->vector = inner[0];
       out->lane = inner[1];
     } else {
       out->outer[out->outer_count++] = loops[d];
     }
   }
-  for (size_t i = 0; i < out->outer_count; i++)
-    order[n++] = out->outer[i];
-  if (out->row)
-    order[n++] = out->row;
+  for (size_t i = 0; i < out->outer_count; i++) order[n++] = out->outer[i];
+  if (out->row) order[n++] = out->row;
   order[n++] = out->vector;
   order[n++] = out->lane;
   return tni_try_reorder(p, n, order);
@@ -75,7 +69,8 @@ static const tni_iter *iter_fed_by(const tni_planner *p, const tn_stmt *block, t
 }
 
 /* Reduce loops first, then rows, vectors, lanes: the loops of the reduction's nest below `outer_count` others. */
-static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *t, size_t outer_count, tiled_loops *out) {
+static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *t, size_t outer_count,
+                            tiled_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t count = tni_loops_of(p, block, loops), n = 0;
   const tn_stmt *stmt = tni_handle_block(p->s, block), *store = stmt ? tni_block_store(stmt) : NULL;
@@ -83,25 +78,21 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   *out = (tiled_loops){0};
   for (size_t i = outer_count; store && i < count; i++) {
     const tni_iter *it = iter_fed_by(p, stmt, loops[i]);
-    if (!it)
-      return false;
+    if (!it) return false;
     if (it->reduce) {
       order[n++] = loops[i];
       continue;
     }
     int32_t d = 0;
-    while (store->as.store.index[d] != it->var)
-      d++;
+    while (store->as.store.index[d] != it->var) d++;
     vector = d == t->vector_dim ? loops[i] : vector;
     out->row = d == t->row_dim ? loops[i] : out->row;
   }
-  if (n == 0 || !vector || !tni_try_split(p, vector, t->lanes, parts))
-    return false;
+  if (n == 0 || !vector || !tni_try_split(p, vector, t->lanes, parts)) return false;
   out->outer[0] = order[0];
   out->vector = parts[0];
   out->lane = parts[1];
-  if (out->row)
-    order[n++] = out->row;
+  if (out->row) order[n++] = out->row;
   order[n++] = parts[0];
   order[n++] = parts[1];
   return tni_try_reorder(p, n, order);
@@ -110,8 +101,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
 static void write_out_tile(tni_planner *p, const tiled_loops *l) {
   tni_try_vectorize(p, l->lane);
   tni_try_unroll(p, l->vector);
-  if (l->row)
-    tni_try_unroll(p, l->row);
+  if (l->row) tni_try_unroll(p, l->row);
 }
 
 static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count) {
@@ -119,8 +109,7 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
   tiled_loops l, of_init = {0};
   tn_loop loops[TNI_MAX_LOOPS];
   tn_error *e = NULL;
-  if (!block || !order_reduction(p, block, t, outer_count, &l))
-    return;
+  if (!block || !order_reduction(p, block, t, outer_count, &l)) return;
   if (tni_tried(p, tn_decompose_reduction(p->s, block, l.outer[0], &init, &e), &e)) {
     size_t count = tni_loops_of(p, init, loops);
     size_t own = l.row ? 3 : 2;
@@ -140,8 +129,7 @@ static void reduce_in_register(tni_planner *p, const char *name, size_t outer_co
   tn_loop loops[TNI_MAX_LOOPS];
   size_t count = block ? tni_loops_of(p, block, loops) : 0;
   tn_error *e = NULL;
-  if (outer_count < count)
-    tni_tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), &e);
+  if (outer_count < count) tni_tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), &e);
 }
 
 /* The block that writes the reduction's result out: its epilogue, or a copy. 0: there can be none. */
@@ -149,16 +137,14 @@ static tn_block_ref writer_of(tni_planner *p, const tn_stmt *block) {
   const tn_stmt *epilogue = epilogue_of(p, block);
   tn_error *e = NULL;
   tn_block_ref ref = tni_block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
-  if (epilogue || !ref)
-    return ref;
+  if (epilogue || !ref) return ref;
   return tni_tried(p, tn_cache_write(p->s, ref, "register", &out, &e), &e) ? out : 0;
 }
 
 /* Registers hold buffers of constant extents only. */
 static bool has_open_extents(const tn_buffer *b) {
   for (int32_t d = 0; d < b->rank; d++)
-    if (!tni_is_const(b->shape[d]))
-      return true;
+    if (!tni_is_const(b->shape[d])) return true;
   return false;
 }
 
@@ -166,20 +152,16 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   tni_tile t = {0};
   tiled_loops loops = {0};
   const char *name = block->as.block.name;
-  if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer))
-    return;
+  if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer)) return;
   int64_t work = tni_work_of(block);
   bool tiled = tni_choose_tile(p, block, &t);
   tn_block_ref out = writer_of(p, block);
-  if (!out || (tiled && !tile_epilogue(p, out, &t, &loops)))
-    return;
-  if (!tiled)
-    loops.outer_count = tni_loops_of(p, out, loops.outer);
+  if (!out || (tiled && !tile_epilogue(p, out, &t, &loops))) return;
+  if (!tiled) loops.outer_count = tni_loops_of(p, out, loops.outer);
   if (loops.outer_count > 0) {
     tn_error *e = NULL;
     tn_block_ref ref = tni_block_named(p, name);
-    if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), &e))
-      return;
+    if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), &e)) return;
   }
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);

@@ -56,8 +56,7 @@ bool tni_try_fuse(tni_planner *p, size_t count, const tn_loop *loops, tn_loop *o
 size_t tni_loops_of(tni_planner *p, tn_block_ref block, tn_loop *loops) {
   tn_error *e = NULL;
   size_t count = TNI_MAX_LOOPS;
-  if (p->status || !tni_tried(p, tn_get_loops(p->s, block, loops, &count, &e), &e))
-    return 0;
+  if (p->status || !tni_tried(p, tn_get_loops(p->s, block, loops, &count, &e), &e)) return 0;
   return count;
 }
 
@@ -70,9 +69,7 @@ tn_block_ref tni_block_named(tni_planner *p, const char *name) {
 /* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel. */
 void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work) {
   tn_loop fused;
-  if (p->target->cores < 2 || work < PARALLEL_WORK || count == 0)
-    return;
-  while (count > 1 && !tni_try_fuse(p, count, loops, &fused))
-    count--;
+  if (p->target->cores < 2 || work < PARALLEL_WORK || count == 0) return;
+  while (count > 1 && !tni_try_fuse(p, count, loops, &fused)) count--;
   tni_try_parallel(p, count > 1 ? fused : loops[0]);
 }

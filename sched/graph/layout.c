@@ -16,14 +16,11 @@ enum { LEAST_SUM = 96, LEAST_FILL = 70 /* per cent */, MAX_ATTRS = 16 };
 static int64_t fill(int64_t extent, int64_t lanes) { return 100 * extent / ((extent + lanes - 1) / lanes * lanes); }
 
 static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
-  if (!node->op || strcmp(node->op->name, "conv") != 0 || tni_attr_int(node, "oc_last", 0))
-    return false;
+  if (!node->op || strcmp(node->op->name, "conv") != 0 || tni_attr_int(node, "oc_last", 0)) return false;
   const tni_gvalue *w = &g->values[node->inputs[1]], *out = &g->values[node->outputs[0]];
-  if (!w->data || w->type != TN_F32 || tni_attr_int(node, "group", 1) != 1)
-    return false;
+  if (!w->data || w->type != TN_F32 || tni_attr_int(node, "group", 1) != 1) return false;
   int64_t sum = 1, lanes = target->vector_bits / 32;
-  for (int32_t i = 1; i < w->rank; i++)
-    sum *= w->shape[i];
+  for (int32_t i = 1; i < w->rank; i++) sum *= w->shape[i];
   int32_t count;
   const int64_t *strides = tni_attr_ints(node, "strides", &count);
   int64_t step = strides ? strides[count - 1] : 1, row = out->shape[out->rank - 1];
@@ -36,17 +33,14 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
 static tn_status move_first_last(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error **err) {
   const tni_gvalue *w = &c->from->values[value];
   int64_t first = w->shape[0], rest = 1, shape[TN_MAX_RANK];
-  for (int32_t i = 1; i < w->rank; i++)
-    rest *= shape[i - 1] = w->shape[i];
+  for (int32_t i = 1; i < w->rank; i++) rest *= shape[i - 1] = w->shape[i];
   shape[w->rank - 1] = first;
   const float *from = w->data;
   float *to = tni_arena_alloc(&c->to->region.arena, (size_t)(first * rest) * sizeof *to);
   char *name = tni_arena_format(&c->to->region.arena, "%s.oc_last", w->name);
-  if (!to || !name)
-    return tni_fail_nomem(err);
+  if (!to || !name) return tni_fail_nomem(err);
   for (int64_t m = 0; m < first; m++)
-    for (int64_t k = 0; k < rest; k++)
-      to[k * first + m] = from[m * rest + k];
+    for (int64_t k = 0; k < rest; k++) to[k * first + m] = from[m * rest + k];
   *out = tni_g_const(c->b, name, w->type, w->rank, shape, to);
   return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
 }
@@ -78,8 +72,7 @@ static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target 
     status = tni_g_node(c->b, node->op, node->name, node->input_count, values, attr_count, moved ? attrs : node->attrs,
                         node->output_count, names, outputs, err);
   for (uint32_t i = 0; i < node->output_count && !status; i++)
-    if (node->outputs[i] != TNI_NO_VALUE)
-      c->map[node->outputs[i]] = outputs[i];
+    if (node->outputs[i] != TNI_NO_VALUE) c->map[node->outputs[i]] = outputs[i];
   tni_free(ctx, values, (node->input_count + node->output_count + 1u) * sizeof *values);
   tni_free(ctx, names, (node->output_count + 1u) * sizeof *names);
   return status;
@@ -87,26 +80,22 @@ static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target 
 
 static bool changes_anything(const tn_graph *g, const tn_target *target) {
   for (uint32_t i = 0; i < g->node_count; i++)
-    if (wants_oc_last(g, &g->nodes[i], target))
-      return true;
+    if (wants_oc_last(g, &g->nodes[i], target)) return true;
   return false;
 }
 
-tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out, tn_error **err) {
+tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                           tn_error **err) {
   tni_gcopy c;
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) /* a graph with calls is fused already */
       return TN_OK;
-  if (g->program == to && !changes_anything(g, target))
-    return TN_OK;
+  if (g->program == to && !changes_anything(g, target)) return TN_OK;
   tn_status status = tni_gcopy_begin(&c, g, to, err);
-  if (status)
-    return status;
-  for (uint32_t i = 0; i < g->node_count && !status; i++)
-    status = copy_node(&c, &g->nodes[i], target, err);
-  if (!status)
-    status = tni_gcopy_finish(&c, out, err);
+  if (status) return status;
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(&c, &g->nodes[i], target, err);
+  if (!status) status = tni_gcopy_finish(&c, out, err);
   tni_gcopy_end(&c);
   return status;
 }

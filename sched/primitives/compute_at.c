@@ -24,8 +24,7 @@ typedef struct box {
 static bool widen(tni_region *r, const tn_expr **base, int64_t *extent, const tn_expr *base2, int64_t extent2) {
   tni_facts none = {.ctx = r->arena.ctx};
   const tn_expr *diff = tni_simplify(r, &none, tni_sub(r, base2, *base));
-  if (!diff || !tni_is_const(diff))
-    return false;
+  if (!diff || !tni_is_const(diff)) return false;
   int64_t low = diff->as.i < 0 ? diff->as.i : 0, high = diff->as.i + extent2 > *extent ? diff->as.i + extent2 : *extent;
   *base = tni_simplify(r, &none, tni_add(r, *base, tni_index(r, low)));
   *extent = high - low;
@@ -34,8 +33,7 @@ static bool widen(tni_region *r, const tn_expr **base, int64_t *extent, const tn
 
 static int depth_below(const tni_access *x, const tn_stmt *loop) {
   for (int i = 0; i < x->depth; i++)
-    if (x->loops[i] == loop)
-      return i + 1;
+    if (x->loops[i] == loop) return i + 1;
   return 0;
 }
 
@@ -48,8 +46,7 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
   for (size_t i = 0; i < all.count && !status; i++) {
     const tni_access *x = &all.items[i];
     tni_itermap map;
-    if (x->buffer != b || x->write || x->block == block)
-      continue;
+    if (x->buffer != b || x->write || x->block == block) continue;
     int depth = depth_below(x, loop);
     if (!depth)
       status = tni_step_refuse(step, x->block, "this reader of the buffer is not below the loop");
@@ -67,8 +64,7 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
     first = false;
   }
   tni_accesses_destroy(&all);
-  if (!status && first)
-    status = tni_step_refuse(step, block, "nothing below the loop reads what the block writes");
+  if (!status && first) status = tni_step_refuse(step, block, "nothing below the loop reads what the block writes");
   for (int32_t d = 0; d < b->rank && !status; d++)
     if (whole[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
       out->extents[d] = 0;
@@ -92,14 +88,13 @@ static bool push_loops(tni_facts *facts, const tn_stmt *root, const tn_stmt *loo
 }
 
 /* One iterator's new loop (none for extent 1), binding and guard. */
-static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const box *need, tni_iter *it,
-                       const tn_expr **loop_var, const tn_expr **loop_extent, const tn_expr **where) {
+static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const box *need,
+                       tni_iter *it, const tn_expr **loop_var, const tn_expr **loop_extent, const tn_expr **where) {
   int32_t d = 0;
   const tn_expr *base = NULL;
   *loop_extent = it->extent;
   if (!it->reduce) {
-    while (store->as.store.index[d] != it->var)
-      d++;
+    while (store->as.store.index[d] != it->var) d++;
     base = need->bases[d];
     *loop_extent = need->extents[d] ? tni_index(r, need->extents[d]) : b->shape[d];
   }
@@ -110,20 +105,15 @@ static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, cons
     it->binding = base ? tni_add(r, base, *loop_var) : *loop_var;
     int64_t lo, hi;
     tni_bounds(facts, *loop_extent, &lo, &hi);
-    if (!*loop_var || !tni_facts_push(facts, *loop_var, 0, hi >= TNI_INF ? TNI_INF : hi - 1))
-      return false;
+    if (!*loop_var || !tni_facts_push(facts, *loop_var, 0, hi >= TNI_INF ? TNI_INF : hi - 1)) return false;
   }
   it->binding = tni_simplify(r, facts, it->binding);
-  if (!base || !it->binding || !need->extents[d])
-    return it->binding != NULL;
+  if (!base || !it->binding || !need->extents[d]) return it->binding != NULL;
   const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
   const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
-  if (!below || !above)
-    return false;
-  if (!tni_prove(r, facts, below))
-    *where = tni_conj(r, *where, below);
-  if (!tni_prove(r, facts, above))
-    *where = tni_conj(r, *where, above);
+  if (!below || !above) return false;
+  if (!tni_prove(r, facts, below)) *where = tni_conj(r, *where, below);
+  if (!tni_prove(r, facts, above)) *where = tni_conj(r, *where, above);
   return true;
 }
 
@@ -142,8 +132,7 @@ static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_s
   const tn_stmt *s =
       ok ? tni_block(r, block->as.block.name, count, iters, where, block->as.block.init, block->as.block.body) : NULL;
   for (int32_t i = count - 1; ok && i >= 0; i--)
-    if (vars[i])
-      s = tni_for(r, vars[i], extents[i], TNI_SERIAL, s);
+    if (vars[i]) s = tni_for(r, vars[i], extents[i], TNI_SERIAL, s);
   return s;
 }
 
@@ -153,16 +142,13 @@ tn_status tni_apply_compute_at(tni_step *step) {
   const void *mark;
   box need;
   const tn_stmt *block = tni_arg_block(step), *loop = block ? tni_arg_loop(step, 0) : NULL;
-  if (!block || !loop)
-    return TN_E_REFUSED;
+  if (!block || !loop) return TN_E_REFUSED;
   if (tni_is_below(loop, block))
     return tni_step_refuse(step, loop->as.loop.var, "the block is below this loop already");
   const char *why = tni_why_not_movable(s, block, &mark);
-  if (why)
-    return tni_step_refuse(step, mark, "%s", why);
+  if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = required_box(step, block, loop, tni_block_store(block)->as.store.buffer, &need);
-  if (status)
-    return status;
+  if (status) return status;
   const tn_stmt *nest = make_nest(step, block, loop, &need);
   const tn_stmt *both[] = {nest, loop->as.loop.body};
   const tn_stmt *made = tni_for(r, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));

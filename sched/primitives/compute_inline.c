@@ -20,19 +20,16 @@ typedef struct inliner {
 
 static const tn_expr *add_condition(void *self, tni_region *r, const tn_expr *x) {
   const tn_expr *cond = self;
-  if (x->op != TN_OP_load)
-    return x;
+  if (x->op != TN_OP_load) return x;
   return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, tni_conj(r, tni_load_where(x), cond));
 }
 
 static const tn_expr *replace_load(void *self, tni_region *r, const tn_expr *x) {
   const inliner *in = self;
-  if (x->op != TN_OP_load || x->as.buffer != in->buffer)
-    return x;
+  if (x->op != TN_OP_load || x->as.buffer != in->buffer) return x;
   tni_subst subst = {(size_t)in->count, in->vars, x->arg};
   const tn_expr *value = tni_expr_subst(r, in->value, &subst), *where = tni_load_where(x);
-  if (!where || !value)
-    return value;
+  if (!where || !value) return value;
   value = tni_expr_rewrite(r, value, add_condition, (void *)where);
   return tni_op3(r, TN_OP_select, where, value, tni_zero(r, x->type));
 }
@@ -42,11 +39,9 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   tni_region *r = &s->region;
   const void *mark;
   const tn_stmt *block = tni_arg_block(step);
-  if (!block)
-    return TN_E_REFUSED;
+  if (!block) return TN_E_REFUSED;
   const char *why = tni_why_not_movable(s, block, &mark);
-  if (why)
-    return tni_step_refuse(step, mark, "%s", why);
+  if (why) return tni_step_refuse(step, mark, "%s", why);
   const tn_stmt *store = tni_block_store(block);
   if (block->as.block.init || store->as.store.count != block->as.block.count)
     return tni_step_refuse(step, block, "a reduction cannot be inlined");

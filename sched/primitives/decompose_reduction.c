@@ -36,23 +36,18 @@ static bool holds_at_first(const plan *p, const tn_expr *cond) {
   tni_region *r = p->r;
   const tn_expr *zeros[MAX_LOOPS];
   tni_facts none = {.ctx = r->arena.ctx};
-  for (size_t i = 0; i < p->reduce_count; i++)
-    zeros[i] = tni_index(r, 0);
+  for (size_t i = 0; i < p->reduce_count; i++) zeros[i] = tni_index(r, 0);
   tni_subst subst = {p->reduce_count, p->reduce_vars, zeros};
   return tni_prove(r, &none, tni_expr_subst(r, cond, &subst));
 }
 
 /* The part of the guard that speaks of spatial loops; conjuncts over reduce loops must hold at the first step. */
 static bool keep_where(const plan *p, const tn_expr *where, const tn_expr **out) {
-  if (!where)
-    return true;
-  if (where->op == TN_OP_and)
-    return keep_where(p, where->arg[0], out) && keep_where(p, where->arg[1], out);
+  if (!where) return true;
+  if (where->op == TN_OP_and) return keep_where(p, where->arg[0], out) && keep_where(p, where->arg[1], out);
   bool reduce = false;
-  for (size_t i = 0; i < p->reduce_count; i++)
-    reduce |= tni_expr_uses(p->r->arena.ctx, where, p->reduce_vars[i]);
-  if (reduce)
-    return holds_at_first(p, where);
+  for (size_t i = 0; i < p->reduce_count; i++) reduce |= tni_expr_uses(p->r->arena.ctx, where, p->reduce_vars[i]);
+  if (reduce) return holds_at_first(p, where);
   *out = tni_conj(p->r, *out, where);
   return true;
 }
@@ -65,20 +60,18 @@ static const tn_stmt *make_init(plan *p, const char *name, const tn_expr *where)
   const tn_expr **old_iters = TNI_NEW_ARRAY(&r->arena, const tn_expr *, b->as.block.count);
   const tn_expr **new_iters = TNI_NEW_ARRAY(&r->arena, const tn_expr *, b->as.block.count);
   int32_t count = 0;
-  if (!iters || !old_iters || !new_iters)
-    return NULL;
+  if (!iters || !old_iters || !new_iters) return NULL;
   for (int32_t i = 0; i < b->as.block.count; i++) {
     const tni_iter *it = &b->as.block.iters[i];
-    if (it->reduce)
-      continue;
+    if (it->reduce) continue;
     old_iters[count] = it->var;
     new_iters[count] = tni_var(r, it->var->as.name, TN_INDEX);
-    iters[count] = (tni_iter){.var = new_iters[count], .extent = it->extent, .binding = tni_expr_subst(r, it->binding, &subst)};
+    iters[count] =
+        (tni_iter){.var = new_iters[count], .extent = it->extent, .binding = tni_expr_subst(r, it->binding, &subst)};
     count++;
   }
   tni_subst rename = {(size_t)count, old_iters, new_iters};
-  if (where && !(where = tni_expr_subst(r, where, &subst)))
-    return NULL;
+  if (where && !(where = tni_expr_subst(r, where, &subst))) return NULL;
   const tn_stmt *s = tni_block(r, name, count, iters, where, NULL, tni_stmt_subst(r, b->as.block.init, &rename));
   for (size_t i = p->count; i > 0; i--)
     s = tni_for(r, p->new_vars[i - 1], tni_expr_subst(r, p->loops[i - 1]->as.loop.extent, &subst),
@@ -91,14 +84,12 @@ static tn_status choose_loops(tni_step *step, plan *p, const tn_stmt *const *ins
   for (int i = 0; i < count; i++) {
     if (inside[i]->kind == TNI_IF)
       return tni_step_refuse(step, p->block, "a condition stands between the loop and the block");
-    if (inside[i]->kind != TNI_FOR)
-      continue;
+    if (inside[i]->kind != TNI_FOR) continue;
     const tn_expr *var = inside[i]->as.loop.var;
     if (p->count == MAX_LOOPS || p->reduce_count == MAX_LOOPS)
       return tni_step_refuse(step, var, "there are too many loops");
     if (feeds(p, var, true)) {
-      if (feeds(p, var, false))
-        return tni_step_refuse(step, var, "the loop feeds both reduce and spatial iterators");
+      if (feeds(p, var, false)) return tni_step_refuse(step, var, "the loop feeds both reduce and spatial iterators");
       p->reduce_vars[p->reduce_count++] = var;
       continue;
     }
@@ -107,8 +98,7 @@ static tn_status choose_loops(tni_step *step, plan *p, const tn_stmt *const *ins
         return tni_step_refuse(step, var, "its extent depends on a reduce loop");
     p->loops[p->count] = inside[i];
     p->old_vars[p->count] = var;
-    if (!(p->new_vars[p->count++] = tni_var(p->r, var->as.name, TN_INDEX)))
-      return TN_E_NOMEM;
+    if (!(p->new_vars[p->count++] = tni_var(p->r, var->as.name, TN_INDEX))) return TN_E_NOMEM;
   }
   return TN_OK;
 }
@@ -144,15 +134,13 @@ static bool steps_once(tn_schedule *s, const plan *p, const tn_stmt *loop) {
   size_t dims = 0;
   for (int32_t k = 0; k < p->block->as.block.count; k++) {
     const tni_iter *it = &p->block->as.block.iters[k];
-    if (!it->reduce)
-      continue;
+    if (!it->reduce) continue;
     if (dims == TN_MAX_RANK || !holds_at_first(p, tni_op2(p->r, TN_OP_eq, it->binding, tni_index(p->r, 0))))
       return false;
     steps[dims++] = it->binding;
   }
   for (size_t i = 0; i < p->reduce_count; i++)
-    if (!(loops[i] = tni_find_loop(loop, p->reduce_vars[i])))
-      return false;
+    if (!(loops[i] = tni_find_loop(loop, p->reduce_vars[i]))) return false;
   return tni_meets_once(s, dims, steps, p->reduce_count, loops);
 }
 
@@ -161,16 +149,15 @@ static const char *why_not_apart(tn_schedule *s, const tn_stmt *block, const tn_
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *index[TN_MAX_RANK];
   const char *why = tni_why_not_reduction(s->ctx, block);
-  if (why)
-    return why;
+  if (why) return why;
   tni_uses uses = tni_uses_of(s->ctx, loop, store->as.store.buffer);
-  if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, store->as.store.buffer).readers ? 1 : 0) || uses.loose)
+  if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, store->as.store.buffer).readers ? 1 : 0) ||
+      uses.loose)
     return "others below the loop use the buffer";
   init_search q = {.ctx = s->ctx, .init = block->as.block.init};
   tni_stmt_visit_exprs(s->ctx, q.init, see_call, &q);
   tni_stmt_visit(loop, see_store, &q);
-  if (q.found)
-    return "what init reads is stored below the loop, or an external is called";
+  if (q.found) return "what init reads is stored below the loop, or an external is called";
   if (!tni_store_over_loops(s, block, store, index) ||
       !tni_meets_once(s, (size_t)store->as.store.count, index, p->count, p->loops))
     return "an element is summed up several times below the loop";
@@ -181,25 +168,19 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
   const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step), *loop = block ? tni_arg_loop(step, 0) : NULL;
-  if (!block || !loop)
-    return TN_E_REFUSED;
-  if (!block->as.block.init)
-    return tni_step_refuse(step, block, "the block has no init");
+  if (!block || !loop) return TN_E_REFUSED;
+  if (!block->as.block.init) return tni_step_refuse(step, block, "the block has no init");
   int depth = tni_path_to(s->func->body, block, path), at = 0;
-  while (at < depth && path[at] != loop)
-    at++;
-  if (at == depth)
-    return tni_step_refuse(step, loop->as.loop.var, "the loop is not above the block");
+  while (at < depth && path[at] != loop) at++;
+  if (at == depth) return tni_step_refuse(step, loop->as.loop.var, "the loop is not above the block");
   plan p = {.r = r, .block = block};
   for (int i = 0; i < at; i++)
     if (path[i]->kind == TNI_FOR && feeds(&p, path[i]->as.loop.var, true))
       return tni_step_refuse(step, path[i]->as.loop.var, "this reduce loop stands outside the given one");
   tn_status status = choose_loops(step, &p, path + at, depth - at);
-  if (status)
-    return status;
+  if (status) return status;
   const char *why = why_not_apart(step->s, block, loop, &p);
-  if (why)
-    return tni_step_refuse(step, block, "%s", why);
+  if (why) return tni_step_refuse(step, block, "%s", why);
   const tn_expr *where = NULL;
   if (!keep_where(&p, block->as.block.where, &where))
     return tni_step_refuse(step, block, "its guard does not surely hold at the first step");
@@ -207,8 +188,7 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
   const char *name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
   const tn_stmt *update = tni_block(r, block->as.block.name, block->as.block.count, block->as.block.iters,
                                     block->as.block.where, NULL, block->as.block.body);
-  if (!name || !update)
-    return TN_E_NOMEM;
+  if (!name || !update) return TN_E_NOMEM;
   const tn_stmt *both[] = {make_init(&p, name, where), tni_replace(r, loop, block, update)};
   const tn_stmt *body = tni_replace(r, s->func->body, loop, tni_seq(r, 2, both));
   status = tni_give_block(step, name);

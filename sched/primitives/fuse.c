@@ -10,12 +10,13 @@
 
 static tn_status check(tni_step *step, const tn_stmt **loops) {
   for (size_t i = 0; i < step->loop_count; i++) {
-    if (!(loops[i] = tni_arg_loop(step, i)))
-      return TN_E_REFUSED;
+    if (!(loops[i] = tni_arg_loop(step, i))) return TN_E_REFUSED;
     if (loops[i]->as.loop.kind != TNI_SERIAL)
-      return tni_step_refuse(step, loops[i]->as.loop.var, "the loop is not serial any more: fuse before it is annotated");
+      return tni_step_refuse(step, loops[i]->as.loop.var,
+                             "the loop is not serial any more: fuse before it is annotated");
     if (i && loops[i - 1]->as.loop.body != loops[i])
-      return tni_step_refuse(step, loops[i]->as.loop.var, "the loop is not the only statement of the one before it in the list");
+      return tni_step_refuse(step, loops[i]->as.loop.var,
+                             "the loop is not the only statement of the one before it in the list");
     for (size_t k = 0; k < i; k++)
       if (tni_expr_uses(step->s->ctx, loops[i]->as.loop.extent, loops[k]->as.loop.var))
         return tni_step_refuse(step, loops[i]->as.loop.var, "its extent depends on an outer loop");
@@ -30,8 +31,7 @@ tn_status tni_apply_fuse(tni_step *step) {
   if (step->loop_count < 1 || step->loop_count > TNI_MAX_OUT)
     return tni_step_refuse(step, NULL, "give 1 to %d loops", TNI_MAX_OUT);
   tn_status status = check(step, loops);
-  if (status)
-    return status;
+  if (status) return status;
   tni_text name;
   tni_text_init(&name, step->s->ctx);
   for (size_t i = 0; i < step->loop_count; i++)
@@ -43,8 +43,7 @@ tn_status tni_apply_fuse(tni_step *step) {
     vars[i - 1] = loops[i - 1]->as.loop.var;
     values[i - 1] = i > 1 ? tni_op2(r, TN_OP_floormod, part, own) : part;
     extent = tni_mul(r, extent, own);
-    if (!values[i - 1] || !extent)
-      return TN_E_NOMEM;
+    if (!values[i - 1] || !extent) return TN_E_NOMEM;
   }
   tni_subst subst = {step->loop_count, vars, values};
   const tn_stmt *body = tni_stmt_subst(r, loops[step->loop_count - 1]->as.loop.body, &subst);

@@ -8,19 +8,16 @@
 
 tn_status tni_apply_get_block(tni_step *step) {
   const tn_stmt *block = step->string ? tni_find_block(step->s->func->body, step->string) : NULL;
-  if (!block)
-    return tni_step_refuse(step, NULL, "there is no block `%s`", step->string ? step->string : "");
+  if (!block) return tni_step_refuse(step, NULL, "there is no block `%s`", step->string ? step->string : "");
   return tni_give_block(step, block->as.block.name);
 }
 
 tn_status tni_apply_get_loops(tni_step *step) {
   const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step);
-  if (!block)
-    return TN_E_REFUSED;
+  if (!block) return TN_E_REFUSED;
   int depth = tni_path_to(step->s->func->body, block, path);
   tn_status status = TN_OK;
   for (int i = 0; i < depth && !status; i++)
-    if (path[i]->kind == TNI_FOR)
-      status = tni_give_loop(step, path[i]->as.loop.var);
+    if (path[i]->kind == TNI_FOR) status = tni_give_loop(step, path[i]->as.loop.var);
   return status;
 }

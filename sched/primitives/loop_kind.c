@@ -14,15 +14,15 @@ static tn_status set_kind(tni_step *step, const tn_stmt *loop, enum tni_loop_kin
   tni_region *r = &step->s->region;
   const tn_stmt *made = tni_for(r, loop->as.loop.var, loop->as.loop.extent, kind, loop->as.loop.body);
   const tn_stmt *body = tni_replace(r, step->s->func->body, loop, made);
-  step->func = body ? tni_func_with_body(r, step->s->func, TNI_LEVEL_TENSOR, body) : NULL; /* nothing moves: no other loop cares */
+  step->func = body ? tni_func_with_body(r, step->s->func, TNI_LEVEL_TENSOR, body)
+                    : NULL; /* nothing moves: no other loop cares */
   return step->func && !r->arena.failed ? TN_OK : TN_E_NOMEM;
 }
 
 static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
   const void *mark;
   const tn_stmt *loop = tni_arg_loop(step, 0);
-  if (!loop)
-    return TN_E_REFUSED;
+  if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
   const tn_expr *extent = loop->as.loop.extent;
@@ -37,8 +37,7 @@ tn_status tni_apply_vectorize(tni_step *step) { return set_concurrent(step, TNI_
 
 tn_status tni_apply_unroll(tni_step *step) {
   const tn_stmt *loop = tni_arg_loop(step, 0);
-  if (!loop)
-    return TN_E_REFUSED;
+  if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
   const tn_expr *extent = loop->as.loop.extent;

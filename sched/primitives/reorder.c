@@ -18,14 +18,13 @@ enum { MAX_CHAIN = 64 };
 static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt **chain) {
   const tn_stmt *top = wanted[0];
   for (size_t i = 1; i < step->loop_count; i++)
-    if (tni_is_below(wanted[i], top))
-      top = wanted[i];
+    if (tni_is_below(wanted[i], top)) top = wanted[i];
   int count = 0;
   size_t found = 0;
-  for (const tn_stmt *s = top; s->kind == TNI_FOR && count < MAX_CHAIN && found < step->loop_count; s = s->as.loop.body) {
+  for (const tn_stmt *s = top; s->kind == TNI_FOR && count < MAX_CHAIN && found < step->loop_count;
+       s = s->as.loop.body) {
     chain[count++] = s;
-    for (size_t i = 0; i < step->loop_count; i++)
-      found += wanted[i] == s;
+    for (size_t i = 0; i < step->loop_count; i++) found += wanted[i] == s;
   }
   if (found < step->loop_count) {
     tni_step_refuse(step, top->as.loop.var, "the loops are not one chain, each the only statement of the one before");
@@ -37,8 +36,7 @@ static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt *
 /* The block below, if it is the only statement below, and reads of its own buffer at most the element it stores. */
 static const tn_stmt *only_block(const tn_stmt *inner) {
   const tn_stmt *s = inner->as.loop.body;
-  while (s->kind == TNI_FOR)
-    s = s->as.loop.body;
+  while (s->kind == TNI_FOR) s = s->as.loop.body;
   return s;
 }
 
@@ -49,8 +47,7 @@ typedef struct own_search {
 
 static void see_own(void *self, const tn_expr *x) {
   own_search *q = self;
-  if (x->op != TN_OP_load || x->as.buffer != q->store->as.store.buffer)
-    return;
+  if (x->op != TN_OP_load || x->as.buffer != q->store->as.store.buffer) return;
   bool same = memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) == 0;
   *(same ? &q->same : &q->others) += 1;
 }
@@ -60,10 +57,8 @@ static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void 
   if (block->kind != TNI_BLOCK)
     return "there is more than one block below: reorder before other blocks are computed here";
   const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
-  if (!store)
-    return "the block does more than one store";
-  if (init && !tni_init_fits(block))
-    return "init stores something else than the block";
+  if (!store) return "the block does more than one store";
+  if (init && !tni_init_fits(block)) return "init stores something else than the block";
   own_search q = {store, 0, 0};
   tni_stmt_visit_exprs(s->ctx, block, see_own, &q);
   return q.others ? "the block reads elements that other iterations write" : NULL;
@@ -74,19 +69,16 @@ static bool is_commutative(tn_schedule *s, const tn_stmt *store) {
   const tn_expr *x = store->as.store.value;
   own_search q = {store, 0, 0};
   tni_expr_visit(s->ctx, x, see_own, &q);
-  if (q.same == 0)
-    return false;
+  if (q.same == 0) return false;
   size_t at = x->op == TN_OP_fma ? 2 : 0, end = x->op == TN_OP_fma ? 3 : x->op == TN_OP_sub ? 1 : x->nargs;
   if (x->op != TN_OP_fma && x->op != TN_OP_sub && !(x->op < TN_OP_COUNT && (tni_ops[x->op].flags & TN_OPF_ASSOC)))
     return false;
   for (; at < end; at++) {
     const tn_expr *acc = x->arg[at];
-    if (acc->op != TN_OP_load || acc->as.buffer != store->as.store.buffer)
-      continue;
+    if (acc->op != TN_OP_load || acc->as.buffer != store->as.store.buffer) continue;
     own_search rest = {store, 0, 0};
     for (size_t i = 0; i < x->nargs; i++)
-      if (i != at)
-        tni_expr_visit(s->ctx, x->arg[i], see_own, &rest);
+      if (i != at) tni_expr_visit(s->ctx, x->arg[i], see_own, &rest);
     return rest.same == 0;
   }
   return false;
@@ -104,12 +96,9 @@ static bool swaps_reduce(tn_schedule *s, const tn_stmt *block, int count, const 
                          const tn_stmt *const *order) {
   int next = 0;
   for (int i = 0; i < count; i++) {
-    if (!feeds_reduce(s, block, chain[i]))
-      continue;
-    while (!feeds_reduce(s, block, order[next]))
-      next++;
-    if (order[next++] != chain[i])
-      return true;
+    if (!feeds_reduce(s, block, chain[i])) continue;
+    while (!feeds_reduce(s, block, order[next])) next++;
+    if (order[next++] != chain[i]) return true;
   }
   return false;
 }
@@ -123,8 +112,7 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   const tn_stmt *moved[MAX_CHAIN], *reduce[MAX_CHAIN], *store = tni_block_store(block);
   size_t loops = 0, reduces = 0, dims = 0;
   *mark = store;
-  if (!tni_store_over_loops(s, block, store, index))
-    return "the block is too large";
+  if (!tni_store_over_loops(s, block, store, index)) return "the block is too large";
   for (int i = 0; i < count; i++) {
     bool feeds = feeds_reduce(s, block, chain[i]);
     for (int32_t d = 0; d < store->as.store.count && feeds; d++)
@@ -134,14 +122,11 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   }
   if (!tni_meets_once(s, (size_t)store->as.store.count, index, loops, moved))
     return "an element is written by several iterations, and the last must stay the last";
-  if (!swaps_reduce(s, block, count, chain, order))
-    return NULL;
-  if (!is_commutative(s, store))
-    return "the steps of this reduction must stay in their order";
+  if (!swaps_reduce(s, block, count, chain, order)) return NULL;
+  if (!is_commutative(s, store)) return "the steps of this reduction must stay in their order";
   for (int32_t k = 0; k < block->as.block.count; k++)
     if (block->as.block.iters[k].reduce) {
-      if (dims == TN_MAX_RANK)
-        return "the block is too large";
+      if (dims == TN_MAX_RANK) return "the block is too large";
       steps[dims++] = block->as.block.iters[k].binding;
     }
   return tni_meets_once(s, dims, steps, reduces, reduce) ? NULL : "a step of the reduction runs several times";
@@ -151,7 +136,8 @@ static tn_status check_extents(tni_step *step, int count, const tn_stmt *const *
   for (int i = 0; i < count; i++)
     for (int k = i + 1; k < count; k++)
       if (tni_expr_uses(step->s->ctx, order[i]->as.loop.extent, order[k]->as.loop.var))
-        return tni_step_refuse(step, order[i]->as.loop.var, "its extent depends on a loop that would come to stand inside it");
+        return tni_step_refuse(step, order[i]->as.loop.var,
+                               "its extent depends on a loop that would come to stand inside it");
   return TN_OK;
 }
 
@@ -162,15 +148,13 @@ tn_status tni_apply_reorder(tni_step *step) {
   if (step->loop_count < 1 || step->loop_count > MAX_CHAIN)
     return tni_step_refuse(step, NULL, "give 1 to %d loops", MAX_CHAIN);
   for (size_t i = 0; i < step->loop_count; i++) {
-    if (!(wanted[i] = tni_arg_loop(step, i)))
-      return TN_E_REFUSED;
+    if (!(wanted[i] = tni_arg_loop(step, i))) return TN_E_REFUSED;
     for (size_t k = 0; k < i; k++)
       if (wanted[k] == wanted[i])
         return tni_step_refuse(step, wanted[i]->as.loop.var, "the loop stands in the list twice");
   }
   int count = collect_chain(step, wanted, chain);
-  if (!count)
-    return TN_E_REFUSED;
+  if (!count) return TN_E_REFUSED;
   size_t next = 0;
   for (int i = 0; i < count; i++) {
     order[i] = chain[i];
@@ -182,13 +166,10 @@ tn_status tni_apply_reorder(tni_step *step) {
   }
   const tn_stmt *block = only_block(chain[count - 1]);
   const char *why = why_ordered(step->s, block, &mark);
-  if (!why)
-    why = why_overwritten(step->s, block, count, chain, order, &mark);
-  if (why)
-    return tni_step_refuse(step, mark, "%s", why);
+  if (!why) why = why_overwritten(step->s, block, count, chain, order, &mark);
+  if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = check_extents(step, count, order);
-  if (status)
-    return status;
+  if (status) return status;
   const tn_stmt *body = chain[count - 1]->as.loop.body;
   for (int i = count - 1; i >= 0; i--)
     body = tni_for(r, order[i]->as.loop.var, order[i]->as.loop.extent, order[i]->as.loop.kind, body);

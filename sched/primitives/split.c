@@ -31,26 +31,24 @@ typedef struct loose_search {
   bool loose;
 } loose_search;
 
-static void see_load(void *self, const tn_expr *x) { ((loose_search *)self)->loose |= x->op == TN_OP_load || x->op == TN_OP_call; }
+static void see_load(void *self, const tn_expr *x) {
+  ((loose_search *)self)->loose |= x->op == TN_OP_load || x->op == TN_OP_call;
+}
 
 /* Statements outside blocks, and what is loaded outside of them, are guarded by an if. */
 static bool see_loose(void *self, const tn_stmt *s) {
   loose_search *q = self;
   q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
-  if (s->kind == TNI_IF)
-    tni_expr_visit(q->ctx, s->as.cond.cond, see_load, q);
-  if (s->kind == TNI_FOR)
-    tni_expr_visit(q->ctx, s->as.loop.extent, see_load, q);
-  if (s->kind == TNI_BLOCK && s->as.block.where)
-    tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
+  if (s->kind == TNI_IF) tni_expr_visit(q->ctx, s->as.cond.cond, see_load, q);
+  if (s->kind == TNI_FOR) tni_expr_visit(q->ctx, s->as.loop.extent, see_load, q);
+  if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
   return s->kind != TNI_BLOCK && !q->loose;
 }
 
 static const tn_stmt *guarded(tni_region *r, const tn_stmt *body, const tn_expr *cond) {
   loose_search q = {r->arena.ctx, false};
   guard g = {cond};
-  if (!body || !cond)
-    return NULL;
+  if (!body || !cond) return NULL;
   tni_stmt_visit(body, see_loose, &q);
   return q.loose ? tni_if(r, cond, body, NULL) : tni_stmt_rewrite(r, body, NULL, add_guard, &g);
 }
@@ -85,8 +83,7 @@ tn_status tni_apply_split(tni_step *step) {
   const tn_stmt *loop = tni_arg_loop(step, 0);
   const tn_expr *extents[TNI_MAX_OUT], *vars[TNI_MAX_OUT];
   bool exact = false;
-  if (!loop)
-    return TN_E_REFUSED;
+  if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more: split before it is annotated");
   if (step->int_count < 1 || step->int_count > TNI_MAX_OUT)
@@ -98,13 +95,10 @@ tn_status tni_apply_split(tni_step *step) {
     index = tni_add(r, tni_mul(r, index, extents[i]), vars[i]);
     status = vars[i] ? tni_give_loop(step, vars[i]) : TN_E_NOMEM;
   }
-  if (status)
-    return status;
+  if (status) return status;
   tni_subst subst = {1, &loop->as.loop.var, &index};
   const tn_stmt *body = index ? tni_stmt_subst(r, loop->as.loop.body, &subst) : NULL;
-  if (!exact)
-    body = guarded(r, body, tni_op2(r, TN_OP_lt, index, loop->as.loop.extent));
-  for (size_t i = step->int_count; i > 0; i--)
-    body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
+  if (!exact) body = guarded(r, body, tni_op2(r, TN_OP_lt, index, loop->as.loop.extent));
+  for (size_t i = step->int_count; i > 0; i--) body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
   return tni_step_accept(step, tni_replace(r, step->s->func->body, loop, body));
 }

@@ -5,8 +5,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
@@ -106,8 +106,8 @@ static const tn_expr *grow_digit(bench *b) {
 }
 
 static const tn_expr *grow_index(bench *b) {
-  const tn_expr *sum = draw(b, 2) ? tni_mul(&b->r, b->outer, tni_index(&b->r, draw(b, 5))) : tni_index(&b->r,
-      (int64_t)draw(b, 4) - 1);
+  const tn_expr *sum =
+      draw(b, 2) ? tni_mul(&b->r, b->outer, tni_index(&b->r, draw(b, 5))) : tni_index(&b->r, (int64_t)draw(b, 4) - 1);
   for (uint32_t i = 0, n = 1 + draw(b, 3); i < n; i++) {
     static const int64_t coefs[] = {1, 1, 1, 2, 3, 4, 6, -1, -2};
     sum = tni_add(&b->r, sum, tni_mul(&b->r, grow_digit(b), tni_index(&b->r, coefs[draw(b, TNI_COUNT(coefs))])));
@@ -115,7 +115,8 @@ static const tn_expr *grow_index(bench *b) {
   return sum;
 }
 
-START_TEST(random_claims_hold) {
+START_TEST(random_claims_hold)
+{
   bench b;
   long claims = 0;
   for (long done = 0; done < random_count;) {
@@ -172,9 +173,9 @@ static const tn_expr *parse_index(bench *b, const char *text, const tn_expr *con
   char source[400];
   tn_error *error;
   snprintf(source, sizeof source,
-      "func f(o: index, i: index, j: index, k: index, f: index, I: i64[99]) { I[%s] = 0:i64 }", text);
+           "func f(o: index, i: index, j: index, k: index, f: index, I: i64[99]) { I[%s] = 0:i64 }", text);
   ck_assert_msg(tn_program_parse(b->ctx, source, strlen(source), "t", program, &error) == TN_OK, "%s",
-      tn_error_text(error));
+                tn_error_text(error));
   const tn_func *func = tn_program_func_at(*program, 0);
   const tn_expr *from[5];
   for (int i = 0; i < 5; i++) from[i] = func->params[i].scalar;
@@ -182,7 +183,8 @@ static const tn_expr *parse_index(bench *b, const char *text, const tn_expr *con
   return tni_expr_subst(&b->r, func->body->as.store.index[0], &subst);
 }
 
-START_TEST(schedules_live_by) {
+START_TEST(schedules_live_by)
+{
   static const char names[] = "oijkf";
   static const int64_t all[] = {OUTER, 4, 6, 5, 24};
   const tn_expr *vars[5], *running[5], *index[DIMS];
@@ -197,8 +199,8 @@ START_TEST(schedules_live_by) {
     running[loops] = vars[strchr(names, *c) - names];
     extents[loops] = all[strchr(names, *c) - names];
   }
-  for (; dims < DIMS && table[_i].index[dims]; dims++) index[dims] = parse_index(&b, table[_i].index[dims], vars,
-      &programs[dims]);
+  for (; dims < DIMS && table[_i].index[dims]; dims++)
+    index[dims] = parse_index(&b, table[_i].index[dims], vars, &programs[dims]);
   ck_assert(tni_itermap_of(&b.r, &b.facts, dims, index, loops, running, extents, &map));
   ck_assert(map.box);
   ck_assert_int_eq(map.dense, table[_i].claims & DENSE ? 1 : 0);
@@ -208,7 +210,8 @@ START_TEST(schedules_live_by) {
 }
 END_TEST
 
-START_TEST(nothing_is_said_of_loops_that_do_not_run) {
+START_TEST(nothing_is_said_of_loops_that_do_not_run)
+{
   bench b;
   tni_itermap map;
   const int64_t none = 0;

@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
@@ -99,9 +99,11 @@ static const tn_expr *grow(bench *b, int depth) {
   tni_region *r = &b->r;
   if (depth == 0) return leaf(b);
   switch (draw(b, 10)) {
-  case 0: case 1: return tni_add(r, grow(b, depth - 1), grow(b, depth - 1));
+  case 0:
+  case 1: return tni_add(r, grow(b, depth - 1), grow(b, depth - 1));
   case 2: return tni_sub(r, grow(b, depth - 1), grow(b, depth - 1));
-  case 3: case 4: return tni_add(r, tni_mul(r, grow(b, depth - 1), tni_index(r, 1 + draw(b, 12))), grow(b, depth - 1));
+  case 3:
+  case 4: return tni_add(r, tni_mul(r, grow(b, depth - 1), tni_index(r, 1 + draw(b, 12))), grow(b, depth - 1));
   case 5: return tni_mul(r, grow(b, depth - 1), tni_index(r, (int64_t)draw(b, 9) - 4));
   case 6: return tni_op2(r, draw(b, 2) ? TN_OP_min : TN_OP_max, grow(b, depth - 1), grow(b, depth - 1));
   default: return grow_digit(b, depth);
@@ -122,9 +124,8 @@ static void fail_at(const tn_expr *x, const tn_expr *y, const int64_t *at, int64
   tni_text_add(&text, "   becomes   ");
   tni_print_expr(&text, y);
   ck_abort_msg("seed %llu: %s   at x=%lld y=%lld z=%lld n=%lld is %lld, not %lld", (unsigned long long)random_seed,
-      text.data,
-               (long long)at[0], (long long)at[1], (long long)at[2], (long long)at[3], (long long)have,
-                   (long long)want);
+               text.data, (long long)at[0], (long long)at[1], (long long)at[2], (long long)at[3], (long long)have,
+               (long long)want);
 }
 
 /* The same value at every point, within the bounds that are claimed. */
@@ -139,12 +140,13 @@ static void check_one(bench *b, const tn_expr *x) {
         for (at[3] = lows[3]; at[3] <= highs[3]; at[3] += 3) {
           int64_t want = value_of(b, x, at), have = value_of(b, y, at);
           if (want != have) fail_at(x, y, at, want, have);
-          if (x->type == TN_INDEX && (want < lo || want > hi)) fail_at(x, tni_index(&b->r, want < lo ? lo : hi), at,
-              lo, want);
+          if (x->type == TN_INDEX && (want < lo || want > hi))
+            fail_at(x, tni_index(&b->r, want < lo ? lo : hi), at, lo, want);
         }
 }
 
-START_TEST(random_expressions_mean_the_same) {
+START_TEST(random_expressions_mean_the_same)
+{
   bench b;
   long done = 0;
   while (done < random_count) {
@@ -220,9 +222,9 @@ static const tn_expr *parse_expr(bench *b, tn_program **program, const char *tex
   char source[400];
   tn_error *error;
   snprintf(source, sizeof source, "func f(x: index, y: index, z: index, n: index, I: i64[999]) { I[%s] = 0:i64 }",
-      text);
+           text);
   ck_assert_msg(tn_program_parse(b->ctx, source, strlen(source), "t", program, &error) == TN_OK, "%s",
-      tn_error_text(error));
+                tn_error_text(error));
   const tn_func *f = tn_program_func_at(*program, 0);
   const tn_expr *values[VARS], *vars[VARS];
   for (int i = 0; i < VARS; i++) {
@@ -233,7 +235,8 @@ static const tn_expr *parse_expr(bench *b, tn_program **program, const char *tex
   return tni_expr_subst(&b->r, f->body->as.store.index[0], &subst);
 }
 
-START_TEST(expressions_become) {
+START_TEST(expressions_become)
+{
   bench b;
   tn_program *program;
   tni_text text;
@@ -261,10 +264,10 @@ static void check_statement(const char *body, const char *want) {
   snprintf(source, sizeof source, "func f(n: index, I: i64[9]) {\n%s\n}\n", body);
   snprintf(expected, sizeof expected, "func f(n: index, I: i64[9]) {\n%s}\n", want);
   ck_assert_msg(tn_program_parse(ctx, source, strlen(source), "t", &program, &error) == TN_OK, "%s",
-      tn_error_text(error));
+                tn_error_text(error));
   const tn_func *f = tn_program_func_at(program, 0);
-  tn_func *made = tni_func_with_body(&program->region, f, TNI_LEVEL_TENSOR, tni_stmt_simplify(&program->region,
-      f->body));
+  tn_func *made =
+      tni_func_with_body(&program->region, f, TNI_LEVEL_TENSOR, tni_stmt_simplify(&program->region, f->body));
   ck_assert_int_eq(tn_func_print(made, &text, NULL), TN_OK);
   ck_assert_str_eq(text, expected);
   tn_text_destroy(text);
@@ -272,23 +275,23 @@ static void check_statement(const char *body, const char *want) {
   tn_context_destroy(ctx);
 }
 
-START_TEST(loops_of_no_or_one_iteration_go) {
-  check_statement("for i in 0..0 { I[i] = 1:i64 }; for i in 0..1 { I[i + n] = 2:i64 }", "  I[n] = 2:i64\n");
-}
+START_TEST(loops_of_no_or_one_iteration_go)
+{ check_statement("for i in 0..0 { I[i] = 1:i64 }; for i in 0..1 { I[i + n] = 2:i64 }", "  I[n] = 2:i64\n"); }
 END_TEST
 
-START_TEST(branches_that_are_decided_go) {
+START_TEST(branches_that_are_decided_go)
+{
   check_statement("for i in 0..4 { if i < 4 { I[i] = 1:i64 } else { I[i] = 2:i64 } }",
                   "  for i in 0..4 {\n    I[i] = 1:i64\n  }\n");
 }
 END_TEST
 
-START_TEST(a_condition_holds_in_its_branch) {
-  check_statement("if n < 4 { if n < 4 { I[0] = 1:i64 } }", "  if n < 4 {\n    I[0] = 1:i64\n  }\n");
-}
+START_TEST(a_condition_holds_in_its_branch)
+{ check_statement("if n < 4 { if n < 4 { I[0] = 1:i64 } }", "  if n < 4 {\n    I[0] = 1:i64\n  }\n"); }
 END_TEST
 
-START_TEST(a_condition_that_loads_may_change_in_its_branch) {
+START_TEST(a_condition_that_loads_may_change_in_its_branch)
+{
   const char *same = "  if I[0] < 4:i64 {\n    I[0] = 4:i64\n    if I[0] < 4:i64 {\n      I[1] = 1:i64\n    }\n  }\n";
   check_statement(same, same);
 }

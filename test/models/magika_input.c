@@ -48,8 +48,8 @@ static bool write_npy(const char *path, const int32_t *values) {
   head[sizeof head - 1] = '\n';
   FILE *file = fopen(path, "wb");
   if (!file) return false;
-  bool good = fwrite(head, 1, sizeof head, file) == sizeof head &&
-              fwrite(values, sizeof *values, 2 * HALF, file) == 2 * HALF;
+  bool good =
+      fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(values, sizeof *values, 2 * HALF, file) == 2 * HALF;
   return !fclose(file) && good;
 }
 
@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
   FILE *file = fopen(argv[1], "rb");
   bool good = file && make(file, values) && write_npy(argv[2], values);
   if (file) fclose(file);
-  if (!good) fprintf(stderr, "magika_input: %s or %s: no such file, or it cannot be read or written\n", argv[1], argv[2]);
+  if (!good)
+    fprintf(stderr, "magika_input: %s or %s: no such file, or it cannot be read or written\n", argv[1], argv[2]);
   return good ? 0 : 1;
 }

@@ -184,8 +184,8 @@ static bool run_case(oracle *o, const char *program, const char **at, text *bles
     if (out.refused == expects || strcmp(want.data, out.shown.data) != 0)
       ok = oracle_fail(o, "%s:\n%s", out.refused ? "it is refused" : "it becomes", out.shown.data);
   }
-  if (!ok && (!getenv("TN_BLESS") || out.refused == expects)) fprintf(stderr, "%s  -> %s\n", lines.data,
-      out.shown.data ? out.shown.data : "");
+  if (!ok && (!getenv("TN_BLESS") || out.refused == expects))
+    fprintf(stderr, "%s  -> %s\n", lines.data, out.shown.data ? out.shown.data : "");
   free(lines.data);
   free(want.data);
   free(out.shown.data);

@@ -71,46 +71,33 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   uint32_t what = oracle_random(state) % 20, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
-      *l2 = left > 2 ? loops.at[at + 2] : l1;
+             *l2 = left > 2 ? loops.at[at + 2] : l1;
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
     if (strcmp(blocks.at[i], "P") == 0) b = i;
   if (!blocks.count) what %= 14;
   static const char *const scopes[] = {"global", "local", "register"};
   switch (what) {
-  case 0: case 1: case 2:
-    snprintf(line, LINE, "split(%s, [0, %u])", l0, f);
-    break;
-  case 3:
-    snprintf(line, LINE, "split(%s, [%u, 0, %u])", l0, f, g);
-    break;
-  case 4: case 5:
-    snprintf(line, LINE, "fuse([%s, %s])", l0, l1);
-    break;
-  case 6: case 7:
-    snprintf(line, LINE, "reorder([%s, %s])", l1, l0);
-    break;
-  case 8:
-    snprintf(line, LINE, "reorder([%s, %s, %s])", l2, l0, l1);
-    break;
-  case 9: case 10:
-    snprintf(line, LINE, "parallel(%s)", l0);
-    break;
-  case 11: case 12:
-    snprintf(line, LINE, "vectorize(%s)", l0);
-    break;
-  case 13:
-    snprintf(line, LINE, "unroll(%s)", l0);
-    break;
-  case 14: case 15:
+  case 0:
+  case 1:
+  case 2: snprintf(line, LINE, "split(%s, [0, %u])", l0, f); break;
+  case 3: snprintf(line, LINE, "split(%s, [%u, 0, %u])", l0, f, g); break;
+  case 4:
+  case 5: snprintf(line, LINE, "fuse([%s, %s])", l0, l1); break;
+  case 6:
+  case 7: snprintf(line, LINE, "reorder([%s, %s])", l1, l0); break;
+  case 8: snprintf(line, LINE, "reorder([%s, %s, %s])", l2, l0, l1); break;
+  case 9:
+  case 10: snprintf(line, LINE, "parallel(%s)", l0); break;
+  case 11:
+  case 12: snprintf(line, LINE, "vectorize(%s)", l0); break;
+  case 13: snprintf(line, LINE, "unroll(%s)", l0); break;
+  case 14:
+  case 15:
     snprintf(line, LINE, "compute_at(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], false, state));
     break;
-  case 16:
-    snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]);
-    break;
-  case 17:
-    snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]);
-    break;
+  case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
+  case 17: snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]); break;
   default:
     snprintf(line, LINE, "decompose_reduction(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], true, state));
     break;
@@ -285,10 +272,22 @@ int main(int argc, char **argv) {
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 2, .compile_workers = 1}};
   for (int i = 1; i < argc; i++) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
-    if (strcmp(argv[i], "--no-code") == 0) { o.no_code = true; continue; }
-    if (strcmp(argv[i], "--reasons") == 0) { reasons = true; continue; }
-    if (strcmp(argv[i], "--verbose") == 0) { verbose = true; continue; }
-    if (strcmp(argv[i], "--keep-going") == 0) { keep_going = true; continue; }
+    if (strcmp(argv[i], "--no-code") == 0) {
+      o.no_code = true;
+      continue;
+    }
+    if (strcmp(argv[i], "--reasons") == 0) {
+      reasons = true;
+      continue;
+    }
+    if (strcmp(argv[i], "--verbose") == 0) {
+      verbose = true;
+      continue;
+    }
+    if (strcmp(argv[i], "--keep-going") == 0) {
+      keep_going = true;
+      continue;
+    }
     if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10);
     if (strcmp(argv[i], "--count") == 0) count = strtol(value, NULL, 10);
     if (strcmp(argv[i], "--seconds") == 0) seconds = strtol(value, NULL, 10), count = 1L << 40;

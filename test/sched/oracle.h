@@ -20,9 +20,9 @@ enum { ORACLE_ARGS = 16, ORACLE_TEXT = 1 << 16 };
 
 typedef struct oracle {
   tn_context *ctx;
-  uint64_t seed;      /* of the inputs */
-  double tolerance;   /* 0: the same bits */
-  bool no_code;       /* do not compile */
+  uint64_t seed;         /* of the inputs */
+  double tolerance;      /* 0: the same bits */
+  bool no_code;          /* do not compile */
   char why[ORACLE_TEXT]; /* of the last failure */
 } oracle;
 
@@ -87,15 +87,17 @@ static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data 
     }
     size_t bytes = (size_t)d->sizes[i] * tn_type_bytes(b->type);
     d->bytes[i] = aligned_alloc(64, (bytes + 64) / 64 * 64);
-    d->tensors[i] = (DLTensor){.data = d->bytes[i], .device = {kDLCPU, 0}, .ndim = b->rank,
-        .dtype = tn_type_to_dlpack(b->type),
+    d->tensors[i] = (DLTensor){.data = d->bytes[i],
+                               .device = {kDLCPU, 0},
+                               .ndim = b->rank,
+                               .dtype = tn_type_to_dlpack(b->type),
                                .shape = d->shapes[i]};
     d->args[i] = tn_value_tensor(&d->tensors[i]);
     bool floats = tni_type_is_float(b->type);
     for (int64_t k = 0; k < d->sizes[i]; k++) {
       int64_t x = oracle_random(&state) % 4;
       tni_write_element(b->type, d->bytes[i], k,
-          floats ? (tni_scalar){.f = (double)(x - 1)} : (tni_scalar){.i = tni_wrap(b->type, x)});
+                        floats ? (tni_scalar){.f = (double)(x - 1)} : (tni_scalar){.i = tni_wrap(b->type, x)});
     }
   }
   tni_facts_destroy(&facts);
@@ -116,12 +118,12 @@ static inline bool oracle_compare(oracle *o, const char *what, const tn_func *fu
                                   const oracle_data *have) {
   for (size_t i = 0; i < want->count; i++)
     for (int64_t k = 0; k < want->sizes[i]; k++) {
-      tni_scalar a = tni_read_element(want->types[i], want->bytes[i], k), b = tni_read_element(want->types[i],
-          have->bytes[i], k);
+      tni_scalar a = tni_read_element(want->types[i], want->bytes[i], k),
+                 b = tni_read_element(want->types[i], have->bytes[i], k);
       if (oracle_same(o, want->types[i], a, b)) continue;
       if (tni_type_is_float(want->types[i]))
         return oracle_fail(o, "%s: %s: element %lld is %.9g, not %.9g", what, func->params[i].buffer->name,
-            (long long)k, b.f, a.f);
+                           (long long)k, b.f, a.f);
       return oracle_fail(o, "%s: %s: element %lld is %lld, not %lld", what, func->params[i].buffer->name, (long long)k,
                          (long long)b.i, (long long)a.i);
     }
@@ -163,7 +165,7 @@ static inline const tn_stmt *oracle_poison(void *self, tni_region *r, const tn_s
   const tn_expr *i = tni_var(r, "p", TN_INDEX);
   const tn_expr *poison = tni_type_is_float(b->type) ? tni_const_float(r, b->type, NAN) : tni_const_int(r, b->type, 77);
   const tn_stmt *both[] = {tni_for(r, i, b->shape[0], TNI_SERIAL, tni_store(r, b, 1, &i, poison, NULL)),
-      s->as.alloc.body};
+                           s->as.alloc.body};
   return tni_alloc_stmt(r, b, tni_seq(r, 2, both));
 }
 
@@ -213,9 +215,9 @@ static inline bool oracle_text(oracle *o, const tn_func *func) {
 static inline bool oracle_run_all(oracle *o, tn_program *program, const tn_func *func, const oracle_data *want) {
   tni_region r;
   tni_region_init(&r, o->ctx, &program->region);
-  bool ok = oracle_interpret(o, "interpreted", func, want) && oracle_backwards(o, &r, func, want) && oracle_text(o,
-      func) &&
-            oracle_lowered(o, &r, func, want) && (o->no_code || oracle_compiled(o, program, func, want));
+  bool ok = oracle_interpret(o, "interpreted", func, want) && oracle_backwards(o, &r, func, want) &&
+            oracle_text(o, func) && oracle_lowered(o, &r, func, want) &&
+            (o->no_code || oracle_compiled(o, program, func, want));
   tni_region_destroy(&r);
   return ok;
 }

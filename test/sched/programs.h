@@ -80,9 +80,8 @@ static inline void contract(writer *w, const char *to, const char *index, int co
 
 /* An elementwise function of text x. */
 static inline const char *unary(writer *w, char *out, size_t size, const char *x) {
-  static const char *const forms[] = {"%s + 1.0:f32", "%s * 2.0:f32", "max(%s, 0.0:f32)", "min(%s, 3.0:f32)",
-      "0.0:f32 - %s",
-                                      "abs(%s)"};
+  static const char *const forms[] = {"%s + 1.0:f32",     "%s * 2.0:f32", "max(%s, 0.0:f32)",
+                                      "min(%s, 3.0:f32)", "0.0:f32 - %s", "abs(%s)"};
   snprintf(out, size, forms[pick(w, 0, 5)], x);
   return out;
 }
@@ -90,8 +89,8 @@ static inline const char *unary(writer *w, char *out, size_t size, const char *x
 /* ---- kinds --------------------------------------------------------------------------------------------------------- */
 
 static inline void matmul(writer *w) {
-  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7), ta = pick(w, 0, 1), tb = pick(w, 0, 1), after = pick(w,
-      0, 2);
+  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7), ta = pick(w, 0, 1), tb = pick(w, 0, 1),
+      after = pick(w, 0, 2);
   axis axes[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}};
   char value[64];
   put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], c: f32[%d], Y: f32[%d, %d]) {\n", ta ? k : n, ta ? n : k, tb ? m : k,
@@ -104,8 +103,8 @@ static inline void matmul(writer *w) {
 }
 
 static inline void conv(writer *w) {
-  int h = pick(w, 3, 6), v = pick(w, 3, 8), c = pick(w, 1, 3), o = pick(w, 1, 5), kh = pick(w, 1, 3), kw = pick(w, 1,
-      3);
+  int h = pick(w, 3, 6), v = pick(w, 3, 8), c = pick(w, 1, 3), o = pick(w, 1, 5), kh = pick(w, 1, 3),
+      kw = pick(w, 1, 3);
   int pad = pick(w, 0, 1), stride = pick(w, 1, 2), deep = pick(w, 0, 3) == 0, relu = pick(w, 0, 1);
   int ph = h + 2 * pad, pv = v + 2 * pad, oh = (ph - kh) / stride + 1, ow = (pv - kw) / stride + 1;
   if (deep) o = c;
@@ -113,8 +112,7 @@ static inline void conv(writer *w) {
   axis axes[] = {{"o", o, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", kh, 1}, {"s", kw, 1}, {"n", c, 1}};
   char in[128], load[128], value[64];
   put(w, "func f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], b: f32[%d], Y: f32[%d, %d, %d]) {\n", c, h, v, o,
-      deep ? 1 : c, kh, kw,
-      o, o, oh, ow);
+      deep ? 1 : c, kh, kw, o, o, oh, ow);
   if (pad) put(w, "alloc P: f32[%d, %d, %d]\n", c, ph, pv);
   if (relu) put(w, "alloc T: f32[%d, %d, %d]\n", o, oh, ow);
   if (pad) {
@@ -123,16 +121,17 @@ static inline void conv(writer *w) {
   }
   snprintf(load, sizeof load, "%s[%s, y * %d + r, x * %d + s]", pad ? "P" : "X", deep ? "o" : "n", stride, stride);
   contract(w, relu ? "T" : "Y", "o, y, x", deep ? 5 : 6, axes, load, deep ? "W[o, 0, r, s]" : "W[o, n, r, s]");
-  if (relu) map(w, "Y", "o, y, x", 3, axes, pick(w, 0, 1) ? "max(T[o, y, x] + b[o], 0.0:f32)" : unary(w, value,
-      sizeof value, "T[o, y, x]"));
+  if (relu)
+    map(w, "Y", "o, y, x", 3, axes,
+        pick(w, 0, 1) ? "max(T[o, y, x] + b[o], 0.0:f32)" : unary(w, value, sizeof value, "T[o, y, x]"));
   put(w, "}\n");
 }
 
 static inline void pool(writer *w) {
   int h = pick(w, 2, 9), v = pick(w, 2, 9), k = pick(w, 1, h < v ? h : v), s = pick(w, 1, 3), pre = pick(w, 0, 1);
   int oh = (h - k) / s + 1, ow = (v - k) / s + 1;
-  axis full[] = {{"c", 3, 0}, {"y", h, 0}, {"x", v, 0}}, axes[] = {{"c", 3, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", k,
-      1}, {"s", k, 1}};
+  axis full[] = {{"c", 3, 0}, {"y", h, 0}, {"x", v, 0}},
+       axes[] = {{"c", 3, 0}, {"y", oh, 0}, {"x", ow, 0}, {"r", k, 1}, {"s", k, 1}};
   char load[64], value[64];
   put(w, "func f(X: f32[3, %d, %d], Y: f32[3, %d, %d]) {\n", h, v, oh, ow);
   if (pre) put(w, "alloc P: f32[3, %d, %d]\n", h, v);
@@ -159,8 +158,9 @@ static inline void layer_norm(writer *w) {
   int n = pick(w, 1, 6), m = pick(w, 2, 17);
   axis axes[] = {{"i", n, 0}, {"j", m, 1}}, last[] = {{"i", n, 0}, {"j", m, 0}};
   put(w,
-      "func f(X: f32[%d, %d], g: f32[%d], Y: f32[%d, %d]) {\nalloc S: f32[%d]\nalloc D: f32[%d, %d]\nalloc V: f32[%d]\n", n, m, m,
-      n, m, n, n, m, n);
+      "func f(X: f32[%d, %d], g: f32[%d], Y: f32[%d, %d]) {\nalloc S: f32[%d]\nalloc D: f32[%d, %d]\nalloc V: "
+      "f32[%d]\n",
+      n, m, m, n, m, n, n, m, n);
   reduce(w, "S", "i", 2, axes, 0, "X[i, j]");
   map(w, "D", "i, j", 2, last, "X[i, j] - S[i]");
   contract(w, "V", "i", 2, axes, "D[i, j]", "D[i, j]");
@@ -218,8 +218,8 @@ static inline void two_products(writer *w) {
   axis p[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, q[] = {{"i", n, 0}, {"l", o, 0}, {"j", m, 1}};
   char value[64];
   int middle = pick(w, 0, 1);
-  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], C: f32[%d, %d], Y: f32[%d, %d]) {\nalloc S: f32[%d, %d]\n", n, k, k,
-      m, m, o, n, o, n, m);
+  put(w, "func f(A: f32[%d, %d], B: f32[%d, %d], C: f32[%d, %d], Y: f32[%d, %d]) {\nalloc S: f32[%d, %d]\n", n, k, k, m,
+      m, o, n, o, n, m);
   if (middle) put(w, "alloc R: f32[%d, %d]\n", n, m);
   contract(w, "S", "i, j", 3, p, "A[i, k]", "B[k, j]");
   if (middle) map(w, "R", "i, j", 2, p, unary(w, value, sizeof value, "S[i, j]"));
@@ -241,8 +241,9 @@ static inline void raw(writer *w) {
       "T[i, j] = X[i, 0]; Y[i, j] = T[i, j // 2]",
   };
   put(w,
-      "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\nfor i in 0..%d {\nfor j in 0..%d {\n%s\n}\n}\n}\n", n, m, n, m, n, m, n,
-      m, bodies[pick(w, 0, 7)]);
+      "func f(X: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\nfor i in 0..%d {\nfor j in 0..%d "
+      "{\n%s\n}\n}\n}\n",
+      n, m, n, m, n, m, n, m, bodies[pick(w, 0, 7)]);
 }
 
 /* Raw blocks: stores that are no plain iterators, guards, windows of what was stored before. */
@@ -267,7 +268,7 @@ static inline void raw_blocks(writer *w) {
   }
   put(w,
       "for i in 0..%d { for j in 0..%d { block E(a: 0..%d = i, b: 0..%d = j) { Y[a, b] = Y[a, b] + T[a, b] } } }\n}\n",
-          n, m, n, m);
+      n, m, n, m);
 }
 
 /* ---- wild ones: any subscripts, in loops as they come ----------------------------------------------------------------- */
@@ -292,7 +293,10 @@ static inline void wild_index(wild *g, char *out, size_t size) {
   int m = g->extents[a] - 1, n = g->extents[b] - 1;
   char text[64];
   switch (pick(g->w, 0, 11)) {
-  case 0: case 1: case 2: case 3: snprintf(text, sizeof text, "%s", x), most = m; break;
+  case 0:
+  case 1:
+  case 2:
+  case 3: snprintf(text, sizeof text, "%s", x), most = m; break;
   case 4: snprintf(text, sizeof text, "%s // 2", x), most = m / 2; break;
   case 5: snprintf(text, sizeof text, "%s %% 2", x), most = 1; break;
   case 6: snprintf(text, sizeof text, "%s * 2 + %s", x, y), most = 2 * m + n; break;
@@ -361,7 +365,8 @@ static inline void wild_body(wild *body, int *blocks) {
   loose.produced = body->produced && pick(body->w, 0, 7) == 0;
   for (int n = pick(g->w, 1, 3); n > 0; n--) {
     switch (pick(g->w, 0, 5)) {
-    case 0: case 1: wild_block(body, (*blocks)++); break;
+    case 0:
+    case 1: wild_block(body, (*blocks)++); break;
     case 2:
       wild_condition(g, cond, sizeof cond);
       put(g->w, "if %s {\n", cond);
@@ -398,8 +403,10 @@ static inline void wild_producer(writer *w, bool sum) {
   put(w, "for p0 in 0..6 {\nfor p1 in 0..6 {\n%s", sum ? "for p2 in 0..3 {\n" : "");
   wild_read(&g, a, sizeof a);
   put(w, "block P(a: 0..6 = p0, b: 0..6 = p1%s) {\n", sum ? ", reduce c: 0..3 = p2" : "");
-  if (sum) put(w, "init { P[a, b] = 0.0:f32 }\nP[a, b] = P[a, b] + %s * X[a, c]\n}\n}\n", a);
-  else put(w, "P[a, b] = %s + 1.0:f32\n}\n", a);
+  if (sum)
+    put(w, "init { P[a, b] = 0.0:f32 }\nP[a, b] = P[a, b] + %s * X[a, c]\n}\n}\n", a);
+  else
+    put(w, "P[a, b] = %s + 1.0:f32\n}\n", a);
   put(w, "}\n}\n");
 }
 
@@ -410,8 +417,9 @@ static inline void wild_program(writer *w) {
   for (int b = 0; b < 2; b++) /* mostly set before, so that reads have something to read */
     if (pick(w, 0, 3))
       put(w,
-          "for s%d in 0..6 {\nfor t%d in 0..6 {\nblock Z%d(a: 0..6 = s%d, b: 0..6 = t%d) { %s[a, b] = X[a, b] }\n}\n}\n", b, b, b, b, b,
-          wild_buffers[b]);
+          "for s%d in 0..6 {\nfor t%d in 0..6 {\nblock Z%d(a: 0..6 = s%d, b: 0..6 = t%d) { %s[a, b] = X[a, b] "
+          "}\n}\n}\n",
+          b, b, b, b, b, wild_buffers[b]);
   if (again) put(w, "for r in 0..2 {\n");
   for (int n = pick(w, 1, 3); n > 0; n--) {
     if (!produced && pick(w, 0, 1)) {
@@ -426,12 +434,12 @@ static inline void wild_program(writer *w) {
 }
 
 typedef void program_kind(writer *w);
-static program_kind *const program_kinds[] = {matmul, conv,    pool,         softmax, layer_norm, transposes,
-                                              chain,  stencil, two_products, raw,     raw_blocks, conv,
-                                              wild_program, wild_program};
-static const char *const program_names[] = {"matmul", "conv",    "pool",         "softmax", "layer_norm", "transposes",
-                                            "chain",  "stencil", "two_products", "raw",     "raw_blocks", "conv",
-                                            "wild",   "wild"};
+static program_kind *const program_kinds[] = {matmul,     conv,  pool,         softmax,      layer_norm,
+                                              transposes, chain, stencil,      two_products, raw,
+                                              raw_blocks, conv,  wild_program, wild_program};
+static const char *const program_names[] = {"matmul",     "conv",  "pool",    "softmax",      "layer_norm",
+                                            "transposes", "chain", "stencil", "two_products", "raw",
+                                            "raw_blocks", "conv",  "wild",    "wild"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {

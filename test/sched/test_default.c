@@ -43,7 +43,8 @@ static const tn_func *schedule(tn_program *program, const char *target_name) {
 enum { ROUNDS = 6 };
 static const char *const targets[] = {"host", "x86-64-v3", "aarch64-neon"};
 
-START_TEST(keeps_the_results) {
+START_TEST(keeps_the_results)
+{
   uint64_t state = (uint64_t)_i * 77 + 5;
   static char text[16384];
   open_context();
@@ -80,7 +81,8 @@ static char *loop_text(const char *text) {
   return out;
 }
 
-START_TEST(a_matmul_is_vector_multiply_adds) {
+START_TEST(a_matmul_is_vector_multiply_adds)
+{
   open_context();
   char *text = loop_text("func matmul(A: f32[64, 64], B: f32[64, 64], C: f32[64, 64]) {\n"
                          "  for i in 0..64 { for j in 0..64 { for k in 0..64 {\n"
@@ -96,7 +98,8 @@ START_TEST(a_matmul_is_vector_multiply_adds) {
 }
 END_TEST
 
-START_TEST(an_elementwise_chain_is_one_vector_loop) {
+START_TEST(an_elementwise_chain_is_one_vector_loop)
+{
   open_context();
   char *text = loop_text("func chain(A: f32[64, 64], C: f32[64, 64]) {\n"
                          "  alloc B: f32[64, 64]\n"
