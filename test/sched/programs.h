@@ -282,7 +282,7 @@ typedef struct wild {
   writer *w;
   bool produced; /* P */
   int depth;
-  char vars[WILD_DEPTH][8];
+  char vars[WILD_DEPTH][16];
   int extents[WILD_DEPTH];
 } wild;
 
