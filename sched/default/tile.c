@@ -7,8 +7,8 @@
  */
 #include "default.h"
 
-/* The dimension for vectors: some loads move along it, others are broadcast; contiguous ones are better than strided ones, and
- * extents that fill vectors than those that do not. */
+/* The dimension for vectors: loads move along it, or are broadcast; contiguous ones are better than strided ones, and extents
+ * that fill vectors than those that do not. */
 static int32_t choose_vector_dim(const tni_planner *p, const tn_stmt *block, int32_t rank) {
   int64_t lanes = tni_lanes_of(p, tni_block_store(block)->as.store.buffer->type);
   int32_t best = -1;
@@ -19,7 +19,7 @@ static int32_t choose_vector_dim(const tni_planner *p, const tn_stmt *block, int
     tni_strides q = tni_strides_of(p, block, block->as.block.iters[i].var);
     int64_t extent = tni_extent_of(block, i), used = 256 * extent / (tni_divide_up(extent, lanes) * lanes);
     int64_t score = 0;
-    if (q.loads > q.zero && q.zero > 0) score = used * (q.far ? 1 : q.near ? 2 : 4) + (d == rank - 1);
+    if (q.loads > q.zero && (!q.far || extent >= lanes)) score = used * (q.far ? 1 : q.near ? 2 : 4) + (d == rank - 1);
     if (score > best_score) {
       best_score = score;
       best = d;
@@ -94,6 +94,8 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   int64_t accumulators = p->target->vector_registers >= 32 ? 24 : 12;
   t->vectors = tni_divide_up(extent, t->lanes);
   int64_t most_vectors = t->row_dim < 0 ? accumulators / 2 : p->target->vector_registers >= 32 ? 4 : 2;
+  const tn_expr *along = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  if (tni_strides_of(p, block, along).far) most_vectors = 1; /* each lane has a cache line of its own */
   if (t->vectors > most_vectors) t->vectors = choose_rows(t->vectors, most_vectors);
   t->rows = 1;
   if (t->row_dim >= 0)
