@@ -237,7 +237,10 @@ static tn_status add_input(importer *p, tni_view bytes) {
   tn_status status = read_text(p, find_field(bytes, 1), &name);
   if (status != TN_OK) return status;
   entry *known = find_name(p, name);
-  if (known && known->maker == BY_INITIALIZER) return TN_OK; /* IR 3 and 4 list weights as inputs too */
+  if (known && known->maker == BY_INITIALIZER) { /* IR 3 and 4 list weights as inputs too */
+    if (!given_shape(p, name)) return TN_OK;
+    return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, name, "a shape was given, but the model holds this tensor");
+  }
   tni_view type = find_field(find_field(bytes, 2), 1), rest = type;
   if (!type.data) return tni_fail(p->m.ctx, p->err, TN_E_UNSUPPORTED, phase, name, "the input is not a tensor");
   int64_t elem = 0, dims[TN_MAX_RANK] = {0};
@@ -254,19 +257,31 @@ static tn_status add_input(importer *p, tni_view bytes) {
   return add_name(p, name, BY_INPUT, tni_g_input(p->m.g, name, tni_onnx_type(elem), rank, dims));
 }
 
-static tn_status add_inputs(importer *p, tni_view graph) {
+/* Does the model list an input of that name? */
+static bool has_input(tni_view graph, const char *name) {
   tni_wire_item item;
   while (tni_wire_next(&graph, &item)) {
-    tn_status status = item.number == 11 ? add_input(p, item.view) : TN_OK;
-    if (status != TN_OK) return status;
+    tni_view own = item.number == 11 ? find_field(item.view, 1) : (tni_view){0};
+    if (own.data && own.size == strlen(name) && memcmp(own.data, name, own.size) == 0) return true;
   }
-  for (size_t i = 0; i < p->desc->shape_count; i++) {
-    entry *e = find_name(p, p->desc->shapes[i].input);
-    if (!e || e->maker != BY_INPUT)
+  return false;
+}
+
+/* Names first: a mistake in one would show as a shape that is missing. */
+static tn_status check_shape_names(importer *p, tni_view graph) {
+  for (size_t i = 0; i < p->desc->shape_count; i++)
+    if (!p->desc->shapes[i].input || !has_input(graph, p->desc->shapes[i].input))
       return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, p->desc->shapes[i].input,
                       "the model has no input of this name");
-  }
   return TN_OK;
+}
+
+static tn_status add_inputs(importer *p, tni_view graph) {
+  tni_wire_item item;
+  tn_status status = check_shape_names(p, graph);
+  while (status == TN_OK && tni_wire_next(&graph, &item))
+    if (item.number == 11) status = add_input(p, item.view);
+  return status;
 }
 
 /* ---- nodes: reading ------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ refuses "an unknown stage" 2 "--stage" print "$model" --stage soup
 refuses "no output file" 2 "-o" compile "$model" --emit obj
 refuses "a missing model" 1 "$work/none.onnx" run "$work/none.onnx" --in "x=$one"
 refuses "a missing input file" 1 "$work/none.png" run "$model" --in "x=$work/none.png"
-refuses "an input that the model lacks" 1 "picture" run "$model" --in "picture=$one" --dim n=1
+refuses "an input that the model lacks" 1 "picture: the model has no input" run "$model" --in "picture=$one" --dim n=1
 refuses "an input that is not given" 1 "x" run "$model"
 refuses "an input without a name" 1 "NAME=FILE" run "$model" --in "$one"
 refuses "another count of labels" 1 "--expect" run "$model" --in "x=$one" --labels "$labels" --expect dress,coat
