@@ -218,9 +218,37 @@ static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
   return is_index(o) ? LLVMBuildNSWNeg(o->b, a, "") : LLVMBuildNeg(o->b, a, "");
 }
 
+/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is
+ * rounding the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
+static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef c) {
+  LLVMBuilderRef b = o->b;
+  LLVMTypeRef f64 = LLVMTypeOf(a), i64 = tni_ll_type(o->m, tni_ll_like(TN_I64, o->type));
+  LLVMValueRef sum = LLVMBuildFAdd(b, a, c, ""), part = LLVMBuildFSub(b, sum, a, "");
+  LLVMValueRef error =
+      LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""), LLVMBuildFSub(b, c, part, ""), "");
+  LLVMValueRef zero = LLVMConstNull(f64), one = tni_ll_int(o->m, tni_ll_like(TN_I64, o->type), 1);
+  LLVMValueRef bits = LLVMBuildBitCast(b, sum, i64, "");
+  LLVMValueRef even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), LLVMConstNull(i64), "");
+  LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildFCmp(b, LLVMRealOGT, error, zero, ""),
+                                       LLVMBuildFCmp(b, LLVMRealOGT, sum, zero, ""), "");
+  LLVMValueRef odd = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
+  LLVMValueRef inexact = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealONE, error, zero, ""), even, "");
+  return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, odd, bits, ""), f64, "");
+}
+
+/* fma on f16 or bf16, and on f32 where the target has no instruction: the product is exact in f64. */
+static LLVMValueRef fma_through_f64(const operation *o, LLVMValueRef *args) {
+  LLVMValueRef wide[3];
+  tn_type f64 = tni_ll_like(TN_F64, o->type);
+  for (int i = 0; i < 3; i++) wide[i] = tni_ll_cast(o->m, f64, o->type, args[i]);
+  LLVMValueRef sum = add_sticky(o, LLVMBuildFMul(o->b, wide[0], wide[1], ""), wide[2]);
+  return tni_ll_cast(o->m, o->type, f64, sum);
+}
+
 static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
+  if (!o->m->target->has_fma && TN_TYPE_BITS(o->type) == 32) return fma_through_f64(o, args);
   if (!o->m->target->has_fma) {
-    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma: target `%s` has no such instruction",
+    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma on f64: target `%s` has no such instruction",
                 o->m->target->name);
     return LLVMGetPoison(LLVMTypeOf(args[0]));
   }
@@ -282,33 +310,6 @@ static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
   return LLVMGetPoison(LLVMTypeOf(v[0]));
 }
 
-/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is
- * rounding the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
-static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef c) {
-  LLVMBuilderRef b = o->b;
-  LLVMTypeRef f64 = LLVMTypeOf(a), i64 = tni_ll_type(o->m, tni_ll_like(TN_I64, o->type));
-  LLVMValueRef sum = LLVMBuildFAdd(b, a, c, ""), part = LLVMBuildFSub(b, sum, a, "");
-  LLVMValueRef error =
-      LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""), LLVMBuildFSub(b, c, part, ""), "");
-  LLVMValueRef zero = LLVMConstNull(f64), one = tni_ll_int(o->m, tni_ll_like(TN_I64, o->type), 1);
-  LLVMValueRef bits = LLVMBuildBitCast(b, sum, i64, "");
-  LLVMValueRef even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), LLVMConstNull(i64), "");
-  LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildFCmp(b, LLVMRealOGT, error, zero, ""),
-                                       LLVMBuildFCmp(b, LLVMRealOGT, sum, zero, ""), "");
-  LLVMValueRef odd = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
-  LLVMValueRef inexact = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealONE, error, zero, ""), even, "");
-  return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, odd, bits, ""), f64, "");
-}
-
-/* fma on f16 or bf16: the product is exact in f64. */
-static LLVMValueRef half_fma(operation *o, LLVMValueRef *args) {
-  LLVMValueRef wide[3];
-  tn_type f64 = tni_ll_like(TN_F64, o->type);
-  for (int i = 0; i < 3; i++) wide[i] = tni_ll_cast(o->m, f64, o->type, args[i]);
-  LLVMValueRef sum = add_sticky(o, LLVMBuildFMul(o->b, wide[0], wide[1], ""), wide[2]);
-  return tni_ll_cast(o->m, o->type, f64, sum);
-}
-
 /* An operator on f16 or bf16: in f32, rounded once. */
 static LLVMValueRef half_op(operation *o, LLVMValueRef *args) {
   LLVMValueRef wide[3];
@@ -337,6 +338,6 @@ LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args)
   case TN_OP_le: return half ? half_compare(&o, args) : compare(&o, args[0], args[1]);
   default: break;
   }
-  if (half) return x->op == TN_OP_fma ? half_fma(&o, args) : half_op(&o, args);
+  if (half) return x->op == TN_OP_fma ? fma_through_f64(&o, args) : half_op(&o, args);
   return tni_ll_is_float(o.type) ? float_op(&o, args) : integer_op(&o, args);
 }

@@ -183,7 +183,7 @@ END_TEST
 
 START_TEST(what_a_target_lacks_is_refused)
 {
-  static const char fused[] = "func f(X: f32[1]) {\n  X[0] = fma(X[0], X[0], 1.0:f32)\n}\n";
+  static const char fused[] = "func f(X: f64[1]) {\n  X[0] = fma(X[0], X[0], 1.0:f64)\n}\n";
   tn_compile_desc desc = {.struct_size = sizeof desc};
   emit_for("x86-64-v2", "obj");
   tn_text_destroy(text);
@@ -191,7 +191,7 @@ START_TEST(what_a_target_lacks_is_refused)
   program = session_parse(ctx, fused);
   must(tn_target_get(ctx, "x86-64-v2", &desc.target, &error), error);
   refused(tn_program_emit(program, &desc, "obj", &text, &size, &error), error, TN_E_UNSUPPORTED,
-          "codegen: f: fma: target `x86-64-v2` has no such instruction");
+          "codegen: f: fma on f64: target `x86-64-v2` has no such instruction");
   emit_for("x86-64-v3", "obj");
 }
 END_TEST

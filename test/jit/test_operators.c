@@ -172,7 +172,7 @@ static void check_type(kit *k, tn_type type) {
   int64_t count = fill_inputs(type, args + 1, values);
   const tn_type types[] = {type, type, type};
   for (int op = 0; op < TN_OP_COUNT; op++) {
-    if (!has_code(op, type) || (op == TN_OP_fma && !k->target->has_fma)) continue;
+    if (!has_code(op, type) || (op == TN_OP_fma && type == TN_F64 && !k->target->has_fma)) continue;
     tn_type result = tni_ops[op].typing == TNI_TYPING_COMPARE ? TN_BOOL : type;
     for (uint32_t lanes = 1; lanes <= LANES; lanes += LANES - 1) {
       snprintf(names[n], sizeof names[n], "k_%d_%u", op, lanes);

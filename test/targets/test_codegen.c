@@ -90,7 +90,7 @@ static bool has_code(int op, tn_type type, const tn_target *target) {
   const char *why;
   if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
   if (op == TN_OP_mod && tni_type_is_float(type)) return false;
-  if (op == TN_OP_fma && !target->has_fma) return false;
+  if (op == TN_OP_fma && type == TN_F64 && !target->has_fma) return false;
   return tni_op_type((enum tn_op)op, args, &why) != 0;
 }
 
