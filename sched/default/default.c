@@ -58,7 +58,8 @@ static void look_if_same(void *self, const tn_expr *x) {
 static bool is_flat(const tni_planner *p, const tn_stmt *block) {
   same_search q = {.store = tni_block_store(block), .same = true};
   for (int32_t d = 0; d < q.store->as.store.count; d++)
-    q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d];
+    q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d] &&
+              tni_extent_of(block, d) > 0;
   tni_expr_visit(p->s->ctx, q.store->as.store.value, look_if_same, &q);
   return q.same && q.store->as.store.count == block->as.block.count;
 }

@@ -64,14 +64,14 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
 /* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
 bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
                    int64_t *out) {
-  int64_t scale = 1;
+  int64_t scale = 1; /* 0: not constant, which matters only if an outer subscript moves */
   *out = 0;
   for (int32_t d = b->rank - 1; d >= 0; d--) {
     int64_t coef;
     const tn_expr *rest;
-    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || !tni_is_const(b->shape[d])) return false;
+    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || (coef && !scale)) return false;
     *out += coef * scale;
-    scale *= b->shape[d]->as.i;
+    scale = tni_is_const(b->shape[d]) ? scale * b->shape[d]->as.i : 0;
   }
   return true;
 }
