@@ -23,8 +23,7 @@ static bool is_output(const tn_graph *g, uint32_t value) {
   return false;
 }
 
-/* ---- what changes nothing ------------------------------------------------------------------------------------------
- */
+/* ---- what changes nothing -------------------------------------------------------------------------------------- */
 
 static bool all_are(const tni_gnode *n, const char *attr, bool positive) {
   int32_t count;
@@ -61,8 +60,7 @@ static bool moves_nothing(const tn_graph *g, const tni_gnode *n) {
   return true;
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
 /* The node's inputs as values of the new graph; constants are added when first used. */
 static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {

@@ -48,8 +48,7 @@ typedef struct fuser {
   size_t made_count, made_capacity;
 } fuser;
 
-/* ---- groups
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- groups ---------------------------------------------------------------------------------------------------- */
 
 static bool same_shape(const tn_graph *g, uint32_t a, uint32_t b) {
   const tni_gvalue *x = &g->values[a], *y = &g->values[b];
@@ -123,8 +122,7 @@ static void collect_members(fuser *f) {
     }
 }
 
-/* ---- one function
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- one function ---------------------------------------------------------------------------------------------- */
 
 /* A piece of a group: members[first .. first + count), one output. */
 typedef struct piece {
@@ -239,8 +237,7 @@ static void name_piece(const fuser *f, const piece *p, char name[MAX_NAME + 32])
   }
 }
 
-/* ---- functions that print alike
- * --------------------------------------------------------------------------------------------- */
+/* ---- functions that print alike -------------------------------------------------------------------------------- */
 
 /* The text of the piece's function under a name that all pieces share. */
 static tn_status text_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, char **text, size_t *size) {
@@ -294,8 +291,7 @@ static tn_status function_of(fuser *f, const piece *p, const uint32_t *outside, 
   return status;
 }
 
-/* ---- the new graph
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- the new graph --------------------------------------------------------------------------------------------- */
 
 static tn_status map_value(fuser *f, uint32_t old, uint32_t *out) {
   *out = f->copy.map[old];
@@ -413,9 +409,7 @@ static tn_status emit_groups(fuser *f) {
   return TN_OK;
 }
 
-/* ---- the pass
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the pass -------------------------------------------------------------------------------------------------- */
 
 static bool allocate(fuser *f) {
   const tn_graph *g = f->g;

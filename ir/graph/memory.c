@@ -96,8 +96,7 @@ static void place_inputs_and_outputs(planner *p) {
   }
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------------------------- */
 
 /* Kernels are numbered as the functions of the program; a schedule may have replaced one under the same name. */
 static uint32_t kernel_number(const planner *p, const tn_func *func) {
@@ -144,8 +143,7 @@ static void add_copies(planner *p) {
   }
 }
 
-/* ---- the arena
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the arena ------------------------------------------------------------------------------------------------- */
 
 typedef struct slot {
   uint64_t bytes, offset;

@@ -47,13 +47,11 @@ bool tni_wire_next(tni_view *rest, tni_wire_item *item);
 bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value),
                       void *self);
 
-/* ---- onnx_schema.c ------------------------------------------------------------------------------------------------
- */
+/* ---- onnx_schema.c --------------------------------------------------------------------------------------------- */
 
 extern const tni_wire_message tni_onnx_model, tni_onnx_tensor;
 
-/* ---- onnx_tensor.c ------------------------------------------------------------------------------------------------
- */
+/* ---- onnx_tensor.c --------------------------------------------------------------------------------------------- */
 
 /* A TensorProto, checked but not yet read. */
 typedef struct tni_onnx_data {
@@ -74,8 +72,7 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
 /* Writes the elements to `to` (data->bytes of them). */
 void tni_onnx_data_copy(const tni_onnx_data *data, void *to);
 
-/* ---- onnx.c: the model --------------------------------------------------------------------------------------------
- */
+/* ---- onnx.c: the model ----------------------------------------------------------------------------------------- */
 
 enum tni_onnx_attr_type {
   TNI_ONNX_FLOAT = 1,
@@ -127,8 +124,7 @@ typedef struct tni_onnx {
 /* The contents of a tensor where the program can keep them: in the model's bytes if aligned, else copied. */
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err);
 
-/* ---- onnx_ops.c: the converter table --------------------------------------------------------------------------------
- */
+/* ---- onnx_ops.c: the converter table --------------------------------------------------------------------------- */
 
 const tni_onnx_op *tni_onnx_op_find(const char *op_type);
 /* Adds what the node means to the graph and fills node->outputs. */

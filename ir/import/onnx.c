@@ -100,8 +100,7 @@ static size_t count_fields(tni_view message, uint32_t number) {
   return count;
 }
 
-/* ---- initializers, inputs ------------------------------------------------------------------------------------------
- */
+/* ---- initializers, inputs -------------------------------------------------------------------------------------- */
 
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err) {
   size_t align = tn_type_bytes(data->type);
@@ -284,8 +283,7 @@ static tn_status add_inputs(importer *p, tni_view graph) {
   return status;
 }
 
-/* ---- nodes: reading ------------------------------------------------------------------------------------------------
- */
+/* ---- nodes: reading -------------------------------------------------------------------------------------------- */
 
 typedef struct number_list {
   int64_t *ints;
@@ -448,8 +446,7 @@ static tn_status read_nodes(importer *p, tni_view graph) {
   return TN_OK;
 }
 
-/* ---- nodes: what is not supported -----------------------------------------------------------------------------------
- */
+/* ---- nodes: what is not supported ------------------------------------------------------------------------------ */
 
 static bool same_operator(const tni_onnx_node *a, const tni_onnx_node *b) {
   return strcmp(a->op_type, b->op_type) == 0 && strcmp(a->domain, b->domain) == 0;
@@ -491,8 +488,7 @@ static tn_status refuse_unsupported(importer *p) {
   return status;
 }
 
-/* ---- nodes: order and conversion
- * ------------------------------------------------------------------------------------- */
+/* ---- nodes: order and conversion ------------------------------------------------------------------------------- */
 
 enum { NOT_SEEN, WAITING, DONE };
 
@@ -572,8 +568,7 @@ static tn_status add_outputs(importer *p, tni_view graph) {
   return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, "graph", "the model has no outputs");
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------------
- */
+/* ---- the model ------------------------------------------------------------------------------------------------- */
 
 static void read_opset(importer *p, tni_view model) {
   tni_wire_item item, field;

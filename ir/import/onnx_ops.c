@@ -30,8 +30,7 @@ struct tni_onnx_op {
   void (*convert)(conversion *c);
 };
 
-/* ---- errors, inputs, attributes
- * -------------------------------------------------------------------------------------- */
+/* ---- errors, inputs, attributes -------------------------------------------------------------------------------- */
 
 static void fail(conversion *c, tn_status status, const char *format, ...) TN_PRINTF(3, 4);
 static void fail(conversion *c, tn_status status, const char *format, ...) {
@@ -133,8 +132,7 @@ static int32_t normal_axis(conversion *c, int64_t axis, int32_t rank) {
   return ok(c) ? (int32_t)(axis < 0 ? axis + rank : axis) : 0;
 }
 
-/* ---- emitting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- emitting -------------------------------------------------------------------------------------------------- */
 
 static tni_attr *add_attr(conversion *c, const char *name, enum tni_attr_kind kind) {
   static tni_attr spill; /* never read: the failure is sticky */
@@ -240,8 +238,7 @@ static void pass_attrs(conversion *c, const char *op) {
   }
 }
 
-/* ---- converters: the operator itself
- * ----------------------------------------------------------------------------------- */
+/* ---- converters: the operator itself --------------------------------------------------------------------------- */
 
 /* The same operator: inputs and shared attributes as they are. */
 static void convert_same(conversion *c) {
@@ -378,8 +375,7 @@ static void convert_dropout(conversion *c) {
   give(c, 1, emit1(c, "expand", yes, out_name(c, 1)));
 }
 
-/* ---- converters: softmax, reductions
- * ------------------------------------------------------------------------------------ */
+/* ---- converters: softmax, reductions --------------------------------------------------------------------------- */
 
 /* Before opset 13: over all dimensions from the axis on, seen as a matrix. */
 static void convert_softmax(conversion *c) {
@@ -438,8 +434,7 @@ static void convert_cum_sum(conversion *c) {
   give(c, 0, emit1(c, "cum_sum", input(c, 0), out_name(c, 0)));
 }
 
-/* ---- converters: shapes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- converters: shapes ---------------------------------------------------------------------------------------- */
 
 static int64_t product(const int64_t *list, int32_t from, int32_t to) {
   int64_t n = 1;
@@ -628,8 +623,7 @@ static void convert_range(conversion *c) {
   give(c, 0, add_const(c, type, 1, &count, data, out_name(c, 0)));
 }
 
-/* ---- converters: parts of tensors
- * --------------------------------------------------------------------------------------------- */
+/* ---- converters: parts of tensors ------------------------------------------------------------------------------ */
 
 static void convert_slice(conversion *c) {
   static const char *const names[] = {"starts", "ends", "axes", "steps"};
@@ -780,8 +774,7 @@ static void convert_resize(conversion *c) {
   give(c, 0, emit1(c, "resize", input(c, 0), out_name(c, 0)));
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------------------------- */
 
 static const tni_onnx_op table[] = {
     {"Abs", "abs", convert_same},

@@ -45,8 +45,7 @@ tn_type tni_onnx_type(int64_t onnx_type) {
   return t ? t->type : 0;
 }
 
-/* ---- the header ---------------------------------------------------------------------------------------------------
- */
+/* ---- the header ------------------------------------------------------------------------------------------------ */
 
 static bool add_dim(void *self, uint64_t value) {
   tni_onnx_data *d = self;
@@ -139,8 +138,7 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   return TN_OK;
 }
 
-/* ---- the elements --------------------------------------------------------------------------------------------------
- */
+/* ---- the elements ---------------------------------------------------------------------------------------------- */
 
 typedef struct writer {
   uint8_t *to;

@@ -83,8 +83,7 @@ static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
   put_message(node, 5, a);
 }
 
-/* ---- tensors, nodes, values, models -------------------------------------------------------------------------------
- */
+/* ---- tensors, nodes, values, models ---------------------------------------------------------------------------- */
 
 enum { ONNX_FLOAT = 1, ONNX_INT64 = 7 };
 

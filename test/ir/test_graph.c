@@ -28,8 +28,7 @@ static void teardown(void) {
   tn_context_destroy(ctx);
 }
 
-/* ---- building -------------------------------------------------------------------------------------------------------
- */
+/* ---- building -------------------------------------------------------------------------------------------------- */
 
 #define DIMS(...)                                                                                                      \
   (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
@@ -88,8 +87,7 @@ static const tn_graph *finish(void) {
   return g;
 }
 
-/* ---- running: fold, fuse, plan, and each step in the interpreter
- * ------------------------------------------------------ */
+/* ---- running: fold, fuse, plan, and each step in the interpreter ----------------------------------------------- */
 
 static const tn_graph *optimize(const tn_graph *g) {
   tn_error *err = NULL;
@@ -149,8 +147,7 @@ static void expect(uint32_t y, const void *x, const void *w, size_t count, const
 }
 #define EXPECT(y, x, w, ...) expect(y, x, w, sizeof((float[]){__VA_ARGS__}) / 4, (const float[]){__VA_ARGS__})
 
-/* ---- convolutions, products
- * -------------------------------------------------------------------------------------------- */
+/* ---- convolutions, products ------------------------------------------------------------------------------------ */
 
 /* One geometry: the plainest convolution there is. */
 typedef struct geometry {
@@ -238,8 +235,7 @@ START_TEST(matmul_takes_vectors)
 }
 END_TEST
 
-/* ---- pools, reductions
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- pools, reductions ----------------------------------------------------------------------------------------- */
 
 static const float nine[] = {-1, -2, -3, -4, -5, -6, -7, -8, -9};
 
@@ -357,8 +353,7 @@ START_TEST(arg_max_gives_the_first_or_the_last)
 }
 END_TEST
 
-/* ---- elements moved
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- elements moved -------------------------------------------------------------------------------------------- */
 
 START_TEST(transpose_swaps_axes)
 {
@@ -421,8 +416,7 @@ START_TEST(resize_takes_the_nearest)
 }
 END_TEST
 
-/* ---- pointwise
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- pointwise ------------------------------------------------------------------------------------------------- */
 
 typedef struct pointwise {
   const char *op;
@@ -495,8 +489,7 @@ START_TEST(operands_are_broadcast_from_the_right)
 }
 END_TEST
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals -------------------------------------------------------------------------------------------------- */
 
 START_TEST(bad_attributes_are_refused_with_reasons)
 {
@@ -557,9 +550,7 @@ START_TEST(rows_of_the_table_are_well_formed)
 }
 END_TEST
 
-/* ---- passes
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- passes ---------------------------------------------------------------------------------------------------- */
 
 static const char *text_of(const tn_graph *g) {
   static char text[4096];

@@ -61,8 +61,7 @@ static bytes one_node(bytes n) {
   return g;
 }
 
-/* ---- what is imported ---------------------------------------------------------------------------------------------
- */
+/* ---- what is imported ------------------------------------------------------------------------------------------ */
 
 START_TEST(a_model_becomes_a_graph)
 {
@@ -154,8 +153,7 @@ START_TEST(shape_arithmetic_is_computed)
 }
 END_TEST
 
-/* ---- differences between opsets
- * -------------------------------------------------------------------------------------- */
+/* ---- differences between opsets -------------------------------------------------------------------------------- */
 
 START_TEST(axes_were_attributes)
 {
@@ -188,8 +186,7 @@ START_TEST(clip_had_attributes)
 }
 END_TEST
 
-/* ---- what is refused
- * -------------------------------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------------------------- */
 
 START_TEST(all_unsupported_operators_are_listed)
 {
@@ -288,8 +285,7 @@ START_TEST(loading_says_which_file_is_missing)
 }
 END_TEST
 
-/* ---- tensors
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------------------------- */
 
 static void read_tensor(bytes t, tn_type type, int64_t numel, const void *want) {
   tn_tensor *tensor;
@@ -354,8 +350,7 @@ START_TEST(tensors_must_be_complete)
 }
 END_TEST
 
-/* ---- hostile bytes
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- hostile bytes --------------------------------------------------------------------------------------------- */
 
 /* A model with shape arithmetic, weights, attributes: much to break. */
 static bytes rich_model(void) {

@@ -65,8 +65,7 @@ static void import_graph(void) {
   free(file.data);
 }
 
-/* ---- stages ---------------------------------------------------------------------------------------------------------
- */
+/* ---- stages ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_tensor_stage_is_scheduled_text)
 {
@@ -164,8 +163,7 @@ START_TEST(an_unknown_stage_lists_those_there_are)
 }
 END_TEST
 
-/* ---- targets -------------------------------------------------------------------------------------------------------
- */
+/* ---- targets --------------------------------------------------------------------------------------------------- */
 
 static unsigned machine_of(const char *object) {
   return (unsigned char)object[18] | (unsigned)(unsigned char)object[19] << 8;

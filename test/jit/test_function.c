@@ -198,8 +198,7 @@ START_TEST(a_function_that_is_not_there)
 }
 END_TEST
 
-/* ---- what the packed call refuses ----------------------------------------------------------------------------------
- */
+/* ---- what the packed call refuses ------------------------------------------------------------------------------ */
 
 static int64_t shape_a[] = {2, 3}, shape_b[] = {3};
 static float data_a[6], data_b[3], data_c[6];
@@ -347,8 +346,7 @@ START_TEST(memory_that_is_written_must_not_overlap)
 }
 END_TEST
 
-/* ---- functions of the host -----------------------------------------------------------------------------------------
- */
+/* ---- functions of the host ------------------------------------------------------------------------------------- */
 
 typedef struct host {
   atomic_long sum, calls;
@@ -494,8 +492,7 @@ START_TEST(a_module_outlives_its_program)
 }
 END_TEST
 
-/* ---- the host's executor
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the host's executor --------------------------------------------------------------------------------------- */
 
 static int32_t own_parallel_for(void *self, tn_parallel_body body, void *closure, int64_t count, int64_t grain) {
   const int64_t *mode = self;
@@ -527,8 +524,7 @@ START_TEST(the_hosts_executor_is_not_relied_on)
 }
 END_TEST
 
-/* ---- compiling
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- compiling ------------------------------------------------------------------------------------------------- */
 
 static int32_t end_it(void *self, int32_t done, int32_t total) {
   ck_assert_int_eq(total, 2);

@@ -35,8 +35,7 @@ static tn_status run_one(const tn_model *m, const DLTensor *in, const DLTensor *
   return tn_model_run(m, &in, 1, &out, 1, &error);
 }
 
-/* ---- small models -------------------------------------------------------------------------------------------------
- */
+/* ---- small models ---------------------------------------------------------------------------------------------- */
 
 static int64_t shape_x[] = {2, 3}, shape_w[] = {3, 4}, shape_y[] = {2, 4}, four = 4;
 static const float weights[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, bias[] = {-20, 0, -40, 0.5f};
@@ -250,8 +249,7 @@ START_TEST(the_hosts_failure_ends_a_run)
 }
 END_TEST
 
-/* ---- folding ------------------------------------------------------------------------------------------------------
- */
+/* ---- folding --------------------------------------------------------------------------------------------------- */
 
 /* x + (a b), a and b constant: the product is large enough to be compiled; nothing of it is left to run. */
 START_TEST(products_of_constants_are_folded)
@@ -307,8 +305,7 @@ START_TEST(large_functions_are_evaluated_as_small_ones)
 }
 END_TEST
 
-/* ---- every kernel of a real model ----------------------------------------------------------------------------------
- */
+/* ---- every kernel of a real model ------------------------------------------------------------------------------ */
 
 enum { MAX_PARAMS = 16 };
 
@@ -393,8 +390,7 @@ START_TEST(every_kernel_of_fashion_agrees_with_the_interpreter)
 }
 END_TEST
 
-/* ---- what a step costs
- * ----------------------------------------------------------------------------------------------- */
+/* ---- what a step costs ----------------------------------------------------------------------------------------- */
 
 /* A chain of `count` products of one element: as many steps, of next to no work. */
 static bytes chain(int count) {

@@ -24,8 +24,7 @@ static int32_t note(void *self, float x) {
   return TN_OK;
 }
 
-/* ---- what is done, as a whole -------------------------------------------------------------------------------------
- */
+/* ---- what is done, as a whole ---------------------------------------------------------------------------------- */
 
 static tn_status call_function(const tn_module *module, tn_error **err) {
   static float x[3 * N], y[N];
@@ -154,8 +153,7 @@ static tn_status import_emit(tn_context *ctx, tn_error **err) {
   return status;
 }
 
-/* ---- failing
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- failing --------------------------------------------------------------------------------------------------- */
 
 /* One worker and one thread: the requests come in the same order each time. */
 static tn_context *open_context(fault *f) {
