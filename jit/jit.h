@@ -68,7 +68,7 @@ tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_
 typedef struct tni_pipeline {
   tn_context *ctx;
   const tn_target *target;
-  const tn_compile_desc *desc; /* no NULL fields missing: see tni_pipeline_create */
+  const tn_compile_desc *desc; /* the host's, or the defaults; never NULL */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */
   const tn_func **lowered;     /* one per function of `work` */

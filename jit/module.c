@@ -85,6 +85,12 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
     tni_region_destroy(&p->lowered_region);
     status = create_module(p, count, jobs, out, err);
   }
+  if (!status)
+    tni_log(program->ctx, TN_LOG_INFO,
+            "compiled %zu kernels, %zu bytes: graph %.1f ms, schedules %.1f, code %.1f, load %.1f",
+            (size_t)(*out)->stats.kernels, (size_t)(*out)->stats.code_bytes, 1e3 * (*out)->stats.optimize_seconds,
+            1e3 * (*out)->stats.schedule_seconds, 1e3 * (*out)->stats.codegen_seconds,
+            1e3 * (*out)->stats.load_seconds);
   tni_jobs_destroy(program->ctx, count, jobs);
   tni_pipeline_destroy(p);
   return status;

@@ -182,6 +182,7 @@ static void park(void *self, const char *reason) {
   worker *w = self;
   workers *pool = w->pool;
   tn_context *ctx = pool->ctx;
+  tni_log(ctx, TN_LOG_ERROR, "a compile worker is given up: LLVM: %s", reason);
   w->job->status = tni_fail(ctx, &w->job->error, TN_E_COMPILER, "codegen", NULL, "LLVM: %s", reason);
   free_machines(w, tni_codegen_abandon);
   pthread_mutex_lock(&pool->lock);

@@ -3,7 +3,8 @@
  * For every buffer that is written below the loop, one of these must hold:
  *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
  *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
- *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them.
+ *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them;
+ *     or the same of the one dimension that memory has.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -92,9 +93,25 @@ static const tn_expr *standing(checker *c, const slice *s) {
   return sum && s->high - s->low <= apart ? sum : NULL;
 }
 
-/* Do the boxes of different iterations never touch? */
-static bool has_own_boxes(checker *c, const tn_buffer *b) {
+/* The box of an access in the order of memory. One element has one place there, so places that differ are elements that
+ * differ; and what fusing took apart comes together in it. */
+static bool flat_box_of(checker *c, const tni_access *x, tni_itermap *box) {
+  const tn_expr *place = tni_index(c->r, 0);
+  for (int32_t d = 0; d < x->buffer->rank; d++)
+    place = tni_add(c->r, tni_mul(c->r, place, x->buffer->shape[d]), x->index[d]);
+  tn_buffer line = *x->buffer;
+  tni_access flat = *x;
+  line.rank = 1;
+  flat.buffer = &line;
+  flat.index[0] = place;
+  c->failed |= !place;
+  return !c->failed && box_of(c, &flat, box);
+}
+
+/* Do the boxes of different iterations never touch, in the buffer's dimensions or in memory (flat)? */
+static bool has_own_boxes(checker *c, const tn_buffer *b, bool flat) {
   slice slices[TN_MAX_RANK];
+  int32_t rank = flat ? 1 : b->rank;
   const tn_expr *where[TN_MAX_RANK];
   size_t dims = 0;
   bool first = true;
@@ -102,11 +119,11 @@ static bool has_own_boxes(checker *c, const tn_buffer *b) {
     const tni_access *x = &c->accesses.items[i];
     tni_itermap box;
     if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
-    if (!box_of(c, x, &box)) return false;
-    for (int32_t d = 0; d < b->rank; d++) add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
+    if (flat ? !flat_box_of(c, x, &box) : !box_of(c, x, &box)) return false;
+    for (int32_t d = 0; d < rank; d++) add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
     first = false;
   }
-  for (int32_t d = 0; d < b->rank && !first; d++)
+  for (int32_t d = 0; d < rank && !first; d++)
     if ((where[dims] = standing(c, &slices[d]))) dims++;
   const tn_expr *extent = c->loop->as.loop.extent;
   int64_t count = tni_is_const(extent) ? extent->as.i : FAR;
@@ -119,7 +136,7 @@ static bool has_own_boxes(checker *c, const tn_buffer *b) {
 
 static bool is_safe(checker *c, const tn_buffer *b) {
   if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop)) return true;
-  return has_own_boxes(c, b);
+  return has_own_boxes(c, b, false) || has_own_boxes(c, b, true);
 }
 
 typedef struct reduce_search {

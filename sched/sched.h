@@ -54,9 +54,8 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
 
 /* What the blocks of a body do to one buffer. */
 typedef struct tni_uses {
-  int writers, readers;           /* blocks; one that does both counts in both */
-  int loose;                      /* accesses outside blocks, and addresses taken */
-  const tn_stmt *writer, *reader; /* the last found */
+  int writers, readers; /* blocks; one that does both counts in both */
+  int loose;            /* accesses outside blocks, and addresses taken */
 } tni_uses;
 tni_uses tni_uses_of(tn_context *ctx, const tn_stmt *root, const tn_buffer *buffer);
 /* The only store of a block's body, or NULL when there is another shape. */
@@ -97,7 +96,6 @@ typedef struct tni_step {
   size_t int_count;
   const int64_t *ints;
   const char *string;
-  const tn_target *target;
   /* results */
   const tn_func *func; /* the new function, when it changed */
   size_t out_count;
@@ -108,7 +106,7 @@ typedef struct tni_step {
 } tni_step;
 
 /* A row: how the arguments are written, and the function that checks and applies. Arguments: L loops list, l one loop, b block,
- * I list of integers, s text, t nothing (the target is given by the C step). */
+ * I list of integers, s text. */
 typedef struct tni_primitive {
   const char *name, *args;
   tn_status (*apply)(tni_step *step);

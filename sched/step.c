@@ -151,10 +151,10 @@ tn_status tni_invoke(const tni_primitive *p, tni_step *step, tn_error **err) {
 
 /* ---- the C functions ---- */
 
+/* Results are written last: a host may give the array of its arguments for them. */
 static tn_status run(const char *name, tni_step *step, int32_t *out, size_t room, tn_error **err) {
-  for (size_t i = 0; out && i < room; i++) out[i] = 0;
   tn_status status = tni_invoke(tni_primitive_find(name, strlen(name)), step, err);
-  for (size_t i = 0; out && i < step->out_count && i < room; i++) out[i] = step->outs[i];
+  for (size_t i = 0; out && i < room; i++) out[i] = i < step->out_count ? step->outs[i] : 0;
   return status;
 }
 

@@ -146,8 +146,6 @@ static bool see_stmt(void *self, const tn_stmt *s) {
   } else {
     u->uses.readers += u->reads;
     u->uses.writers += u->writes;
-    u->uses.reader = u->reads ? s : u->uses.reader;
-    u->uses.writer = u->writes ? s : u->uses.writer;
   }
   return false;
 }

@@ -54,8 +54,6 @@ tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *con
                           char **out, size_t *size, tn_error **err);
 /* Frees what Tenon holds of a codegen that LLVM died in, and leaves LLVM's part alone. */
 void tni_codegen_abandon(tni_codegen *codegen);
-/* "22.1.8" */
-const char *tni_codegen_version(void);
 /* Sets up the process's LLVM, once; tni_codegen_create does it too. */
 void tni_codegen_init(void);
 

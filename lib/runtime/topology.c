@@ -77,6 +77,7 @@ static void *create(tn_context *ctx, tn_error **err) {
   topology->facts = guess;
   hwloc_topology_t machine = load();
   bool known = !machine || read_places(ctx, machine, topology);
+  if (!machine) tni_log(ctx, TN_LOG_WARN, "hwloc knows nothing of this machine: caches and cores are guessed");
   if (machine) hwloc_topology_destroy(machine);
   if (known) return topology;
   destroy(ctx, topology);

@@ -38,7 +38,7 @@ static void inline_blocks(tni_planner *p) {
   }
 }
 
-/* ---- 3. the others ---- */
+/* ---- 3. the others (2. is reduce.c) ---- */
 
 typedef struct same_search {
   const tn_stmt *store;

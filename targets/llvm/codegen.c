@@ -47,7 +47,6 @@ void tni_codegen_init(void) { pthread_once(&llvm_once, init_llvm); }
 
 void tni_codegen_on_fatal(const tni_fatal_hook *hook) { fatal_hook = hook ? *hook : (tni_fatal_hook){NULL, NULL}; }
 
-const char *tni_codegen_version(void) { return LLVM_VERSION_STRING; }
 
 void tni_codegen_host_cpu(char *name, size_t size) {
   char *host = LLVMGetHostCPUName();

@@ -98,6 +98,43 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 }
 END_TEST
 
+/* Odd extents: the loops are fused before the split, so that one tail is left and not one a row. */
+START_TEST(a_flat_block_is_one_loop)
+{
+  open_context();
+  char *text = loop_text("func flat(A: f32[64, 7, 100], B: f32[64, 7, 100]) {\n"
+                         "  for i in 0..64 { for j in 0..7 { for k in 0..100 {\n"
+                         "    block B(a: 0..64 = i, b: 0..7 = j, c: 0..100 = k) { B[a, b, c] = abs(A[a, b, c]) }\n"
+                         "  } } } }\n");
+  const char *loop = strstr(text, "for ");
+  ck_assert_msg(loop && strstr(text, "0..2800") && !strstr(loop + 1, "for "), "%s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* A host may give the array of the arguments for the results. */
+START_TEST(results_may_go_over_the_arguments)
+{
+  open_context();
+  tn_program *program = parse("func f(A: f32[4, 8]) {\n"
+                              "  for i in 0..4 { for j in 0..8 {\n"
+                              "    block A(a: 0..4 = i, b: 0..8 = j) { A[a, b] = 1.0:f32 } } }\n}\n");
+  tn_schedule *s;
+  tn_block_ref block;
+  tn_loop loops[2];
+  size_t count = 2;
+  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
+  ck_assert_int_eq(tn_get_block(s, "A", &block, NULL), TN_OK);
+  ck_assert_int_eq(tn_get_loops(s, block, loops, &count, NULL), TN_OK);
+  ck_assert_int_eq(tn_fuse(s, 2, loops, &loops[0], NULL), TN_OK);
+  ck_assert_ptr_nonnull(strstr(tn_schedule_text(s), "0..32"));
+  tn_schedule_destroy(s);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 START_TEST(an_elementwise_chain_is_one_vector_loop)
 {
   open_context();
@@ -122,6 +159,8 @@ int main(void) {
   tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
+  tcase_add_test(tcase, a_flat_block_is_one_loop);
+  tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);
