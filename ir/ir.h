@@ -396,7 +396,7 @@ tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **
 /* A function equal to `func`, wholly made of nodes of `region` (deep copy across programs). */
 tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *program);
 
-/* ---- print.c, parse.c, verify.c, interp.c ---------------------------------------------------------------------- */
+/* ---- print.c, parse.c, verify/, interp.c ------------------------------------------------------------------------ */
 
 /* Prints one function; `mark` (a loop's var, a buffer, a statement or an expression; may be NULL) is underlined with ^^^ at
  * its first place. */

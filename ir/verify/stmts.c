@@ -1,0 +1,203 @@
+/* stmts.c -- the rules of statements, one function for each kind.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "verify/verify.h"
+
+enum { MAX_ALLOCS = 1000 };
+
+static bool check_inside(tni_verifier *v, const tn_stmt *s) {
+  if (v->depth == v->max_depth) return tni_verify_limit(v, "statements are nested", v->max_depth);
+  v->depth++;
+  bool good = tni_verify_body(v, s);
+  v->depth--;
+  return good;
+}
+
+static bool check_for(tni_verifier *v, const tn_stmt *s) {
+  size_t facts = v->facts.count;
+  bool empty = false;
+  enum tni_loop_kind kind = s->as.loop.kind;
+  if (v->func->level == TNI_LEVEL_LOOP && kind != TNI_SERIAL && kind != TNI_PARALLEL)
+    return tni_verify_fail(v, s, "loops of the loop level are serial or parallel");
+  if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent") ||
+      !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, false, &empty) || !check_inside(v, s->as.loop.body))
+    return false;
+  tni_verify_unbind(v, s->as.loop.var);
+  tni_facts_pop(&v->facts, facts);
+  v->guards -= empty;
+  return true;
+}
+
+typedef struct collector {
+  tni_map *map;
+  bool failed;
+} collector;
+
+static bool collect_stored(void *self, const tn_stmt *s) {
+  collector *c = self;
+  if (s->kind == TNI_STORE) c->failed |= tni_map_add(c->map, s->as.store.buffer, 0, NULL) == TNI_MAP_NONE;
+  return true;
+}
+
+typedef struct init_search {
+  const tni_map *stored;
+  const tn_stmt *wrong;
+} init_search;
+
+static bool find_wrong_store(void *self, const tn_stmt *s) {
+  init_search *search = self;
+  if (s->kind == TNI_STORE && !search->wrong && tni_map_find(search->stored, s->as.store.buffer, 0) == TNI_MAP_NONE)
+    search->wrong = s;
+  return true;
+}
+
+/* Behind the body, so that the nesting of both is known to be bounded when they are walked. */
+static bool check_init(tni_verifier *v, const tn_stmt *s) {
+  collector c = {.map = &v->stored};
+  init_search search = {.stored = &v->stored};
+  v->in_init = true;
+  bool good = check_inside(v, s->as.block.init);
+  v->in_init = false;
+  if (!good) return false;
+  tni_map_clear(&v->stored);
+  tni_stmt_visit(s->as.block.body, collect_stored, &c);
+  if (c.failed) return tni_verify_nomem(v);
+  tni_stmt_visit(s->as.block.init, find_wrong_store, &search);
+  if (!search.wrong) return true;
+  v->stmt = search.wrong;
+  return tni_verify_fail(v, NULL, "init stores to `%s`, which the body of the block does not",
+                         search.wrong->as.store.buffer->name);
+}
+
+static bool check_header(tni_verifier *v, const tn_stmt *s) {
+  const char *name = s->as.block.name;
+  bool added;
+  if (v->func->level == TNI_LEVEL_LOOP) return tni_verify_fail(v, s, "there are no blocks on the loop level");
+  if (!*name) return tni_verify_fail(v, s, "a block needs a name");
+  if (tni_map_add(&v->names, name, strlen(name), &added) == TNI_MAP_NONE) return tni_verify_nomem(v);
+  if (!added) return tni_verify_fail(v, s, "there are two blocks of the name `%s`", name);
+  for (int32_t i = 0; i < s->as.block.count; i++) {
+    const tni_iter *iter = &s->as.block.iters[i];
+    if (!tni_verify_typed(v, iter->extent, TN_INDEX, "an extent") ||
+        !tni_verify_typed(v, iter->binding, TN_INDEX, "a binding"))
+      return false;
+  }
+  return tni_verify_typed(v, s->as.block.where, TN_BOOL, "the condition of a block");
+}
+
+static bool check_block(tni_verifier *v, const tn_stmt *s) {
+  size_t facts = v->facts.count;
+  uint32_t guards = v->guards;
+  bool empty, outer_init = v->in_init;
+  if (!check_header(v, s)) return false;
+  v->in_init = false; /* the iterators of this block are its own */
+  v->blocks++;
+  v->guards += s->as.block.where != NULL;
+  for (int32_t i = 0; i < s->as.block.count; i++)
+    if (!tni_verify_bind_range(v, s->as.block.iters[i].var, s->as.block.iters[i].extent, s->as.block.iters[i].reduce,
+                               &empty))
+      return false;
+  if (!check_inside(v, s->as.block.body) || (s->as.block.init && !check_init(v, s))) return false;
+  v->in_init = outer_init;
+  for (int32_t i = 0; i < s->as.block.count; i++) tni_verify_unbind(v, s->as.block.iters[i].var);
+  tni_facts_pop(&v->facts, facts);
+  v->guards = guards;
+  v->blocks--;
+  return true;
+}
+
+static bool check_store(tni_verifier *v, const tn_stmt *s) {
+  const tn_buffer *buffer = s->as.store.buffer;
+  int32_t count = s->as.store.count, want = tni_subscript_count(v->func->level, buffer);
+  const char *why = NULL;
+  if (!tni_verify_buffer(v, buffer, s)) return false;
+  if (count != want) return tni_verify_fail(v, s, "%d subscripts, but the buffer has %d", count, want);
+  for (int32_t i = 0; i < count; i++) {
+    if (!tni_verify_expr(v, s->as.store.index[i])) return false;
+    if ((why = tni_check_subscript(s->as.store.index[i]))) return tni_verify_fail(v, s->as.store.index[i], "%s", why);
+  }
+  if (!tni_verify_expr(v, s->as.store.where)) return false;
+  tn_type type = tni_access_type(buffer, count, s->as.store.index, s->as.store.where, &why);
+  if (!type) return tni_verify_fail(v, s, "%s", why);
+  if (!tni_verify_typed(v, s->as.store.value, type, "the value")) return false;
+  return v->guards || s->as.store.where || tni_verify_bounds(v, buffer, count, s->as.store.index);
+}
+
+static bool check_if(tni_verifier *v, const tn_stmt *s) {
+  if (!tni_verify_typed(v, s->as.cond.cond, TN_BOOL, "the condition of an if")) return false;
+  v->guards++;
+  bool good = check_inside(v, s->as.cond.then) && (!s->as.cond.otherwise || check_inside(v, s->as.cond.otherwise));
+  v->guards--;
+  return good;
+}
+
+bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
+  if (buffer->rank < 0 || buffer->rank > TN_MAX_RANK || !tni_is_element_type(buffer->type))
+    return tni_verify_fail(v, buffer, "buffer `%s`: not a rank or not an element type", buffer->name);
+  for (int32_t i = 0; i < buffer->rank; i++)
+    if (!tni_verify_extent(v, buffer->shape[i])) return false;
+  return tni_verify_bind(v, buffer, true, (tni_scoped){.param = v->stmt == NULL});
+}
+
+/* The buffer stays bound: its scope ends with the list, which the caller unbinds. */
+static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
+  if (v->func->level == TNI_LEVEL_LOOP && buffer->rank > 1)
+    return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
+  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations are nested", MAX_ALLOCS);
+  if (!tni_verify_declaration(v, buffer)) return false;
+  for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
+    if (!tni_is_const(buffer->shape[i]))
+      return tni_verify_fail(v, buffer->shape[i], "a buffer in registers has constant extents");
+  return true;
+}
+
+static bool check_evaluate(tni_verifier *v, const tn_stmt *s) {
+  if (s->as.evaluate.call->op != TN_OP_call)
+    return tni_verify_fail(v, s, "only a call can be evaluated for its effect");
+  return tni_verify_expr(v, s->as.evaluate.call);
+}
+
+static bool check_one(tni_verifier *v, const tn_stmt *s) {
+  v->stmt = s;
+  tni_map_clear(&v->nodes);
+  switch (s->kind) {
+  case TNI_FOR: return check_for(v, s);
+  case TNI_BLOCK: return check_block(v, s);
+  case TNI_STORE: return check_store(v, s);
+  case TNI_IF: return check_if(v, s);
+  case TNI_EVALUATE: return check_evaluate(v, s);
+  case TNI_ALLOC: return check_alloc(v, s->as.alloc.buffer);
+  case TNI_SEQ:
+  case TNI_STMT_KIND_COUNT: break;
+  }
+  return tni_verify_fail(v, s, "not a statement");
+}
+
+/* One statement, or a list: allocs are followed without recursion, since their text does not nest either. */
+bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
+  const tn_stmt *first = s;
+  while (s) {
+    const tn_stmt *rest = NULL;
+    if (s->kind == TNI_SEQ) {
+      for (int32_t i = 0; i + 1 < s->as.seq.count; i++) {
+        const tn_stmt *item = s->as.seq.stmts[i];
+        bool nested = item->kind == TNI_SEQ || item->kind == TNI_ALLOC;
+        if (!(nested ? check_inside(v, item) : check_one(v, item))) return false;
+      }
+      rest = s->as.seq.count ? s->as.seq.stmts[s->as.seq.count - 1] : NULL;
+    } else {
+      if (!check_one(v, s)) return false;
+      rest = s->kind == TNI_ALLOC ? s->as.alloc.body : NULL;
+    }
+    s = rest;
+  }
+  for (s = first; s && (s->kind == TNI_ALLOC || (s->kind == TNI_SEQ && s->as.seq.count));) {
+    if (s->kind == TNI_ALLOC) {
+      tni_verify_unbind(v, s->as.alloc.buffer);
+      v->allocs--;
+    }
+    s = s->kind == TNI_ALLOC ? s->as.alloc.body : s->as.seq.stmts[s->as.seq.count - 1];
+  }
+  return true;
+}

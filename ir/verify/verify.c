@@ -1,0 +1,111 @@
+/* verify.c -- the rules that a function must keep on its level.
+ *
+ *     both     Types of all nodes agree. Every variable is bound once, by a loop, an iterator or a parameter around its
+ *              use; every buffer is a parameter or allocated around its use, once. Externals are declared, and called
+ *              as declared. A subscript that surely leaves its buffer is refused.
+ *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
+ *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
+ *              what its body stores, and uses no reduce iterator. Names of blocks are unique.
+ *     loop     No blocks; loops serial or parallel; buffers flat: one subscript.
+ *
+ * The error shows the line of the printed function, with a mark under the piece.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "verify/verify.h"
+
+/* What is walked by recursion elsewhere is bounded here. */
+enum { MAX_NESTING = 1000 };
+
+/* ---- failing ---- */
+
+bool tni_verify_nomem(tni_verifier *v) {
+  v->status = tni_fail_nomem(v->err);
+  return false;
+}
+
+bool tni_verify_fail(tni_verifier *v, const void *mark, const char *reason, ...) {
+  tni_text text, message;
+  size_t begin, end, line;
+  va_list args;
+  tni_text_init(&text, v->ctx);
+  tni_text_init(&message, v->ctx);
+  va_start(args, reason);
+  tni_text_add_v(&message, reason, args);
+  va_end(args);
+  tni_print_func_at(&text, v->func, v->stmt, mark ? mark : (const void *)v->stmt, &begin, &end, &line);
+  char place[160];
+  snprintf(place, sizeof place, line ? "%.120s:%zu" : "%.120s", v->func->name, line);
+  if (text.failed || message.failed)
+    v->status = tni_fail_nomem(v->err);
+  else
+    v->status = tni_fail(v->ctx, v->err, TN_E_VERIFY, "verify", place, "%s%s%.*s", message.data, line ? "\n" : "",
+                         line ? (int)(end - begin) : 0, text.data + begin);
+  tni_text_destroy(&message);
+  tni_text_destroy(&text);
+  return false;
+}
+
+bool tni_verify_limit(tni_verifier *v, const char *what, uint32_t limit) {
+  v->status =
+      tni_fail(v->ctx, v->err, TN_E_LIMIT, "verify", v->func->name, "%s deeper than the limit of %u", what, limit);
+  return false;
+}
+
+/* ---- functions ---- */
+
+static bool check_param_extent(tni_verifier *v, const tn_expr *x) {
+  size_t size = tni_tree_size(v->ctx, x);
+  if (size == 0) return tni_verify_nomem(v);
+  if (size > TNI_MAX_PARAM_EXTENT)
+    return tni_verify_fail(v, NULL, "the extent of a parameter is longer than %d operators", TNI_MAX_PARAM_EXTENT);
+  size_t n = v->nodes.count;
+  if (!tni_map_add_dag(&v->nodes, x)) return tni_verify_nomem(v);
+  for (; n < v->nodes.count; n++) {
+    const tn_expr *node = v->nodes.entries[n].key;
+    if (node->op == TN_OP_load || node->op == TN_OP_call || node->op == TNI_OP_ADDRESS ||
+        TN_TYPE_LANES(node->type) != 1)
+      return tni_verify_fail(v, x, "the extent of a parameter is made of constants and scalar parameters");
+  }
+  return true;
+}
+
+static bool check_params(tni_verifier *v) {
+  for (uint32_t i = 0; i < v->func->param_count; i++) {
+    const tn_expr *scalar = v->func->params[i].scalar;
+    if (v->func->params[i].buffer) continue;
+    if (!scalar || scalar->op != TN_OP_var || (scalar->type != TN_INDEX && !tni_is_element_type(scalar->type)))
+      return tni_verify_fail(v, scalar, "a parameter is a buffer, an index, a number or a bool");
+    if (!tni_verify_bind(v, scalar, false, (tni_scoped){.param = true})) return false;
+  }
+  for (uint32_t i = 0; i < v->func->param_count; i++) {
+    const tn_buffer *buffer = v->func->params[i].buffer;
+    if (!buffer) continue;
+    if (buffer->scope != TNI_SCOPE_GLOBAL) return tni_verify_fail(v, buffer, "a parameter is in global scope");
+    for (int32_t k = 0; k < buffer->rank && k < TN_MAX_RANK; k++)
+      if (!check_param_extent(v, buffer->shape[k])) return false;
+    tni_map_clear(&v->nodes);
+    if (!tni_verify_declaration(v, buffer)) return false;
+  }
+  return true;
+}
+
+tn_status tni_verify(const tn_func *func, tn_error **err) {
+  tn_context *ctx = func->program->ctx;
+  tni_verifier v = {.func = func, .ctx = ctx, .err = err};
+  v.max_depth = ctx->limits.nesting < MAX_NESTING ? ctx->limits.nesting : MAX_NESTING;
+  v.depth = 1;
+  if (err) *err = NULL;
+  tni_map *maps[] = {&v.known, &v.names, &v.stored, &v.typed, &v.nodes};
+  for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_init(maps[i], ctx);
+  tni_facts_init(&v.facts, ctx);
+  if (check_params(&v) && func->body) tni_verify_body(&v, func->body);
+  tni_facts_destroy(&v.facts);
+  for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_destroy(maps[i]);
+  tni_free(ctx, v.bindings, v.binding_capacity * sizeof *v.bindings);
+  return v.status;
+}
+
+tn_status tn_func_verify(const tn_func *func, tn_error **err) { return tni_verify(func, err); }

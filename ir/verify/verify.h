@@ -1,0 +1,77 @@
+/* verify.h -- what the parts of the verifier share: verify.c walks a function, stmts.c its statements, types.c its
+ * expressions, scopes.c knows what is bound, bounds.c looks at subscripts.
+ *
+ * All checks give false after a failure, which is in v->status and *v->err.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_VERIFY_H
+#define TNI_VERIFY_H
+
+#include "text.h"
+
+/* A variable or buffer, by the entry of `known`. */
+typedef struct tni_scoped {
+  bool live;
+  bool exact;  /* takes each value of its range, whatever the others are */
+  bool reduce; /* an iterator of a reduction */
+  bool param;
+  uint32_t blocks; /* how many blocks were around it when it was bound */
+} tni_scoped;
+
+typedef struct tni_verifier {
+  const tn_func *func;
+  tn_context *ctx;
+  tn_error **err;
+  tn_status status;
+  tni_map known; /* variables and buffers */
+  tni_scoped *bindings;
+  size_t binding_capacity;
+  tni_map names;  /* of blocks */
+  tni_map stored; /* buffers that the body of the block at hand stores to */
+  tni_map typed;  /* nodes whose types were found right; value: depth */
+  tni_map nodes;  /* of the statement at hand */
+  tni_facts facts;
+  const tn_stmt *stmt; /* at hand; NULL: the parameters */
+  uint32_t blocks, depth, max_depth, allocs;
+  uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
+  bool in_init;
+} tni_verifier;
+
+/* verify.c */
+
+bool tni_verify_nomem(tni_verifier *v);
+/* Shows the line with `mark` (NULL: the statement at hand, or none for parameters). */
+bool tni_verify_fail(tni_verifier *v, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
+bool tni_verify_limit(tni_verifier *v, const char *what, uint32_t limit);
+
+/* scopes.c */
+
+const tni_scoped *tni_verify_find(const tni_verifier *v, const void *node);
+bool tni_verify_bind(tni_verifier *v, const void *node, bool buffer, tni_scoped b);
+void tni_verify_unbind(tni_verifier *v, const void *node);
+/* Binds a variable over 0..extent. An empty range is a guard: what is inside never runs. */
+bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, bool reduce, bool *empty);
+/* A use of a variable, of a buffer. */
+bool tni_verify_var(tni_verifier *v, const tn_expr *x);
+bool tni_verify_buffer(tni_verifier *v, const tn_buffer *buffer, const void *mark);
+
+/* types.c */
+
+/* All nodes under x that were not seen in this statement. NULL is right. */
+bool tni_verify_expr(tni_verifier *v, const tn_expr *x);
+bool tni_verify_typed(tni_verifier *v, const tn_expr *x, tn_type type, const char *what);
+bool tni_verify_extent(tni_verifier *v, const tn_expr *x);
+
+/* bounds.c */
+
+bool tni_verify_bounds(tni_verifier *v, const tn_buffer *buffer, int32_t count, const tn_expr *const *index);
+
+/* stmts.c */
+
+/* Binds the buffer, whose extents are checked. */
+bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer);
+/* One statement, or a list. */
+bool tni_verify_body(tni_verifier *v, const tn_stmt *s);
+
+#endif
