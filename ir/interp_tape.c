@@ -1,6 +1,6 @@
 /* interp_tape.c -- the interpreter's expressions made ready: a DAG becomes a tape of steps, each node once.
  *
- * A math operator is replaced by its definition (math.c), made in the machine's own region. A broadcast costs nothing:
+ * A math operator is replaced by its definition (math/), made in the machine's own region. A broadcast costs nothing:
  * its consumers read one value with stride 0. The common (operator, type) pairs have steps of their own; all others go
  * through tni_eval_op, and test/ir/test_interp.c compares the two.
  *

@@ -238,7 +238,7 @@ double tni_round_to(tn_type type, double value); /* f64 to the type, rounded onc
 tni_scalar tni_read_element(tn_type type, const void *base, int64_t i);
 void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value);
 
-/* ---- math.c: math operators as expressions of the others ------------------------------------------------------- */
+/* ---- math/: math operators as expressions of the others --------------------------------------------------------- */
 
 /* The definition of a MATH operator over core operators (f16 and bf16 through f32; f64 gives NULL with *why set). */
 const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, const char **why);
