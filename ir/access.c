@@ -1,7 +1,8 @@
 /* access.c -- every read and write of memory in a body: where it stands, and the box it covers while some loops run.
  *
- * Subscripts are given over loop variables: inside a block, the iterators are replaced by their bindings. The accumulator of a
- * reduction that has its init is no read. Blocks in blocks are not followed: they make the whole opaque.
+ * Subscripts are given over loop variables: inside a block, the iterators are replaced by their bindings, and lets by their
+ * values (one that reads memory makes a subscript that nothing is known of). The accumulator of a reduction that has its init is
+ * no read. Blocks in blocks are not followed: they make the whole opaque.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,7 +16,9 @@ typedef struct analysis {
   const tn_stmt *stack[MAX_DEPTH];
   int depth;
   const tn_stmt *block;
-  tni_subst subst;  /* the block's iterators by their bindings */
+  const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
+  const tn_expr **vars, **values; /* lets by their values, then the block's iterators by their bindings */
+  size_t var_count, var_capacity, value_capacity;
   bool accumulates; /* its body's loads of the element that init sets are no reads from outside */
   bool conditional;
   int order;
@@ -60,15 +63,37 @@ bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr
 
 /* ---- recording ---- */
 
+/* The expression over loop variables. */
+static const tn_expr *over_loops(analysis *a, const tn_expr *x) {
+  tni_subst subst = {a->var_count, a->vars, a->values};
+  const tn_expr *y = tni_expr_subst(a->r, x, &subst);
+  a->failed |= !y;
+  return y;
+}
+
+/* From here on the variable is written as its value. */
+static void push_var(analysis *a, const tn_expr *var, const tn_expr *value) {
+  tn_context *ctx = a->r->arena.ctx;
+  size_t need = a->var_count + 1;
+  if (!value || !tni_reserve(ctx, (void **)&a->vars, &a->var_capacity, need, sizeof *a->vars) ||
+      !tni_reserve(ctx, (void **)&a->values, &a->value_capacity, need, sizeof *a->values)) {
+    a->failed = true;
+    return;
+  }
+  a->vars[a->var_count] = var;
+  a->values[a->var_count++] = value;
+}
+
 static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
   tn_context *ctx = a->r->arena.ctx;
   const tn_expr *where = a->block ? a->block->as.block.where : NULL;
   tni_access x = {
-      .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block};
+      .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block,
+      .bindings = a->bindings};
   x.conditional = a->conditional || (where && !(write && tni_guards_domain(a->block, a->store, where)));
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
-    if (!(x.index[i] = tni_expr_subst(a->r, index[i], &a->subst))) a->failed = true;
+    x.index[i] = over_loops(a, index[i]);
   if (!x.loops || a->failed ||
       !tni_reserve(ctx, (void **)&a->out->items, &a->out->capacity, a->out->count + 1, sizeof x)) {
     a->failed = true;
@@ -109,7 +134,7 @@ static bool starts_at_zero(analysis *a, const tn_stmt *block) {
   tni_subst subst = {(size_t)a->depth, vars, values};
   for (int32_t i = 0; i < block->as.block.count; i++) {
     if (!block->as.block.iters[i].reduce) continue;
-    const tn_expr *first = zero ? tni_expr_subst(a->r, block->as.block.iters[i].binding, &subst) : NULL;
+    const tn_expr *first = zero ? tni_expr_subst(a->r, a->bindings[i], &subst) : NULL;
     first = first ? tni_simplify(a->r, &none, first) : NULL;
     a->failed |= !first;
     if (!first || !tni_is_int(first, 0)) return false;
@@ -126,29 +151,38 @@ bool tni_init_fits(const tn_stmt *block) {
 
 static void collect_block(analysis *a, const tn_stmt *s) {
   int32_t count = s->as.block.count;
-  const tn_expr **vars = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
-  const tn_expr **values = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
+  const tn_expr **bindings = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
+  size_t mark = a->var_count;
   if (a->block) {
     a->out->opaque = true;
     return;
   }
-  for (int32_t i = 0; vars && values && i < count; i++) {
-    vars[i] = s->as.block.iters[i].var;
-    values[i] = s->as.block.iters[i].binding;
-    read_all(a, values[i]);
+  for (int32_t i = 0; bindings && i < count; i++) {
+    read_all(a, s->as.block.iters[i].binding);
+    bindings[i] = over_loops(a, s->as.block.iters[i].binding);
   }
-  a->failed |= !vars || !values;
+  for (int32_t i = 0; bindings && i < count; i++) push_var(a, s->as.block.iters[i].var, bindings[i]);
+  a->failed |= !bindings;
   if (a->failed) return;
   read_all(a, s->as.block.where);
   a->block = s;
-  a->subst = (tni_subst){(size_t)count, vars, values};
+  a->bindings = bindings;
   if (s->as.block.init) collect(a, s->as.block.init);
   a->accumulates = tni_init_fits(s) && starts_at_zero(a, s) &&
                    (!s->as.block.where || tni_guards_domain(s, s->as.block.body, s->as.block.where));
   collect(a, s->as.block.body);
   a->accumulates = false;
   a->block = NULL;
-  a->subst = (tni_subst){0};
+  a->bindings = NULL;
+  a->var_count = mark;
+}
+
+static void collect_let(analysis *a, const tn_stmt *s) {
+  size_t mark = a->var_count;
+  read_all(a, s->as.let.value);
+  push_var(a, s->as.let.var, over_loops(a, s->as.let.value));
+  if (!a->failed) collect(a, s->as.let.body);
+  a->var_count = mark;
 }
 
 static void collect(analysis *a, const tn_stmt *s) {
@@ -185,6 +219,7 @@ static void collect(analysis *a, const tn_stmt *s) {
     if (s->as.cond.otherwise) collect(a, s->as.cond.otherwise);
     break;
   case TNI_ALLOC: collect(a, s->as.alloc.body); break;
+  case TNI_LET: collect_let(a, s); break;
   case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
   case TNI_STMT_KIND_COUNT: break;
   }
@@ -195,6 +230,8 @@ bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out)
   analysis a = {.r = r, .out = out};
   *out = (tni_accesses){.ctx = r->arena.ctx};
   collect(&a, body);
+  tni_free(out->ctx, a.vars, a.var_capacity * sizeof *a.vars);
+  tni_free(out->ctx, a.values, a.value_capacity * sizeof *a.values);
   return !a.failed;
 }
 

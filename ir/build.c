@@ -500,6 +500,17 @@ const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, 
   return made_stmt(b, tni_for(b->r, var, extent, TNI_SERIAL, body));
 }
 
+const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, const tn_stmt *body) {
+  char want[16], have[16];
+  if (broken(b) || !var || !value || !body) return NULL;
+  if (var->op != TN_OP_var) return fail(b, "a let needs a variable"), NULL;
+  if (var->type != value->type)
+    return fail(b, "`%s` is %s, but its value is %s", var->as.name, tn_type_text(var->type, want),
+                tn_type_text(value->type, have)),
+           NULL;
+  return made_stmt(b, tni_let(b->r, var, value, body));
+}
+
 const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call) {
   if (broken(b) || !call) return NULL;
   if (call->op != TN_OP_call) return fail(b, "only a call can be evaluated for its effect"), NULL;

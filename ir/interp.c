@@ -7,6 +7,7 @@
  *     block   `where`, then the bindings, each checked     alloc    memory whose elements count as unwritten
  *             against its extent; init when all reduce     store    `where`, then subscripts and value; nothing is
  *             iterators are 0; body                                 evaluated when `where` is false in every lane
+ *     let     the value, once; then the rest
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
  * that were not written, iterators outside their extents, negative extents of buffers, allocs over the limit of a
@@ -20,12 +21,12 @@
 #include "interp.h"
 
 /* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
- * value (copied to `access` and `value`). if: condition. alloc: shape. evaluate: the call. `where`: one root; NULL:
- * always. */
+ * value (copied to `access` and `value`). if: condition. alloc: shape. let: the value. evaluate: the call. `where`: one
+ * root; NULL: always. */
 typedef struct action {
   const tn_stmt *stmt;
   tni_tape *tape, *where;
-  tni_operand *vars;             /* of a loop or of a block's iterators */
+  tni_operand *vars;             /* of a loop, of a block's iterators, of a let */
   struct action *first, *second; /* body, or then; init, or otherwise */
   struct action **parts;         /* of a seq */
   tni_place access;              /* of a store */
@@ -159,6 +160,13 @@ static bool make_alloc(tni_machine *m, action *a) {
          (a->memory = tni_bind_memory(m, buffer)) && (a->first = make(m, a->stmt->as.alloc.body));
 }
 
+static bool make_let(tni_machine *m, action *a) {
+  a->vars = TNI_NEW(&m->arena, tni_operand);
+  if (!a->vars) return tni_machine_nomem(m);
+  return (a->tape = tni_tape_make(m, 1, &a->stmt->as.let.value)) &&
+         tni_bind_variable(m, a->stmt->as.let.var, a->vars) && (a->first = make(m, a->stmt->as.let.body));
+}
+
 /* The action of a statement; NULL: m->status tells why. */
 static action *make(tni_machine *m, const tn_stmt *s) {
   action *a = TNI_NEW(&m->arena, action);
@@ -175,6 +183,7 @@ static action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_SEQ: made = make_seq(m, a); break;
   case TNI_IF: made = make_if(m, a); break;
   case TNI_ALLOC: made = make_alloc(m, a); break;
+  case TNI_LET: made = make_let(m, a); break;
   case TNI_EVALUATE: made = (a->tape = tni_tape_make(m, 1, &s->as.evaluate.call)) != NULL; break;
   default: assert(!"a kind of statement that nobody runs");
   }
@@ -184,7 +193,7 @@ static action *make(tni_machine *m, const tn_stmt *s) {
 /* Slots into addresses, once the pool exists. */
 static void resolve(const tni_machine *m, action *a) {
   if (!a) return;
-  if (a->stmt->kind == TNI_FOR) tni_operand_resolve(m, a->vars);
+  if (a->stmt->kind == TNI_FOR || a->stmt->kind == TNI_LET) tni_operand_resolve(m, a->vars);
   if (a->stmt->kind == TNI_BLOCK)
     for (int32_t i = 0; i < a->stmt->as.block.count; i++) tni_operand_resolve(m, &a->vars[i]);
   if (a->stmt->kind == TNI_STORE) {
@@ -349,6 +358,14 @@ static bool run_if(tni_machine *m, const action *a) {
   return !branch || run(m, branch);
 }
 
+static bool run_let(tni_machine *m, const action *a) {
+  if (!tni_tape_run(m, a->tape)) return false;
+  const tni_operand *value = &a->tape->roots[0];
+  for (uint32_t l = 0; l < TN_TYPE_LANES(a->stmt->as.let.var->type); l++)
+    a->vars[0].at[l] = value->at[(size_t)l * value->stride];
+  return run(m, a->first);
+}
+
 static bool run(tni_machine *m, const action *a) {
   switch (a->stmt->kind) {
   case TNI_FOR: return run_for(m, a);
@@ -356,6 +373,7 @@ static bool run(tni_machine *m, const action *a) {
   case TNI_STORE: return run_store(m, a);
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
+  case TNI_LET: return run_let(m, a);
   case TNI_ALLOC: return measure(m, a->memory, a->tape) && allocate(m, a->memory) && run(m, a->first);
   default: return tni_tape_run(m, a->tape);
   }

@@ -72,23 +72,23 @@ tni_entry *tni_entry_of(tni_machine *m, const void *key, bool add) {
   return entry;
 }
 
-/* A fixed slot that starts with `value`, for `key`. */
-static tni_entry *add_fixed(tni_machine *m, const void *key, tni_scalar value) {
+/* Fixed slots that start with `value`, for the lanes of `key`. */
+static tni_entry *add_fixed(tni_machine *m, const void *key, uint32_t lanes, tni_scalar value) {
   tni_entry *entry = tni_entry_of(m, key, true);
   if (!entry) return NULL;
-  if (!tni_reserve(m->ctx, (void **)&m->fixed, &m->fixed_capacity, m->fixed_count + 1, sizeof *m->fixed)) {
+  if (!tni_reserve(m->ctx, (void **)&m->fixed, &m->fixed_capacity, m->fixed_count + lanes, sizeof *m->fixed)) {
     tni_machine_nomem(m);
     return NULL;
   }
-  m->fixed[m->fixed_count] = value;
   entry->stamp = 0;
-  entry->value = (tni_operand){.slot = (uint32_t)m->fixed_count++};
+  entry->value = (tni_operand){.slot = (uint32_t)m->fixed_count, .stride = lanes > 1};
+  for (uint32_t l = 0; l < lanes; l++) m->fixed[m->fixed_count++] = value;
   return entry;
 }
 
 bool tni_bind_variable(tni_machine *m, const tn_expr *var, tni_operand *out) {
   tni_entry *entry = tni_entry_of(m, var, false);
-  if (!entry) entry = add_fixed(m, var, (tni_scalar){0});
+  if (!entry) entry = add_fixed(m, var, TN_TYPE_LANES(var->type), (tni_scalar){0});
   if (entry) *out = entry->value;
   return entry != NULL;
 }
@@ -242,7 +242,7 @@ static bool add_const(builder *b, const tn_expr *x) {
     value.f = x->as.f;
   else
     value.i = x->as.i;
-  return add_fixed(b->m, x, value) != NULL;
+  return add_fixed(b->m, x, 1, value) != NULL;
 }
 
 /* Gives x its value; its arguments have theirs. */

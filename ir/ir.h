@@ -46,7 +46,17 @@ struct tn_buffer {
   const tn_expr *shape[TN_MAX_RANK];
 };
 
-enum tni_stmt_kind { TNI_FOR, TNI_BLOCK, TNI_STORE, TNI_SEQ, TNI_IF, TNI_ALLOC, TNI_EVALUATE, TNI_STMT_KIND_COUNT };
+enum tni_stmt_kind {
+  TNI_FOR,
+  TNI_BLOCK,
+  TNI_STORE,
+  TNI_SEQ,
+  TNI_IF,
+  TNI_ALLOC,
+  TNI_LET,
+  TNI_EVALUATE,
+  TNI_STMT_KIND_COUNT
+};
 enum tni_loop_kind { TNI_SERIAL, TNI_PARALLEL, TNI_VECTORIZED, TNI_UNROLLED, TNI_LOOP_KIND_COUNT };
 
 typedef struct tni_iter {
@@ -92,6 +102,10 @@ struct tn_stmt {
       const tn_buffer *buffer;
       const tn_stmt *body;
     } alloc;
+    struct { /* the variable has that value in `body`: evaluated once, here */
+      const tn_expr *var, *value;
+      const tn_stmt *body;
+    } let;
     struct {
       const tn_expr *call;
     } evaluate;
@@ -257,7 +271,13 @@ const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, 
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body);
+const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
+/* An alloc or a let holds to the end of the braces it stands in: the statements that follow it are its body. NULL for other
+ * kinds. */
+const tn_stmt *tni_rest(const tn_stmt *s);
+/* The same alloc or let before other statements. */
+const tn_stmt *tni_with_rest(tni_region *r, const tn_stmt *s, const tn_stmt *rest);
 /* A function like `f` with another body (and level), in region r; not added to a program. */
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body);
 
@@ -356,6 +376,7 @@ typedef struct tni_access {
   const tn_buffer *buffer;
   const tn_stmt *store; /* the store it belongs to, or NULL */
   const tn_stmt *block; /* or NULL */
+  const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
   int order;            /* of statements, as they stand */
   bool write;
   bool conditional; /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */

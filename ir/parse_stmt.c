@@ -149,15 +149,18 @@ static const tn_stmt *made_stmt(tni_parser *p, const tn_stmt *s) {
   return s;
 }
 
-/* Takes the statements from `first` on off the stack as one. The body of an alloc is what follows it. */
+/* An alloc or a let that waits for the statements behind it. */
+static bool is_open(const tn_stmt *s) { return (s->kind == TNI_ALLOC || s->kind == TNI_LET) && !tni_rest(s); }
+
+/* Takes the statements from `first` on off the stack as one. The body of an alloc or let is what follows it. */
 static const tn_stmt *fold_stmts(tni_parser *p, size_t first) {
   const tn_stmt *s = NULL;
   size_t end = p->stmt_count, i = end;
   while (!p->stopped && i-- > first) {
     const tn_stmt *item = p->stmts[i];
-    if (item->kind != TNI_ALLOC || item->as.alloc.body) continue;
+    if (!is_open(item)) continue;
     s = tni_seq(p->r, (int32_t)(end - i - 1), p->stmts + i + 1);
-    p->stmts[i] = tni_alloc_stmt(p->r, item->as.alloc.buffer, s);
+    p->stmts[i] = tni_with_rest(p->r, item, s);
     end = i + 1;
     if (!p->stmts[i]) tni_parser_nomem(p);
   }
@@ -355,14 +358,9 @@ static bool parse_scope(tni_parser *p, const tn_buffer *buffer) {
   return false;
 }
 
-/* The rest of the list is the alloc's body: it is pushed without one (NULL), and fold_stmts closes it. */
-static bool push_open_alloc(tni_parser *p, const tn_buffer *buffer) {
-  tn_stmt *s = TNI_NEW(&p->r->arena, tn_stmt);
-  if (s) {
-    s->kind = TNI_ALLOC;
-    s->as.alloc.buffer = buffer;
-  }
-  return push_stmt(p, s);
+/* The rest of the list is the statement's body: it is pushed without one (NULL), and fold_stmts closes it. */
+static bool push_open(tni_parser *p, tn_stmt open) {
+  return push_stmt(p, tni_arena_copy(&p->r->arena, &open, sizeof open));
 }
 
 static bool parse_alloc(tni_parser *p) {
@@ -375,7 +373,19 @@ static bool parse_alloc(tni_parser *p) {
     buffer = tni_parse_shape(p, text, type);
   if (buffer && !parse_scope(p, buffer)) buffer = NULL;
   bool good = tni_declare(p, &name, (tni_binding){.kind = buffer ? TNI_BOUND_BUFFER : TNI_BOUND_BAD, .buffer = buffer});
-  return good && buffer && push_open_alloc(p, buffer);
+  return good && buffer && push_open(p, (tn_stmt){.kind = TNI_ALLOC, .as.alloc.buffer = buffer});
+}
+
+static bool parse_let(tni_parser *p) {
+  tni_token name;
+  if (!tni_parse_new_name(p, "the name of a variable", &name)) return false;
+  const tn_expr *value = tni_expect(p, TNI_TOK_ASSIGN, "`=` and the variable's value") ? tni_parse_expr(p) : NULL;
+  if (!value) {
+    tni_declare(p, &name, (tni_binding){.kind = TNI_BOUND_BAD});
+    return false;
+  }
+  const tn_expr *var = tni_declare_var(p, &name, value->type);
+  return var && push_open(p, (tn_stmt){.kind = TNI_LET, .as.let = {var, value, NULL}});
 }
 
 static bool parse_call(tni_parser *p) {
@@ -425,6 +435,7 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "block")) return parse_block(p);
   if (tni_accept_word(p, "if")) return parse_if(p);
   if (tni_accept_word(p, "alloc")) return parse_alloc(p);
+  if (tni_accept_word(p, "let")) return parse_let(p);
   if (tni_accept_word(p, "call")) return parse_call(p);
   if (p->tok.kind == TNI_TOK_PERCENT) return parse_share_line(p);
   if (p->tok.kind == TNI_TOK_LBRACE) return parse_group(p);

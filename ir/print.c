@@ -170,6 +170,15 @@ static void print_alloc(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
+static void print_let(tni_printer *p, const tn_stmt *s) {
+  begin(p, s, &s->as.let.value, 1);
+  tni_text_add(p->out, "let ");
+  tni_print_var(p, s->as.let.var);
+  tni_text_add(p->out, " = ");
+  tni_print_operand(p, s->as.let.value);
+  tni_print_newline(p);
+}
+
 static void print_evaluate(tni_printer *p, const tn_stmt *s) {
   const tn_expr *call = s->as.evaluate.call;
   begin(p, s, call->arg, call->nargs);
@@ -195,6 +204,7 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_EVALUATE: print_evaluate(p, s); break;
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */
+  case TNI_LET:
     tni_print_indent(p);
     tni_text_add(p->out, "{");
     tni_print_newline(p);
@@ -210,9 +220,9 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
 static void print_list(tni_printer *p, const tn_stmt *s) {
   while (s) {
     p->armed |= s == p->within;
-    if (s->kind == TNI_ALLOC) {
-      print_alloc(p, s);
-      s = s->as.alloc.body;
+    if (tni_rest(s)) {
+      s->kind == TNI_ALLOC ? print_alloc(p, s) : print_let(p, s);
+      s = tni_rest(s);
     } else if (s->kind == TNI_SEQ) {
       int32_t last = s->as.seq.count - 1;
       for (int32_t i = 0; i < last; i++) {

@@ -454,6 +454,14 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
 
 static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
 
+static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
+
+static bool calls(const walker *w, const tn_expr *x) {
+  bool found = false;
+  tni_expr_visit(w->facts.ctx, x, see_call, &found);
+  return found;
+}
+
 /* Will the condition hold as long as its branch runs, whatever the branch stores? */
 static bool is_lasting(const walker *w, const tn_expr *cond) {
   bool memory = false;
@@ -485,6 +493,32 @@ static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
   return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, simple(w, s->as.store.value), where);
 }
 
+/* Worth writing again at every use: what is so simple that a name says no more, and index arithmetic, which the analyses must
+ * see through. Neither reads memory. */
+static bool is_transparent(const walker *w, const tn_expr *x) {
+  bool memory = false;
+  if (tni_is_const(x) || x->op == TN_OP_var) return true;
+  tni_expr_visit(w->facts.ctx, x, see_memory, &memory);
+  return x->type == TN_INDEX && !memory;
+}
+
+static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
+  const tn_expr *var = s->as.let.var, *value = simple(w, s->as.let.value);
+  if (!value) return NULL;
+  if (is_transparent(w, value)) {
+    tni_subst subst = {1, &var, &value};
+    const tn_stmt *body = tni_stmt_subst(w->r, s->as.let.body, &subst);
+    return body ? simplify_stmt(w, body) : NULL;
+  }
+  size_t mark = w->facts.count;
+  int64_t lo, hi;
+  tni_bounds(&w->facts, value, &lo, &hi);
+  if (var->type == TN_INDEX && !tni_facts_push(&w->facts, var, lo, hi)) return NULL;
+  const tn_stmt *body = simplify_stmt(w, s->as.let.body);
+  tni_facts_pop(&w->facts, mark);
+  return body && is_empty(body) && !calls(w, value) ? body : tni_let(w->r, var, value, body);
+}
+
 static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return simplify_loop(w, s);
@@ -492,6 +526,7 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   case TNI_STORE: return simplify_store(w, s);
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
+  case TNI_LET: return simplify_let(w, s);
   case TNI_EVALUATE: return tni_evaluate(w->r, simple(w, s->as.evaluate.call));
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, s->as.seq.count);

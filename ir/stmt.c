@@ -117,6 +117,24 @@ const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_s
   return s;
 }
 
+const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body) {
+  tn_stmt *s = var && value && body ? make(r, TNI_LET) : NULL;
+  if (!s) return NULL;
+  s->as.let.var = var;
+  s->as.let.value = value;
+  s->as.let.body = body;
+  return s;
+}
+
+const tn_stmt *tni_rest(const tn_stmt *s) {
+  return s->kind == TNI_ALLOC ? s->as.alloc.body : s->kind == TNI_LET ? s->as.let.body : NULL;
+}
+
+const tn_stmt *tni_with_rest(tni_region *r, const tn_stmt *s, const tn_stmt *rest) {
+  if (s->kind == TNI_ALLOC) return tni_alloc_stmt(r, s->as.alloc.buffer, rest);
+  return tni_let(r, s->as.let.var, s->as.let.value, rest);
+}
+
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call) {
   tn_stmt *s = call ? make(r, TNI_EVALUATE) : NULL;
   if (s) s->as.evaluate.call = call;

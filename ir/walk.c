@@ -214,6 +214,13 @@ static const tn_stmt *rewrite_alloc(const stmt_rewriter *w, const tn_stmt *s) {
   return body == s->as.alloc.body ? s : tni_alloc_stmt(w->r, s->as.alloc.buffer, body);
 }
 
+static const tn_stmt *rewrite_let(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *value = through(w, s->as.let.value);
+  const tn_stmt *body = value ? rewrite_stmt(w, s->as.let.body) : NULL;
+  if (value == s->as.let.value && body == s->as.let.body) return s;
+  return tni_let(w->r, s->as.let.var, value, body);
+}
+
 static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return rewrite_loop(w, s);
@@ -222,6 +229,7 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   case TNI_SEQ: return rewrite_seq(w, s);
   case TNI_IF: return rewrite_if(w, s);
   case TNI_ALLOC: return rewrite_alloc(w, s);
+  case TNI_LET: return rewrite_let(w, s);
   case TNI_EVALUATE: {
     const tn_expr *call = through(w, s->as.evaluate.call);
     return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
@@ -256,7 +264,8 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
     tni_stmt_visit(s->as.cond.then, enter, self);
     tni_stmt_visit(s->as.cond.otherwise, enter, self);
     break;
-  case TNI_ALLOC: tni_stmt_visit(s->as.alloc.body, enter, self); break;
+  case TNI_ALLOC:
+  case TNI_LET: tni_stmt_visit(tni_rest(s), enter, self); break;
   case TNI_STORE:
   case TNI_EVALUATE:
   case TNI_STMT_KIND_COUNT: break;
@@ -287,6 +296,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     VISIT(s->as.store.where);
     break;
   case TNI_IF: VISIT(s->as.cond.cond); break;
+  case TNI_LET: VISIT(s->as.let.value); break;
   case TNI_EVALUATE: VISIT(s->as.evaluate.call); break;
   case TNI_SEQ:
   case TNI_ALLOC:

@@ -29,7 +29,8 @@ static double work_of(const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.seq.count; i++) work += work_of(s->as.seq.stmts[i]);
     return work;
   case TNI_IF: return 1 + work_of(s->as.cond.then) + work_of(s->as.cond.otherwise);
-  case TNI_ALLOC: return work_of(s->as.alloc.body);
+  case TNI_ALLOC:
+  case TNI_LET: return 1 + work_of(tni_rest(s));
   default: return 1;
   }
 }

@@ -11,7 +11,8 @@ static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **pa
   int found = 0;
   switch (s->kind) {
   case TNI_FOR: return walk_path(s->as.loop.body, target, path, depth + 1);
-  case TNI_ALLOC: return walk_path(s->as.alloc.body, target, path, depth + 1);
+  case TNI_ALLOC:
+  case TNI_LET: return walk_path(tni_rest(s), target, path, depth + 1);
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count && !found; i++)
       found = walk_path(s->as.seq.stmts[i], target, path, depth + 1);
@@ -133,8 +134,12 @@ static bool see_store(void *self, const tn_stmt *s) {
 static bool see_stmt(void *self, const tn_stmt *s) {
   use_search *u = self;
   u->reads = u->writes = false;
-  if (s->kind == TNI_FOR || s->kind == TNI_IF) {
-    tni_expr_visit(u->ctx, s->kind == TNI_FOR ? s->as.loop.extent : s->as.cond.cond, see_expr, u);
+  const tn_expr *own = s->kind == TNI_FOR   ? s->as.loop.extent
+                       : s->kind == TNI_IF  ? s->as.cond.cond
+                       : s->kind == TNI_LET ? s->as.let.value
+                                            : NULL;
+  if (own) {
+    tni_expr_visit(u->ctx, own, see_expr, u);
     u->uses.loose += u->reads;
     return true;
   }

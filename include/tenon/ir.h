@@ -134,6 +134,9 @@ TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */
 TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
+/* let var = value: the variable (tn_var) stands for the value in `body`. It is evaluated once, before the body: a load's
+ * value stays what it was. Numbers, bools and index. */
+TN_API const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 /* An external called for its effect. */
 TN_API const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call);
 /* A block with iterators: vars[i] ranges over 0..extents[i] and is bound to bindings[i]; reduce[i] tells reduce from

@@ -25,6 +25,7 @@ typedef struct opener {
   const tni_storage *storage;
   tni_facts loops; /* the ranges of all of them */
   bool failed;
+  bool lets; /* there are some: bindings may depend on each other in ways that they do not show */
   size_t vector_count;
   const tn_expr *vector_vars[MAX_VECTOR_LOOPS];
 } opener;
@@ -208,13 +209,22 @@ static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, co
 }
 
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* Are the bindings made of loop variables alone? What is in memory, or in a let, may tie them to each other. */
+static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *block) {
+  bool memory = o->lets;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    tni_expr_visit(ctx, block->as.block.iters[i].binding, see_memory, &memory);
+  return !memory;
+}
 
 /* The block's only store when its guard may be moved, else NULL: an external would be called more often. */
 static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
   bool calls = false;
   if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE ||
-      store->as.store.where || (init && !tni_init_fits(block)))
+      store->as.store.where || (init && !tni_init_fits(block)) || !shows_bindings(o, ctx, block))
     return NULL;
   const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
   if (!place || !place->roomy) return NULL;
@@ -249,6 +259,7 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
 static bool see_loop(void *self, const tn_stmt *s) {
   opener *o = self;
   int64_t lo, hi;
+  o->lets |= s->kind == TNI_LET;
   if (s->kind != TNI_FOR) return true;
   if (s->as.loop.kind == TNI_VECTORIZED && o->vector_count < MAX_VECTOR_LOOPS)
     o->vector_vars[o->vector_count++] = s->as.loop.var;

@@ -9,8 +9,8 @@
 
 /* ---- storage.c: buffers made as small as their use -------------------------------------------------------------- */
 
-/* Where a buffer made inside the function will live: in the body of the loop over `at` (NULL: the whole function), holding the
- * box that starts at mins (over the variables of the loops around). */
+/* Where a buffer made inside the function will live: in the body of the loop over `at` (NULL: where it is allocated), holding
+ * the box that starts at mins (over the variables of the loops around). */
 typedef struct tni_placement {
   const tn_buffer *old, *made;
   const tn_expr *at;

@@ -73,6 +73,10 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.seq.count; i++) search_guards(g, s->as.seq.stmts[i]);
     break;
   case TNI_ALLOC: search_guards(g, s->as.alloc.body); break;
+  case TNI_LET:
+    tni_expr_visit(g->r->arena.ctx, s->as.let.value, consider_load, g);
+    search_guards(g, s->as.let.body);
+    break;
   default: break;
   }
 }

@@ -50,9 +50,7 @@ static bool contains(analysis *a, const tni_itermap *outer, const tni_itermap *i
 
 static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
   for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
-    if (x->block->as.block.iters[i].reduce &&
-        tni_expr_uses(a->r->arena.ctx, x->block->as.block.iters[i].binding, loop_var))
-      return true;
+    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->bindings[i], loop_var)) return true;
   return false;
 }
 
@@ -196,13 +194,24 @@ static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const 
   return depth;
 }
 
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* Do the extents read memory? Then they mean what is there when the buffer is allocated, and no later. */
+static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
+  bool found = false;
+  for (int32_t d = 0; d < b->rank; d++) tni_expr_visit(a->r->arena.ctx, b->shape[d], see_memory, &found);
+  return found;
+}
+
 static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placement *out) {
   const tni_access *first = NULL;
   const tn_expr *shape[TN_MAX_RANK];
-  int depth = a->accesses.opaque ? 0 : live_depth(a, b, at, &first);
-  *out = (tni_placement){.old = b, .at = depth ? first->loops[depth - 1]->as.loop.var : at};
+  bool fixed = a->accesses.opaque || is_sized_by_memory(a, b);
+  int depth = fixed ? 0 : live_depth(a, b, at, &first);
+  const tn_expr *inside = depth ? first->loops[depth - 1]->as.loop.var : at;
+  *out = (tni_placement){.old = b, .at = inside == at ? NULL : inside};
   for (int32_t d = 0; d < b->rank; d++) out->order[d] = d;
-  if (a->accesses.opaque) {
+  if (fixed) {
     for (int32_t d = 0; d < b->rank; d++) {
       out->mins[d] = tni_index(a->r, 0);
       shape[d] = b->shape[d];
@@ -238,6 +247,7 @@ static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
     list_allocs(l, s->as.cond.then, at);
     if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at);
     break;
+  case TNI_LET: list_allocs(l, s->as.let.body, at); break;
   case TNI_ALLOC:
     if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
       l->failed = true;
@@ -310,7 +320,10 @@ static const tn_stmt *add_allocs(tni_region *r, const tni_storage *storage, cons
 static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
   const tni_storage *storage = self;
   const tn_expr *index[TN_MAX_RANK];
-  if (s->kind == TNI_ALLOC) return s->as.alloc.body;
+  if (s->kind == TNI_ALLOC) {
+    const tni_placement *place = find(storage, s->as.alloc.buffer);
+    return place->at ? s->as.alloc.body : tni_alloc_stmt(r, place->made, s->as.alloc.body);
+  }
   if (s->kind == TNI_FOR) {
     const tn_stmt *body = add_allocs(r, storage, s->as.loop.var, s->as.loop.body);
     return body == s->as.loop.body ? s : tni_for(r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
@@ -323,5 +336,5 @@ static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
 
 const tn_stmt *tni_storage_apply(tni_region *r, const tni_storage *storage, const tn_stmt *body) {
   const tn_stmt *s = body ? tni_stmt_rewrite(r, body, apply_expr, apply_stmt, (void *)storage) : NULL;
-  return tni_stmt_simplify(r, s ? add_allocs(r, storage, NULL, s) : NULL);
+  return tni_stmt_simplify(r, s);
 }

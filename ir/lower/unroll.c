@@ -1,4 +1,4 @@
-/* unroll.c -- unrolled loops written out; every copy has loop variables and buffers of its own.
+/* unroll.c -- unrolled loops written out; every copy has variables and buffers of its own.
  *
  *     for i in 0..3 unrolled { S }  ->  S[i := 0]  S[i := 1]  S[i := 2]
  *
@@ -33,9 +33,16 @@ static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {
   return w.made ? tni_alloc_stmt(r, w.made, tni_stmt_rewrite(r, s->as.alloc.body, swap_expr, swap_store, &w)) : NULL;
 }
 
+static const tn_stmt *rename_let(tni_region *r, const tn_stmt *s) {
+  const tn_expr *old = s->as.let.var, *var = tni_var(r, old->as.name, old->type);
+  tni_subst subst = {1, &old, &var};
+  return tni_let(r, var, s->as.let.value, var ? tni_stmt_subst(r, s->as.let.body, &subst) : NULL);
+}
+
 static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
   if (s->kind == TNI_ALLOC) return rename_alloc(r, s);
+  if (s->kind == TNI_LET) return rename_let(r, s);
   if (s->kind != TNI_FOR) return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, s->as.loop.var->type);
   tni_subst subst = {1, &s->as.loop.var, &var};

@@ -16,12 +16,19 @@
 
 enum { MAX_LANES = 64 };
 
+/* A let whose value varies from lane to lane. */
+typedef struct wide_let {
+  const tn_expr *old, *made;
+  const struct wide_let *outer;
+} wide_let;
+
 typedef struct vectorizer {
   tni_region *r;
   const tn_expr *var;
   uint32_t lanes;
   const tn_expr *mask;    /* bool with lanes, or NULL */
   const tni_facts *facts; /* ranges of the loops around */
+  const wide_let *lets;   /* those around that have lanes now, innermost first */
   bool impossible;
 } vectorizer;
 
@@ -68,6 +75,13 @@ static bool loads_memory(const vectorizer *v, const tn_expr *x) {
   return found;
 }
 
+/* Does a let with lanes occur in it? */
+static bool uses_wide(const vectorizer *v, const tn_expr *x) {
+  for (const wide_let *l = v->lets; l; l = l->outer)
+    if (tni_expr_uses(v->r->arena.ctx, x, l->old)) return true;
+  return false;
+}
+
 static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x);
 
 static const tn_expr *vectorize_load(vectorizer *v, const tn_expr *x) {
@@ -102,10 +116,13 @@ static const tn_expr *vectorize_args(vectorizer *v, const tn_expr *x) {
 /* A node that depends on the variable, or holds a load, gets lanes where needed; the rest stays scalar. */
 static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x) {
   if (x == v->var) return tni_ramp(v->r, tni_index(v->r, 0), tni_index(v->r, 1), v->lanes);
+  for (const wide_let *l = v->lets; l && x->op == TN_OP_var; l = l->outer)
+    if (x == l->old) return l->made;
   if (x->nargs == 0) return x;
   if (x->op == TN_OP_load) return vectorize_load(v, x);
   if (x->type == TN_INDEX && tni_expr_uses(v->r->arena.ctx, x, v->var)) {
-    const tn_expr *ramp = loads_memory(v, x) ? NULL : make_ramp(v, x); /* loads need the mask */
+    bool varies = loads_memory(v, x) || uses_wide(v, x); /* loads need the mask */
+    const tn_expr *ramp = varies ? NULL : make_ramp(v, x);
     if (ramp) return ramp;
   }
   return vectorize_args(v, x);
@@ -176,15 +193,27 @@ static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
 }
 
 static const tn_stmt *vectorize_loop(vectorizer *v, const tn_stmt *s) {
-  if (tni_expr_uses(v->r->arena.ctx, s->as.loop.extent, v->var)) {
+  if (tni_expr_uses(v->r->arena.ctx, s->as.loop.extent, v->var) || uses_wide(v, s->as.loop.extent)) {
     v->impossible = true;
     return s;
   }
   return tni_for(v->r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, vectorize_stmt(v, s->as.loop.body));
 }
 
+static const tn_stmt *vectorize_let(vectorizer *v, const tn_stmt *s) {
+  const tn_expr *var = s->as.let.var, *value = vectorize_expr(v, s->as.let.value);
+  if (!value) return NULL;
+  if (TN_TYPE_LANES(value->type) == 1) return tni_let(v->r, var, value, vectorize_stmt(v, s->as.let.body));
+  wide_let wide = {var, tni_var(v->r, var->as.name, value->type), v->lets};
+  v->lets = &wide;
+  const tn_stmt *body = wide.made ? vectorize_stmt(v, s->as.let.body) : NULL;
+  v->lets = wide.outer;
+  return tni_let(v->r, wide.made, value, body);
+}
+
 static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
   switch (s->kind) {
+  case TNI_LET: return vectorize_let(v, s);
   case TNI_FOR: return vectorize_loop(v, s);
   case TNI_STORE: return vectorize_store(v, s);
   case TNI_IF: return vectorize_if(v, s);
@@ -253,7 +282,8 @@ static const tn_stmt *walk(walker *w, const tn_stmt *s) {
     if (s->as.cond.otherwise && !otherwise) return NULL;
     return tni_if(w->r, s->as.cond.cond, walk(w, s->as.cond.then), otherwise);
   }
-  case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, walk(w, s->as.alloc.body));
+  case TNI_ALLOC:
+  case TNI_LET: return tni_with_rest(w->r, s, walk(w, tni_rest(s)));
   default: return s;
   }
 }

@@ -144,12 +144,29 @@ bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
 static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
   if (v->func->level == TNI_LEVEL_LOOP && buffer->rank > 1)
     return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
-  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations are nested", MAX_ALLOCS);
+  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations and lets are nested", MAX_ALLOCS);
   if (!tni_verify_declaration(v, buffer)) return false;
   for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
     if (!tni_is_const(buffer->shape[i]))
       return tni_verify_fail(v, buffer->shape[i], "a buffer in registers has constant extents");
   return true;
+}
+
+/* The variable stays bound, as the buffer of an alloc does. */
+static bool check_let(tni_verifier *v, const tn_stmt *s) {
+  const tn_expr *var = s->as.let.var, *value = s->as.let.value;
+  int64_t lo, hi;
+  if (var->op != TN_OP_var || var->type != value->type)
+    return tni_verify_fail(v, s, "a let needs a variable of its value's type");
+  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations and lets are nested", MAX_ALLOCS);
+  if (!tni_verify_expr(v, value)) return false;
+  if (TN_TYPE_CODE(var->type) != TN_CODE_INDEX && !tni_is_element_type(TN_TYPE_WITH_LANES(var->type, 1)))
+    return tni_verify_fail(v, value, "a let binds an index, a number or a bool");
+  if (var->type == TN_INDEX) {
+    tni_bounds(&v->facts, value, &lo, &hi);
+    if (!tni_facts_push(&v->facts, var, lo, hi)) return tni_verify_nomem(v);
+  }
+  return tni_verify_bind(v, var, false, (tni_scoped){0});
 }
 
 static bool check_evaluate(tni_verifier *v, const tn_stmt *s) {
@@ -168,36 +185,44 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_IF: return check_if(v, s);
   case TNI_EVALUATE: return check_evaluate(v, s);
   case TNI_ALLOC: return check_alloc(v, s->as.alloc.buffer);
+  case TNI_LET: return check_let(v, s);
   case TNI_SEQ:
   case TNI_STMT_KIND_COUNT: break;
   }
   return tni_verify_fail(v, s, "not a statement");
 }
 
-/* One statement, or a list: allocs are followed without recursion, since their text does not nest either. */
+/* Ends the scopes of the allocs and lets of a list. */
+static void close_list(tni_verifier *v, const tn_stmt *s, size_t facts) {
+  while (s && (tni_rest(s) || (s->kind == TNI_SEQ && s->as.seq.count))) {
+    if (tni_rest(s)) {
+      tni_verify_unbind(v, s->kind == TNI_ALLOC ? (const void *)s->as.alloc.buffer : s->as.let.var);
+      v->allocs--;
+    }
+    s = tni_rest(s) ? tni_rest(s) : s->as.seq.stmts[s->as.seq.count - 1];
+  }
+  tni_facts_pop(&v->facts, facts);
+}
+
+/* One statement, or a list: allocs and lets are followed without recursion, since their text does not nest either. */
 bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
   const tn_stmt *first = s;
+  size_t facts = v->facts.count;
   while (s) {
     const tn_stmt *rest = NULL;
     if (s->kind == TNI_SEQ) {
       for (int32_t i = 0; i + 1 < s->as.seq.count; i++) {
         const tn_stmt *item = s->as.seq.stmts[i];
-        bool nested = item->kind == TNI_SEQ || item->kind == TNI_ALLOC;
+        bool nested = item->kind == TNI_SEQ || tni_rest(item);
         if (!(nested ? check_inside(v, item) : check_one(v, item))) return false;
       }
       rest = s->as.seq.count ? s->as.seq.stmts[s->as.seq.count - 1] : NULL;
     } else {
       if (!check_one(v, s)) return false;
-      rest = s->kind == TNI_ALLOC ? s->as.alloc.body : NULL;
+      rest = tni_rest(s);
     }
     s = rest;
   }
-  for (s = first; s && (s->kind == TNI_ALLOC || (s->kind == TNI_SEQ && s->as.seq.count));) {
-    if (s->kind == TNI_ALLOC) {
-      tni_verify_unbind(v, s->as.alloc.buffer);
-      v->allocs--;
-    }
-    s = s->kind == TNI_ALLOC ? s->as.alloc.body : s->as.seq.stmts[s->as.seq.count - 1];
-  }
+  close_list(v, first, facts);
   return true;
 }

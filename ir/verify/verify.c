@@ -1,7 +1,7 @@
 /* verify.c -- the rules that a function must keep on its level.
  *
- *     both     Types of all nodes agree. Every variable is bound once, by a loop, an iterator or a parameter around its
- *              use; every buffer is a parameter or allocated around its use, once. Externals are declared, and called
+ *     both     Types of all nodes agree. Every variable is bound once, by a loop, an iterator, a let or a parameter
+ *              around its use; every buffer is a parameter or allocated around its use, once. Externals are declared, and called
  *              as declared. A subscript that surely leaves its buffer is refused.
  *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only

@@ -41,6 +41,7 @@ static bool see_loose(void *self, const tn_stmt *s) {
   q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
   if (s->kind == TNI_IF) tni_expr_visit(q->ctx, s->as.cond.cond, see_load, q);
   if (s->kind == TNI_FOR) tni_expr_visit(q->ctx, s->as.loop.extent, see_load, q);
+  if (s->kind == TNI_LET) tni_expr_visit(q->ctx, s->as.let.value, see_load, q);
   if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
   return s->kind != TNI_BLOCK && !q->loose;
 }

@@ -87,6 +87,10 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.alloc.buffer->rank; i++) collect_expr(c, s->as.alloc.buffer->shape[i]);
     collect_stmt(c, s->as.alloc.body);
     break;
+  case TNI_LET:
+    collect_expr(c, s->as.let.value);
+    collect_stmt(c, s->as.let.body);
+    break;
   case TNI_EVALUATE: collect_expr(c, s->as.evaluate.call); break;
   default: break;
   }
@@ -113,6 +117,11 @@ static void bind_captures(tni_ll_function *inner, const captures *c) {
     entry->align = item->outer->align;
     if (item->outer->align) tni_ll_buffer_attributes(m, inner->value, 3 + (unsigned)i);
   }
+}
+
+/* A vector wants more than the closure is aligned to. */
+static void align_capture(const capture *item, LLVMValueRef access) {
+  if (TN_TYPE_LANES(item->type) > 1) LLVMSetAlignment(access, 1);
 }
 
 /* NAME.range.K */
@@ -148,6 +157,7 @@ static LLVMValueRef define_body(tni_ll_module *m, const captures *c, LLVMTypeRef
   for (size_t i = 0; i < c->count; i++) {
     LLVMValueRef slot = LLVMBuildStructGEP2(m->b, closure, LLVMGetParam(function, 1), (unsigned)i, "");
     args[3 + i] = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, c->items[i].type), slot, "");
+    align_capture(&c->items[i], args[3 + i]);
   }
   LLVMTypeRef type = LLVMGlobalGetValueType(range);
   LLVMValueRef call = LLVMBuildCall2(m->b, type, range, args, 3 + (unsigned)c->count, "");
@@ -171,7 +181,8 @@ static void call_parallel_for(tni_ll_function *f, const captures *c, LLVMTypeRef
   LLVMValueRef closure = tni_ll_alloca(f, type, 1, 16, "closure");
   for (size_t i = 0; i < c->count; i++) {
     LLVMValueRef value = tni_ll_to_memory(m, c->items[i].type, c->items[i].outer->value);
-    LLVMBuildStore(m->b, value, LLVMBuildStructGEP2(m->b, type, closure, (unsigned)i, ""));
+    LLVMValueRef slot = LLVMBuildStructGEP2(m->b, type, closure, (unsigned)i, "");
+    align_capture(&c->items[i], LLVMBuildStore(m->b, value, slot));
   }
   LLVMTypeRef params[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i64};
   LLVMValueRef args[] = {f->env, body, closure, extent, tni_ll_index(m, 1)};

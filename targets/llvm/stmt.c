@@ -270,6 +270,20 @@ static void emit_alloc(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_scope_pop(&f->scope, mark);
 }
 
+/* ---- lets ------------------------------------------------------------------------------------------------------- */
+
+static void emit_let(tni_ll_function *f, const tn_stmt *s) {
+  const tn_expr *value = s->as.let.value;
+  LLVMValueRef computed = tni_ll_expr(f, value);
+  size_t mark = f->scope.used;
+  tni_ll_entry *entry = tni_ll_scope_add(&f->scope, s->as.let.var, computed);
+  if (!entry) return;
+  entry->binding = true;
+  entry->nonneg = tni_ll_nonneg(f, value);
+  tni_ll_stmt(f, s->as.let.body);
+  tni_ll_scope_pop(&f->scope, mark);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------- */
 
 void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
@@ -283,6 +297,7 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_STORE: tni_ll_store(f, s); break;
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;
+  case TNI_LET: emit_let(f, s); break;
   case TNI_EVALUATE: tni_ll_expr(f, s->as.evaluate.call); break;
   default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block on the loop level"); break;
   }

@@ -297,6 +297,22 @@ START_TEST(a_condition_that_loads_may_change_in_its_branch)
 }
 END_TEST
 
+START_TEST(lets_of_index_arithmetic_go)
+{
+  check_statement("let x = n + 1; let y = 2; let z = y * x - n; I[z] = 1:i64", "  I[n + 2] = 1:i64\n");
+  check_statement("let x = 3:i64; I[n] = x + x", "  I[n] = 6:i64\n");
+  check_statement("let x = I[0]; for i in 0..0 { I[i] = x }", "");
+}
+END_TEST
+
+START_TEST(lets_of_memory_stay_and_bound_what_uses_them)
+{
+  check_statement("let x = I[n] * 2:i64; I[0] = x; I[1] = x", "  let x = I[n] * 2:i64\n  I[0] = x\n  I[1] = x\n");
+  check_statement("let x = min(max(cast(index, I[n]), 0), 7); if x < 8 { I[x] = 1:i64 }",
+                  "  let x = min(max(cast(index, I[n]), 0), 7)\n  I[x] = 1:i64\n");
+}
+END_TEST
+
 int main(int argc, char **argv) {
   Suite *suite = suite_create("simplify");
   TCase *tests = tcase_create("simplify");
@@ -307,6 +323,8 @@ int main(int argc, char **argv) {
   tcase_add_loop_test(tests, expressions_become, 0, TNI_COUNT(table));
   tcase_add_test(tests, loops_of_no_or_one_iteration_go);
   tcase_add_test(tests, branches_that_are_decided_go);
+  tcase_add_test(tests, lets_of_index_arithmetic_go);
+  tcase_add_test(tests, lets_of_memory_stay_and_bound_what_uses_them);
   tcase_add_test(tests, a_condition_holds_in_its_branch);
   tcase_add_test(tests, a_condition_that_loads_may_change_in_its_branch);
   suite_add_tcase(suite, tests);

@@ -115,6 +115,23 @@ START_TEST(spellings_come_out_canonical)
 }
 END_TEST
 
+START_TEST(lets_hold_to_the_end_of_their_braces)
+{
+  check_body("let x = A[n]; A[n] = x * x\n{ let y = n + 1; let z = y; A[z] = x }\nlet y = c\nif y { }",
+             "  let x = A[n]\n  A[n] = x * x\n  {\n    let y = n + 1\n    let z = y\n    A[z] = x\n  }\n"
+             "  let y_1 = c\n  if y_1 {\n  }\n");
+  check_body("let x = 2", "  let x = 2\n");
+  check_body_refused("let = 2", "5: expected the name of a variable, found `=`\n  let = 2\n      ^");
+  check_body_refused("let where = 2",
+                     "5: `where` is a word of the language, it cannot be the name of a variable\n  let where = 2\n      ^^^^^");
+  check_body_refused("let x 2", "7: expected `=` and the variable's value, found `2`\n  let x 2\n        ^");
+  check_body_refused("let x = y; A[x] = 1.0:f32", "9: `y` is not declared\n  let x = y; A[x] = 1.0:f32\n          ^");
+  check_body_refused("let n = 2", "5: this name is declared already, here or around\n  let n = 2\n      ^");
+  check_body_refused("{ let x = n }; A[x] = 1.0:f32",
+                     "18: `x` is not declared\n  { let x = n }; A[x] = 1.0:f32\n                   ^");
+}
+END_TEST
+
 START_TEST(parentheses_are_where_they_are_needed)
 {
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
@@ -411,7 +428,7 @@ START_TEST(long_texts_do_not_nest)
   tni_text_add(&text, "func f(A: f32[4]) {\n");
   for (int i = 0; i < 20000; i++) tni_text_add(&text, "alloc T%d: f32[4]\n", i);
   tni_text_add(&text, "}\n");
-  check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: allocations are nested deeper than the limit of 1000");
+  check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: allocations and lets are nested deeper than the limit of 1000");
   tni_text_clear(&text);
   tni_text_add(&text, "func f(A: f32[4]) {\n%%0 = A[0]\n");
   for (int i = 0; i < 20000; i++) tni_text_add(&text, "%%0 = %%0 + A[1]\n");
@@ -576,6 +593,7 @@ int main(void) {
   tcase_set_timeout(tests, 200);
   tcase_add_loop_test(tests, sample_programs_print_as_they_are_written, 0, TNI_COUNT(programs));
   tcase_add_test(tests, spellings_come_out_canonical);
+  tcase_add_test(tests, lets_hold_to_the_end_of_their_braces);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);
   tcase_add_test(tests, constants_keep_their_bits);
   tcase_add_test(tests, random_floats_keep_their_bits);

@@ -92,6 +92,39 @@ START_TEST(a_variable_is_bound_once)
 }
 END_TEST
 
+START_TEST(a_let_binds_a_number)
+{
+  make_params();
+  const tn_expr *x = tni_var(r, "x", TN_INDEX), *y = tni_var(r, "y", TN_F32), *eight = tni_index(r, 8);
+  const tn_stmt *let = tni_let(r, x, n, store(x, 1)), *items[] = {let, store(x, 2)};
+  check_made(TNI_LEVEL_TENSOR, let, NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, items),
+             "verify: f:6: `x` is not bound by a loop, block or parameter around\n  A[x] = 2.0:f32\n    ^");
+  check_made(TNI_LEVEL_TENSOR, tni_let(r, y, n, store(n, 1)),
+             "verify: f:2: a let needs a variable of its value's type\n  let y = n\n  ^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_let(r, x, x, store(n, 1)),
+             "verify: f:2: `x` is not bound by a loop, block or parameter around\n  let x = x\n      ^");
+  check_made(TNI_LEVEL_TENSOR, tni_for(r, x, eight, TNI_SERIAL, let),
+             "verify: f:3: variable `x` is bound twice\n    let x = n\n        ^");
+  check_bad("func f(A: f32[8]) {\n  let p = &A\n}",
+            "verify: f:2: a let binds an index, a number or a bool\n  let p = &A\n          ^^");
+  check_bad("func f(A: f32[8], n: index) {\n  let x = max(n, 0) + 8\n  A[x] = 1.0:f32\n}",
+            "verify: f:3: a subscript of `A` is always outside, outside 0..7\n  A[x] = 1.0:f32\n    ^");
+  check_bad("func f(A: f32[8], n: index) {\n  let x = n\n  block B() {\n    A[x] = 1.0:f32\n  }\n}",
+            "verify: f:4: `x` is bound outside of the block; the body of a block uses its iterators only\n"
+            "    A[x] = 1.0:f32\n      ^");
+  check_good("func f(A: f32[8], n: index) {\n  let x = n\n  block B(i: 0..8 = x) where x < 8 {\n"
+             "    let y = i\n    A[y] = 1.0:f32\n  }\n}");
+  for (int i = 0; i <= 1000; i++) let = tni_let(r, tni_var(r, "x", TN_INDEX), n, let);
+  tni_param params[2] = {{.buffer = A}, {.scalar = n}};
+  tn_func f = {.name = "f", .param_count = 2, .params = params, .body = let, .program = program};
+  tn_error *err;
+  ck_assert_int_eq(tni_verify(&f, &err), TN_E_LIMIT);
+  ck_assert_str_eq(tn_error_text(err), "verify: f: allocations and lets are nested deeper than the limit of 1000");
+  tn_error_destroy(err);
+}
+END_TEST
+
 START_TEST(a_buffer_is_declared_around_its_use)
 {
   make_params();
@@ -319,6 +352,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, a_variable_is_bound_around_its_use);
   tcase_add_test(tests, a_variable_is_bound_once);
+  tcase_add_test(tests, a_let_binds_a_number);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);
   tcase_add_test(tests, registers_need_constant_extents);

@@ -1,0 +1,146 @@
+/* test_meaning.c -- what each statement does: small programs, interpreted and compiled for every level of x86-64 that this
+ * machine runs, as they stand and with the default schedule. All must give the numbers of the table.
+ *
+ * Every buffer has 8 elements at most; element k of parameter p is (3 * k + p) % 7 at first.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+
+#include "session.h"
+
+enum { MAX_PARAMS = 6, MAX_ELEMENTS = 64 };
+
+typedef struct row {
+  const char *text; /* one function */
+  const char *want; /* its last parameter afterwards */
+} row;
+
+static const row rows[] = {
+    /* A let fixes a value in time. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 {\n    let x = A[i]\n    A[i] = 50:i32\n    B[i] = x + A[i]\n  }\n}\n",
+     "50 53 56 52 55 51 54 50"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 vectorized {\n    let x = A[i] * 2:i32\n    let y = x + 1:i32\n    A[i] = 50:i32\n"
+     "    if 5:i32 < y {\n      B[i] = x + A[i]\n    }\n  }\n}\n",
+     "1 56 62 3 60 2 58 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 vectorized {\n    let j = cast(index, A[i])\n    let k = 7 - j + i\n"
+     "    if k < 8 {\n      B[i] = A[k] + 10:i32\n    }\n  }\n}\n",
+     "10 11 12 3 14 2 5 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  let s = A[3]\n  let b = A[1] < s\n"
+     "  for i in 0..8 parallel {\n    let t = select(b, 7:i32, s + 1:i32)\n    B[i] = t * 10:i32 + A[i]\n  }\n}\n",
+     "30 33 36 32 35 31 34 30"},
+    {"loop func f(A: i32[8], B: i32[8]) {\n"
+     "  let x = A[ramp(0, 1, 8)]\n  let m = x < broadcast(4:i32, 8)\n  A[ramp(0, 1, 8)] = broadcast(9:i32, 8)\n"
+     "  for i in 0..2 parallel {\n    B[ramp(i * 4, 1, 4) if ramp(i * 4, 1, 4) < broadcast(6, 4)] = broadcast(1:i32, 4)\n  }\n"
+     "  for i in 0..1 parallel {\n    B[ramp(0, 1, 8) if m] = x + A[ramp(i, 1, 8)]\n  }\n}\n",
+     "9 12 1 11 1 10 5 9"},
+    /* Blocks: a let in the body, one that a binding uses, buffers of a let's size. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..2 {\n    let o = cast(index, A[i]) - i\n    for j in 0..4 {\n"
+     "      block B(v: 0..8 = i * 4 + j, w: 0..8 = j + o) {\n        let x = A[w]\n        B[v] = x * 10:i32 + A[v]\n"
+     "      }\n    }\n  }\n}\n",
+     "0 33 66 22 65 21 54 10"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 {\n    let n = cast(index, A[i])\n    alloc T: i32[n]\n    A[i] = 0:i32\n"
+     "    for j in 0..n {\n      T[j] = cast(i32, j + i)\n    }\n"
+     "    for j in 0..n {\n      B[i] = B[i] * 2:i32 + T[j]\n    }\n  }\n}\n",
+     "1 43 183 22 342 9 181 1"},
+};
+
+/* ---- data ------------------------------------------------------------------------------------------------------ */
+
+typedef struct data {
+  size_t count;
+  int64_t shapes[MAX_PARAMS][TN_MAX_RANK], sizes[MAX_PARAMS];
+  uint64_t bytes[MAX_PARAMS][MAX_ELEMENTS];
+  DLTensor tensors[MAX_PARAMS];
+  tn_value args[MAX_PARAMS];
+} data;
+
+static void fill(const tn_func *func, data *d) {
+  memset(d, 0, sizeof *d);
+  d->count = func->param_count;
+  for (size_t p = 0; p < d->count; p++) {
+    const tn_buffer *b = func->params[p].buffer;
+    if (!b) {
+      d->args[p] = tn_value_int(3);
+      continue;
+    }
+    d->sizes[p] = 1;
+    for (int32_t k = 0; k < b->rank; k++) d->sizes[p] *= d->shapes[p][k] = b->shape[k]->as.i;
+    ck_assert_int_le(d->sizes[p], MAX_ELEMENTS);
+    d->tensors[p] = view(b->type, b->rank, d->shapes[p], d->bytes[p]);
+    d->args[p] = tn_value_tensor(&d->tensors[p]);
+    for (int64_t k = 0; k < d->sizes[p]; k++) {
+      int64_t x = (3 * k + (int64_t)p) % 7;
+      tni_write_element(b->type, d->bytes[p], k,
+                        tni_type_is_float(b->type) ? (tni_scalar){.f = (double)x} : (tni_scalar){.i = x});
+    }
+  }
+}
+
+/* What became of the last parameter? */
+static void check(const char *how, const row *r, const tn_func *func, const data *d, tn_status status, tn_error *error) {
+  char text[1024] = "";
+  size_t last = d->count - 1;
+  tn_type type = func->params[last].buffer->type;
+  for (int64_t k = 0; k < d->sizes[last] && status == TN_OK; k++) {
+    tni_scalar x = tni_read_element(type, d->bytes[last], k);
+    size_t end = strlen(text);
+    snprintf(text + end, sizeof text - end, "%s%.9g", k ? " " : "", tni_type_is_float(type) ? x.f : (double)x.i);
+  }
+  const char *have = status == TN_OK ? text : tn_error_text(error);
+  ck_assert_msg(strcmp(have, r->want) == 0, "%s:\n%s\nhave: %s\nwant: %s", how, r->text, have, r->want);
+  tn_error_destroy(error);
+}
+
+/* ---- ways to run ----------------------------------------------------------------------------------------------- */
+
+static void run_compiled(const row *r, const tn_program *program, const char *level, uint8_t keep) {
+  char how[64];
+  tn_error *error = NULL;
+  data d;
+  tn_compile_desc desc = {.struct_size = sizeof desc, .keep_schedules = keep};
+  must(tn_target_get(program->ctx, level, &desc.target, &error), error);
+  tn_module *module = session_compile(program, &desc);
+  snprintf(how, sizeof how, "%s%s", level, keep ? ", as it stands" : "");
+  fill(program->funcs[0], &d);
+  tn_status status = tn_function_call(session_function(module, "f"), d.args, d.count, NULL, &error);
+  check(how, r, program->funcs[0], &d, status, error);
+  tn_module_destroy(module);
+}
+
+START_TEST(programs_do_what_they_say)
+{
+  static const char *const levels[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  const row *r = &rows[_i];
+  tn_error *error = NULL;
+  data d;
+  tn_context *ctx = session_open();
+  tn_program *program = session_parse(ctx, r->text);
+  fill(program->funcs[0], &d);
+  tn_status status = tn_func_interpret(program->funcs[0], d.args, d.count, &error);
+  check("interpreted", r, program->funcs[0], &d, status, error);
+  for (int i = 0; i < 3 && i + 2 <= tni_host_level(); i++)
+    for (uint8_t keep = 0; keep < 2; keep++) run_compiled(r, program, levels[i], keep);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("meaning");
+  TCase *tc = tcase_create("meaning");
+  tcase_set_timeout(tc, 60);
+  tcase_add_loop_test(tc, programs_do_what_they_say, 0, (int)TNI_COUNT(rows));
+  suite_add_tcase(suite, tc);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
