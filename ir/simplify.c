@@ -268,7 +268,7 @@ static bool difference(const simplifier *s, const tn_expr *a, const tn_expr *b, 
 static int decide(const simplifier *s, const tn_expr *x) {
   int64_t lo, hi;
   if (known(s->facts, x)) return 1;
-  if (x->nargs != 2 || !is_index(x->arg[0]) || !difference(s, x->arg[0], x->arg[1], &lo, &hi)) return -1;
+  if (x->nargs != 2 || !is_index(x->arg[0]) || !is_index(x->arg[1]) || !difference(s, x->arg[0], x->arg[1], &lo, &hi)) return -1;
   switch (x->op) {
   case TN_OP_lt: return lo >= 1 ? 1 : hi < 1 ? 0 : -1;
   case TN_OP_le: return lo >= 0 ? 1 : hi < 0 ? 0 : -1;

@@ -1,0 +1,612 @@
+/* generate.h -- random functions over the whole language: every type, operator and statement, on the tensor and the loop
+ * level, always with a meaning.
+ *
+ * What keeps them meaningful: a subscript is made to lie inside (by a remainder, by clamps, by a condition); what a
+ * function allocates is filled first; inside a concurrent loop a buffer is either only read, or one dimension of it is
+ * pinned to the loop's variable; the payload of a NaN is never looked at. Sizes are small and seldom powers of two.
+ *
+ * The same seed gives the same function on every machine.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TEST_FUZZ_GENERATE_H
+#define TEST_FUZZ_GENERATE_H
+
+#include <math.h>
+
+#include "ir.h"
+
+enum { GEN_VARS = 24, GEN_PLACES = 12, GEN_SCALARS = 4, GEN_POOL = 8, GEN_MOST_LANES = 16 };
+
+/* A buffer in scope, with what may be done here. On the loop level too its dimensions are those of the shape. */
+typedef struct gen_place {
+  const tn_buffer *buffer;
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  const tn_expr *pinned[TN_MAX_RANK]; /* the one subscript allowed here, or NULL: any */
+  bool write;                         /* else only read */
+} gen_place;
+
+typedef struct gen_var {
+  const tn_expr *x;
+  int64_t extent;
+  bool pins; /* of a concurrent loop: stands in gen_place.pinned */
+} gen_var;
+
+typedef struct generator {
+  tni_region *r;
+  uint64_t *state;
+  enum tni_level level;
+  int nodes;     /* how many more expression nodes the function may get */
+  int names;     /* numbers the names made */
+  int in_block;  /* blocks around */
+  int in_vector; /* vectorized loops around */
+  size_t var_count, place_count, scalar_count, pool_count;
+  gen_var vars[GEN_VARS];
+  gen_place places[GEN_PLACES];
+  const tn_expr *scalars[GEN_SCALARS];
+  const tn_expr *pool[GEN_POOL]; /* of the statement at hand: what may be shared */
+} generator;
+
+static const tn_type gen_types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32,  TN_I64, TN_U8, TN_U16,
+                                    TN_U32,  TN_U64, TN_F16, TN_BF16, TN_F32, TN_F64};
+
+/* ---- choosing ------------------------------------------------------------------------------------------------------ */
+
+static inline uint32_t gen_random(uint64_t *state) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  uint32_t x = (uint32_t)(*state >> 33);
+  return x ^ x >> 15;
+}
+
+/* low..high */
+static inline int64_t gen_pick(generator *g, int64_t low, int64_t high) {
+  return low + (int64_t)(gen_random(g->state) % (uint64_t)(high - low + 1));
+}
+static inline bool gen_one_in(generator *g, int64_t n) { return gen_pick(g, 1, n) == 1; }
+
+static inline tn_type gen_type(generator *g) { return gen_types[gen_pick(g, 0, TNI_COUNT(gen_types) - 1)]; }
+
+/* A name that was not made before, from a few stems: names may be equal to others only by mistake of the printer. */
+static inline const char *gen_name(generator *g, const char *stem, char out[32]) {
+  if (gen_one_in(g, 3))
+    snprintf(out, 32, "%s", stem); /* the printer tells nodes of one name apart */
+  else
+    snprintf(out, 32, "%s%d", stem, g->names++);
+  return out;
+}
+
+/* ---- constants ----------------------------------------------------------------------------------------------------- */
+
+/* A value of the type: small, at an edge, or any bits. */
+static inline tni_scalar gen_scalar(uint64_t *state, tn_type type) {
+  static const double edges[] = {0.0,   -0.0,  0.5,     -1.5, 1e-8,   6e-8,     1e-40,     1e-310,   65504, 65520,
+                                 1e5,   -3e38, 3.4e38,  1e39, 1e300,  INFINITY, -INFINITY, NAN,      127.5, 255.5,
+                                 32768, 448,   57344.0, 1e10, 9.3e18, -9.3e18,  1.9e19,    0.333333, 88.8,  -104};
+  static const int64_t ints[] = {0,   1,    -1,  2,     7,          8,           -8,        15,        31,    32, 63,
+                                 127, -128, 255, 32767, 2147483647, -2147483648, INT64_MAX, INT64_MIN, 65535, 64};
+  tni_scalar out = {0};
+  uint64_t bits = (uint64_t)gen_random(state) << 32 | gen_random(state);
+  uint32_t mode = gen_random(state) % 4;
+  if (mode == 0) {
+    unsigned char raw[8];
+    memcpy(raw, &bits, 8);
+    out = tni_read_element(type, raw, 0);
+    return out;
+  }
+  if (tni_type_is_float(type))
+    out.f = tni_round_to(type, mode == 1 ? edges[bits % TNI_COUNT(edges)] : (double)(int64_t)(bits % 33) / 4 - 4);
+  else
+    out.i = tni_wrap(type, mode == 1 ? ints[bits % TNI_COUNT(ints)] : (int64_t)(bits % 16) - 3);
+  return out;
+}
+
+static inline const tn_expr *gen_lanes(generator *g, const tn_expr *x, uint32_t lanes) {
+  return tni_broadcast(g->r, x, lanes);
+}
+
+static inline const tn_expr *gen_const(generator *g, tn_type type) {
+  tn_type lane = TN_TYPE_WITH_LANES(type, 1);
+  tni_scalar s = gen_scalar(g->state, lane);
+  return gen_lanes(g, tni_type_is_float(lane) ? tni_const_float(g->r, lane, s.f) : tni_const_int(g->r, lane, s.i),
+                   TN_TYPE_LANES(type));
+}
+
+static inline const tn_expr *gen_int(generator *g, int64_t value, uint32_t lanes) {
+  return gen_lanes(g, tni_index(g->r, value), lanes);
+}
+
+/* ---- index expressions --------------------------------------------------------------------------------------------- */
+
+static inline const tn_expr *gen_value(generator *g, tn_type type, int depth);
+static inline const tn_expr *gen_below(generator *g, int64_t extent, uint32_t lanes, int depth);
+
+static inline const tn_expr *gen_index_leaf(generator *g, uint32_t lanes) {
+  if (g->var_count && !gen_one_in(g, 3))
+    return gen_lanes(g, g->vars[gen_pick(g, 0, (int64_t)g->var_count - 1)].x, lanes);
+  if (lanes > 1 && gen_one_in(g, 2))
+    return tni_ramp(g->r, gen_int(g, gen_pick(g, -4, 9), 1), gen_int(g, gen_pick(g, -3, 4), 1), lanes);
+  return gen_int(g, gen_pick(g, -9, 30), lanes);
+}
+
+/* An index of any value; small, because only constants multiply. */
+static inline const tn_expr *gen_index(generator *g, uint32_t lanes, int depth) {
+  static const tn_type narrow[] = {TN_I8, TN_U8, TN_I16, TN_BOOL};
+  tn_type type = TN_TYPE_WITH_LANES(TN_INDEX, lanes);
+  if (depth <= 0 || --g->nodes < 0) return gen_index_leaf(g, lanes);
+#define INDEX gen_index(g, lanes, depth - 1)
+  const tn_expr *a = INDEX;
+  switch (gen_pick(g, 0, 13)) {
+  case 0:
+  case 1: return tni_op2(g->r, TN_OP_add, a, INDEX);
+  case 2: return tni_op2(g->r, TN_OP_sub, a, INDEX);
+  case 3: return tni_op2(g->r, TN_OP_mul, a, gen_int(g, gen_pick(g, -3, 5), lanes));
+  case 4: return tni_op2(g->r, TN_OP_floordiv, a, gen_int(g, gen_pick(g, -3, 5), lanes));
+  case 5: return tni_op2(g->r, TN_OP_floormod, a, gen_int(g, gen_pick(g, -3, 7), lanes));
+  case 6: return tni_op2(g->r, gen_one_in(g, 2) ? TN_OP_div : TN_OP_mod, a, gen_int(g, gen_pick(g, -3, 5), lanes));
+  case 7: return tni_op2(g->r, gen_one_in(g, 2) ? TN_OP_min : TN_OP_max, a, INDEX);
+  case 8: return tni_op1(g->r, gen_one_in(g, 2) ? TN_OP_neg : TN_OP_abs, a);
+  case 9: return tni_op3(g->r, TN_OP_select, gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), depth - 1), a, INDEX);
+  case 10: return tni_cast(g->r, type, gen_value(g, TN_TYPE_WITH_LANES(narrow[gen_pick(g, 0, 3)], lanes), depth - 1));
+  case 11: return tni_op2(g->r, gen_one_in(g, 2) ? TN_OP_floordiv : TN_OP_floormod, a, INDEX);
+  default: return a;
+  }
+#undef INDEX
+}
+
+/* A variable whose values all lie in 0..extent, or NULL. */
+static inline const tn_expr *gen_var_below(generator *g, int64_t extent) {
+  size_t first = g->var_count ? (size_t)gen_pick(g, 0, (int64_t)g->var_count - 1) : 0;
+  for (size_t k = 0; k < g->var_count; k++) {
+    const gen_var *v = &g->vars[(first + k) % g->var_count];
+    if (v->extent > 0 && v->extent <= extent) return v->x;
+  }
+  return NULL;
+}
+
+/* An index in 0..extent; extent > 0. */
+static inline const tn_expr *gen_below(generator *g, int64_t extent, uint32_t lanes, int depth) {
+  const tn_expr *var = gen_var_below(g, extent), *last = gen_int(g, extent - 1, 1);
+  if (lanes > 1) {
+    if (extent >= (int64_t)lanes && !gen_one_in(g, 4))
+      return tni_ramp(g->r, gen_below(g, extent - lanes + 1, 1, depth), gen_int(g, 1, 1), lanes);
+    if (gen_one_in(g, 3)) return gen_lanes(g, gen_below(g, extent, 1, depth), lanes);
+    return tni_op2(g->r, TN_OP_floormod, gen_index(g, lanes, depth), gen_int(g, extent, lanes));
+  }
+  switch (gen_pick(g, 0, 7)) {
+  case 0: return gen_int(g, gen_pick(g, 0, extent - 1), 1);
+  case 1: return tni_op2(g->r, TN_OP_floormod, gen_index(g, 1, depth), gen_int(g, extent, 1));
+  case 2: return tni_op2(g->r, TN_OP_min, tni_op2(g->r, TN_OP_max, gen_index(g, 1, depth), gen_int(g, 0, 1)), last);
+  case 3: return var ? tni_sub(g->r, last, var) : last;
+  default: return var ? var : gen_int(g, 0, 1);
+  }
+}
+
+/* ---- accesses ------------------------------------------------------------------------------------------------------ */
+
+static inline gen_place *gen_any_place(generator *g, bool write) {
+  size_t first = g->place_count ? (size_t)gen_pick(g, 0, (int64_t)g->place_count - 1) : 0;
+  for (size_t k = 0; k < g->place_count; k++) {
+    gen_place *p = &g->places[(first + k) % g->place_count];
+    if (p->write || !write) return p;
+  }
+  return NULL;
+}
+
+static inline gen_place *gen_place_of(generator *g, tn_type type) {
+  size_t first = g->place_count ? (size_t)gen_pick(g, 0, (int64_t)g->place_count - 1) : 0;
+  for (size_t k = 0; k < g->place_count; k++)
+    if (g->places[(first + k) % g->place_count].buffer->type == type) return &g->places[(first + k) % g->place_count];
+  return NULL;
+}
+
+/* Subscripts as the level has them: one a dimension, or their place in memory. */
+static inline int32_t gen_flatten(generator *g, const gen_place *p, uint32_t lanes, const tn_expr **index) {
+  if (g->level == TNI_LEVEL_TENSOR) return p->rank;
+  const tn_expr *flat = p->rank ? index[0] : gen_int(g, 0, lanes);
+  for (int32_t d = 1; d < p->rank; d++)
+    flat = tni_add(g->r, tni_mul(g->r, flat, gen_int(g, p->shape[d], lanes)), index[d]);
+  index[0] = flat;
+  return 1;
+}
+
+/* Subscripts inside the buffer; lanes that are not equal differ in the last dimension, all from all, when `apart`. Gives how
+ * many, or -1: the last dimension is too short for that. */
+static inline int32_t gen_subscripts(generator *g, const gen_place *p, uint32_t lanes, bool apart,
+                                     const tn_expr **index) {
+  for (int32_t d = 0; d < p->rank; d++) {
+    bool row = apart && lanes > 1 && d == p->rank - 1;
+    if (row && (p->pinned[d] || p->shape[d] < (int64_t)lanes)) return -1;
+    if (p->pinned[d])
+      index[d] = gen_lanes(g, p->pinned[d], lanes);
+    else if (row)
+      index[d] = tni_ramp(g->r, gen_below(g, p->shape[d] - lanes + 1, 1, 2), gen_int(g, 1, 1), lanes);
+    else if (apart)
+      index[d] = gen_lanes(g, gen_below(g, p->shape[d], 1, 2), lanes);
+    else
+      index[d] = gen_below(g, p->shape[d], lanes, 2);
+  }
+  return apart && lanes > 1 && !p->rank ? -1 : gen_flatten(g, p, lanes, index);
+}
+
+static inline const tn_expr *gen_compare(generator *g, enum tn_op op, const tn_expr *a, int64_t b, uint32_t lanes) {
+  return tni_op2(g->r, op, a, gen_int(g, b, lanes));
+}
+
+/* A neighbour of an element, or 0 beyond the edge: what padding is written as. Tensor level, one lane. */
+static inline const tn_expr *gen_padded_load(generator *g, const gen_place *p) {
+  const tn_expr *index[TN_MAX_RANK], *where = NULL;
+  int32_t count = gen_subscripts(g, p, 1, false, index);
+  for (int32_t d = 0; d < count; d++) {
+    if (p->pinned[d]) continue;
+    index[d] = tni_add(g->r, index[d], gen_int(g, gen_pick(g, -2, 2), 1));
+    where = tni_conj(g->r, where, tni_op2(g->r, TN_OP_le, gen_int(g, 0, 1), index[d]));
+    where = tni_conj(g->r, where, gen_compare(g, TN_OP_lt, index[d], p->shape[d], 1));
+  }
+  return tni_load(g->r, p->buffer->type, p->buffer, (size_t)count, index, where);
+}
+
+static inline const tn_expr *gen_load(generator *g, tn_type type, int depth) {
+  const tn_expr *index[TN_MAX_RANK];
+  uint32_t lanes = TN_TYPE_LANES(type);
+  gen_place *p = gen_place_of(g, TN_TYPE_WITH_LANES(type, 1));
+  if (!p) return NULL;
+  if (g->level == TNI_LEVEL_TENSOR && gen_one_in(g, 5)) return gen_padded_load(g, p);
+  int32_t count = gen_subscripts(g, p, lanes, false, index);
+  if (lanes > 1 && tni_is_const(index[0]) && !p->rank) return NULL;
+  const tn_expr *where =
+      depth > 0 && gen_one_in(g, 5) ? gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), depth - 1) : NULL;
+  const tn_expr *x = tni_load(g->r, type, p->buffer, (size_t)count, index, where);
+  return count ? x : gen_lanes(g, tni_load(g->r, p->buffer->type, p->buffer, 0, NULL, NULL), lanes);
+}
+
+/* ---- values -------------------------------------------------------------------------------------------------------- */
+
+static inline const tn_expr *gen_pooled(generator *g, tn_type type) {
+  for (size_t k = 0; k < g->pool_count; k++)
+    if (g->pool[k]->type == type && gen_one_in(g, 2)) return g->pool[k];
+  return NULL;
+}
+
+static inline const tn_expr *gen_leaf(generator *g, tn_type type) {
+  uint32_t lanes = TN_TYPE_LANES(type);
+  tn_type lane = TN_TYPE_WITH_LANES(type, 1);
+  const tn_expr *x = gen_one_in(g, 4) ? NULL : gen_load(g, type, 0);
+  for (size_t k = 0; k < g->scalar_count && !x; k++)
+    if (g->scalars[k]->type == lane && gen_one_in(g, 2)) x = gen_lanes(g, g->scalars[k], lanes);
+  if (!x && g->var_count && gen_one_in(g, 3)) x = tni_cast(g->r, type, gen_index(g, lanes, 1));
+  return x ? x : gen_const(g, type);
+}
+
+/* What some target cannot compile. */
+static inline bool gen_has_no_code(int op, tn_type type) {
+  if (!tni_type_is_float(type)) return false;
+  if (op == TN_OP_mod || op == TN_OP_sin || op == TN_OP_cos || op == TN_OP_pow) return true;
+  return TN_TYPE_BITS(type) == 64 && ((tni_ops[op].flags & TN_OPF_MATH) || op == TN_OP_fma);
+}
+
+/* Can a node of that operator have the type? Then *operand is the type of its operands. */
+static inline bool gen_fits(generator *g, int op, tn_type type, tn_type *operand) {
+  const char *why;
+  bool compare = tni_ops[op].typing == TNI_TYPING_COMPARE;
+  if (tni_ops[op].typing == TNI_TYPING_OTHER || tni_ops[op].typing == TNI_TYPING_SELECT) return false;
+  if (gen_has_no_code(op, TN_TYPE_WITH_LANES(type, 1))) return false;
+  *operand = compare ? TN_TYPE_WITH_LANES(gen_type(g), TN_TYPE_LANES(type)) : type;
+  const tn_expr a = {.op = TN_OP_var, .type = *operand}, *args[] = {&a, &a, &a};
+  return tni_op_type(op, args, &why) == type;
+}
+
+static inline const tn_expr *gen_op(generator *g, tn_type type, int depth) {
+  tn_type operand;
+  for (int tries = 0; tries < 20; tries++) {
+    int op = (int)gen_pick(g, 0, TN_OP_COUNT - 1);
+    const tn_expr *args[3];
+    if (!gen_fits(g, op, type, &operand)) continue;
+    for (int k = 0; k < tni_ops[op].arity; k++) args[k] = gen_value(g, operand, depth - 1);
+    return tni_op(g->r, op, tni_ops[op].arity, args);
+  }
+  return gen_leaf(g, type);
+}
+
+/* The bits of a number as another type of the same size; a NaN becomes 0 first. */
+static inline const tn_expr *gen_reinterpret(generator *g, tn_type type, int depth) {
+  tn_type from = TN_TYPE_WITH_LANES(gen_type(g), TN_TYPE_LANES(type));
+  if (TN_TYPE_BITS(from) != TN_TYPE_BITS(type) || TN_TYPE_CODE(type) == kDLBool || TN_TYPE_CODE(from) == kDLBool)
+    return gen_leaf(g, type);
+  const tn_expr *x = gen_value(g, from, depth - 1);
+  if (tni_type_is_float(TN_TYPE_WITH_LANES(from, 1)))
+    x = tni_op3(g->r, TN_OP_select, tni_op2(g->r, TN_OP_eq, x, x), x, tni_zero(g->r, from));
+  return tni_reinterpret(g->r, type, x);
+}
+
+static inline const tn_expr *gen_value_fresh(generator *g, tn_type type, int depth) {
+  uint32_t lanes = TN_TYPE_LANES(type);
+  if (depth <= 0 || --g->nodes < 0) return gen_leaf(g, type);
+  switch (gen_pick(g, 0, 11)) {
+  case 0: return gen_leaf(g, type);
+  case 1: {
+    const tn_expr *c = gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), depth - 1);
+    return tni_op3(g->r, TN_OP_select, c, gen_value(g, type, depth - 1), gen_value(g, type, depth - 1));
+  }
+  case 2:
+  case 3: return tni_cast(g->r, type, gen_value(g, TN_TYPE_WITH_LANES(gen_type(g), lanes), depth - 1));
+  case 4: return gen_reinterpret(g, type, depth);
+  case 5: {
+    const tn_expr *x = gen_load(g, type, depth);
+    return x ? x : gen_leaf(g, type);
+  }
+  case 6: {
+    const tn_expr *a = gen_index(g, lanes, depth - 1), *b = gen_index(g, lanes, depth - 1);
+    if (TN_TYPE_CODE(type) != kDLBool) return tni_cast(g->r, type, a);
+    return tni_op2(g->r, gen_one_in(g, 2) ? TN_OP_lt : gen_one_in(g, 2) ? TN_OP_le : TN_OP_eq, a, b);
+  }
+  default: return gen_op(g, type, depth);
+  }
+}
+
+static inline const tn_expr *gen_value(generator *g, tn_type type, int depth) {
+  const tn_expr *x = gen_one_in(g, 5) ? gen_pooled(g, type) : NULL;
+  if (x) return x;
+  x = gen_value_fresh(g, type, depth);
+  if (x && x->nargs && TN_TYPE_CODE(type) != TN_CODE_INDEX) {
+    if (g->pool_count < GEN_POOL)
+      g->pool[g->pool_count++] = x;
+    else
+      g->pool[gen_pick(g, 0, GEN_POOL - 1)] = x;
+  }
+  return x;
+}
+
+/* ---- statements ---------------------------------------------------------------------------------------------------- */
+
+static inline const tn_stmt *gen_stmts(generator *g, int depth);
+
+static inline const tn_stmt *gen_store_to(generator *g, const gen_place *p, uint32_t lanes) {
+  const tn_expr *index[TN_MAX_RANK];
+  g->pool_count = 0;
+  int32_t count = gen_subscripts(g, p, lanes, true, index);
+  if (count < 0) return gen_store_to(g, p, 1);
+  tn_type type = TN_TYPE_WITH_LANES(p->buffer->type, lanes);
+  const tn_expr *where = gen_one_in(g, 6) ? gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), 2) : NULL;
+  return tni_store(g->r, p->buffer, count, index, gen_value(g, type, (int)gen_pick(g, 1, 4)), where);
+}
+
+static inline const tn_stmt *gen_store(generator *g) {
+  const gen_place *p = gen_any_place(g, true);
+  if (!p) return tni_seq(g->r, 0, NULL);
+  static const uint32_t lanes[] = {1, 1, 2, 3, 4, 5, 8, 16};
+  return gen_store_to(g, p, g->level == TNI_LEVEL_LOOP ? lanes[gen_pick(g, 0, TNI_COUNT(lanes) - 1)] : 1);
+}
+
+static inline void gen_add_var(generator *g, const tn_expr *x, int64_t extent, bool pins) {
+  if (g->var_count < GEN_VARS) g->vars[g->var_count++] = (gen_var){x, extent, pins};
+}
+
+/* Inside a concurrent loop a buffer has a dimension pinned to the variable, or is only read. */
+static inline void gen_pin(generator *g, const tn_expr *var, int64_t extent) {
+  for (size_t k = 0; k < g->place_count; k++) {
+    gen_place *p = &g->places[k];
+    int32_t d = p->rank ? (int32_t)gen_pick(g, 0, p->rank - 1) : 0;
+    if (!p->write) continue;
+    p->write = p->rank && !p->pinned[d] && p->shape[d] >= extent && !gen_one_in(g, 4);
+    if (p->write) p->pinned[d] = var;
+  }
+}
+
+static inline enum tni_loop_kind gen_loop_kind(generator *g) {
+  int64_t k = gen_pick(g, 0, 9);
+  if (k == 0) return TNI_PARALLEL;
+  if (g->level == TNI_LEVEL_LOOP) return TNI_SERIAL;
+  return k == 1 ? TNI_VECTORIZED : k == 2 ? TNI_UNROLLED : TNI_SERIAL;
+}
+
+static inline const tn_stmt *gen_for(generator *g, int depth) {
+  generator inner = *g;
+  char name[32];
+  enum tni_loop_kind kind = gen_loop_kind(g);
+  int64_t extent = gen_pick(g, kind == TNI_SERIAL && gen_one_in(g, 12) ? 0 : 1, 6);
+  if (inner.var_count == GEN_VARS) return gen_store(g);
+  const tn_expr *var = tni_var(g->r, gen_name(g, "i", name), TN_INDEX);
+  inner.names = g->names;
+  bool concurrent = kind == TNI_PARALLEL || kind == TNI_VECTORIZED;
+  gen_add_var(&inner, var, extent, concurrent);
+  inner.in_vector += kind == TNI_VECTORIZED;
+  if (concurrent) gen_pin(&inner, var, extent);
+  const tn_stmt *body = gen_stmts(&inner, depth - 1);
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  return tni_for(g->r, var, gen_int(g, extent, 1), kind, body);
+}
+
+static inline const tn_stmt *gen_if(generator *g, int depth) {
+  g->pool_count = 0;
+  const tn_expr *cond = gen_value(g, TN_BOOL, 2);
+  const tn_stmt *then = gen_stmts(g, depth - 1);
+  return tni_if(g->r, cond, then, gen_one_in(g, 2) ? gen_stmts(g, depth - 1) : NULL);
+}
+
+/* Every element of the buffer = a value, by loops of its own. */
+static inline const tn_stmt *gen_fill(generator *g, const gen_place *p) {
+  const tn_expr *vars[TN_MAX_RANK], *index[TN_MAX_RANK];
+  generator inner = *g;
+  inner.pool_count = 0;
+  for (int32_t d = 0; d < p->rank; d++) {
+    index[d] = vars[d] = tni_var(g->r, "f", TN_INDEX);
+    gen_add_var(&inner, vars[d], p->shape[d], false);
+  }
+  int32_t count = gen_flatten(g, p, 1, index);
+  const tn_stmt *s = tni_store(g->r, p->buffer, count, index, gen_value(&inner, p->buffer->type, 1), NULL);
+  for (int32_t d = p->rank - 1; d >= 0; d--) s = tni_for(g->r, vars[d], gen_int(g, p->shape[d], 1), TNI_SERIAL, s);
+  return s;
+}
+
+static inline gen_place gen_new_place(generator *g, const char *stem, enum tni_scope scope) {
+  const tn_expr *shape[TN_MAX_RANK];
+  bool flat = g->level == TNI_LEVEL_LOOP && *stem == 'T'; /* what a loop-level function allocates has one dimension */
+  gen_place p = {.rank = flat ? 1 : (int32_t)gen_pick(g, 0, 3), .write = true};
+  char name[32];
+  for (int32_t d = 0; d < p.rank; d++) {
+    p.shape[d] = gen_pick(g, 1, d == p.rank - 1 && gen_one_in(g, 2) ? 19 : 6);
+    shape[d] = gen_int(g, p.shape[d], 1);
+  }
+  p.buffer = tni_buffer(g->r, gen_name(g, stem, name), gen_type(g), scope, p.rank, shape);
+  return p;
+}
+
+static inline const tn_stmt *gen_alloc(generator *g, int depth) {
+  generator inner = *g;
+  if (g->place_count == GEN_PLACES) return gen_store(g);
+  gen_place p = gen_new_place(&inner, "T", gen_one_in(g, 2) ? TNI_SCOPE_GLOBAL : TNI_SCOPE_LOCAL);
+  const tn_stmt *parts[2] = {gen_fill(&inner, &p)};
+  inner.places[inner.place_count++] = p;
+  parts[1] = gen_stmts(&inner, depth - 1);
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  return tni_alloc_stmt(g->r, p.buffer, tni_seq(g->r, 2, parts));
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+
+/* The body sees the iterators only: what is pinned to a loop around gets an iterator that carries its variable. */
+static inline int32_t gen_carry_pins(const generator *g, generator *inner, tni_iter *iters) {
+  int32_t count = 0;
+  inner->var_count = 0;
+  for (size_t k = 0; k < g->var_count; k++) {
+    if (!g->vars[k].pins) continue;
+    const tn_expr *var = tni_var(g->r, "p", TN_INDEX);
+    iters[count++] = (tni_iter){var, tni_index(g->r, g->vars[k].extent), g->vars[k].x, false};
+    gen_add_var(inner, var, g->vars[k].extent, true);
+    for (size_t n = 0; n < inner->place_count; n++)
+      for (int32_t d = 0; d < inner->places[n].rank; d++)
+        if (inner->places[n].pinned[d] == g->vars[k].x) inner->places[n].pinned[d] = var;
+  }
+  return count;
+}
+
+/* The place has one element that does not move with the variable: an accumulator. */
+static inline const tn_stmt *gen_accumulate(generator *g, const gen_place *p, size_t spatial, const tn_stmt **init) {
+  const tn_expr *index[TN_MAX_RANK];
+  size_t all = g->var_count;
+  tn_type type = p->buffer->type;
+  g->pool_count = 0;
+  g->var_count = spatial;
+  int32_t count = gen_subscripts(g, p, 1, true, index);
+  *init =
+      tni_store(g->r, p->buffer, count, index, gen_one_in(g, 3) ? gen_value(g, type, 1) : tni_zero(g->r, type), NULL);
+  g->var_count = all;
+  g->pool_count = 0;
+  const tn_expr *now = tni_load(g->r, type, p->buffer, (size_t)count, index, NULL), *x = gen_value(g, type, 2);
+  enum tn_op op = type == TN_BOOL ? TN_OP_or : gen_one_in(g, 2) ? TN_OP_add : TN_OP_max;
+  if (tni_type_is_float(type) && !gen_has_no_code(TN_OP_fma, type) && gen_one_in(g, 2))
+    now = tni_op3(g->r, TN_OP_fma, x, gen_value(g, type, 1), now);
+  else
+    now = tni_op2(g->r, op, now, x);
+  return tni_store(g->r, p->buffer, count, index, now, NULL);
+}
+
+/* Loops, and a block over them: iterators are bound to a loop, to a loop backwards, to two loops (cut by a condition), or to
+ * an expression of what is around. */
+static inline const tn_stmt *gen_block(generator *g, int depth) {
+  generator inner = *g;
+  tni_iter iters[GEN_VARS];
+  const tn_expr *loops[8], *where = NULL;
+  int64_t extents[8];
+  int32_t count = gen_carry_pins(g, &inner, iters), made = (int32_t)gen_pick(g, 0, 3), loop_count = 0;
+  bool reduce = made && gen_one_in(g, 3);
+  if (g->var_count + 8 > GEN_VARS) return gen_store(g);
+  size_t spatial = inner.var_count;
+  for (int32_t k = 0; k < made; k++) {
+    char name[32];
+    int64_t extent = gen_pick(g, 1, 6), part = gen_pick(g, 1, 4);
+    const tn_expr *binding, *outer = tni_var(g->r, gen_name(g, "i", name), TN_INDEX);
+    loops[loop_count] = outer;
+    extents[loop_count++] = extent;
+    switch (gen_pick(g, 0, 5)) {
+    case 0: binding = tni_sub(g->r, gen_int(g, extent - 1, 1), outer); break;
+    case 1:
+      extents[loop_count - 1] = (extent + part - 1) / part;
+      loops[loop_count] = tni_var(g->r, "j", TN_INDEX);
+      extents[loop_count] = part;
+      binding = tni_add(g->r, tni_mul(g->r, outer, gen_int(g, part, 1)), loops[loop_count++]);
+      if (extent % part) where = tni_conj(g->r, where, gen_compare(g, TN_OP_lt, binding, extent, 1));
+      break;
+    case 2: binding = gen_below(g, extent, 1, 2); break;
+    default: binding = outer; break;
+    }
+    bool last = reduce && k == made - 1;
+    const tn_expr *var = tni_var(g->r, gen_name(g, "v", name), TN_INDEX);
+    iters[count++] = (tni_iter){var, gen_int(g, extent, 1), binding, last};
+    gen_add_var(&inner, var, extent, false);
+    if (!last) spatial = inner.var_count;
+  }
+  inner.names = g->names + 1;
+  inner.in_block++;
+  const tn_stmt *init = NULL, *body = NULL;
+  const gen_place *p = gen_any_place(&inner, true);
+  if (reduce && p)
+    body = gen_accumulate(&inner, p, spatial, &init);
+  else
+    body = gen_stmts(&inner, depth - 1);
+  char name[32];
+  snprintf(name, sizeof name, "B%d", g->names);
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  const tn_stmt *s = tni_block(g->r, name, count, iters, where, init, body);
+  for (int32_t k = loop_count - 1; k >= 0; k--) s = tni_for(g->r, loops[k], gen_int(g, extents[k], 1), TNI_SERIAL, s);
+  return s;
+}
+
+static inline const tn_stmt *gen_stmt(generator *g, int depth) {
+  if (depth <= 0 || g->nodes <= 0) return gen_store(g);
+  switch (gen_pick(g, 0, 9)) {
+  case 0:
+  case 1:
+  case 2: return gen_for(g, depth);
+  case 3: return gen_if(g, depth);
+  case 4: return gen_alloc(g, depth);
+  case 5:
+  case 6: return g->level == TNI_LEVEL_TENSOR && g->in_block < 2 ? gen_block(g, depth) : gen_for(g, depth);
+  default: return gen_store(g);
+  }
+}
+
+static inline const tn_stmt *gen_stmts(generator *g, int depth) {
+  const tn_stmt *items[3];
+  int32_t count = (int32_t)gen_pick(g, 1, 3);
+  for (int32_t k = 0; k < count; k++) items[k] = gen_stmt(g, depth);
+  return tni_seq(g->r, count, items);
+}
+
+/* ---- functions ----------------------------------------------------------------------------------------------------- */
+
+/* A function of the program's region, not added to it; NULL without memory. */
+static inline const tn_func *gen_func(tn_program *program, const char *name, uint64_t seed) {
+  uint64_t state = seed * 0x9e3779b97f4a7c15u + 11;
+  generator g = {.r = &program->region, .state = &state, .nodes = 60};
+  for (int k = 0; k < 3; k++) gen_random(&state);
+  g.level = gen_one_in(&g, 3) ? TNI_LEVEL_LOOP : TNI_LEVEL_TENSOR;
+  g.nodes = (int)gen_pick(&g, 5, 90);
+  tni_param *params = TNI_NEW_ARRAY(&g.r->arena, tni_param, 8);
+  tn_func *func = TNI_NEW(&g.r->arena, tn_func);
+  if (!params || !func) return NULL;
+  uint32_t count = 0;
+  for (int64_t k = gen_pick(&g, 1, 4); k > 0; k--) {
+    g.places[g.place_count] = gen_new_place(&g, "A", TNI_SCOPE_GLOBAL);
+    params[count++].buffer = g.places[g.place_count++].buffer;
+  }
+  for (int64_t k = gen_pick(&g, 0, 2); k > 0; k--) {
+    char text[32];
+    tn_type type = gen_type(&g);
+    g.scalars[g.scalar_count] = tni_var(g.r, gen_name(&g, "s", text), type);
+    params[count++].scalar = g.scalars[g.scalar_count++];
+  }
+  *func = (tn_func){.name = tni_arena_text(&g.r->arena, name),
+                    .level = g.level,
+                    .param_count = count,
+                    .params = params,
+                    .body = gen_stmts(&g, (int)gen_pick(&g, 1, 5)),
+                    .program = program};
+  return func->name && func->body ? func : NULL;
+}
+
+#endif
