@@ -130,8 +130,7 @@ tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) 
 
 static bool check_element_type(tn_builder *b, const char *name, tn_type type) {
   char text[16];
-  if (tni_type_is_valid(type) && TN_TYPE_LANES(type) == 1 && TN_TYPE_CODE(type) <= kDLBool && type != TN_POINTER)
-    return true;
+  if (tni_is_element_type(type)) return true;
   fail(b, "`%s`: %s is not an element type", name ? name : "?", tn_type_text(type, text));
   return false;
 }
@@ -398,9 +397,11 @@ static const tn_expr *identity_of(tn_builder *b, enum tn_reducer reducer, tn_typ
   case TN_REDUCE_SUM: return tni_zero(b->r, type);
   case TN_REDUCE_PRODUCT: return is_float ? tni_const_float(b->r, type, 1) : tni_const_int(b->r, type, 1);
   case TN_REDUCE_MIN:
-    return is_float ? tni_const_float(b->r, type, INFINITY) : tni_const_int(b->r, type, int_limit(type, true));
+    return is_float ? tni_const_float(b->r, type, tni_float_highest(type))
+                    : tni_const_int(b->r, type, int_limit(type, true));
   case TN_REDUCE_MAX:
-    return is_float ? tni_const_float(b->r, type, -INFINITY) : tni_const_int(b->r, type, int_limit(type, false));
+    return is_float ? tni_const_float(b->r, type, -tni_float_highest(type))
+                    : tni_const_int(b->r, type, int_limit(type, false));
   }
   return NULL;
 }

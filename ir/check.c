@@ -10,11 +10,6 @@ enum { MAX_LANES = 0xffff, MAX_EXTENT_BITS = 40 };
 static bool is_data(tn_type type) { return tni_is_element_type(TN_TYPE_WITH_LANES(type, 1)); }
 static bool is_index(tn_type type) { return TN_TYPE_CODE(type) == TN_CODE_INDEX; }
 
-bool tni_is_element_type(tn_type type) {
-  return tni_type_is_valid(type) && TN_TYPE_LANES(type) == 1 && TN_TYPE_CODE(type) <= kDLBool &&
-         TN_TYPE_CODE(type) != kDLOpaqueHandle;
-}
-
 const char *tni_check_cast(tn_type to, tn_type from) {
   if ((!is_data(to) && !is_index(to)) || (!is_data(from) && !is_index(from)))
     return "a cast is from a number or bool to a number or bool";

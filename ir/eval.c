@@ -4,7 +4,7 @@
  *     integers, bool, index   wrapped to the type, held sign- or zero-extended in 64 bits (u64: its bits)
  *     floats                  held exactly in a double
  *     f32                     computed in float, so rounded once
- *     f16, bf16               computed in float, then rounded to the type (24 bits are at least twice 11 plus 2: no
+ *     shorter floats          computed in float, then rounded to the type (24 bits are at least twice 11 plus 2: no
  *                             harm); fma is rounded once, from a sum whose last bit is sticky
  *
  * bool is one bit wide: add is exclusive or in its lowest bit, a shift by anything but 0 gives 0 (or false).
@@ -17,8 +17,6 @@
 #include "ir.h"
 
 static bool is_unsigned(tn_type type) { return TN_TYPE_CODE(type) == kDLUInt || TN_TYPE_CODE(type) == kDLBool; }
-
-static bool is_float(tn_type type) { return TN_TYPE_CODE(type) == kDLFloat || TN_TYPE_CODE(type) == kDLBfloat; }
 
 static int width(tn_type type) { return TN_TYPE_CODE(type) == kDLBool ? 1 : (int)TN_TYPE_BITS(type); }
 
@@ -35,11 +33,10 @@ int64_t tni_wrap(tn_type type, int64_t value) {
 }
 
 double tni_round_to(tn_type type, double value) {
-  if (TN_TYPE_CODE(type) == kDLBfloat) return tni_bf16_to_f32(tni_f64_to_bf16(value));
   switch (TN_TYPE_BITS(type)) {
-  case 16: return tni_f16_to_f32(tni_f64_to_f16(value));
+  case 64: return value;
   case 32: return (float)value;
-  default: return value;
+  default: return tni_float_from_bits(type, tni_float_to_bits(type, value));
   }
 }
 
@@ -161,8 +158,8 @@ static double eval_fma(tn_type type, double a, double b, double c) {
   }
 }
 
-/* Operators whose exact result is a value of the type, so that double serves every type. Rounds to the nearest even
- * because the library never changes the rounding mode. */
+/* Operators whose exact result is a value of the type, so that double serves every type (but for the sign of zero, which
+ * some lack). Rounds to the nearest even because the library never changes the rounding mode. */
 static bool eval_exact(enum tn_op op, const tni_scalar *args, double *out) {
   double a = args[0].f;
   switch (op) {
@@ -204,7 +201,7 @@ static float eval_single(enum tn_op op, float a, float b) {
 static double eval_float(enum tn_op op, tn_type type, const tni_scalar *args) {
   double out;
   if (op == TN_OP_fma) return eval_fma(type, args[0].f, args[1].f, args[2].f);
-  if (eval_exact(op, args, &out)) return out;
+  if (eval_exact(op, args, &out)) return TN_TYPE_BITS(type) == 8 ? tni_round_to(type, out) : out;
   double b = tni_ops[op].arity > 1 ? args[1].f : 0;
   if (TN_TYPE_BITS(type) == 64) return eval_double(op, args[0].f, b);
   float single = eval_single(op, (float)args[0].f, (float)b);
@@ -219,8 +216,9 @@ tni_scalar tni_eval_op(enum tn_op op, tn_type type, const tni_scalar *args) {
   tni_scalar out = {0};
   if (op == TN_OP_select) return args[0].i ? args[1] : args[2];
   if (is_compare(op))
-    out.i = is_float(type) ? compare_float(op, args[0].f, args[1].f) : compare_int(op, type, args[0].i, args[1].i);
-  else if (is_float(type))
+    out.i =
+        tni_type_is_float(type) ? compare_float(op, args[0].f, args[1].f) : compare_int(op, type, args[0].i, args[1].i);
+  else if (tni_type_is_float(type))
     out.f = eval_float(op, type, args);
   else
     out.i = tni_wrap(type, eval_int(op, type, args));
@@ -261,11 +259,11 @@ static double int_to_float(tn_type to, tn_type from, int64_t value) {
 tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value) {
   tni_scalar out = {0};
   if (TN_TYPE_CODE(to) == kDLBool)
-    out.i = is_float(from) ? value.f != 0 : value.i != 0;
-  else if (is_float(to))
-    out.f = is_float(from) ? tni_round_to(to, value.f) : int_to_float(to, from, value.i);
+    out.i = tni_type_is_float(from) ? value.f != 0 : value.i != 0;
+  else if (tni_type_is_float(to))
+    out.f = tni_type_is_float(from) ? tni_round_to(to, value.f) : int_to_float(to, from, value.i);
   else
-    out.i = is_float(from) ? float_to_int(to, value.f) : tni_wrap(to, value.i);
+    out.i = tni_type_is_float(from) ? float_to_int(to, value.f) : tni_wrap(to, value.i);
   return out;
 }
 
@@ -285,14 +283,12 @@ tni_scalar tni_eval_reinterpret(tn_type to, tn_type from, tni_scalar value) {
   } while (0)
 
 static double read_float(tn_type type, const void *base, int64_t i) {
-  uint16_t half;
   double value;
   switch (TN_TYPE_BITS(type)) {
   case 64: READ(double); return value;
   case 32: READ(float); return value;
-  default:
-    memcpy(&half, (const char *)base + (size_t)i * sizeof half, sizeof half);
-    return TN_TYPE_CODE(type) == kDLBfloat ? tni_bf16_to_f32(half) : tni_f16_to_f32(half);
+  case 16: READ(uint16_t); return tni_float_from_bits(type, (uint64_t)value);
+  default: READ(uint8_t); return tni_float_from_bits(type, (uint64_t)value);
   }
 }
 
@@ -325,7 +321,7 @@ static int64_t read_int(tn_type type, const void *base, int64_t i) {
 
 tni_scalar tni_read_element(tn_type type, const void *base, int64_t i) {
   tni_scalar out;
-  if (is_float(type))
+  if (tni_type_is_float(type))
     out.f = read_float(type, base, i);
   else
     out.i = read_int(type, base, i);
@@ -336,16 +332,15 @@ tni_scalar tni_read_element(tn_type type, const void *base, int64_t i) {
 static uint64_t float_bits(tn_type type, double value) {
   uint64_t bits = 0;
   float single = (float)value;
-  if (TN_TYPE_CODE(type) == kDLBfloat) return tni_f64_to_bf16(value);
   switch (TN_TYPE_BITS(type)) {
   case 64: memcpy(&bits, &value, 8); return bits;
   case 32: memcpy(&bits, &single, 4); return bits;
-  default: return tni_f64_to_f16(value);
+  default: return tni_float_to_bits(type, value);
   }
 }
 
 void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value) {
-  uint64_t bits = is_float(type) ? float_bits(type, value.f) : (uint64_t)value.i;
+  uint64_t bits = tni_type_is_float(type) ? float_bits(type, value.f) : (uint64_t)value.i;
   size_t size = TN_TYPE_BITS(type) / 8;
   memcpy((char *)base + (size_t)i * size, &bits, size); /* the low bytes: the machine is little-endian */
 }

@@ -19,7 +19,7 @@ static bool serves(enum step_types types, tn_type type) {
   switch (types) {
   case TYPES_F32: return lane == TN_F32;
   case TYPES_F64: return lane == TN_F64;
-  case TYPES_FLOAT: return tni_type_is_float(lane);
+  case TYPES_FLOAT: return tni_type_is_float(lane) && TN_TYPE_BITS(lane) > 8; /* which have a negative zero */
   case TYPES_I64: return lane == TN_I64 || lane == TN_INDEX;
   case TYPES_I32: return lane == TN_I32;
   case TYPES_SIGNED: return tni_type_is_signed(lane);

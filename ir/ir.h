@@ -14,7 +14,7 @@
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
-/* Which field of `as` is valid: const: f for floating types (rounded to the type; bf16 and f16 too), else i (wrapped to
+/* Which field of `as` is valid: const: f for floating types (a value of the type), else i (wrapped to
  * the type, sign- or zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. All others: none. A load's
  * arguments are the subscripts, then the condition if there is one (tni_load_where). */
 struct tn_expr {

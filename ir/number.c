@@ -119,11 +119,15 @@ static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, 
   double value;
   memcpy(copy, text, length);
   copy[length] = '\0';
-  if (is_text(text, length, "inf") || is_text(text, length, "nan"))
-    value = text[0] == 'i' ? (double)INFINITY : (double)NAN;
+  if (is_text(text, length, "nan"))
+    value = (double)NAN;
+  else if (is_text(text, length, "inf") && isinf(tni_float_highest(type)))
+    value = (double)INFINITY;
+  else if (is_text(text, length, "inf"))
+    return *why = "the type has no infinity", NULL;
   else if (!read_double(copy, &value))
     return *why = "the number is malformed", NULL;
-  else if (isinf(tni_round_to(type, value)))
+  else if (!isfinite(tni_round_to(type, value)))
     return *why = "the number is too large for its type", NULL;
   return tni_const_float(r, type, negative ? -value : value);
 }

@@ -52,8 +52,6 @@ enum { TNI_MAX_PARAM_EXTENT = 200 }; /* nodes of a parameter's extent, which is 
 
 /* ---- check.c: the rules of nodes without a row in the typing table, for parser and verifier ---------------------- */
 
-/* What a tensor may hold: one lane of a number or bool. */
-bool tni_is_element_type(tn_type type);
 /* Each gives NULL when it is right, else why not (static text). */
 const char *tni_check_cast(tn_type to, tn_type from);
 const char *tni_check_reinterpret(tn_type to, tn_type from);

@@ -49,7 +49,9 @@ static ffi_type *int_type(tn_type type) {
   }
 }
 
-/* f16 and bf16 pass as uint16_t. NULL: no type of a signature. */
+/* Floats that C lacks pass as the unsigned integers of their size. NULL: no type of a signature. */
+static ffi_type *float_type(tn_type type) { return TN_TYPE_BITS(type) == 32 ? &ffi_type_float : &ffi_type_double; }
+
 static ffi_type *c_type(tn_type type) {
   if (!tni_type_is_valid(type) && type != TN_VOID) return NULL;
   if (type != TN_VOID && TN_TYPE_LANES(type) != 1) return NULL;
@@ -57,11 +59,7 @@ static ffi_type *c_type(tn_type type) {
   case TN_CODE_VOID: return &ffi_type_void;
   case kDLOpaqueHandle: return &ffi_type_pointer;
   case kDLBool: return &ffi_type_uint8;
-  case kDLBfloat: return &ffi_type_uint16;
-  case kDLFloat:
-    if (TN_TYPE_BITS(type) == 16) return &ffi_type_uint16;
-    return TN_TYPE_BITS(type) == 32 ? &ffi_type_float : &ffi_type_double;
-  default: return int_type(type);
+  default: return tni_type_is_float(type) && TN_TYPE_BITS(type) >= 32 ? float_type(type) : int_type(type);
   }
 }
 
@@ -92,14 +90,10 @@ static void put_int(tn_type type, int64_t value, slot *out) {
 }
 
 static void put_float(tn_type type, double value, slot *out) {
-  if (TN_TYPE_CODE(type) == kDLBfloat) {
-    out->u16 = tni_f64_to_bf16(value);
-  } else if (TN_TYPE_BITS(type) == 16) {
-    out->u16 = tni_f64_to_f16(value);
-  } else if (TN_TYPE_BITS(type) == 32) {
-    out->f32 = (float)value;
-  } else {
-    out->f64 = value;
+  switch (TN_TYPE_BITS(type)) {
+  case 64: out->f64 = value; break;
+  case 32: out->f32 = (float)value; break;
+  default: put_int(type, (int64_t)tni_float_to_bits(type, value), out); break;
   }
 }
 
@@ -127,12 +121,12 @@ static const char *put_argument(tn_type type, const tn_value *value, slot *out) 
 static tn_value take_result(tn_type type, const slot *r) {
   if (TN_TYPE_CODE(type) == TN_CODE_VOID) return (tn_value){.tag = TN_VALUE_NONE};
   if (TN_TYPE_CODE(type) == kDLOpaqueHandle) return tn_value_pointer(r->pointer);
-  if (TN_TYPE_CODE(type) == kDLBfloat) return tn_value_float(tni_bf16_to_f32((uint16_t)r->word));
   if (tni_type_is_float(type)) {
     switch (TN_TYPE_BITS(type)) {
-    case 16: return tn_value_float(tni_f16_to_f32((uint16_t)r->word));
+    case 64: return tn_value_float(r->f64);
     case 32: return tn_value_float(r->f32);
-    default: return tn_value_float(r->f64);
+    case 16: return tn_value_float(tni_float_from_bits(type, (uint16_t)r->word));
+    default: return tn_value_float(tni_float_from_bits(type, (uint8_t)r->word));
     }
   }
   int64_t value = TN_TYPE_BITS(type) == 64 ? r->i64 : (int64_t)r->word;

@@ -151,24 +151,36 @@ tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const 
 tni_blob *tni_blob_ref(tni_blob *blob);
 void tni_blob_unref(tni_blob *blob); /* NULL is fine */
 
-/* ---- base/half.c ----------------------------------------------------------------------------------------------- */
-
-/* Conversions as IEEE 754: to nearest, ties to even; NaN stays NaN. */
-float tni_f16_to_f32(uint16_t bits);
-uint16_t tni_f32_to_f16(float value);
-uint16_t tni_f64_to_f16(double value); /* rounded once */
-float tni_bf16_to_f32(uint16_t bits);
-uint16_t tni_f32_to_bf16(float value);
-uint16_t tni_f64_to_bf16(double value); /* rounded once */
-
 /* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
 
-bool tni_type_is_float(tn_type type);  /* f16, bf16, f32, f64 */
+bool tni_type_is_float(tn_type type);  /* f64 to the 8-bit ones */
 bool tni_type_is_int(tn_type type);    /* signed and unsigned data integers; neither bool nor index */
-bool tni_type_is_signed(tn_type type); /* i8..i64 and index */
+bool tni_type_is_signed(tn_type type); /* i4..i64 and index */
 bool tni_type_is_valid(tn_type type);
+bool tni_is_element_type(tn_type type); /* of buffers and tensors: a number or bool, one lane */
 /* The type of that text, 0 when it is none. */
 tn_type tni_type_parse(const char *text, size_t length);
+
+/* ---- runtime/float.c ------------------------------------------------------------------------------------------- */
+
+/* A floating-point format: from the most significant bit sign, exponent, fraction. */
+typedef struct tni_float_format {
+  tn_type type;
+  int exponent_bits, fraction_bits, bias;
+  bool infinity;      /* has infinities: the pattern after `largest` */
+  bool negative_zero; /* false: -0 becomes +0, and the only NaN stands in its place */
+  uint64_t largest;   /* of the finite numbers */
+  uint64_t nan;       /* one of the NaNs */
+} tni_float_format;
+/* Of one lane of the type; NULL when it is not floating-point. */
+const tni_float_format *tni_float_format_of(tn_type type);
+/* To nearest, ties to even, once; what is too large becomes infinity, or NaN in a type that has none. */
+uint64_t tni_float_to_bits(tn_type type, double value);
+/* Exact. */
+double tni_float_from_bits(tn_type type, uint64_t bits);
+/* The largest finite number; and what no value of the type is above: infinity, or that number in a type without. */
+double tni_float_largest(tn_type type);
+double tni_float_highest(tn_type type);
 
 /* ---- runtime/tensor.c ------------------------------------------------------------------------------------------ */
 

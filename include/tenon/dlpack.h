@@ -19,6 +19,7 @@ extern "C" {
 
 #define DLPACK_FLAG_BITMASK_READ_ONLY (1UL << 0UL)
 #define DLPACK_FLAG_BITMASK_IS_COPIED (1UL << 1UL)
+#define DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED (1UL << 2UL) /* one element of less than 8 bits in each byte */
 
 typedef struct {
   uint32_t major;
@@ -49,7 +50,18 @@ typedef enum {
   kDLOpaqueHandle = 3,
   kDLBfloat = 4,
   kDLComplex = 5,
-  kDLBool = 6
+  kDLBool = 6,
+  kDLFloat8_e3m4 = 7,
+  kDLFloat8_e4m3 = 8,
+  kDLFloat8_e4m3b11fnuz = 9,
+  kDLFloat8_e4m3fn = 10,
+  kDLFloat8_e4m3fnuz = 11,
+  kDLFloat8_e5m2 = 12,
+  kDLFloat8_e5m2fnuz = 13,
+  kDLFloat8_e8m0fnu = 14,
+  kDLFloat6_e2m3fn = 15,
+  kDLFloat6_e3m2fn = 16,
+  kDLFloat4_e2m1fn = 17
 } DLDataTypeCode;
 
 typedef struct {
@@ -58,7 +70,8 @@ typedef struct {
   uint16_t lanes;
 } DLDataType;
 
-/* `strides` counts elements; NULL is compact row-major. The first element is at data + byte_offset. */
+/* `strides` counts elements; NULL is compact row-major. The first element is at data + byte_offset. Elements of less than
+ * 8 bits are packed, the first in the low bits of a byte. */
 typedef struct {
   void *data;
   DLDevice device;

@@ -64,7 +64,7 @@ TN_API tn_status tn_module_function(const tn_module *module, const char *name, c
 /* The compiled code. Cast it to
  *     int32_t (*)(const tn_env *env, PARAMS...)
  * with a pointer to the first element for each buffer (compact row-major, aligned as its elements are) and, for each
- * scalar, its C type (index: int64_t, bool: uint8_t, f16 and bf16: uint16_t). Gives a tn_status. Distinct buffers must not
+ * scalar, its C type (index: int64_t, bool: uint8_t, floats that C lacks: uint16_t or uint8_t). Gives a tn_status. Distinct buffers must not
  * overlap. Nothing is checked. */
 TN_API void (*tn_function_pointer(const tn_function *function))(void);
 /* The first argument of the direct call. Lives as long as the module. */

@@ -45,7 +45,7 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8 };
   OP(shl,       2, INT,     NONE,         "a << b; 0 if b is outside 0..bits") \
   OP(shr,       2, INT,     NONE,         "a >> b, arithmetic if signed; if b is outside 0..bits: 0, or -1 if a < 0") \
   OP(select,    3, SELECT,  NONE,         "c ? a : b; both are evaluated") \
-  OP(cast,      1, OTHER,   NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps") \
+  OP(cast,      1, OTHER,   NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float is nearest, ties to even, too large is infinity, or NaN in a type without") \
   OP(reinterpret, 1, OTHER, NONE,         "the same bits as another type of the same size") \
   OP(sqrt,      1, FLOAT,   NONE,         "correctly rounded; NaN below -0") \
   OP(floor,     1, FLOAT,   NONE,         "towards minus infinity") \

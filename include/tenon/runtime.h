@@ -40,6 +40,12 @@ enum { TN_CODE_INDEX = 200, TN_CODE_VOID = 201 };
 #define TN_F32 TN_TYPE(kDLFloat, 32, 1)
 #define TN_F64 TN_TYPE(kDLFloat, 64, 1)
 #define TN_BF16 TN_TYPE(kDLBfloat, 16, 1)
+/* 8-bit floats: 4 exponent bits (ONNX: FLOAT8E4M3FN; no infinity, largest 448) or 5 (FLOAT8E5M2, as IEEE 754); UZ: the
+ * twins whose one zero is unsigned (ONNX: ...FNUZ; no infinity, the pattern of -0 is the NaN). */
+#define TN_F8E4M3 TN_TYPE(kDLFloat8_e4m3fn, 8, 1)
+#define TN_F8E5M2 TN_TYPE(kDLFloat8_e5m2, 8, 1)
+#define TN_F8E4M3UZ TN_TYPE(kDLFloat8_e4m3fnuz, 8, 1)
+#define TN_F8E5M2UZ TN_TYPE(kDLFloat8_e5m2fnuz, 8, 1)
 /* A mathematical integer (loop variables, extents, subscripts): 64 bits wide where it meets memory. */
 #define TN_INDEX TN_TYPE(TN_CODE_INDEX, 64, 1)
 #define TN_POINTER TN_TYPE(kDLOpaqueHandle, 64, 1)

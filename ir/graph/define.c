@@ -10,7 +10,7 @@ const tn_expr *tni_number(tn_builder *b, tn_type type, double value) {
   return tni_type_is_float(type) ? tn_float(b, type, value) : tn_int(b, type, (int64_t)value);
 }
 
-tn_type tni_sum_type(tn_type type) { return type == TN_F16 || type == TN_BF16 ? TN_F32 : type; }
+tn_type tni_sum_type(tn_type type) { return tni_type_is_float(type) && TN_TYPE_BITS(type) < 32 ? TN_F32 : type; }
 
 void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes) {
   for (int32_t i = 0; i < rank; i++) {

@@ -49,7 +49,7 @@
   OP(swish,            1, 1, real,    "alpha:f",         "x * sigmoid(alpha * x)") \
   OP(shrink,           1, 1, real,    "lambd:f bias:f",  "x < -lambd ? x + bias : x > lambd ? x - bias : 0") \
   OP(clip,             1, 3, number,  "",                "min(max(x, low), high)") \
-  OP(cast,             1, 1, cast,    "to:s",            "another type") \
+  OP(cast,             1, 1, cast,    "saturate:i to:s", "another type; with saturate an 8-bit float is never infinite") \
   OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
   OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \
   OP(not,              1, 1, logic,   "",                "logical not") \
@@ -145,7 +145,7 @@ TNI_BLOCK_OPS(TNI_DEFINE_BLOCKS)
 
 /* A number of any type. */
 const tn_expr *tni_number(tn_builder *b, tn_type type, double value);
-/* The type that sums of `type` are kept in: f32 for f16 and bf16, else itself. */
+/* The type that sums of `type` are kept in: f32 for shorter floats, else itself. */
 tn_type tni_sum_type(tn_type type);
 /* One axis per dimension, named i0, i1, ... */
 void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes);

@@ -44,7 +44,7 @@ static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *
 
 /* The lowest number of a type, the identity of max. */
 static const tn_expr *lowest(tn_builder *b, tn_type type) {
-  if (tni_type_is_float(type)) return tn_float(b, type, -INFINITY);
+  if (tni_type_is_float(type)) return tn_float(b, type, -tni_float_highest(type));
   return tn_int(b, type, tni_type_is_signed(type) ? (int64_t)((uint64_t)-1 << (TN_TYPE_BITS(type) - 1)) : 0);
 }
 

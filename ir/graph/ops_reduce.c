@@ -117,7 +117,7 @@ static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer r
   bool real = tni_type_is_float(type), max = reducer == TN_REDUCE_MAX;
   if (reducer == TN_REDUCE_SUM || reducer == TN_REDUCE_PRODUCT)
     return tni_number(b, type, reducer == TN_REDUCE_PRODUCT);
-  if (real) return tn_float(b, type, max ? -INFINITY : INFINITY);
+  if (real) return tn_float(b, type, max ? -tni_float_highest(type) : tni_float_highest(type));
   uint64_t high = (uint64_t)1 << (TN_TYPE_BITS(type) - 1);
   if (tni_type_is_signed(type)) return tn_int(b, type, (int64_t)(max ? high : high - 1));
   return tn_int(b, type, max ? 0 : -1);

@@ -272,6 +272,7 @@ static void convert_clip(conversion *c) {
 
 static void emit_cast(conversion *c, tn_type type) {
   char text[16];
+  if (tni_type_is_float(type) && TN_TYPE_BITS(type) == 8) set_int(c, "saturate", attr_int(c, "saturate", 1));
   set_string(c, "to", tn_type_text(type, text));
   give(c, 0, emit1(c, "cast", input(c, 0), out_name(c, 0)));
 }

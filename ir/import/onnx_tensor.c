@@ -1,7 +1,7 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
- * i32, the smaller integers, bool and the bits of f16 and bf16; int64_data; double_data; uint64_data for u32 and u64.
+ * i32, the smaller integers, bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,11 +27,12 @@ typedef struct data_type {
 } data_type;
 
 static const data_type data_types[] = {
-    {1, TN_F32, 4, TNI_WIRE_FIXED32},   {2, TN_U8, 5, TNI_WIRE_VARINT},    {3, TN_I8, 5, TNI_WIRE_VARINT},
-    {4, TN_U16, 5, TNI_WIRE_VARINT},    {5, TN_I16, 5, TNI_WIRE_VARINT},   {6, TN_I32, 5, TNI_WIRE_VARINT},
-    {7, TN_I64, 7, TNI_WIRE_VARINT},    {9, TN_BOOL, 5, TNI_WIRE_VARINT},  {10, TN_F16, 5, TNI_WIRE_VARINT},
-    {11, TN_F64, 10, TNI_WIRE_FIXED64}, {12, TN_U32, 11, TNI_WIRE_VARINT}, {13, TN_U64, 11, TNI_WIRE_VARINT},
-    {16, TN_BF16, 5, TNI_WIRE_VARINT},
+    {1, TN_F32, 4, TNI_WIRE_FIXED32},    {2, TN_U8, 5, TNI_WIRE_VARINT},        {3, TN_I8, 5, TNI_WIRE_VARINT},
+    {4, TN_U16, 5, TNI_WIRE_VARINT},     {5, TN_I16, 5, TNI_WIRE_VARINT},       {6, TN_I32, 5, TNI_WIRE_VARINT},
+    {7, TN_I64, 7, TNI_WIRE_VARINT},     {9, TN_BOOL, 5, TNI_WIRE_VARINT},      {10, TN_F16, 5, TNI_WIRE_VARINT},
+    {11, TN_F64, 10, TNI_WIRE_FIXED64},  {12, TN_U32, 11, TNI_WIRE_VARINT},     {13, TN_U64, 11, TNI_WIRE_VARINT},
+    {16, TN_BF16, 5, TNI_WIRE_VARINT},   {17, TN_F8E4M3, 5, TNI_WIRE_VARINT},   {18, TN_F8E4M3UZ, 5, TNI_WIRE_VARINT},
+    {19, TN_F8E5M2, 5, TNI_WIRE_VARINT}, {20, TN_F8E5M2UZ, 5, TNI_WIRE_VARINT},
 };
 
 static const data_type *find_type(int64_t onnx_type) {

@@ -57,18 +57,12 @@ void tni_shape_text(tni_text *text, tn_type type, int32_t rank, const int64_t *s
   tni_text_add(text, "]");
 }
 
-/* Can a tensor in memory have elements of this type? */
-static bool is_element_type(tn_type type) {
-  return tni_type_is_valid(type) && TN_TYPE_LANES(type) == 1 &&
-         (tni_type_is_float(type) || tni_type_is_int(type) || type == TN_BOOL);
-}
-
 /* ---- owners ------------------------------------------------------------------------------------------------------ */
 
 static tn_status check_shape(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape, size_t *bytes,
                              tn_error **err) {
   char name[16];
-  if (!is_element_type(type))
+  if (!tni_is_element_type(type))
     return tni_fail(ctx, err, TN_E_INVALID, "tensor", "type", "%s is no element type", tn_type_text(type, name));
   if (rank < 0 || rank > TN_MAX_RANK)
     return tni_fail(ctx, err, TN_E_INVALID, "tensor", "rank", "%d is not in 0..%d", rank, TN_MAX_RANK);
@@ -142,7 +136,7 @@ static tn_status check_sound(tn_context *ctx, const DLTensor *t, const char *pla
   if (t->dtype.lanes != 1)
     return tni_fail(ctx, err, TN_E_UNSUPPORTED, phase, place, "elements have %d lanes, only 1 is supported",
                     (int)t->dtype.lanes);
-  if (!is_element_type(tn_type_from_dlpack(t->dtype)))
+  if (!tni_is_element_type(tn_type_from_dlpack(t->dtype)))
     return tni_fail(ctx, err, TN_E_UNSUPPORTED, phase, place, "element type with code %d and %d bits is not supported",
                     (int)t->dtype.code, (int)t->dtype.bits);
   if (t->ndim < 0) return tni_fail(ctx, err, TN_E_INVALID, phase, place, "rank %d is negative", t->ndim);

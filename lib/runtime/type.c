@@ -10,9 +10,11 @@ static const struct {
   const char *name;
   tn_type type;
 } names[] = {
-    {"bool", TN_BOOL}, {"i8", TN_I8},       {"i16", TN_I16},     {"i32", TN_I32},   {"i64", TN_I64}, {"u8", TN_U8},
-    {"u16", TN_U16},   {"u32", TN_U32},     {"u64", TN_U64},     {"f16", TN_F16},   {"f32", TN_F32}, {"f64", TN_F64},
-    {"bf16", TN_BF16}, {"index", TN_INDEX}, {"ptr", TN_POINTER}, {"void", TN_VOID},
+    {"bool", TN_BOOL},     {"i8", TN_I8},         {"i16", TN_I16},           {"i32", TN_I32},
+    {"i64", TN_I64},       {"u8", TN_U8},         {"u16", TN_U16},           {"u32", TN_U32},
+    {"u64", TN_U64},       {"f16", TN_F16},       {"f32", TN_F32},           {"f64", TN_F64},
+    {"bf16", TN_BF16},     {"index", TN_INDEX},   {"ptr", TN_POINTER},       {"void", TN_VOID},
+    {"f8e4m3", TN_F8E4M3}, {"f8e5m2", TN_F8E5M2}, {"f8e4m3uz", TN_F8E4M3UZ}, {"f8e5m2uz", TN_F8E5M2UZ},
 };
 
 static const char *name_of(tn_type type) {
@@ -21,10 +23,7 @@ static const char *name_of(tn_type type) {
   return NULL;
 }
 
-bool tni_type_is_float(tn_type type) {
-  tn_type one = TN_TYPE_WITH_LANES(type, 1);
-  return one == TN_F32 || one == TN_F64 || one == TN_F16 || one == TN_BF16;
-}
+bool tni_type_is_float(tn_type type) { return tni_float_format_of(type) != NULL; }
 
 bool tni_type_is_int(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == kDLUInt; }
 
@@ -33,6 +32,11 @@ bool tni_type_is_signed(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || T
 bool tni_type_is_valid(tn_type type) {
   uint32_t lanes = TN_TYPE_LANES(type);
   return name_of(type) && (TN_TYPE_CODE(type) == TN_CODE_VOID ? lanes == 1 : lanes >= 1);
+}
+
+bool tni_is_element_type(tn_type type) {
+  return tni_type_is_valid(type) && TN_TYPE_LANES(type) == 1 &&
+         (tni_type_is_float(type) || tni_type_is_int(type) || type == TN_BOOL);
 }
 
 const char *tn_type_text(tn_type type, char text[16]) {

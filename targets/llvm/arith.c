@@ -1,6 +1,6 @@
 /* arith.c -- the operators with a typing rule: each total, as the table in tenon/ops.h says.
  *
- * The 16-bit floats compute in f32 and round after each operator. `index` arithmetic does not wrap (nsw); data integers
+ * Floats shorter than f32 compute in f32 and round after each operator. `index` arithmetic does not wrap (nsw); data integers
  * do. Constant operands save the guards of division and shifts.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -203,8 +203,19 @@ static LLVMValueRef compare(const operation *o, LLVMValueRef a, LLVMValueRef b) 
   return LLVMBuildICmp(o->b, tni_ll_is_signed(o->type) ? rows[row].s : rows[row].u, a, b, "");
 }
 
+/* The bits of a short float with the sign bit flipped or cleared; a pattern without a sign stays: 0 and the NaN of the
+ * types without a negative zero. */
+static LLVMValueRef short_with_sign(const operation *o, LLVMValueRef a, bool flip) {
+  const tni_float_format *format = tni_float_format_of(o->type);
+  int64_t sign = (int64_t)1 << (format->exponent_bits + format->fraction_bits);
+  LLVMValueRef rest = LLVMBuildAnd(o->b, a, integer(o, sign - 1), "");
+  LLVMValueRef out = flip ? LLVMBuildXor(o->b, a, integer(o, sign), "") : rest;
+  if (format->negative_zero) return out;
+  return LLVMBuildSelect(o->b, LLVMBuildICmp(o->b, LLVMIntEQ, rest, integer(o, 0), ""), a, out, "");
+}
+
 static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
-  if (tni_ll_is_half(o->type)) return LLVMBuildAnd(o->b, a, integer(o, 0x7fff), "");
+  if (tni_ll_is_short(o->type)) return short_with_sign(o, a, false);
   if (tni_ll_is_float(o->type)) return unary_intrinsic(o, "llvm.fabs", a);
   if (!tni_ll_is_signed(o->type)) return a;
   LLVMTypeRef type = LLVMTypeOf(a);
@@ -213,7 +224,7 @@ static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
 }
 
 static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
-  if (tni_ll_is_half(o->type)) return LLVMBuildXor(o->b, a, integer(o, 0x8000), "");
+  if (tni_ll_is_short(o->type)) return short_with_sign(o, a, true);
   if (tni_ll_is_float(o->type)) return LLVMBuildFNeg(o->b, a, "");
   return is_index(o) ? LLVMBuildNSWNeg(o->b, a, "") : LLVMBuildNeg(o->b, a, "");
 }
@@ -236,7 +247,7 @@ static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef 
   return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, odd, bits, ""), f64, "");
 }
 
-/* fma on f16 or bf16, and on f32 where the target has no instruction: the product is exact in f64. */
+/* fma on short floats, and on f32 where the target has no instruction: the product is exact in f64. */
 static LLVMValueRef fma_through_f64(const operation *o, LLVMValueRef *args) {
   LLVMValueRef wide[3];
   tn_type f64 = tni_ll_like(TN_F64, o->type);
@@ -256,7 +267,7 @@ static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
   return tni_ll_intrinsic(o->m, "llvm.fma", 1, &type, 3, args);
 }
 
-/* Operators of numbers on f32 and f64 (what f16 and bf16 are computed in). */
+/* Operators of numbers on f32 and f64 (short floats are computed in f32). */
 static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
   switch (o->x->op) {
   case TN_OP_add: return LLVMBuildFAdd(o->b, v[0], v[1], "");
@@ -310,8 +321,8 @@ static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
   return LLVMGetPoison(LLVMTypeOf(v[0]));
 }
 
-/* An operator on f16 or bf16: in f32, rounded once. */
-static LLVMValueRef half_op(operation *o, LLVMValueRef *args) {
+/* An operator on a short float: in f32, rounded once. */
+static LLVMValueRef short_op(operation *o, LLVMValueRef *args) {
   LLVMValueRef wide[3];
   tn_type type = o->type;
   for (unsigned i = 0; i < o->x->nargs && i < 3; i++) wide[i] = tni_ll_widen(o->m, type, args[i]);
@@ -319,7 +330,7 @@ static LLVMValueRef half_op(operation *o, LLVMValueRef *args) {
   return tni_ll_narrow(o->m, type, float_op(o, wide));
 }
 
-static LLVMValueRef half_compare(operation *o, LLVMValueRef *args) {
+static LLVMValueRef short_compare(operation *o, LLVMValueRef *args) {
   LLVMValueRef a = tni_ll_widen(o->m, o->type, args[0]), b = tni_ll_widen(o->m, o->type, args[1]);
   return compare(o, a, b);
 }
@@ -327,7 +338,7 @@ static LLVMValueRef half_compare(operation *o, LLVMValueRef *args) {
 LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args) {
   assert(x->nargs > 0);
   operation o = {f, f->m, f->m->b, x, x->arg[x->op == TN_OP_select ? 1 : 0]->type};
-  bool half = tni_ll_is_half(o.type);
+  bool is_short = tni_ll_is_short(o.type);
   switch (x->op) {
   case TN_OP_select: return LLVMBuildSelect(o.b, args[0], args[1], args[2], "");
   case TN_OP_neg: return negated(&o, args[0]);
@@ -335,9 +346,9 @@ LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args)
   case TN_OP_eq:
   case TN_OP_ne:
   case TN_OP_lt:
-  case TN_OP_le: return half ? half_compare(&o, args) : compare(&o, args[0], args[1]);
+  case TN_OP_le: return is_short ? short_compare(&o, args) : compare(&o, args[0], args[1]);
   default: break;
   }
-  if (half) return x->op == TN_OP_fma ? fma_through_f64(&o, args) : half_op(&o, args);
+  if (is_short) return x->op == TN_OP_fma ? fma_through_f64(&o, args) : short_op(&o, args);
   return tni_ll_is_float(o.type) ? float_op(&o, args) : integer_op(&o, args);
 }

@@ -1,8 +1,9 @@
-/* convert.c -- casts, and the 16-bit floats as integers and f32.
+/* convert.c -- casts, and the floats shorter than f32 as integers and f32.
  *
- *     f16 <-> f32   the conversion instruction where the target has one, else integers and one multiplication
- *     bf16 <-> f32  shifts; rounding in integers (LLVM would call __truncsfbf2)
- *     f64 -> 16     through an f32 rounded to odd, so that the result is rounded once
+ *     f16 <-> f32    the conversion instruction where the target has one, else as f8
+ *     f8 <-> f32     in integers by the row of its format (lib/runtime/float.c), one addition for the subnormals
+ *     bf16 <-> f32   shifts; rounding in integers (LLVM would call __truncsfbf2)
+ *     f64 -> short   through an f32 rounded to odd, so that the result is rounded once
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,19 +23,50 @@ static LLVMTypeRef half_type(tni_ll_module *m, tn_type type) {
   return TN_TYPE_LANES(type) > 1 ? LLVMVectorType(m->half, TN_TYPE_LANES(type)) : m->half;
 }
 
-/* bits << 13 has f16's exponent and fraction where f32 has them, 2^112 too small; infinity and NaN keep their exponent.
- */
-static LLVMValueRef widen_f16_in_integers(tni_ll_module *m, tn_type type, LLVMValueRef h) {
+/* The power of two, as bits of an f32, whose unit in the last place is the least number above 0. */
+static uint32_t unit_bits(const tni_float_format *format) {
+  return (uint32_t)(127 + 23 + 1 - format->bias - format->fraction_bits) << 23;
+}
+
+/* What is special about a pattern that is no number; `value` elsewhere. */
+static LLVMValueRef widen_special(tni_ll_module *m, const tni_float_format *format, tn_type type, LLVMValueRef wide,
+                                  LLVMValueRef magnitude, LLVMValueRef value) {
   LLVMBuilderRef b = m->b;
+  LLVMIntPredicate p = format->negative_zero ? LLVMIntUGT : LLVMIntEQ;
+  LLVMValueRef pattern = format->negative_zero ? magnitude : wide;
+  uint64_t limit = format->negative_zero ? format->largest : format->nan;
+  LLVMValueRef special = LLVMBuildICmp(b, p, pattern, bits32(m, type, (uint32_t)limit), "");
+  /* with infinities, the fraction tells them from NaNs as it does in f32 */
+  LLVMValueRef top = bits32(m, type, format->infinity ? 0x7f800000 : 0x7fc00000);
+  return LLVMBuildSelect(b, special, LLVMBuildOr(b, value, top, ""), value, "");
+}
+
+/* The fraction goes where f32 has it, the exponent gets f32's bias. A magnitude below the normal numbers is made the
+ * last bits of a power of two, which is then taken away: what is left is exact, and no operand was subnormal. */
+static LLVMValueRef widen_in_integers(tni_ll_module *m, const tni_float_format *format, tn_type type, LLVMValueRef h) {
+  LLVMBuilderRef b = m->b;
+  int left = 23 - format->fraction_bits, sign_bit = format->exponent_bits + format->fraction_bits;
   LLVMValueRef wide = LLVMBuildZExt(b, h, tni_ll_type(m, tni_ll_like(TN_U32, type)), "");
-  LLVMValueRef sign = LLVMBuildShl(b, LLVMBuildAnd(b, wide, bits32(m, type, 0x8000), ""), bits32(m, type, 16), "");
-  LLVMValueRef magnitude = LLVMBuildShl(b, LLVMBuildAnd(b, wide, bits32(m, type, 0x7fff), ""), bits32(m, type, 13), "");
-  LLVMValueRef scale = tni_ll_float(m, tni_ll_like(TN_F32, type), 0x1p112);
-  LLVMValueRef finite = as_bits(m, type, LLVMBuildFMul(b, as_f32(m, type, magnitude), scale, ""));
-  LLVMValueRef special = LLVMBuildICmp(b, LLVMIntUGE, magnitude, bits32(m, type, 0x7c00u << 13), "");
-  LLVMValueRef top = LLVMBuildOr(b, magnitude, bits32(m, type, 0x7f800000), "");
-  LLVMValueRef value = LLVMBuildSelect(b, special, top, finite, "");
+  LLVMValueRef magnitude = LLVMBuildAnd(b, wide, bits32(m, type, (1u << sign_bit) - 1), "");
+  LLVMValueRef sign = LLVMBuildShl(b, LLVMBuildXor(b, wide, magnitude, ""), bits32(m, type, 31 - sign_bit), "");
+  LLVMValueRef bias = bits32(m, type, (uint32_t)(127 - format->bias) << 23);
+  LLVMValueRef normal = LLVMBuildAdd(b, LLVMBuildShl(b, magnitude, bits32(m, type, left), ""), bias, "");
+  LLVMValueRef unit = bits32(m, type, unit_bits(format));
+  LLVMValueRef above =
+      LLVMBuildFSub(b, as_f32(m, type, LLVMBuildOr(b, magnitude, unit, "")), as_f32(m, type, unit), "");
+  LLVMValueRef is_normal = LLVMBuildICmp(b, LLVMIntUGE, magnitude, bits32(m, type, 1u << format->fraction_bits), "");
+  LLVMValueRef value = LLVMBuildSelect(b, is_normal, normal, as_bits(m, type, above), "");
+  value = widen_special(m, format, type, wide, magnitude, value);
   return as_f32(m, type, LLVMBuildOr(b, value, sign, ""));
+}
+
+/* By the conversion instruction. f8e5m2 is the upper byte of an f16. */
+static LLVMValueRef widen_f16(tni_ll_module *m, tn_type type, LLVMValueRef h) {
+  LLVMTypeRef u16 = tni_ll_type(m, tni_ll_like(TN_U16, type));
+  LLVMValueRef eight = tni_ll_int(m, tni_ll_like(TN_U16, type), 8);
+  if (TN_TYPE_BITS(type) == 8) h = LLVMBuildShl(m->b, LLVMBuildZExt(m->b, h, u16, ""), eight, "");
+  LLVMValueRef half = LLVMBuildBitCast(m->b, h, half_type(m, type), "");
+  return LLVMBuildFPExt(m->b, half, tni_ll_type(m, tni_ll_like(TN_F32, type)), "");
 }
 
 static LLVMValueRef widen_bf16(tni_ll_module *m, tn_type type, LLVMValueRef h) {
@@ -43,10 +75,10 @@ static LLVMValueRef widen_bf16(tni_ll_module *m, tn_type type, LLVMValueRef h) {
 }
 
 LLVMValueRef tni_ll_widen(tni_ll_module *m, tn_type type, LLVMValueRef bits) {
-  if (TN_TYPE_CODE(type) == kDLBfloat) return widen_bf16(m, type, bits);
-  if (!m->target->has_f16) return widen_f16_in_integers(m, type, bits);
-  LLVMValueRef half = LLVMBuildBitCast(m->b, bits, half_type(m, type), "");
-  return LLVMBuildFPExt(m->b, half, tni_ll_type(m, tni_ll_like(TN_F32, type)), "");
+  tn_type one = TN_TYPE_WITH_LANES(type, 1);
+  if (one == TN_BF16) return widen_bf16(m, type, bits);
+  if (m->target->has_f16 && (one == TN_F16 || one == TN_F8E5M2)) return widen_f16(m, type, bits);
+  return widen_in_integers(m, tni_float_format_of(type), type, bits);
 }
 
 /* (x + half a unit, less one if the result would be odd) >> shift: to nearest, ties to even. */
@@ -57,24 +89,29 @@ static LLVMValueRef round_shift(tni_ll_module *m, tn_type type, LLVMValueRef x, 
   return LLVMBuildLShr(b, sum, bits32(m, type, shift), "");
 }
 
-/* Normal results by rounding the bits, denormal ones by adding 0.5, whose unit in the last place is f16's smallest
- * number. */
-static LLVMValueRef narrow_f16_in_integers(tni_ll_module *m, tn_type type, LLVMValueRef f) {
+/* Normal results by rounding the bits; those below by adding the power of two whose unit in the last place is the type's
+ * smallest number. What is then larger than the largest number becomes infinity, or NaN. */
+static LLVMValueRef narrow_in_integers(tni_ll_module *m, const tni_float_format *format, tn_type type, LLVMValueRef f) {
   LLVMBuilderRef b = m->b;
-  LLVMValueRef bits = as_bits(m, type, f);
-  LLVMValueRef sign = LLVMBuildAnd(b, LLVMBuildLShr(b, bits, bits32(m, type, 16), ""), bits32(m, type, 0x8000), "");
-  LLVMValueRef a = LLVMBuildAnd(b, bits, bits32(m, type, 0x7fffffff), "");
-  LLVMValueRef normal = round_shift(m, type, LLVMBuildSub(b, a, bits32(m, type, 0x38000000), ""), 13);
-  LLVMValueRef half = tni_ll_float(m, tni_ll_like(TN_F32, type), 0.5);
-  LLVMValueRef shifted = as_bits(m, type, LLVMBuildFAdd(b, as_f32(m, type, a), half, ""));
-  LLVMValueRef denormal = LLVMBuildSub(b, shifted, bits32(m, type, 0x3f000000), "");
-  LLVMValueRef is_denormal = LLVMBuildICmp(b, LLVMIntULT, a, bits32(m, type, 0x38800000), "");
-  LLVMValueRef overflows = LLVMBuildICmp(b, LLVMIntUGE, a, bits32(m, type, 0x477ff000), "");
-  LLVMValueRef is_nan = LLVMBuildICmp(b, LLVMIntUGT, a, bits32(m, type, 0x7f800000), "");
-  LLVMValueRef r = LLVMBuildSelect(b, is_denormal, denormal, normal, "");
-  r = LLVMBuildSelect(b, overflows, bits32(m, type, 0x7c00), r, "");
-  r = LLVMBuildSelect(b, is_nan, bits32(m, type, 0x7e00), r, "");
-  return LLVMBuildTrunc(b, LLVMBuildOr(b, r, sign, ""), tni_ll_type(m, type), "");
+  int right = 23 - format->fraction_bits, sign_bit = format->exponent_bits + format->fraction_bits;
+  LLVMValueRef bits = as_bits(m, type, f), nan = bits32(m, type, (uint32_t)format->nan);
+  LLVMValueRef magnitude = LLVMBuildAnd(b, bits, bits32(m, type, 0x7fffffff), "");
+  LLVMValueRef sign = LLVMBuildLShr(b, LLVMBuildXor(b, bits, magnitude, ""), bits32(m, type, 31 - sign_bit), "");
+  LLVMValueRef bias = bits32(m, type, (uint32_t)(127 - format->bias) << 23), unit = bits32(m, type, unit_bits(format));
+  LLVMValueRef normal = round_shift(m, type, LLVMBuildSub(b, magnitude, bias, ""), (uint32_t)right);
+  LLVMValueRef sum = LLVMBuildFAdd(b, as_f32(m, type, magnitude), as_f32(m, type, unit), "");
+  LLVMValueRef below = LLVMBuildSub(b, as_bits(m, type, sum), unit, "");
+  LLVMValueRef least = bits32(m, type, (uint32_t)(128 - format->bias) << 23);
+  LLVMValueRef r = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntULT, magnitude, least, ""), below, normal, "");
+  LLVMValueRef beyond = format->infinity ? bits32(m, type, (uint32_t)format->largest + 1) : nan;
+  LLVMValueRef overflows = LLVMBuildICmp(b, LLVMIntUGT, r, bits32(m, type, (uint32_t)format->largest), "");
+  r = LLVMBuildSelect(b, overflows, beyond, r, "");
+  if (format->infinity) /* else a NaN, the largest of all patterns, has overflowed */
+    r = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntUGT, magnitude, bits32(m, type, 0x7f800000), ""), nan, r, "");
+  LLVMValueRef out = LLVMBuildOr(b, r, sign, "");
+  if (!format->negative_zero)
+    out = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, r, bits32(m, type, 0), ""), r, out, "");
+  return LLVMBuildTrunc(b, out, tni_ll_type(m, type), "");
 }
 
 static LLVMValueRef narrow_bf16(tni_ll_module *m, tn_type type, LLVMValueRef f) {
@@ -87,8 +124,9 @@ static LLVMValueRef narrow_bf16(tni_ll_module *m, tn_type type, LLVMValueRef f) 
 }
 
 LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value) {
-  if (TN_TYPE_CODE(type) == kDLBfloat) return narrow_bf16(m, type, value);
-  if (!m->target->has_f16) return narrow_f16_in_integers(m, type, value);
+  tn_type one = TN_TYPE_WITH_LANES(type, 1);
+  if (one == TN_BF16) return narrow_bf16(m, type, value);
+  if (one != TN_F16 || !m->target->has_f16) return narrow_in_integers(m, tni_float_format_of(type), type, value);
   LLVMValueRef half = LLVMBuildFPTrunc(m->b, value, half_type(m, type), "");
   return LLVMBuildBitCast(m->b, half, tni_ll_type(m, type), "");
 }
@@ -143,8 +181,8 @@ static LLVMValueRef long_to_sticky(tni_ll_module *m, tn_type from, LLVMValueRef 
   return tni_ll_is_signed(from) ? LLVMBuildSelect(b, negative, LLVMBuildFNeg(b, d, ""), d, "") : d;
 }
 
-/* A number of f32, f64 or an integer type to f16 or bf16. */
-static LLVMValueRef to_half(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value) {
+/* A number of f32, f64 or an integer type to a short float. */
+static LLVMValueRef to_short(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value) {
   if (!tni_ll_is_float(from)) {
     tn_type middle = tni_ll_like(tni_ll_is_bool(from) || TN_TYPE_BITS(from) < 32 ? TN_F32 : TN_F64, to);
     bool is_long = !tni_ll_is_bool(from) && TN_TYPE_BITS(from) == 64;
@@ -157,7 +195,7 @@ static LLVMValueRef to_half(tni_ll_module *m, tn_type to, tn_type from, LLVMValu
 
 LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value) {
   if (to == from) return value;
-  if (tni_ll_is_half(from)) {
+  if (tni_ll_is_short(from)) {
     value = tni_ll_widen(m, from, value);
     from = tni_ll_like(TN_F32, from);
   }
@@ -166,7 +204,7 @@ LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRe
     return tni_ll_is_float(from) ? LLVMBuildFCmp(m->b, LLVMRealUNE, value, zero, "")
                                  : LLVMBuildICmp(m->b, LLVMIntNE, value, zero, "");
   }
-  if (tni_ll_is_half(to)) return to_half(m, to, from, value);
+  if (tni_ll_is_short(to)) return to_short(m, to, from, value);
   if (tni_ll_is_float(to)) {
     return tni_ll_is_float(from) ? LLVMBuildFPCast(m->b, value, tni_ll_type(m, to), "")
                                  : int_to_float(m, to, from, value);

@@ -8,9 +8,7 @@
 #include "llvm.h"
 
 static LLVMValueRef emit_const(tni_ll_module *m, const tn_expr *x) {
-  tn_type one = TN_TYPE_WITH_LANES(x->type, 1);
-  if (one == TN_F16) return tni_ll_int(m, x->type, tni_f64_to_f16(x->as.f));
-  if (one == TN_BF16) return tni_ll_int(m, x->type, tni_f64_to_bf16(x->as.f));
+  if (tni_ll_is_short(x->type)) return tni_ll_int(m, x->type, (int64_t)tni_float_to_bits(x->type, x->as.f));
   return tni_ll_is_float(x->type) ? tni_ll_float(m, x->type, x->as.f) : tni_ll_int(m, x->type, x->as.i);
 }
 

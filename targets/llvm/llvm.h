@@ -1,7 +1,7 @@
 /* llvm.h -- the directory board of targets/llvm: how loop-level functions become LLVM IR. Prototypes grouped by file.
  *
- * Values in registers: index is i64, bool is i1, f16 and bf16 are their bits in an i16 (so that no conversion can
- * become a call of a library), everything else is LLVM's type of that name; lanes make a vector. In memory and in
+ * Values in registers: index is i64, bool is i1, floats shorter than f32 are their bits in an i16 or i8 (so that no
+ * conversion can become a call of a library), everything else is LLVM's type of that name; lanes make a vector. In memory and in
  * signatures bool is i8, all else the same.
  *
  * Emission is sticky: the first error is kept in the module and later calls go on with poison, so that emitters need no
@@ -93,10 +93,9 @@ LLVMValueRef tni_ll_intrinsic(tni_ll_module *m, const char *name, unsigned type_
                               unsigned arg_count, LLVMValueRef *args);
 /* Questions about the element of a type, whatever its lanes. */
 static inline bool tni_ll_is_bool(tn_type type) { return TN_TYPE_CODE(type) == kDLBool; }
-static inline bool tni_ll_is_float(tn_type type) {
-  return TN_TYPE_CODE(type) == kDLFloat || TN_TYPE_CODE(type) == kDLBfloat;
-}
-static inline bool tni_ll_is_half(tn_type type) { return tni_ll_is_float(type) && TN_TYPE_BITS(type) == 16; }
+static inline bool tni_ll_is_float(tn_type type) { return tni_type_is_float(type); }
+/* A float that is held as its bits and computed in f32. */
+static inline bool tni_ll_is_short(tn_type type) { return tni_ll_is_float(type) && TN_TYPE_BITS(type) < 32; }
 static inline bool tni_ll_is_signed(tn_type type) {
   return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == TN_CODE_INDEX;
 }
@@ -107,7 +106,7 @@ static inline tn_type tni_ll_like(tn_type element, tn_type type) {
 
 /* ---- convert.c ------------------------------------------------------------------------------------------------- */
 
-/* f16 or bf16 bits to f32 (exact), and back (to nearest, ties to even). `type` tells which, with lanes. */
+/* The bits of a short float to f32 (exact), and back (to nearest, ties to even). `type` tells which, with lanes. */
 LLVMValueRef tni_ll_widen(tni_ll_module *m, tn_type type, LLVMValueRef bits);
 LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value);
 LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value);

@@ -7,16 +7,10 @@
 static LLVMTypeRef scalar_type(tni_ll_module *m, tn_type type) {
   switch (TN_TYPE_CODE(type)) {
   case kDLBool: return m->i1;
-  case kDLBfloat: return m->i16;
   case kDLOpaqueHandle: return m->ptr;
   case TN_CODE_INDEX: return m->i64;
-  case kDLFloat:
-    switch (TN_TYPE_BITS(type)) {
-    case 16: return m->i16;
-    case 32: return m->f32;
-    default: return m->f64;
-    }
   default:
+    if (tni_ll_is_float(type) && !tni_ll_is_short(type)) return TN_TYPE_BITS(type) == 32 ? m->f32 : m->f64;
     switch (TN_TYPE_BITS(type)) {
     case 8: return m->i8;
     case 16: return m->i16;
@@ -58,8 +52,7 @@ static LLVMValueRef constant(LLVMValueRef scalar, tn_type type) {
 LLVMValueRef tni_ll_int(tni_ll_module *m, tn_type type, int64_t value) {
   unsigned bits = tni_ll_is_bool(type) ? 1 : TN_TYPE_BITS(type);
   uint64_t mask = bits < 64 ? ((uint64_t)1 << bits) - 1 : ~(uint64_t)0;
-  LLVMTypeRef scalar = tni_ll_is_half(type) ? m->i16 : scalar_type(m, type);
-  return constant(LLVMConstInt(scalar, (uint64_t)value & mask, 0), type);
+  return constant(LLVMConstInt(scalar_type(m, type), (uint64_t)value & mask, 0), type);
 }
 
 LLVMValueRef tni_ll_float(tni_ll_module *m, tn_type type, double value) {

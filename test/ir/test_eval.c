@@ -173,6 +173,37 @@ START_TEST(halves_round_once)
 }
 END_TEST
 
+/* Also where the result is subnormal, or has no sign. */
+START_TEST(bytes_round_once)
+{
+  ck_assert(float2(TN_OP_add, TN_F8E4M3, 16, 1) == 16);
+  ck_assert(float2(TN_OP_add, TN_F8E4M3, 16, 3) == 20);
+  ck_assert(float2(TN_OP_add, TN_F8E4M3, 448, 16) == 448);
+  ck_assert(isnan(float2(TN_OP_add, TN_F8E4M3, 448, 18)));
+  ck_assert(float2(TN_OP_mul, TN_F8E5M2, 57344, -2) == -INFINITY);
+  ck_assert(float2(TN_OP_mul, TN_F8E4M3, 0x1p-6, 0.3125) == 0x1p-8); /* 1.25 units of the last place of 2^-8 */
+  ck_assert(isnan(float2(TN_OP_mul, TN_F8E5M2UZ, 57344, 2)));
+  ck_assert(float3(TN_OP_fma, TN_F8E4M3, 1.25, 1.25, -1.5) == 0x1p-4);
+  ck_assert(float3(TN_OP_fma, TN_F8E5M2, 3, 3, 0) == 8); /* a tie; a hair more goes up */
+  ck_assert(float3(TN_OP_fma, TN_F8E5M2, 3, 3, 0x1p-16) == 10);
+}
+END_TEST
+
+START_TEST(types_with_one_zero_have_no_minus)
+{
+  const tn_type types[] = {TN_F8E4M3UZ, TN_F8E5M2UZ};
+  for (int t = 0; t < 2; t++) {
+    ck_assert(!signbit(float1(TN_OP_neg, types[t], 0.0)));
+    ck_assert(!signbit(float1(TN_OP_ceil, types[t], -0.5)));
+    ck_assert(!signbit(float2(TN_OP_mul, types[t], -1, 0)));
+    ck_assert(!signbit(float2(TN_OP_mod, types[t], -8, 4)));
+    ck_assert(float1(TN_OP_neg, types[t], 1.5) == -1.5);
+    ck_assert(!signbit(tni_eval_cast(types[t], TN_F32, (tni_scalar){.f = -0.0}).f));
+  }
+  ck_assert(signbit(float1(TN_OP_neg, TN_F8E4M3, 0.0)));
+}
+END_TEST
+
 START_TEST(rounding_to_integers)
 {
   double in[] = {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.6};
@@ -248,13 +279,15 @@ START_TEST(reinterpret_keeps_bits)
   ck_assert(tni_eval_reinterpret(TN_F64, TN_I64, (tni_scalar){.i = INT64_C(0x3ff) << 52}).f == 1);
   ck_assert(tni_eval_reinterpret(TN_F16, TN_U16, (tni_scalar){.i = 0x3c00}).f == 1);
   ck_assert_int_eq(tni_eval_reinterpret(TN_U16, TN_BF16, (tni_scalar){.f = 1}).i, 0x3f80);
+  ck_assert_int_eq(tni_eval_reinterpret(TN_U8, TN_F8E4M3, (tni_scalar){.f = 448}).i, 0x7e);
+  ck_assert(tni_eval_reinterpret(TN_F8E5M2, TN_I8, (tni_scalar){.i = -124}).f == -0x1p-14);
 }
 END_TEST
 
 START_TEST(elements_pass_through_memory)
 {
   tn_type ints[] = {TN_BOOL, TN_I8, TN_I16, TN_I32, TN_I64, TN_U8, TN_U16, TN_U32, TN_U64, TN_INDEX, TN_POINTER};
-  tn_type floats[] = {TN_F16, TN_BF16, TN_F32, TN_F64};
+  tn_type floats[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
   uint64_t memory[8];
   for (size_t t = 0; t < TNI_COUNT(ints); t++)
     for (int64_t value = -3; value < 4; value++) {
@@ -293,6 +326,8 @@ int main(void) {
   tcase_add_test(tests, signs_are_bits);
   tcase_add_test(tests, f32_rounds_once);
   tcase_add_test(tests, halves_round_once);
+  tcase_add_test(tests, bytes_round_once);
+  tcase_add_test(tests, types_with_one_zero_have_no_minus);
   tcase_add_test(tests, rounding_to_integers);
   tcase_add_test(tests, float_to_int_saturates);
   tcase_add_test(tests, int_to_float_rounds_once);

@@ -247,6 +247,31 @@ START_TEST(max_pool_pads_with_nothing)
 }
 END_TEST
 
+/* What is below every number of a type without infinity is its lowest number, not NaN. */
+START_TEST(max_of_bytes_without_infinity)
+{
+  static const float x[] = {-448, -416, -448, -448};
+  const tni_attr to[] = {STRING("to", "f8e4m3")}, back[] = {STRING("to", "f32")};
+  tni_attr attrs[] = {INTS("kernel_shape", 2, 1), INTS("pads", 1, 0, 0, 0)};
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 4, 1));
+  uint32_t small = add("cast", "small", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, to);
+  uint32_t pool = add("max_pool", "pool", small, TNI_NO_VALUE, TNI_NO_VALUE, 2, attrs);
+  EXPECT(add("cast", "y", pool, TNI_NO_VALUE, TNI_NO_VALUE, 1, back), x, NULL, -448, -416, -416, -448);
+}
+END_TEST
+
+START_TEST(cast_to_bytes_may_saturate)
+{
+  static const float x[] = {1000, -INFINITY, 460, 1.03125f};
+  const tni_attr plain[] = {STRING("to", "f8e5m2")}, back[] = {STRING("to", "f32")};
+  const tni_attr saturate[] = {INT("saturate", 1), STRING("to", "f8e4m3uz")};
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(4));
+  uint32_t small = add("cast", "small", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, plain);
+  small = add("cast", "smaller", small, TNI_NO_VALUE, TNI_NO_VALUE, 2, saturate);
+  EXPECT(add("cast", "y", small, TNI_NO_VALUE, TNI_NO_VALUE, 1, back), x, NULL, 240, -240, 240, 1);
+}
+END_TEST
+
 START_TEST(average_pool_counts_what_is_inside)
 {
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
@@ -802,6 +827,8 @@ int main(void) {
   tcase_add_test(tests, matmul_broadcasts_batches);
   tcase_add_test(tests, matmul_takes_vectors);
   tcase_add_test(tests, max_pool_pads_with_nothing);
+  tcase_add_test(tests, max_of_bytes_without_infinity);
+  tcase_add_test(tests, cast_to_bytes_may_saturate);
   tcase_add_test(tests, average_pool_counts_what_is_inside);
   tcase_add_test(tests, average_pool_may_count_padding);
   tcase_add_test(tests, ceil_mode_lets_windows_hang_over);

@@ -324,6 +324,16 @@ START_TEST(tensors_have_raw_or_typed_elements)
   put_int(&t, 5, 0x3c00);
   put_int(&t, 5, 0xc000);
   read_tensor(t, TN_F16, 2, halves);
+  t = (bytes){0};
+  put_int(&t, 1, 2);
+  put_int(&t, 2, 17);
+  put_int(&t, 5, 0x7e);
+  put_int(&t, 5, 0x81);
+  static const uint8_t bytes_of_floats[] = {0x7e, 0x81};
+  read_tensor(t, TN_F8E4M3, 2, bytes_of_floats);
+  read_tensor(tensor_raw("", 18, 1, &two, bytes_of_floats, 2), TN_F8E4M3UZ, 2, bytes_of_floats);
+  read_tensor(tensor_raw("", 19, 1, &two, bytes_of_floats, 2), TN_F8E5M2, 2, bytes_of_floats);
+  read_tensor(tensor_raw("", 20, 1, &two, bytes_of_floats, 2), TN_F8E5M2UZ, 2, bytes_of_floats);
   static const uint8_t odd[] = {7, 0};
   read_tensor(tensor_raw("", 9, 1, &two, odd, 2), TN_BOOL, 2, truths); /* any byte but 0 is true */
 }

@@ -161,7 +161,7 @@ END_TEST
 /* Any value of a type, printed and read, is the same value. */
 START_TEST(random_floats_keep_their_bits)
 {
-  const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64};
+  static const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
   tn_context *ctx = context();
   tni_region r;
   tni_region_init(&r, ctx, NULL);
@@ -172,10 +172,11 @@ START_TEST(random_floats_keep_their_bits)
     double value;
     memcpy(&value, &bits, 8);
     if (n & 1) value = (double)(int64_t)bits / 1048576.0 / (double)(1 + (n & 1023));
-    const tn_expr *x = tni_const_float(&r, types[n / 2 % 4], value);
+    const tn_expr *x = tni_const_float(&r, types[n / 2 % 8], value);
     tni_text text;
+    char type[16];
     tni_text_init(&text, ctx);
-    tni_text_add(&text, "func f(out: %s[]) {\n  out[] = ", (const char *[]){"f16", "bf16", "f32", "f64"}[n / 2 % 4]);
+    tni_text_add(&text, "func f(out: %s[]) {\n  out[] = ", tn_type_text(x->type, type));
     tni_print_expr(&text, x);
     tni_text_add(&text, "\n}\n");
     tn_program *program = parse(ctx, text.data);
@@ -339,6 +340,11 @@ START_TEST(mistakes_are_shown_with_what_was_expected)
                                                         "    A[0] = 1.0:f32 A[1] = 2.0:f32\n                   ^");
   check_body_refused("  A[0] = 1e39:f32",
                      "10: the number is too large for its type\n    A[0] = 1e39:f32\n           ^^^^");
+  check_body_refused("  A[0] = cast(f32, 465.0:f8e4m3)",
+                     "20: the number is too large for its type\n"
+                     "    A[0] = cast(f32, 465.0:f8e4m3)\n                     ^^^^^");
+  check_body_refused("  A[0] = cast(f32, inf:f8e4m3)", "20: the type has no infinity\n"
+                                                       "    A[0] = cast(f32, inf:f8e4m3)\n                     ^^^");
   check_body_refused("  A[0] = cast(f32, 5:u8x4)",
                      "20: a constant is of a floating-point, integer or index type with one lane\n"
                      "    A[0] = cast(f32, 5:u8x4)\n                     ^");

@@ -9,8 +9,9 @@
 
 enum { LANES = 8, MAX_VALUES = 40, MAX_ELEMENTS = MAX_VALUES * MAX_VALUES + LANES, MAX_FUNCS = 64 };
 
-static const tn_type all_types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32,  TN_I64, TN_U8,  TN_U16,
-                                    TN_U32,  TN_U64, TN_F16, TN_BF16, TN_F32, TN_F64, TN_INDEX};
+static const tn_type all_types[] = {TN_BOOL, TN_I8,    TN_I16,    TN_I32,    TN_I64,      TN_U8,
+                                    TN_U16,  TN_U32,   TN_U64,    TN_F16,    TN_BF16,     TN_F32,
+                                    TN_F64,  TN_INDEX, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 

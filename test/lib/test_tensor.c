@@ -10,8 +10,9 @@
 
 START_TEST(type_names_round_trip)
 {
-  const tn_type types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32, TN_I64,  TN_U8,    TN_U16,    TN_U32,
-                           TN_U64,  TN_F16, TN_F32, TN_F64, TN_BF16, TN_INDEX, TN_POINTER};
+  const tn_type types[] = {TN_BOOL,   TN_I8,       TN_I16,      TN_I32,   TN_I64,    TN_U8,   TN_U16,
+                           TN_U32,    TN_U64,      TN_F16,      TN_F32,   TN_F64,    TN_BF16, TN_F8E4M3,
+                           TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX, TN_POINTER};
   const uint32_t lanes[] = {1, 2, 16, 65535};
   for (size_t i = 0; i < TNI_COUNT(types); i++)
     for (size_t j = 0; j < TNI_COUNT(lanes); j++) {
