@@ -447,9 +447,27 @@ tn_status tni_evaluate_interpreted(void *self, const tn_func *func, void *const 
 
 /* ---- lower/ ---------------------------------------------------------------------------------------------------- */
 
+/* A row of the list of passes. */
+typedef struct tni_pass {
+  const char *name;
+  char letter; /* for choosing several in a short text */
+  const char *does;
+} tni_pass;
+
+/* Told after each pass what the function is now, and the seconds that took. */
+typedef struct tni_observer {
+  void *self;
+  void (*after)(void *self, const tni_pass *pass, const tn_func *now, double seconds);
+} tni_observer;
+
 /* Tensor level to loop level, in region r: blocks into loops and ifs, buffers made as small as their use and flattened,
  * vectorized loops into vectors, unrolled ones written out, math expanded, guards split off. `func` stays as it is. */
 tn_status tni_lower(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
+tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_observer *observer, const tn_func **out,
+                             tn_error **err);
+/* The passes of lowering, in their order. */
+size_t tni_lower_pass_count(void);
+const tni_pass *tni_lower_pass(size_t i);
 /* Will lowering give every iteration of this loop a buffer of its own? */
 bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop);
 
