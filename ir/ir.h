@@ -355,6 +355,41 @@ typedef struct tni_term {
 bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
                   const tn_expr **base, size_t *term_count, tni_term *terms, size_t room);
 
+/* ---- prove.c --------------------------------------------------------------------------------------------------- */
+
+/* What is known at a place, symbolically; asked by the strict checks. */
+typedef struct tni_prover {
+  tn_context *ctx;
+  tni_facts intervals;
+  struct tni_prover_range *ranges; /* of variables; later ones are bound further in */
+  size_t range_count, range_capacity;
+  struct tni_prover_fact *facts;
+  size_t fact_count, fact_capacity;
+  int budget;
+  bool failed; /* there was no memory for a fact */
+} tni_prover;
+typedef struct tni_prover_mark {
+  size_t ranges, facts, intervals;
+} tni_prover_mark;
+void tni_prover_init(tni_prover *v, tn_context *ctx);
+void tni_prover_destroy(tni_prover *v);
+tni_prover_mark tni_prover_mark_of(const tni_prover *v);
+void tni_prover_pop(tni_prover *v, tni_prover_mark mark); /* forgets what came after the mark */
+/* 0 <= var < extent. */
+void tni_prover_bind(tni_prover *v, const tn_expr *var, const tn_expr *extent);
+/* var == value. */
+void tni_prover_bind_value(tni_prover *v, const tn_expr *var, const tn_expr *value);
+/* From here on vectors of so many lanes are spoken of, by any one of their lanes. */
+void tni_prover_bind_lanes(tni_prover *v, uint32_t lanes);
+/* 0 <= x */
+void tni_prover_know_extent(tni_prover *v, const tn_expr *x);
+/* The condition is true (or false); of vectors: in the lanes spoken of. What it says beyond comparisons of integers is not used. */
+void tni_prover_know(tni_prover *v, const tn_expr *cond, bool holds);
+/* Is a - b >= gap, surely? No: unknown. */
+bool tni_prover_never_less(tni_prover *v, const tn_expr *a, const tn_expr *b, int64_t gap);
+/* Is x inside 0..product of the extents, surely? */
+bool tni_prover_is_inside(tni_prover *v, const tn_expr *x, int32_t count, const tn_expr *const *extents);
+
 /* ---- itermap.c ------------------------------------------------------------------------------------------------- */
 
 /* How a tuple of index expressions moves while some loops run: dimension i covers bases[i] .. bases[i] + extents[i]

@@ -47,6 +47,14 @@ TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
 /* Checks types, scopes, block structure and subscripts of one function. TN_E_VERIFY with the place marked. */
 TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
 
+/* The strict check: verifies, and asks what would be memory corruption in compiled code: is every subscript inside its
+ * buffer, and every binding of a block inside its iterator's range? Refuted is an error of tn_func_verify already; here
+ * also "not known" is: TN_E_VERIFY lists the places. Known are the ranges of loops and iterators, the conditions of ifs,
+ * blocks and accesses, and that extents of buffers are not negative. So a subscript that depends on data needs a guard,
+ * `A[i if 0 <= i && i < n]`, or a clamp, `A[max(0, min(i, n - 1))]` where 0 < n. The counts (may be NULL) tell how many
+ * questions were answered, and how many were not. */
+TN_API tn_status tn_func_check(const tn_func *func, size_t *proven, size_t *unknown, tn_error **err);
+
 /* Runs a function in the reference interpreter: one value per parameter, tensors for buffers, numbers for scalars.
  * Reports subscripts out of bounds. Externals of the program are called. Slow and exact. */
 TN_API tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);

@@ -10,6 +10,15 @@
 
 #include "text.h"
 
+/* What was found at places of a function, as the text of one error: "f:2: REASON", the line, a mark under the piece; and
+ * so on. Of more than the first MAX_FINDINGS only the number is kept. */
+typedef struct tni_findings {
+  tn_context *ctx;
+  tni_text text;
+  size_t count;
+  size_t place_length; /* of the first */
+} tni_findings;
+
 /* A variable or buffer, by the entry of `known`. */
 typedef struct tni_scoped {
   bool live;
@@ -37,6 +46,18 @@ typedef struct tni_verifier {
   uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
   bool in_init;
 } tni_verifier;
+
+/* findings.c */
+
+void tni_findings_init(tni_findings *f, tn_context *ctx);
+void tni_findings_destroy(tni_findings *f);
+/* Shows the line of statement `s` (NULL: the parameters) with `mark` (NULL: the statement, or none for parameters). */
+void tni_findings_add_v(tni_findings *f, const tn_func *func, const tn_stmt *s, const void *mark, const char *reason,
+                        va_list args);
+void tni_findings_add(tni_findings *f, const tn_func *func, const tn_stmt *s, const void *mark, const char *reason, ...)
+    TN_PRINTF(5, 6);
+/* TN_E_VERIFY with all that was found; TN_OK when nothing was. */
+tn_status tni_findings_fail(const tni_findings *f, tn_error **err);
 
 /* verify.c */
 
