@@ -181,7 +181,7 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
     end = end ? end : line + strlen(line);
     reader p = {.s = s, .at = line, .end = end, .line = ++number};
     tni_step step = {.s = s};
-    const tni_primitive *primitive;
+    const tni_primitive *primitive = NULL;
     skip_space(&p);
     if (p.at < end && *p.at != '#')
       status = read_line(&p, &step, &primitive) ? tni_invoke(primitive, &step, err) : syntax_error(&p, line, err);
