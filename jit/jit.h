@@ -61,38 +61,46 @@ tn_status tni_caller_call(const tni_caller *caller, const char *what, void (*fun
 tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
                           tn_value *result, tn_error **err);
 
-/* ---- pipeline.c: the stages between a program and objects -------------------------------------------------------- */
+/* ---- pipeline.c: the passes between a program and objects --------------------------------------------------------- */
 
-/* A program on its way: what is there of it depends on the last stage that ran. The stages are functions that take it one
- * step on, in the order they stand here. */
+/* A program on its way: what is there of it depends on the last stage that ran. */
 typedef struct tni_pipeline {
   tn_context *ctx;
   const tn_target *target;
   const tn_compile_desc *desc; /* the host's, or the defaults; never NULL */
+  const tn_program *source;    /* the host's; not changed */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */
   const tn_func **lowered;     /* one per function of `work` */
   size_t lowered_count;
   tn_compile_stats stats;
+  bool failed; /* no memory for what the observer was to see */
 } tni_pipeline;
+
+/* The stages, in their order. `tni_pass_count` and the like count lowering's passes one by one in LOWER's place. */
+enum tni_stage { TNI_STAGE_FOLD, TNI_STAGE_LAYOUT, TNI_STAGE_FUSE, TNI_STAGE_SCHEDULE, TNI_STAGE_LOWER, TNI_STAGE_COUNT };
 
 /* Copies the program's functions and declarations; graphs are taken over by the first stage. */
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
                               tn_error **err);
 void tni_pipeline_destroy(tni_pipeline *p);
-/* Graphs of `program` folded into the work program. */
-tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err);
-/* Weights in the layout that the target wants. */
-tn_status tni_pipeline_layout(tni_pipeline *p, tn_error **err);
-/* Their nodes grouped into tensor functions. */
-tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err);
-/* A schedule for every function that has none. */
-tn_status tni_pipeline_schedule(tni_pipeline *p, tn_error **err);
-tn_status tni_pipeline_lower(tni_pipeline *p, tn_error **err);
+/* Runs the stages up to and with `last`. */
+tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
 /* What code generation makes, of each function by itself or of the whole program: tni_jobs_destroy frees it. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
+
+/* ---- passes.c: the table of passes, and what a host learns of them -------------------------------------------------- */
+
+/* Are all letters of desc->dump passes? */
+tn_status tni_passes_check(tn_context *ctx, const tn_compile_desc *desc, tn_error **err);
+/* Each tells the host's observer what a pass made of an object, in the seconds since `start`. */
+void tni_tell_graph(tni_pipeline *p, enum tni_stage stage, const tn_graph *graph, double start);
+void tni_tell_func(tni_pipeline *p, enum tni_stage stage, const tn_func *func, double start);
+void tni_tell_code(tni_pipeline *p, double start);
+/* For lowering: an observer that tells the host's. */
+tni_observer tni_lower_observer(tni_pipeline *p);
 
 /* ---- evaluate.c ------------------------------------------------------------------------------------------------ */
 

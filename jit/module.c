@@ -12,18 +12,6 @@ static tn_status check_bound(const tn_program *program, tn_error **err) {
   return TN_OK;
 }
 
-/* The stages up to loop functions; `upto` counts them for tn_program_emit. */
-enum stage { STAGE_FOLD = 1, STAGE_LAYOUT, STAGE_FUSE, STAGE_SCHEDULE, STAGE_LOWER };
-
-static tn_status run_stages(tni_pipeline *p, const tn_program *program, enum stage upto, tn_error **err) {
-  tn_status status = tni_pipeline_fold(p, program, err);
-  if (!status && upto >= STAGE_LAYOUT) status = tni_pipeline_layout(p, err);
-  if (!status && upto >= STAGE_FUSE) status = tni_pipeline_fuse(p, err);
-  if (!status && upto >= STAGE_SCHEDULE) status = tni_pipeline_schedule(p, err);
-  if (!status && upto >= STAGE_LOWER) status = tni_pipeline_lower(p, err);
-  return status;
-}
-
 /* ---- modules ---- */
 
 static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job *jobs, tn_error **err) {
@@ -77,7 +65,7 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
   if (!p->target->runs_here)
     status = tni_fail(p->ctx, err, TN_E_UNSUPPORTED, "load", p->target->name,
                       "code for this target does not run in this process: tn_program_emit gives its object");
-  if (!status) status = run_stages(p, program, STAGE_LOWER, err);
+  if (!status) status = tni_pipeline_run(p, TNI_STAGE_LOWER, err);
   if (!status) status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, err);
   if (!status) {
     tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
@@ -111,99 +99,4 @@ void tn_module_stats(const tn_module *m, tn_compile_stats *out) {
   size_t size = out->struct_size && out->struct_size < sizeof *out ? out->struct_size : sizeof *out;
   memcpy(out, &m->stats, size);
   out->struct_size = size;
-}
-
-/* ---- what a stage makes of a program ---- */
-
-static void print_funcs(tni_text *t, const tn_program *program, const tn_func *const *funcs) {
-  tni_print_externs(t, program);
-  for (size_t i = 0; i < program->func_count; i++) {
-    tni_text_add(t, "%s", t->length ? "\n" : "");
-    tni_print_func(t, funcs[i], NULL);
-  }
-}
-
-static tn_status print_plans(tni_text *t, tni_pipeline *p, tn_error **err) {
-  tni_arena arena;
-  tni_arena_init(&arena, p->ctx);
-  const char **names = TNI_NEW_ARRAY(&arena, const char *, p->work->func_count);
-  tn_status status = names ? TN_OK : tni_fail_nomem(err);
-  for (size_t i = 0; i < p->work->func_count && !status; i++) names[i] = p->work->funcs[i]->name;
-  for (size_t i = 0; i < p->work->graph_count && !status; i++) {
-    tni_plan plan;
-    const void *const *constants;
-    status = tni_graph_plan(p->work->graphs[i], &arena, &plan, &constants, err);
-    if (!status) tni_plan_print(t, &plan, names);
-  }
-  tni_arena_destroy(&arena);
-  return status;
-}
-
-static tn_status emit_code(tni_pipeline *p, enum tni_emit what, tni_text *t, tn_error **err) {
-  size_t count;
-  tni_job *jobs;
-  tn_status status = tni_pipeline_codegen(p, what, true, &count, &jobs, err);
-  if (status) return status;
-  for (size_t i = 0; i < count; i++) tni_text_add_bytes(t, jobs[i].bytes, jobs[i].size);
-  tni_jobs_destroy(p->ctx, count, jobs);
-  return TN_OK;
-}
-
-typedef struct emit_stage {
-  const char *name;
-  enum stage upto;
-  enum tni_emit what;
-} emit_stage;
-
-static const emit_stage stages[] = {
-    {"graph", STAGE_FOLD, 0},
-    {"tensor", STAGE_SCHEDULE, 0},
-    {"loop", STAGE_LOWER, 0},
-    {"plan", STAGE_FUSE, 0},
-    {"ll", STAGE_LOWER, TNI_EMIT_LLVM},
-    {"asm", STAGE_LOWER, TNI_EMIT_ASSEMBLY},
-    {"obj", STAGE_LOWER, TNI_EMIT_OBJECT},
-};
-
-static tn_status emit(tni_pipeline *p, const emit_stage *stage, tni_text *t, tn_error **err) {
-  if (strcmp(stage->name, "graph") == 0) {
-    for (size_t i = 0; i < p->work->graph_count; i++) tni_graph_print(t, p->work->graphs[i]);
-    return TN_OK;
-  }
-  if (strcmp(stage->name, "tensor") == 0 || strcmp(stage->name, "loop") == 0) {
-    print_funcs(t, p->work, stage->upto == STAGE_LOWER ? p->lowered : p->work->funcs);
-    return TN_OK;
-  }
-  return strcmp(stage->name, "plan") == 0 ? print_plans(t, p, err) : emit_code(p, stage->what, t, err);
-}
-
-static const emit_stage *find_stage(const char *name) {
-  for (size_t i = 0; i < TNI_COUNT(stages); i++)
-    if (strcmp(stages[i].name, name) == 0) return &stages[i];
-  return NULL;
-}
-
-tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc, const char *stage, char **out,
-                          size_t *size, tn_error **err) {
-  tni_pipeline *p;
-  const emit_stage *s = find_stage(stage);
-  *out = NULL;
-  *size = 0;
-  if (err) *err = NULL;
-  if (!s)
-    return tni_fail(program->ctx, err, TN_E_NOT_FOUND, "build", stage,
-                    "there is no such stage: graph, tensor, loop, plan, ll, asm, obj");
-  tn_status status = tni_pipeline_create(program, desc, &p, err);
-  if (status) return status;
-  tni_text t;
-  tni_text_init(&t, p->ctx);
-  status = run_stages(p, program, s->upto, err);
-  if (!status) status = emit(p, s, &t, err);
-  *size = t.length;
-  *out = status ? NULL : tni_text_take(&t);
-  if (!status && !*out) status = tni_fail_nomem(err);
-  if (status) *size = 0;
-  tni_text_destroy(&t);
-  tni_pipeline_destroy(p);
-  return status;
 }

@@ -1,4 +1,4 @@
-/* pipeline.c -- the stages between a program and objects.
+/* pipeline.c -- the stages between a program and objects; the table that names them is passes.c.
  *
  *     program --copy--> work program --fold--> --layout--> --fuse--> --schedule--> --lower--> loop functions
  * --codegen--> objects
@@ -53,9 +53,11 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (!p) return tni_fail_nomem(err);
   p->ctx = ctx;
   p->desc = desc;
+  p->source = program;
   p->target = desc->target;
   p->stats.struct_size = sizeof p->stats;
-  tn_status status = tn_program_create(ctx, &p->work, err);
+  tn_status status = tni_passes_check(ctx, desc, err);
+  if (!status) status = tn_program_create(ctx, &p->work, err);
   if (!status && !p->target) status = tn_target_get(ctx, "host", &p->target, err);
   if (!status) status = share_blobs(p, program, err);
   if (!status) status = copy_externs(p, program, err);
@@ -79,73 +81,96 @@ void tni_pipeline_destroy(tni_pipeline *p) {
 
 /* ---- graphs ---- */
 
-tn_status tni_pipeline_fold(tni_pipeline *p, const tn_program *program, tn_error **err) {
-  double start = tni_seconds(p->ctx);
+/* Graphs of the source folded into the work program. */
+static tn_status fold(tni_pipeline *p, tn_error **err) {
   tni_evaluator evaluator = {NULL, tni_evaluate_func};
   tn_status status = TN_OK;
-  for (size_t i = 0; i < program->graph_count && !status; i++) {
+  for (size_t i = 0; i < p->source->graph_count && !status; i++) {
+    double start = tni_seconds(p->ctx);
     const tn_graph *folded;
-    status = tni_graph_fold(program->graphs[i], p->work, &evaluator, &folded, err);
+    status = tni_graph_fold(p->source->graphs[i], p->work, &evaluator, &folded, err);
+    if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
-  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
   return status;
 }
 
-tn_status tni_pipeline_layout(tni_pipeline *p, tn_error **err) {
-  double start = tni_seconds(p->ctx);
+static tn_status layout(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
+    double start = tni_seconds(p->ctx);
     const tn_graph *laid_out;
     status = tni_graph_layout(p->work->graphs[i], p->work, p->target, &laid_out, err);
+    if (!status) tni_tell_graph(p, TNI_STAGE_LAYOUT, laid_out, start);
   }
-  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
   return status;
 }
 
-tn_status tni_pipeline_fuse(tni_pipeline *p, tn_error **err) {
-  double start = tni_seconds(p->ctx);
+static tn_status fuse(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
+    double start = tni_seconds(p->ctx);
+    size_t funcs = p->work->func_count;
     const tn_graph *fused;
     status = tni_graph_fuse(p->work->graphs[i], p->work, &fused, err);
+    if (status) break;
+    tni_tell_graph(p, TNI_STAGE_FUSE, fused, start);
+    for (start = tni_seconds(p->ctx); funcs < p->work->func_count; funcs++)
+      tni_tell_func(p, TNI_STAGE_FUSE, p->work->funcs[funcs], start);
   }
-  p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
   return status;
 }
 
 /* ---- functions ---- */
 
-static tn_status schedule_one(tni_pipeline *p, const tn_func *func, tn_error **err) {
+static tn_status schedule_one(tni_pipeline *p, size_t i, tn_error **err) {
+  double start = tni_seconds(p->ctx);
   tn_schedule *s;
-  tn_status status = tn_schedule_create(p->work, func, &s, err);
+  tn_status status = tn_schedule_create(p->work, p->work->funcs[i], &s, err);
   if (status) return status;
   status = tn_schedule_default(s, p->target, err);
   if (!status) status = tn_schedule_commit(s, NULL, err);
+  if (!status) tni_tell_func(p, TNI_STAGE_SCHEDULE, p->work->funcs[i], start);
   tn_schedule_destroy(s);
   return status;
 }
 
-tn_status tni_pipeline_schedule(tni_pipeline *p, tn_error **err) {
-  double start = tni_seconds(p->ctx);
+static tn_status schedule(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->work->func_count && !status && !p->desc->keep_schedules; i++) {
     const tn_func *func = p->work->funcs[i];
-    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR) status = schedule_one(p, func, err);
+    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR) status = schedule_one(p, i, err);
   }
-  p->stats.schedule_seconds += tni_seconds(p->ctx) - start;
   return status;
 }
 
-tn_status tni_pipeline_lower(tni_pipeline *p, tn_error **err) {
-  double start = tni_seconds(p->ctx);
+static tn_status lower(tni_pipeline *p, tn_error **err) {
   size_t count = p->work->func_count;
+  tni_observer observer = tni_lower_observer(p);
   tni_region_init(&p->lowered_region, p->ctx, &p->work->region);
   p->lowered = tni_alloc_zero(p->ctx, (count ? count : 1) * sizeof *p->lowered);
   p->lowered_count = count ? count : 1;
   tn_status status = p->lowered ? TN_OK : tni_fail_nomem(err);
   for (size_t i = 0; i < count && !status; i++)
-    status = tni_lower(&p->lowered_region, p->work->funcs[i], &p->lowered[i], err);
-  p->stats.schedule_seconds += tni_seconds(p->ctx) - start;
+    status = tni_lower_observed(&p->lowered_region, p->work->funcs[i], p->desc->observe ? &observer : NULL,
+                                &p->lowered[i], err);
+  return status;
+}
+
+/* ---- stages ---- */
+
+static tn_status (*const stages[TNI_STAGE_COUNT])(tni_pipeline *p, tn_error **err) = {
+    [TNI_STAGE_FOLD] = fold,         [TNI_STAGE_LAYOUT] = layout, [TNI_STAGE_FUSE] = fuse,
+    [TNI_STAGE_SCHEDULE] = schedule, [TNI_STAGE_LOWER] = lower,
+};
+
+tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err) {
+  tn_status status = TN_OK;
+  for (int i = 0; i <= (int)last && !status; i++) {
+    double start = tni_seconds(p->ctx);
+    status = stages[i](p, err);
+    if (!status && p->failed) status = tni_fail_nomem(err);
+    *(i <= TNI_STAGE_FUSE ? &p->stats.optimize_seconds : &p->stats.schedule_seconds) += tni_seconds(p->ctx) - start;
+  }
   return status;
 }
 
@@ -191,6 +216,7 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
     *count = 0;
   }
   p->stats.codegen_seconds += tni_seconds(p->ctx) - start;
+  if (!status) tni_tell_code(p, start);
   p->stats.kernels = funcs;
   return status;
 }

@@ -75,6 +75,26 @@ bool parse_shape(const char *text, int64_t *shape, int32_t *rank);
 bool progress_wanted(const session *s);
 void progress_clear(const session *s);
 
+/* ---- passes.c: the compiler's passes ------------------------------------------------------------------------------- */
+
+typedef struct passes_options {
+  const char *after;    /* the pass whose result is printed, or NULL */
+  const char *function; /* only of the graph or function of that name; NULL: of all */
+  bool diff;            /* instead: what it changed */
+  bool times;           /* the time of each pass, code generation too */
+} passes_options;
+/* Is `after` a pass that has a text? Says on stderr which there are. */
+bool passes_check(const passes_options *options);
+/* Compiles and prints what the options ask for; the exit code. */
+int passes_show(session *s, const char *file, const tn_program *program, const passes_options *options);
+/* What TN_DUMP of the environment asks for: letters of passes whose results go to stderr. */
+void passes_dump(tn_compile_desc *desc);
+
+/* ---- diff.c -------------------------------------------------------------------------------------------------------- */
+
+/* Prints the lines that differ, with - and +, and some around them. Gives whether there are any. */
+bool print_difference(const char *before, const char *after);
+
 /* ---- array.c: tensors as files have them -------------------------------------------------------------------------- */
 
 /* Compact row-major. `picture`: bytes 0..255 which an input of floating type takes as 0..1. */

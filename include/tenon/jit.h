@@ -18,6 +18,8 @@ typedef struct tn_module tn_module;
 typedef struct tn_function tn_function; /* owned by its module */
 typedef struct tn_model tn_model;       /* owned by its module */
 
+struct tn_pass_event;
+
 typedef struct tn_compile_desc {
   size_t struct_size;
   const tn_target *target; /* NULL: "host". Others compile, but do not run: see tn_program_emit */
@@ -27,7 +29,34 @@ typedef struct tn_compile_desc {
    * ends the compilation with TN_E_HOST. */
   int32_t (*progress)(void *self, int32_t done, int32_t total);
   void *progress_self;
+  /* Called on the calling thread after each pass over each graph or function; may be NULL. */
+  void (*observe)(void *self, const struct tn_pass_event *event);
+  void *observe_self;
+  /* The letters of the passes whose events carry the text of what they made, "*" for all; NULL: none do. TN_E_INVALID for a
+   * letter that is no pass. */
+  const char *dump;
 } tn_compile_desc;
+
+/* A row of the table of passes. Static storage. */
+typedef struct tn_pass_info {
+  const char *name;  /* "fuse" */
+  char letter;       /* its own; for choosing several in a short text */
+  const char *level; /* what it works on: "graph", "tensor", "loop", "code" */
+  const char *does;  /* one phrase */
+} tn_pass_info;
+
+/* Passes in the order in which they run; tn_pass_at wants i below the count. Any thread. */
+TN_API size_t tn_pass_count(void);
+TN_API tn_pass_info tn_pass_at(size_t i);
+
+/* A pass ran over one graph or function. Pointers are valid during the call. */
+typedef struct tn_pass_event {
+  size_t struct_size;
+  size_t pass;        /* its number */
+  const char *object; /* the name of the graph or function; "" for code, which is made of all of them at once */
+  double seconds;
+  const char *text; /* what it became, see `dump`; NULL otherwise, and always for code (tn_program_emit gives that) */
+} tn_pass_event;
 
 /* Compiles every function and graph of the program. The program is not changed. `desc` may be NULL. Errors:
  * TN_E_COMPILER, TN_E_VERIFY, TN_E_UNSUPPORTED, TN_E_LIMIT, TN_E_NOMEM, TN_E_EXEC_DENIED, TN_E_INVALID (an external

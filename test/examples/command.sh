@@ -72,6 +72,15 @@ works "one thread" "y.npy" run "$model" --in "x=$list" --threads 1 --out "$work/
 same "threads do not change the bytes" "$work/whole/y.npy" "$work/serial/y.npy"
 
 for stage in graph tensor loop plan ll asm; do works "print --stage $stage" "" print "$model" --stage $stage; done
+works "print --after a pass" "vectorized" print "$model" --after schedule
+works "print --diff: what a pass changed" "+ scheduled func" print "$model" --after schedule --diff
+works "print --function" "# main: fuse" print "$model" --after fuse --diff --function main
+works "print --times names the passes" "partition  loop" print "$model" --times
+refuses "print --after an unknown pass" 2 "there is no such pass; they are fold, layout" print "$model" --after nothing
+TN_DUMP=s "$tenon" print "$model" --stage tensor >"$work/out" 2>"$work/err" && grep -q "^# schedule " "$work/err"
+note $? "TN_DUMP prints what the passes of its letters made"
+TN_DUMP=Q "$tenon" print "$model" >"$work/out" 2>"$work/err" || grep -q "is the letter of no pass" "$work/err"
+note $? "TN_DUMP refuses letters of no pass"
 for kind in obj asm ll; do works "compile --emit $kind" "bytes" compile "$model" --emit $kind -o "$work/code.$kind"; done
 works "compile again" "bytes" compile "$model" --emit obj -o "$work/again.obj"
 same "the same input makes the same object" "$work/code.obj" "$work/again.obj"

@@ -1,0 +1,87 @@
+/* test_passes.c -- the table of passes, and what a host that observes them is told.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+
+#include "session.h"
+
+static tn_context *ctx;
+static tn_program *program;
+static char seen[4096];
+
+static void open_program(void) {
+  ctx = session_open();
+  program = session_parse(ctx, "func f(A: f32[4], B: f32[4]) { for i in 0..4 vectorized { B[i] = exp(A[i]) } }\n"
+                               "scheduled loop func g(A: i32[4]) { A[0] = 1:i32 }\n");
+  *seen = 0;
+}
+
+static void close_program(void) {
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+static void note(void *self, const tn_pass_event *event) {
+  size_t at = strlen(seen);
+  ck_assert_ptr_eq(self, seen);
+  ck_assert_uint_eq(event->struct_size, sizeof *event);
+  ck_assert(event->seconds >= 0);
+  snprintf(seen + at, sizeof seen - at, "%s %s\n%s", tn_pass_at(event->pass).name, event->object,
+           event->text ? event->text : "");
+}
+
+static tn_compile_desc observed(const char *dump) {
+  return (tn_compile_desc){.struct_size = sizeof(tn_compile_desc), .observe = note, .observe_self = seen, .dump = dump};
+}
+
+START_TEST(letters_and_names_are_their_own)
+{
+  for (size_t i = 0; i < tn_pass_count(); i++)
+    for (size_t k = 0; k < i; k++) {
+      ck_assert_int_ne(tn_pass_at(i).letter, tn_pass_at(k).letter);
+      ck_assert_str_ne(tn_pass_at(i).name, tn_pass_at(k).name);
+    }
+}
+END_TEST
+
+START_TEST(passes_are_told_in_their_order)
+{
+  tn_compile_desc desc = observed(NULL);
+  tn_module_destroy(session_compile(program, &desc));
+  ck_assert_str_eq(seen, "schedule f\nsimplify f\nblocks f\nstorage f\npartition f\nflatten f\nvectorize f\nunroll f\n"
+                         "math f\nmath g\ncode \n");
+}
+END_TEST
+
+START_TEST(a_letter_asks_for_the_text)
+{
+  tn_compile_desc desc = observed("a");
+  desc.keep_schedules = 1;
+  tn_module_destroy(session_compile(program, &desc));
+  ck_assert_str_eq(seen, "simplify f\nblocks f\nstorage f\npartition f\nflatten f\n"
+                         "loop func f(A: f32[4], B: f32[4]) {\n"
+                         "  for i in 0..4 vectorized {\n"
+                         "    B[i] = exp(A[i])\n"
+                         "  }\n"
+                         "}\n"
+                         "vectorize f\nunroll f\nmath f\nmath g\ncode \n");
+}
+END_TEST
+
+START_TEST(an_unknown_letter_is_refused)
+{
+  tn_compile_desc desc = observed("aQ");
+  tn_module *module;
+  tn_error *error = NULL;
+  refused(tn_compile(program, &desc, &module, &error), error, TN_E_INVALID,
+          "build: dump: `Q` is the letter of no pass: they are flusSbmpavrxc, and * for all");
+  ck_assert_ptr_null(module);
+}
+END_TEST
+
+int main(void) {
+  const TTest *const tests[] = {letters_and_names_are_their_own, passes_are_told_in_their_order,
+                                a_letter_asks_for_the_text, an_unknown_letter_is_refused};
+  return session_run("passes", tests, TNI_COUNT(tests), open_program, close_program);
+}
