@@ -457,6 +457,8 @@ tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *pro
 /* Prints one function; `mark` (a loop's var, a buffer, a statement or an expression; may be NULL) is underlined with ^^^ at
  * its first place. */
 void tni_print_func(tni_text *out, const tn_func *func, const void *mark);
+/* The text with numbers in the place of names: equal for functions that are equal up to names. */
+void tni_print_canonical(tni_text *out, const tn_func *func);
 /* On one line; definitions of shared nodes come first: `%0 = x * x; %0 * %0`. */
 void tni_print_expr(tni_text *out, const tn_expr *x);
 void tni_print_externs(tni_text *out, const tn_program *program);

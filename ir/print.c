@@ -190,6 +190,7 @@ static void print_evaluate(tni_printer *p, const tn_stmt *s) {
     tni_print_operand(p, call->arg[i]);
   }
   tni_text_add(p->out, ")");
+  tni_print_result(p, call);
   if (p->armed && !p->marked && call == p->mark)
     p->marked = p->mark_open = true, p->mark_begin = p->line + 2 * (size_t)p->indent;
   tni_print_newline(p);
@@ -264,7 +265,7 @@ static void print_params(tni_printer *p, const tn_func *func) {
 static void print_func(tni_printer *p, const tn_func *func) {
   p->armed = p->within == NULL;
   tni_text_add(p->out, "%s%sfunc ", func->scheduled ? "scheduled " : "", func->level == TNI_LEVEL_LOOP ? "loop " : "");
-  tni_print_name(p->out, func->name);
+  tni_print_name(p->out, p->canonical ? "_" : func->name);
   tni_text_add(p->out, "(");
   print_params(p, func);
   tni_text_add(p->out, ") {");
@@ -293,6 +294,14 @@ void tni_print_func_at(tni_text *out, const tn_func *func, const tn_stmt *within
 
 void tni_print_func(tni_text *out, const tn_func *func, const void *mark) {
   tni_print_func_at(out, func, NULL, mark, NULL, NULL, NULL);
+}
+
+void tni_print_canonical(tni_text *out, const tn_func *func) {
+  tni_printer p;
+  tni_printer_init(&p, out);
+  p.canonical = true;
+  print_func(&p, func);
+  tni_printer_destroy(&p);
 }
 
 const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name) {

@@ -101,10 +101,14 @@ static const char *unique_name(tni_printer *p, const char *base) {
   return longer;
 }
 
+static const char *new_name(tni_printer *p, const char *base) {
+  return p->canonical ? tni_arena_format(&p->arena, "v%zu", p->names.count - 1) : unique_name(p, base);
+}
+
 const char *tni_printer_name(tni_printer *p, const void *node, const char *base) {
   size_t entry = tni_map_add(&p->names, node, 0, NULL);
   if (entry != TNI_MAP_NONE && !p->names.entries[entry].value)
-    p->names.entries[entry].value = (size_t)(uintptr_t)unique_name(p, base);
+    p->names.entries[entry].value = (size_t)(uintptr_t)new_name(p, base);
   const char *name = entry == TNI_MAP_NONE ? NULL : (const char *)(uintptr_t)p->names.entries[entry].value;
   p->out->failed |= !name;
   return name ? name : "";
@@ -194,6 +198,12 @@ static void print_args(tni_printer *p, const tn_expr *x) {
   }
 }
 
+void tni_print_result(tni_printer *p, const tn_expr *call) {
+  if (!p->canonical) return;
+  tni_text_add(p->out, ": ");
+  tni_print_type(p->out, call->type);
+}
+
 /* A constant with its sign turned, without its node. */
 static void print_negated(tni_printer *p, const tn_expr *c) {
   tn_expr negated = *c;
@@ -277,6 +287,7 @@ static void print_node(tni_printer *p, const tn_expr *x, int prec) {
     tni_text_add(p->out, "(");
     print_args(p, x);
     tni_text_add(p->out, ")");
+    tni_print_result(p, x);
   } else {
     print_call(p, x);
   }

@@ -134,6 +134,7 @@ typedef struct tni_printer {
   size_t line, mark_begin, mark_end; /* offsets in `out` */
   size_t marked_line, marked_end;    /* the line with the mark, and the end of the line under it */
   int32_t indent, depth;
+  bool canonical;     /* variables and buffers are v0, v1, ... in print order; calls have types; functions no name */
   const char *wanted; /* a loop's name to find */
   const tn_expr *found;
 } tni_printer;
@@ -150,6 +151,8 @@ void tni_print_buffer_name(tni_printer *p, const tn_buffer *buffer);
 /* A name as it is, or quoted if it is no identifier. */
 void tni_print_name(tni_text *out, const char *name);
 void tni_print_type(tni_text *out, tn_type type);
+/* `: TYPE` behind a call of an external, in canonical text only: it depends on no declaration. */
+void tni_print_result(tni_printer *p, const tn_expr *call);
 /* Finds what the expressions of a statement share, and prints a line `%N = ...` for each; then they are printed with
  * tni_print_operand. NULLs among them are skipped. `end` goes behind each definition; NULL is a new line. */
 void tni_print_shared(tni_printer *p, const tn_expr *const *roots, size_t count, const char *end);

@@ -151,6 +151,14 @@ tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const 
 tni_blob *tni_blob_ref(tni_blob *blob);
 void tni_blob_unref(tni_blob *blob); /* NULL is fine */
 
+/* ---- base/hash.c ----------------------------------------------------------------------------------------------- */
+
+typedef struct tni_hash {
+  uint64_t low, high;
+} tni_hash;
+/* The same on every platform. `data` may be NULL when size is 0. */
+tni_hash tni_hash_bytes(const void *data, size_t size);
+
 /* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
 
 bool tni_type_is_float(tn_type type);  /* f64 to the 8-bit ones */

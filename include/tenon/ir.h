@@ -44,6 +44,21 @@ TN_API tn_status tn_program_parse(tn_context *context, const char *text, size_t 
 TN_API tn_status tn_program_print(const tn_program *program, char **out, tn_error **err);
 TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
 
+/* ---- identity --------------------------------------------------------------------------------------------------- */
+
+/* The version of the language: of its words and of what they mean. A change that gives an old text another meaning, or a
+ * function another text, raises it. */
+enum { TN_LANGUAGE_VERSION = 1 };
+
+/* *equal: are both the same up to their own name and the names of variables and buffers? Names of blocks and externals
+ * count, and so does whether a schedule was committed. Linear in the nodes. The functions may be of two programs of one
+ * thread. Errors: TN_E_NOMEM. */
+TN_API tn_status tn_func_equal(const tn_func *a, const tn_func *b, uint8_t *equal, tn_error **err);
+/* A workload's identity: the 128-bit hash (low half first; MurmurHash3) of the function's text with numbers in the place
+ * of the names that tn_func_equal passes over, under TN_LANGUAGE_VERSION. Equal functions have one hash, on every platform
+ * and in every process. Errors: TN_E_NOMEM. */
+TN_API tn_status tn_func_hash(const tn_func *func, uint64_t hash[2], tn_error **err);
+
 /* Checks types, scopes, block structure and subscripts of one function. TN_E_VERIFY with the place marked. */
 TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
 
