@@ -190,6 +190,8 @@ extern const tni_op_info tni_ops[TN_OP_COUNT];
 int tni_op_find(const char *name, size_t length);
 /* The result type of op over args, or 0 with *why (static text) set. For ops with a typing rule only. */
 tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why);
+/* The type of the operands of a node with arguments: of the first, for select of the second. */
+tn_type tni_operand_type(const tn_expr *x);
 
 /* ---- expr.c: constructors (they fold constants and the trivial identities) ---------------------------------------- */
 
@@ -251,6 +253,16 @@ double tni_round_to(tn_type type, double value); /* f64 to the type, rounded onc
 /* Element access in memory. */
 tni_scalar tni_read_element(tn_type type, const void *base, int64_t i);
 void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value);
+
+/* ---- expand.c: derived operators as expressions of the core ones --------------------------------------------------- */
+
+/* Must every back end emit the node as it is? Core operators, but on floats of 16 bits and less only those that move
+ * bits (select, cast, load ...): arithmetic on them is done in f32 where the target has none. */
+bool tni_is_basic(const tn_expr *x);
+/* What stands for a node that is not basic: the same value, bit for bit. Its own nodes need not be basic, but expanding
+ * them in turn comes to an end. NULL without memory, or with *why set (static text) for a MATH operator that is not
+ * defined on the type. */
+const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why);
 
 /* ---- math/: math operators as expressions of the others --------------------------------------------------------- */
 
@@ -498,7 +510,7 @@ typedef struct tni_observer {
 } tni_observer;
 
 /* Tensor level to loop level, in region r: blocks into loops and ifs, buffers made as small as their use and flattened,
- * vectorized loops into vectors, unrolled ones written out, math expanded, guards split off. `func` stays as it is. */
+ * vectorized loops into vectors, unrolled ones written out, guards split off. `func` stays as it is. */
 tn_status tni_lower(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
 tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_observer *observer, const tn_func **out,
                              tn_error **err);

@@ -8,9 +8,12 @@
 #define COMM TN_OPF_COMM
 #define ASSOC TN_OPF_ASSOC
 #define LEAF TN_OPF_LEAF
-#define MATH TN_OPF_MATH
+#define CORE 0
+#define DERIVED TN_OPF_DERIVED
+#define MATH (TN_OPF_DERIVED | TN_OPF_MATH)
 const tni_op_info tni_ops[TN_OP_COUNT] = {
-#define ROW(name, arity, typing, flags, meaning) {#name, arity, TNI_TYPING_##typing, flags, meaning},
+#define ROW(name, arity, typing, origin, flags, meaning)                                                               \
+  {#name, arity, TNI_TYPING_##typing, (origin) | (flags), meaning},
     TN_OPS(ROW)
 #undef ROW
 };
@@ -54,3 +57,5 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
   *why = "the operator has a constructor of its own";
   return 0;
 }
+
+tn_type tni_operand_type(const tn_expr *x) { return x->arg[x->op == TN_OP_select]->type; }

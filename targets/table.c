@@ -55,6 +55,8 @@ static tn_target target_of(const row *r) {
       .has_fma = r->has_fma,
       .has_ldexp_vector = r->has_ldexp_vector,
       .has_f16 = r->has_f16,
+      .natives = tni_llvm_natives,
+      .native_count = tni_llvm_native_count,
       .cores = CORES,
       .l1d = L1D,
       .l2 = L2,

@@ -12,6 +12,13 @@
 
 enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64 };
 
+/* An operator that code generation emits itself on some types (any lanes). */
+enum { TNI_ON_INT = 1 /* and index, bool */, TNI_ON_F32 = 2, TNI_ON_F64 = 4 };
+typedef struct tni_native {
+  enum tn_op op;
+  unsigned on;
+} tni_native;
+
 struct tn_target {
   const char *name; /* "host" or a row's name */
   enum tni_isa isa;
@@ -23,6 +30,8 @@ struct tn_target {
   int32_t vector_registers;
   bool has_fma, has_ldexp_vector; /* a vector fma instruction; vscalefps */
   bool has_f16;                   /* conversions f16 <-> f32 (F16C, NEON) */
+  const tni_native *natives;      /* of its code generation, of the operators that are not basic */
+  size_t native_count;
   int32_t cores;
   size_t l1d, l2, l3, cache_line; /* bytes of one core's */
   const char *text;
@@ -33,6 +42,13 @@ struct tn_target {
 int tni_host_level(void);
 /* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
 void tni_host_features(tni_text *out);
+
+/* ---- native.c -------------------------------------------------------------------------------------------------- */
+
+extern const tni_native tni_llvm_natives[];
+extern const size_t tni_llvm_native_count;
+/* Is the operator, on operands of this type, emitted as it is? For those that are not basic. */
+bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type);
 
 /* ---- llvm/ ----------------------------------------------------------------------------------------------------- */
 

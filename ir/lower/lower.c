@@ -1,7 +1,7 @@
 /* lower.c -- tensor level to loop level: the table of passes, read top to bottom.
  *
- * needs: a verified function; one of the loop level only goes through the passes that have a meaning there
- * gives: serial and parallel loops, flat subscripts, explicit vectors, core operators
+ * needs: a verified function; one of the loop level stays as it is
+ * gives: serial and parallel loops, flat subscripts, explicit vectors
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,10 +11,9 @@
 typedef struct lowering {
   tni_region *r;
   tni_storage storage; /* decided by simplify, which sees the blocks */
-  const char *why;     /* static text: what the program asks for that cannot be done */
 } lowering;
 
-/* ---- passes: NULL without memory, or with `why` set ---------------------------------------------------------------- */
+/* ---- passes: NULL without memory ----------------------------------------------------------------------------------- */
 
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   s = tni_stmt_simplify(l->r, s);
@@ -39,37 +38,28 @@ static const tn_stmt *unroll(lowering *l, const tn_stmt *s) {
   return tni_stmt_simplify(l->r, tni_lower_unroll(l->r, s));
 }
 
-static const tn_stmt *math(lowering *l, const tn_stmt *s) { return tni_lower_math(l->r, s, &l->why); }
-
 /* ---- the table ----------------------------------------------------------------------------------------------------- */
 
 typedef struct pass {
   tni_pass info;
   const tn_stmt *(*run)(lowering *l, const tn_stmt *s);
-  bool on_loop_level; /* functions of the loop level go through it too */
-  bool flat;          /* subscripts are flat from here on */
+  bool flat; /* subscripts are flat from here on */
 } pass;
 
 /* clang-format off */
 static const pass passes[] = {
-    {{"simplify", 'S', "index arithmetic in its canonical form; ifs decided"},          simplify,  false, false},
-    {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false, false},
-    {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false, false},
-    {{"partition", 'p', "loops cut where a guard inside becomes true"},                 partition, false, false},
-    {{"flatten", 'a', "one row-major subscript for each access"},                       flatten,   false, true},
-    {{"vectorize", 'v', "vectorized loops into vectors"},                               vectorize, false, true},
-    {{"unroll", 'r', "unrolled loops written out"},                                     unroll,    false, true},
-    {{"math", 'x', "math operators into the core operators that define them"},          math,      true,  true},
+    {{"simplify", 'S', "index arithmetic in its canonical form; ifs decided"},          simplify,  false},
+    {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false},
+    {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false},
+    {{"partition", 'p', "loops cut where a guard inside becomes true"},                 partition, false},
+    {{"flatten", 'a', "one row-major subscript for each access"},                       flatten,   true},
+    {{"vectorize", 'v', "vectorized loops into vectors"},                               vectorize, true},
+    {{"unroll", 'r', "unrolled loops written out"},                                     unroll,    true},
 };
 /* clang-format on */
 
 size_t tni_lower_pass_count(void) { return TNI_COUNT(passes); }
 const tni_pass *tni_lower_pass(size_t i) { return &passes[i].info; }
-
-static tn_status fail(tni_region *r, const tn_func *func, const char *why, tn_error **err) {
-  if (!why) return tni_fail_nomem(err);
-  return tni_fail(r->arena.ctx, err, TN_E_UNSUPPORTED, "lower", func->name, "%s", why);
-}
 
 tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_observer *observer, const tn_func **out,
                              tn_error **err) {
@@ -77,15 +67,14 @@ tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_obser
   tn_context *ctx = r->arena.ctx;
   const tn_func *now = func->body ? func : tni_func_with_body(r, func, func->level, tni_seq(r, 0, NULL));
   *out = NULL;
-  for (size_t i = 0; i < TNI_COUNT(passes) && now; i++) {
+  for (size_t i = 0; i < TNI_COUNT(passes) && now && func->level == TNI_LEVEL_TENSOR; i++) {
     const pass *p = &passes[i];
-    if (func->level == TNI_LEVEL_LOOP && !p->on_loop_level) continue;
     double start = observer ? tni_seconds(ctx) : 0;
     const tn_stmt *body = p->run(&l, now->body);
     now = tni_func_with_body(r, func, p->flat ? TNI_LEVEL_LOOP : func->level, body);
     if (now && observer) observer->after(observer->self, &p->info, now, tni_seconds(ctx) - start);
   }
-  if (!now || r->arena.failed) return fail(r, func, l.why, err);
+  if (!now || r->arena.failed) return tni_fail_nomem(err);
   *out = now;
   return TN_OK;
 }

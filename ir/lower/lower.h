@@ -46,8 +46,4 @@ const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
 /* ---- vectorize.c: vectorized loops into vectors ------------------------------------------------------------------- */
 const tn_stmt *tni_lower_vectorize(tni_region *r, const tn_stmt *body);
 
-/* ---- math.c ------------------------------------------------------------------------------------------------------- */
-/* NULL with *why set when an operator has no definition for its type. */
-const tn_stmt *tni_lower_math(tni_region *r, const tn_stmt *body, const char **why);
-
 #endif

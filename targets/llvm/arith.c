@@ -1,7 +1,7 @@
 /* arith.c -- the operators with a typing rule: each total, as the table in tenon/ops.h says.
  *
- * Floats shorter than f32 compute in f32 and round after each operator. `index` arithmetic does not wrap (nsw); data integers
- * do. Constant operands save the guards of division and shifts.
+ * Of the operators that are not basic, those that native.c lists. `index` arithmetic does not wrap (nsw);
+ * data integers do. Constant operands save the guards of division and shifts.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -203,19 +203,7 @@ static LLVMValueRef compare(const operation *o, LLVMValueRef a, LLVMValueRef b) 
   return LLVMBuildICmp(o->b, tni_ll_is_signed(o->type) ? rows[row].s : rows[row].u, a, b, "");
 }
 
-/* The bits of a short float with the sign bit flipped or cleared; a pattern without a sign stays: 0 and the NaN of the
- * types without a negative zero. */
-static LLVMValueRef short_with_sign(const operation *o, LLVMValueRef a, bool flip) {
-  const tni_float_format *format = tni_float_format_of(o->type);
-  int64_t sign = (int64_t)1 << (format->exponent_bits + format->fraction_bits);
-  LLVMValueRef rest = LLVMBuildAnd(o->b, a, integer(o, sign - 1), "");
-  LLVMValueRef out = flip ? LLVMBuildXor(o->b, a, integer(o, sign), "") : rest;
-  if (format->negative_zero) return out;
-  return LLVMBuildSelect(o->b, LLVMBuildICmp(o->b, LLVMIntEQ, rest, integer(o, 0), ""), a, out, "");
-}
-
 static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
-  if (tni_ll_is_short(o->type)) return short_with_sign(o, a, false);
   if (tni_ll_is_float(o->type)) return unary_intrinsic(o, "llvm.fabs", a);
   if (!tni_ll_is_signed(o->type)) return a;
   LLVMTypeRef type = LLVMTypeOf(a);
@@ -224,50 +212,16 @@ static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
 }
 
 static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
-  if (tni_ll_is_short(o->type)) return short_with_sign(o, a, true);
   if (tni_ll_is_float(o->type)) return LLVMBuildFNeg(o->b, a, "");
   return is_index(o) ? LLVMBuildNSWNeg(o->b, a, "") : LLVMBuildNeg(o->b, a, "");
 }
 
-/* a + b in f64 with all bits below the last gathered in the last (round to odd): rounding that to a short type is
- * rounding the exact sum. `error` is what the addition lost (Knuth's two-sum); NaN for infinities, which stay. */
-static LLVMValueRef add_sticky(const operation *o, LLVMValueRef a, LLVMValueRef c) {
-  LLVMBuilderRef b = o->b;
-  LLVMTypeRef f64 = LLVMTypeOf(a), i64 = tni_ll_type(o->m, tni_ll_like(TN_I64, o->type));
-  LLVMValueRef sum = LLVMBuildFAdd(b, a, c, ""), part = LLVMBuildFSub(b, sum, a, "");
-  LLVMValueRef error =
-      LLVMBuildFAdd(b, LLVMBuildFSub(b, a, LLVMBuildFSub(b, sum, part, ""), ""), LLVMBuildFSub(b, c, part, ""), "");
-  LLVMValueRef zero = LLVMConstNull(f64), one = tni_ll_int(o->m, tni_ll_like(TN_I64, o->type), 1);
-  LLVMValueRef bits = LLVMBuildBitCast(b, sum, i64, "");
-  LLVMValueRef even = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildAnd(b, bits, one, ""), LLVMConstNull(i64), "");
-  LLVMValueRef outward = LLVMBuildICmp(b, LLVMIntEQ, LLVMBuildFCmp(b, LLVMRealOGT, error, zero, ""),
-                                       LLVMBuildFCmp(b, LLVMRealOGT, sum, zero, ""), "");
-  LLVMValueRef odd = LLVMBuildSelect(b, outward, LLVMBuildAdd(b, bits, one, ""), LLVMBuildSub(b, bits, one, ""), "");
-  LLVMValueRef inexact = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealONE, error, zero, ""), even, "");
-  return LLVMBuildBitCast(b, LLVMBuildSelect(b, inexact, odd, bits, ""), f64, "");
-}
-
-/* fma on short floats, and on f32 where the target has no instruction: the product is exact in f64. */
-static LLVMValueRef fma_through_f64(const operation *o, LLVMValueRef *args) {
-  LLVMValueRef wide[3];
-  tn_type f64 = tni_ll_like(TN_F64, o->type);
-  for (int i = 0; i < 3; i++) wide[i] = tni_ll_cast(o->m, f64, o->type, args[i]);
-  LLVMValueRef sum = add_sticky(o, LLVMBuildFMul(o->b, wide[0], wide[1], ""), wide[2]);
-  return tni_ll_cast(o->m, o->type, f64, sum);
-}
-
 static LLVMValueRef fused(const operation *o, LLVMValueRef *args) {
-  if (!o->m->target->has_fma && TN_TYPE_BITS(o->type) == 32) return fma_through_f64(o, args);
-  if (!o->m->target->has_fma) {
-    tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "fma on f64: target `%s` has no such instruction",
-                o->m->target->name);
-    return LLVMGetPoison(LLVMTypeOf(args[0]));
-  }
   LLVMTypeRef type = LLVMTypeOf(args[0]);
   return tni_ll_intrinsic(o->m, "llvm.fma", 1, &type, 3, args);
 }
 
-/* Operators of numbers on f32 and f64 (short floats are computed in f32). */
+/* On f32 and f64. */
 static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
   switch (o->x->op) {
   case TN_OP_add: return LLVMBuildFAdd(o->b, v[0], v[1], "");
@@ -284,7 +238,7 @@ static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
   case TN_OP_round: return unary_intrinsic(o, "llvm.roundeven", v[0]);
   default: break;
   }
-  tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` on floating point has no code", tni_ops[o->x->op].name);
+  assert(!"an operator that native.c promises");
   return LLVMGetPoison(LLVMTypeOf(v[0]));
 }
 
@@ -317,28 +271,13 @@ static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
   case TN_OP_shr: return shift_right(o, v[0], v[1]);
   default: break;
   }
-  tni_ll_fail(o->m, TN_E_UNSUPPORTED, o->f->func->name, "`%s` has no code", tni_ops[op].name);
+  assert(!"an operator that native.c promises");
   return LLVMGetPoison(LLVMTypeOf(v[0]));
-}
-
-/* An operator on a short float: in f32, rounded once. */
-static LLVMValueRef short_op(operation *o, LLVMValueRef *args) {
-  LLVMValueRef wide[3];
-  tn_type type = o->type;
-  for (unsigned i = 0; i < o->x->nargs && i < 3; i++) wide[i] = tni_ll_widen(o->m, type, args[i]);
-  o->type = tni_ll_like(TN_F32, type);
-  return tni_ll_narrow(o->m, type, float_op(o, wide));
-}
-
-static LLVMValueRef short_compare(operation *o, LLVMValueRef *args) {
-  LLVMValueRef a = tni_ll_widen(o->m, o->type, args[0]), b = tni_ll_widen(o->m, o->type, args[1]);
-  return compare(o, a, b);
 }
 
 LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args) {
   assert(x->nargs > 0);
-  operation o = {f, f->m, f->m->b, x, x->arg[x->op == TN_OP_select ? 1 : 0]->type};
-  bool is_short = tni_ll_is_short(o.type);
+  operation o = {f, f->m, f->m->b, x, tni_operand_type(x)};
   switch (x->op) {
   case TN_OP_select: return LLVMBuildSelect(o.b, args[0], args[1], args[2], "");
   case TN_OP_neg: return negated(&o, args[0]);
@@ -346,9 +285,8 @@ LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args)
   case TN_OP_eq:
   case TN_OP_ne:
   case TN_OP_lt:
-  case TN_OP_le: return is_short ? short_compare(&o, args) : compare(&o, args[0], args[1]);
+  case TN_OP_le: return compare(&o, args[0], args[1]);
   default: break;
   }
-  if (is_short) return x->op == TN_OP_fma ? fma_through_f64(&o, args) : short_op(&o, args);
   return tni_ll_is_float(o.type) ? float_op(&o, args) : integer_op(&o, args);
 }

@@ -104,6 +104,7 @@ void tni_codegen_destroy(tni_codegen *codegen) {
 void tni_codegen_abandon(tni_codegen *codegen) {
   if (codegen->current) {
     tn_error_destroy(codegen->current->error);
+    tni_region_destroy(&codegen->current->region);
     tni_arena_destroy(&codegen->current->arena);
   }
   tni_free(codegen->ctx, codegen, sizeof *codegen);
@@ -157,6 +158,7 @@ static void find_types(tni_ll_module *m) {
 static void open_module(tni_ll_module *m, tni_codegen *codegen) {
   *m = (tni_ll_module){.ctx = codegen->ctx, .target = codegen->target};
   tni_arena_init(&m->arena, codegen->ctx);
+  tni_region_init(&m->region, codegen->ctx, NULL);
   m->llvm = LLVMContextCreate();
   LLVMContextSetDiagnosticHandler(m->llvm, on_diagnostic, m);
   m->module = LLVMModuleCreateWithNameInContext("tenon", m->llvm);
@@ -174,6 +176,7 @@ static void close_module(tni_ll_module *m, tni_codegen *codegen) {
   LLVMDisposeBuilder(m->b);
   LLVMDisposeModule(m->module);
   LLVMContextDispose(m->llvm);
+  tni_region_destroy(&m->region);
   tni_arena_destroy(&m->arena);
 }
 

@@ -61,6 +61,7 @@ typedef struct tni_ll_module {
   tn_context *ctx;
   const tn_target *target;
   tni_arena arena;
+  tni_region region; /* of expansions */
   LLVMContextRef llvm;
   LLVMModuleRef module;
   LLVMBuilderRef b;

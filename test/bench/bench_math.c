@@ -76,7 +76,7 @@ static bool is_wanted(const bench *b, const row *r) {
 }
 
 static enum tn_op op_named(const char *name) {
-#define FIND(op, arity, typing, flags, meaning)                                                                        \
+#define FIND(op, arity, typing, origin, flags, meaning)                                                                \
   if (strcmp(name, #op) == 0) return TN_OP_##op;
   TN_OPS(FIND)
 #undef FIND

@@ -84,24 +84,22 @@ static const tn_func *make_func(const char *name, tn_type from, tn_type to, int 
   return func;
 }
 
-static bool has_code(int op, tn_type type, const tn_target *target) {
+static bool has_code(int op, tn_type type) {
   const tni_op_info *info = &tni_ops[op];
   const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
   const char *why;
   if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
-  if (op == TN_OP_mod && tni_type_is_float(type)) return false;
-  if (op == TN_OP_fma && type == TN_F64 && !target->has_fma) return false;
   return tni_op_type((enum tn_op)op, args, &why) != 0;
 }
 
 /* Every operator and cast on one type, on scalars and on vectors that no register holds. */
-static size_t make_all(const tn_func **funcs, tn_type type, const tn_target *target) {
+static size_t make_all(const tn_func **funcs, tn_type type) {
   static const uint32_t lanes[] = {1, 16};
   size_t count = 0;
   char name[40];
   for (size_t l = 0; l < TNI_COUNT(lanes); l++) {
     for (int op = 0; op < TN_OP_COUNT; op++) {
-      if (!has_code(op, type, target)) continue;
+      if (!has_code(op, type)) continue;
       snprintf(name, sizeof name, "op%d_%u", op, lanes[l]);
       tn_type to = tni_ops[op].typing == TNI_TYPING_COMPARE ? TN_BOOL : type;
       funcs[count++] = make_func(name, type, to, tni_ops[op].arity, lanes[l], op);
@@ -129,7 +127,7 @@ START_TEST(no_operator_imports_anything)
   tni_text_init(&imports, ctx);
   ck_assert_int_eq(tni_codegen_create(ctx, target, &codegen, NULL), TN_OK);
   for (size_t t = 0; t < TNI_COUNT(all_types); t++) {
-    size_t count = make_all(funcs, all_types[t], target), size;
+    size_t count = make_all(funcs, all_types[t]), size;
     char *object;
     tn_error *error = NULL;
     tn_status status = tni_codegen_run(codegen, count, funcs, TNI_EMIT_OBJECT, &object, &size, &error);

@@ -1,0 +1,130 @@
+/* expand.c -- derived operators as expressions of the core ones.
+ *
+ * A DERIVED row of the op table has one function here, expand_NAME: its meaning on every type that its typing rule
+ * allows, bit for bit what eval.c says. A MATH row is defined in ir/math/. A back end emits what it does better by
+ * itself, and in the place of any other node that is not basic it emits the node's expansion.
+ *
+ * Floats of 16 bits and less are computed in f32 and rounded to the type after each operator, derived or core: 24 bits
+ * are at least twice theirs plus 2, so that rounding twice does no harm. Not so fma, which has an expansion for them, and
+ * neg and abs, which only look at the sign bit.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <assert.h>
+
+#include "expand.h"
+
+/* ---- division -------------------------------------------------------------------------------------------------- */
+
+static expr zero(const maker *m) { return tni_zero(m->r, m->type); }
+static expr is_zero(const maker *m, expr a) { return equal(m, a, zero(m)); }
+static expr is_negative(const maker *m, expr a) { return less(m, a, zero(m)); }
+
+static expr remainder_of(const maker *m, expr a, expr b) { return tni_op2(m->r, TN_OP_mod, a, b); }
+
+static expr expand_mod(const maker *m, const expr *v) {
+  if (is_float(m)) return tni_expand_fmod(m, v[0], v[1]);
+  expr r = sub(m, v[0], mul(m, v[1], quotient(m, v[0], v[1])));
+  return choose(m, is_zero(m, v[1]), zero(m), r);
+}
+
+/* Where the remainder r of a by b is not 0 and has the other sign than b: floor is one below truncation. */
+static expr is_below(const maker *m, expr r, expr b) {
+  return both(m, unequal(m, r, zero(m)), differ(m, is_negative(m, r), is_negative(m, b)));
+}
+
+/* bool: 0 // 1 is 0, 1 // 1 is 1, x // 0 is 0. */
+static expr expand_floordiv(const maker *m, const expr *v) {
+  if (is_bool(m)) return both(m, v[0], v[1]);
+  expr q = quotient(m, v[0], v[1]);
+  if (!is_signed(m)) return q;
+  return choose(m, is_below(m, remainder_of(m, v[0], v[1]), v[1]), sub(m, q, number(m, m->type, 1)), q);
+}
+
+static expr expand_floormod(const maker *m, const expr *v) {
+  if (is_bool(m)) return zero(m);
+  expr r = remainder_of(m, v[0], v[1]);
+  return is_signed(m) ? choose(m, is_below(m, r, v[1]), add(m, r, v[1]), r) : r;
+}
+
+/* ---- order and sign -------------------------------------------------------------------------------------------- */
+
+static expr expand_min(const maker *m, const expr *v) {
+  return is_float(m) ? tni_expand_extreme(m, false, v[0], v[1]) : choose(m, less(m, v[0], v[1]), v[0], v[1]);
+}
+static expr expand_max(const maker *m, const expr *v) {
+  return is_float(m) ? tni_expand_extreme(m, true, v[0], v[1]) : choose(m, less(m, v[0], v[1]), v[1], v[0]);
+}
+
+static expr sign_bit(const maker *m) { return pattern(m, unsigned_of(m), UINT64_C(1) << (bits_of(m) - 1)); }
+
+/* The float with these bits, which are a's but for the sign; in types without a negative zero 0 and NaN have none. */
+static expr with_bits(const maker *m, expr a, expr bits) {
+  expr changed = as(m, m->type, bits);
+  if (bits_of(m) > 16 || tni_float_format_of(m->type)->negative_zero) return changed;
+  expr rest = both(m, as(m, unsigned_of(m), a), inverse(m, sign_bit(m)));
+  return choose(m, equal(m, rest, tni_zero(m->r, unsigned_of(m))), a, changed);
+}
+
+static expr expand_neg(const maker *m, const expr *v) {
+  if (!is_float(m)) return sub(m, zero(m), v[0]);
+  expr bits = as(m, unsigned_of(m), v[0]);
+  return with_bits(m, v[0], differ(m, bits, sign_bit(m)));
+}
+
+static expr expand_abs(const maker *m, const expr *v) {
+  if (!is_float(m)) return is_signed(m) ? choose(m, is_negative(m, v[0]), sub(m, zero(m), v[0]), v[0]) : v[0];
+  expr bits = as(m, unsigned_of(m), v[0]);
+  return with_bits(m, v[0], both(m, bits, inverse(m, sign_bit(m))));
+}
+
+/* ---- floats ---------------------------------------------------------------------------------------------------- */
+
+static expr expand_fma(const maker *m, const expr *v) { return tni_expand_fma(m, v[0], v[1], v[2]); }
+static expr expand_floor(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_floor, v[0]); }
+static expr expand_ceil(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_ceil, v[0]); }
+static expr expand_trunc(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_trunc, v[0]); }
+static expr expand_round(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_round, v[0]); }
+
+/* ---- one node -------------------------------------------------------------------------------------------------- */
+
+static bool is_short(tn_type type) { return tni_type_is_float(type) && TN_TYPE_BITS(type) < 32; }
+
+/* Has the operator to be left to f32? */
+static bool is_through_f32(enum tn_op op, tn_type type) {
+  enum tni_typing typing = (enum tni_typing)tni_ops[op].typing;
+  if (!is_short(type) || tni_ops[op].flags & TN_OPF_MATH) return false;
+  if (op == TN_OP_fma || op == TN_OP_neg || op == TN_OP_abs) return false;
+  return typing == TNI_TYPING_SAME || typing == TNI_TYPING_FLOAT || typing == TNI_TYPING_COMPARE;
+}
+
+static expr through_f32(const maker *m, expr x) {
+  expr args[3];
+  for (int i = 0; i < x->nargs; i++) args[i] = cast(m, like(m, TN_F32), x->arg[i]);
+  expr y = tni_op(m->r, (enum tn_op)x->op, x->nargs, args);
+  return tni_ops[x->op].typing == TNI_TYPING_COMPARE ? y : cast(m, m->type, y);
+}
+
+bool tni_is_basic(const tn_expr *x) {
+  if (x->op >= TN_OP_COUNT || x->nargs == 0) return true;
+  enum tn_op op = (enum tn_op)x->op;
+  return !(tni_ops[op].flags & TN_OPF_DERIVED) && !is_through_f32(op, tni_operand_type(x));
+}
+
+const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why) {
+  const maker m = {r, tni_operand_type(x)};
+  *why = NULL;
+  if (is_through_f32((enum tn_op)x->op, m.type)) return through_f32(&m, x);
+  switch ((enum tn_op)x->op) {
+#define EXPAND_CORE(name) break
+#define EXPAND_DERIVED(name) return expand_##name(&m, x->arg)
+#define EXPAND_MATH(name) return tni_math_expand(r, x, why)
+#define EXPAND(name, arity, typing, origin, flags, meaning)                                                            \
+  case TN_OP_##name: EXPAND_##origin(name);
+    TN_OPS(EXPAND)
+#undef EXPAND
+  case TN_OP_COUNT: break;
+  }
+  assert(!"a core operator");
+  return NULL;
+}

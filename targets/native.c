@@ -1,0 +1,40 @@
+/* native.c -- which operators that are not basic (tni_is_basic) code generation emits itself, and on which types. The
+ * others reach it as their expansions.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "targets.h"
+
+/* What LLVM has as an instruction or an intrinsic that never becomes a call of a library. */
+enum { FLOATS = TNI_ON_F32 | TNI_ON_F64 };
+const tni_native tni_llvm_natives[] = {
+    {TN_OP_mod, TNI_ON_INT},
+    {TN_OP_floordiv, TNI_ON_INT},
+    {TN_OP_floormod, TNI_ON_INT},
+    {TN_OP_min, TNI_ON_INT | FLOATS},
+    {TN_OP_max, TNI_ON_INT | FLOATS},
+    {TN_OP_neg, TNI_ON_INT | FLOATS},
+    {TN_OP_abs, TNI_ON_INT | FLOATS},
+    {TN_OP_fma, FLOATS}, /* where the target has_fma */
+    {TN_OP_floor, FLOATS},
+    {TN_OP_ceil, FLOATS},
+    {TN_OP_trunc, FLOATS},
+    {TN_OP_round, FLOATS},
+};
+const size_t tni_llvm_native_count = TNI_COUNT(tni_llvm_natives);
+
+static unsigned kind_of(tn_type type) {
+  if (!tni_type_is_float(type)) return TNI_ON_INT;
+  switch (TN_TYPE_BITS(type)) {
+  case 64: return TNI_ON_F64;
+  case 32: return TNI_ON_F32;
+  default: return 0;
+  }
+}
+
+bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type) {
+  if (op == TN_OP_fma && !target->has_fma) return false;
+  for (size_t i = 0; i < target->native_count; i++)
+    if (target->natives[i].op == op) return (target->natives[i].on & kind_of(type)) != 0;
+  return false;
+}

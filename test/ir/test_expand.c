@@ -1,0 +1,204 @@
+/* test_expand.c -- derived operators against their evaluation: each is expanded until only basic nodes are left, and run
+ * on operands that stand at the edges of the type and between.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ir.h"
+
+static const tn_type all_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,      TN_U8,
+                                    TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,     TN_F32,
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
+enum { MAX_VALUES = 96, COUNT = 4096, SEED = 20 };
+
+static tn_context *ctx;
+static tn_program *program;
+static tni_region *r;
+
+static void setup(void) {
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+  r = &program->region;
+}
+
+static void teardown(void) {
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+/* ---- operands -------------------------------------------------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+/* Bit patterns: small numbers and what is near the ends of the type, of the sign, of exponents and fractions. */
+static size_t list_patterns(tn_type type, uint64_t *out) {
+  int bits = TN_TYPE_CODE(type) == kDLBool ? 1 : (int)TN_TYPE_BITS(type);
+  uint64_t all = ~(uint64_t)0 >> (64 - bits), top = (uint64_t)1 << (bits - 1);
+  size_t n = 0;
+  for (uint64_t i = 0; i < 4; i++) {
+    out[n++] = i;
+    out[n++] = top + i;
+    out[n++] = top - 1 - i;
+    out[n++] = all - i;
+    out[n++] = (uint64_t)bits - 2 + i;
+  }
+  if (tni_type_is_float(type)) {
+    int fraction = type == TN_F64 ? 52 : type == TN_F32 ? 23 : tni_float_format_of(type)->fraction_bits;
+    uint64_t bias = (top >> fraction) / 2 - 1, exponents[] = {0, 1, bias - 1, bias, bias + 1, bias + 4, bias + 20};
+    for (size_t e = 0; e < TNI_COUNT(exponents); e++)
+      for (uint64_t f = 0; f < 8; f++)
+        out[n++] = ((exponents[e] << fraction) +
+                    (f % 4 == 3 ? ((uint64_t)1 << fraction) - 1 : f % 4 << (fraction - 2)) + (f / 4 ? top : 0)) &
+                   all;
+  }
+  ck_assert_uint_le(n, MAX_VALUES);
+  return n;
+}
+
+/* Index operands stay small: index does not wrap. */
+static tni_scalar value_of(tn_type type, uint64_t pattern) {
+  if (TN_TYPE_CODE(type) == TN_CODE_INDEX) return (tni_scalar){.i = (int64_t)(int32_t)pattern >> 1};
+  if (TN_TYPE_CODE(type) == kDLBool) pattern &= 1;
+  return tni_read_element(type, &pattern, 0);
+}
+
+static void fill(tn_type type, tni_scalar (*values)[3]) {
+  uint64_t patterns[MAX_VALUES], state = SEED;
+  size_t n = list_patterns(type, patterns);
+  for (int i = 0; i < COUNT; i++)
+    for (int a = 0; a < 3; a++) {
+      uint64_t x = next_random(&state);
+      values[i][a] = value_of(type, x & 1 ? patterns[(x >> 8) % n] : x >> 3 | x << 61);
+    }
+}
+
+static bool same(tn_type type, tni_scalar a, tni_scalar b) {
+  if (!tni_type_is_float(type)) return a.i == b.i;
+  if (isnan(a.f) || isnan(b.f)) return isnan(a.f) && isnan(b.f);
+  return a.f == b.f && signbit(a.f) == signbit(b.f);
+}
+
+/* ---- expansion ------------------------------------------------------------------------------------------------- */
+
+static const tn_expr *until_basic(void *self, tni_region *region, const tn_expr *x) {
+  const char *why;
+  if (tni_is_basic(x)) return x;
+  const tn_expr *y = tni_expand(region, x, &why);
+  ck_assert_msg(y != NULL && y != x, "%s has no expansion", tni_ops[x->op].name);
+  ck_assert_uint_eq(y->type, x->type);
+  return tni_expr_rewrite(region, y, until_basic, self);
+}
+
+static void see_basic(void *self, const tn_expr *x) { *(bool *)self &= tni_is_basic(x); }
+
+static const tn_buffer *flat_buffer(tn_type type) {
+  const tn_expr *shape = tni_index(r, COUNT);
+  return tni_buffer(r, "A", type, TNI_SCOPE_GLOBAL, 1, &shape);
+}
+
+/* What an element of the type is stored as. */
+static tn_type stored_as(tn_type type) { return type == TN_INDEX ? TN_I64 : type; }
+
+/* The expansion of op(in0[i], in1[i], in2[i]), interpreted for all i. */
+static void run(enum tn_op op, tn_type type, tni_scalar (*values)[3], tni_scalar *out) {
+  static char memory[4][COUNT * 8];
+  DLTensor tensors[4];
+  tni_param params[4] = {{0}};
+  tn_value args[4];
+  int64_t shape = COUNT;
+  const tn_expr *in[3], *i = tni_var(r, "i", TN_INDEX);
+  uint32_t count = tni_ops[op].arity;
+  for (uint32_t a = 0; a < count; a++) {
+    params[a + 1].buffer = flat_buffer(stored_as(type));
+    in[a] = tni_cast(r, type, tni_load(r, stored_as(type), params[a + 1].buffer, 1, &i, NULL));
+    for (int n = 0; n < COUNT; n++) tni_write_element(type, memory[a + 1], n, values[n][a]);
+  }
+  const tn_expr *x = tni_op(r, op, count, in), *y = until_basic(NULL, r, x);
+  bool basic = true;
+  tni_expr_visit(ctx, y, see_basic, &basic);
+  ck_assert(basic);
+  params[0].buffer = flat_buffer(stored_as(x->type));
+  for (uint32_t p = 0; p <= count; p++) {
+    tn_type t = params[p].buffer->type;
+    tensors[p] = (DLTensor){.data = memory[p], .device = {kDLCPU, 0}, .ndim = 1, .shape = &shape};
+    tensors[p].dtype = (DLDataType){(uint8_t)TN_TYPE_CODE(t), (uint8_t)TN_TYPE_BITS(t), 1};
+    args[p] = tn_value_tensor(&tensors[p]);
+  }
+  const tn_stmt *store = tni_store(r, params[0].buffer, 1, &i, tni_cast(r, stored_as(y->type), y), NULL);
+  const tn_func f = {.name = tni_ops[op].name,
+                     .level = TNI_LEVEL_TENSOR,
+                     .param_count = count + 1,
+                     .params = params,
+                     .body = tni_for(r, i, tni_index(r, COUNT), TNI_SERIAL, store),
+                     .program = program};
+  tn_error *error = NULL;
+  ck_assert_msg(tni_interpret(&f, args, count + 1, &error) == TN_OK, "%s", tn_error_text(error));
+  for (int n = 0; n < COUNT; n++) out[n] = tni_read_element(x->type, memory[0], n);
+}
+
+static bool has_expansion(enum tn_op op, tn_type type) {
+  const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
+  const char *why;
+  const tni_op_info *info = &tni_ops[op];
+  if (!(info->flags & TN_OPF_DERIVED) || info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER) return false;
+  return tni_op_type(op, args, &why) != 0;
+}
+
+START_TEST(every_derived_operator_is_its_expansion)
+{
+  static tni_scalar values[COUNT][3], out[COUNT];
+  tn_type type = all_types[_i];
+  char text[16];
+  fill(type, values);
+  for (int op = 0; op < TN_OP_COUNT; op++) {
+    if (!has_expansion((enum tn_op)op, type)) continue;
+    run((enum tn_op)op, type, values, out);
+    for (int n = 0; n < COUNT; n++) {
+      tni_scalar want = tni_eval_op((enum tn_op)op, type, values[n]);
+      const tni_scalar *v = values[n];
+      ck_assert_msg(same(type, want, out[n]), "%s of %s, seed %d: (%a %lld, %a %lld, %a %lld) is %a %lld, not %a %lld",
+                    tni_ops[op].name, tn_type_text(type, text), SEED, v[0].f, (long long)v[0].i, v[1].f,
+                    (long long)v[1].i, v[2].f, (long long)v[2].i, want.f, (long long)want.i, out[n].f,
+                    (long long)out[n].i);
+    }
+  }
+}
+END_TEST
+
+/* What a new back end has to emit. A longer list is more work for each of them. */
+START_TEST(core_operators_are_few)
+{
+  tni_text names;
+  tni_text_init(&names, ctx);
+  for (int op = 0; op < TN_OP_COUNT; op++)
+    if (!(tni_ops[op].flags & TN_OPF_DERIVED)) tni_text_add(&names, " %s", tni_ops[op].name);
+  ck_assert_str_eq(names.data,
+                   " const var add sub mul div eq ne lt le and or xor not shl shr select cast reinterpret sqrt"
+                   " load call ramp broadcast");
+  tni_text_destroy(&names);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("expand");
+  TCase *tests = tcase_create("expand");
+  tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_set_timeout(tests, 120);
+  tcase_add_loop_test(tests, every_derived_operator_is_its_expansion, 0, (int)TNI_COUNT(all_types));
+  tcase_add_test(tests, core_operators_are_few);
+  suite_add_tcase(suite, tests);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
