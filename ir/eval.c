@@ -80,6 +80,38 @@ static int64_t shift_right(tn_type type, int64_t a, int64_t b) {
   return (int64_t)((((uint64_t)a ^ flip) >> b) ^ flip);
 }
 
+/* a / 2^b to nearest, ties up. The bit below the last one that stays is the half. */
+static int64_t shift_rounding(tn_type type, int64_t a, int64_t b) {
+  if (b <= 0 || b >= width(type)) return b == 0 ? a : 0;
+  return shift_right(type, a, b) + (shift_right(type, a, b - 1) & 1);
+}
+
+static int64_t multiply_high(tn_type type, int64_t a, int64_t b) {
+  if (is_unsigned(type)) return (int64_t)((unsigned __int128)(uint64_t)a * (uint64_t)b >> width(type));
+  return (int64_t)((__int128)a * b >> width(type));
+}
+
+static int64_t saturate(tn_type type, __int128 value) {
+  bool u = is_unsigned(type);
+  __int128 high = ((__int128)1 << (width(type) - !u)) - 1, low = u ? 0 : -high - 1;
+  return (int64_t)(value < low ? low : value > high ? high : value);
+}
+
+/* The value in 128 bits, where sums do not overflow. */
+static __int128 widen(tn_type type, int64_t value) { return is_unsigned(type) ? (__int128)(uint64_t)value : value; }
+
+/* The bits of the type, and zeros above them. */
+static uint64_t bits_of(tn_type type, int64_t value) { return (uint64_t)value & ~(uint64_t)0 >> (64 - width(type)); }
+
+static int64_t leading_zeros(tn_type type, int64_t a) {
+  uint64_t bits = bits_of(type, a);
+  return bits ? __builtin_clzll(bits) - (64 - width(type)) : width(type);
+}
+static int64_t trailing_zeros(tn_type type, int64_t a) {
+  uint64_t bits = bits_of(type, a);
+  return bits ? __builtin_ctzll(bits) : width(type);
+}
+
 static int64_t eval_int(enum tn_op op, tn_type type, const tni_scalar *args) {
   bool u = is_unsigned(type);
   int64_t a = args[0].i, b = tni_ops[op].arity > 1 ? args[1].i : 0;
@@ -101,6 +133,13 @@ static int64_t eval_int(enum tn_op op, tn_type type, const tni_scalar *args) {
   case TN_OP_not: return ~a;
   case TN_OP_shl: return shift_left(type, a, b);
   case TN_OP_shr: return shift_right(type, a, b);
+  case TN_OP_shr_round: return shift_rounding(type, a, b);
+  case TN_OP_mulhi: return multiply_high(type, a, b);
+  case TN_OP_add_sat: return saturate(type, widen(type, a) + widen(type, b));
+  case TN_OP_sub_sat: return saturate(type, widen(type, a) - widen(type, b));
+  case TN_OP_popcount: return __builtin_popcountll(bits_of(type, a));
+  case TN_OP_clz: return leading_zeros(type, a);
+  case TN_OP_ctz: return trailing_zeros(type, a);
   default: assert(!"an operator without a meaning on integers"); return 0;
   }
 }

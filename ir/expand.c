@@ -78,6 +78,86 @@ static expr expand_abs(const maker *m, const expr *v) {
   return with_bits(m, v[0], both(m, bits, inverse(m, sign_bit(m))));
 }
 
+/* ---- integers of a fixed width ---------------------------------------------------------------------------------- */
+
+static expr expand_shr_round(const maker *m, const expr *v) {
+  expr one = number(m, m->type, 1);
+  expr half = both(m, right(m, v[0], sub(m, v[1], one)), one); /* what stands below the last bit that stays */
+  expr inside = both(m, less(m, zero(m), v[1]), less(m, v[1], number(m, m->type, bits_of(m))));
+  expr rounded = add(m, right(m, v[0], v[1]), half);
+  return choose(m, inside, rounded, choose(m, is_zero(m, v[1]), v[0], zero(m)));
+}
+
+/* The upper 64 bits of a product of u64, from the four products of their halves. */
+static expr multiply_high(const maker *m, expr a, expr b) {
+  expr half = pattern(m, m->type, 32), mask = pattern(m, m->type, UINT32_MAX);
+  expr a0 = both(m, a, mask), a1 = right(m, a, half), b0 = both(m, b, mask), b1 = right(m, b, half);
+  expr outer = mul(m, a0, b1), inner = mul(m, a1, b0);
+  expr carry = add(m, right(m, mul(m, a0, b0), half), add(m, both(m, outer, mask), both(m, inner, mask)));
+  expr high = add(m, mul(m, a1, b1), add(m, right(m, outer, half), right(m, inner, half)));
+  return add(m, high, right(m, carry, half));
+}
+
+static expr expand_mulhi(const maker *m, const expr *v) {
+  if (bits_of(m) < 64) {
+    tn_type wide = like(m, TN_TYPE(TN_TYPE_CODE(m->type), 2 * TN_TYPE_BITS(m->type), 1));
+    expr product = mul(m, cast(m, wide, v[0]), cast(m, wide, v[1]));
+    return cast(m, m->type, right(m, product, number(m, wide, bits_of(m))));
+  }
+  const maker u = {m->r, unsigned_of(m)};
+  expr high = cast(m, m->type, multiply_high(&u, cast(m, u.type, v[0]), cast(m, u.type, v[1])));
+  if (!is_signed(m)) return high;
+  high = sub(m, high, choose(m, is_negative(m, v[0]), v[1], zero(m)));
+  return sub(m, high, choose(m, is_negative(m, v[1]), v[0], zero(m)));
+}
+
+/* The greatest value of the type; of signed ones, the least where `below`. */
+static expr limit(const maker *m, expr below) {
+  if (!is_signed(m)) return pattern(m, m->type, UINT64_MAX);
+  expr least = pattern(m, m->type, UINT64_C(1) << (bits_of(m) - 1));
+  return choose(m, below, least, inverse(m, least));
+}
+
+/* Signed: the sum (difference) has the wrong sign when it has neither that of a nor that of b (-b). */
+static expr expand_add_sat(const maker *m, const expr *v) {
+  expr sum = add(m, v[0], v[1]);
+  if (!is_signed(m)) return choose(m, less(m, sum, v[0]), limit(m, NULL), sum);
+  expr wrong = is_negative(m, both(m, differ(m, v[0], sum), differ(m, v[1], sum)));
+  return choose(m, wrong, limit(m, is_negative(m, v[0])), sum);
+}
+static expr expand_sub_sat(const maker *m, const expr *v) {
+  expr rest = sub(m, v[0], v[1]);
+  if (!is_signed(m)) return choose(m, less(m, v[0], v[1]), zero(m), rest);
+  expr wrong = is_negative(m, both(m, differ(m, v[0], v[1]), differ(m, v[0], rest)));
+  return choose(m, wrong, limit(m, is_negative(m, v[0])), rest);
+}
+
+/* Counts in fields of 2, 4, 8 ... bits, each the sum of two of half the width. */
+static expr expand_popcount(const maker *m, const expr *v) {
+  tn_type u = unsigned_of(m);
+  expr x = cast(m, u, v[0]);
+  for (int width = 1; width < bits_of(m); width *= 2) {
+    expr mask = pattern(m, u, UINT64_MAX / ((UINT64_C(1) << width) + 1));
+    x = add(m, both(m, x, mask), both(m, right(m, x, number(m, u, width)), mask));
+  }
+  return cast(m, m->type, x);
+}
+
+static expr count(const maker *m, expr x) { return cast(m, m->type, tni_op1(m->r, TN_OP_popcount, x)); }
+
+/* With a 1 in every bit below the highest, the zeros are those above it. */
+static expr expand_clz(const maker *m, const expr *v) {
+  tn_type u = unsigned_of(m);
+  expr x = cast(m, u, v[0]);
+  for (int width = 1; width < bits_of(m); width *= 2) x = either(m, x, right(m, x, number(m, u, width)));
+  return count(m, inverse(m, x));
+}
+
+/* x - 1 has ones where x has zeros below its lowest 1. */
+static expr expand_ctz(const maker *m, const expr *v) {
+  return count(m, both(m, inverse(m, v[0]), sub(m, v[0], number(m, m->type, 1))));
+}
+
 /* ---- floats ---------------------------------------------------------------------------------------------------- */
 
 static expr expand_fma(const maker *m, const expr *v) { return tni_expand_fma(m, v[0], v[1], v[2]); }

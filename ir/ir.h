@@ -178,6 +178,7 @@ enum tni_typing {
   TNI_TYPING_INT,
   TNI_TYPING_COMPARE,
   TNI_TYPING_SELECT,
+  TNI_TYPING_DATA,
   TNI_TYPING_OTHER
 };
 typedef struct tni_op_info {

@@ -52,6 +52,9 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
   case TNI_TYPING_SELECT:
     *why = "the condition must be bool with as many lanes as the operands";
     return args[0]->type == TN_TYPE_WITH_LANES(TN_BOOL, TN_TYPE_LANES(type)) ? type : 0;
+  case TNI_TYPING_DATA:
+    *why = "the operands must be integers of a fixed width, neither bool nor index";
+    return tni_type_is_int(type) ? type : 0;
   case TNI_TYPING_OTHER: break;
   }
   *why = "the operator has a constructor of its own";

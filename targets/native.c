@@ -15,6 +15,12 @@ const tni_native tni_llvm_natives[] = {
     {TN_OP_max, TNI_ON_INT | FLOATS},
     {TN_OP_neg, TNI_ON_INT | FLOATS},
     {TN_OP_abs, TNI_ON_INT | FLOATS},
+    {TN_OP_mulhi, TNI_ON_LONG},
+    {TN_OP_add_sat, TNI_ON_INT},
+    {TN_OP_sub_sat, TNI_ON_INT},
+    {TN_OP_popcount, TNI_ON_INT},
+    {TN_OP_clz, TNI_ON_INT},
+    {TN_OP_ctz, TNI_ON_INT},
     {TN_OP_fma, FLOATS}, /* where the target has_fma */
     {TN_OP_floor, FLOATS},
     {TN_OP_ceil, FLOATS},
@@ -23,8 +29,8 @@ const tni_native tni_llvm_natives[] = {
 };
 const size_t tni_llvm_native_count = TNI_COUNT(tni_llvm_natives);
 
-static unsigned kind_of(tn_type type) {
-  if (!tni_type_is_float(type)) return TNI_ON_INT;
+static unsigned kinds_of(tn_type type) {
+  if (!tni_type_is_float(type)) return TNI_ON_INT | (type == TN_I64 || type == TN_U64 ? TNI_ON_LONG : 0);
   switch (TN_TYPE_BITS(type)) {
   case 64: return TNI_ON_F64;
   case 32: return TNI_ON_F32;
@@ -35,6 +41,6 @@ static unsigned kind_of(tn_type type) {
 bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type) {
   if (op == TN_OP_fma && !target->has_fma) return false;
   for (size_t i = 0; i < target->native_count; i++)
-    if (target->natives[i].op == op) return (target->natives[i].on & kind_of(type)) != 0;
+    if (target->natives[i].op == op) return (target->natives[i].on & kinds_of(type)) != 0;
   return false;
 }

@@ -13,7 +13,7 @@
 enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64 };
 
 /* An operator that code generation emits itself on some types (any lanes). */
-enum { TNI_ON_INT = 1 /* and index, bool */, TNI_ON_F32 = 2, TNI_ON_F64 = 4 };
+enum { TNI_ON_INT = 1 /* and index, bool */, TNI_ON_F32 = 2, TNI_ON_F64 = 4, TNI_ON_LONG = 8 /* one i64 or u64 */ };
 typedef struct tni_native {
   enum tn_op op;
   unsigned on;

@@ -6,7 +6,8 @@
  * Typing rules (T is any type, lanes must agree; result after the arrow):
  *   SAME    T.. -> T             numbers            FLOAT   F.. -> F           floating point only
  *   INT     I.. -> I             integers, bool     COMPARE T, T -> bool       the lanes of T
- *   SELECT  bool, T, T -> T                         OTHER   stated by the constructor (arity is the least)
+ *   SELECT  bool, T, T -> T                         DATA    W.. -> W           integers, but not bool or index
+ *   OTHER   stated by the constructor (arity is the least)
  *
  * Origin: what a back end owes.
  *   CORE     emitted by every back end. Floats of 16 bits and less may be left to f32: see ir/expand.c
@@ -50,6 +51,13 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(not,         1, INT,     CORE,    NONE,         "bitwise complement; logical on bool") \
   OP(shl,         2, INT,     CORE,    NONE,         "a << b; 0 if b is outside 0..bits") \
   OP(shr,         2, INT,     CORE,    NONE,         "a >> b, arithmetic if signed; if b is outside 0..bits: 0, or -1 if a < 0") \
+  OP(shr_round,   2, DATA,    DERIVED, NONE,         "a / 2^b rounded to nearest, ties up; 0 if b is outside 0..bits") \
+  OP(mulhi,       2, DATA,    DERIVED, COMM,         "the upper half of the product in twice the bits") \
+  OP(add_sat,     2, DATA,    DERIVED, COMM,         "the value of the type nearest to a + b") \
+  OP(sub_sat,     2, DATA,    DERIVED, NONE,         "the value of the type nearest to a - b") \
+  OP(popcount,    1, DATA,    DERIVED, NONE,         "how many bits are 1") \
+  OP(clz,         1, DATA,    DERIVED, NONE,         "how many bits are above the highest 1; all of them for 0") \
+  OP(ctz,         1, DATA,    DERIVED, NONE,         "how many bits are below the lowest 1; all of them for 0") \
   OP(select,      3, SELECT,  CORE,    NONE,         "c ? a : b; both are evaluated") \
   OP(cast,        1, OTHER,   CORE,    NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float is nearest, ties to even, too large is infinity, or NaN in a type without") \
   OP(reinterpret, 1, OTHER,   CORE,    NONE,         "the same bits as another type of the same size") \

@@ -42,6 +42,13 @@ static LLVMValueRef binary_intrinsic(const operation *o, const char *name, LLVMV
   return tni_ll_intrinsic(o->m, name, 1, &type, 2, args);
 }
 
+/* An intrinsic whose second operand tells that a special case is excluded: it is not. */
+static LLVMValueRef total_intrinsic(const operation *o, const char *name, LLVMValueRef a) {
+  LLVMTypeRef type = LLVMTypeOf(a);
+  LLVMValueRef args[] = {a, LLVMConstInt(o->m->i1, 0, 0)};
+  return tni_ll_intrinsic(o->m, name, 1, &type, 2, args);
+}
+
 /* ---- division -------------------------------------------------------------------------------------------------- */
 
 /* A divisor that division is defined for: 1 where it is 0 or (signed) -1. Gives the conditions that were mended. */
@@ -153,6 +160,21 @@ static LLVMValueRef shift_right(const operation *o, LLVMValueRef a, LLVMValueRef
   return inside ? LLVMBuildSelect(o->b, inside, r, integer(o, 0), "") : r;
 }
 
+/* ---- bits and overflow ------------------------------------------------------------------------------------------ */
+
+/* The upper half of a product of two 64-bit integers: one instruction on most machines. */
+static LLVMValueRef multiply_high(const operation *o, LLVMValueRef a, LLVMValueRef c) {
+  LLVMTypeRef wide = LLVMIntTypeInContext(o->m->llvm, 128);
+  bool is_signed = tni_ll_is_signed(o->type);
+  LLVMValueRef x = LLVMBuildIntCast2(o->b, a, wide, is_signed, ""), y = LLVMBuildIntCast2(o->b, c, wide, is_signed, "");
+  LLVMValueRef high = LLVMBuildLShr(o->b, LLVMBuildMul(o->b, x, y, ""), LLVMConstInt(wide, 64, 0), "");
+  return LLVMBuildTrunc(o->b, high, LLVMTypeOf(a), "");
+}
+
+static LLVMValueRef saturated(const operation *o, const char *if_signed, const char *if_unsigned, LLVMValueRef *v) {
+  return binary_intrinsic(o, tni_ll_is_signed(o->type) ? if_signed : if_unsigned, v[0], v[1]);
+}
+
 /* ---- smaller and larger ---------------------------------------------------------------------------------------- */
 
 /* The floating-point constant in every lane of x, if it is one and not NaN. */
@@ -206,9 +228,7 @@ static LLVMValueRef compare(const operation *o, LLVMValueRef a, LLVMValueRef b) 
 static LLVMValueRef absolute(const operation *o, LLVMValueRef a) {
   if (tni_ll_is_float(o->type)) return unary_intrinsic(o, "llvm.fabs", a);
   if (!tni_ll_is_signed(o->type)) return a;
-  LLVMTypeRef type = LLVMTypeOf(a);
-  LLVMValueRef args[] = {a, LLVMConstInt(o->m->i1, 0, 0)};
-  return tni_ll_intrinsic(o->m, "llvm.abs", 1, &type, 2, args);
+  return total_intrinsic(o, "llvm.abs", a);
 }
 
 static LLVMValueRef negated(const operation *o, LLVMValueRef a) {
@@ -269,6 +289,12 @@ static LLVMValueRef integer_op(const operation *o, LLVMValueRef *v) {
   case TN_OP_not: return LLVMBuildNot(o->b, v[0], "");
   case TN_OP_shl: return shift_left(o, v[0], v[1]);
   case TN_OP_shr: return shift_right(o, v[0], v[1]);
+  case TN_OP_mulhi: return multiply_high(o, v[0], v[1]);
+  case TN_OP_add_sat: return saturated(o, "llvm.sadd.sat", "llvm.uadd.sat", v);
+  case TN_OP_sub_sat: return saturated(o, "llvm.ssub.sat", "llvm.usub.sat", v);
+  case TN_OP_popcount: return unary_intrinsic(o, "llvm.ctpop", v[0]);
+  case TN_OP_clz: return total_intrinsic(o, "llvm.ctlz", v[0]);
+  case TN_OP_ctz: return total_intrinsic(o, "llvm.cttz", v[0]);
   default: break;
   }
   assert(!"an operator that native.c promises");

@@ -278,11 +278,9 @@ static inline const tn_expr *gen_leaf(generator *g, tn_type type) {
   return x ? x : gen_const(g, type);
 }
 
-/* What some target cannot compile. */
+/* What cannot be compiled. */
 static inline bool gen_has_no_code(int op, tn_type type) {
-  if (!tni_type_is_float(type)) return false;
-  if (op == TN_OP_mod || op == TN_OP_sin || op == TN_OP_cos || op == TN_OP_pow) return true;
-  return TN_TYPE_BITS(type) == 64 && ((tni_ops[op].flags & TN_OPF_MATH) || op == TN_OP_fma);
+  return TN_TYPE_BITS(type) == 64 && tni_ops[op].flags & TN_OPF_MATH;
 }
 
 /* Can a node of that operator have the type? Then *operand is the type of its operands. */

@@ -99,6 +99,56 @@ START_TEST(shifts_past_the_width)
 }
 END_TEST
 
+START_TEST(rounding_shifts_take_ties_up)
+{
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I32, 5, 1), 3);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I32, -5, 1), -2);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I32, INT32_MAX, 1), 1 << 30); /* adding the half first would wrap */
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I32, INT32_MIN, 31), -1);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_U8, 255, 1), 128);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_U64, -1, 63), 2);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I8, -7, 0), -7);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I8, -128, 8), 0);
+  ck_assert_int_eq(int2(TN_OP_shr_round, TN_I8, -128, -1), 0);
+}
+END_TEST
+
+START_TEST(products_have_an_upper_half)
+{
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_I8, -128, -128), 64);
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_I8, -1, 1), -1);
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_U8, 255, 255), 254);
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_I64, INT64_MIN, INT64_MIN), (int64_t)1 << 62);
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_U64, -1, -1), -2);
+  ck_assert_int_eq(int2(TN_OP_mulhi, TN_U32, UINT32_MAX, 2), 1);
+}
+END_TEST
+
+START_TEST(sums_saturate)
+{
+  ck_assert_int_eq(int2(TN_OP_add_sat, TN_I8, 100, 100), 127);
+  ck_assert_int_eq(int2(TN_OP_add_sat, TN_I8, -100, -100), -128);
+  ck_assert_int_eq(int2(TN_OP_add_sat, TN_U8, 200, 56), 255);
+  ck_assert_int_eq(int2(TN_OP_add_sat, TN_U64, -1, 1), -1);
+  ck_assert_int_eq(int2(TN_OP_add_sat, TN_I64, INT64_MAX, 1), INT64_MAX);
+  ck_assert_int_eq(int2(TN_OP_sub_sat, TN_I8, 0, -128), 127);
+  ck_assert_int_eq(int2(TN_OP_sub_sat, TN_U16, 1, 2), 0);
+  ck_assert_int_eq(int2(TN_OP_sub_sat, TN_I64, INT64_MIN, 1), INT64_MIN);
+}
+END_TEST
+
+START_TEST(bits_are_counted)
+{
+  ck_assert_int_eq(int1(TN_OP_popcount, TN_I8, -1), 8);
+  ck_assert_int_eq(int1(TN_OP_popcount, TN_U64, -1), 64);
+  ck_assert_int_eq(int1(TN_OP_clz, TN_I16, 1), 15);
+  ck_assert_int_eq(int1(TN_OP_clz, TN_I16, -1), 0);
+  ck_assert_int_eq(int1(TN_OP_clz, TN_U32, 0), 32);
+  ck_assert_int_eq(int1(TN_OP_ctz, TN_I8, -128), 7);
+  ck_assert_int_eq(int1(TN_OP_ctz, TN_I64, 0), 64);
+}
+END_TEST
+
 START_TEST(bool_is_logical)
 {
   for (int64_t a = 0; a < 2; a++) {
@@ -320,6 +370,10 @@ int main(void) {
   tcase_add_test(tests, division_rounds_as_named);
   tcase_add_test(tests, u64_is_unsigned);
   tcase_add_test(tests, shifts_past_the_width);
+  tcase_add_test(tests, rounding_shifts_take_ties_up);
+  tcase_add_test(tests, products_have_an_upper_half);
+  tcase_add_test(tests, sums_saturate);
+  tcase_add_test(tests, bits_are_counted);
   tcase_add_test(tests, bool_is_logical);
   tcase_add_test(tests, min_max_order_zeros_and_keep_nan);
   tcase_add_test(tests, compare_with_nan);

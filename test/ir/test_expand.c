@@ -145,13 +145,16 @@ static void run(enum tn_op op, tn_type type, tni_scalar (*values)[3], tni_scalar
   for (int n = 0; n < COUNT; n++) out[n] = tni_read_element(x->type, memory[0], n);
 }
 
-static bool has_expansion(enum tn_op op, tn_type type) {
+/* Does the operator take operands of that type, and has it an evaluation? */
+static bool has_evaluation(enum tn_op op, tn_type type) {
   const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
   const char *why;
   const tni_op_info *info = &tni_ops[op];
-  if (!(info->flags & TN_OPF_DERIVED) || info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER) return false;
+  if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
   return tni_op_type(op, args, &why) != 0;
 }
+
+static bool is_derived(enum tn_op op) { return tni_ops[op].flags & TN_OPF_DERIVED; }
 
 START_TEST(every_derived_operator_is_its_expansion)
 {
@@ -160,7 +163,7 @@ START_TEST(every_derived_operator_is_its_expansion)
   char text[16];
   fill(type, values);
   for (int op = 0; op < TN_OP_COUNT; op++) {
-    if (!has_expansion((enum tn_op)op, type)) continue;
+    if (!is_derived((enum tn_op)op) || !has_evaluation((enum tn_op)op, type)) continue;
     run((enum tn_op)op, type, values, out);
     for (int n = 0; n < COUNT; n++) {
       tni_scalar want = tni_eval_op((enum tn_op)op, type, values[n]);
@@ -169,6 +172,27 @@ START_TEST(every_derived_operator_is_its_expansion)
                     tni_ops[op].name, tn_type_text(type, text), SEED, v[0].f, (long long)v[0].i, v[1].f,
                     (long long)v[1].i, v[2].f, (long long)v[2].i, want.f, (long long)want.i, out[n].f,
                     (long long)out[n].i);
+    }
+  }
+}
+END_TEST
+
+static const tn_expr *constant(tn_type type, tni_scalar value) {
+  return tni_type_is_float(type) ? tni_const_float(r, type, value.f) : tni_const_int(r, type, value.i);
+}
+
+START_TEST(constants_fold_to_their_evaluation)
+{
+  static tni_scalar values[COUNT][3];
+  tn_type type = all_types[_i];
+  fill(type, values);
+  for (int op = 0; op < TN_OP_COUNT; op++) {
+    if (!has_evaluation((enum tn_op)op, type)) continue;
+    for (int n = 0; n < 100; n++) {
+      const tn_expr *args[3];
+      for (int a = 0; a < 3; a++) args[a] = constant(type, values[n][a]);
+      const tn_expr *x = tni_op(r, (enum tn_op)op, tni_ops[op].arity, args);
+      ck_assert_ptr_eq(x, constant(x->type, tni_eval_op((enum tn_op)op, type, values[n])));
     }
   }
 }
@@ -194,6 +218,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, every_derived_operator_is_its_expansion, 0, (int)TNI_COUNT(all_types));
+  tcase_add_loop_test(tests, constants_fold_to_their_evaluation, 0, (int)TNI_COUNT(all_types));
   tcase_add_test(tests, core_operators_are_few);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
