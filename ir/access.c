@@ -220,6 +220,11 @@ static void collect(analysis *a, const tn_stmt *s) {
     break;
   case TNI_ALLOC: collect(a, s->as.alloc.body); break;
   case TNI_LET: collect_let(a, s); break;
+  case TNI_ASSERT:
+  case TNI_ASSUME:
+    read_all(a, s->as.claim.cond);
+    collect(a, s->as.claim.body);
+    break;
   case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
   case TNI_STMT_KIND_COUNT: break;
   }

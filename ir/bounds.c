@@ -115,6 +115,42 @@ static interval bound(const tni_facts *facts, const tn_expr *x, int *budget) {
 #undef B
 }
 
+/* ---- ranges from conditions ---- */
+
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+/* The variable lies in lo..hi, too. */
+static bool narrow(tni_facts *facts, const tn_expr *var, int64_t lo, int64_t hi) {
+  interval old = of_var(facts, var);
+  if (var->op != TN_OP_var || (lo <= old.lo && hi >= old.hi)) return true;
+  return tni_facts_push(facts, var, lo > old.lo ? lo : old.lo, hi < old.hi ? hi : old.hi);
+}
+
+/* a + distance <= b */
+static bool learn_order(tni_facts *facts, const tn_expr *a, const tn_expr *b, int64_t distance) {
+  int budget = BUDGET;
+  interval low = bound(facts, a, &budget), high = bound(facts, b, &budget);
+  return narrow(facts, a, -TNI_INF, clamp((__int128)high.hi - distance)) &&
+         narrow(facts, b, clamp((__int128)low.lo + distance), TNI_INF);
+}
+
+bool tni_facts_learn(tni_facts *facts, const tn_expr *cond) {
+  bool memory = false;
+  if (cond->op == TN_OP_and && cond->type == TN_BOOL)
+    return tni_facts_learn(facts, cond->arg[0]) && tni_facts_learn(facts, cond->arg[1]);
+  tni_expr_visit(facts->ctx, cond, see_memory, &memory);
+  if (memory) return true;
+  if (!tni_facts_know(facts, cond)) return false;
+  if (cond->nargs != 2 || cond->arg[0]->type != TN_INDEX) return true;
+  const tn_expr *a = cond->arg[0], *b = cond->arg[1];
+  switch (cond->op) {
+  case TN_OP_lt: return learn_order(facts, a, b, 1);
+  case TN_OP_le: return learn_order(facts, a, b, 0);
+  case TN_OP_eq: return learn_order(facts, a, b, 0) && learn_order(facts, b, a, 0);
+  default: return true;
+  }
+}
+
 void tni_bounds(const tni_facts *facts, const tn_expr *x, int64_t *lo, int64_t *hi) {
   int budget = BUDGET;
   interval b = bound(facts, x, &budget);

@@ -512,6 +512,22 @@ const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, c
   return made_stmt(b, tni_let(b->r, var, value, body));
 }
 
+static bool check_claim(tn_builder *b, const tn_expr *condition, const tn_stmt *body) {
+  if (broken(b) || !condition || !body) return false;
+  if (condition->type != TN_BOOL) return fail(b, "what is asserted or assumed must be bool"), false;
+  return true;
+}
+
+const tn_stmt *tn_assert(tn_builder *b, const tn_expr *condition, const char *message, const tn_stmt *body) {
+  if (!check_claim(b, condition, body)) return NULL;
+  if (!message || !*message) return fail(b, "an assert needs a message"), NULL;
+  return made_stmt(b, tni_claim(b->r, condition, message, body));
+}
+
+const tn_stmt *tn_assume(tn_builder *b, const tn_expr *condition, const tn_stmt *body) {
+  return check_claim(b, condition, body) ? made_stmt(b, tni_claim(b->r, condition, NULL, body)) : NULL;
+}
+
 const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call) {
   if (broken(b) || !call) return NULL;
   if (call->op != TN_OP_call) return fail(b, "only a call can be evaluated for its effect"), NULL;

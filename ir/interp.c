@@ -7,7 +7,8 @@
  *     block   `where`, then the bindings, each checked     alloc    memory whose elements count as unwritten
  *             against its extent; init when all reduce     store    `where`, then subscripts and value; nothing is
  *             iterators are 0; body                                 evaluated when `where` is false in every lane
- *     let     the value, once; then the rest
+ *     let     the value, once; then the rest               assert   the condition, which must be true; then the rest;
+ *                                                                   an assume alike
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
  * that were not written, iterators outside their extents, negative extents of buffers, allocs over the limit of a
@@ -21,7 +22,7 @@
 #include "interp.h"
 
 /* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
- * value (copied to `access` and `value`). if: condition. alloc: shape. let: the value. evaluate: the call. `where`: one
+ * value (copied to `access` and `value`). if: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
  * root; NULL: always. */
 typedef struct action {
   const tn_stmt *stmt;
@@ -184,6 +185,8 @@ static action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_IF: made = make_if(m, a); break;
   case TNI_ALLOC: made = make_alloc(m, a); break;
   case TNI_LET: made = make_let(m, a); break;
+  case TNI_ASSERT:
+  case TNI_ASSUME: made = (a->tape = tni_tape_make(m, 1, &s->as.claim.cond)) && (a->first = make(m, tni_rest(s))); break;
   case TNI_EVALUATE: made = (a->tape = tni_tape_make(m, 1, &s->as.evaluate.call)) != NULL; break;
   default: assert(!"a kind of statement that nobody runs");
   }
@@ -366,6 +369,26 @@ static bool run_let(tni_machine *m, const action *a) {
   return run(m, a->first);
 }
 
+static bool fail_claim(tni_machine *m, const action *a) {
+  tni_text text;
+  if (a->stmt->kind == TNI_ASSERT)
+    return tni_machine_fail(m, TN_E_INVALID, "the assertion failed: %s", a->stmt->as.claim.message);
+  tni_text_init(&text, m->ctx);
+  tni_print_expr(&text, a->stmt->as.claim.cond);
+  if (text.failed)
+    tni_machine_nomem(m);
+  else
+    tni_machine_fail(m, TN_E_INVALID, "what is assumed is false: %s", text.data);
+  tni_text_destroy(&text);
+  return false;
+}
+
+static bool run_claim(tni_machine *m, const action *a) {
+  bool good;
+  if (!holds(m, a->tape, &good)) return false;
+  return good ? run(m, a->first) : fail_claim(m, a);
+}
+
 static bool run(tni_machine *m, const action *a) {
   switch (a->stmt->kind) {
   case TNI_FOR: return run_for(m, a);
@@ -374,6 +397,8 @@ static bool run(tni_machine *m, const action *a) {
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
   case TNI_LET: return run_let(m, a);
+  case TNI_ASSERT:
+  case TNI_ASSUME: return run_claim(m, a);
   case TNI_ALLOC: return measure(m, a->memory, a->tape) && allocate(m, a->memory) && run(m, a->first);
   default: return tni_tape_run(m, a->tape);
   }

@@ -54,6 +54,8 @@ enum tni_stmt_kind {
   TNI_IF,
   TNI_ALLOC,
   TNI_LET,
+  TNI_ASSERT,
+  TNI_ASSUME,
   TNI_EVALUATE,
   TNI_STMT_KIND_COUNT
 };
@@ -106,6 +108,11 @@ struct tn_stmt {
       const tn_expr *var, *value;
       const tn_stmt *body;
     } let;
+    struct { /* assert: where cond is false the function fails with the message. assume: cond is true, by promise (no message) */
+      const tn_expr *cond;
+      const char *message;
+      const tn_stmt *body; /* what follows */
+    } claim;
     struct {
       const tn_expr *call;
     } evaluate;
@@ -286,11 +293,16 @@ const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, c
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body);
 const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
-/* An alloc or a let holds to the end of the braces it stands in: the statements that follow it are its body. NULL for other
- * kinds. */
+/* An assert when there is a message, else an assume. */
+const tn_stmt *tni_claim(tni_region *r, const tn_expr *cond, const char *message, const tn_stmt *body);
+/* An alloc, let, assert or assume holds to the end of the braces it stands in: the statements that follow it are its body. NULL
+ * for other kinds. */
 const tn_stmt *tni_rest(const tn_stmt *s);
-/* The same alloc or let before other statements. */
+/* The same alloc, let, assert or assume before other statements. */
 const tn_stmt *tni_with_rest(tni_region *r, const tn_stmt *s, const tn_stmt *rest);
+/* The expression of a statement that has just one beside its inside: a loop's extent, the condition of an if, assert or assume,
+ * the value of a let, a call. Else NULL. */
+const tn_expr *tni_own_expr(const tn_stmt *s);
 /* A function like `f` with another body (and level), in region r; not added to a program. */
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body);
 
@@ -343,6 +355,9 @@ bool tni_facts_push(tni_facts *facts, const tn_expr *var, int64_t lo, int64_t hi
 void tni_facts_pop(tni_facts *facts, size_t to_count);
 /* A condition (bool, or its conjuncts) is true from here on, until known_count is set back. */
 bool tni_facts_know(tni_facts *facts, const tn_expr *cond);
+
+/* The same, and the ranges that follow: until count and known_count are set back. Conditions that read memory are left away. */
+bool tni_facts_learn(tni_facts *facts, const tn_expr *cond);
 
 enum { TNI_INF_BITS = 62 };
 #define TNI_INF ((int64_t)1 << TNI_INF_BITS) /* |bound| >= TNI_INF: unbounded */

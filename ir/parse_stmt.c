@@ -48,7 +48,7 @@ const char *tni_token_name(tni_parser *p, const tni_token *tok) {
   }
   memcpy(name, p->text + tok->offset + quoted, tok->length - 2 * (size_t)quoted);
   if (!quoted || unescape(name)) return name;
-  tni_report(p, tok->offset, tok->length, "a quoted name is not empty and has no escapes but \\\", \\\\ and \\xNN");
+  tni_report(p, tok->offset, tok->length, "what is quoted is not empty and has no escapes but \\\", \\\\ and \\xNN");
   return NULL;
 }
 
@@ -149,10 +149,13 @@ static const tn_stmt *made_stmt(tni_parser *p, const tn_stmt *s) {
   return s;
 }
 
-/* An alloc or a let that waits for the statements behind it. */
-static bool is_open(const tn_stmt *s) { return (s->kind == TNI_ALLOC || s->kind == TNI_LET) && !tni_rest(s); }
+/* A statement that waits for those behind it. */
+static bool is_open(const tn_stmt *s) {
+  bool opens = s->kind == TNI_ALLOC || s->kind == TNI_LET || s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
+  return opens && !tni_rest(s);
+}
 
-/* Takes the statements from `first` on off the stack as one. The body of an alloc or let is what follows it. */
+/* Takes the statements from `first` on off the stack as one. The body of one that is open is what follows it. */
 static const tn_stmt *fold_stmts(tni_parser *p, size_t first) {
   const tn_stmt *s = NULL;
   size_t end = p->stmt_count, i = end;
@@ -388,6 +391,20 @@ static bool parse_let(tni_parser *p) {
   return var && push_open(p, (tn_stmt){.kind = TNI_LET, .as.let = {var, value, NULL}});
 }
 
+static bool parse_assert(tni_parser *p) {
+  const tn_expr *cond = parse_typed(p, TN_BOOL, "what is asserted");
+  if (!cond || !tni_expect(p, TNI_TOK_COMMA, "`,` and the message of the assert")) return false;
+  tni_token tok = p->tok;
+  if (!tni_expect(p, TNI_TOK_QUOTED, "a message between quotes")) return false;
+  const char *message = tni_token_name(p, &tok);
+  return message && push_open(p, (tn_stmt){.kind = TNI_ASSERT, .as.claim = {cond, message, NULL}});
+}
+
+static bool parse_assume(tni_parser *p) {
+  const tn_expr *cond = parse_typed(p, TN_BOOL, "what is assumed");
+  return cond && push_open(p, (tn_stmt){.kind = TNI_ASSUME, .as.claim = {cond, NULL, NULL}});
+}
+
 static bool parse_call(tni_parser *p) {
   tni_accept(p, TNI_TOK_AT);
   const tn_expr *call = tni_parse_extern_call(p);
@@ -436,6 +453,8 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "if")) return parse_if(p);
   if (tni_accept_word(p, "alloc")) return parse_alloc(p);
   if (tni_accept_word(p, "let")) return parse_let(p);
+  if (tni_accept_word(p, "assert")) return parse_assert(p);
+  if (tni_accept_word(p, "assume")) return parse_assume(p);
   if (tni_accept_word(p, "call")) return parse_call(p);
   if (p->tok.kind == TNI_TOK_PERCENT) return parse_share_line(p);
   if (p->tok.kind == TNI_TOK_LBRACE) return parse_group(p);

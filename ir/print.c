@@ -179,6 +179,27 @@ static void print_let(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
+static void print_claim(tni_printer *p, const tn_stmt *s) {
+  begin(p, s, &s->as.claim.cond, 1);
+  tni_text_add(p->out, s->kind == TNI_ASSERT ? "assert " : "assume ");
+  tni_print_operand(p, s->as.claim.cond);
+  if (s->kind == TNI_ASSERT) {
+    tni_text_add(p->out, ", ");
+    tni_print_quoted(p->out, s->as.claim.message);
+  }
+  tni_print_newline(p);
+}
+
+/* A statement that holds for those behind it. */
+static void print_open(tni_printer *p, const tn_stmt *s) {
+  if (s->kind == TNI_ALLOC)
+    print_alloc(p, s);
+  else if (s->kind == TNI_LET)
+    print_let(p, s);
+  else
+    print_claim(p, s);
+}
+
 static void print_evaluate(tni_printer *p, const tn_stmt *s) {
   const tn_expr *call = s->as.evaluate.call;
   begin(p, s, call->arg, call->nargs);
@@ -206,6 +227,8 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */
   case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME:
     tni_print_indent(p);
     tni_text_add(p->out, "{");
     tni_print_newline(p);
@@ -222,7 +245,7 @@ static void print_list(tni_printer *p, const tn_stmt *s) {
   while (s) {
     p->armed |= s == p->within;
     if (tni_rest(s)) {
-      s->kind == TNI_ALLOC ? print_alloc(p, s) : print_let(p, s);
+      print_open(p, s);
       s = tni_rest(s);
     } else if (s->kind == TNI_SEQ) {
       int32_t last = s->as.seq.count - 1;

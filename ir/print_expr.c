@@ -128,6 +128,10 @@ void tni_print_name(tni_text *out, const char *name) {
     tni_text_add(out, "%s", name);
     return;
   }
+  tni_print_quoted(out, name);
+}
+
+void tni_print_quoted(tni_text *out, const char *name) {
   tni_text_add(out, "\"");
   for (const unsigned char *c = (const unsigned char *)name; *c; c++)
     if (*c == '"' || *c == '\\')

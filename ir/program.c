@@ -248,6 +248,9 @@ static const tn_stmt *clone_stmt(cloner *c, const tn_stmt *s) {
   case TNI_ALLOC: return tni_alloc_stmt(c->r, clone_buffer(c, s->as.alloc.buffer), clone_stmt(c, s->as.alloc.body));
   case TNI_LET:
     return tni_let(c->r, clone_var(c, s->as.let.var), clone_expr(c, s->as.let.value), clone_stmt(c, s->as.let.body));
+  case TNI_ASSERT:
+  case TNI_ASSUME:
+    return tni_claim(c->r, clone_expr(c, s->as.claim.cond), s->as.claim.message, clone_stmt(c, s->as.claim.body));
   case TNI_EVALUATE: return tni_evaluate(c->r, clone_expr(c, s->as.evaluate.call));
   case TNI_STMT_KIND_COUNT: break;
   }

@@ -519,6 +519,17 @@ static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
   return body && is_empty(body) && !calls(w, value) ? body : tni_let(w->r, var, value, body);
 }
 
+static const tn_stmt *simplify_claim(walker *w, const tn_stmt *s) {
+  const tn_expr *cond = simple(w, s->as.claim.cond);
+  if (!cond) return NULL;
+  if (tni_is_int(cond, 1)) return simplify_stmt(w, s->as.claim.body);
+  size_t mark = w->facts.count, known = w->facts.known_count;
+  const tn_stmt *body = tni_facts_learn(&w->facts, cond) ? simplify_stmt(w, s->as.claim.body) : NULL;
+  tni_facts_pop(&w->facts, mark);
+  w->facts.known_count = known;
+  return tni_claim(w->r, cond, s->as.claim.message, body);
+}
+
 static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return simplify_loop(w, s);
@@ -527,6 +538,8 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
   case TNI_LET: return simplify_let(w, s);
+  case TNI_ASSERT:
+  case TNI_ASSUME: return simplify_claim(w, s);
   case TNI_EVALUATE: return tni_evaluate(w->r, simple(w, s->as.evaluate.call));
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, s->as.seq.count);

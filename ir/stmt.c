@@ -126,13 +126,41 @@ const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, 
   return s;
 }
 
+const tn_stmt *tni_claim(tni_region *r, const tn_expr *cond, const char *message, const tn_stmt *body) {
+  tn_stmt *s = cond && body ? make(r, message ? TNI_ASSERT : TNI_ASSUME) : NULL;
+  if (!s) return NULL;
+  s->as.claim.cond = cond;
+  s->as.claim.message = message ? tni_arena_text(&r->arena, message) : NULL;
+  s->as.claim.body = body;
+  return message && !s->as.claim.message ? NULL : s;
+}
+
 const tn_stmt *tni_rest(const tn_stmt *s) {
-  return s->kind == TNI_ALLOC ? s->as.alloc.body : s->kind == TNI_LET ? s->as.let.body : NULL;
+  switch (s->kind) {
+  case TNI_ALLOC: return s->as.alloc.body;
+  case TNI_LET: return s->as.let.body;
+  case TNI_ASSERT:
+  case TNI_ASSUME: return s->as.claim.body;
+  default: return NULL;
+  }
 }
 
 const tn_stmt *tni_with_rest(tni_region *r, const tn_stmt *s, const tn_stmt *rest) {
   if (s->kind == TNI_ALLOC) return tni_alloc_stmt(r, s->as.alloc.buffer, rest);
-  return tni_let(r, s->as.let.var, s->as.let.value, rest);
+  if (s->kind == TNI_LET) return tni_let(r, s->as.let.var, s->as.let.value, rest);
+  return tni_claim(r, s->as.claim.cond, s->as.claim.message, rest);
+}
+
+const tn_expr *tni_own_expr(const tn_stmt *s) {
+  switch (s->kind) {
+  case TNI_FOR: return s->as.loop.extent;
+  case TNI_IF: return s->as.cond.cond;
+  case TNI_LET: return s->as.let.value;
+  case TNI_ASSERT:
+  case TNI_ASSUME: return s->as.claim.cond;
+  case TNI_EVALUATE: return s->as.evaluate.call;
+  default: return NULL;
+  }
 }
 
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call) {

@@ -150,6 +150,8 @@ void tni_print_var(tni_printer *p, const tn_expr *var);
 void tni_print_buffer_name(tni_printer *p, const tn_buffer *buffer);
 /* A name as it is, or quoted if it is no identifier. */
 void tni_print_name(tni_text *out, const char *name);
+/* Between quotes, with escapes. */
+void tni_print_quoted(tni_text *out, const char *name);
 void tni_print_type(tni_text *out, tn_type type);
 /* `: TYPE` behind a call of an external, in canonical text only: it depends on no declaration. */
 void tni_print_result(tni_printer *p, const tn_expr *call);

@@ -221,6 +221,13 @@ static const tn_stmt *rewrite_let(const stmt_rewriter *w, const tn_stmt *s) {
   return tni_let(w->r, s->as.let.var, value, body);
 }
 
+static const tn_stmt *rewrite_claim(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *cond = through(w, s->as.claim.cond);
+  const tn_stmt *body = cond ? rewrite_stmt(w, s->as.claim.body) : NULL;
+  if (cond == s->as.claim.cond && body == s->as.claim.body) return s;
+  return tni_claim(w->r, cond, s->as.claim.message, body);
+}
+
 static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return rewrite_loop(w, s);
@@ -230,6 +237,8 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   case TNI_IF: return rewrite_if(w, s);
   case TNI_ALLOC: return rewrite_alloc(w, s);
   case TNI_LET: return rewrite_let(w, s);
+  case TNI_ASSERT:
+  case TNI_ASSUME: return rewrite_claim(w, s);
   case TNI_EVALUATE: {
     const tn_expr *call = through(w, s->as.evaluate.call);
     return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
@@ -265,7 +274,9 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
     tni_stmt_visit(s->as.cond.otherwise, enter, self);
     break;
   case TNI_ALLOC:
-  case TNI_LET: tni_stmt_visit(tni_rest(s), enter, self); break;
+  case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME: tni_stmt_visit(tni_rest(s), enter, self); break;
   case TNI_STORE:
   case TNI_EVALUATE:
   case TNI_STMT_KIND_COUNT: break;
@@ -282,7 +293,6 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
   const expr_visit *v = self;
 #define VISIT(x) tni_expr_visit(v->ctx, x, v->visit, v->self)
   switch (s->kind) {
-  case TNI_FOR: VISIT(s->as.loop.extent); break;
   case TNI_BLOCK:
     for (int32_t i = 0; i < s->as.block.count; i++) {
       VISIT(s->as.block.iters[i].extent);
@@ -295,12 +305,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);
     break;
-  case TNI_IF: VISIT(s->as.cond.cond); break;
-  case TNI_LET: VISIT(s->as.let.value); break;
-  case TNI_EVALUATE: VISIT(s->as.evaluate.call); break;
-  case TNI_SEQ:
-  case TNI_ALLOC:
-  case TNI_STMT_KIND_COUNT: break;
+  default: VISIT(tni_own_expr(s)); break;
   }
 #undef VISIT
   return true;

@@ -17,6 +17,9 @@ static void note_failure(tni_host_failure *failure, uint32_t who, int32_t status
 tn_status tni_kernel_error(const tn_module *module, const tni_host_failure *failure, tn_status status, const char *what,
                            tn_error **err) {
   if (status == TN_E_NOMEM) return tni_fail_nomem(err);
+  const char *assertion = atomic_load(&failure->assertion);
+  if (status == TN_E_INVALID && assertion)
+    return tni_fail(module->ctx, err, status, "call", what, "the assertion failed: %s", assertion);
   uint64_t word = atomic_load(&failure->word);
   if (status != TN_E_HOST || !word)
     return tni_fail(module->ctx, err, status, "call", what, "the kernel ended with %s", tn_status_name(status));
@@ -70,6 +73,11 @@ static int32_t call_external(const tn_env *env, int32_t index, const tn_value *a
   return TN_E_HOST;
 }
 
+static int32_t assertion(const tn_env *env, const char *text) {
+  atomic_store(&self_of(env)->failure->assertion, text);
+  return TN_E_INVALID;
+}
+
 tn_status tni_externs_create(tn_module *m, tn_error **err) {
   size_t count = m->work->extern_count;
   m->extern_callers = TNI_NEW_ARRAY(&m->arena, tni_caller *, count);
@@ -92,5 +100,6 @@ void tni_env_init(tn_env *out, struct tni_env_self *self) {
                   .parallel_for = parallel_for,
                   .scratch = scratch,
                   .release = release,
-                  .call_external = call_external};
+                  .call_external = call_external,
+                  .assertion = assertion};
 }

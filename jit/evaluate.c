@@ -30,7 +30,9 @@ static double work_of(const tn_stmt *s) {
     return work;
   case TNI_IF: return 1 + work_of(s->as.cond.then) + work_of(s->as.cond.otherwise);
   case TNI_ALLOC:
-  case TNI_LET: return 1 + work_of(tni_rest(s));
+  case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME: return 1 + work_of(tni_rest(s));
   default: return 1;
   }
 }

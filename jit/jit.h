@@ -135,6 +135,7 @@ struct tn_model {
  * status in the lower; 0: nothing failed. One word, so that two that fail at once are not mixed. */
 typedef struct tni_host_failure {
   _Atomic uint64_t word;
+  _Atomic(const char *) assertion; /* that failed last: "function: message"; NULL: none */
 } tni_host_failure;
 
 struct tn_module {

@@ -18,7 +18,7 @@ typedef struct nest {
   size_t count;
   const tn_stmt *loops[MAX_LOOPS];            /* above the block, outermost first */
   bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
-  bool conditional, bound; /* under an if; under a let */
+  bool conditional, bound; /* under an if; behind a let, assert or assume */
 } nest;
 
 static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
@@ -27,7 +27,7 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
   *n = (nest){.s = s, .block = block};
   for (int i = 0; i < depth; i++) {
     n->conditional |= path[i]->kind == TNI_IF;
-    n->bound |= path[i]->kind == TNI_LET;
+    n->bound |= path[i]->kind != TNI_ALLOC && tni_rest(path[i]);
     if (path[i]->kind != TNI_FOR) continue;
     if (n->count == MAX_LOOPS) return false;
     for (int32_t k = 0; k < block->as.block.count; k++) {
@@ -204,7 +204,7 @@ const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
   if (why) return why;
   if (!open_nest(&n, s, block)) return "the loops around the block are too many";
   if (n.conditional) return "the block stands under a condition";
-  if (n.bound) return "the block stands in the scope of a let";
+  if (n.bound) return "the block stands in the scope of a let, assert or assume";
   if (where && !tni_guards_domain(block, store, where))
     return "the block's guard cuts instances that its iterators have";
   for (size_t i = 0; i < n.count && reduces; i++)

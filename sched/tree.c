@@ -12,7 +12,9 @@ static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **pa
   switch (s->kind) {
   case TNI_FOR: return walk_path(s->as.loop.body, target, path, depth + 1);
   case TNI_ALLOC:
-  case TNI_LET: return walk_path(tni_rest(s), target, path, depth + 1);
+  case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME: return walk_path(tni_rest(s), target, path, depth + 1);
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count && !found; i++)
       found = walk_path(s->as.seq.stmts[i], target, path, depth + 1);
@@ -134,10 +136,7 @@ static bool see_store(void *self, const tn_stmt *s) {
 static bool see_stmt(void *self, const tn_stmt *s) {
   use_search *u = self;
   u->reads = u->writes = false;
-  const tn_expr *own = s->kind == TNI_FOR   ? s->as.loop.extent
-                       : s->kind == TNI_IF  ? s->as.cond.cond
-                       : s->kind == TNI_LET ? s->as.let.value
-                                            : NULL;
+  const tn_expr *own = s->kind == TNI_EVALUATE ? NULL : tni_own_expr(s);
   if (own) {
     tni_expr_visit(u->ctx, own, see_expr, u);
     u->uses.loose += u->reads;

@@ -160,6 +160,12 @@ TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *e
 /* let var = value: the variable (tn_var) stands for the value in `body`. It is evaluated once, before the body: a load's
  * value stays what it was. Numbers, bools and index. */
 TN_API const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
+/* Where the condition is false the function ends before `body`, and its caller receives TN_E_INVALID with the message; what the
+ * function wrote until then stays written. */
+TN_API const tn_stmt *tn_assert(tn_builder *b, const tn_expr *condition, const char *message, const tn_stmt *body);
+/* A promise that the condition is true before `body`, for the verifier and the passes to use. Where it is false, what the compiled
+ * function does is not defined: guards that follow from it are left away. The interpreter checks it, and fails. */
+TN_API const tn_stmt *tn_assume(tn_builder *b, const tn_expr *condition, const tn_stmt *body);
 /* An external called for its effect. */
 TN_API const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call);
 /* A block with iterators: vars[i] ranges over 0..extents[i] and is bound to bindings[i]; reduce[i] tells reduce from

@@ -135,6 +135,9 @@ struct tn_env {
   void (*release)(const tn_env *env, void *block);
   /* Calls external number `index` of the module with `count` values; *result receives what it returned. */
   int32_t (*call_external)(const tn_env *env, int32_t index, const tn_value *args, int32_t count, tn_value *result);
+  /* Notes that an assertion failed, "function: message"; the status that the kernel then ends with. The text lives as long as the
+   * code. */
+  int32_t (*assertion)(const tn_env *env, const char *text);
 };
 
 #ifdef __cplusplus

@@ -72,11 +72,13 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) search_guards(g, s->as.seq.stmts[i]);
     break;
-  case TNI_ALLOC: search_guards(g, s->as.alloc.body); break;
   case TNI_LET:
     tni_expr_visit(g->r->arena.ctx, s->as.let.value, consider_load, g);
     search_guards(g, s->as.let.body);
     break;
+  case TNI_ALLOC:
+  case TNI_ASSERT:
+  case TNI_ASSUME: search_guards(g, tni_rest(s)); break;
   default: break;
   }
 }

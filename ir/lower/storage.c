@@ -247,7 +247,9 @@ static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
     list_allocs(l, s->as.cond.then, at);
     if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at);
     break;
-  case TNI_LET: list_allocs(l, s->as.let.body, at); break;
+  case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME: list_allocs(l, tni_rest(s), at); break;
   case TNI_ALLOC:
     if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
       l->failed = true;

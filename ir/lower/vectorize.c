@@ -211,9 +211,18 @@ static const tn_stmt *vectorize_let(vectorizer *v, const tn_stmt *s) {
   return tni_let(v->r, wide.made, value, body);
 }
 
+/* One assert for all lanes, where they are all there and ask the same. */
+static const tn_stmt *vectorize_assert(vectorizer *v, const tn_stmt *s) {
+  const tn_expr *cond = vectorize_expr(v, s->as.claim.cond);
+  v->impossible |= v->mask || (cond && TN_TYPE_LANES(cond->type) > 1);
+  return tni_claim(v->r, cond, s->as.claim.message, vectorize_stmt(v, s->as.claim.body));
+}
+
 static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_LET: return vectorize_let(v, s);
+  case TNI_ASSERT: return vectorize_assert(v, s);
+  case TNI_ASSUME: return vectorize_stmt(v, s->as.claim.body); /* nobody asks for the promise any more */
   case TNI_FOR: return vectorize_loop(v, s);
   case TNI_STORE: return vectorize_store(v, s);
   case TNI_IF: return vectorize_if(v, s);
@@ -283,7 +292,9 @@ static const tn_stmt *walk(walker *w, const tn_stmt *s) {
     return tni_if(w->r, s->as.cond.cond, walk(w, s->as.cond.then), otherwise);
   }
   case TNI_ALLOC:
-  case TNI_LET: return tni_with_rest(w->r, s, walk(w, tni_rest(s)));
+  case TNI_LET:
+  case TNI_ASSERT:
+  case TNI_ASSUME: return tni_with_rest(w->r, s, walk(w, tni_rest(s)));
   default: return s;
   }
 }

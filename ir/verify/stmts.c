@@ -4,7 +4,8 @@
  */
 #include "verify/verify.h"
 
-enum { MAX_ALLOCS = 1000 };
+enum { MAX_OPEN = 1000 };
+static const char too_many[] = "allocations, lets, asserts and assumes are nested";
 
 static bool check_inside(tni_verifier *v, const tn_stmt *s) {
   if (v->depth == v->max_depth) return tni_verify_limit(v, "statements are nested", v->max_depth);
@@ -144,7 +145,7 @@ bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
 static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
   if (v->func->level == TNI_LEVEL_LOOP && buffer->rank > 1)
     return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
-  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations and lets are nested", MAX_ALLOCS);
+  if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
   if (!tni_verify_declaration(v, buffer)) return false;
   for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
     if (!tni_is_const(buffer->shape[i]))
@@ -158,7 +159,7 @@ static bool check_let(tni_verifier *v, const tn_stmt *s) {
   int64_t lo, hi;
   if (var->op != TN_OP_var || var->type != value->type)
     return tni_verify_fail(v, s, "a let needs a variable of its value's type");
-  if (v->allocs++ == MAX_ALLOCS) return tni_verify_limit(v, "allocations and lets are nested", MAX_ALLOCS);
+  if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
   if (!tni_verify_expr(v, value)) return false;
   if (TN_TYPE_CODE(var->type) != TN_CODE_INDEX && !tni_is_element_type(TN_TYPE_WITH_LANES(var->type, 1)))
     return tni_verify_fail(v, value, "a let binds an index, a number or a bool");
@@ -167,6 +168,15 @@ static bool check_let(tni_verifier *v, const tn_stmt *s) {
     if (!tni_facts_push(&v->facts, var, lo, hi)) return tni_verify_nomem(v);
   }
   return tni_verify_bind(v, var, false, (tni_scoped){0});
+}
+
+static bool check_claim(tni_verifier *v, const tn_stmt *s) {
+  bool asserts = s->kind == TNI_ASSERT;
+  if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
+  if (asserts && !*s->as.claim.message) return tni_verify_fail(v, s, "an assert needs a message");
+  if (!tni_verify_typed(v, s->as.claim.cond, TN_BOOL, asserts ? "what is asserted" : "what is assumed")) return false;
+  v->guards++; /* what follows may never happen */
+  return tni_facts_learn(&v->facts, s->as.claim.cond) || tni_verify_nomem(v);
 }
 
 static bool check_evaluate(tni_verifier *v, const tn_stmt *s) {
@@ -186,28 +196,31 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_EVALUATE: return check_evaluate(v, s);
   case TNI_ALLOC: return check_alloc(v, s->as.alloc.buffer);
   case TNI_LET: return check_let(v, s);
+  case TNI_ASSERT:
+  case TNI_ASSUME: return check_claim(v, s);
   case TNI_SEQ:
   case TNI_STMT_KIND_COUNT: break;
   }
   return tni_verify_fail(v, s, "not a statement");
 }
 
-/* Ends the scopes of the allocs and lets of a list. */
-static void close_list(tni_verifier *v, const tn_stmt *s, size_t facts) {
+/* Ends what holds to the end of a list. */
+static void close_list(tni_verifier *v, const tn_stmt *s, size_t facts, size_t known) {
   while (s && (tni_rest(s) || (s->kind == TNI_SEQ && s->as.seq.count))) {
-    if (tni_rest(s)) {
-      tni_verify_unbind(v, s->kind == TNI_ALLOC ? (const void *)s->as.alloc.buffer : s->as.let.var);
-      v->allocs--;
-    }
+    if (s->kind == TNI_ALLOC) tni_verify_unbind(v, s->as.alloc.buffer);
+    if (s->kind == TNI_LET) tni_verify_unbind(v, s->as.let.var);
+    v->guards -= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
+    v->open -= tni_rest(s) != NULL;
     s = tni_rest(s) ? tni_rest(s) : s->as.seq.stmts[s->as.seq.count - 1];
   }
   tni_facts_pop(&v->facts, facts);
+  v->facts.known_count = known;
 }
 
-/* One statement, or a list: allocs and lets are followed without recursion, since their text does not nest either. */
+/* One statement, or a list: what holds to its end is followed without recursion, since the text does not nest either. */
 bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
   const tn_stmt *first = s;
-  size_t facts = v->facts.count;
+  size_t facts = v->facts.count, known = v->facts.known_count;
   while (s) {
     const tn_stmt *rest = NULL;
     if (s->kind == TNI_SEQ) {
@@ -223,6 +236,6 @@ bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
     }
     s = rest;
   }
-  close_list(v, first, facts);
+  close_list(v, first, facts, known);
   return true;
 }

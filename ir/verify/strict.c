@@ -1,8 +1,8 @@
 /* strict.c -- what of a verified function is proven, and what is not known: every subscript inside its buffer, every
  * binding inside the range of its iterator.
  *
- * Known at a place: the ranges of loops and iterators around, conditions of ifs, blocks and accesses, that extents of
- * buffers are not negative. A condition that reads memory counts while nothing under it can change that memory.
+ * Known at a place: the ranges of loops and iterators around, conditions of ifs, blocks and accesses, what is asserted
+ * or assumed, that extents of buffers are not negative. A condition that reads memory counts while nothing under it can change that memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -173,6 +173,13 @@ static void check_let(strict *s, const tn_stmt *t) {
   check_inside(s, t->as.let.body, mark);
 }
 
+static void check_claim(strict *s, const tn_stmt *t) {
+  tni_prover_mark mark = tni_prover_mark_of(&s->prover);
+  check_expr(s, t->as.claim.cond);
+  know(s, t->as.claim.cond, true, t->as.claim.body);
+  check_inside(s, t->as.claim.body, mark);
+}
+
 static void check_stmt(strict *s, const tn_stmt *t) {
   s->stmt = t;
   tni_map_clear(&s->nodes);
@@ -184,6 +191,8 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   case TNI_EVALUATE: check_expr(s, t->as.evaluate.call); break;
   case TNI_ALLOC: check_alloc(s, t); break;
   case TNI_LET: check_let(s, t); break;
+  case TNI_ASSERT:
+  case TNI_ASSUME: check_claim(s, t); break;
   case TNI_SEQ:
     for (int32_t i = 0; i < t->as.seq.count; i++) check_stmt(s, t->as.seq.stmts[i]);
     break;

@@ -42,7 +42,8 @@ typedef struct tni_verifier {
   tni_map nodes;  /* of the statement at hand */
   tni_facts facts;
   const tn_stmt *stmt; /* at hand; NULL: the parameters */
-  uint32_t blocks, depth, max_depth, allocs;
+  uint32_t blocks, depth, max_depth;
+  uint32_t open; /* allocs, lets, asserts and assumes around */
   uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
   bool in_init;
 } tni_verifier;

@@ -84,8 +84,8 @@ static tn_status choose_loops(tni_step *step, plan *p, const tn_stmt *const *ins
   for (int i = 0; i < count; i++) {
     if (inside[i]->kind == TNI_IF)
       return tni_step_refuse(step, p->block, "a condition stands between the loop and the block");
-    if (inside[i]->kind == TNI_LET)
-      return tni_step_refuse(step, inside[i]->as.let.var, "a let stands between the loop and the block");
+    if (inside[i]->kind != TNI_ALLOC && tni_rest(inside[i]))
+      return tni_step_refuse(step, inside[i], "a let, assert or assume stands between the loop and the block");
     if (inside[i]->kind != TNI_FOR) continue;
     const tn_expr *var = inside[i]->as.loop.var;
     if (p->count == MAX_LOOPS || p->reduce_count == MAX_LOOPS)

@@ -39,9 +39,8 @@ static void see_load(void *self, const tn_expr *x) {
 static bool see_loose(void *self, const tn_stmt *s) {
   loose_search *q = self;
   q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
-  if (s->kind == TNI_IF) tni_expr_visit(q->ctx, s->as.cond.cond, see_load, q);
-  if (s->kind == TNI_FOR) tni_expr_visit(q->ctx, s->as.loop.extent, see_load, q);
-  if (s->kind == TNI_LET) tni_expr_visit(q->ctx, s->as.let.value, see_load, q);
+  q->loose |= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
+  if (tni_own_expr(s)) tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
   if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
   return s->kind != TNI_BLOCK && !q->loose;
 }

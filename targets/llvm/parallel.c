@@ -91,6 +91,11 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
     collect_expr(c, s->as.let.value);
     collect_stmt(c, s->as.let.body);
     break;
+  case TNI_ASSERT:
+  case TNI_ASSUME:
+    collect_expr(c, s->as.claim.cond);
+    collect_stmt(c, s->as.claim.body);
+    break;
   case TNI_EVALUATE: collect_expr(c, s->as.evaluate.call); break;
   default: break;
   }

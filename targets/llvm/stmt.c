@@ -284,6 +284,38 @@ static void emit_let(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_scope_pop(&f->scope, mark);
 }
 
+/* ---- asserts ---------------------------------------------------------------------------------------------------- */
+
+/* "f: the message", in the object. */
+static LLVMValueRef assertion_text(tni_ll_function *f, const tn_stmt *s) {
+  tni_ll_module *m = f->m;
+  const char *text = tni_arena_format(&m->arena, "%s: %s", f->func->name, s->as.claim.message);
+  if (!text) return NULL;
+  LLVMValueRef bytes = LLVMConstStringInContext2(m->llvm, text, strlen(text), 0);
+  LLVMValueRef global = LLVMAddGlobal(m->module, LLVMTypeOf(bytes), "assertion");
+  LLVMSetInitializer(global, bytes);
+  LLVMSetGlobalConstant(global, 1);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  return global;
+}
+
+/* if !cond leave with env->assertion(env, text) */
+static void emit_assert(tni_ll_function *f, const tn_stmt *s) {
+  tni_ll_module *m = f->m;
+  LLVMBasicBlockRef failed = tni_ll_block(f, "failed"), held = tni_ll_block(f, "held");
+  LLVMBuildCondBr(m->b, tni_ll_expr(f, s->as.claim.cond), held, failed);
+  LLVMPositionBuilderAtEnd(m->b, failed);
+  LLVMTypeRef params[] = {m->ptr, m->ptr};
+  LLVMValueRef args[] = {f->env, assertion_text(f, s)};
+  if (!args[1]) return;
+  LLVMValueRef assertion = tni_ll_env_function(f, offsetof(tn_env, assertion), "assertion");
+  LLVMValueRef status = LLVMBuildCall2(m->b, LLVMFunctionType(m->i32, params, 2, 0), assertion, args, 2, "");
+  LLVMBuildBr(m->b, f->unwind->block);
+  LLVMAddIncoming(f->unwind->status, &status, &failed, 1);
+  LLVMPositionBuilderAtEnd(m->b, held);
+  tni_ll_stmt(f, s->as.claim.body);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------- */
 
 void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
@@ -298,6 +330,8 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;
   case TNI_LET: emit_let(f, s); break;
+  case TNI_ASSERT: emit_assert(f, s); break;
+  case TNI_ASSUME: tni_ll_stmt(f, s->as.claim.body); break;
   case TNI_EVALUATE: tni_ll_expr(f, s->as.evaluate.call); break;
   default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block on the loop level"); break;
   }

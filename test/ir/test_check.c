@@ -46,6 +46,11 @@ static const struct {
     {"for i in 0..6 { for j in 0..3 { B[i // 3 * 50 + j + 48] = 1.0:f32 } }", 0, 1},
     {"for i in 0..0 { B[i + 300] = 1.0:f32 }", 1, 0},
     {"for i in 0..0 { if 5 < i { B[i + 300] = 1.0:f32 } }", 1, 0},
+    /* asserts and assumes, to the end of their braces */
+    {"assert 0 <= n && n < 100, \"m\"; B[n] = 1.0:f32", 1, 0},
+    {"assume n < 100; if 0 <= n { B[n] = 1.0:f32 }", 1, 0},
+    {"{ assume 0 <= n && n < 100 }; B[n] = 1.0:f32", 0, 1},
+    {"assume I[0] < 100:i32 && 0:i32 <= I[0]; I[1] = 5:i32; B[cast(index, I[0])] = 1.0:f32", 3, 1},
     /* symbolic extents */
     {"for i in 0..n { for j in 0..m { A[i, j] = 1.0:f32 } }", 1, 0},
     {"for i in 0..m { for j in 0..n { A[i, j] = 1.0:f32 } }", 0, 1},

@@ -305,6 +305,18 @@ START_TEST(lets_of_index_arithmetic_go)
 }
 END_TEST
 
+START_TEST(claims_are_known_in_what_follows)
+{
+  check_statement("{ assume 0 <= n && n < 8; if n < 8 { I[n % 8] = 1:i64 } }; if n < 8 { I[0] = 1:i64 }",
+                  "  {\n    assume 0 <= n && n < 8\n    I[n] = 1:i64\n  }\n  if n < 8 {\n    I[0] = 1:i64\n  }\n");
+  check_statement("assert n == 3, \"m\"; I[n % 8] = 1:i64; if 2 < n { I[0] = 1:i64 }",
+                  "  assert n == 3, \"m\"\n  I[n] = 1:i64\n  I[0] = 1:i64\n");
+  check_statement("assert 2 < 3, \"m\"; I[n] = 1:i64", "  I[n] = 1:i64\n");
+  const char *same = "  assume I[0] < 4:i64\n  I[0] = 4:i64\n  if I[0] < 4:i64 {\n    I[1] = 1:i64\n  }\n";
+  check_statement(same, same);
+}
+END_TEST
+
 START_TEST(lets_of_memory_stay_and_bound_what_uses_them)
 {
   check_statement("let x = I[n] * 2:i64; I[0] = x; I[1] = x", "  let x = I[n] * 2:i64\n  I[0] = x\n  I[1] = x\n");
@@ -324,6 +336,7 @@ int main(int argc, char **argv) {
   tcase_add_test(tests, loops_of_no_or_one_iteration_go);
   tcase_add_test(tests, branches_that_are_decided_go);
   tcase_add_test(tests, lets_of_index_arithmetic_go);
+  tcase_add_test(tests, claims_are_known_in_what_follows);
   tcase_add_test(tests, lets_of_memory_stay_and_bound_what_uses_them);
   tcase_add_test(tests, a_condition_holds_in_its_branch);
   tcase_add_test(tests, a_condition_that_loads_may_change_in_its_branch);

@@ -132,6 +132,21 @@ START_TEST(lets_hold_to_the_end_of_their_braces)
 }
 END_TEST
 
+START_TEST(asserts_and_assumes_stand_before_what_follows)
+{
+  check_body("assert n < 4, \"n is \\\"large\\\"\\x0a\"; A[n] = 1.0:f32; { assume c }; assume n < 2 && c",
+             "  assert n < 4, \"n is \\\"large\\\"\\x0a\"\n  A[n] = 1.0:f32\n  {\n    assume c\n  }\n  assume n < 2 && c\n");
+  check_body_refused("assert n, \"m\"", "8: what is asserted must be bool, this is index\n  assert n, \"m\"\n         ^");
+  check_body_refused("assume n", "8: what is assumed must be bool, this is index\n  assume n\n         ^");
+  check_body_refused("assert c; A[0] = 1.0:f32", "9: expected `,` and the message of the assert, found `;`\n"
+                     "  assert c; A[0] = 1.0:f32\n          ^");
+  check_body_refused("assert c, m", "11: expected a message between quotes, found `m`\n  assert c, m\n            ^");
+  check_body_refused("assert c, \"\"",
+                     "11: what is quoted is not empty and has no escapes but \\\", \\\\ and \\xNN\n"
+                     "  assert c, \"\"\n            ^^");
+}
+END_TEST
+
 START_TEST(parentheses_are_where_they_are_needed)
 {
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
@@ -434,7 +449,7 @@ START_TEST(long_texts_do_not_nest)
   tni_text_add(&text, "func f(A: f32[4]) {\n");
   for (int i = 0; i < 20000; i++) tni_text_add(&text, "alloc T%d: f32[4]\n", i);
   tni_text_add(&text, "}\n");
-  check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: allocations and lets are nested deeper than the limit of 1000");
+  check_refused_with(ctx, text.data, TN_E_LIMIT, "verify: f: allocations, lets, asserts and assumes are nested deeper than the limit of 1000");
   tni_text_clear(&text);
   tni_text_add(&text, "func f(A: f32[4]) {\n%%0 = A[0]\n");
   for (int i = 0; i < 20000; i++) tni_text_add(&text, "%%0 = %%0 + A[1]\n");
@@ -600,6 +615,7 @@ int main(void) {
   tcase_add_loop_test(tests, sample_programs_print_as_they_are_written, 0, TNI_COUNT(programs));
   tcase_add_test(tests, spellings_come_out_canonical);
   tcase_add_test(tests, lets_hold_to_the_end_of_their_braces);
+  tcase_add_test(tests, asserts_and_assumes_stand_before_what_follows);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);
   tcase_add_test(tests, constants_keep_their_bits);
   tcase_add_test(tests, random_floats_keep_their_bits);

@@ -120,8 +120,25 @@ START_TEST(a_let_binds_a_number)
   tn_func f = {.name = "f", .param_count = 2, .params = params, .body = let, .program = program};
   tn_error *err;
   ck_assert_int_eq(tni_verify(&f, &err), TN_E_LIMIT);
-  ck_assert_str_eq(tn_error_text(err), "verify: f: allocations and lets are nested deeper than the limit of 1000");
+  ck_assert_str_eq(tn_error_text(err), "verify: f: allocations, lets, asserts and assumes are nested deeper than the limit of 1000");
   tn_error_destroy(err);
+}
+END_TEST
+
+START_TEST(claims_are_conditions)
+{
+  make_params();
+  const tn_expr *cond = tni_op2(r, TN_OP_lt, n, tni_index(r, 8));
+  check_made(TNI_LEVEL_TENSOR, tni_claim(r, cond, NULL, store(n, 1)), NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_claim(r, cond, "", store(n, 1)),
+             "verify: f:2: an assert needs a message\n  assert n < 8, \"\"\n  ^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_claim(r, n, "m", store(n, 1)),
+             "verify: f:2: what is asserted must be bool, this is index\n  assert n, \"m\"\n         ^");
+  check_made(TNI_LEVEL_TENSOR, tni_claim(r, n, NULL, store(n, 1)),
+             "verify: f:2: what is assumed must be bool, this is index\n  assume n\n         ^");
+  check_bad("func f(A: f32[8], n: index) {\n  { assert n < 20, \"m\" }\n  A[8] = 1.0:f32\n}",
+            "verify: f:5: a subscript of `A` is 8, outside 0..7\n  A[8] = 1.0:f32\n    ^");
+  check_good("func f(A: f32[8], n: index) {\n  for i in 0..10 {\n    assert i < min(n, 8), \"m\"\n    A[i] = 1.0:f32\n  }\n}");
 }
 END_TEST
 
@@ -353,6 +370,7 @@ int main(void) {
   tcase_add_test(tests, a_variable_is_bound_around_its_use);
   tcase_add_test(tests, a_variable_is_bound_once);
   tcase_add_test(tests, a_let_binds_a_number);
+  tcase_add_test(tests, claims_are_conditions);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);
   tcase_add_test(tests, registers_need_constant_extents);

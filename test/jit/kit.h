@@ -20,6 +20,7 @@ typedef struct kit {
   const tn_target *target;
   tni_library *library;
   tn_env env;
+  const char *assertion; /* that failed */
   int scratch_held, scratch_left, parallel_calls; /* scratch_left: allocations until NULL */
 } kit;
 
@@ -61,6 +62,12 @@ static inline int32_t kit_call_external(const tn_env *env, int32_t index, const 
   return tni_call_extern(k->ctx, &k->program->externs[index], args, (size_t)count, result, NULL);
 }
 
+static inline int32_t kit_assertion(const tn_env *env, const char *text) {
+  kit *k = env->self;
+  k->assertion = text;
+  return TN_E_INVALID;
+}
+
 static inline void kit_open(kit *k, const char *target) {
   tn_error *error = NULL;
   memset(k, 0, sizeof *k);
@@ -69,7 +76,7 @@ static inline void kit_open(kit *k, const char *target) {
   kit_ok(tn_program_create(k->ctx, &k->program, &error), error);
   k->r = &k->program->region;
   k->scratch_left = 1 << 30;
-  k->env = (tn_env){sizeof k->env, k, kit_parallel_for, kit_scratch, kit_release, kit_call_external};
+  k->env = (tn_env){sizeof k->env, k, kit_parallel_for, kit_scratch, kit_release, kit_call_external, kit_assertion};
 }
 
 static inline void kit_close(kit *k) {

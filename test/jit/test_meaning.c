@@ -49,6 +49,33 @@ static const row rows[] = {
      "    for j in 0..n {\n      T[j] = cast(i32, j + i)\n    }\n"
      "    for j in 0..n {\n      B[i] = B[i] * 2:i32 + T[j]\n    }\n  }\n}\n",
      "1 43 183 22 342 9 181 1"},
+    /* Asserts and assumes that hold. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  assert A[1] == 3:i32, \"three\"\n  assume A[2] < 7:i32\n"
+     "  for i in 0..8 {\n    assume A[i] < 7:i32\n    let x = cast(index, A[i])\n    assert 0 <= x && x < 8, \"in\"\n"
+     "    B[x] = A[x] + 10:i32\n  }\n}\n",
+     "10 13 16 12 15 11 14 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 vectorized {\n    assume A[i] < 7:i32\n    assert A[0] == 0:i32, \"zero\"\n    B[i] = A[i] * 2:i32\n"
+     "  }\n  for i in 0..8 vectorized {\n    assert A[i] < 7:i32, \"small\"\n    B[i] = B[i] + A[i]\n  }\n}\n",
+     "0 9 18 6 15 3 12 0"},
+};
+
+/* Programs that fail. */
+static const struct {
+  const char *text, *interpreted, *compiled;
+} failures[] = {
+    {"func f(A: i32[8], n: index, B: i32[8]) {\n  assert n < 3, \"n is \\\"3\\\"\"\n}\n",
+     "interpret: f: the assertion failed: n is \"3\"", "call: f: the assertion failed: f: n is \"3\""},
+    {"func f(A: i32[8], B: i32[8]) {\n  alloc T: i32[cast(index, A[1]) + 1000000]\n  T[0] = 1:i32\n"
+     "  for i in 0..4 parallel {\n    for j in 0..2 {\n      assert A[i + j] != 2:i32, \"two\"\n    }\n  }\n}\n",
+     "interpret: f: i = 2, j = 1: the assertion failed: two", "call: f: the assertion failed: f: two"},
+    {"func f(A: i32[8], B: i32[8]) {\n  for i in 0..8 vectorized {\n    if A[i] < 3:i32 {\n"
+     "      assert A[i] != 2:i32, \"two\"\n      B[i] = 1:i32\n    }\n  }\n}\n",
+     "interpret: f: i = 3: the assertion failed: two", "call: f: the assertion failed: f: two"},
+    {"func f(A: i32[8], B: i32[8]) {\n  for i in 0..8 {\n    block B(v: 0..8 = i) {\n      assume A[v] < 6:i32\n"
+     "      B[v] = 1:i32\n    }\n  }\n}\n",
+     "interpret: f: block B: i = 2: what is assumed is false: A[v] < 6:i32", NULL},
 };
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
@@ -132,11 +159,33 @@ START_TEST(programs_do_what_they_say)
 }
 END_TEST
 
+START_TEST(failures_say_where_and_why)
+{
+  tn_error *error = NULL;
+  data d;
+  tn_context *ctx = session_open();
+  tn_program *program = session_parse(ctx, failures[_i].text);
+  const tn_func *func = program->funcs[0];
+  fill(func, &d);
+  refused(tn_func_interpret(func, d.args, d.count, &error), error, TN_E_INVALID, failures[_i].interpreted);
+  tn_module *module = session_compile(program, NULL);
+  const tn_function *f = session_function(module, "f");
+  for (int i = 0; i < 2 && failures[_i].compiled; i++) {
+    fill(func, &d);
+    refused(tn_function_call(f, d.args, d.count, NULL, &error), error, TN_E_INVALID, failures[_i].compiled);
+  }
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("meaning");
   TCase *tc = tcase_create("meaning");
   tcase_set_timeout(tc, 60);
   tcase_add_loop_test(tc, programs_do_what_they_say, 0, (int)TNI_COUNT(rows));
+  tcase_add_loop_test(tc, failures_say_where_and_why, 0, (int)TNI_COUNT(failures));
   suite_add_tcase(suite, tc);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
