@@ -480,6 +480,12 @@ tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **
 /* A function equal to `func`, wholly made of nodes of `region` (deep copy across programs). */
 tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *program);
 
+/* ---- signature.c ----------------------------------------------------------------------------------------------- */
+
+/* The value of an expression over scalar parameters, whose arguments are checked; the verifier bounds its size. False: it
+ * has none. */
+bool tni_eval_size(const tn_func *func, const tn_value *args, const tn_expr *x, tni_scalar *out);
+
 /* ---- print.c, parse.c, verify/, interp.c ------------------------------------------------------------------------ */
 
 /* Prints one function; `mark` (a loop's var, a buffer, a statement or an expression; may be NULL) is underlined with ^^^ at

@@ -6,8 +6,8 @@
 
 #include "command.h"
 
-static const command *const commands[] = {&command_inspect, &command_run, &command_print, &command_compile,
-                                          &command_conform};
+static const command *const commands[] = {&command_inspect, &command_run,   &command_print,
+                                          &command_compile, &command_check, &command_conform};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static void print_help(FILE *to) {

@@ -70,6 +70,23 @@ TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
  * questions were answered, and how many were not. */
 TN_API tn_status tn_func_check(const tn_func *func, size_t *proven, size_t *unknown, tn_error **err);
 
+/* A parameter: a scalar of the type, or a buffer of `rank` dimensions with such elements. */
+typedef struct tn_param_info {
+  const char *name; /* lives as long as the function */
+  tn_type type;
+  uint8_t is_buffer;
+  int32_t rank;
+} tn_param_info;
+
+TN_API size_t tn_func_param_count(const tn_func *func);
+/* Parameter number i, which is below the count. */
+TN_API void tn_func_param(const tn_func *func, size_t i, tn_param_info *out);
+/* The shape that buffer parameter i has when the scalars have the values in `args` (one for each parameter; those of buffers
+ * are not looked at). `shape` has room for its rank. Errors: TN_E_INVALID: no buffer parameter, or the values give it no
+ * shape. */
+TN_API tn_status tn_func_param_shape(const tn_func *func, size_t i, const tn_value *args, size_t count, int64_t *shape,
+                                     tn_error **err);
+
 /* Runs a function in the reference interpreter: one value per parameter, tensors for buffers, numbers for scalars.
  * Reports subscripts out of bounds. Externals of the program are called. Slow and exact. */
 TN_API tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);

@@ -112,6 +112,13 @@ LLVMValueRef tni_ll_widen(tni_ll_module *m, tn_type type, LLVMValueRef bits);
 LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value);
 LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value);
 
+/* ---- masked.c -------------------------------------------------------------------------------------------------- */
+
+/* A contiguous vector from `pointer`, 0 in the lanes whose mask (i1s) is false; those are not touched. */
+LLVMValueRef tni_ll_masked_load(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, LLVMValueRef mask,
+                                unsigned align);
+void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer, LLVMValueRef mask, unsigned align);
+
 /* ---- expr.c, arith.c, memory.c, extern.c ----------------------------------------------------------------------- */
 
 /* Blocks that release what is held and give up, innermost first. */

@@ -174,11 +174,7 @@ static LLVMValueRef load_scalar(tni_ll_function *f, const access *a) {
 static LLVMValueRef load_contiguous(tni_ll_function *f, const access *a) {
   LLVMValueRef pointer = first_pointer(f, a);
   if (!a->where) return load_at(f->m, a->type, pointer, access_align(a));
-  LLVMTypeRef types[] = {a->type, f->m->ptr};
-  LLVMValueRef args[] = {pointer, mask_of(f, a), LLVMConstNull(a->type)};
-  LLVMValueRef call = tni_ll_intrinsic(f->m, "llvm.masked.load", 2, types, 3, args);
-  set_pointer_align(f->m, call, 0, element_bytes(a));
-  return call;
+  return tni_ll_masked_load(f->m, a->type, pointer, mask_of(f, a), element_bytes(a));
 }
 
 static LLVMValueRef load_strided(tni_ll_function *f, const access *a, int64_t stride) {
@@ -232,9 +228,7 @@ static void store_contiguous(tni_ll_function *f, const access *a, LLVMValueRef v
     store_at(f->m, value, pointer, access_align(a));
     return;
   }
-  LLVMTypeRef types[] = {a->type, f->m->ptr};
-  LLVMValueRef args[] = {value, pointer, mask_of(f, a)};
-  set_pointer_align(f->m, tni_ll_intrinsic(f->m, "llvm.masked.store", 2, types, 3, args), 1, element_bytes(a));
+  tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
 }
 
 static void store_strided(tni_ll_function *f, const access *a, LLVMValueRef value, int64_t stride) {

@@ -246,6 +246,13 @@ static inline const tn_expr *gen_padded_load(generator *g, const gen_place *p) {
   return tni_load(g->r, p->buffer->type, p->buffer, (size_t)count, index, where);
 }
 
+/* What masks are made of: lanes up to a number, and a condition that is the same in all lanes. */
+static inline const tn_expr *gen_mask(generator *g, uint32_t lanes, int depth) {
+  const tn_expr *ramp = tni_ramp(g->r, gen_int(g, gen_pick(g, -2, 2), 1), gen_int(g, gen_pick(g, -1, 2), 1), lanes);
+  const tn_expr *some = gen_compare(g, TN_OP_lt, ramp, gen_pick(g, 0, lanes), lanes);
+  return tni_and(g->r, gen_lanes(g, gen_value(g, TN_BOOL, depth - 1), lanes), some);
+}
+
 static inline const tn_expr *gen_load(generator *g, tn_type type, int depth) {
   const tn_expr *index[TN_MAX_RANK];
   uint32_t lanes = TN_TYPE_LANES(type);
@@ -254,8 +261,8 @@ static inline const tn_expr *gen_load(generator *g, tn_type type, int depth) {
   if (g->level == TNI_LEVEL_TENSOR && gen_one_in(g, 5)) return gen_padded_load(g, p);
   int32_t count = gen_subscripts(g, p, lanes, false, index);
   if (lanes > 1 && tni_is_const(index[0]) && !p->rank) return NULL;
-  const tn_expr *where =
-      depth > 0 && gen_one_in(g, 5) ? gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), depth - 1) : NULL;
+  const tn_expr *where = NULL;
+  if (depth > 0 && gen_one_in(g, 4)) where = lanes > 1 ? gen_mask(g, lanes, depth) : gen_value(g, TN_BOOL, depth - 1);
   const tn_expr *x = tni_load(g->r, type, p->buffer, (size_t)count, index, where);
   return count ? x : gen_lanes(g, tni_load(g->r, p->buffer->type, p->buffer, 0, NULL, NULL), lanes);
 }
@@ -336,6 +343,7 @@ static inline const tn_expr *gen_value_fresh(generator *g, tn_type type, int dep
   case 6: {
     const tn_expr *a = gen_index(g, lanes, depth - 1), *b = gen_index(g, lanes, depth - 1);
     if (TN_TYPE_CODE(type) != kDLBool) return tni_cast(g->r, type, a);
+    if (lanes > 1 && gen_one_in(g, 2)) return gen_mask(g, lanes, depth);
     return tni_op2(g->r, gen_one_in(g, 2) ? TN_OP_lt : gen_one_in(g, 2) ? TN_OP_le : TN_OP_eq, a, b);
   }
   default: return gen_op(g, type, depth);

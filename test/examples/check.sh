@@ -1,0 +1,55 @@
+# check.sh -- `tenon check` over the test programs and the committed model, and on what it must find.
+#
+#   sh check.sh TENON                                    called by meson
+#
+# SPDX-License-Identifier: Apache-2.0
+set -u
+tenon=$1
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+code=0
+
+# holds FILE: every function passes
+holds() {
+  "$tenon" check "$1" >"$work/out" 2>&1 && tail -n 1 "$work/out" | grep -q "^[1-9][0-9]* passed, 0 failed$" && return
+  echo "FAIL: $1"
+  cat "$work/out"
+  code=1
+}
+
+# finds TEXT: the program on standard input fails, and the output says so
+finds() {
+  cat >"$work/bad.tn"
+  "$tenon" check "$work/bad.tn" >"$work/out" 2>&1
+  [ $? -eq 1 ] && grep -qF -- "$1" "$work/out" && return
+  echo "FAIL: expected: $1"
+  cat "$work/out"
+  code=1
+}
+
+for program in "$root"/test/ir/programs/*.tn; do
+  if grep -q "^extern" "$program"; then
+    finds "the external is declared, but no function is bound to it" <"$program"
+  else
+    holds "$program"
+  fi
+done
+holds "$root/examples/models/fashion_resnet8.onnx"
+
+finds "it is not known whether this subscript of \`A\` is inside" <<'END'
+func gather(I: i32[4], A: f32[8], B: f32[4]) {
+  for i in 0..4 {
+    B[i] = A[cast(index, I[i])]
+  }
+}
+END
+finds "read before" <<'END'
+func unwritten(B: f32[4]) {
+  alloc T: f32[4]
+  for i in 0..4 {
+    B[i] = T[i]
+  }
+}
+END
+exit $code
