@@ -218,6 +218,11 @@ static void collect(analysis *a, const tn_stmt *s) {
     collect(a, s->as.cond.then);
     if (s->as.cond.otherwise) collect(a, s->as.cond.otherwise);
     break;
+  case TNI_WHILE: /* no loop variable moves in it: each run has the same boxes */
+    read_all(a, s->as.repeat.cond);
+    a->conditional = true;
+    collect(a, s->as.repeat.body);
+    break;
   case TNI_ALLOC: collect(a, s->as.alloc.body); break;
   case TNI_LET: collect_let(a, s); break;
   case TNI_ASSERT:
@@ -244,12 +249,10 @@ void tni_accesses_destroy(tni_accesses *accesses) {
   tni_free(accesses->ctx, accesses->items, accesses->capacity * sizeof *accesses->items);
 }
 
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
-
 /* Does a subscript depend on what is in memory, which may be another thing the next time? */
 static bool is_indirect(tn_context *ctx, const tni_access *x) {
   bool indirect = false;
-  for (int32_t i = 0; i < x->buffer->rank; i++) tni_expr_visit(ctx, x->index[i], see_memory, &indirect);
+  for (int32_t i = 0; i < x->buffer->rank; i++) indirect |= tni_expr_reads(ctx, x->index[i]);
   return indirect;
 }
 

@@ -117,8 +117,6 @@ static interval bound(const tni_facts *facts, const tn_expr *x, int *budget) {
 
 /* ---- ranges from conditions ---- */
 
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
-
 /* The variable lies in lo..hi, too. */
 static bool narrow(tni_facts *facts, const tn_expr *var, int64_t lo, int64_t hi) {
   interval old = of_var(facts, var);
@@ -135,11 +133,9 @@ static bool learn_order(tni_facts *facts, const tn_expr *a, const tn_expr *b, in
 }
 
 bool tni_facts_learn(tni_facts *facts, const tn_expr *cond) {
-  bool memory = false;
   if (cond->op == TN_OP_and && cond->type == TN_BOOL)
     return tni_facts_learn(facts, cond->arg[0]) && tni_facts_learn(facts, cond->arg[1]);
-  tni_expr_visit(facts->ctx, cond, see_memory, &memory);
-  if (memory) return true;
+  if (tni_expr_reads(facts->ctx, cond)) return true;
   if (!tni_facts_know(facts, cond)) return false;
   if (cond->nargs != 2 || cond->arg[0]->type != TN_INDEX) return true;
   const tn_expr *a = cond->arg[0], *b = cond->arg[1];

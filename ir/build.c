@@ -512,6 +512,12 @@ const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, c
   return made_stmt(b, tni_let(b->r, var, value, body));
 }
 
+const tn_stmt *tn_while(tn_builder *b, const tn_expr *condition, const tn_stmt *body) {
+  if (broken(b) || !condition || !body) return NULL;
+  if (condition->type != TN_BOOL) return fail(b, "the condition of a while must be bool"), NULL;
+  return made_stmt(b, tni_while(b->r, condition, body));
+}
+
 static bool check_claim(tn_builder *b, const tn_expr *condition, const tn_stmt *body) {
   if (broken(b) || !condition || !body) return false;
   if (condition->type != TN_BOOL) return fail(b, "what is asserted or assumed must be bool"), false;

@@ -9,6 +9,7 @@
  *             iterators are 0; body                                 evaluated when `where` is false in every lane
  *     let     the value, once; then the rest               assert   the condition, which must be true; then the rest;
  *                                                                   an assume alike
+ *     while   the condition before each run of the body
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
  * that were not written, iterators outside their extents, negative extents of buffers, allocs over the limit of a
@@ -22,7 +23,7 @@
 #include "interp.h"
 
 /* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
- * value (copied to `access` and `value`). if: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
+ * value (copied to `access` and `value`). if, while: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
  * root; NULL: always. */
 typedef struct action {
   const tn_stmt *stmt;
@@ -183,6 +184,9 @@ static action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_STORE: made = make_store(m, a); break;
   case TNI_SEQ: made = make_seq(m, a); break;
   case TNI_IF: made = make_if(m, a); break;
+  case TNI_WHILE:
+    made = (a->tape = tni_tape_make(m, 1, &s->as.repeat.cond)) && (a->first = make(m, s->as.repeat.body));
+    break;
   case TNI_ALLOC: made = make_alloc(m, a); break;
   case TNI_LET: made = make_let(m, a); break;
   case TNI_ASSERT:
@@ -361,6 +365,15 @@ static bool run_if(tni_machine *m, const action *a) {
   return !branch || run(m, branch);
 }
 
+static bool run_while(tni_machine *m, const action *a) {
+  bool more;
+  while (holds(m, a->tape, &more)) {
+    if (!more) return true;
+    if (!run(m, a->first)) return false;
+  }
+  return false;
+}
+
 static bool run_let(tni_machine *m, const action *a) {
   if (!tni_tape_run(m, a->tape)) return false;
   const tni_operand *value = &a->tape->roots[0];
@@ -396,6 +409,7 @@ static bool run(tni_machine *m, const action *a) {
   case TNI_STORE: return run_store(m, a);
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
+  case TNI_WHILE: return run_while(m, a);
   case TNI_LET: return run_let(m, a);
   case TNI_ASSERT:
   case TNI_ASSUME: return run_claim(m, a);

@@ -52,6 +52,7 @@ enum tni_stmt_kind {
   TNI_STORE,
   TNI_SEQ,
   TNI_IF,
+  TNI_WHILE,
   TNI_ALLOC,
   TNI_LET,
   TNI_ASSERT,
@@ -100,6 +101,10 @@ struct tn_stmt {
       const tn_expr *cond;
       const tn_stmt *then, *otherwise; /* otherwise may be NULL */
     } cond;
+    struct { /* cond is evaluated before each run of the body; false ends it */
+      const tn_expr *cond;
+      const tn_stmt *body;
+    } repeat;
     struct { /* the buffer exists in `body` */
       const tn_buffer *buffer;
       const tn_stmt *body;
@@ -290,6 +295,7 @@ const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, 
 /* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
+const tn_stmt *tni_while(tni_region *r, const tn_expr *cond, const tn_stmt *body);
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body);
 const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
@@ -300,8 +306,8 @@ const tn_stmt *tni_claim(tni_region *r, const tn_expr *cond, const char *message
 const tn_stmt *tni_rest(const tn_stmt *s);
 /* The same alloc, let, assert or assume before other statements. */
 const tn_stmt *tni_with_rest(tni_region *r, const tn_stmt *s, const tn_stmt *rest);
-/* The expression of a statement that has just one beside its inside: a loop's extent, the condition of an if, assert or assume,
- * the value of a let, a call. Else NULL. */
+/* The expression of a statement that has just one beside its inside: a loop's extent, the condition of an if, while, assert or
+ * assume, the value of a let, a call. Else NULL. */
 const tn_expr *tni_own_expr(const tn_stmt *s);
 /* A function like `f` with another body (and level), in region r; not added to a program. */
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body);
@@ -334,6 +340,8 @@ typedef struct tni_subst {
 const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *subst);
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst);
 bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
+/* Does its value depend on more than its variables: does it load, or call an external? */
+bool tni_expr_reads(tn_context *ctx, const tn_expr *x);
 
 /* ---- simplify.c, bounds.c -------------------------------------------------------------------------------------- */
 

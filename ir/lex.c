@@ -17,7 +17,7 @@ bool tni_is_identifier(const char *name) {
 bool tni_is_reserved(const char *name, size_t length) {
   static const char *const words[] = {"alloc", "assert", "assume", "block", "call",   "else",      "extern",
                                       "false", "for",    "func",   "if",    "in",     "inf",       "init",
-                                      "let",   "loop",   "nan",    "reduce", "scheduled", "true", "where"};
+                                      "let",   "loop",   "nan",    "reduce", "scheduled", "true", "where", "while"};
   for (size_t i = 0; i < TNI_COUNT(words); i++)
     if (strlen(words[i]) == length && memcmp(words[i], name, length) == 0) return true;
   return false;

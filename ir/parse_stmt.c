@@ -391,6 +391,12 @@ static bool parse_let(tni_parser *p) {
   return var && push_open(p, (tn_stmt){.kind = TNI_LET, .as.let = {var, value, NULL}});
 }
 
+static bool parse_while(tni_parser *p) {
+  const tn_expr *cond = parse_typed(p, TN_BOOL, "the condition of a while");
+  const tn_stmt *body = cond ? tni_parse_braces(p) : NULL;
+  return body && push_stmt(p, tni_while(p->r, cond, body));
+}
+
 static bool parse_assert(tni_parser *p) {
   const tn_expr *cond = parse_typed(p, TN_BOOL, "what is asserted");
   if (!cond || !tni_expect(p, TNI_TOK_COMMA, "`,` and the message of the assert")) return false;
@@ -451,6 +457,7 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "for")) return parse_for(p);
   if (tni_accept_word(p, "block")) return parse_block(p);
   if (tni_accept_word(p, "if")) return parse_if(p);
+  if (tni_accept_word(p, "while")) return parse_while(p);
   if (tni_accept_word(p, "alloc")) return parse_alloc(p);
   if (tni_accept_word(p, "let")) return parse_let(p);
   if (tni_accept_word(p, "assert")) return parse_assert(p);

@@ -142,6 +142,17 @@ static void print_if(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
+static void print_while(tni_printer *p, const tn_stmt *s) {
+  begin(p, s, &s->as.repeat.cond, 1);
+  tni_text_add(p->out, "while ");
+  tni_print_operand(p, s->as.repeat.cond);
+  tni_text_add(p->out, " {");
+  tni_print_newline(p);
+  print_body(p, s->as.repeat.body);
+  close_brace(p);
+  tni_print_newline(p);
+}
+
 static void print_extent(tni_printer *p, const tn_expr *extent) {
   if (p->depth == 0 && tni_tree_size(p->ctx, extent) > TNI_MAX_PARAM_EXTENT)
     tni_text_add(p->out, "..."); /* the verifier refuses it */
@@ -223,6 +234,7 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_BLOCK: print_block(p, s); break;
   case TNI_STORE: print_store(p, s); break;
   case TNI_IF: print_if(p, s); break;
+  case TNI_WHILE: print_while(p, s); break;
   case TNI_EVALUATE: print_evaluate(p, s); break;
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */

@@ -245,6 +245,7 @@ static const tn_stmt *clone_stmt(cloner *c, const tn_stmt *s) {
     otherwise = s->as.cond.otherwise ? clone_stmt(c, s->as.cond.otherwise) : NULL;
     c->failed |= s->as.cond.otherwise && !otherwise;
     return tni_if(c->r, clone_expr(c, s->as.cond.cond), clone_stmt(c, s->as.cond.then), otherwise);
+  case TNI_WHILE: return tni_while(c->r, clone_expr(c, s->as.repeat.cond), clone_stmt(c, s->as.repeat.body));
   case TNI_ALLOC: return tni_alloc_stmt(c->r, clone_buffer(c, s->as.alloc.buffer), clone_stmt(c, s->as.alloc.body));
   case TNI_LET:
     return tni_let(c->r, clone_var(c, s->as.let.var), clone_expr(c, s->as.let.value), clone_stmt(c, s->as.let.body));

@@ -452,8 +452,6 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
   return ok ? tni_block(w->r, s->as.block.name, count, iters, where, init, body) : NULL;
 }
 
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
-
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
 
 static bool calls(const walker *w, const tn_expr *x) {
@@ -464,9 +462,7 @@ static bool calls(const walker *w, const tn_expr *x) {
 
 /* Will the condition hold as long as its branch runs, whatever the branch stores? */
 static bool is_lasting(const walker *w, const tn_expr *cond) {
-  bool memory = false;
-  tni_expr_visit(w->facts.ctx, cond, see_memory, &memory);
-  return cond->type == TN_BOOL && !memory;
+  return cond->type == TN_BOOL && !tni_expr_reads(w->facts.ctx, cond);
 }
 
 static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
@@ -496,10 +492,8 @@ static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
 /* Worth writing again at every use: what is so simple that a name says no more, and index arithmetic, which the analyses must
  * see through. Neither reads memory. */
 static bool is_transparent(const walker *w, const tn_expr *x) {
-  bool memory = false;
   if (tni_is_const(x) || x->op == TN_OP_var) return true;
-  tni_expr_visit(w->facts.ctx, x, see_memory, &memory);
-  return x->type == TN_INDEX && !memory;
+  return x->type == TN_INDEX && !tni_expr_reads(w->facts.ctx, x);
 }
 
 static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
@@ -537,6 +531,7 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   case TNI_STORE: return simplify_store(w, s);
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
+  case TNI_WHILE: return tni_while(w->r, simple(w, s->as.repeat.cond), simplify_stmt(w, s->as.repeat.body));
   case TNI_LET: return simplify_let(w, s);
   case TNI_ASSERT:
   case TNI_ASSUME: return simplify_claim(w, s);

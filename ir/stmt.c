@@ -109,6 +109,16 @@ const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, c
   return s;
 }
 
+const tn_stmt *tni_while(tni_region *r, const tn_expr *cond, const tn_stmt *body) {
+  if (!cond || !body) return NULL;
+  if (tni_is_int(cond, 0)) return tni_seq(r, 0, NULL);
+  tn_stmt *s = make(r, TNI_WHILE);
+  if (!s) return NULL;
+  s->as.repeat.cond = cond;
+  s->as.repeat.body = body;
+  return s;
+}
+
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body) {
   tn_stmt *s = buffer && body ? make(r, TNI_ALLOC) : NULL;
   if (!s) return NULL;
@@ -155,6 +165,7 @@ const tn_expr *tni_own_expr(const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return s->as.loop.extent;
   case TNI_IF: return s->as.cond.cond;
+  case TNI_WHILE: return s->as.repeat.cond;
   case TNI_LET: return s->as.let.value;
   case TNI_ASSERT:
   case TNI_ASSUME: return s->as.claim.cond;

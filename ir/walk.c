@@ -209,6 +209,13 @@ static const tn_stmt *rewrite_if(const stmt_rewriter *w, const tn_stmt *s) {
   return tni_if(w->r, cond, then, otherwise);
 }
 
+static const tn_stmt *rewrite_while(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_expr *cond = through(w, s->as.repeat.cond);
+  const tn_stmt *body = cond ? rewrite_stmt(w, s->as.repeat.body) : NULL;
+  if (cond == s->as.repeat.cond && body == s->as.repeat.body) return s;
+  return tni_while(w->r, cond, body);
+}
+
 static const tn_stmt *rewrite_alloc(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_stmt *body = rewrite_stmt(w, s->as.alloc.body);
   return body == s->as.alloc.body ? s : tni_alloc_stmt(w->r, s->as.alloc.buffer, body);
@@ -235,6 +242,7 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   case TNI_STORE: return rewrite_store(w, s);
   case TNI_SEQ: return rewrite_seq(w, s);
   case TNI_IF: return rewrite_if(w, s);
+  case TNI_WHILE: return rewrite_while(w, s);
   case TNI_ALLOC: return rewrite_alloc(w, s);
   case TNI_LET: return rewrite_let(w, s);
   case TNI_ASSERT:
@@ -273,6 +281,7 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
     tni_stmt_visit(s->as.cond.then, enter, self);
     tni_stmt_visit(s->as.cond.otherwise, enter, self);
     break;
+  case TNI_WHILE: tni_stmt_visit(s->as.repeat.body, enter, self); break;
   case TNI_ALLOC:
   case TNI_LET:
   case TNI_ASSERT:
@@ -333,4 +342,12 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
 
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst) {
   return tni_stmt_rewrite(r, s, replace_var, NULL, (void *)subst);
+}
+
+static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
+
+bool tni_expr_reads(tn_context *ctx, const tn_expr *x) {
+  bool found = false;
+  tni_expr_visit(ctx, x, see_memory, &found);
+  return found;
 }

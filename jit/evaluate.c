@@ -29,6 +29,7 @@ static double work_of(const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.seq.count; i++) work += work_of(s->as.seq.stmts[i]);
     return work;
   case TNI_IF: return 1 + work_of(s->as.cond.then) + work_of(s->as.cond.otherwise);
+  case TNI_WHILE: return 1 + work_of(s->as.repeat.body);
   case TNI_ALLOC:
   case TNI_LET:
   case TNI_ASSERT:

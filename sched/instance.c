@@ -18,7 +18,7 @@ typedef struct nest {
   size_t count;
   const tn_stmt *loops[MAX_LOOPS];            /* above the block, outermost first */
   bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
-  bool conditional, bound; /* under an if; behind a let, assert or assume */
+  bool conditional, bound; /* under an if or while; behind a let, assert or assume */
 } nest;
 
 static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
@@ -26,7 +26,7 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
   int depth = tni_path_to(s->func->body, block, path);
   *n = (nest){.s = s, .block = block};
   for (int i = 0; i < depth; i++) {
-    n->conditional |= path[i]->kind == TNI_IF;
+    n->conditional |= path[i]->kind == TNI_IF || path[i]->kind == TNI_WHILE;
     n->bound |= path[i]->kind != TNI_ALLOC && tni_rest(path[i]);
     if (path[i]->kind != TNI_FOR) continue;
     if (n->count == MAX_LOOPS) return false;
@@ -49,7 +49,7 @@ static bool is_symbolic_match(const nest *n, const tni_iter *it) {
       if (&n->block->as.block.iters[k] != it &&
           tni_expr_uses(n->s->ctx, n->block->as.block.iters[k].binding, it->binding))
         return false;
-    return !tni_is_const(it->extent);
+    return !tni_is_const(it->extent) && !tni_expr_reads(n->s->ctx, it->extent);
   }
   return false;
 }

@@ -52,6 +52,9 @@ const tn_stmt *tni_drop_unused_allocs(tni_region *r, const tn_stmt *root);
 /* A block name that is free: base, base_1, ... NULL without memory. */
 const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *base);
 
+/* Why a primitive cannot write the loop's extent at another place, or NULL: it reads memory, which may have changed there. */
+const char *tni_why_not_again(tn_context *ctx, const tn_stmt *loop);
+
 /* What the blocks of a body do to one buffer. */
 typedef struct tni_uses {
   int writers, readers; /* blocks; one that does both counts in both */

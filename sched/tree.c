@@ -11,6 +11,7 @@ static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **pa
   int found = 0;
   switch (s->kind) {
   case TNI_FOR: return walk_path(s->as.loop.body, target, path, depth + 1);
+  case TNI_WHILE: return walk_path(s->as.repeat.body, target, path, depth + 1);
   case TNI_ALLOC:
   case TNI_LET:
   case TNI_ASSERT:
@@ -109,6 +110,10 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
     const char *name = n ? tni_arena_format(&r->arena, "%s_%d", base, n) : tni_arena_text(&r->arena, base);
     if (!name || !tni_find_block(root, name)) return name;
   }
+}
+
+const char *tni_why_not_again(tn_context *ctx, const tn_stmt *loop) {
+  return tni_expr_reads(ctx, loop->as.loop.extent) ? "its extent reads memory, and is evaluated once: bind it by a let" : NULL;
 }
 
 /* ---- uses ---- */

@@ -174,6 +174,9 @@ TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */
 TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
+/* The condition is evaluated before each run of the body, which goes on until it is false. Nobody counts the runs: a program
+ * that never makes it false hangs its caller, in the interpreter as in compiled code. */
+TN_API const tn_stmt *tn_while(tn_builder *b, const tn_expr *condition, const tn_stmt *body);
 /* let var = value: the variable (tn_var) stands for the value in `body`. It is evaluated once, before the body: a load's
  * value stays what it was. Numbers, bools and index. */
 TN_API const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, const tn_stmt *body);

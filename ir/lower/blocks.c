@@ -209,13 +209,12 @@ static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, co
 }
 
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
 
 /* Are the bindings made of loop variables alone? What is in memory, or in a let, may tie them to each other. */
 static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *block) {
   bool memory = o->lets;
   for (int32_t i = 0; i < block->as.block.count; i++)
-    tni_expr_visit(ctx, block->as.block.iters[i].binding, see_memory, &memory);
+    memory |= tni_expr_reads(ctx, block->as.block.iters[i].binding);
   return !memory;
 }
 

@@ -72,6 +72,7 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) search_guards(g, s->as.seq.stmts[i]);
     break;
+  case TNI_WHILE: search_guards(g, s->as.repeat.body); break;
   case TNI_LET:
     tni_expr_visit(g->r->arena.ctx, s->as.let.value, consider_load, g);
     search_guards(g, s->as.let.body);

@@ -194,12 +194,10 @@ static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const 
   return depth;
 }
 
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
-
 /* Do the extents read memory? Then they mean what is there when the buffer is allocated, and no later. */
 static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
   bool found = false;
-  for (int32_t d = 0; d < b->rank; d++) tni_expr_visit(a->r->arena.ctx, b->shape[d], see_memory, &found);
+  for (int32_t d = 0; d < b->rank; d++) found |= tni_expr_reads(a->r->arena.ctx, b->shape[d]);
   return found;
 }
 
@@ -247,6 +245,7 @@ static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
     list_allocs(l, s->as.cond.then, at);
     if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at);
     break;
+  case TNI_WHILE: list_allocs(l, s->as.repeat.body, at); break;
   case TNI_LET:
   case TNI_ASSERT:
   case TNI_ASSUME: list_allocs(l, tni_rest(s), at); break;

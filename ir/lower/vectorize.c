@@ -193,7 +193,8 @@ static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
 }
 
 static const tn_stmt *vectorize_loop(vectorizer *v, const tn_stmt *s) {
-  if (tni_expr_uses(v->r->arena.ctx, s->as.loop.extent, v->var) || uses_wide(v, s->as.loop.extent)) {
+  const tn_expr *extent = s->as.loop.extent; /* one for all lanes; under a mask it must be safe to evaluate */
+  if (tni_expr_uses(v->r->arena.ctx, extent, v->var) || uses_wide(v, extent) || (v->mask && loads_memory(v, extent))) {
     v->impossible = true;
     return s;
   }
@@ -231,7 +232,7 @@ static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
     for (int32_t i = 0; items && i < s->as.seq.count; i++) items[i] = vectorize_stmt(v, s->as.seq.stmts[i]);
     return items ? tni_seq(v->r, s->as.seq.count, items) : NULL;
   }
-  default: /* an allocation or a call: one for all lanes would be wrong */ v->impossible = true; return s;
+  default: /* an allocation, a while or a call: one for all lanes would be wrong */ v->impossible = true; return s;
   }
 }
 
@@ -291,6 +292,7 @@ static const tn_stmt *walk(walker *w, const tn_stmt *s) {
     if (s->as.cond.otherwise && !otherwise) return NULL;
     return tni_if(w->r, s->as.cond.cond, walk(w, s->as.cond.then), otherwise);
   }
+  case TNI_WHILE: return tni_while(w->r, s->as.repeat.cond, walk(w, s->as.repeat.body));
   case TNI_ALLOC:
   case TNI_LET:
   case TNI_ASSERT:

@@ -133,6 +133,14 @@ static bool check_if(tni_verifier *v, const tn_stmt *s) {
   return good;
 }
 
+static bool check_while(tni_verifier *v, const tn_stmt *s) {
+  if (!tni_verify_typed(v, s->as.repeat.cond, TN_BOOL, "the condition of a while")) return false;
+  v->guards++;
+  bool good = check_inside(v, s->as.repeat.body);
+  v->guards--;
+  return good;
+}
+
 bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
   if (buffer->rank < 0 || buffer->rank > TN_MAX_RANK || !tni_is_element_type(buffer->type))
     return tni_verify_fail(v, buffer, "buffer `%s`: not a rank or not an element type", buffer->name);
@@ -193,6 +201,7 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_BLOCK: return check_block(v, s);
   case TNI_STORE: return check_store(v, s);
   case TNI_IF: return check_if(v, s);
+  case TNI_WHILE: return check_while(v, s);
   case TNI_EVALUATE: return check_evaluate(v, s);
   case TNI_ALLOC: return check_alloc(v, s->as.alloc.buffer);
   case TNI_LET: return check_let(v, s);

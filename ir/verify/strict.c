@@ -1,7 +1,7 @@
 /* strict.c -- what of a verified function is proven, and what is not known: every subscript inside its buffer, every
  * binding inside the range of its iterator.
  *
- * Known at a place: the ranges of loops and iterators around, conditions of ifs, blocks and accesses, what is asserted
+ * Known at a place: the ranges of loops and iterators around, conditions of ifs, whiles, blocks and accesses, what is asserted
  * or assumed, that extents of buffers are not negative. A condition that reads memory counts while nothing under it can change that memory.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -156,6 +156,13 @@ static void check_if(strict *s, const tn_stmt *t) {
   check_inside(s, t->as.cond.otherwise, mark);
 }
 
+static void check_while(strict *s, const tn_stmt *t) {
+  tni_prover_mark mark = tni_prover_mark_of(&s->prover);
+  check_expr(s, t->as.repeat.cond);
+  know(s, t->as.repeat.cond, true, t->as.repeat.body);
+  check_inside(s, t->as.repeat.body, mark);
+}
+
 static void check_alloc(strict *s, const tn_stmt *t) {
   const tn_buffer *buffer = t->as.alloc.buffer;
   tni_prover_mark mark = tni_prover_mark_of(&s->prover);
@@ -188,6 +195,7 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   case TNI_BLOCK: check_block(s, t); break;
   case TNI_STORE: check_store(s, t); break;
   case TNI_IF: check_if(s, t); break;
+  case TNI_WHILE: check_while(s, t); break;
   case TNI_EVALUATE: check_expr(s, t->as.evaluate.call); break;
   case TNI_ALLOC: check_alloc(s, t); break;
   case TNI_LET: check_let(s, t); break;

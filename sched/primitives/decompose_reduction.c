@@ -82,12 +82,14 @@ static const tn_stmt *make_init(plan *p, const char *name, const tn_expr *where)
 /* The loops from the given one down to the block: those that init needs copies of, and those of the reduction. */
 static tn_status choose_loops(tni_step *step, plan *p, const tn_stmt *const *inside, int count) {
   for (int i = 0; i < count; i++) {
-    if (inside[i]->kind == TNI_IF)
+    if (inside[i]->kind == TNI_IF || inside[i]->kind == TNI_WHILE)
       return tni_step_refuse(step, p->block, "a condition stands between the loop and the block");
     if (inside[i]->kind != TNI_ALLOC && tni_rest(inside[i]))
       return tni_step_refuse(step, inside[i], "a let, assert or assume stands between the loop and the block");
     if (inside[i]->kind != TNI_FOR) continue;
     const tn_expr *var = inside[i]->as.loop.var;
+    const char *why = tni_why_not_again(step->s->ctx, inside[i]);
+    if (why) return tni_step_refuse(step, var, "%s", why);
     if (p->count == MAX_LOOPS || p->reduce_count == MAX_LOOPS)
       return tni_step_refuse(step, var, "there are too many loops");
     if (feeds(p, var, true)) {

@@ -17,6 +17,8 @@ static tn_status check(tni_step *step, const tn_stmt **loops) {
     if (i && loops[i - 1]->as.loop.body != loops[i])
       return tni_step_refuse(step, loops[i]->as.loop.var,
                              "the loop is not the only statement of the one before it in the list");
+    const char *why = tni_why_not_again(step->s->ctx, loops[i]);
+    if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
     for (size_t k = 0; k < i; k++)
       if (tni_expr_uses(step->s->ctx, loops[i]->as.loop.extent, loops[k]->as.loop.var))
         return tni_step_refuse(step, loops[i]->as.loop.var, "its extent depends on an outer loop");

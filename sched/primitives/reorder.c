@@ -133,11 +133,14 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
 }
 
 static tn_status check_extents(tni_step *step, int count, const tn_stmt *const *order) {
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++) {
+    const char *why = tni_why_not_again(step->s->ctx, order[i]);
+    if (why) return tni_step_refuse(step, order[i]->as.loop.var, "%s", why);
     for (int k = i + 1; k < count; k++)
       if (tni_expr_uses(step->s->ctx, order[i]->as.loop.extent, order[k]->as.loop.var))
         return tni_step_refuse(step, order[i]->as.loop.var,
                                "its extent depends on a loop that would come to stand inside it");
+  }
   return TN_OK;
 }
 

@@ -39,7 +39,7 @@ static void see_load(void *self, const tn_expr *x) {
 static bool see_loose(void *self, const tn_stmt *s) {
   loose_search *q = self;
   q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
-  q->loose |= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
+  q->loose |= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME || s->kind == TNI_WHILE;
   if (tni_own_expr(s)) tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
   if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
   return s->kind != TNI_BLOCK && !q->loose;
@@ -88,6 +88,8 @@ tn_status tni_apply_split(tni_step *step) {
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more: split before it is annotated");
   if (step->int_count < 1 || step->int_count > TNI_MAX_OUT)
     return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT);
+  const char *why = tni_why_not_again(step->s->ctx, loop);
+  if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
   tn_status status = choose_extents(step, loop, extents, &exact);
   const tn_expr *index = tni_index(r, 0);
   for (size_t i = 0; i < step->int_count && !status; i++) {

@@ -87,6 +87,10 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.alloc.buffer->rank; i++) collect_expr(c, s->as.alloc.buffer->shape[i]);
     collect_stmt(c, s->as.alloc.body);
     break;
+  case TNI_WHILE:
+    collect_expr(c, s->as.repeat.cond);
+    collect_stmt(c, s->as.repeat.body);
+    break;
   case TNI_LET:
     collect_expr(c, s->as.let.value);
     collect_stmt(c, s->as.let.body);

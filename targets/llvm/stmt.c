@@ -270,6 +270,23 @@ static void emit_alloc(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_scope_pop(&f->scope, mark);
 }
 
+/* head: if cond { S; goto head } */
+static void emit_while(tni_ll_function *f, const tn_stmt *s) {
+  LLVMBuilderRef b = f->m->b;
+  LLVMBasicBlockRef head = tni_ll_block(f, "while"), body = tni_ll_block(f, "body"), after = tni_ll_block(f, "after");
+  size_t mark = f->scope.used;
+  LLVMBuildBr(b, head);
+  LLVMPositionBuilderAtEnd(b, head);
+  f->epoch++; /* each time anew */
+  LLVMBuildCondBr(b, tni_ll_expr(f, s->as.repeat.cond), body, after);
+  LLVMPositionBuilderAtEnd(b, body);
+  tni_ll_stmt(f, s->as.repeat.body);
+  mark_loop(f->m, LLVMBuildBr(b, head));
+  tni_ll_scope_pop(&f->scope, mark);
+  LLVMMoveBasicBlockAfter(after, LLVMGetInsertBlock(b));
+  LLVMPositionBuilderAtEnd(b, after);
+}
+
 /* ---- lets ------------------------------------------------------------------------------------------------------- */
 
 static void emit_let(tni_ll_function *f, const tn_stmt *s) {
@@ -329,6 +346,7 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_STORE: tni_ll_store(f, s); break;
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;
+  case TNI_WHILE: emit_while(f, s); break;
   case TNI_LET: emit_let(f, s); break;
   case TNI_ASSERT: emit_assert(f, s); break;
   case TNI_ASSUME: tni_ll_stmt(f, s->as.claim.body); break;

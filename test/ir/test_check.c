@@ -51,6 +51,8 @@ static const struct {
     {"assume n < 100; if 0 <= n { B[n] = 1.0:f32 }", 1, 0},
     {"{ assume 0 <= n && n < 100 }; B[n] = 1.0:f32", 0, 1},
     {"assume I[0] < 100:i32 && 0:i32 <= I[0]; I[1] = 5:i32; B[cast(index, I[0])] = 1.0:f32", 3, 1},
+    {"while n < 100 { if 0 <= n { B[n] = 1.0:f32 } }", 1, 0},
+    {"while I[0] < 8:i32 && 0:i32 <= I[0] { I[cast(index, I[0])] = 1:i32 }", 2, 1},
     /* symbolic extents */
     {"for i in 0..n { for j in 0..m { A[i, j] = 1.0:f32 } }", 1, 0},
     {"for i in 0..m { for j in 0..n { A[i, j] = 1.0:f32 } }", 0, 1},

@@ -312,6 +312,8 @@ START_TEST(claims_are_known_in_what_follows)
   check_statement("assert n == 3, \"m\"; I[n % 8] = 1:i64; if 2 < n { I[0] = 1:i64 }",
                   "  assert n == 3, \"m\"\n  I[n] = 1:i64\n  I[0] = 1:i64\n");
   check_statement("assert 2 < 3, \"m\"; I[n] = 1:i64", "  I[n] = 1:i64\n");
+  check_statement("while 3 < 2 { I[n] = 1:i64 }; while I[0] < 1:i64 { I[n - n] = 1:i64 }",
+                  "  while I[0] < 1:i64 {\n    I[0] = 1:i64\n  }\n");
   const char *same = "  assume I[0] < 4:i64\n  I[0] = 4:i64\n  if I[0] < 4:i64 {\n    I[1] = 1:i64\n  }\n";
   check_statement(same, same);
 }

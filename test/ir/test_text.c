@@ -147,6 +147,15 @@ START_TEST(asserts_and_assumes_stand_before_what_follows)
 }
 END_TEST
 
+START_TEST(a_while_has_a_condition_and_a_body)
+{
+  check_body("while c && A[n] < 1.0:f32 { A[n] = 1.0:f32 }; while true { }; while false { A[0] = 1.0:f32 }",
+             "  while c && A[n] < 1.0:f32 {\n    A[n] = 1.0:f32\n  }\n  while true {\n  }\n");
+  check_body_refused("while n { }", "7: the condition of a while must be bool, this is index\n  while n { }\n        ^");
+  check_body_refused("while c A[0] = 1.0:f32", "9: expected `{`, found `A`\n  while c A[0] = 1.0:f32\n          ^");
+}
+END_TEST
+
 START_TEST(parentheses_are_where_they_are_needed)
 {
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
@@ -616,6 +625,7 @@ int main(void) {
   tcase_add_test(tests, spellings_come_out_canonical);
   tcase_add_test(tests, lets_hold_to_the_end_of_their_braces);
   tcase_add_test(tests, asserts_and_assumes_stand_before_what_follows);
+  tcase_add_test(tests, a_while_has_a_condition_and_a_body);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);
   tcase_add_test(tests, constants_keep_their_bits);
   tcase_add_test(tests, random_floats_keep_their_bits);

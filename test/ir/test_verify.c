@@ -128,6 +128,8 @@ END_TEST
 START_TEST(claims_are_conditions)
 {
   make_params();
+  check_made(TNI_LEVEL_TENSOR, tni_while(r, n, store(n, 1)),
+             "verify: f:2: the condition of a while must be bool, this is index\n  while n {\n        ^");
   const tn_expr *cond = tni_op2(r, TN_OP_lt, n, tni_index(r, 8));
   check_made(TNI_LEVEL_TENSOR, tni_claim(r, cond, NULL, store(n, 1)), NULL);
   check_made(TNI_LEVEL_TENSOR, tni_claim(r, cond, "", store(n, 1)),

@@ -59,6 +59,31 @@ static const row rows[] = {
      "  for i in 0..8 vectorized {\n    assume A[i] < 7:i32\n    assert A[0] == 0:i32, \"zero\"\n    B[i] = A[i] * 2:i32\n"
      "  }\n  for i in 0..8 vectorized {\n    assert A[i] < 7:i32, \"small\"\n    B[i] = B[i] + A[i]\n  }\n}\n",
      "0 9 18 6 15 3 12 0"},
+    /* A while asks before each run. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  while A[0] < 5:i32 {\n    B[cast(index, A[0])] = A[0] * 10:i32\n    A[0] = A[0] + 1:i32\n  }\n"
+     "  while A[0] < 5:i32 {\n    B[0] = 99:i32\n  }\n}\n",
+     "0 10 20 30 40 2 5 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 parallel {\n    alloc T: i32[2]\n    T[0] = A[i]\n    T[1] = 1:i32\n"
+     "    while T[0] != 0:i32 {\n      let t = T[0] % 2:i32\n      alloc U: i32[4]\n"
+     "      for j in 0..4 {\n        U[j] = t + T[1]\n      }\n      T[1] = U[3] * 2:i32\n      T[0] = T[0] // 2:i32\n    }\n"
+     "    B[i] = T[1]\n  }\n}\n",
+     "1 10 14 6 18 4 10 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 vectorized {\n    while B[i] < 5:i32 {\n      B[i] = B[i] + A[i] + 1:i32\n    }\n  }\n}\n",
+     "5 8 7 6 6 6 5 5"},
+    /* The extent of a loop is evaluated once, and may be anything. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 {\n    for j in 0..cast(index, A[i]) - 1 {\n      A[i] = A[i] - 1:i32\n      B[i] = B[i] + 10:i32\n    }\n  }\n"
+     "  let n = cast(index, A[1] + A[2])\n  for i in 0..n parallel {\n    B[i] = B[i] + 1:i32\n  }\n}\n",
+     "2 25 50 13 46 2 35 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..2 {\n    for j in 0..cast(index, A[i]) + 1 {\n      block B(v: 0..8 = i * 4 + j, reduce r: 0..cast(index, A[i]) + 1 = j) {\n"
+     "        init {\n          B[v] = 100:i32\n        }\n        B[v] = B[v] + A[v]\n      }\n    }\n  }\n"
+     "  for i in 0..8 vectorized {\n    if A[i] < 2:i32 {\n      for j in 0..cast(index, A[3]) {\n        B[i] = B[i] + 1000:i32\n"
+     "      }\n    }\n  }\n}\n",
+     "2100 4 0 3 105 2003 9 2001"},
 };
 
 /* Programs that fail. */
