@@ -210,7 +210,7 @@ static const tn_expr *make_op(tn_builder *b, enum tn_op op, size_t count, const 
   if (broken(b)) return NULL;
   for (size_t i = 0; i < count; i++)
     if (!args[i]) return NULL;
-  if (op >= TN_OP_COUNT || tni_ops[op].typing == TNI_TYPING_OTHER || tni_ops[op].arity != count)
+  if (!tni_op_has_rule(op) || tni_ops[op].arity != count)
     return fail(b, "`%s` is not an operator of %zu operands", op < TN_OP_COUNT ? tni_ops[op].name : "?", count), NULL;
   const char *why;
   char left[16], right[16];
@@ -233,9 +233,14 @@ const tn_expr *tn_op3(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_e
   return make_op(b, op, 3, args);
 }
 
-const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x) {
-  if (broken(b) || !x || (type != TN_INDEX && !check_element_type(b, "cast", type))) return NULL;
-  return made(b, tni_cast(b->r, type, x));
+static const tn_expr *make_cast(tn_builder *b, enum tn_op op, tn_type type, const tn_expr *x) {
+  if (broken(b) || !x || (type != TN_INDEX && !check_element_type(b, tni_ops[op].name, type))) return NULL;
+  return made(b, tni_convert(b->r, op, type, x));
+}
+
+const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x) { return make_cast(b, TN_OP_cast, type, x); }
+const tn_expr *tn_cast_sat(tn_builder *b, tn_type type, const tn_expr *x) {
+  return make_cast(b, TN_OP_cast_sat, type, x);
 }
 
 const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x) {

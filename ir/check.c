@@ -10,18 +10,22 @@ enum { MAX_LANES = 0xffff, MAX_EXTENT_BITS = 40 };
 static bool is_data(tn_type type) { return tni_is_element_type(TN_TYPE_WITH_LANES(type, 1)); }
 static bool is_index(tn_type type) { return TN_TYPE_CODE(type) == TN_CODE_INDEX; }
 
-const char *tni_check_cast(tn_type to, tn_type from) {
+static const char *check_cast(tn_type to, tn_type from) {
   if ((!is_data(to) && !is_index(to)) || (!is_data(from) && !is_index(from)))
     return "a cast is from a number or bool to a number or bool";
   return TN_TYPE_LANES(to) == TN_TYPE_LANES(from) ? NULL : "a cast keeps the number of lanes";
 }
 
-const char *tni_check_reinterpret(tn_type to, tn_type from) {
+static const char *check_reinterpret(tn_type to, tn_type from) {
   if (!is_data(to) || !is_data(from) || TN_TYPE_CODE(to) == kDLBool || TN_TYPE_CODE(from) == kDLBool)
     return "reinterpret needs integer or floating-point types";
   if (TN_TYPE_LANES(to) != TN_TYPE_LANES(from) || TN_TYPE_BITS(to) != TN_TYPE_BITS(from))
     return "reinterpret needs types of the same bits and lanes";
   return NULL;
+}
+
+const char *tni_check_convert(enum tn_op op, tn_type to, tn_type from) {
+  return op == TN_OP_reinterpret ? check_reinterpret(to, from) : check_cast(to, from);
 }
 
 const char *tni_check_ramp(const tn_expr *base, const tn_expr *stride, uint64_t lanes) {

@@ -306,6 +306,31 @@ tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value) {
   return out;
 }
 
+/* A value between the least and the greatest of the type; neither is NaN. */
+static double bound(tn_type type, double value) {
+  double largest = tni_float_largest(type);
+  return value > largest ? largest : value < -largest ? -largest : value;
+}
+
+tni_scalar tni_eval_cast_sat(tn_type to, tn_type from, tni_scalar value) {
+  tni_scalar out = tni_eval_cast(to, from, value);
+  if (tni_type_is_float(to)) {
+    double exact = tni_type_is_float(from) ? value.f : int_to_float(TN_F64, from, value.i);
+    if (!isfinite(out.f) && !isnan(exact)) out.f = bound(to, exact);
+  } else if (!tni_type_is_float(from) && TN_TYPE_CODE(to) != kDLBool) {
+    out.i = saturate(to, widen(from, value.i));
+  }
+  return out;
+}
+
+tni_scalar tni_eval_convert(enum tn_op op, tn_type to, tn_type from, tni_scalar value) {
+  switch (op) {
+  case TN_OP_cast: return tni_eval_cast(to, from, value);
+  case TN_OP_cast_sat: return tni_eval_cast_sat(to, from, value);
+  default: return tni_eval_reinterpret(to, from, value);
+  }
+}
+
 tni_scalar tni_eval_reinterpret(tn_type to, tn_type from, tni_scalar value) {
   int64_t bits = 0;
   tni_write_element(from, &bits, 0, value);

@@ -104,7 +104,7 @@ static expr expand_mulhi(const maker *m, const expr *v) {
     expr product = mul(m, cast(m, wide, v[0]), cast(m, wide, v[1]));
     return cast(m, m->type, right(m, product, number(m, wide, bits_of(m))));
   }
-  const maker u = {m->r, unsigned_of(m)};
+  const maker u = {m->r, unsigned_of(m), unsigned_of(m)};
   expr high = cast(m, m->type, multiply_high(&u, cast(m, u.type, v[0]), cast(m, u.type, v[1])));
   if (!is_signed(m)) return high;
   high = sub(m, high, choose(m, is_negative(m, v[0]), v[1], zero(m)));
@@ -158,6 +158,45 @@ static expr expand_ctz(const maker *m, const expr *v) {
   return count(m, both(m, inverse(m, v[0]), sub(m, v[0], number(m, m->type, 1))));
 }
 
+/* ---- saturating casts ------------------------------------------------------------------------------------------- */
+
+/* The finite numbers of a type end here; those of large floats beyond all integers. */
+static __int128 highest(tn_type type) {
+  if (TN_TYPE_CODE(type) == kDLBool) return 1;
+  if (tni_type_is_float(type)) return (__int128)(tni_float_largest(type) < 0x1p64 ? tni_float_largest(type) : 0x1p64);
+  return ((__int128)1 << (TN_TYPE_BITS(type) - tni_type_is_signed(type))) - 1;
+}
+static __int128 lowest(tn_type type) {
+  if (tni_type_is_float(type)) return -highest(type);
+  return tni_type_is_signed(type) ? -highest(type) - 1 : 0;
+}
+
+static expr at_most(const maker *m, expr a, expr high) { return choose(m, less(m, high, a), high, a); }
+static expr at_least(const maker *m, expr a, expr low) { return choose(m, less(m, a, low), low, a); }
+
+/* An integer between the ends of the result's type, where those lie within its own. */
+static expr bounded_integer(const maker *m, expr a) {
+  __int128 high = highest(m->result), low = lowest(m->result);
+  if (high < highest(m->type)) a = at_most(m, a, pattern(m, m->type, (uint64_t)high));
+  if (low > lowest(m->type)) a = at_least(m, a, pattern(m, m->type, (uint64_t)(int64_t)low));
+  return a;
+}
+
+/* A float: in f32 or f64, which have the ends of both types. NaN passes. */
+static expr bounded_float(const maker *m, expr a) {
+  bool is_double = bits_of(m) == 64 || TN_TYPE_BITS(m->result) == 64;
+  tn_type wide = like(m, is_double ? TN_F64 : TN_F32);
+  double largest = tni_float_largest(m->result);
+  a = at_most(m, cast(m, wide, a), number(m, wide, largest));
+  return at_least(m, a, number(m, wide, -largest));
+}
+
+static expr expand_cast_sat(const maker *m, const expr *v) {
+  bool to_float = tni_type_is_float(m->result), to_bool = TN_TYPE_CODE(m->result) == kDLBool;
+  if (!is_float(m) && !to_bool) return cast(m, m->result, bounded_integer(m, v[0]));
+  return cast(m, m->result, to_float ? bounded_float(m, v[0]) : v[0]);
+}
+
 /* ---- floats ---------------------------------------------------------------------------------------------------- */
 
 static expr expand_fma(const maker *m, const expr *v) { return tni_expand_fma(m, v[0], v[1], v[2]); }
@@ -192,7 +231,7 @@ bool tni_is_basic(const tn_expr *x) {
 }
 
 const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why) {
-  const maker m = {r, tni_operand_type(x)};
+  const maker m = {r, tni_operand_type(x), x->type};
   *why = NULL;
   if (is_through_f32((enum tn_op)x->op, m.type)) return through_f32(&m, x);
   switch ((enum tn_op)x->op) {

@@ -12,10 +12,10 @@
 
 typedef const tn_expr *expr;
 
-/* Where the nodes go, and the type of the operands, with lanes. */
+/* Where the nodes go, the type of the operands, with lanes, and that of the result. */
 typedef struct maker {
   tni_region *r;
-  tn_type type;
+  tn_type type, result;
 } maker;
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */

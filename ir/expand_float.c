@@ -159,7 +159,7 @@ static expr fma_in_f64(const maker *m, expr a, expr b, expr c) {
 /* The product of two numbers of at most 24 bits is exact in f64, and a sum rounded to odd there has bits enough. */
 expr tni_expand_fma(const maker *m, expr a, expr b, expr c) {
   if (bits_of(m) == 64) return fma_in_f64(m, a, b, c);
-  const maker wide = {m->r, like(m, TN_F64)};
+  const maker wide = {m->r, like(m, TN_F64), like(m, TN_F64)};
   expr product = mul(m, cast(m, wide.type, a), cast(m, wide.type, b));
   return cast(m, m->type, add_odd(&wide, product, cast(m, wide.type, c)));
 }

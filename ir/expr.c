@@ -206,24 +206,24 @@ const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b) {
   return tni_and(r, a, b);
 }
 
-const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a) {
-  if (!a || a->type == type) return a;
-  assert(TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type));
-  if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_cast(type, a->type, to_scalar(a)));
-  if (a->op == TN_OP_broadcast)
-    return tni_broadcast(r, tni_cast(r, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
-  tn_expr head = {.op = TN_OP_cast, .type = type};
+const tn_expr *tni_convert(tni_region *r, enum tn_op op, tn_type type, const tn_expr *a) {
+  bool same = a && a->type == type; /* saturation does away with infinities */
+  if (!a || (same && (op != TN_OP_cast_sat || !tni_type_is_float(type)))) return a;
+  assert(op == TN_OP_reinterpret ? tn_type_bytes(type) == tn_type_bytes(a->type)
+                                 : TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type));
+  if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_convert(op, type, a->type, to_scalar(a)));
+  if (a->op == TN_OP_broadcast && TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type))
+    return tni_broadcast(r, tni_convert(r, op, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
+  tn_expr head = {.op = (uint16_t)op, .type = type};
   return tni_region_intern(r, &head, 1, &a);
 }
 
+const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a) { return tni_convert(r, TN_OP_cast, type, a); }
+const tn_expr *tni_cast_sat(tni_region *r, tn_type type, const tn_expr *a) {
+  return tni_convert(r, TN_OP_cast_sat, type, a);
+}
 const tn_expr *tni_reinterpret(tni_region *r, tn_type type, const tn_expr *a) {
-  if (!a || a->type == type) return a;
-  assert(tn_type_bytes(type) == tn_type_bytes(a->type));
-  if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_reinterpret(type, a->type, to_scalar(a)));
-  if (a->op == TN_OP_broadcast && TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type))
-    return tni_broadcast(r, tni_reinterpret(r, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
-  tn_expr head = {.op = TN_OP_reinterpret, .type = type};
-  return tni_region_intern(r, &head, 1, &a);
+  return tni_convert(r, TN_OP_reinterpret, type, a);
 }
 
 /* ---- memory, calls, vectors ---- */
@@ -274,8 +274,9 @@ const tn_expr *tni_with_args(tni_region *r, const tn_expr *x, const tn_expr *con
   case TN_OP_const:
   case TN_OP_var:
   case TNI_OP_ADDRESS: return x;
-  case TN_OP_cast: return tni_cast(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
-  case TN_OP_reinterpret: return tni_reinterpret(r, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
+  case TN_OP_cast:
+  case TN_OP_cast_sat:
+  case TN_OP_reinterpret: return tni_convert(r, (enum tn_op)x->op, TN_TYPE_WITH_LANES(x->type, lanes), args[0]);
   case TN_OP_load: {
     size_t count = (size_t)tni_load_count(x);
     uint32_t width = count ? TN_TYPE_LANES(args[0]->type) : 1;

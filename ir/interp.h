@@ -85,8 +85,7 @@ enum tni_step_code {
   TNI_FAST_STEPS(TNI_STEP_ENUM)
 #undef TNI_STEP_ENUM
   STEP_EVAL, /* tni_eval_op */
-  STEP_CAST,
-  STEP_REINTERPRET,
+  STEP_CONVERT,
   STEP_REGROUP, /* reinterpret with another number of lanes */
   STEP_RAMP,
   STEP_LOAD,

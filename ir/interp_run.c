@@ -130,9 +130,9 @@ static void run_eval(const tni_step *step) {
 }
 
 static void run_convert(const tni_step *step) {
-  tni_scalar (*convert)(tn_type, tn_type, tni_scalar) = step->code == STEP_CAST ? tni_eval_cast : tni_eval_reinterpret;
   for (uint32_t l = 0; l < step->lanes; l++)
-    step->out.at[l] = convert(step->type, step->from, step->in[0].at[(size_t)l * step->in[0].stride]);
+    step->out.at[l] = tni_eval_convert((enum tn_op)step->op, step->type, step->from,
+                                       step->in[0].at[(size_t)l * step->in[0].stride]);
 }
 
 /* Lanes of one width into lanes of another, through memory. */
@@ -158,8 +158,7 @@ static bool run_call(tni_machine *m, const tni_step *step) {
 static bool run_other(tni_machine *m, const tni_step *step) {
   switch (step->code) {
   case STEP_EVAL: run_eval(step); return true;
-  case STEP_CAST:
-  case STEP_REINTERPRET: run_convert(step); return true;
+  case STEP_CONVERT: run_convert(step); return true;
   case STEP_REGROUP: run_regroup(step); return true;
   case STEP_RAMP: run_ramp(step); return true;
   case STEP_LOAD: return run_load(m, step);

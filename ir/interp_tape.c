@@ -177,7 +177,7 @@ static bool add_operator(builder *b, const tn_expr *x, enum tni_step_code code) 
 static bool add_reinterpret(builder *b, const tn_expr *x) {
   uint32_t lanes = TN_TYPE_LANES(x->arg[0]->type);
   bool same = lanes == TN_TYPE_LANES(x->type);
-  if (!add_operator(b, x, same ? STEP_REINTERPRET : STEP_REGROUP)) return false;
+  if (!add_operator(b, x, same ? STEP_CONVERT : STEP_REGROUP)) return false;
   if (!same) b->tape->steps[b->tape->step_count - 1].as.from_lanes = lanes;
   return true;
 }
@@ -250,7 +250,8 @@ static bool finish(builder *b, const tn_expr *x) {
   switch (x->op) {
   case TN_OP_const: return add_const(b, x);
   case TN_OP_var: return tni_machine_fail(b->m, TN_E_INVALID, "variable `%s` has no value here", x->as.name);
-  case TN_OP_cast: return add_operator(b, x, STEP_CAST);
+  case TN_OP_cast:
+  case TN_OP_cast_sat: return add_operator(b, x, STEP_CONVERT);
   case TN_OP_reinterpret: return add_reinterpret(b, x);
   case TN_OP_load: return add_load(b, x);
   case TNI_OP_ADDRESS: return add_address(b, x);

@@ -191,6 +191,7 @@ enum tni_typing {
   TNI_TYPING_COMPARE,
   TNI_TYPING_SELECT,
   TNI_TYPING_DATA,
+  TNI_TYPING_CONVERT,
   TNI_TYPING_OTHER
 };
 typedef struct tni_op_info {
@@ -201,7 +202,9 @@ typedef struct tni_op_info {
 extern const tni_op_info tni_ops[TN_OP_COUNT];
 /* The operator of that name, or -1. */
 int tni_op_find(const char *name, size_t length);
-/* The result type of op over args, or 0 with *why (static text) set. For ops with a typing rule only. */
+/* Do the operands alone give the type of the result? */
+bool tni_op_has_rule(int op);
+/* The result type of op over args, or 0 with *why (static text) set. For ops with such a rule only. */
 tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why);
 /* The type of the operands of a node with arguments: of the first, for select of the second. */
 tn_type tni_operand_type(const tn_expr *x);
@@ -228,7 +231,10 @@ const tn_expr *tni_and(tni_region *r, const tn_expr *a,
 /* a && b where NULL stands for true; NULL when both are. Out of memory gives false, never NULL-as-true. */
 const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b);
 const tn_expr *tni_cast(tni_region *r, tn_type type, const tn_expr *a);
+const tn_expr *tni_cast_sat(tni_region *r, tn_type type, const tn_expr *a);
 const tn_expr *tni_reinterpret(tni_region *r, tn_type type, const tn_expr *a);
+/* One of these three. */
+const tn_expr *tni_convert(tni_region *r, enum tn_op op, tn_type type, const tn_expr *a);
 const tn_expr *tni_load(tni_region *r, tn_type type, const tn_buffer *buffer, size_t count, const tn_expr *const *index,
                         const tn_expr *where);
 const tn_expr *tni_address(tni_region *r, const tn_buffer *buffer);
@@ -260,7 +266,9 @@ typedef union tni_scalar {
  * operators with a typing rule that are not MATH. */
 tni_scalar tni_eval_op(enum tn_op op, tn_type type, const tni_scalar *args);
 tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value);
+tni_scalar tni_eval_cast_sat(tn_type to, tn_type from, tni_scalar value);
 tni_scalar tni_eval_reinterpret(tn_type to, tn_type from, tni_scalar value);
+tni_scalar tni_eval_convert(enum tn_op op, tn_type to, tn_type from, tni_scalar value);
 int64_t tni_wrap(tn_type type, int64_t value);
 double tni_round_to(tn_type type, double value); /* f64 to the type, rounded once */
 /* Element access in memory. */

@@ -32,6 +32,8 @@ static bool is_bits(tn_type type) {
   return tni_type_is_int(type) || TN_TYPE_CODE(type) == kDLBool || TN_TYPE_CODE(type) == TN_CODE_INDEX;
 }
 
+bool tni_op_has_rule(int op) { return op < TN_OP_COUNT && tni_ops[op].typing < TNI_TYPING_CONVERT; }
+
 tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why) {
   const tni_op_info *info = &tni_ops[op];
   tn_type type = args[info->typing == TNI_TYPING_SELECT ? 1 : 0]->type;
@@ -55,6 +57,7 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
   case TNI_TYPING_DATA:
     *why = "the operands must be integers of a fixed width, neither bool nor index";
     return tni_type_is_int(type) ? type : 0;
+  case TNI_TYPING_CONVERT:
   case TNI_TYPING_OTHER: break;
   }
   *why = "the operator has a constructor of its own";

@@ -159,13 +159,13 @@ static const tn_expr *parse_conversion(tni_parser *p, const tni_token *name, enu
   if (!type || !tni_expect(p, TNI_TOK_COMMA, "`,` and the value to convert")) return NULL;
   const tn_expr *x = tni_parse_expr(p);
   if (!x || !tni_expect(p, TNI_TOK_RPAREN, "`)` after the value")) return NULL;
-  const char *why = op == TN_OP_cast ? tni_check_cast(type, x->type) : tni_check_reinterpret(type, x->type);
+  const char *why = tni_check_convert(op, type, x->type);
   if (why) {
     char from[16], to[16];
     tni_report(p, name->offset, name->length, "%s to %s: %s", tn_type_text(x->type, from), tn_type_text(type, to), why);
     return NULL;
   }
-  return made(p, op == TN_OP_cast ? tni_cast(p->r, type, x) : tni_reinterpret(p->r, type, x));
+  return made(p, tni_convert(p->r, op, type, x));
 }
 
 static const tn_expr *parse_vector(tni_parser *p, const tni_token *name, enum tn_op op) {
@@ -203,9 +203,9 @@ static const tn_expr *parse_op_call(tni_parser *p, const tni_token *name) {
   size_t count;
   int op = tni_op_find(spelling(p, name), name->length);
   tni_next(p);
-  if (op == TN_OP_cast || op == TN_OP_reinterpret) return parse_conversion(p, name, op);
+  if (op >= 0 && tni_ops[op].typing == TNI_TYPING_CONVERT) return parse_conversion(p, name, (enum tn_op)op);
   if (op == TN_OP_ramp || op == TN_OP_broadcast) return parse_vector(p, name, op);
-  if (op < 0 || tni_ops[op].typing == TNI_TYPING_OTHER) {
+  if (op < 0 || !tni_op_has_rule(op)) {
     report_no_operator(p, name);
     return NULL;
   }

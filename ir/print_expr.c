@@ -245,7 +245,7 @@ static void print_prefix(tni_printer *p, const tn_expr *x) {
 /* `name(args)`, with a type before the arguments or lanes behind them. */
 static void print_call(tni_printer *p, const tn_expr *x) {
   tni_text_add(p->out, "%s(", tni_ops[x->op].name);
-  if (x->op == TN_OP_cast || x->op == TN_OP_reinterpret) {
+  if (tni_ops[x->op].typing == TNI_TYPING_CONVERT) {
     tni_print_type(p->out, x->type);
     tni_text_add(p->out, ", ");
   }

@@ -53,8 +53,7 @@ enum { TNI_MAX_PARAM_EXTENT = 200 }; /* nodes of a parameter's extent, which is 
 /* ---- check.c: the rules of nodes without a row in the typing table, for parser and verifier ---------------------- */
 
 /* Each gives NULL when it is right, else why not (static text). */
-const char *tni_check_cast(tn_type to, tn_type from);
-const char *tni_check_reinterpret(tn_type to, tn_type from);
+const char *tni_check_convert(enum tn_op op, tn_type to, tn_type from);
 const char *tni_check_ramp(const tn_expr *base, const tn_expr *stride, uint64_t lanes);
 const char *tni_check_broadcast(const tn_expr *a, uint64_t lanes);
 const char *tni_check_subscript(const tn_expr *index);

@@ -84,11 +84,9 @@ static bool evaluate(const tn_function *f, const tn_value *args, const tn_expr *
   if (x->nargs == 0 || x->nargs > TNI_COUNT(a)) return false;
   for (uint32_t i = 0; i < x->nargs; i++)
     if (!evaluate(f, args, x->arg[i], &a[i])) return false;
-  if (x->op == TN_OP_cast) {
-    *out = tni_eval_cast(x->type, x->arg[0]->type, a[0]);
-  } else if (x->op == TN_OP_reinterpret) {
-    *out = tni_eval_reinterpret(x->type, x->arg[0]->type, a[0]);
-  } else if (x->op >= TN_OP_COUNT || tni_ops[x->op].typing == TNI_TYPING_OTHER || tni_ops[x->op].flags & TN_OPF_MATH) {
+  if (x->op < TN_OP_COUNT && tni_ops[x->op].typing == TNI_TYPING_CONVERT) {
+    *out = tni_eval_convert((enum tn_op)x->op, x->type, x->arg[0]->type, a[0]);
+  } else if (!tni_op_has_rule(x->op) || tni_ops[x->op].flags & TN_OPF_MATH) {
     return false;
   } else {
     *out = tni_eval_op(x->op, x->arg[x->op == TN_OP_select]->type, a);

@@ -128,6 +128,7 @@ TN_API const tn_expr *tn_op1(tn_builder *b, enum tn_op op, const tn_expr *x);
 TN_API const tn_expr *tn_op2(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_expr *y);
 TN_API const tn_expr *tn_op3(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_expr *y, const tn_expr *z);
 TN_API const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x);
+TN_API const tn_expr *tn_cast_sat(tn_builder *b, tn_type type, const tn_expr *x);
 TN_API const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x);
 /* buffer[index...]; `where` (bool, may be NULL): 0 and no access where it is false. */
 TN_API const tn_expr *tn_load(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *where);

@@ -7,7 +7,7 @@
  *   SAME    T.. -> T             numbers            FLOAT   F.. -> F           floating point only
  *   INT     I.. -> I             integers, bool     COMPARE T, T -> bool       the lanes of T
  *   SELECT  bool, T, T -> T                         DATA    W.. -> W           integers, but not bool or index
- *   OTHER   stated by the constructor (arity is the least)
+ *   CONVERT a -> the type that stands before a      OTHER   stated by the constructor (arity is the least)
  *
  * Origin: what a back end owes.
  *   CORE     emitted by every back end. Floats of 16 bits and less may be left to f32: see ir/expand.c
@@ -59,8 +59,9 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(clz,         1, DATA,    DERIVED, NONE,         "how many bits are above the highest 1; all of them for 0") \
   OP(ctz,         1, DATA,    DERIVED, NONE,         "how many bits are below the lowest 1; all of them for 0") \
   OP(select,      3, SELECT,  CORE,    NONE,         "c ? a : b; both are evaluated") \
-  OP(cast,        1, OTHER,   CORE,    NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float is nearest, ties to even, too large is infinity, or NaN in a type without") \
-  OP(reinterpret, 1, OTHER,   CORE,    NONE,         "the same bits as another type of the same size") \
+  OP(cast,        1, CONVERT, CORE,    NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float is nearest, ties to even, too large is infinity, or NaN in a type without") \
+  OP(cast_sat,    1, CONVERT, DERIVED, NONE,         "as cast, but to the nearest finite number of the type; NaN stays NaN, to integers 0") \
+  OP(reinterpret, 1, CONVERT, CORE,    NONE,         "the same bits as another type of the same size") \
   OP(sqrt,        1, FLOAT,   CORE,    NONE,         "correctly rounded; NaN below -0") \
   OP(floor,       1, FLOAT,   DERIVED, NONE,         "towards minus infinity") \
   OP(ceil,        1, FLOAT,   DERIVED, NONE,         "towards plus infinity") \

@@ -141,16 +141,9 @@ VALUE(greater) { return op2(e, TN_OP_lt, ordered(e, e->y), ordered(e, e->x)); }
 VALUE(greater_or_equal) { return op2(e, TN_OP_le, ordered(e, e->y), ordered(e, e->x)); }
 
 VALUE(where) { return pick(e, e->x, e->y, e->z); }
-/* The largest number of an 8-bit float need not be one of the operand's type, so the limits are set in f32 or f64. */
-static const tn_expr *limited(const element *e) {
-  tn_type wide = tn_expr_type(e->x) == TN_F64 ? TN_F64 : TN_F32;
-  double largest = tni_float_largest(e->type);
-  const tn_expr *below = tn_min(e->b, tn_cast(e->b, wide, e->x), tn_float(e->b, wide, largest));
-  return tn_max(e->b, below, tn_float(e->b, wide, -largest));
-}
 VALUE(cast) {
   bool limits = tni_type_is_float(e->type) && TN_TYPE_BITS(e->type) == 8 && tni_attr_int(e->d->node, "saturate", 0);
-  return tn_cast(e->b, e->type, limits ? limited(e) : e->x);
+  return limits ? tn_cast_sat(e->b, e->type, e->x) : tn_cast(e->b, e->type, e->x);
 }
 VALUE(is_nan) { return op2(e, TN_OP_ne, e->x, e->x); }
 VALUE(relu) { return tn_max(e->b, e->x, num(e, 0)); }

@@ -45,7 +45,7 @@ static bool check_call(tni_verifier *v, const tn_expr *x) {
 
 static bool check_op(tni_verifier *v, const tn_expr *x) {
   const char *why = NULL;
-  if (x->op >= TN_OP_COUNT || tni_ops[x->op].typing == TNI_TYPING_OTHER || tni_ops[x->op].arity != x->nargs)
+  if (!tni_op_has_rule(x->op) || tni_ops[x->op].arity != x->nargs)
     return tni_verify_fail(v, x, "not an operator");
   tn_type type = tni_op_type(x->op, x->arg, &why);
   if (!type) return tni_verify_fail(v, x, "`%s`: %s", tni_ops[x->op].name, why);
@@ -62,8 +62,9 @@ bool tni_verify_type(tni_verifier *v, const tn_expr *x) {
   case TN_OP_const:
   case TN_OP_var:
   case TNI_OP_ADDRESS: break;
-  case TN_OP_cast: why = tni_check_cast(x->type, x->arg[0]->type); break;
-  case TN_OP_reinterpret: why = tni_check_reinterpret(x->type, x->arg[0]->type); break;
+  case TN_OP_cast:
+  case TN_OP_cast_sat:
+  case TN_OP_reinterpret: why = tni_check_convert((enum tn_op)x->op, x->type, x->arg[0]->type); break;
   case TN_OP_ramp: why = tni_check_ramp(x->arg[0], x->arg[1], TN_TYPE_LANES(x->type)); break;
   case TN_OP_broadcast: why = tni_check_broadcast(x->arg[0], TN_TYPE_LANES(x->type)); break;
   case TN_OP_load: return check_load(v, x);

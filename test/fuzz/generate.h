@@ -294,7 +294,7 @@ static inline bool gen_has_no_code(int op, tn_type type) {
 static inline bool gen_fits(generator *g, int op, tn_type type, tn_type *operand) {
   const char *why;
   bool compare = tni_ops[op].typing == TNI_TYPING_COMPARE;
-  if (tni_ops[op].typing == TNI_TYPING_OTHER || tni_ops[op].typing == TNI_TYPING_SELECT) return false;
+  if (!tni_op_has_rule(op) || tni_ops[op].typing == TNI_TYPING_SELECT) return false;
   if (gen_has_no_code(op, TN_TYPE_WITH_LANES(type, 1))) return false;
   *operand = compare ? TN_TYPE_WITH_LANES(gen_type(g), TN_TYPE_LANES(type)) : type;
   const tn_expr a = {.op = TN_OP_var, .type = *operand}, *args[] = {&a, &a, &a};

@@ -291,6 +291,32 @@ START_TEST(float_to_int_saturates)
 }
 END_TEST
 
+static int64_t sat_int(tn_type to, tn_type from, int64_t a) {
+  return tni_eval_cast_sat(to, from, (tni_scalar){.i = a}).i;
+}
+static double sat_float(tn_type to, tn_type from, double a) {
+  return tni_eval_cast_sat(to, from, (tni_scalar){.f = a}).f;
+}
+
+START_TEST(saturating_casts_give_the_nearest_number)
+{
+  ck_assert_int_eq(sat_int(TN_I8, TN_I32, 200), 127);
+  ck_assert_int_eq(sat_int(TN_I8, TN_I64, INT64_MIN), -128);
+  ck_assert_int_eq(sat_int(TN_U8, TN_I32, -1), 0);
+  ck_assert_int_eq(sat_int(TN_I64, TN_U64, -1), INT64_MAX);
+  ck_assert_int_eq(sat_int(TN_U64, TN_I64, -1), 0);
+  ck_assert_int_eq(sat_int(TN_BOOL, TN_I32, 2), 1);
+  ck_assert_int_eq(tni_eval_cast_sat(TN_I8, TN_F32, (tni_scalar){.f = -1000.5}).i, -128);
+  ck_assert_int_eq(tni_eval_cast_sat(TN_I8, TN_F32, (tni_scalar){.f = NAN}).i, 0);
+  ck_assert(tni_eval_cast_sat(TN_F16, TN_I32, (tni_scalar){.i = -70000}).f == -65504);
+  ck_assert(sat_float(TN_F16, TN_F32, 1e6) == 65504 && sat_float(TN_F16, TN_F32, -65520) == -65504);
+  ck_assert(sat_float(TN_F8E4M3, TN_F32, 1e6) == 448 && sat_float(TN_F8E4M3, TN_F32, INFINITY) == 448);
+  ck_assert(sat_float(TN_F8E5M2, TN_F32, -INFINITY) == -57344 && isnan(sat_float(TN_F8E5M2, TN_F32, NAN)));
+  ck_assert(sat_float(TN_F32, TN_F64, 1e300) == FLT_MAX && sat_float(TN_F32, TN_F32, INFINITY) == FLT_MAX);
+  ck_assert(sat_float(TN_F32, TN_F16, -INFINITY) == -FLT_MAX && sat_float(TN_F16, TN_F32, 0x1p-30) == 0);
+}
+END_TEST
+
 START_TEST(int_to_float_rounds_once)
 {
   int64_t above = ((int64_t)1 << 60) + 1;
@@ -384,6 +410,7 @@ int main(void) {
   tcase_add_test(tests, types_with_one_zero_have_no_minus);
   tcase_add_test(tests, rounding_to_integers);
   tcase_add_test(tests, float_to_int_saturates);
+  tcase_add_test(tests, saturating_casts_give_the_nearest_number);
   tcase_add_test(tests, int_to_float_rounds_once);
   tcase_add_test(tests, int_to_int_wraps);
   tcase_add_test(tests, casts_between_floats_round_once);

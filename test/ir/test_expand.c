@@ -108,8 +108,9 @@ static const tn_buffer *flat_buffer(tn_type type) {
 /* What an element of the type is stored as. */
 static tn_type stored_as(tn_type type) { return type == TN_INDEX ? TN_I64 : type; }
 
-/* The expansion of op(in0[i], in1[i], in2[i]), interpreted for all i. */
-static void run(enum tn_op op, tn_type type, tni_scalar (*values)[3], tni_scalar *out) {
+/* The expansion of make(in0[i], in1[i], in2[i]), interpreted for all i. */
+typedef const tn_expr *(*make_fn)(enum tn_op op, tn_type result, const tn_expr *const *in);
+static void run(make_fn make, enum tn_op op, tn_type type, tn_type result, tni_scalar (*values)[3], tni_scalar *out) {
   static char memory[4][COUNT * 8];
   DLTensor tensors[4];
   tni_param params[4] = {{0}};
@@ -122,18 +123,19 @@ static void run(enum tn_op op, tn_type type, tni_scalar (*values)[3], tni_scalar
     in[a] = tni_cast(r, type, tni_load(r, stored_as(type), params[a + 1].buffer, 1, &i, NULL));
     for (int n = 0; n < COUNT; n++) tni_write_element(type, memory[a + 1], n, values[n][a]);
   }
-  const tn_expr *x = tni_op(r, op, count, in), *y = until_basic(NULL, r, x);
+  const tn_expr *y = until_basic(NULL, r, make(op, result, in));
   bool basic = true;
   tni_expr_visit(ctx, y, see_basic, &basic);
   ck_assert(basic);
-  params[0].buffer = flat_buffer(stored_as(x->type));
+  ck_assert_uint_eq(y->type, result);
+  params[0].buffer = flat_buffer(stored_as(result));
   for (uint32_t p = 0; p <= count; p++) {
     tn_type t = params[p].buffer->type;
     tensors[p] = (DLTensor){.data = memory[p], .device = {kDLCPU, 0}, .ndim = 1, .shape = &shape};
     tensors[p].dtype = (DLDataType){(uint8_t)TN_TYPE_CODE(t), (uint8_t)TN_TYPE_BITS(t), 1};
     args[p] = tn_value_tensor(&tensors[p]);
   }
-  const tn_stmt *store = tni_store(r, params[0].buffer, 1, &i, tni_cast(r, stored_as(y->type), y), NULL);
+  const tn_stmt *store = tni_store(r, params[0].buffer, 1, &i, tni_cast(r, stored_as(result), y), NULL);
   const tn_func f = {.name = tni_ops[op].name,
                      .level = TNI_LEVEL_TENSOR,
                      .param_count = count + 1,
@@ -142,7 +144,7 @@ static void run(enum tn_op op, tn_type type, tni_scalar (*values)[3], tni_scalar
                      .program = program};
   tn_error *error = NULL;
   ck_assert_msg(tni_interpret(&f, args, count + 1, &error) == TN_OK, "%s", tn_error_text(error));
-  for (int n = 0; n < COUNT; n++) out[n] = tni_read_element(x->type, memory[0], n);
+  for (int n = 0; n < COUNT; n++) out[n] = tni_read_element(stored_as(result), memory[0], n);
 }
 
 /* Does the operator take operands of that type, and has it an evaluation? */
@@ -150,11 +152,20 @@ static bool has_evaluation(enum tn_op op, tn_type type) {
   const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
   const char *why;
   const tni_op_info *info = &tni_ops[op];
-  if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
+  if (info->flags & TN_OPF_MATH || !tni_op_has_rule(op) || op == TN_OP_select) return false;
   return tni_op_type(op, args, &why) != 0;
 }
 
 static bool is_derived(enum tn_op op) { return tni_ops[op].flags & TN_OPF_DERIVED; }
+
+static const tn_expr *make_op(enum tn_op op, tn_type result, const tn_expr *const *in) {
+  (void)result;
+  return tni_op(r, op, tni_ops[op].arity, in);
+}
+
+static const tn_expr *make_conversion(enum tn_op op, tn_type result, const tn_expr *const *in) {
+  return tni_convert(r, op, result, in[0]);
+}
 
 START_TEST(every_derived_operator_is_its_expansion)
 {
@@ -164,7 +175,7 @@ START_TEST(every_derived_operator_is_its_expansion)
   fill(type, values);
   for (int op = 0; op < TN_OP_COUNT; op++) {
     if (!is_derived((enum tn_op)op) || !has_evaluation((enum tn_op)op, type)) continue;
-    run((enum tn_op)op, type, values, out);
+    run(make_op, (enum tn_op)op, type, type, values, out);
     for (int n = 0; n < COUNT; n++) {
       tni_scalar want = tni_eval_op((enum tn_op)op, type, values[n]);
       const tni_scalar *v = values[n];
@@ -172,6 +183,25 @@ START_TEST(every_derived_operator_is_its_expansion)
                     tni_ops[op].name, tn_type_text(type, text), SEED, v[0].f, (long long)v[0].i, v[1].f,
                     (long long)v[1].i, v[2].f, (long long)v[2].i, want.f, (long long)want.i, out[n].f,
                     (long long)out[n].i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(saturating_casts_are_their_expansion)
+{
+  static tni_scalar values[COUNT][3], out[COUNT];
+  tn_type from = all_types[_i];
+  char a[16], b[16];
+  fill(from, values);
+  for (size_t t = 0; t < TNI_COUNT(all_types); t++) {
+    tn_type to = all_types[t];
+    run(make_conversion, TN_OP_cast_sat, from, to, values, out);
+    for (int n = 0; n < COUNT; n++) {
+      tni_scalar want = tni_eval_cast_sat(to, from, values[n][0]);
+      ck_assert_msg(same(to, want, out[n]), "%s to %s, seed %d: %a %lld is %a %lld, not %a %lld", tn_type_text(from, a),
+                    tn_type_text(to, b), SEED, values[n][0].f, (long long)values[n][0].i, want.f, (long long)want.i,
+                    out[n].f, (long long)out[n].i);
     }
   }
 }
@@ -218,6 +248,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, every_derived_operator_is_its_expansion, 0, (int)TNI_COUNT(all_types));
+  tcase_add_loop_test(tests, saturating_casts_are_their_expansion, 0, (int)TNI_COUNT(all_types));
   tcase_add_loop_test(tests, constants_fold_to_their_evaluation, 0, (int)TNI_COUNT(all_types));
   tcase_add_test(tests, core_operators_are_few);
   suite_add_tcase(suite, tests);

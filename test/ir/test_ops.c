@@ -21,7 +21,7 @@ static tn_type result_of(enum tn_op op, tn_type type) {
   const tn_expr a = {.op = TN_OP_var, .type = type}, c = {.op = TN_OP_var, .type = TN_BOOL};
   const tn_expr *args[] = {op == TN_OP_select ? &c : &a, &a, &a};
   const char *why;
-  return tni_ops[op].typing == TNI_TYPING_OTHER ? 0 : tni_op_type(op, args, &why);
+  return !tni_op_has_rule(op) ? 0 : tni_op_type(op, args, &why);
 }
 
 static char *parse_and_print(const char *text) {
@@ -54,20 +54,42 @@ START_TEST(every_operator_reads_back)
 }
 END_TEST
 
-/* name(args) is refused for that reason, with a mark under the name. */
-static void refuses(const char *name, const char *args, const char *reason) {
+/* name(args) is refused with that, and a mark under the name. */
+static void refuses_with(const char *name, const char *args, const char *reason) {
   char text[400], want[600];
   tn_program *program;
   tn_error *error;
   int length = (int)strlen(name);
   snprintf(text, sizeof text, "func f(i: index, p: bool, n: i32, m: i64, x: f32, R: i32[1]) {\n  R[0] = %s%s\n}\n",
            name, args);
-  snprintf(want, sizeof want, "parse: t.tn:2:10: `%s` %s\n    R[0] = %s%s\n           %.*s", name, reason, name, args,
-           length, "^^^^^^^^^^^^^^^^");
+  snprintf(want, sizeof want, "parse: t.tn:2:10: %s\n    R[0] = %s%s\n           %.*s", reason, name, args, length,
+           "^^^^^^^^^^^^^^^^");
   ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &error), TN_E_INVALID);
   ck_assert_str_eq(tn_error_text(error), want);
   tn_error_destroy(error);
 }
+
+static void refuses(const char *name, const char *args, const char *reason) {
+  char whole[400];
+  snprintf(whole, sizeof whole, "`%s` %s", name, reason);
+  refuses_with(name, args, whole);
+}
+
+START_TEST(conversions_read_back)
+{
+  static const char text[] = "func f(x: f32, R: i8[3]) {\n"
+                             "  R[0] = cast(i8, x)\n"
+                             "  R[1] = cast_sat(i8, cast_sat(f16, x))\n"
+                             "  R[2] = cast(i8, cast_sat(f32, x))\n"
+                             "}\n";
+  char *once = parse_and_print(text);
+  ck_assert_str_eq(once, text);
+  tn_text_destroy(once);
+  refuses_with("cast_sat", "(ptr, n)", "i32 to ptr: a cast is from a number or bool to a number or bool");
+  refuses_with("cast_sat", "(i8x4, n)", "i32 to i8x4: a cast keeps the number of lanes");
+  refuses_with("reinterpret", "(f64, n)", "i32 to f64: reinterpret needs types of the same bits and lanes");
+}
+END_TEST
 
 START_TEST(operands_keep_their_rule)
 {
@@ -91,6 +113,7 @@ int main(void) {
   TCase *tests = tcase_create("ops");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_loop_test(tests, every_operator_reads_back, 0, TN_OP_COUNT);
+  tcase_add_test(tests, conversions_read_back);
   tcase_add_test(tests, operands_keep_their_rule);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

@@ -134,7 +134,7 @@ static int64_t fill_inputs(tn_type type, void *const *in, tni_scalar (*values)[3
 
 static bool has_code(enum tn_op op, tn_type type) {
   const tni_op_info *info = &tni_ops[op];
-  if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
+  if (info->flags & TN_OPF_MATH || !tni_op_has_rule(op) || op == TN_OP_select) return false;
   const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
   const char *why;
   return tni_op_type(op, args, &why) != 0;

@@ -88,7 +88,7 @@ static bool has_code(int op, tn_type type) {
   const tni_op_info *info = &tni_ops[op];
   const tn_expr a = {.op = TN_OP_var, .type = type}, *args[] = {&a, &a, &a};
   const char *why;
-  if (info->flags & TN_OPF_MATH || info->typing == TNI_TYPING_OTHER || op == TN_OP_select) return false;
+  if (info->flags & TN_OPF_MATH || !tni_op_has_rule(op) || op == TN_OP_select) return false;
   return tni_op_type((enum tn_op)op, args, &why) != 0;
 }
 
