@@ -351,7 +351,7 @@ bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
 /* Does its value depend on more than its variables: does it load, or call an external? */
 bool tni_expr_reads(tn_context *ctx, const tn_expr *x);
 
-/* ---- simplify.c, bounds.c -------------------------------------------------------------------------------------- */
+/* ---- arith/: facts.c, bounds.c, simplify.c, linear.c, statements.c ------------------------------------------------ */
 
 /* What is known of variables: lo <= var <= hi. A stack: later entries hide earlier ones. */
 typedef struct tni_range {
@@ -399,7 +399,7 @@ typedef struct tni_term {
 bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
                   const tn_expr **base, size_t *term_count, tni_term *terms, size_t room);
 
-/* ---- prove.c --------------------------------------------------------------------------------------------------- */
+/* ---- arith/prove.c --------------------------------------------------------------------------------------------- */
 
 /* What is known at a place, symbolically; asked by the strict checks. */
 typedef struct tni_prover {
@@ -434,7 +434,7 @@ bool tni_prover_never_less(tni_prover *v, const tn_expr *a, const tn_expr *b, in
 /* Is x inside 0..product of the extents, surely? */
 bool tni_prover_is_inside(tni_prover *v, const tn_expr *x, int32_t count, const tn_expr *const *extents);
 
-/* ---- itermap.c ------------------------------------------------------------------------------------------------- */
+/* ---- arith/itermap.c ------------------------------------------------------------------------------------------- */
 
 /* How a tuple of index expressions moves while some loops run: dimension i covers bases[i] .. bases[i] + extents[i]
  * (bases over the variables that do not run). */

@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "ir.h"
+#include "arith.h"
 
 enum { MAX_DIGITS = 48, MAX_TERMS_OF_ONE = 24, MAX_DIVISOR = 1 << 30 };
 

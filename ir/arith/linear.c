@@ -1,0 +1,132 @@
+/* linear.c -- index expressions as sums of coefficient * term + constant.
+ *
+ * Terms are variables and what is not linear; they stand in order of creation (variables) and structure (the rest).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "arith.h"
+
+enum { MAX_COEF_BITS = 61 };
+
+/* The order of terms: variables by uid, then everything else by structure. */
+static bool comes_before(const tn_expr *a, const tn_expr *b) {
+  if ((a->op == TN_OP_var) != (b->op == TN_OP_var)) return a->op == TN_OP_var;
+  return a->op == TN_OP_var ? a->uid < b->uid : a->hash < b->hash;
+}
+
+void tni_linear_add_constant(tni_linear *l, int64_t c, int64_t scale) {
+  int64_t product;
+  l->overflow |=
+      __builtin_mul_overflow(c, scale, &product) || __builtin_add_overflow(l->constant, product, &l->constant);
+}
+
+void tni_linear_remove(tni_linear *l, int i) {
+  l->count--;
+  memmove(&l->terms[i], &l->terms[i + 1], (size_t)(l->count - i) * sizeof(tni_term));
+}
+
+void tni_linear_add_term(tni_linear *l, const tn_expr *x, int64_t coef) {
+  int i = 0;
+  if (coef == 0) return;
+  for (; i < l->count; i++)
+    if (l->terms[i].x == x) {
+      l->overflow |= __builtin_add_overflow(l->terms[i].coef, coef, &l->terms[i].coef);
+      if (l->terms[i].coef == 0) tni_linear_remove(l, i);
+      return;
+    }
+  if (l->count == TNI_LINEAR_TERMS) {
+    l->overflow = true;
+    return;
+  }
+  for (i = 0; i < l->count && !comes_before(x, l->terms[i].x); i++)
+    ;
+  memmove(&l->terms[i + 1], &l->terms[i], (size_t)(l->count - i) * sizeof(tni_term));
+  l->terms[i] = (tni_term){x, coef};
+  l->count++;
+}
+
+static bool is_huge(int64_t x) { return x > INT64_C(1) << MAX_COEF_BITS || x < -(INT64_C(1) << MAX_COEF_BITS); }
+
+void tni_linear_add(tni_linear *l, const tn_expr *x, int64_t scale) {
+  int64_t product;
+  switch (x->op) {
+  case TN_OP_const: tni_linear_add_constant(l, x->as.i, scale); return;
+  case TN_OP_add:
+    tni_linear_add(l, x->arg[0], scale);
+    tni_linear_add(l, x->arg[1], scale);
+    return;
+  case TN_OP_sub:
+    tni_linear_add(l, x->arg[0], scale);
+    tni_linear_add(l, x->arg[1], -scale);
+    return;
+  case TN_OP_neg: tni_linear_add(l, x->arg[0], -scale); return;
+  case TN_OP_mul:
+    for (int i = 0; i < 2; i++)
+      if (tni_is_const(x->arg[i])) {
+        l->overflow |= __builtin_mul_overflow(scale, x->arg[i]->as.i, &product) || is_huge(product);
+        if (!l->overflow) tni_linear_add(l, x->arg[1 - i], product);
+        return;
+      }
+    break;
+  default: break;
+  }
+  tni_linear_add_term(l, x, scale);
+}
+
+const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
+  const tn_expr *sum = NULL;
+  for (int i = 0; i < l->count; i++) {
+    const tn_expr *t = tni_mul(r, l->terms[i].x, tni_index(r, l->terms[i].coef));
+    sum = i ? tni_add(r, sum, t) : t;
+  }
+  const tn_expr *constant = tni_index(r, l->constant);
+  return sum || l->count ? tni_add(r, sum, constant) : constant;
+}
+
+/* ---- parts over some variables ---- */
+
+bool tni_affine(tni_region *r, const tn_expr *x, size_t count, const tn_expr *const *vars, int64_t *coefs,
+                const tn_expr **rest) {
+  tni_linear l = {0};
+  tni_facts none = {.ctx = r->arena.ctx};
+  x = tni_simplify(r, &none, x);
+  if (!x) return false;
+  tni_linear_add(&l, x, 1);
+  for (size_t v = 0; v < count; v++) coefs[v] = 0;
+  for (int i = 0; i < l.count;) {
+    size_t v = 0;
+    while (v < count && vars[v] != l.terms[i].x) v++;
+    if (v < count) {
+      coefs[v] = l.terms[i].coef;
+      tni_linear_remove(&l, i);
+    } else {
+      for (v = 0; v < count; v++)
+        if (tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v])) return false;
+      i++;
+    }
+  }
+  *rest = tni_linear_expr(r, &l);
+  return !l.overflow && *rest;
+}
+
+bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
+                  const tn_expr **base, size_t *term_count, tni_term *terms, size_t room) {
+  tni_linear l = {0};
+  x = tni_simplify(r, facts, x);
+  *term_count = 0;
+  if (!x) return false;
+  tni_linear_add(&l, x, 1);
+  for (int i = 0; i < l.count;) {
+    bool inner = false;
+    for (size_t v = 0; v < count && !inner; v++) inner = tni_expr_uses(r->arena.ctx, l.terms[i].x, vars[v]);
+    if (!inner) {
+      i++;
+      continue;
+    }
+    if (*term_count == room) return false;
+    terms[(*term_count)++] = (tni_term){l.terms[i].x, l.terms[i].coef};
+    tni_linear_remove(&l, i);
+  }
+  *base = tni_linear_expr(r, &l);
+  return !l.overflow && *base;
+}

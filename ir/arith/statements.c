@@ -1,0 +1,171 @@
+/* statements.c -- every expression of a statement simplified, with what is known at its place.
+ *
+ *     for i in 0..0 { S }, for i in 0..1 { S }     ->   nothing, S[i := 0]
+ *     if c { S } else { T }                        ->   S or T when c is decided; S with c known
+ *     let v = x; S                                 ->   S[v := x] for index arithmetic that reads no memory
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+typedef struct walker {
+  tni_region *r;
+  tni_facts facts;
+} walker;
+
+static const tn_expr *simple(walker *w, const tn_expr *x) { return x ? tni_simplify(w->r, &w->facts, x) : NULL; }
+
+static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s);
+
+static const tn_stmt *empty(walker *w) { return tni_seq(w->r, 0, NULL); }
+
+static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.count == 0; }
+
+/* Ranges are pushed as 0..hi-1 of the extent's largest value. */
+static bool push_range(walker *w, const tn_expr *var, const tn_expr *extent) {
+  int64_t lo, hi;
+  tni_bounds(&w->facts, extent, &lo, &hi);
+  return tni_facts_push(&w->facts, var, 0, hi >= TNI_INF ? TNI_INF : hi > 0 ? hi - 1 : 0);
+}
+
+static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
+  const tn_expr *extent = simple(w, s->as.loop.extent);
+  if (!extent) return NULL;
+  int64_t lo, hi;
+  tni_bounds(&w->facts, extent, &lo, &hi);
+  if (hi <= 0) return empty(w);
+  if (tni_is_int(extent, 1)) {
+    const tn_expr *zero = tni_index(w->r, 0);
+    tni_subst subst = {1, &s->as.loop.var, &zero};
+    const tn_stmt *body = zero ? tni_stmt_subst(w->r, s->as.loop.body, &subst) : NULL;
+    return body ? simplify_stmt(w, body) : NULL;
+  }
+  size_t mark = w->facts.count;
+  const tn_stmt *body = push_range(w, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
+  tni_facts_pop(&w->facts, mark);
+  if (body && is_empty(body)) return body;
+  return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
+}
+
+static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
+  int32_t count = s->as.block.count;
+  tni_iter *iters = tni_arena_copy(&w->r->arena, s->as.block.iters, (size_t)count * sizeof *iters);
+  size_t mark = w->facts.count;
+  bool ok = iters != NULL;
+  const tn_expr *where = simple(w, s->as.block.where);
+  for (int32_t i = 0; ok && i < count; i++) {
+    iters[i].extent = simple(w, iters[i].extent);
+    iters[i].binding = simple(w, iters[i].binding);
+    ok = iters[i].extent && iters[i].binding;
+  }
+  for (int32_t i = 0; ok && i < count; i++) ok = push_range(w, iters[i].var, iters[i].extent);
+  const tn_stmt *init = ok && s->as.block.init ? simplify_stmt(w, s->as.block.init) : NULL;
+  const tn_stmt *body = ok ? simplify_stmt(w, s->as.block.body) : NULL;
+  tni_facts_pop(&w->facts, mark);
+  if ((s->as.block.init && !init) || (s->as.block.where && !where)) return NULL;
+  if (where && tni_is_int(where, 0)) return empty(w);
+  return ok ? tni_block(w->r, s->as.block.name, count, iters, where, init, body) : NULL;
+}
+
+static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
+
+static bool calls(const walker *w, const tn_expr *x) {
+  bool found = false;
+  tni_expr_visit(w->facts.ctx, x, see_call, &found);
+  return found;
+}
+
+/* Will the condition hold as long as its branch runs, whatever the branch stores? */
+static bool is_lasting(const walker *w, const tn_expr *cond) {
+  return cond->type == TN_BOOL && !tni_expr_reads(w->facts.ctx, cond);
+}
+
+static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
+  const tn_expr *cond = simple(w, s->as.cond.cond);
+  if (!cond) return NULL;
+  if (tni_is_const(cond)) {
+    const tn_stmt *taken = cond->as.i ? s->as.cond.then : s->as.cond.otherwise;
+    return taken ? simplify_stmt(w, taken) : empty(w);
+  }
+  size_t mark = w->facts.known_count;
+  const tn_stmt *then =
+      is_lasting(w, cond) && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
+  w->facts.known_count = mark;
+  const tn_stmt *otherwise = s->as.cond.otherwise ? simplify_stmt(w, s->as.cond.otherwise) : NULL;
+  if (s->as.cond.otherwise && !otherwise) return NULL;
+  return tni_if(w->r, cond, then, otherwise);
+}
+
+static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
+  const tn_expr *index[TN_MAX_RANK];
+  for (int32_t i = 0; i < s->as.store.count; i++) index[i] = simple(w, s->as.store.index[i]);
+  const tn_expr *where = simple(w, s->as.store.where);
+  if (s->as.store.where && !where) return NULL;
+  return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, simple(w, s->as.store.value), where);
+}
+
+/* Worth writing again at every use: what is so simple that a name says no more, and index arithmetic, which the analyses must
+ * see through. Neither reads memory. */
+static bool is_transparent(const walker *w, const tn_expr *x) {
+  if (tni_is_const(x) || x->op == TN_OP_var) return true;
+  return x->type == TN_INDEX && !tni_expr_reads(w->facts.ctx, x);
+}
+
+static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
+  const tn_expr *var = s->as.let.var, *value = simple(w, s->as.let.value);
+  if (!value) return NULL;
+  if (is_transparent(w, value)) {
+    tni_subst subst = {1, &var, &value};
+    const tn_stmt *body = tni_stmt_subst(w->r, s->as.let.body, &subst);
+    return body ? simplify_stmt(w, body) : NULL;
+  }
+  size_t mark = w->facts.count;
+  int64_t lo, hi;
+  tni_bounds(&w->facts, value, &lo, &hi);
+  if (var->type == TN_INDEX && !tni_facts_push(&w->facts, var, lo, hi)) return NULL;
+  const tn_stmt *body = simplify_stmt(w, s->as.let.body);
+  tni_facts_pop(&w->facts, mark);
+  return body && is_empty(body) && !calls(w, value) ? body : tni_let(w->r, var, value, body);
+}
+
+static const tn_stmt *simplify_claim(walker *w, const tn_stmt *s) {
+  const tn_expr *cond = simple(w, s->as.claim.cond);
+  if (!cond) return NULL;
+  if (tni_is_int(cond, 1)) return simplify_stmt(w, s->as.claim.body);
+  size_t mark = w->facts.count, known = w->facts.known_count;
+  const tn_stmt *body = tni_facts_learn(&w->facts, cond) ? simplify_stmt(w, s->as.claim.body) : NULL;
+  tni_facts_pop(&w->facts, mark);
+  w->facts.known_count = known;
+  return tni_claim(w->r, cond, s->as.claim.message, body);
+}
+
+static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
+  switch (s->kind) {
+  case TNI_FOR: return simplify_loop(w, s);
+  case TNI_BLOCK: return simplify_block(w, s);
+  case TNI_STORE: return simplify_store(w, s);
+  case TNI_IF: return simplify_if(w, s);
+  case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
+  case TNI_WHILE: return tni_while(w->r, simple(w, s->as.repeat.cond), simplify_stmt(w, s->as.repeat.body));
+  case TNI_LET: return simplify_let(w, s);
+  case TNI_ASSERT:
+  case TNI_ASSUME: return simplify_claim(w, s);
+  case TNI_EVALUATE: return tni_evaluate(w->r, simple(w, s->as.evaluate.call));
+  case TNI_SEQ: {
+    const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, s->as.seq.count);
+    for (int32_t i = 0; items && i < s->as.seq.count; i++)
+      if (!(items[i] = simplify_stmt(w, s->as.seq.stmts[i]))) return NULL;
+    return items ? tni_seq(w->r, s->as.seq.count, items) : NULL;
+  }
+  case TNI_STMT_KIND_COUNT: break;
+  }
+  return NULL;
+}
+
+const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s) {
+  walker w = {.r = r};
+  tni_facts_init(&w.facts, r->arena.ctx);
+  const tn_stmt *t = s ? simplify_stmt(&w, s) : NULL;
+  tni_facts_destroy(&w.facts);
+  return t;
+}
