@@ -42,14 +42,16 @@ typedef struct generator {
   int in_block;  /* blocks around */
   int in_vector; /* vectorized loops around */
   size_t var_count, place_count, scalar_count, pool_count;
+  size_t param_scalars; /* the first so many scalars are parameters, which blocks see too */
   gen_var vars[GEN_VARS];
   gen_place places[GEN_PLACES];
   const tn_expr *scalars[GEN_SCALARS];
   const tn_expr *pool[GEN_POOL]; /* of the statement at hand: what may be shared */
 } generator;
 
-static const tn_type gen_types[] = {TN_BOOL, TN_I8,  TN_I16, TN_I32,  TN_I64, TN_U8, TN_U16,
-                                    TN_U32,  TN_U64, TN_F16, TN_BF16, TN_F32, TN_F64};
+static const tn_type gen_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,     TN_U8,
+                                    TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,    TN_F32,
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
 
 /* ---- choosing ------------------------------------------------------------------------------------------------------ */
 
@@ -296,6 +298,7 @@ static inline bool gen_fits(generator *g, int op, tn_type type, tn_type *operand
   bool compare = tni_ops[op].typing == TNI_TYPING_COMPARE;
   if (!tni_op_has_rule(op) || tni_ops[op].typing == TNI_TYPING_SELECT) return false;
   if (gen_has_no_code(op, TN_TYPE_WITH_LANES(type, 1))) return false;
+  if (tni_ops[op].flags & TN_OPF_MATH && !gen_one_in(g, 4)) return false; /* much code each */
   *operand = compare ? TN_TYPE_WITH_LANES(gen_type(g), TN_TYPE_LANES(type)) : type;
   const tn_expr a = {.op = TN_OP_var, .type = *operand}, *args[] = {&a, &a, &a};
   return tni_op_type(op, args, &why) == type;
@@ -477,6 +480,7 @@ static inline const tn_stmt *gen_alloc(generator *g, int depth) {
 static inline int32_t gen_carry_pins(const generator *g, generator *inner, tni_iter *iters) {
   int32_t count = 0;
   inner->var_count = 0;
+  inner->scalar_count = g->param_scalars;
   for (size_t k = 0; k < g->var_count; k++) {
     if (!g->vars[k].pins) continue;
     const tn_expr *var = tni_var(g->r, "p", TN_INDEX);
@@ -562,9 +566,46 @@ static inline const tn_stmt *gen_block(generator *g, int depth) {
   return s;
 }
 
+/* let x = value, of any type; an index among the variables when it is known to be small. */
+static inline const tn_stmt *gen_let(generator *g, int depth) {
+  generator inner = *g;
+  char name[32];
+  bool counts = gen_one_in(g, 2);
+  int64_t extent = gen_pick(g, 1, 6);
+  if (inner.var_count == GEN_VARS || inner.scalar_count == GEN_SCALARS) return gen_store(g);
+  g->pool_count = 0;
+  tn_type type = counts ? TN_INDEX : gen_type(g);
+  const tn_expr *value = counts ? gen_below(g, extent, 1, 3) : gen_value(g, type, 3);
+  const tn_expr *var = tni_var(g->r, gen_name(g, "x", name), type);
+  if (counts)
+    gen_add_var(&inner, var, extent, false);
+  else
+    inner.scalars[inner.scalar_count++] = var;
+  inner.nodes = g->nodes;
+  inner.names = g->names;
+  const tn_stmt *body = gen_stmts(&inner, depth - 1);
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  return tni_let(g->r, var, value, body);
+}
+
+/* A claim that is true: about a variable, or a value compared with itself. */
+static inline const tn_stmt *gen_claim(generator *g, int depth) {
+  g->pool_count = 0;
+  const gen_var *v = g->var_count ? &g->vars[gen_pick(g, 0, (int64_t)g->var_count - 1)] : NULL;
+  const tn_expr *x = gen_value(g, TN_I32, 2);
+  const tn_expr *cond = v && gen_one_in(g, 2)
+                            ? gen_compare(g, TN_OP_lt, v->x, v->extent, 1)
+                            : tni_op2(g->r, TN_OP_le, x, tni_op2(g->r, TN_OP_max, x, gen_const(g, TN_I32)));
+  const char *message = gen_one_in(g, 2) ? "this \"holds\"" : NULL;
+  return tni_claim(g->r, cond, message, gen_stmts(g, depth - 1));
+}
+
 static inline const tn_stmt *gen_stmt(generator *g, int depth) {
   if (depth <= 0 || g->nodes <= 0) return gen_store(g);
-  switch (gen_pick(g, 0, 9)) {
+  switch (gen_pick(g, 0, 11)) {
+  case 10: return gen_let(g, depth);
+  case 11: return gen_claim(g, depth);
   case 0:
   case 1:
   case 2: return gen_for(g, depth);
@@ -591,7 +632,7 @@ static inline const tn_func *gen_func(tn_program *program, const char *name, uin
   generator g = {.r = &program->region, .state = &state, .nodes = 60};
   for (int k = 0; k < 3; k++) gen_random(&state);
   g.level = gen_one_in(&g, 3) ? TNI_LEVEL_LOOP : TNI_LEVEL_TENSOR;
-  g.nodes = (int)gen_pick(&g, 5, 90);
+  g.nodes = (int)gen_pick(&g, 4, gen_one_in(&g, 4) ? 90 : 30);
   tni_param *params = TNI_NEW_ARRAY(&g.r->arena, tni_param, 8);
   tn_func *func = TNI_NEW(&g.r->arena, tn_func);
   if (!params || !func) return NULL;
@@ -606,6 +647,7 @@ static inline const tn_func *gen_func(tn_program *program, const char *name, uin
     g.scalars[g.scalar_count] = tni_var(g.r, gen_name(&g, "s", text), type);
     params[count++].scalar = g.scalars[g.scalar_count++];
   }
+  g.param_scalars = g.scalar_count;
   *func = (tn_func){.name = tni_arena_text(&g.r->arena, name),
                     .level = g.level,
                     .param_count = count,
