@@ -176,7 +176,7 @@ struct tn_program {
   size_t func_count, func_capacity;
   tni_extern *externs;
   size_t extern_count, extern_capacity;
-  struct tn_graph **graphs;
+  const struct tn_graph **graphs;
   size_t graph_count, graph_capacity;
   tni_blob **blobs; /* kept alive for constants */
   size_t blob_count, blob_capacity;
@@ -516,6 +516,9 @@ void tni_print_externs(tni_text *out, const tn_program *program);
 const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name);
 /* Parses one or more functions into `program`. */
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
+/* The same with the side blob of its graphs (NULL: none); the program keeps a reference. */
+tn_status tni_parse_with(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
+                         tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
 /* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */

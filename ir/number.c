@@ -89,22 +89,24 @@ static void write_float(char *out, size_t size, tn_type type, double value) {
     write_hexadecimal(out, size, value);
 }
 
+void tni_print_scalar(tni_text *out, tn_type type, tni_scalar value) {
+  char number[64];
+  if (type == TN_BOOL)
+    snprintf(number, sizeof number, value.i ? "true" : "false");
+  else if (tni_type_is_float(type))
+    write_float(number, sizeof number, type, value.f);
+  else if (tni_type_is_signed(type))
+    snprintf(number, sizeof number, "%" PRId64, value.i);
+  else
+    snprintf(number, sizeof number, "%" PRIu64, (uint64_t)value.i);
+  tni_text_add(out, "%s", number);
+}
+
 void tni_print_const(tni_text *out, const tn_expr *x) {
-  char number[64], type[16];
-  if (x->type == TN_BOOL) {
-    tni_text_add(out, x->as.i ? "true" : "false");
-    return;
-  }
-  if (tni_type_is_float(x->type))
-    write_float(number, sizeof number, x->type, x->as.f);
-  else if (tni_type_is_signed(x->type))
-    snprintf(number, sizeof number, "%" PRId64, x->as.i);
-  else
-    snprintf(number, sizeof number, "%" PRIu64, (uint64_t)x->as.i);
-  if (x->type == TN_INDEX)
-    tni_text_add(out, "%s", number);
-  else
-    tni_text_add(out, "%s:%s", number, tn_type_text(x->type, type));
+  char type[16];
+  bool is_float = tni_type_is_float(x->type);
+  tni_print_scalar(out, x->type, is_float ? (tni_scalar){.f = x->as.f} : (tni_scalar){.i = x->as.i});
+  if (x->type != TN_INDEX && x->type != TN_BOOL) tni_text_add(out, ":%s", tn_type_text(x->type, type));
 }
 
 /* ---- reading ---- */
@@ -113,8 +115,7 @@ static bool is_text(const char *text, size_t length, const char *word) {
   return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
-                                 const char **why) {
+static bool read_float(tn_type type, const char *text, size_t length, bool negative, double *out, const char **why) {
   char copy[MAX_NUMBER + 1];
   double value;
   memcpy(copy, text, length);
@@ -124,12 +125,13 @@ static const tn_expr *read_float(tni_region *r, tn_type type, const char *text, 
   else if (is_text(text, length, "inf") && isinf(tni_float_highest(type)))
     value = (double)INFINITY;
   else if (is_text(text, length, "inf"))
-    return *why = "the type has no infinity", NULL;
+    return *why = "the type has no infinity", false;
   else if (!read_double(copy, &value))
-    return *why = "the number is malformed", NULL;
+    return *why = "the number is malformed", false;
   else if (!isfinite(tni_round_to(type, value)))
-    return *why = "the number is too large for its type", NULL;
-  return tni_const_float(r, type, negative ? -value : value);
+    return *why = "the number is too large for its type", false;
+  *out = tni_round_to(type, negative ? -value : value);
+  return true;
 }
 
 static int digit_value(char c) {
@@ -154,27 +156,33 @@ static bool read_magnitude(const char *text, size_t length, uint64_t *out, const
   return true;
 }
 
-static const tn_expr *read_int(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
-                               const char **why) {
+static bool read_int(tn_type type, const char *text, size_t length, bool negative, int64_t *out, const char **why) {
   uint64_t value;
-  if (!read_magnitude(text, length, &value, why)) return NULL;
+  if (!read_magnitude(text, length, &value, why)) return false;
   uint32_t bits = TN_TYPE_BITS(type);
   uint64_t largest = tni_type_is_signed(type) ? (UINT64_C(1) << (bits - 1)) - !negative
                      : negative               ? 0
                                               : UINT64_MAX >> (64 - bits);
   *why = negative && largest == 0 ? "an unsigned type has no negative numbers" : "the number is too large for its type";
-  if (value > largest) return NULL;
-  *why = NULL;
-  return tni_const_int(r, type, (int64_t)(negative ? 0 - value : value));
+  if (value > largest) return false;
+  *out = tni_wrap(type, (int64_t)(negative ? 0 - value : value));
+  return true;
+}
+
+bool tni_parse_scalar(tn_type type, const char *text, size_t length, bool negative, tni_scalar *out, const char **why) {
+  *why = "a constant is of a floating-point, integer or index type with one lane";
+  bool is_int = tni_type_is_int(type) || type == TN_INDEX;
+  if (TN_TYPE_LANES(type) != 1 || (!is_int && !tni_type_is_float(type))) return false;
+  *why = "the number is longer than 128 characters";
+  if (length > MAX_NUMBER) return false;
+  return is_int ? read_int(type, text, length, negative, &out->i, why)
+                : read_float(type, text, length, negative, &out->f, why);
 }
 
 const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
                                const char **why) {
-  *why = "a constant is of a floating-point, integer or index type with one lane";
-  bool is_int = tni_type_is_int(type) || type == TN_INDEX;
-  if (TN_TYPE_LANES(type) != 1 || (!is_int && !tni_type_is_float(type))) return NULL;
-  *why = "the number is longer than 128 characters";
-  if (length > MAX_NUMBER) return NULL;
+  tni_scalar value;
+  if (!tni_parse_scalar(type, text, length, negative, &value, why)) return NULL;
   *why = NULL;
-  return is_int ? read_int(r, type, text, length, negative, why) : read_float(r, type, text, length, negative, why);
+  return tni_type_is_float(type) ? tni_const_float(r, type, value.f) : tni_const_int(r, type, value.i);
 }

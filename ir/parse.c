@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "text.h"
+#include "graph/graph_text.h"
 
 enum { MAX_ERRORS = 20, MAX_NESTING = 1000, MAX_TYPES = 255, LINE_SHOWN = 100 };
 
@@ -275,15 +275,17 @@ static bool parse_extern(tni_parser *p) {
 
 static bool at_declaration(const tni_parser *p) {
   return p->tok.line_start &&
-         (tni_at_word(p, "func") || tni_at_word(p, "extern") || tni_at_word(p, "loop") || tni_at_word(p, "scheduled"));
+         (tni_at_word(p, "func") || tni_at_word(p, "extern") || tni_at_word(p, "loop") || tni_at_word(p, "scheduled") ||
+          tni_at_word(p, "graph"));
 }
 
 static bool parse_declaration(tni_parser *p) {
   if (tni_accept_word(p, "extern")) return parse_extern(p);
+  if (tni_accept_word(p, "graph")) return tni_parse_graph(p);
   bool scheduled = tni_accept_word(p, "scheduled");
   bool loop = tni_accept_word(p, "loop");
   if (tni_accept_word(p, "func")) return parse_func(p, scheduled, loop ? TNI_LEVEL_LOOP : TNI_LEVEL_TENSOR);
-  tni_report_expected(p, scheduled || loop ? "`func`" : "`func` or `extern`");
+  tni_report_expected(p, scheduled || loop ? "`func`" : "`func`, `graph` or `extern`");
   return false;
 }
 
@@ -309,6 +311,10 @@ static tn_status finish(tni_parser *p, tn_error **err) {
     tn_status status = tni_program_add(p->program, p->funcs[i], err);
     if (status) return status;
   }
+  for (size_t i = 0; i < p->graph_count; i++) {
+    tn_status status = tni_program_add_graph(p->program, p->graphs[i], err);
+    if (status) return status;
+  }
   return TN_OK;
 }
 
@@ -320,9 +326,11 @@ static void destroy(tni_parser *p) {
   tni_free(ctx, p->shares, p->share_capacity * sizeof *p->shares);
   tni_free(ctx, p->stmts, p->stmt_capacity * sizeof *p->stmts);
   tni_free(ctx, p->funcs, p->func_capacity * sizeof *p->funcs);
+  tni_free(ctx, p->graphs, p->graph_capacity * sizeof *p->graphs);
 }
 
-tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err) {
+tn_status tni_parse_with(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
+                         tn_error **err) {
   tn_context *ctx = program->ctx;
   uint32_t nesting = ctx->limits.nesting < MAX_NESTING ? ctx->limits.nesting : MAX_NESTING;
   tni_parser p = {.program = program,
@@ -331,28 +339,65 @@ tn_status tni_parse(tn_program *program, const char *text, size_t length, const 
                   .text = text,
                   .file = name ? name : "text",
                   .length = length,
-                  .max_depth = nesting};
+                  .max_depth = nesting,
+                  .blob = blob};
   if (err) *err = NULL;
   if (length > ctx->limits.model_bytes)
     return tni_fail(ctx, err, TN_E_LIMIT, "parse", p.file, "the text is longer than the limit of %llu bytes",
                     (unsigned long long)ctx->limits.model_bytes);
+  tn_status status = blob ? tni_program_keep_blob(program, tni_blob_ref(blob), err) : TN_OK;
+  if (status) return status;
   tni_text_init(&p.report, ctx);
   tni_map_init(&p.scope, ctx);
   parse_program(&p);
-  tn_status status = finish(&p, err);
+  status = finish(&p, err);
   destroy(&p);
+  return status;
+}
+
+tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err) {
+  return tni_parse_with(program, text, length, name, NULL, err);
+}
+
+/* Takes the reference to the blob. */
+static tn_status parse_and_verify(tn_context *ctx, const char *text, size_t length, const char *name, tni_blob *blob,
+                                  tn_program **out, tn_error **err) {
+  tn_status status = tn_program_create(ctx, out, err);
+  if (!status) status = tni_parse_with(*out, text, length, name, blob, err);
+  tni_blob_unref(blob);
+  for (size_t i = 0; !status && i < (*out)->func_count; i++) status = tni_verify((*out)->funcs[i], err);
+  if (!status) return TN_OK;
+  tn_program_destroy(*out);
+  *out = NULL;
   return status;
 }
 
 tn_status tn_program_parse(tn_context *context, const char *text, size_t length, const char *name, tn_program **out,
                            tn_error **err) {
-  tn_status status = tn_program_create(context, out, err);
+  return parse_and_verify(context, text, length, name, NULL, out, err);
+}
+
+tn_status tn_program_parse_with(tn_context *context, const char *text, size_t length, const char *name,
+                                const void *blob, size_t blob_size, tn_program **out, tn_error **err) {
+  if (err) *err = NULL;
+  *out = NULL;
+  if (blob_size > context->limits.model_bytes)
+    return tni_fail(context, err, TN_E_LIMIT, "parse", name, "the blob is longer than the limit of %llu bytes",
+                    (unsigned long long)context->limits.model_bytes);
+  tni_blob *copy = tni_blob_create(context, blob_size);
+  if (!copy) return tni_fail_nomem(err);
+  if (blob_size) memcpy((void *)copy->data, blob, blob_size);
+  return parse_and_verify(context, text, length, name, copy, out, err);
+}
+
+tn_status tn_program_load(tn_context *context, const char *path, const char *blob_path, tn_program **out,
+                          tn_error **err) {
+  tni_blob *text, *blob = NULL;
+  *out = NULL;
+  tn_status status = tni_blob_map(context, path, context->limits.model_bytes, "parse", &text, err);
   if (status) return status;
-  status = tni_parse(*out, text, length, name, err);
-  for (size_t i = 0; !status && i < (*out)->func_count; i++) status = tni_verify((*out)->funcs[i], err);
-  if (status) {
-    tn_program_destroy(*out);
-    *out = NULL;
-  }
+  if (blob_path) status = tni_blob_map(context, blob_path, context->limits.model_bytes, "parse", &blob, err);
+  if (!status) status = parse_and_verify(context, text->size ? text->data : "", text->size, path, blob, out, err);
+  tni_blob_unref(text);
   return status;
 }

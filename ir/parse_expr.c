@@ -23,8 +23,7 @@ static const char *spelling(const tni_parser *p, const tni_token *tok) { return 
 
 static bool differ_in_case(char a, char b) { return (a | 32) == (b | 32) && ((a ^ b) & 32); }
 
-/* Is b within one edit of a: a letter more, less, other, or two swapped? Names of which nothing is left are not. */
-static bool is_near(const char *a, size_t n, const char *b, size_t m) {
+bool tni_is_near(const char *a, size_t n, const char *b, size_t m) {
   size_t head = 0, tail = 0;
   if ((n > m ? n - m : m - n) > 1) return false;
   while (head < n && head < m && a[head] == b[head]) head++;
@@ -40,7 +39,7 @@ static void report_undeclared(tni_parser *p, const tni_token *tok) {
   int shown = tok->length > 100 ? 100 : (int)tok->length;
   for (size_t i = p->binding_count; i > 0; i--) {
     const tni_map_entry *entry = &p->scope.entries[p->bindings[i - 1].entry];
-    if (is_near(name, tok->length, entry->key, entry->length)) {
+    if (tni_is_near(name, tok->length, entry->key, entry->length)) {
       tni_report(p, tok->offset, tok->length, "`%.*s` is not declared; did you mean `%.*s`?", shown, name,
                  entry->length > 100 ? 100 : (int)entry->length, (const char *)entry->key);
       return;
@@ -187,7 +186,7 @@ static void report_no_operator(tni_parser *p, const tni_token *name) {
   int shown = name->length > 100 ? 100 : (int)name->length;
   for (int op = 0; op < TN_OP_COUNT; op++)
     if (op != TN_OP_const && op != TN_OP_var && op != TN_OP_load && op != TN_OP_call &&
-        is_near(spelling(p, name), name->length, tni_ops[op].name, strlen(tni_ops[op].name))) {
+        tni_is_near(spelling(p, name), name->length, tni_ops[op].name, strlen(tni_ops[op].name))) {
       tni_report(p, name->offset, name->length, "there is no operator `%.*s`; did you mean `%s`?", shown,
                  spelling(p, name), tni_ops[op].name);
       return;

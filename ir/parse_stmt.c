@@ -14,7 +14,7 @@ enum { MAX_ITERS = 64 };
 
 static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
-/* Undoes the escapes \" \\ \xNN of a quoted name in place. False: there are others, or a NUL, or nothing is left. */
+/* Undoes the escapes \" \\ \xNN of a quoted text in place. False: there are others, or a NUL. */
 static bool unescape(char *text) {
   char *to = text;
   for (const char *from = text; *from; from++) {
@@ -32,10 +32,11 @@ static bool unescape(char *text) {
       return false;
   }
   *to = '\0';
-  return to > text;
+  return true;
 }
 
-const char *tni_token_name(tni_parser *p, const tni_token *tok) {
+/* The token's characters; `mistake` is told of wrong escapes. */
+static const char *copy_token(tni_parser *p, const tni_token *tok, bool may_be_empty, const char *mistake) {
   bool quoted = tok->kind == TNI_TOK_QUOTED;
   if (quoted && memchr(p->text + tok->offset, '\0', tok->length)) {
     tni_report(p, tok->offset, tok->length, "a name with a NUL byte");
@@ -47,9 +48,17 @@ const char *tni_token_name(tni_parser *p, const tni_token *tok) {
     return NULL;
   }
   memcpy(name, p->text + tok->offset + quoted, tok->length - 2 * (size_t)quoted);
-  if (!quoted || unescape(name)) return name;
-  tni_report(p, tok->offset, tok->length, "what is quoted is not empty and has no escapes but \\\", \\\\ and \\xNN");
+  if (!quoted || (unescape(name) && (*name || may_be_empty))) return name;
+  tni_report(p, tok->offset, tok->length, "%s", mistake);
   return NULL;
+}
+
+const char *tni_token_name(tni_parser *p, const tni_token *tok) {
+  return copy_token(p, tok, false, "what is quoted is not empty and has no escapes but \\\", \\\\ and \\xNN");
+}
+
+const char *tni_token_text(tni_parser *p, const tni_token *tok) {
+  return copy_token(p, tok, true, "a quoted text has no escapes but \\\", \\\\ and \\xNN");
 }
 
 /* A function's, block's or external's name; NULL when reported. */
@@ -172,8 +181,7 @@ static const tn_stmt *fold_stmts(tni_parser *p, size_t first) {
   return s;
 }
 
-/* Goes behind the rest of a broken statement: to the next line, or the brace that closes the list it stands in. */
-static void skip_statement(tni_parser *p, size_t begin) {
+void tni_skip_statement(tni_parser *p, size_t begin) {
   uint32_t depth = 0;
   while (p->tok.kind != TNI_TOK_END) {
     if (depth == 0 && (p->tok.kind == TNI_TOK_RBRACE || (p->tok.line_start && p->tok.offset > begin))) return;
@@ -197,7 +205,7 @@ static const tn_stmt *parse_list(tni_parser *p) {
     if (!good) tni_report_expected(p, "a new line or `;` after a statement");
     if (!good || !parse_statement(p)) {
       p->stmt_count = stmts;
-      skip_statement(p, begin);
+      tni_skip_statement(p, begin);
     }
     separated = tni_accept(p, TNI_TOK_SEMICOLON);
   }

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "text.h"
+#include "graph/graph_text.h"
 
 enum { MAX_ROOTS = TN_MAX_RANK + 2, DEEPEST = 1000 };
 
@@ -370,6 +370,16 @@ void tni_print_externs(tni_text *out, const tn_program *program) {
   }
 }
 
+static void print_graphs(tni_text *out, const tn_program *program) {
+  tni_blob_layout layout;
+  tni_blob_layout_init(&layout, program->ctx);
+  for (size_t i = 0; i < program->graph_count; i++) {
+    if (out->length) tni_text_add(out, "\n");
+    tni_print_graph(out, program->graphs[i], &layout, false);
+  }
+  tni_blob_layout_destroy(&layout);
+}
+
 static tn_status hand_over(tni_text *text, char **out, tn_error **err) {
   *out = text->failed ? NULL : tni_text_take(text);
   tni_text_destroy(text);
@@ -385,6 +395,7 @@ tn_status tn_program_print(const tn_program *program, char **out, tn_error **err
     if (text.length) tni_text_add(&text, "\n");
     tni_print_func(&text, program->funcs[i], NULL);
   }
+  print_graphs(&text, program);
   return hand_over(&text, out, err);
 }
 

@@ -131,9 +131,9 @@ void tni_print_name(tni_text *out, const char *name) {
   tni_print_quoted(out, name);
 }
 
-void tni_print_quoted(tni_text *out, const char *name) {
+void tni_print_quoted(tni_text *out, const char *text) {
   tni_text_add(out, "\"");
-  for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+  for (const unsigned char *c = (const unsigned char *)text; *c; c++)
     if (*c == '"' || *c == '\\')
       tni_text_add(out, "\\%c", *c);
     else if (*c < 0x20 || *c == 0x7f)

@@ -66,18 +66,22 @@ tn_type tni_access_type(const tn_buffer *buffer, int32_t count, const tn_expr *c
 
 /* ---- number.c: constants as text --------------------------------------------------------------------------------- */
 
+/* The number without its type. */
+void tni_print_scalar(tni_text *out, tn_type type, tni_scalar value);
 /* The constant with its type: `5`, `true`, `0.5:f32`, `0x1.8p+100:f64`. The same in every locale. */
 void tni_print_const(tni_text *out, const tn_expr *x);
 /* The constant that these characters write: a number token, "inf" or "nan"; negated if asked. NULL with *why (static
  * text) when it is none of that type; NULL with *why NULL without memory. */
 const tn_expr *tni_parse_const(tni_region *r, tn_type type, const char *text, size_t length, bool negative,
                                const char **why);
+/* The same as a value; false with *why. */
+bool tni_parse_scalar(tn_type type, const char *text, size_t length, bool negative, tni_scalar *out, const char **why);
 
 /* ---- lex.c ----------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define TNI_PUNCTUATION(P) /* longer spellings before their beginnings */ \
-  P(DOTS, "..") P(EQ, "==") P(NE, "!=") P(LE, "<=") P(GE, ">=") P(SHL, "<<") P(SHR, ">>") P(AND, "&&") P(OR, "||") \
+  P(DOTS, "..") P(ARROW, "->") P(EQ, "==") P(NE, "!=") P(LE, "<=") P(GE, ">=") P(SHL, "<<") P(SHR, ">>") P(AND, "&&") P(OR, "||") \
   P(FLOORDIV, "//") P(LPAREN, "(") P(RPAREN, ")") P(LBRACKET, "[") P(RBRACKET, "]") P(LBRACE, "{") P(RBRACE, "}") \
   P(COMMA, ",") P(COLON, ":") P(SEMICOLON, ";") P(ASSIGN, "=") P(LT, "<") P(GT, ">") P(PLUS, "+") P(MINUS, "-") \
   P(STAR, "*") P(SLASH, "/") P(PERCENT, "%") P(AMPERSAND, "&") P(BAR, "|") P(CARET, "^") P(TILDE, "~") P(BANG, "!") P(AT, "@")
@@ -150,7 +154,7 @@ void tni_print_buffer_name(tni_printer *p, const tn_buffer *buffer);
 /* A name as it is, or quoted if it is no identifier. */
 void tni_print_name(tni_text *out, const char *name);
 /* Between quotes, with escapes. */
-void tni_print_quoted(tni_text *out, const char *name);
+void tni_print_quoted(tni_text *out, const char *text);
 void tni_print_type(tni_text *out, tn_type type);
 /* `: TYPE` behind a call of an external, in canonical text only: it depends on no declaration. */
 void tni_print_result(tni_printer *p, const tn_expr *call);
@@ -204,6 +208,9 @@ typedef struct tni_parser {
   size_t stmt_count, stmt_capacity;
   const tn_func **funcs;
   size_t func_count, func_capacity;
+  const struct tn_graph **graphs;
+  size_t graph_count, graph_capacity;
+  const tni_blob *blob; /* the side blob, or NULL; the program keeps it */
 } tni_parser;
 
 void tni_next(tni_parser *p);
@@ -223,6 +230,8 @@ bool tni_enter(tni_parser *p, uint32_t *depth);
 /* The characters of a name token, NUL-terminated in the region; NULL without memory or (reported) when they are no
  * name. */
 const char *tni_token_name(tni_parser *p, const tni_token *tok);
+/* The same for a quoted text, which may be empty. */
+const char *tni_token_text(tni_parser *p, const tni_token *tok);
 /* A function's, block's or external's name, which may be quoted; NULL when reported. */
 const char *tni_parse_name(tni_parser *p, const char *what);
 /* A name that a variable or buffer may have; false when reported. */
@@ -233,11 +242,15 @@ const tn_expr *tni_declare_var(tni_parser *p, const tni_token *tok, tn_type type
 void tni_close_scope(tni_parser *p, size_t count);
 /* `[extents]` behind an element type: a buffer of that name, or NULL when reported. */
 const tn_buffer *tni_parse_shape(tni_parser *p, const char *name, tn_type type);
+/* Goes behind the rest of a broken statement: to the next line, or the brace that closes the list it stands in. */
+void tni_skip_statement(tni_parser *p, size_t begin);
 /* `{ statements }`; NULL when something in them was reported. */
 const tn_stmt *tni_parse_braces(tni_parser *p);
 
 /* ---- parse_expr.c ---------------------------------------------------------------------------------------------- */
 
+/* Is b within one edit of a: a letter more, less, other, or two swapped? Names of which nothing is left are not. */
+bool tni_is_near(const char *a, size_t n, const char *b, size_t m);
 /* What the name stands for here; NULL when reported. */
 const tni_binding *tni_resolve(tni_parser *p, const tni_token *tok);
 /* An expression; NULL when that was reported. */
@@ -250,5 +263,10 @@ tn_type tni_parse_subscripts(tni_parser *p, const tn_buffer *buffer, int32_t *co
 const tn_expr *tni_parse_extern_call(tni_parser *p);
 /* `%N`, the current token is the percent sign: N, or -1. */
 int64_t tni_parse_share_number(tni_parser *p);
+
+/* ---- graph/parse.c --------------------------------------------------------------------------------------------- */
+
+/* Behind `graph`; false when something in it was reported. */
+bool tni_parse_graph(tni_parser *p);
 
 #endif

@@ -64,6 +64,11 @@ TN_API size_t tn_graph_output_count(const tn_graph *graph);
 TN_API void tn_graph_input(const tn_graph *graph, size_t i, tn_tensor_info *out);
 TN_API void tn_graph_output(const tn_graph *graph, size_t i, tn_tensor_info *out);
 
+/* tn_func_equal and tn_func_hash for graphs: the names of values and nodes do not count, nor do those of the functions that
+ * are called (their hashes do). */
+TN_API tn_status tn_graph_equal(const tn_graph *a, const tn_graph *b, uint8_t *equal, tn_error **err);
+TN_API tn_status tn_graph_hash(const tn_graph *graph, uint64_t hash[2], tn_error **err);
+
 /* Facts of a graph for people: what `tenon inspect` prints. */
 typedef struct tn_graph_stats {
   size_t struct_size;

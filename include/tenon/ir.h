@@ -44,6 +44,21 @@ TN_API tn_status tn_program_parse(tn_context *context, const char *text, size_t 
 TN_API tn_status tn_program_print(const tn_program *program, char **out, tn_error **err);
 TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
 
+/* Constants of graphs with more than 8 elements are not in the text but in its side blob, which the text refers to by
+ * offset and hash. This writes the blob that belongs to tn_program_print's text: `write` gets its bytes in order, in
+ * pieces, and gives TN_OK, or another status that ends the writing with TN_E_HOST. No bytes when nothing is that large.
+ * Other errors: TN_E_NOMEM. */
+typedef tn_status (*tn_write_fn)(void *self, const void *bytes, size_t size);
+TN_API tn_status tn_program_write_blob(const tn_program *program, tn_write_fn write, void *self, tn_error **err);
+/* tn_program_parse with the side blob, of which the program keeps a copy: `blob` may be freed afterwards. Each part that the
+ * text refers to is checked against its hash. */
+TN_API tn_status tn_program_parse_with(tn_context *context, const char *text, size_t length, const char *name,
+                                       const void *blob, size_t blob_size, tn_program **out, tn_error **err);
+/* The same from files. The blob (NULL: there is none) stays mapped as long as constants in it are in use, and must not be
+ * written to. Further errors: TN_E_NOT_FOUND, TN_E_IO. */
+TN_API tn_status tn_program_load(tn_context *context, const char *path, const char *blob_path, tn_program **out,
+                                 tn_error **err);
+
 /* ---- identity --------------------------------------------------------------------------------------------------- */
 
 /* The version of the language: of its words and of what they mean. A change that gives an old text another meaning, or a

@@ -110,6 +110,11 @@ static bool enter_name(tni_gbuilder *b, uint32_t value) {
   return true;
 }
 
+uint32_t tni_g_find(const tni_gbuilder *b, const char *name) {
+  uint32_t entry = b->names_size ? b->names[name_slot(b, name)] : 0;
+  return entry ? entry - 1 : TNI_NO_VALUE;
+}
+
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t add_value(tni_gbuilder *b, const char *name, const tni_gvalue *like) {
@@ -291,6 +296,12 @@ tn_status tni_gbuilder_check(tni_gbuilder *b, tn_error **err) {
   return b->status == TN_OK ? TN_OK : give_error(b, err);
 }
 
+void tni_gbuilder_forgive(tni_gbuilder *b) {
+  tn_error_destroy(b->error);
+  b->error = NULL;
+  b->status = TN_OK;
+}
+
 tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count,
                      const uint32_t *inputs, uint32_t attr_count, const tni_attr *attrs, uint32_t output_count,
                      const char *const *output_names, uint32_t *out, tn_error **err) {
@@ -304,6 +315,7 @@ tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, 
                     .attr_count = attr_count,
                     .attrs = attrs};
   tni_gvalue made[MAX_OUTPUTS] = {{0}};
+  if (!node_name && output_names) node_name = output_names[0];
   node.name =
       node_name ? tni_arena_text(b->arena, node_name) : tni_arena_format(b->arena, "%s_%zu", op->name, b->node_count);
   const tni_gvalue **in = tni_alloc_zero(b->ctx, (input_count + 1) * sizeof *in);
@@ -329,6 +341,7 @@ uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name,
                     const uint32_t *inputs, uint32_t output_count, const uint32_t *outputs) {
   if (b->status != TN_OK || !func) return TNI_NO_VALUE;
   tni_gnode node = {.call = func, .input_count = input_count, .inputs = inputs, .output_count = output_count};
+  if (!node_name && output_count) node_name = b->values[outputs[0]].name;
   node.name = tni_arena_text(b->arena, node_name ? node_name : func->name);
   if (!node.name) return out_of_memory(b);
   if (append_node(b, &node, outputs) != TN_OK) return TNI_NO_VALUE;
@@ -368,30 +381,33 @@ static tn_graph *assemble(tni_gbuilder *b) {
   return g->values && g->nodes && g->inputs && g->outputs ? g : NULL;
 }
 
-static bool add_graph(tn_program *program, tn_graph *g) {
+tn_status tni_program_add_graph(tn_program *program, const tn_graph *g, tn_error **err) {
   void *p = program->graphs;
+  if (err) *err = NULL;
   for (size_t i = 0; i < program->graph_count; i++)
     if (strcmp(program->graphs[i]->name, g->name) == 0) {
       program->graphs[i] = g;
-      return true;
+      return TN_OK;
     }
-  if (!tni_reserve(program->ctx, &p, &program->graph_capacity, program->graph_count + 1, sizeof g)) return false;
+  if (!tni_reserve(program->ctx, &p, &program->graph_capacity, program->graph_count + 1, sizeof g))
+    return tni_fail_nomem(err);
   program->graphs = p;
   program->graphs[program->graph_count++] = g;
-  return true;
+  return TN_OK;
+}
+
+tn_status tni_gbuilder_assemble(tni_gbuilder *b, tn_graph **out, tn_error **err) {
+  if (err) *err = NULL;
+  *out = b->status == TN_OK ? assemble(b) : NULL;
+  if (b->status == TN_OK && !*out) out_of_memory(b);
+  return b->status == TN_OK ? TN_OK : give_error(b, err);
 }
 
 tn_status tni_gbuilder_finish(tni_gbuilder *b, const tn_graph **out, tn_error **err) {
-  tn_graph *g = NULL;
-  tn_status status = TN_OK;
-  if (err) *err = NULL;
-  if (out) *out = NULL;
-  if (b->status == TN_OK) g = assemble(b);
-  if (b->status == TN_OK && (!g || !add_graph(b->program, g))) out_of_memory(b);
-  if (b->status != TN_OK)
-    status = give_error(b, err);
-  else if (out)
-    *out = g;
+  tn_graph *g;
+  tn_status status = tni_gbuilder_assemble(b, &g, err);
+  if (status == TN_OK) status = tni_program_add_graph(b->program, g, err);
+  if (out) *out = status == TN_OK ? g : NULL;
   tni_gbuilder_destroy(b);
   return status;
 }

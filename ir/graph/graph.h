@@ -94,6 +94,7 @@ struct tni_gop {
   const char *meaning;
 };
 const tni_gop *tni_gop_find(const char *name);
+const tni_gop *tni_gop_find_spelled(const char *name, size_t length);
 size_t tni_gop_count(void);
 const tni_gop *tni_gop_at(size_t i);
 
@@ -117,6 +118,8 @@ tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_g
 bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes);
 static inline int64_t tni_gvalue_numel(const tni_gvalue *v) {
   int64_t n = 1;
+  for (int32_t i = 0; i < v->rank; i++)
+    if (v->shape[i] == 0) return 0;
   for (int32_t i = 0; i < v->rank; i++) n *= v->shape[i];
   return n;
 }
@@ -134,7 +137,7 @@ uint32_t tni_g_input(tni_gbuilder *b, const char *name, tn_type type, int32_t ra
 uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape,
                      const void *data);
 /* Adds a node and infers its outputs; out[] receives the values (output_count of them; may name fewer than the operator has).
- * `node_name` and output names may be NULL: made up. Small integer results whose inputs are all known (shape arithmetic) are
+ * Output names may be NULL: made up; so may `node_name`: that of the first output. Small integer results whose inputs are all known (shape arithmetic) are
  * computed at once. TN_E_INVALID with the operator's reason, place = the node. */
 tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count,
                      const uint32_t *inputs, uint32_t attr_count, const tni_attr *attrs, uint32_t output_count,
@@ -145,6 +148,14 @@ uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name,
 uint32_t tni_g_value(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
 const tni_gvalue *tni_g_get(const tni_gbuilder *b, uint32_t value); /* until the next addition */
 void tni_g_output(tni_gbuilder *b, uint32_t value);
+/* The value of that name, or TNI_NO_VALUE. */
+uint32_t tni_g_find(const tni_gbuilder *b, const char *name);
+/* Drops the sticky error, so that the mistakes behind it can be found too; what failed was not added. */
+void tni_gbuilder_forgive(tni_gbuilder *b);
+/* The graph, not added to its program yet. The builder is as it was. */
+tn_status tni_gbuilder_assemble(tni_gbuilder *b, tn_graph **out, tn_error **err);
+/* Adds a graph, or puts it in the place of the one of that name. */
+tn_status tni_program_add_graph(tn_program *program, const tn_graph *g, tn_error **err);
 /* Adds the graph to its program (in the place of one of that name) and destroys the builder, also on failure. */
 tn_status tni_gbuilder_finish(tni_gbuilder *b, const tn_graph **out, tn_error **err);
 
@@ -183,6 +194,10 @@ tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, con
 
 /* ---- print.c --------------------------------------------------------------------------------------------------- */
 
+/* As a part of a program's text, whose side blob is `layout`; canonical: with numbers in the place of names and offsets. */
+typedef struct tni_blob_layout tni_blob_layout;
+void tni_print_graph(tni_text *out, const tn_graph *g, tni_blob_layout *layout, bool canonical);
+/* The text of a program that is this graph. */
 void tni_graph_print(tni_text *out, const tn_graph *g);
 
 #endif

@@ -17,11 +17,13 @@ size_t tni_gop_count(void) { return TNI_COUNT(table); }
 
 const tni_gop *tni_gop_at(size_t i) { return i < TNI_COUNT(table) ? &table[i] : NULL; }
 
-const tni_gop *tni_gop_find(const char *name) {
+const tni_gop *tni_gop_find_spelled(const char *name, size_t length) {
   for (size_t i = 0; i < TNI_COUNT(table); i++)
-    if (strcmp(table[i].name, name) == 0) return &table[i];
+    if (strncmp(table[i].name, name, length) == 0 && !table[i].name[length]) return &table[i];
   return NULL;
 }
+
+const tni_gop *tni_gop_find(const char *name) { return tni_gop_find_spelled(name, strlen(name)); }
 
 /* The row's text is words "name:kind". */
 char tni_gop_attr_kind(const tni_gop *op, const char *name, size_t length) {

@@ -23,6 +23,7 @@ typedef struct element {
 enum { REAL = 1, INTEGER = 2, BOOL = 4 };
 
 static bool type_is_of(tn_type type, int classes) {
+  if (TN_TYPE_LANES(type) != 1) return false;
   return ((classes & REAL) && tni_type_is_float(type)) || ((classes & INTEGER) && tni_type_is_int(type)) ||
          ((classes & BOOL) && type == TN_BOOL);
 }

@@ -66,9 +66,9 @@ static bytes one_node(bytes n) {
 START_TEST(a_model_becomes_a_graph)
 {
   ck_assert_str_eq(import(model(13, small_graph())), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
-                                                     "  const w: f32[3, 2, 3, 3]\n"
-                                                     "  c: f32[1, 3, 4, 4] = conv(x, w) {pads = [1, 1, 1, 1]}\n"
-                                                     "  y: f32[1, 3, 4, 4] = relu(c)\n"
+                                                     "  const w: f32[3, 2, 3, 3] = blob(0, 0x37f6c513119a37a2f8719b5f470e64de)\n"
+                                                     "  c: f32[1, 3, 4, 4] = conv(x, w) {pads = [1, 1, 1, 1]} as c1\n"
+                                                     "  y: f32[1, 3, 4, 4] = relu(c) as r1\n"
                                                      "}\n");
 }
 END_TEST
@@ -82,9 +82,9 @@ START_TEST(nodes_may_come_in_any_order)
   add_input(&g, "x", 2, image);
   add_output(&g, "y");
   ck_assert_str_eq(import(model(13, g)), "graph main(x: f32[1, 2]) -> (y) {\n"
-                                         "  a: f32[1, 2] = abs(x)\n"
-                                         "  b: f32[1, 2] = neg(a)\n"
-                                         "  y: f32[1, 2] = relu(b)\n"
+                                         "  a: f32[1, 2] = abs(x) as \"Abs:a\"\n"
+                                         "  b: f32[1, 2] = neg(a) as \"Neg:b\"\n"
+                                         "  y: f32[1, 2] = relu(b) as \"Relu:y\"\n"
                                          "}\n");
 }
 END_TEST
@@ -103,10 +103,10 @@ START_TEST(weights_may_be_inputs_too_or_constants)
   add_input(&g, "w", 1, &two); /* as IR 3 and 4 list it */
   add_output(&g, "y");
   ck_assert_str_eq(import(model(9, g)), "graph main(x: f32[2]) -> (y) {\n"
-                                        "  const w: f32[2] = 1 2\n"
-                                        "  const k: f32[2] = 1 2\n"
-                                        "  s: f32[2] = add(x, w)\n"
-                                        "  y: f32[2] = mul(s, k)\n"
+                                        "  const w: f32[2] = [1.0, 2.0]\n"
+                                        "  const k: f32[2] = [1.0, 2.0]\n"
+                                        "  s: f32[2] = add(x, w) as \"Add:s\"\n"
+                                        "  y: f32[2] = mul(s, k) as \"Mul:y\"\n"
                                         "}\n");
 }
 END_TEST
@@ -148,7 +148,7 @@ START_TEST(shape_arithmetic_is_computed)
   add_input(&g, "x", 4, image);
   add_output(&g, "y");
   ck_assert_str_eq(import(model(13, g)), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
-                                         "  y: f32[1, 32] = reshape(x) {shape = [1, 32]}\n"
+                                         "  y: f32[1, 32] = reshape(x) {shape = [1, 32]} as \"Reshape:y\"\n"
                                          "}\n");
 }
 END_TEST
@@ -181,7 +181,7 @@ START_TEST(clip_had_attributes)
   attr_float(&old, "min", 0);
   attr_float(&old, "max", 6);
   const char *text = import(model(9, one_node(old)));
-  ck_assert_ptr_nonnull(strstr(text, "const v0: f32[] = 0\n  const v1: f32[] = 6\n"));
+  ck_assert_ptr_nonnull(strstr(text, "const v0: f32[] = [0.0]\n  const v1: f32[] = [6.0]\n"));
   ck_assert_ptr_nonnull(strstr(text, "clip(x, v0, v1)"));
 }
 END_TEST

@@ -384,7 +384,7 @@ START_TEST(the_end_of_the_text_has_a_place)
 {
   check_refused("func f() {\n  for i in 0..4 {\n",
                 "parse: t.tn:2:18: expected `}`, found the end of the text\n    for i in 0..4 {\n                   ^");
-  check_refused("oops", "parse: t.tn:1:1: expected `func` or `extern`, found `oops`\n  oops\n  ^^^^");
+  check_refused("oops", "parse: t.tn:1:1: expected `func`, `graph` or `extern`, found `oops`\n  oops\n  ^^^^");
 }
 END_TEST
 

@@ -137,8 +137,8 @@ START_TEST(graphs_and_plans)
 {
   import_graph();
   ck_assert_str_eq(emit("graph"), "graph main(x: f32[4]) -> (y) {\n"
-                                  "  a: f32[4] = neg(x)\n"
-                                  "  y: f32[4] = softmax(a) {axis = 0}\n"
+                                  "  a: f32[4] = neg(x) as n\n"
+                                  "  y: f32[4] = softmax(a) {axis = 0} as s\n"
                                   "}\n");
   HOLDS("plan", "plan: 1 inputs, 1 outputs, 0 constants, ");
   HOLDS("plan", "output0:16)\n");
