@@ -517,6 +517,26 @@ const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, c
   return made_stmt(b, tni_let(b->r, var, value, body));
 }
 
+static const tn_stmt *annotate(tn_builder *b, const tn_stmt *s, tni_annotation note) {
+  if (broken(b) || !s) return NULL;
+  tni_annotations old = tni_annotations_of(s);
+  if (s->kind != TNI_FOR && s->kind != TNI_BLOCK) return fail(b, "only loops and blocks are annotated"), NULL;
+  if (!note.key || !*note.key) return fail(b, "an annotation needs a key"), NULL;
+  tni_annotation *items = TNI_NEW_ARRAY(&b->r->arena, tni_annotation, old.count + 1);
+  if (!items) return fail_nomem(b);
+  if (old.count) memcpy(items, old.items, (size_t)old.count * sizeof *items);
+  items[old.count] = note;
+  return made_stmt(b, tni_annotated(b->r, s, (tni_annotations){old.count + 1, items}));
+}
+
+const tn_stmt *tn_annotate(tn_builder *b, const tn_stmt *s, const char *key, int64_t value) {
+  return annotate(b, s, (tni_annotation){.key = key, .number = value});
+}
+
+const tn_stmt *tn_annotate_text(tn_builder *b, const tn_stmt *s, const char *key, const char *text) {
+  return annotate(b, s, (tni_annotation){.key = key, .text = text ? text : ""});
+}
+
 const tn_stmt *tn_while(tn_builder *b, const tn_expr *condition, const tn_stmt *body) {
   if (broken(b) || !condition || !body) return NULL;
   if (condition->type != TN_BOOL) return fail(b, "the condition of a while must be bool"), NULL;

@@ -69,6 +69,17 @@ typedef struct tni_iter {
   bool reduce;
 } tni_iter;
 
+/* A hint on a loop or block, `key = 2` or `key = "text"`: kept by rewrites, without meaning. */
+typedef struct tni_annotation {
+  const char *key;
+  const char *text; /* NULL: a number */
+  int64_t number;
+} tni_annotation;
+typedef struct tni_annotations {
+  int32_t count;
+  const tni_annotation *items; /* no key twice */
+} tni_annotations;
+
 /* Which member is valid is told by `kind`. A block's name is unique in its function; its loops are known by their
  * variables, which are bound once in a function. */
 struct tn_stmt {
@@ -77,10 +88,12 @@ struct tn_stmt {
     struct { /* for var in 0..extent */
       const tn_expr *var, *extent;
       enum tni_loop_kind kind;
+      tni_annotations notes;
       const tn_stmt *body;
     } loop;
     struct { /* runs when `where` (NULL: always) is true; init before the body when all reduce iterators are 0 */
       const char *name;
+      tni_annotations notes;
       int32_t count;
       const tni_iter *iters;
       const tn_expr *where; /* over the loops above, not over iters */
@@ -298,6 +311,15 @@ const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent,
                        const tn_stmt *body);
 const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const tni_iter *iters, const tn_expr *where,
                          const tn_stmt *init, const tn_stmt *body);
+/* The same with the annotations of the loop (the name and annotations of the block) `like`. */
+const tn_stmt *tni_for_like(tni_region *r, const tn_stmt *like, const tn_expr *var, const tn_expr *extent,
+                            enum tni_loop_kind kind, const tn_stmt *body);
+const tn_stmt *tni_block_like(tni_region *r, const tn_stmt *like, const tni_iter *iters, const tn_expr *where,
+                              const tn_stmt *init, const tn_stmt *body);
+tni_annotations tni_annotations_of(const tn_stmt *s); /* none for statements that have none */
+const tni_annotation *tni_find_annotation(tni_annotations notes, const char *key);
+/* The loop or block with these annotations, which are copied. */
+const tn_stmt *tni_annotated(tni_region *r, const tn_stmt *s, tni_annotations notes);
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
                          const tn_expr *value, const tn_expr *where);
 /* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */

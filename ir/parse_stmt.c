@@ -8,7 +8,7 @@
  */
 #include "text.h"
 
-enum { MAX_ITERS = 64 };
+enum { MAX_ITERS = 64, MAX_ANNOTATIONS = 64 };
 
 /* ---- names ---- */
 
@@ -231,8 +231,50 @@ static enum tni_loop_kind parse_loop_kind(tni_parser *p) {
   return tni_accept_word(p, "unrolled") ? TNI_UNROLLED : TNI_SERIAL;
 }
 
+/* `[-] NUMBER | "text"` */
+static bool parse_annotation_value(tni_parser *p, tni_annotation *note) {
+  const char *why = NULL;
+  bool negative = tni_accept(p, TNI_TOK_MINUS);
+  tni_token tok = p->tok;
+  if (!negative && tni_accept(p, TNI_TOK_QUOTED)) return (note->text = tni_token_name(p, &tok)) != NULL;
+  if (!tni_expect(p, TNI_TOK_NUMBER, "a number or a quoted text")) return false;
+  const tn_expr *number = tni_parse_const(p->r, TN_INDEX, p->text + tok.offset, tok.length, negative, &why);
+  if (!number && why) tni_report(p, tok.offset, tok.length, "%s", why);
+  if (!number && !why) tni_parser_nomem(p);
+  note->number = number ? number->as.i : 0;
+  return number != NULL;
+}
+
+/* `[with KEY = VALUE {, KEY = VALUE}]` */
+static bool parse_annotations(tni_parser *p, tni_annotations *out, tni_annotation *items) {
+  *out = (tni_annotations){0, items};
+  if (!tni_accept_word(p, "with")) return true;
+  do {
+    tni_token key = p->tok;
+    if (!tni_expect(p, TNI_TOK_NAME, "the key of an annotation")) return false;
+    tni_annotation note = {.key = tni_token_name(p, &key)};
+    bool known = note.key && tni_find_annotation(*out, note.key);
+    if (known || out->count == MAX_ANNOTATIONS) {
+      tni_report(p, key.offset, key.length, known ? "this key is there twice" : "more than %d annotations", MAX_ANNOTATIONS);
+      return false;
+    }
+    if (!note.key || !tni_expect(p, TNI_TOK_ASSIGN, "`=` and the value of the annotation") ||
+        !parse_annotation_value(p, &note))
+      return false;
+    items[out->count++] = note;
+  } while (tni_accept(p, TNI_TOK_COMMA));
+  return true;
+}
+
+/* NULL stands for no memory, or for what was reported. */
+static const tn_stmt *annotate(tni_parser *p, const tn_stmt *s, tni_annotations notes) {
+  return notes.count ? tni_annotated(p->r, s, notes) : s;
+}
+
 static bool parse_for(tni_parser *p) {
   tni_token name;
+  tni_annotation items[MAX_ANNOTATIONS];
+  tni_annotations notes;
   size_t scope = p->binding_count;
   if (!tni_parse_new_name(p, "the variable of a loop", &name)) return false;
   if (!tni_accept_word(p, "in")) {
@@ -242,10 +284,11 @@ static bool parse_for(tni_parser *p) {
   const tn_expr *extent = parse_range(p);
   if (!extent) return false;
   enum tni_loop_kind kind = parse_loop_kind(p);
+  if (!parse_annotations(p, &notes, items)) return false;
   const tn_expr *var = tni_declare_var(p, &name, TN_INDEX);
   const tn_stmt *body = tni_parse_braces(p);
   tni_close_scope(p, scope);
-  return var && body && push_stmt(p, tni_for(p->r, var, extent, kind, body));
+  return var && body && push_stmt(p, annotate(p, tni_for(p->r, var, extent, kind, body), notes));
 }
 
 /* `[reduce] v: 0..EXTENT = BINDING`; the variable is declared later, behind all bindings. */
@@ -288,6 +331,8 @@ static const tn_stmt *parse_block_body(tni_parser *p, const tn_stmt **init) {
 static bool parse_block(tni_parser *p) {
   tni_iter iters[MAX_ITERS];
   tni_token names[MAX_ITERS];
+  tni_annotation items[MAX_ANNOTATIONS];
+  tni_annotations notes;
   int32_t count;
   const tn_expr *where = NULL;
   const tn_stmt *init;
@@ -295,12 +340,13 @@ static bool parse_block(tni_parser *p) {
   const char *name = tni_parse_name(p, "the name of the block");
   if (!name || !parse_iters(p, &count, iters, names)) return false;
   if (tni_accept_word(p, "where") && !(where = parse_typed(p, TN_BOOL, "the condition of a block"))) return false;
+  if (!parse_annotations(p, &notes, items)) return false;
   bool good = true;
   for (int32_t i = 0; i < count; i++) good &= (iters[i].var = tni_declare_var(p, &names[i], TN_INDEX)) != NULL;
   const tn_stmt *body = parse_block_body(p, &init);
   tni_close_scope(p, scope);
   if (init && init->kind == TNI_SEQ && init->as.seq.count == 0) init = NULL;
-  return good && body && push_stmt(p, tni_block(p->r, name, count, iters, where, init, body));
+  return good && body && push_stmt(p, annotate(p, tni_block(p->r, name, count, iters, where, init, body), notes));
 }
 
 static bool parse_if(tni_parser *p) {

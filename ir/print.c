@@ -40,6 +40,18 @@ static void begin(tni_printer *p, const tn_stmt *s, const tn_expr *const *roots,
   }
 }
 
+/* ` with key = 2, note = "text"` */
+static void print_annotations(tni_printer *p, tni_annotations notes) {
+  for (int32_t i = 0; i < notes.count; i++) {
+    const tni_annotation *note = &notes.items[i];
+    tni_text_add(p->out, "%s%s = ", i ? ", " : " with ", note->key);
+    if (note->text)
+      tni_print_quoted(p->out, note->text);
+    else
+      tni_text_add(p->out, "%lld", (long long)note->number);
+  }
+}
+
 static void print_for(tni_printer *p, const tn_stmt *s) {
   begin(p, s, &s->as.loop.extent, 1);
   const char *name = tni_printer_name(p, s->as.loop.var, s->as.loop.var->as.name);
@@ -48,7 +60,9 @@ static void print_for(tni_printer *p, const tn_stmt *s) {
   tni_print_var(p, s->as.loop.var);
   tni_text_add(p->out, " in 0..");
   tni_print_operand(p, s->as.loop.extent);
-  tni_text_add(p->out, "%s {", loop_kinds[s->as.loop.kind]);
+  tni_text_add(p->out, "%s", loop_kinds[s->as.loop.kind]);
+  print_annotations(p, s->as.loop.notes);
+  tni_text_add(p->out, " {");
   tni_print_newline(p);
   print_body(p, s->as.loop.body);
   close_brace(p);
@@ -95,6 +109,7 @@ static void print_block(tni_printer *p, const tn_stmt *s) {
     tni_text_add(p->out, " where ");
     tni_print_operand(p, s->as.block.where);
   }
+  print_annotations(p, s->as.block.notes);
   tni_text_add(p->out, " {");
   tni_print_newline(p);
   if (!is_empty(s->as.block.init)) {

@@ -228,7 +228,16 @@ static const tn_stmt *clone_seq(cloner *c, const tn_stmt *s) {
   return items ? tni_seq(c->r, s->as.seq.count, items) : NULL;
 }
 
+static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s);
+
 static const tn_stmt *clone_stmt(cloner *c, const tn_stmt *s) {
+  const tn_stmt *t = clone_bare(c, s);
+  tni_annotations notes = tni_annotations_of(s);
+  return notes.count ? tni_annotated(c->r, t, notes) : t;
+}
+
+/* Without the annotations. */
+static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
   const tn_expr *index[TN_MAX_RANK];
   const tn_stmt *otherwise;
   switch (s->kind) {

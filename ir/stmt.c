@@ -51,6 +51,46 @@ const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const t
   return s->as.block.name ? s : NULL;
 }
 
+/* The loop or block, made just now, with annotations that live as long. */
+static const tn_stmt *with_notes(const tn_stmt *s, tni_annotations notes) {
+  if (s) *(s->kind == TNI_FOR ? &((tn_stmt *)s)->as.loop.notes : &((tn_stmt *)s)->as.block.notes) = notes;
+  return s;
+}
+
+const tn_stmt *tni_for_like(tni_region *r, const tn_stmt *like, const tn_expr *var, const tn_expr *extent,
+                            enum tni_loop_kind kind, const tn_stmt *body) {
+  return with_notes(tni_for(r, var, extent, kind, body), like->as.loop.notes);
+}
+
+const tn_stmt *tni_block_like(tni_region *r, const tn_stmt *like, const tni_iter *iters, const tn_expr *where,
+                              const tn_stmt *init, const tn_stmt *body) {
+  return with_notes(tni_block(r, like->as.block.name, like->as.block.count, iters, where, init, body),
+                    like->as.block.notes);
+}
+
+tni_annotations tni_annotations_of(const tn_stmt *s) {
+  if (s->kind == TNI_FOR) return s->as.loop.notes;
+  return s->kind == TNI_BLOCK ? s->as.block.notes : (tni_annotations){0, NULL};
+}
+
+const tni_annotation *tni_find_annotation(tni_annotations notes, const char *key) {
+  for (int32_t i = 0; i < notes.count; i++)
+    if (strcmp(notes.items[i].key, key) == 0) return &notes.items[i];
+  return NULL;
+}
+
+const tn_stmt *tni_annotated(tni_region *r, const tn_stmt *s, tni_annotations notes) {
+  tni_annotation *items = s ? tni_arena_copy(&r->arena, notes.items, (size_t)notes.count * sizeof *items) : NULL;
+  const tn_stmt *copy = items ? tni_arena_copy(&r->arena, s, sizeof *s) : NULL;
+  for (int32_t i = 0; copy && i < notes.count; i++) {
+    const char *text = items[i].text;
+    items[i].key = tni_arena_text(&r->arena, items[i].key);
+    if (text) items[i].text = tni_arena_text(&r->arena, text);
+    if (!items[i].key || (text && !items[i].text)) return NULL;
+  }
+  return with_notes(copy, (tni_annotations){notes.count, items});
+}
+
 static bool is_true(const tn_expr *cond) { return tni_is_int(cond->op == TN_OP_broadcast ? cond->arg[0] : cond, 1); }
 
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,

@@ -155,7 +155,7 @@ static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *extent = through(w, s->as.loop.extent);
   const tn_stmt *body = rewrite_stmt(w, s->as.loop.body);
   if (extent == s->as.loop.extent && body == s->as.loop.body) return s;
-  return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
+  return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
 }
 
 static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
@@ -173,7 +173,7 @@ static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_stmt *body = rewrite_stmt(w, s->as.block.body);
   if ((s->as.block.where && !where) || (s->as.block.init && !init)) return NULL;
   if (same && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body) return s;
-  return tni_block(w->r, s->as.block.name, count, iters, where, init, body);
+  return tni_block_like(w->r, s, iters, where, init, body);
 }
 
 static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {

@@ -210,6 +210,11 @@ TN_API const tn_stmt *tn_block(tn_builder *b, const char *name, size_t count, co
                                const tn_expr *const *extents, const uint8_t *reduce, const tn_expr *const *bindings,
                                const tn_expr *where, const tn_stmt *init, const tn_stmt *body);
 
+/* The loop or block with one more hint, `key = value` (the key a name, each once; the text not empty). Hints have no meaning:
+ * rewrites keep them, and passes and tools may read them. */
+TN_API const tn_stmt *tn_annotate(tn_builder *b, const tn_stmt *stmt, const char *key, int64_t value);
+TN_API const tn_stmt *tn_annotate_text(tn_builder *b, const tn_stmt *stmt, const char *key, const char *text);
+
 #ifdef __cplusplus
 }
 #endif

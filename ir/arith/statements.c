@@ -44,7 +44,7 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   const tn_stmt *body = push_range(w, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
   tni_facts_pop(&w->facts, mark);
   if (body && is_empty(body)) return body;
-  return tni_for(w->r, s->as.loop.var, extent, s->as.loop.kind, body);
+  return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
 }
 
 static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
@@ -64,7 +64,7 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
   tni_facts_pop(&w->facts, mark);
   if ((s->as.block.init && !init) || (s->as.block.where && !where)) return NULL;
   if (where && tni_is_int(where, 0)) return empty(w);
-  return ok ? tni_block(w->r, s->as.block.name, count, iters, where, init, body) : NULL;
+  return ok ? tni_block_like(w->r, s, iters, where, init, body) : NULL;
 }
 
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }

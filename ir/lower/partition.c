@@ -96,8 +96,8 @@ static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
   tni_subst subst = {1, &var, &shifted};
   const tn_stmt *tail = shifted ? tni_stmt_subst(r, s->as.loop.body, &subst) : NULL;
   const tn_stmt *parts[] = {
-      tni_for(r, var, tni_index(r, at), s->as.loop.kind, s->as.loop.body),
-      tni_for(r, tail_var, tni_index(r, s->as.loop.extent->as.i - at), s->as.loop.kind, tni_stmt_refresh(r, tail)),
+      tni_for_like(r, s, var, tni_index(r, at), s->as.loop.kind, s->as.loop.body),
+      tni_for_like(r, s, tail_var, tni_index(r, s->as.loop.extent->as.i - at), s->as.loop.kind, tni_stmt_refresh(r, tail)),
   };
   return tni_seq(r, 2, parts);
 }

@@ -327,7 +327,7 @@ static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
   }
   if (s->kind == TNI_FOR) {
     const tn_stmt *body = add_allocs(r, storage, s->as.loop.var, s->as.loop.body);
-    return body == s->as.loop.body ? s : tni_for(r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
+    return body == s->as.loop.body ? s : tni_for_like(r, s, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
   }
   const tni_placement *p = s->kind == TNI_STORE ? find(storage, s->as.store.buffer) : NULL;
   if (!p) return s;

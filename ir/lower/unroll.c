@@ -47,7 +47,7 @@ static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) 
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, s->as.loop.var->type);
   tni_subst subst = {1, &s->as.loop.var, &var};
   const tn_stmt *body = var ? tni_stmt_subst(r, s->as.loop.body, &subst) : NULL;
-  return tni_for(r, var, s->as.loop.extent, s->as.loop.kind, body);
+  return tni_for_like(r, s, var, s->as.loop.extent, s->as.loop.kind, body);
 }
 
 const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s) {
@@ -59,7 +59,7 @@ static const tn_stmt *unroll(void *self, tni_region *r, const tn_stmt *s) {
   if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_UNROLLED && s->as.loop.kind != TNI_VECTORIZED)) return s;
   const tn_expr *extent = s->as.loop.extent;
   if (s->as.loop.kind == TNI_VECTORIZED || !tni_is_const(extent) || extent->as.i > MAX_COPIES)
-    return tni_for(r, s->as.loop.var, extent, TNI_SERIAL, s->as.loop.body);
+    return tni_for_like(r, s, s->as.loop.var, extent, TNI_SERIAL, s->as.loop.body);
   const tn_stmt **copies = TNI_NEW_ARRAY(&r->arena, const tn_stmt *, extent->as.i);
   for (int64_t i = 0; copies && i < extent->as.i; i++) {
     const tn_expr *value = tni_index(r, i);

@@ -198,7 +198,7 @@ static const tn_stmt *vectorize_loop(vectorizer *v, const tn_stmt *s) {
     v->impossible = true;
     return s;
   }
-  return tni_for(v->r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, vectorize_stmt(v, s->as.loop.body));
+  return tni_for_like(v->r, s, s->as.loop.var, extent, s->as.loop.kind, vectorize_stmt(v, s->as.loop.body));
 }
 
 static const tn_stmt *vectorize_let(vectorizer *v, const tn_stmt *s) {
@@ -257,11 +257,11 @@ static bool has_vectors(walker *w, const tn_stmt *body) {
 static const tn_stmt *turn_loop(walker *w, const tn_stmt *s, const tn_stmt *body) {
   const tn_expr *extent = s->as.loop.extent;
   if (has_vectors(w, body) || !tni_is_const(extent) || extent->as.i > MAX_LANES || extent->as.i < 1)
-    return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
+    return tni_for_like(w->r, s, s->as.loop.var, extent, TNI_SERIAL, body);
   vectorizer v = {.r = w->r, .var = s->as.loop.var, .lanes = (uint32_t)extent->as.i, .facts = &w->facts};
-  if (v.lanes == 1) return tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body);
+  if (v.lanes == 1) return tni_for_like(w->r, s, s->as.loop.var, extent, TNI_SERIAL, body);
   const tn_stmt *vector = vectorize_stmt(&v, body);
-  return v.impossible ? tni_for(w->r, s->as.loop.var, extent, TNI_SERIAL, body) : vector;
+  return v.impossible ? tni_for_like(w->r, s, s->as.loop.var, extent, TNI_SERIAL, body) : vector;
 }
 
 static const tn_stmt *walk_loop(walker *w, const tn_stmt *s) {
@@ -273,7 +273,7 @@ static const tn_stmt *walk_loop(walker *w, const tn_stmt *s) {
   const tn_stmt *t = !body ? NULL
                      : s->as.loop.kind == TNI_VECTORIZED
                          ? turn_loop(w, s, body)
-                         : tni_for(w->r, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
+                         : tni_for_like(w->r, s, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
   tni_facts_pop(&w->facts, mark);
   return t;
 }

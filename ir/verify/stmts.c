@@ -15,6 +15,18 @@ static bool check_inside(tni_verifier *v, const tn_stmt *s) {
   return good;
 }
 
+static bool check_annotations(tni_verifier *v, const tn_stmt *s) {
+  tni_annotations notes = tni_annotations_of(s);
+  for (int32_t i = 0; i < notes.count; i++) {
+    const tni_annotation *note = &notes.items[i];
+    if (!tni_is_identifier(note->key)) return tni_verify_fail(v, s, "the key of an annotation is a name");
+    if (note->text && !*note->text) return tni_verify_fail(v, s, "annotation `%s` is an empty text", note->key);
+    if (tni_find_annotation(notes, note->key) != note)
+      return tni_verify_fail(v, s, "annotation `%s` is there twice", note->key);
+  }
+  return true;
+}
+
 static bool check_for(tni_verifier *v, const tn_stmt *s) {
   size_t facts = v->facts.count;
   bool empty = false;
@@ -197,8 +209,8 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   v->stmt = s;
   tni_map_clear(&v->nodes);
   switch (s->kind) {
-  case TNI_FOR: return check_for(v, s);
-  case TNI_BLOCK: return check_block(v, s);
+  case TNI_FOR: return check_annotations(v, s) && check_for(v, s);
+  case TNI_BLOCK: return check_annotations(v, s) && check_block(v, s);
   case TNI_STORE: return check_store(v, s);
   case TNI_IF: return check_if(v, s);
   case TNI_WHILE: return check_while(v, s);

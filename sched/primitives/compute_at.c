@@ -130,7 +130,7 @@ static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_s
     ok = place_iter(r, &facts, store->as.store.buffer, store, need, &iters[i], &vars[i], &extents[i], &where);
   tni_facts_destroy(&facts);
   const tn_stmt *s =
-      ok ? tni_block(r, block->as.block.name, count, iters, where, block->as.block.init, block->as.block.body) : NULL;
+      ok ? tni_block_like(r, block, iters, where, block->as.block.init, block->as.block.body) : NULL;
   for (int32_t i = count - 1; ok && i >= 0; i--)
     if (vars[i]) s = tni_for(r, vars[i], extents[i], TNI_SERIAL, s);
   return s;
@@ -151,7 +151,8 @@ tn_status tni_apply_compute_at(tni_step *step) {
   if (status) return status;
   const tn_stmt *nest = make_nest(step, block, loop, &need);
   const tn_stmt *both[] = {nest, loop->as.loop.body};
-  const tn_stmt *made = tni_for(r, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));
+  const tn_stmt *made =
+      tni_for_like(r, loop, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));
   const tn_stmt *body = tni_drop_block(r, s->func->body, block->as.block.name);
   return tni_step_accept(step, tni_replace(r, body, loop, made));
 }

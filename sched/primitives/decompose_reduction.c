@@ -74,7 +74,7 @@ static const tn_stmt *make_init(plan *p, const char *name, const tn_expr *where)
   if (where && !(where = tni_expr_subst(r, where, &subst))) return NULL;
   const tn_stmt *s = tni_block(r, name, count, iters, where, NULL, tni_stmt_subst(r, b->as.block.init, &rename));
   for (size_t i = p->count; i > 0; i--)
-    s = tni_for(r, p->new_vars[i - 1], tni_expr_subst(r, p->loops[i - 1]->as.loop.extent, &subst),
+    s = tni_for_like(r, p->loops[i - 1], p->new_vars[i - 1], tni_expr_subst(r, p->loops[i - 1]->as.loop.extent, &subst),
                 p->loops[i - 1]->as.loop.kind, s);
   return s;
 }
@@ -190,8 +190,8 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
     return tni_step_refuse(step, block, "its guard does not surely hold at the first step");
   const char *base = tni_arena_format(&r->arena, "%s_init", block->as.block.name);
   const char *name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
-  const tn_stmt *update = tni_block(r, block->as.block.name, block->as.block.count, block->as.block.iters,
-                                    block->as.block.where, NULL, block->as.block.body);
+  const tn_stmt *update =
+      tni_block_like(r, block, block->as.block.iters, block->as.block.where, NULL, block->as.block.body);
   if (!name || !update) return TN_E_NOMEM;
   const tn_stmt *both[] = {make_init(&p, name, where), tni_replace(r, loop, block, update)};
   const tn_stmt *body = tni_replace(r, s->func->body, loop, tni_seq(r, 2, both));

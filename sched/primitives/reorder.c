@@ -175,6 +175,6 @@ tn_status tni_apply_reorder(tni_step *step) {
   if (status) return status;
   const tn_stmt *body = chain[count - 1]->as.loop.body;
   for (int i = count - 1; i >= 0; i--)
-    body = tni_for(r, order[i]->as.loop.var, order[i]->as.loop.extent, order[i]->as.loop.kind, body);
+    body = tni_for_like(r, order[i], order[i]->as.loop.var, order[i]->as.loop.extent, order[i]->as.loop.kind, body);
   return tni_step_accept(step, tni_replace(r, step->s->func->body, chain[0], body));
 }

@@ -21,8 +21,8 @@ typedef struct guard {
 static const tn_stmt *add_guard(void *self, tni_region *r, const tn_stmt *s) {
   const guard *g = self;
   if (s->kind == TNI_BLOCK)
-    return tni_block(r, s->as.block.name, s->as.block.count, s->as.block.iters, tni_conj(r, s->as.block.where, g->cond),
-                     s->as.block.init, s->as.block.body);
+    return tni_block_like(r, s, s->as.block.iters, tni_conj(r, s->as.block.where, g->cond), s->as.block.init,
+                          s->as.block.body);
   return s;
 }
 

@@ -54,6 +54,15 @@ START_TEST(statements_print_as_they_would_be_written)
 }
 END_TEST
 
+START_TEST(annotations_are_added_in_order)
+{
+  const tn_expr *i = tn_var(b, "i", TN_INDEX);
+  const tn_stmt *loop = tn_for(b, i, tn_index(b, 8), tn_store(b, A, &i, one));
+  tn_emit(b, tn_annotate_text(b, tn_annotate(b, loop, "factor", 4), "note", "twice"));
+  check_body("  for i in 0..8 with factor = 4, note = \"twice\" {\n    A[i] = 1.0:f32\n  }\n");
+}
+END_TEST
+
 /* ---- mistakes ---- */
 
 static const tn_stmt *body(void) { return tn_store(b, A, &zero, one); }
@@ -63,6 +72,10 @@ static const tn_stmt *assert_of_a_number(void) { return tn_assert(b, n, "m", bod
 static const tn_stmt *assert_without_message(void) { return tn_assert(b, tn_op2(b, TN_OP_lt, n, n), "", body()); }
 static const tn_stmt *assume_of_a_number(void) { return tn_assume(b, n, body()); }
 static const tn_stmt *while_of_a_number(void) { return tn_while(b, n, body()); }
+static const tn_stmt *annotated_store(void) { return tn_annotate(b, body(), "key", 1); }
+static const tn_stmt *annotation_without_key(void) {
+  return tn_annotate_text(b, tn_for(b, tn_var(b, "i", TN_INDEX), n, body()), "", "text");
+}
 
 static const struct {
   const tn_stmt *(*make)(void);
@@ -73,6 +86,8 @@ static const struct {
     {assert_of_a_number, "build: f: what is asserted or assumed must be bool"},
     {assert_without_message, "build: f: an assert needs a message"},
     {assume_of_a_number, "build: f: what is asserted or assumed must be bool"},
+    {annotated_store, "build: f: only loops and blocks are annotated"},
+    {annotation_without_key, "build: f: an annotation needs a key"},
     {while_of_a_number, "build: f: the condition of a while must be bool"},
 };
 
@@ -93,6 +108,7 @@ int main(void) {
   TCase *tests = tcase_create("build");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, statements_print_as_they_would_be_written);
+  tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

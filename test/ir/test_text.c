@@ -156,6 +156,36 @@ START_TEST(a_while_has_a_condition_and_a_body)
 }
 END_TEST
 
+START_TEST(annotations_stand_behind_with)
+{
+  check_body("for i in 0..8 parallel with grain = 4, note = \"a \\\"b\\\"\", for = -3 { A[i] = 1.0:f32 }",
+             "  for i in 0..8 parallel with grain = 4, note = \"a \\\"b\\\"\", for = -3 {\n    A[i] = 1.0:f32\n  }\n");
+  check_body("for i in 0..8 { block B(v: 0..8 = i) where c with tag = \"x\" { A[v] = 1.0:f32 } }",
+             "  for i in 0..8 {\n    block B(v: 0..8 = i) where c with tag = \"x\" {\n      A[v] = 1.0:f32\n    }\n  }\n");
+  check_body_refused("for i in 0..8 with { }",
+                     "20: expected the key of an annotation, found `{`\n  for i in 0..8 with { }\n                     ^");
+  check_body_refused("for i in 0..8 with a { }", "22: expected `=` and the value of the annotation, found `{`\n"
+                     "  for i in 0..8 with a { }\n                       ^");
+  check_body_refused("for i in 0..8 with a = b { }", "24: expected a number or a quoted text, found `b`\n"
+                     "  for i in 0..8 with a = b { }\n                         ^");
+  check_body_refused("for i in 0..8 with a = 1, a = 2 { }",
+                     "27: this key is there twice\n  for i in 0..8 with a = 1, a = 2 { }\n                            ^");
+  check_body_refused("for i in 0..8 with a = 1.5 { }", "24: an integer type needs a number without point and exponent\n"
+                     "  for i in 0..8 with a = 1.5 { }\n                         ^^^");
+  char text[2048] = "for i in 0..8 with";
+  for (int i = 0; i < 65; i++) snprintf(text + strlen(text), 16, "%s a%d = 1", i ? "," : "", i);
+  char full[4096];
+  tn_context *ctx = context();
+  snprintf(full, sizeof full, HEAD "%s { }\n}", text);
+  tn_program *program;
+  tn_error *err;
+  ck_assert_int_eq(tn_program_parse(ctx, full, strlen(full), "t.tn", &program, &err), TN_E_INVALID);
+  ck_assert_msg(strncmp(tn_error_reason(err), "more than 64 annotations\n", 25) == 0, "%s", tn_error_reason(err));
+  tn_error_destroy(err);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 START_TEST(parentheses_are_where_they_are_needed)
 {
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
@@ -626,6 +656,7 @@ int main(void) {
   tcase_add_test(tests, lets_hold_to_the_end_of_their_braces);
   tcase_add_test(tests, asserts_and_assumes_stand_before_what_follows);
   tcase_add_test(tests, a_while_has_a_condition_and_a_body);
+  tcase_add_test(tests, annotations_stand_behind_with);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);
   tcase_add_test(tests, constants_keep_their_bits);
   tcase_add_test(tests, random_floats_keep_their_bits);

@@ -125,6 +125,22 @@ START_TEST(a_let_binds_a_number)
 }
 END_TEST
 
+START_TEST(annotations_have_a_name_once)
+{
+  make_params();
+  const tn_stmt *loop = tni_for(r, tni_var(r, "i", TN_INDEX), n, TNI_SERIAL, store(n, 1));
+  const tni_annotation twice[] = {{"a", NULL, 1}, {"b", "x", 0}, {"a", "y", 0}}, strange = {"a b", NULL, 1}, empty = {"a", "", 0};
+  check_made(TNI_LEVEL_TENSOR, tni_annotated(r, loop, (tni_annotations){2, twice}), NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_annotated(r, loop, (tni_annotations){3, twice}),
+             "verify: f:2: annotation `a` is there twice\n  for i in 0..n with a = 1, b = \"x\", a = \"y\" {\n"
+             "  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_annotated(r, loop, (tni_annotations){1, &strange}),
+             "verify: f:2: the key of an annotation is a name\n  for i in 0..n with a b = 1 {\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_annotated(r, loop, (tni_annotations){1, &empty}),
+             "verify: f:2: annotation `a` is an empty text\n  for i in 0..n with a = \"\" {\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
 START_TEST(claims_are_conditions)
 {
   make_params();
@@ -372,6 +388,7 @@ int main(void) {
   tcase_add_test(tests, a_variable_is_bound_around_its_use);
   tcase_add_test(tests, a_variable_is_bound_once);
   tcase_add_test(tests, a_let_binds_a_number);
+  tcase_add_test(tests, annotations_have_a_name_once);
   tcase_add_test(tests, claims_are_conditions);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);
