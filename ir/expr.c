@@ -286,6 +286,7 @@ const tn_expr *tni_with_args(tni_region *r, const tn_expr *x, const tn_expr *con
   case TN_OP_call: return tni_call(r, x->type, x->as.name, x->nargs, args);
   case TN_OP_ramp: return tni_ramp(r, args[0], args[1], TN_TYPE_LANES(x->type));
   case TN_OP_broadcast: return tni_broadcast(r, args[0], TN_TYPE_LANES(x->type));
+  case TN_OP_shuffle: return tni_shuffle(r, x->nargs, args, TN_TYPE_LANES(x->type), x->as.lanes);
   default: return tni_op(r, x->op, x->nargs, args);
   }
 }

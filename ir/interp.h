@@ -88,6 +88,7 @@ enum tni_step_code {
   STEP_CONVERT,
   STEP_REGROUP, /* reinterpret with another number of lanes */
   STEP_RAMP,
+  STEP_SHUFFLE,
   STEP_LOAD,
   STEP_ADDRESS,
   STEP_CALL
@@ -106,6 +107,7 @@ typedef struct tni_step {
     tni_call_site *call;
     tni_memory *memory;
     uint32_t from_lanes;
+    const tn_expr *shuffle;
   } as;
 } tni_step;
 

@@ -149,6 +149,15 @@ static void run_ramp(const tni_step *step) {
     step->out.at[l].i = tni_wrap(step->type, (int64_t)((uint64_t)base + (uint64_t)stride * l));
 }
 
+static void run_shuffle(const tni_step *step) {
+  const tn_expr *x = step->as.shuffle;
+  uint32_t each = TN_TYPE_LANES(x->arg[0]->type);
+  for (uint32_t l = 0; l < step->lanes; l++) {
+    const tni_operand *from = &step->in[x->as.lanes[l] / each];
+    step->out.at[l] = from->at[(size_t)(x->as.lanes[l] % each) * from->stride];
+  }
+}
+
 static bool run_call(tni_machine *m, const tni_step *step) {
   for (uint32_t l = 0; l < step->lanes; l++)
     if (!call_lane(m, step, l)) return false;
@@ -161,6 +170,7 @@ static bool run_other(tni_machine *m, const tni_step *step) {
   case STEP_CONVERT: run_convert(step); return true;
   case STEP_REGROUP: run_regroup(step); return true;
   case STEP_RAMP: run_ramp(step); return true;
+  case STEP_SHUFFLE: run_shuffle(step); return true;
   case STEP_LOAD: return run_load(m, step);
   case STEP_ADDRESS: run_address(step); return true;
   default: return run_call(m, step);

@@ -182,6 +182,12 @@ static bool add_reinterpret(builder *b, const tn_expr *x) {
   return true;
 }
 
+static bool add_shuffle(builder *b, const tn_expr *x) {
+  if (!add_operator(b, x, STEP_SHUFFLE)) return false;
+  b->tape->steps[b->tape->step_count - 1].as.shuffle = x;
+  return true;
+}
+
 /* The memory of a buffer that is alive here. */
 static tni_memory *memory_of(tni_machine *m, const tn_buffer *buffer) {
   tni_entry *entry = tni_entry_of(m, buffer, false);
@@ -257,6 +263,7 @@ static bool finish(builder *b, const tn_expr *x) {
   case TNI_OP_ADDRESS: return add_address(b, x);
   case TN_OP_call: return add_call(b, x);
   case TN_OP_ramp: return add_operator(b, x, STEP_RAMP);
+  case TN_OP_shuffle: return add_shuffle(b, x);
   case TN_OP_broadcast: return settle(b, x, value_of(b, x->arg[0]));
   default: return add_operator(b, x, code_of((enum tn_op)x->op, x->arg[x->op == TN_OP_select]->type));
   }

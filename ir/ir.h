@@ -15,7 +15,7 @@
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
 /* Which field of `as` is valid: const: f for floating types (a value of the type), else i (wrapped to
- * the type, sign- or zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. All others: none. A load's
+ * the type, sign- or zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. shuffle: as many lanes as the type has. All others: none. A load's
  * arguments are the subscripts, then the condition if there is one (tni_load_where). */
 struct tn_expr {
   uint16_t op; /* enum tn_op, or TNI_OP_ADDRESS */
@@ -28,6 +28,7 @@ struct tn_expr {
     double f;
     const char *name;
     const tn_buffer *buffer;
+    const uint32_t *lanes;
   } as;
   const tn_expr *arg[];
 };
@@ -254,6 +255,9 @@ const tn_expr *tni_address(tni_region *r, const tn_buffer *buffer);
 const tn_expr *tni_call(tni_region *r, tn_type type, const char *name, size_t count, const tn_expr *const *args);
 const tn_expr *tni_ramp(tni_region *r, const tn_expr *base, const tn_expr *stride, uint32_t lanes);
 const tn_expr *tni_broadcast(tni_region *r, const tn_expr *a, uint32_t lanes);
+/* shuffle.c: the lanes of that number of args[0], or of it and args[1] behind it. */
+const tn_expr *tni_shuffle(tni_region *r, size_t operands, const tn_expr *const *args, size_t count,
+                           const uint32_t *lanes);
 /* The same node with other arguments (same count, same types but for lanes), through its constructor. */
 const tn_expr *tni_with_args(tni_region *r, const tn_expr *x, const tn_expr *const *args);
 

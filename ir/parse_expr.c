@@ -112,10 +112,10 @@ static bool at_number(const tni_parser *p) {
 }
 
 /* A plain number such as the lanes of a vector. */
-static bool parse_lanes(tni_parser *p, uint64_t *out) {
+static bool parse_lanes(tni_parser *p, const char *what, uint64_t *out) {
   const char *why;
   tni_token tok = p->tok;
-  if (!tni_expect(p, TNI_TOK_NUMBER, "the number of lanes")) return false;
+  if (!tni_expect(p, TNI_TOK_NUMBER, what)) return false;
   const tn_expr *x = tni_parse_const(p->r, TN_INDEX, spelling(p, &tok), tok.length, false, &why);
   *out = x ? (uint64_t)x->as.i : 0;
   return true;
@@ -172,7 +172,7 @@ static const tn_expr *parse_vector(tni_parser *p, const tni_token *name, enum tn
   uint64_t lanes;
   for (int i = 0; i < tni_ops[op].arity; i++)
     if (!(args[i] = tni_parse_expr(p)) || !tni_expect(p, TNI_TOK_COMMA, "`,` after an argument")) return NULL;
-  if (!parse_lanes(p, &lanes) || !tni_expect(p, TNI_TOK_RPAREN, "`)` after the number of lanes")) return NULL;
+  if (!parse_lanes(p, "the number of lanes", &lanes) || !tni_expect(p, TNI_TOK_RPAREN, "`)` after the number of lanes")) return NULL;
   const char *why = op == TN_OP_ramp ? tni_check_ramp(args[0], args[1], lanes) : tni_check_broadcast(args[0], lanes);
   if (why) {
     tni_report(p, name->offset, name->length, "%s", why);
@@ -180,6 +180,38 @@ static const tn_expr *parse_vector(tni_parser *p, const tni_token *name, enum tn
   }
   return made(p, op == TN_OP_ramp ? tni_ramp(p->r, args[0], args[1], (uint32_t)lanes)
                                   : tni_broadcast(p->r, args[0], (uint32_t)lanes));
+}
+
+/* `[0, 2, 4]`; 0 after a mistake. */
+static size_t parse_lane_list(tni_parser *p, uint32_t *lanes) {
+  size_t count = 0;
+  if (!tni_expect(p, TNI_TOK_LBRACKET, "`[` and the lanes to take")) return 0;
+  do {
+    uint64_t lane;
+    if (count == TNI_MAX_SHUFFLE) {
+      tni_report(p, p->tok.offset, p->tok.length, "more than %d lanes", TNI_MAX_SHUFFLE);
+      return 0;
+    }
+    if (!parse_lanes(p, "the number of a lane", &lane)) return 0;
+    lanes[count++] = lane > UINT32_MAX ? UINT32_MAX : (uint32_t)lane;
+  } while (tni_accept(p, TNI_TOK_COMMA));
+  return tni_expect(p, TNI_TOK_RBRACKET, "`]` or `,` after a lane") ? count : 0;
+}
+
+static const tn_expr *parse_shuffle(tni_parser *p, const tni_token *name) {
+  const tn_expr *args[2];
+  uint32_t lanes[TNI_MAX_SHUFFLE];
+  size_t operands = 0, count;
+  do {
+    if (!(args[operands++] = tni_parse_expr(p)) || !tni_expect(p, TNI_TOK_COMMA, "`,` after an argument")) return NULL;
+  } while (operands < 2 && p->tok.kind != TNI_TOK_LBRACKET);
+  if (!(count = parse_lane_list(p, lanes)) || !tni_expect(p, TNI_TOK_RPAREN, "`)` after the lanes")) return NULL;
+  const char *why = tni_check_shuffle(operands, args, count, lanes);
+  if (why) {
+    tni_report(p, name->offset, name->length, "%s", why);
+    return NULL;
+  }
+  return made(p, tni_shuffle(p->r, operands, args, count, lanes));
 }
 
 static void report_no_operator(tni_parser *p, const tni_token *name) {
@@ -204,6 +236,7 @@ static const tn_expr *parse_op_call(tni_parser *p, const tni_token *name) {
   tni_next(p);
   if (op >= 0 && tni_ops[op].typing == TNI_TYPING_CONVERT) return parse_conversion(p, name, (enum tn_op)op);
   if (op == TN_OP_ramp || op == TN_OP_broadcast) return parse_vector(p, name, op);
+  if (op == TN_OP_shuffle) return parse_shuffle(p, name);
   if (op < 0 || !tni_op_has_rule(op)) {
     report_no_operator(p, name);
     return NULL;

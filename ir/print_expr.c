@@ -242,6 +242,12 @@ static void print_prefix(tni_printer *p, const tn_expr *x) {
   print_expr(p, x->arg[0], PREC_UNARY);
 }
 
+static void print_list(tni_printer *p, uint32_t count, const uint32_t *numbers) {
+  tni_text_add(p->out, ", [");
+  for (uint32_t i = 0; i < count; i++) tni_text_add(p->out, "%s%u", i ? ", " : "", numbers[i]);
+  tni_text_add(p->out, "]");
+}
+
 /* `name(args)`, with a type before the arguments or lanes behind them. */
 static void print_call(tni_printer *p, const tn_expr *x) {
   tni_text_add(p->out, "%s(", tni_ops[x->op].name);
@@ -251,6 +257,7 @@ static void print_call(tni_printer *p, const tn_expr *x) {
   }
   print_args(p, x);
   if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) tni_text_add(p->out, ", %u", TN_TYPE_LANES(x->type));
+  if (x->op == TN_OP_shuffle) print_list(p, TN_TYPE_LANES(x->type), x->as.lanes);
   tni_text_add(p->out, ")");
 }
 

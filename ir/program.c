@@ -194,6 +194,7 @@ static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x) {
     int32_t count = tni_load_count(x);
     return tni_load(r, x->type, clone_buffer(c, x->as.buffer), (size_t)count, x->arg, tni_load_where(x));
   }
+  if (x->op == TN_OP_shuffle) return tni_shuffle(r, x->nargs, x->arg, TN_TYPE_LANES(x->type), x->as.lanes);
   tn_expr head = *x;
   if (x->op == TN_OP_call && !(head.as.name = tni_arena_text(&r->arena, x->as.name))) return NULL;
   return tni_region_intern(r, &head, x->nargs, x->arg);

@@ -35,6 +35,8 @@ static uint32_t hash_node(const tn_expr *x) {
     h = mix(h, x->as.buffer->uid);
   else if (x->op == TN_OP_call)
     for (const char *c = x->as.name; *c; c++) h = mix(h, (unsigned char)*c);
+  else if (x->op == TN_OP_shuffle)
+    for (uint32_t i = 0; i < TN_TYPE_LANES(x->type); i++) h = mix(h, x->as.lanes[i]);
   else
     h = mix(h, (uint64_t)x->as.i);
   for (int i = 0; i < x->nargs; i++) h = mix(h, x->arg[i]->hash);
@@ -43,6 +45,8 @@ static uint32_t hash_node(const tn_expr *x) {
 
 static bool same_payload(const tn_expr *a, const tn_expr *b) {
   if (a->op == TN_OP_call) return strcmp(a->as.name, b->as.name) == 0;
+  if (a->op == TN_OP_shuffle)
+    return memcmp(a->as.lanes, b->as.lanes, TN_TYPE_LANES(a->type) * sizeof *a->as.lanes) == 0;
   return a->as.i == b->as.i; /* pointers and doubles too: the union's 8 bytes */
 }
 

@@ -56,6 +56,8 @@ enum { TNI_MAX_PARAM_EXTENT = 200 }; /* nodes of a parameter's extent, which is 
 const char *tni_check_convert(enum tn_op op, tn_type to, tn_type from);
 const char *tni_check_ramp(const tn_expr *base, const tn_expr *stride, uint64_t lanes);
 const char *tni_check_broadcast(const tn_expr *a, uint64_t lanes);
+enum { TNI_MAX_SHUFFLE = 1024 }; /* lanes of a list */
+const char *tni_check_shuffle(size_t operands, const tn_expr *const *args, size_t count, const uint32_t *lanes);
 const char *tni_check_subscript(const tn_expr *index);
 const char *tni_check_extent(const tn_expr *extent);
 /* How many subscripts an access has on that level. */

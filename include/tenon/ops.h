@@ -78,7 +78,8 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(load,        0, OTHER,   CORE,    NONE,         "an element of a buffer; with a condition: 0 where it is false, and no access") \
   OP(call,        0, OTHER,   CORE,    NONE,         "an external function of the host") \
   OP(ramp,        2, OTHER,   CORE,    NONE,         "(a, a + b, a + 2 b, ...), lanes of the type") \
-  OP(broadcast,   1, OTHER,   CORE,    NONE,         "(a, a, ...), lanes of the type")
+  OP(broadcast,   1, OTHER,   CORE,    NONE,         "(a, a, ...), lanes of the type") \
+  OP(shuffle,     1, OTHER,   CORE,    NONE,         "lanes of a, or of a and b behind it, picked by a list of their numbers")
 /* clang-format on */
 
 enum tn_op {

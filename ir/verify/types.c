@@ -67,6 +67,7 @@ bool tni_verify_type(tni_verifier *v, const tn_expr *x) {
   case TN_OP_reinterpret: why = tni_check_convert((enum tn_op)x->op, x->type, x->arg[0]->type); break;
   case TN_OP_ramp: why = tni_check_ramp(x->arg[0], x->arg[1], TN_TYPE_LANES(x->type)); break;
   case TN_OP_broadcast: why = tni_check_broadcast(x->arg[0], TN_TYPE_LANES(x->type)); break;
+  case TN_OP_shuffle: why = tni_check_shuffle(x->nargs, x->arg, TN_TYPE_LANES(x->type), x->as.lanes); break;
   case TN_OP_load: return check_load(v, x);
   case TN_OP_call: return check_call(v, x);
   default: return check_op(v, x);

@@ -26,6 +26,25 @@ static LLVMValueRef emit_ramp(tni_ll_function *f, const tn_expr *x, LLVMValueRef
   return LLVMBuildAdd(m->b, from, LLVMBuildMul(m->b, iota, by, ""), "");
 }
 
+/* A scalar as a vector of one lane. */
+static LLVMValueRef as_vector(tni_ll_module *m, tn_type type, LLVMValueRef value) {
+  if (TN_TYPE_LANES(type) > 1) return value;
+  LLVMValueRef poison = LLVMGetPoison(LLVMVectorType(LLVMTypeOf(value), 1));
+  return LLVMBuildInsertElement(m->b, poison, value, tni_ll_index(m, 0), "");
+}
+
+static LLVMValueRef emit_shuffle(tni_ll_module *m, const tn_expr *x, LLVMValueRef *args) {
+  LLVMValueRef numbers[TNI_LL_MAX_LANES];
+  tn_type type = x->arg[0]->type;
+  uint32_t count = TN_TYPE_LANES(x->type), each = TN_TYPE_LANES(type);
+  if (count == 1)
+    return LLVMBuildExtractElement(m->b, args[x->as.lanes[0] / each], tni_ll_index(m, x->as.lanes[0] % each), "");
+  for (uint32_t i = 0; i < count; i++) numbers[i] = LLVMConstInt(m->i32, x->as.lanes[i], 0);
+  LLVMValueRef a = as_vector(m, type, args[0]);
+  LLVMValueRef b = x->nargs > 1 ? as_vector(m, type, args[1]) : LLVMGetPoison(LLVMTypeOf(a));
+  return LLVMBuildShuffleVector(m->b, a, b, LLVMConstVector(numbers, count), "");
+}
+
 static LLVMValueRef emit_with_args(tni_ll_function *f, const tn_expr *x) {
   LLVMValueRef args[3];
   if (x->nargs > 3) {
@@ -38,6 +57,7 @@ static LLVMValueRef emit_with_args(tni_ll_function *f, const tn_expr *x) {
   case TN_OP_reinterpret: return LLVMBuildBitCast(f->m->b, args[0], tni_ll_type(f->m, x->type), "");
   case TN_OP_ramp: return emit_ramp(f, x, args[0], args[1]);
   case TN_OP_broadcast: return tni_ll_splat(f->m, args[0], TN_TYPE_LANES(x->type));
+  case TN_OP_shuffle: return emit_shuffle(f->m, x, args);
   default: return tni_ll_op(f, x, args);
   }
 }

@@ -327,17 +327,30 @@ static inline const tn_expr *gen_reinterpret(generator *g, tn_type type, int dep
   return tni_reinterpret(g->r, type, x);
 }
 
+/* Lanes of one or two vectors, or numbers. */
+static inline const tn_expr *gen_shuffle(generator *g, tn_type type, int depth) {
+  static const uint32_t widths[] = {1, 2, 3, 4, 8};
+  uint32_t list[16], lanes = TN_TYPE_LANES(type), from = widths[gen_pick(g, 0, TNI_COUNT(widths) - 1)];
+  size_t operands = (size_t)gen_pick(g, 1, 2);
+  const tn_expr *args[2];
+  if (g->level != TNI_LEVEL_LOOP || lanes > TNI_COUNT(list)) return gen_leaf(g, type);
+  for (size_t k = 0; k < operands; k++) args[k] = gen_value(g, TN_TYPE_WITH_LANES(type, from), depth - 1);
+  for (uint32_t l = 0; l < lanes; l++) list[l] = (uint32_t)gen_pick(g, 0, (int64_t)operands * from - 1);
+  return tni_shuffle(g->r, operands, args, lanes, list);
+}
+
 static inline const tn_expr *gen_value_fresh(generator *g, tn_type type, int depth) {
   uint32_t lanes = TN_TYPE_LANES(type);
   if (depth <= 0 || --g->nodes < 0) return gen_leaf(g, type);
-  switch (gen_pick(g, 0, 11)) {
+  switch (gen_pick(g, 0, 12)) {
   case 0: return gen_leaf(g, type);
+  case 7: return gen_shuffle(g, type, depth);
   case 1: {
     const tn_expr *c = gen_value(g, TN_TYPE_WITH_LANES(TN_BOOL, lanes), depth - 1);
     return tni_op3(g->r, TN_OP_select, c, gen_value(g, type, depth - 1), gen_value(g, type, depth - 1));
   }
   case 2:
-  case 3: return tni_cast(g->r, type, gen_value(g, TN_TYPE_WITH_LANES(gen_type(g), lanes), depth - 1));
+  case 3: return tni_convert(g->r, gen_one_in(g, 2) ? TN_OP_cast : TN_OP_cast_sat, type, gen_value(g, TN_TYPE_WITH_LANES(gen_type(g), lanes), depth - 1));
   case 4: return gen_reinterpret(g, type, depth);
   case 5: {
     const tn_expr *x = gen_load(g, type, depth);

@@ -237,7 +237,7 @@ START_TEST(core_operators_are_few)
     if (!(tni_ops[op].flags & TN_OPF_DERIVED)) tni_text_add(&names, " %s", tni_ops[op].name);
   ck_assert_str_eq(names.data,
                    " const var add sub mul div eq ne lt le and or xor not shl shr select cast reinterpret sqrt"
-                   " load call ramp broadcast");
+                   " load call ramp broadcast shuffle");
   tni_text_destroy(&names);
 }
 END_TEST

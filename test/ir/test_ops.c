@@ -91,6 +91,81 @@ START_TEST(conversions_read_back)
 }
 END_TEST
 
+#define LOOP "loop func f(A: f32[16], I: i32[8], B: f32[16], n: index, x: f32, y: f32) {\n"
+
+/* A line of a loop function, as it is printed. */
+static void prints(const char *line, const char *want) {
+  char in[400], out[400];
+  snprintf(in, sizeof in, LOOP "  %s\n}\n", line);
+  snprintf(out, sizeof out, LOOP "  %s\n}\n", want);
+  char *once = parse_and_print(in), *twice = parse_and_print(once);
+  ck_assert_str_eq(once, out);
+  ck_assert_str_eq(twice, out);
+  tn_text_destroy(once);
+  tn_text_destroy(twice);
+}
+
+START_TEST(shuffles_read_back)
+{
+#define EVEN "B[ramp(0, 1, 4)] = shuffle(A[ramp(0, 1, 4)], A[ramp(4, 1, 4)], [0, 2, 4, 6])"
+  prints(EVEN, EVEN);
+#define PAIR "B[ramp(0, 1, 2)] = shuffle(x, y, [1, 0])"
+  prints(PAIR, PAIR);
+#define ELEMENT "B[n] = shuffle(A[ramp(0, 1, 4)], [3])"
+  prints(ELEMENT, ELEMENT);
+  /* an operand that no number names is left out, and what is no shuffle is not written as one */
+  prints("B[n] = shuffle(A[ramp(4, 1, 4)], A[ramp(0, 1, 4)], [7])", ELEMENT);
+  prints("B[ramp(0, 1, 4)] = shuffle(A[ramp(4, 1, 4)], A[ramp(0, 1, 4)], [4, 5, 6, 7])",
+         "B[ramp(0, 1, 4)] = A[ramp(0, 1, 4)]");
+  prints("B[ramp(0, 1, 4)] = shuffle(x, y, [1, 1, 1, 1])", "B[ramp(0, 1, 4)] = broadcast(y, 4)");
+  prints("B[ramp(0, 1, 3)] = shuffle(broadcast(x, 4), [2, 0, 1])", "B[ramp(0, 1, 3)] = broadcast(x, 3)");
+  prints("B[shuffle(ramp(n, 2, 4), [3])] = x", "B[n + 6] = x");
+}
+END_TEST
+
+/* A value of a loop function that is refused, with a mark of that many characters at a column. */
+static void loop_refuses(const char *value, int column, int marked, const char *reason) {
+  char text[9000], want[9000];
+  tn_program *program;
+  tn_error *error;
+  snprintf(text, sizeof text, LOOP "  B[n] = %s\n}\n", value);
+  snprintf(want, sizeof want, "parse: t.tn:2:%d: %s\n    B[n] = %s\n%*s%.*s", column, reason, value, column + 1, "",
+           marked, "^^^^^^^^^^^^^^^^");
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &error), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(error), want);
+  tn_error_destroy(error);
+}
+
+START_TEST(shuffles_name_lanes_of_their_operands)
+{
+  loop_refuses("shuffle(x, y, [2])", 10, 7, "the list has a number that is no lane of the operands");
+  loop_refuses("shuffle(x, [99999999999])", 10, 7, "the list has a number that is no lane of the operands");
+  loop_refuses("shuffle(x, I[0], [0])", 10, 7, "the operands of a shuffle have different types");
+  loop_refuses("shuffle(&A, [0])", 10, 7, "only numbers and bools can be shuffled");
+  loop_refuses("shuffle(x, [])", 22, 1, "expected the number of a lane, found `]`");
+  loop_refuses("shuffle(x, y, x, [0])", 24, 1, "expected `[` and the lanes to take, found `x`");
+  loop_refuses("shuffle(x, [0, x])", 25, 1, "expected the number of a lane, found `x`");
+  loop_refuses("shuffle(x, [0 0])", 24, 1, "expected `]` or `,` after a lane, found `0`");
+  loop_refuses("shuffle(x, [0] 1)", 25, 1, "expected `)` after the lanes, found `1`");
+  loop_refuses("shuffle(x)", 19, 1, "expected `,` after an argument, found `)`");
+}
+END_TEST
+
+START_TEST(shuffles_have_a_limit)
+{
+  char text[4096] = LOOP "  B[n] = shuffle(x, [0", *at = text + strlen(text);
+  tn_program *program;
+  tn_error *error;
+  for (int i = 0; i < 1024; i++) at += sprintf(at, ", 0");
+  sprintf(at, "])\n}\n");
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &error), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(error), "parse: t.tn:2:3094: more than 1024 lanes\n"
+                                         "  ..., 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])\n"
+                                         "                                                       ^");
+  tn_error_destroy(error);
+}
+END_TEST
+
 START_TEST(operands_keep_their_rule)
 {
   refuses("add", "(p, p)", "of bool and bool: the operands must be numbers");
@@ -114,6 +189,9 @@ int main(void) {
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_loop_test(tests, every_operator_reads_back, 0, TN_OP_COUNT);
   tcase_add_test(tests, conversions_read_back);
+  tcase_add_test(tests, shuffles_read_back);
+  tcase_add_test(tests, shuffles_name_lanes_of_their_operands);
+  tcase_add_test(tests, shuffles_have_a_limit);
   tcase_add_test(tests, operands_keep_their_rule);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

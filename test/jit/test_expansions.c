@@ -1,5 +1,5 @@
 /* test_expansions.c -- compiled expansions on many random operands: fma where the target has no instruction and fmod,
- * against the C library; saturating casts, against their evaluation.
+ * against the C library; saturating casts, against their evaluation. And shuffles, against the interpreter.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -223,6 +223,55 @@ START_TEST(casts_that_saturate)
 }
 END_TEST
 
+/* ---- shuffles -------------------------------------------------------------------------------------------------- */
+
+/* %s: a type. Slices, both of two vectors, scalars into vectors and back, a shuffle of shuffles. */
+static const char shuffles[] =
+    "loop func f(A: %s[16], B: %s[64], n: index) {\n"
+    "  B[ramp(0, 1, 3)] = shuffle(A[ramp(0, 1, 8)], [7, 0, 3])\n"
+    "  B[ramp(3, 1, 8)] = shuffle(A[ramp(0, 1, 4)], A[ramp(4, 1, 4)], [0, 4, 1, 5, 2, 6, 3, 7])\n"
+    "  B[ramp(11, 1, 2)] = shuffle(A[n], A[n + 1], [1, 0])\n"
+    "  B[13] = shuffle(A[ramp(n, 1, 5)], [4])\n"
+    "  B[ramp(14, 1, 16)] = shuffle(shuffle(A[ramp(0, 1, 16)], [15, 14, 13, 12]), [3, 2, 1, 0, 0, "
+    "1, 2, 3, 3, 3, 3, 3, 0, 0, 0, 0])\n"
+    "  B[shuffle(ramp(n + 40, 1, 2), ramp(50, 3, 2), [1, 3, 0])] = A[shuffle(ramp(n, 2, 4), [3, 1, 2])]\n"
+    "}\n";
+
+static void check_shuffles(const char *target, tn_type type) {
+  static unsigned char in[128], want[512], got[512];
+  char text[2000], name[16];
+  int64_t in_shape = 16, out_shape = 64;
+  tn_error *error = NULL;
+  kit k;
+  tn_type_text(type, name);
+  snprintf(text, sizeof text, shuffles, name, name);
+  for (int i = 0; i < 16; i++) tni_write_element(type, in, i, any_value(type));
+  memset(want, 0, sizeof want);
+  memset(got, 0, sizeof got);
+  DLDataType dtype = {(uint8_t)TN_TYPE_CODE(type), (uint8_t)TN_TYPE_BITS(type), 1};
+  DLTensor a = {.data = in, .device = {kDLCPU, 0}, .ndim = 1, .dtype = dtype, .shape = &in_shape};
+  DLTensor b = {.data = want, .device = {kDLCPU, 0}, .ndim = 1, .dtype = dtype, .shape = &out_shape};
+  tn_value args[] = {tn_value_tensor(&a), tn_value_tensor(&b), tn_value_int(2)};
+  kit_open(&k, target);
+  kit_ok(tni_parse(k.program, text, strlen(text), "test", &error), error);
+  const tn_func *f = tn_program_func_at(k.program, 0);
+  kit_ok(tni_interpret(f, args, 3, &error), error);
+  kit_load(&k, 1, &f);
+  typedef int32_t (*kernel)(const tn_env *, void *, void *, int64_t);
+  ck_assert_int_eq(((kernel)(uintptr_t)kit_find(&k, "f"))(&k.env, in, got, 2), 0);
+  ck_assert_msg(memcmp(want, got, sizeof want) == 0, "shuffles of %s on %s", name, target);
+  size_t size = tn_type_bytes(type);
+  ck_assert(memcmp(want, in + 7 * size, size) == 0 && memcmp(want + 13 * size, in + 6 * size, size) == 0);
+  kit_close(&k);
+}
+
+START_TEST(lanes_are_picked)
+{
+  if (tni_host_level() < _i + 2) return;
+  for (size_t t = 0; t < TNI_COUNT(all_types); t++) check_shuffles(targets[_i], all_types[t]);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("expansions");
   TCase *tc = tcase_create("expansions");
@@ -230,6 +279,7 @@ int main(void) {
   if (tni_host_level() >= 2) tcase_add_test(tc, fma_without_an_instruction);
   tcase_add_test(tc, remainders_of_floats);
   tcase_add_loop_test(tc, casts_that_saturate, 0, (int)TNI_COUNT(targets));
+  tcase_add_loop_test(tc, lanes_are_picked, 0, (int)TNI_COUNT(targets));
   suite_add_tcase(suite, tc);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
