@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "ir.h"
+#include "text.h"
 
 typedef struct axis {
   const tn_expr *var, *extent;
@@ -135,19 +135,68 @@ static bool check_element_type(tn_builder *b, const char *name, tn_type type) {
   return false;
 }
 
-static const tn_buffer *make_buffer(tn_builder *b, const char *name, tn_type type, int32_t rank,
-                                    const tn_expr *const *shape) {
+/* The shape, into `form`. */
+static bool take_shape(tn_builder *b, const tn_buffer_desc *d, tn_buffer *form) {
+  for (int32_t i = 0; i < d->rank; i++) {
+    const tn_expr *x = form->shape[i] = d->shape[i];
+    if (!x) return false;
+    if (x->type != TN_INDEX) return fail(b, "`%s`: extent %d is not an index", form->name, i), false;
+    if (tni_is_const(x) && (x->as.i < 0 || x->as.i > INT64_C(1) << 40))
+      return fail(b, "`%s`: extent %d is %lld, outside 0..2^40", form->name, i, (long long)x->as.i), false;
+  }
+  return true;
+}
+
+static bool has_null(int32_t count, const tn_expr *const *items) {
+  for (int32_t i = 0; i < count; i++)
+    if (!items[i]) return true;
+  return false;
+}
+
+static bool take_layout(tn_builder *b, const tn_buffer_desc *d, tn_buffer *form) {
+  tni_layout l = {.rank = d->layout_rank};
+  if (d->layout_rank == 0) return true;
+  if (d->layout_rank < 0 || d->layout_rank > TN_MAX_RANK || !d->layout_vars || !d->layout_index)
+    return fail(b, "`%s`: a layout has 1 to %d dimensions", form->name, TN_MAX_RANK), false;
+  if (has_null(d->rank, d->layout_vars) || has_null(l.rank, d->layout_index)) return false;
+  for (int32_t i = 0; i < d->rank; i++) {
+    l.vars[i] = d->layout_vars[i];
+    for (int32_t k = 0; k < i; k++)
+      if (l.vars[k] == l.vars[i])
+        return fail(b, "`%s`: two dimensions of the layout have one variable", form->name), false;
+    if (l.vars[i]->op != TN_OP_var || l.vars[i]->type != TN_INDEX)
+      return fail(b, "`%s`: dimension %d of the layout is not an index variable", form->name, i), false;
+  }
+  for (int32_t k = 0; k < l.rank; k++) l.index[k] = d->layout_index[k];
+  const char *why = tni_check_layout(&l, d->rank);
+  if (why) return fail(b, "`%s`: %s", form->name, why), false;
+  form->layout = tni_layout_make(b->r, d->rank, form->shape, l.vars, l.rank, l.index);
+  return form->layout || fail_nomem(b);
+}
+
+static bool take_strides(tn_builder *b, const tn_buffer_desc *d, bool is_param, tn_buffer *form) {
+  const char *why = tni_check_align(form->type, d->align);
+  if (d->strides && has_null(tni_memory_rank(form), d->strides)) return false;
+  for (int32_t k = 0; !why && d->strides && k < tni_memory_rank(form); k++) why = tni_check_stride(d->strides[k]);
+  if (!why && d->offset) why = is_param ? tni_check_offset(d->offset) : "an offset belongs to a parameter";
+  if (why) return fail(b, "`%s`: %s", form->name, why), false;
+  form->strides = d->strides;
+  form->offset = d->offset && tni_is_int(d->offset, 0) ? NULL : d->offset;
+  form->align = tni_normal_align(form->type, is_param, d->align);
+  return true;
+}
+
+static const tn_buffer *make_buffer(tn_builder *b, const char *name, bool is_param, const tn_buffer_desc *d) {
   if (broken(b)) return NULL;
   if (!name || !*name) return fail(b, "a buffer needs a name"), NULL;
-  if (rank < 0 || rank > TN_MAX_RANK) return fail(b, "`%s`: rank %d is outside 0..%d", name, rank, TN_MAX_RANK), NULL;
-  if (!check_element_type(b, name, type)) return NULL;
-  for (int32_t i = 0; i < rank; i++) {
-    if (!shape[i]) return NULL;
-    if (shape[i]->type != TN_INDEX) return fail(b, "`%s`: extent %d is not an index", name, i), NULL;
-    if (tni_is_const(shape[i]) && (shape[i]->as.i < 0 || shape[i]->as.i > INT64_C(1) << 40))
-      return fail(b, "`%s`: extent %d is %lld, outside 0..2^40", name, i, (long long)shape[i]->as.i), NULL;
-  }
-  const tn_buffer *buffer = tni_buffer(b->r, name, type, TNI_SCOPE_GLOBAL, rank, shape);
+  if (d->struct_size != sizeof *d)
+    return fail(b, "`%s`: struct_size of the tn_buffer_desc is %zu, not %zu", name, d->struct_size, sizeof *d), NULL;
+  if (d->rank < 0 || d->rank > TN_MAX_RANK)
+    return fail(b, "`%s`: rank %d is outside 0..%d", name, d->rank, TN_MAX_RANK), NULL;
+  if (!check_element_type(b, name, d->type)) return NULL;
+  tn_buffer form = {.name = name, .type = d->type, .rank = d->rank};
+  if (!take_shape(b, d, &form) || !take_layout(b, d, &form) || !take_strides(b, d, is_param, &form)) return NULL;
+  const tn_buffer *buffer = tni_buffer_make(b->r, &form);
   return buffer ? buffer : fail_nomem(b);
 }
 
@@ -156,11 +205,20 @@ static void to_exprs(tn_builder *b, int32_t rank, const int64_t *shape, const tn
   for (int32_t i = 0; i < rank && i < TN_MAX_RANK; i++) out[i] = made(b, tni_index(b->r, shape[i]));
 }
 
-const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
-                                   const tn_expr *const *shape) {
-  const tn_buffer *buffer = make_buffer(b, name, type, rank, shape);
+static tn_buffer_desc plain(tn_type type, int32_t rank, const tn_expr *const *shape) {
+  return (tn_buffer_desc){.struct_size = sizeof(tn_buffer_desc), .type = type, .rank = rank, .shape = shape};
+}
+
+const tn_buffer *tn_param_with(tn_builder *b, const char *name, const tn_buffer_desc *desc) {
+  const tn_buffer *buffer = make_buffer(b, name, true, desc);
   tni_param param = {.buffer = buffer};
   return buffer && push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? buffer : NULL;
+}
+
+const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
+                                   const tn_expr *const *shape) {
+  tn_buffer_desc desc = plain(type, rank, shape);
+  return tn_param_with(b, name, &desc);
 }
 
 const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape) {
@@ -177,10 +235,15 @@ const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type) {
                                                                                                         : NULL;
 }
 
+const tn_buffer *tn_alloc_with(tn_builder *b, const char *name, const tn_buffer_desc *desc) {
+  const tn_buffer *buffer = make_buffer(b, name, false, desc);
+  return buffer && push(b, &b->allocs, &b->alloc_count, &b->alloc_capacity, sizeof buffer, &buffer) ? buffer : NULL;
+}
+
 const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
                                    const tn_expr *const *shape) {
-  const tn_buffer *buffer = make_buffer(b, name, type, rank, shape);
-  return buffer && push(b, &b->allocs, &b->alloc_count, &b->alloc_capacity, sizeof buffer, &buffer) ? buffer : NULL;
+  tn_buffer_desc desc = plain(type, rank, shape);
+  return tn_alloc_with(b, name, &desc);
 }
 
 const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape) {

@@ -5,7 +5,7 @@
  */
 #include "text.h"
 
-enum { MAX_LANES = 0xffff, MAX_EXTENT_BITS = 40 };
+enum { MAX_LANES = 0xffff, MAX_EXTENT_BITS = 40, MAX_ALIGN = 4096, MAX_LAYOUT_DEPTH = 16 };
 
 static bool is_data(tn_type type) { return tni_is_element_type(TN_TYPE_WITH_LANES(type, 1)); }
 static bool is_index(tn_type type) { return TN_TYPE_CODE(type) == TN_CODE_INDEX; }
@@ -49,6 +49,31 @@ const char *tni_check_extent(const tn_expr *extent) {
   if (extent->type != TN_INDEX) return "an extent must be an index";
   if (tni_is_const(extent) && (extent->as.i < 0 || extent->as.i > INT64_C(1) << MAX_EXTENT_BITS))
     return "an extent is in 0..2^40";
+  return NULL;
+}
+
+static bool is_size(const tn_expr *x) {
+  return x->type == TN_INDEX && (!tni_is_const(x) || (x->as.i >= 0 && x->as.i <= INT64_C(1) << MAX_EXTENT_BITS));
+}
+
+const char *tni_check_stride(const tn_expr *stride) {
+  return is_size(stride) ? NULL : "a stride is an index in 0..2^40";
+}
+
+const char *tni_check_offset(const tn_expr *offset) {
+  return is_size(offset) ? NULL : "an offset is an index in 0..2^40";
+}
+
+const char *tni_check_align(tn_type type, uint64_t align) {
+  bool power = (align & (align - 1)) == 0;
+  if (align == 0 || (power && align >= tn_type_bytes(type) && align <= MAX_ALIGN)) return NULL;
+  return "an alignment is a power of two, from the bytes of an element to 4096";
+}
+
+const char *tni_check_layout(const tni_layout *layout, int32_t rank) {
+  for (int32_t k = 0; k < layout->rank; k++)
+    if (!tni_layout_has_form(layout, rank, layout->index[k], MAX_LAYOUT_DEPTH))
+      return "a layout is made of its variables, constants, +, and *, // and % by positive constants";
   return NULL;
 }
 

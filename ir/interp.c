@@ -91,6 +91,14 @@ bool tni_machine_nomem(tni_machine *m) {
 
 /* ---- making actions -------------------------------------------------------------------------------------------- */
 
+/* A tape of what says how large the buffer's memory is: shape, strides, offset, the layout's shape. */
+static tni_tape *make_form(tni_machine *m, const tn_buffer *buffer) {
+  const tn_expr *roots[TNI_BUFFER_EXPRS + TN_MAX_RANK];
+  int32_t count = tni_buffer_exprs(buffer, roots);
+  for (int32_t k = 0; buffer->layout && k < buffer->layout->rank; k++) roots[count++] = buffer->layout->shape[k];
+  return tni_tape_make(m, (size_t)count, roots);
+}
+
 static action *make(tni_machine *m, const tn_stmt *s);
 
 static bool make_for(tni_machine *m, action *a) {
@@ -158,8 +166,8 @@ static bool make_if(tni_machine *m, action *a) {
 
 static bool make_alloc(tni_machine *m, action *a) {
   const tn_buffer *buffer = a->stmt->as.alloc.buffer;
-  return (a->tape = tni_tape_make(m, (size_t)buffer->rank, buffer->shape)) &&
-         (a->memory = tni_bind_memory(m, buffer)) && (a->first = make(m, a->stmt->as.alloc.body));
+  return (a->tape = make_form(m, buffer)) && (a->memory = tni_bind_memory(m, buffer)) &&
+         (a->first = make(m, a->stmt->as.alloc.body));
 }
 
 static bool make_let(tni_machine *m, action *a) {
@@ -215,7 +223,35 @@ static void resolve(const tni_machine *m, action *a) {
 
 /* ---- memory of buffers ------------------------------------------------------------------------------------------ */
 
-/* The shape that the roots of `tape` have now, into memory->shape and ->count. */
+static bool fail_too_large(tni_machine *m, const tni_memory *memory) {
+  return tni_machine_fail(m, TN_E_LIMIT, "buffer `%s` is too large to address", memory->buffer->name);
+}
+
+/* Where elements stand, from the values behind the shape; memory->count. */
+static bool measure_scattered(tni_machine *m, tni_memory *memory, const tni_operand *value) {
+  const tn_buffer *b = memory->buffer;
+  int32_t rank = tni_memory_rank(b);
+  const int64_t *shape = b->layout ? memory->layout_shape : memory->shape;
+  memory->scattered = true;
+  for (int32_t k = 0; b->strides && k < rank; k++) {
+    memory->strides[k] = (value++)->at->i;
+    if (memory->strides[k] < 0)
+      return tni_machine_fail(m, TN_E_INVALID, "buffer `%s`: stride %d is %lld", b->name, k,
+                              (long long)memory->strides[k]);
+  }
+  memory->offset = b->offset ? (value++)->at->i : 0;
+  if (memory->offset < 0)
+    return tni_machine_fail(m, TN_E_INVALID, "buffer `%s`: the offset is %lld", b->name, (long long)memory->offset);
+  for (int32_t k = 0; b->layout && k < rank; k++) memory->layout_shape[k] = (value++)->at->i;
+  memory->overlaps = b->strides && tni_strides_overlap(rank, shape, memory->strides);
+  int64_t span = tni_span(rank, shape, b->strides ? memory->strides : NULL), step = 1;
+  if (span < 0 || __builtin_add_overflow(span, memory->offset, &memory->count) || memory->count > INT64_MAX / 8)
+    return fail_too_large(m, memory);
+  for (int32_t k = rank; !b->strides && k-- > 0; step *= shape[k]) memory->strides[k] = span ? step : 0;
+  return true;
+}
+
+/* The form that the roots of `tape` have now, into `memory`. */
 static bool measure(tni_machine *m, tni_memory *memory, const tni_tape *tape) {
   size_t count = 1;
   if (!tni_tape_run(m, tape)) return false;
@@ -224,17 +260,18 @@ static bool measure(tni_machine *m, tni_memory *memory, const tni_tape *tape) {
     if (extent < 0)
       return tni_machine_fail(m, TN_E_INVALID, "buffer `%s`: extent %d is %lld", memory->buffer->name, d,
                               (long long)extent);
-    if (!tni_mul_size(count, (size_t)extent, &count) || count > INT64_MAX / 8)
-      return tni_machine_fail(m, TN_E_LIMIT, "buffer `%s` is too large to address", memory->buffer->name);
+    if (!tni_mul_size(count, (size_t)extent, &count) || count > INT64_MAX / 8) return fail_too_large(m, memory);
     memory->shape[d] = extent;
   }
   memory->count = (int64_t)count;
-  return true;
+  return tni_is_row_major(memory->buffer) || measure_scattered(m, memory, tape->roots + memory->buffer->rank);
 }
+
+static size_t align_of(const tni_memory *memory) { return memory->buffer->align > 64 ? memory->buffer->align : 64; }
 
 static void release(tni_machine *m, tni_memory *memory) {
   if (!memory->written) return;
-  tni_free_aligned(m->ctx, memory->data, memory->data_bytes, 64);
+  tni_free_aligned(m->ctx, memory->data, memory->data_bytes, align_of(memory));
   tni_free(m->ctx, memory->written, memory->written_bytes);
   memory->data = memory->written = NULL;
 }
@@ -249,10 +286,10 @@ static bool allocate(tni_machine *m, tni_memory *memory) {
   if (bytes == 0) bytes = 1;
   if (!memory->written || memory->data_bytes != bytes || memory->written_bytes != flags) {
     release(m, memory);
-    memory->data = tni_alloc_aligned(m->ctx, bytes, 64);
+    memory->data = tni_alloc_aligned(m->ctx, bytes, align_of(memory));
     memory->written = memory->data ? tni_alloc(m->ctx, flags) : NULL;
     if (!memory->written) {
-      tni_free_aligned(m->ctx, memory->data, bytes, 64);
+      tni_free_aligned(m->ctx, memory->data, bytes, align_of(memory));
       memory->data = NULL;
       return tni_machine_nomem(m);
     }
@@ -329,6 +366,9 @@ static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
   tni_scalar value = a->value.at[(size_t)lane * a->value.stride];
   int64_t at;
   if (!tni_place_locate(m, &a->access, lane, &at)) return false;
+  if (memory->overlaps)
+    return tni_machine_fail(m, TN_E_INVALID, "buffer `%s` is written, and its strides put two elements in one place",
+                            memory->buffer->name);
   if (memory->buffer->type == TN_F32)
     ((float *)memory->data)[at] = (float)value.f;
   else
@@ -432,8 +472,7 @@ static bool make_parameters(tni_machine *m, parameter *params) {
     if (!m->func->params[i].buffer && !tni_bind_variable(m, m->func->params[i].scalar, &params[i].scalar)) return false;
   for (uint32_t i = 0; i < m->func->param_count; i++) {
     const tn_buffer *buffer = m->func->params[i].buffer;
-    if (buffer && (!(params[i].memory = tni_bind_memory(m, buffer)) ||
-                   !(params[i].shape = tni_tape_make(m, (size_t)buffer->rank, buffer->shape))))
+    if (buffer && (!(params[i].memory = tni_bind_memory(m, buffer)) || !(params[i].shape = make_form(m, buffer))))
       return false;
   }
   return true;
@@ -469,14 +508,20 @@ static bool take_tensor(tni_machine *m, uint32_t i, const tn_value *value, tni_m
   const tn_buffer *buffer = memory->buffer;
   snprintf(what, sizeof what, "argument %u, `%.80s`", i, buffer->name);
   if (value->tag != TN_VALUE_TENSOR || !value->as.tensor) return fail_argument(m, i, buffer->name, "a tensor");
-  tn_status status =
-      tni_tensor_check(m->ctx, value->as.tensor, what, buffer->type, buffer->rank, memory->shape, &cause);
+  tni_tensor_form form = {.type = buffer->type,
+                          .rank = tni_memory_rank(buffer),
+                          .shape = buffer->layout ? memory->layout_shape : memory->shape,
+                          .strides = buffer->strides ? memory->strides : NULL,
+                          .has_offset = buffer->offset != NULL,
+                          .offset = memory->offset,
+                          .align = buffer->align};
+  tn_status status = tni_tensor_check_form(m->ctx, value->as.tensor, what, &form, &cause);
   if (status != TN_OK) {
     tni_machine_fail(m, status, "%s: %s", what, tn_error_reason(cause));
     tn_error_destroy(cause);
     return false;
   }
-  memory->data = tni_tensor_pointer(value->as.tensor);
+  memory->data = buffer->offset ? value->as.tensor->data : tni_tensor_pointer(value->as.tensor);
   return true;
 }
 

@@ -27,7 +27,11 @@ typedef struct tni_memory {
   const tn_buffer *buffer;
   void *data;
   int64_t shape[TN_MAX_RANK];
-  int64_t count;
+  int64_t count; /* elements from the pointer to behind the last one */
+  /* when elements do not stand in row-major order */
+  bool scattered, overlaps;             /* strides put two of them in one place */
+  int64_t strides[TN_MAX_RANK], offset; /* of the memory's dimensions */
+  int64_t layout_shape[TN_MAX_RANK];
   uint8_t *written; /* one bit an element; NULL: the host's memory */
   size_t data_bytes, written_bytes;
 } tni_memory;

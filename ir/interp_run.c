@@ -35,16 +35,27 @@ static bool fail_unwritten(tni_machine *m, const tni_place *access, uint32_t lan
   return false;
 }
 
+/* Where an element stands in memory that is not row-major. */
+static int64_t scattered_place(const tni_memory *memory, const int64_t *index) {
+  const tni_layout *layout = memory->buffer->layout;
+  int64_t place = memory->offset;
+  for (int32_t k = 0; k < tni_memory_rank(memory->buffer); k++)
+    place += memory->strides[k] *
+             (layout ? tni_layout_eval(layout, memory->buffer->rank, layout->index[k], index) : index[k]);
+  return place;
+}
+
 bool tni_place_locate(tni_machine *m, const tni_place *access, uint32_t lane, int64_t *at) {
   const tni_memory *memory = access->memory;
-  int64_t offset = 0;
+  int64_t offset = 0, index[TN_MAX_RANK];
   for (int32_t d = 0; d < access->count; d++) {
     int64_t i = tni_lane(&access->index[d], lane);
     int64_t extent = access->flat ? memory->count : memory->shape[d];
     if ((uint64_t)i >= (uint64_t)extent) return fail_outside(m, access, lane, d, extent);
     offset = offset * extent + i;
+    index[d] = i;
   }
-  *at = offset;
+  *at = memory->scattered && !access->flat ? scattered_place(memory, index) : offset;
   return true;
 }
 
@@ -116,7 +127,8 @@ static bool call_lane(tni_machine *m, const tni_step *step, uint32_t lane) {
 static void run_address(const tni_step *step) {
   tni_memory *memory = step->as.memory;
   if (memory->written) memset(memory->written, 0xff, memory->written_bytes);
-  step->out.at[0].i = (int64_t)(uintptr_t)memory->data;
+  char *first = (char *)memory->data + (size_t)memory->offset * tn_type_bytes(memory->buffer->type);
+  step->out.at[0].i = (int64_t)(uintptr_t)first;
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */

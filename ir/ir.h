@@ -35,16 +35,29 @@ struct tn_expr {
 enum { TNI_OP_ADDRESS = TN_OP_COUNT }; /* the address of as.buffer, printed `&A` */
 
 enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_COUNT };
+extern const char *const tni_scope_names[TNI_SCOPE_COUNT]; /* buffer.c */
 
-/* Compact row-major over `shape`. GLOBAL inside a function is scratch memory of the call; LOCAL is on the stack of the thread;
- * REGISTER is LOCAL whose subscripts all become constants, so that it lives in registers. */
+/* From a buffer's subscripts to those of its memory: vars[d] stands for subscript d. */
+typedef struct tni_layout {
+  int32_t rank; /* dimensions of the memory */
+  const tn_expr *vars[TN_MAX_RANK];
+  const tn_expr *index[TN_MAX_RANK]; /* over vars */
+  const tn_expr *shape[TN_MAX_RANK]; /* of the memory: see buffer.c */
+} tni_layout;
+
+/* GLOBAL inside a function is scratch memory of the call; LOCAL is on the stack of the thread; REGISTER is LOCAL whose
+ * subscripts all become constants, so that it lives in registers. Where elements stand is told in buffer.c. */
 struct tn_buffer {
   const char *name;
   uint32_t uid;
   tn_type type; /* one lane */
   enum tni_scope scope;
   int32_t rank;
+  uint32_t align; /* of the pointer, bytes; 0: an element's for a parameter, 64 for an alloc. A power of two */
   const tn_expr *shape[TN_MAX_RANK];
+  const tn_expr *const *strides; /* one for each dimension of the memory, in elements; NULL: row-major */
+  const tn_expr *offset;         /* of a parameter: elements from the pointer to the first; NULL: 0 */
+  const tni_layout *layout;      /* NULL: the memory's dimensions are the buffer's */
 };
 
 enum tni_stmt_kind {
@@ -145,7 +158,7 @@ typedef struct tni_param {
   const tn_expr *scalar;
 } tni_param;
 
-/* On the loop level loads and stores have one flat subscript (row-major, in elements) whatever the buffer's rank, there
+/* On the loop level loads and stores have one flat subscript (in elements from the pointer) whatever the buffer's rank, there
  * are no blocks, loops are serial or parallel, and expressions may have lanes. Parameters keep their tensor shape. */
 struct tn_func {
   const char *name;
@@ -307,10 +320,42 @@ const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why);
 /* The definition of a MATH operator over core operators (f16 and bf16 through f32; f64 gives NULL with *why set). */
 const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, const char **why);
 
-/* ---- stmt.c ---------------------------------------------------------------------------------------------------- */
+/* ---- buffer.c --------------------------------------------------------------------------------------------------- */
 
+/* A buffer of that form, with an identity of its own; strides and a layout that change nothing are left out. NULL: something
+ * in the form is, or no memory. */
+const tn_buffer *tni_buffer_make(tni_region *r, const tn_buffer *form);
+/* 0 for an alignment that a parameter, or an alloc, has anyway. */
+uint32_t tni_normal_align(tn_type type, bool is_param, uint64_t align);
+/* The plain form: row-major, no more than an element's (or 64 bytes') alignment. */
 const tn_buffer *tni_buffer(tni_region *r, const char *name, tn_type type, enum tni_scope scope, int32_t rank,
                             const tn_expr *const *shape);
+/* The shape of its memory is worked out. Needs subscripts that tni_layout_has_form accepts. */
+const tni_layout *tni_layout_make(tni_region *r, int32_t rank, const tn_expr *const *shape, const tn_expr *const *vars,
+                                  int32_t count, const tn_expr *const *index);
+/* Is x made of the variables, constants from 0 on, +, and *, // and % by positive constants, at most `depth` deep? */
+bool tni_layout_has_form(const tni_layout *l, int32_t rank, const tn_expr *x, int depth);
+/* A layout's subscript x at an element. */
+int64_t tni_layout_eval(const tni_layout *l, int32_t rank, const tn_expr *x, const int64_t *values);
+/* The dimensions of a buffer's memory. */
+static inline int32_t tni_memory_rank(const tn_buffer *b) { return b->layout ? b->layout->rank : b->rank; }
+static inline const tn_expr *const *tni_memory_shape(const tn_buffer *b) {
+  return b->layout ? b->layout->shape : b->shape;
+}
+static inline bool tni_is_row_major(const tn_buffer *b) { return !b->strides && !b->offset && !b->layout; }
+/* The expressions that a declaration holds: shape, strides, offset; how many. `out` has room for TNI_BUFFER_EXPRS. */
+enum { TNI_BUFFER_EXPRS = 2 * TN_MAX_RANK + 1 };
+int32_t tni_buffer_exprs(const tn_buffer *b, const tn_expr **out);
+/* Where an element stands, in elements from the pointer. */
+const tn_expr *tni_buffer_place(tni_region *r, const tn_buffer *b, const tn_expr *const *index);
+/* Elements from the pointer to behind the last one. */
+const tn_expr *tni_buffer_size(tni_region *r, const tn_buffer *b);
+int64_t tni_buffer_constant_size(const tn_buffer *b); /* -1: not constant, or beyond TNI_INF */
+/* May constant strides put two elements in one place? False when they are not constant. */
+bool tni_buffer_overlaps_itself(const tn_buffer *b);
+
+/* ---- stmt.c ---------------------------------------------------------------------------------------------------- */
+
 const tn_stmt *tni_for(tni_region *r, const tn_expr *var, const tn_expr *extent, enum tni_loop_kind kind,
                        const tn_stmt *body);
 const tn_stmt *tni_block(tni_region *r, const char *name, int32_t count, const tni_iter *iters, const tn_expr *where,

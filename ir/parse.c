@@ -145,6 +145,16 @@ static bool skip_extents(tni_parser *p) {
   return tni_expect(p, TNI_TOK_RBRACKET, "`]` after the extents");
 }
 
+/* To the comma or parenthesis behind the parameter. */
+static void skip_attributes(tni_parser *p) {
+  uint32_t depth = 0;
+  for (; p->tok.kind != TNI_TOK_LBRACE && p->tok.kind != TNI_TOK_END; tni_next(p)) {
+    if (depth == 0 && (p->tok.kind == TNI_TOK_COMMA || p->tok.kind == TNI_TOK_RPAREN)) return;
+    depth += p->tok.kind == TNI_TOK_LPAREN;
+    depth -= p->tok.kind == TNI_TOK_RPAREN;
+  }
+}
+
 static bool scan_param(tni_parser *p, params *list) {
   param item = {.is_buffer = false};
   if (!tni_parse_new_name(p, "the name of a parameter", &item.name) ||
@@ -164,7 +174,10 @@ static bool scan_param(tni_parser *p, params *list) {
     return false;
   }
   list->items[list->count++] = item;
-  return !item.is_buffer || skip_extents(p);
+  if (!item.is_buffer) return true;
+  if (!skip_extents(p)) return false;
+  if (tni_at_buffer_attribute(p)) skip_attributes(p);
+  return true;
 }
 
 static bool scan_params(tni_parser *p, params *list) {
@@ -192,7 +205,7 @@ static tni_param *make_params(tni_parser *p, const params *list) {
     const char *name = tni_token_name(p, &item->name);
     p->tok = item->tok;
     p->position = item->position;
-    made[i].buffer = name ? tni_parse_shape(p, name, item->type) : NULL;
+    made[i].buffer = name ? tni_parse_buffer(p, name, item->type, true) : NULL;
     good = made[i].buffer &&
            tni_declare(p, &item->name, (tni_binding){.kind = TNI_BOUND_BUFFER, .buffer = made[i].buffer});
   }

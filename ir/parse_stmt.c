@@ -372,47 +372,12 @@ static bool parse_if(tni_parser *p) {
   return good && then && push_stmt(p, tni_if(p->r, cond, then, otherwise));
 }
 
-/* `TYPE[extents]` behind `NAME:`; a buffer, or NULL when reported. */
-const tn_buffer *tni_parse_shape(tni_parser *p, const char *name, tn_type type) {
-  const tn_expr *shape[TN_MAX_RANK];
-  int32_t rank = 0;
-  if (!tni_expect(p, TNI_TOK_LBRACKET, "`[` and the extents")) return NULL;
-  while (p->tok.kind != TNI_TOK_RBRACKET) {
-    size_t begin = p->tok.offset;
-    if (rank == TN_MAX_RANK) {
-      tni_report(p, begin, p->tok.length, "more than %d dimensions", TN_MAX_RANK);
-      return NULL;
-    }
-    const tn_expr *extent = shape[rank++] = tni_parse_expr(p);
-    const char *why = extent ? tni_check_extent(extent) : NULL;
-    if (why) tni_report(p, begin, p->last_end - begin, "%s", why);
-    if (!extent || why) return NULL;
-    if (!tni_accept(p, TNI_TOK_COMMA)) break;
-  }
-  if (!tni_expect(p, TNI_TOK_RBRACKET, "`]` or `,` after an extent")) return NULL;
-  const tn_buffer *buffer = tni_buffer(p->r, name, type, TNI_SCOPE_GLOBAL, rank, shape);
-  if (!buffer) tni_parser_nomem(p);
-  return buffer;
-}
-
 static tn_type parse_element_type(tni_parser *p) {
   size_t begin = p->tok.offset;
   tn_type type = tni_parse_type(p);
   if (!type || tni_is_element_type(type)) return type;
   tni_report(p, begin, p->last_end - begin, "a buffer's elements are numbers or bools with one lane");
   return 0;
-}
-
-static bool parse_scope(tni_parser *p, const tn_buffer *buffer) {
-  static const char *const names[TNI_SCOPE_COUNT] = {"global", "local", "register"};
-  if (!tni_accept_word(p, "in")) return true;
-  for (int scope = 0; scope < TNI_SCOPE_COUNT; scope++)
-    if (tni_accept_word(p, names[scope])) {
-      ((tn_buffer *)buffer)->scope = (enum tni_scope)scope; /* made just now, seen by nobody */
-      return true;
-    }
-  tni_report_expected(p, "`global`, `local` or `register`");
-  return false;
 }
 
 /* The rest of the list is the statement's body: it is pushed without one (NULL), and fold_stmts closes it. */
@@ -427,8 +392,7 @@ static bool parse_alloc(tni_parser *p) {
   const tn_buffer *buffer = NULL;
   tn_type type;
   if (text && tni_expect(p, TNI_TOK_COLON, "`:` and the buffer's type") && (type = parse_element_type(p)))
-    buffer = tni_parse_shape(p, text, type);
-  if (buffer && !parse_scope(p, buffer)) buffer = NULL;
+    buffer = tni_parse_buffer(p, text, type, false);
   bool good = tni_declare(p, &name, (tni_binding){.kind = buffer ? TNI_BOUND_BUFFER : TNI_BOUND_BAD, .buffer = buffer});
   return good && buffer && push_open(p, (tn_stmt){.kind = TNI_ALLOC, .as.alloc.buffer = buffer});
 }

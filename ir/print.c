@@ -4,10 +4,9 @@
  */
 #include "graph/graph_text.h"
 
-enum { MAX_ROOTS = TN_MAX_RANK + 2, DEEPEST = 1000 };
+enum { MAX_ROOTS = TN_MAX_RANK + 2, DEEPEST = 1000 }; /* MAX_ROOTS: of a store */
 
 static const char *const loop_kinds[TNI_LOOP_KIND_COUNT] = {"", " parallel", " vectorized", " unrolled"};
-static const char *const scopes[TNI_SCOPE_COUNT] = {"", " in local", " in register"};
 
 static void print_list(tni_printer *p, const tn_stmt *s);
 
@@ -175,24 +174,54 @@ static void print_extent(tni_printer *p, const tn_expr *extent) {
     tni_print_operand(p, extent);
 }
 
-static void print_shape(tni_printer *p, const tn_buffer *buffer) {
+static void print_extents(tni_printer *p, int32_t count, const tn_expr *const *items) {
+  for (int32_t i = 0; i < count; i++) {
+    tni_text_add(p->out, i ? ", " : "");
+    print_extent(p, items[i]);
+  }
+}
+
+static void print_layout(tni_printer *p, const tn_buffer *buffer) {
+  const tni_layout *l = buffer->layout;
+  tni_text_add(p->out, " layout (");
+  for (int32_t i = 0; i < buffer->rank; i++) {
+    tni_text_add(p->out, i ? ", " : "");
+    tni_print_var(p, l->vars[i]);
+  }
+  tni_text_add(p->out, ") -> (");
+  print_extents(p, l->rank, l->index);
+  tni_text_add(p->out, ")");
+}
+
+/* The name, the type, the shape; and what is not the default. */
+static void print_buffer(tni_printer *p, const tn_buffer *buffer) {
   tni_print_buffer_name(p, buffer);
   tni_text_add(p->out, ": ");
   tni_print_type(p->out, buffer->type);
   tni_text_add(p->out, "[");
-  for (int32_t i = 0; i < buffer->rank; i++) {
-    tni_text_add(p->out, i ? ", " : "");
-    print_extent(p, buffer->shape[i]);
-  }
+  print_extents(p, buffer->rank, buffer->shape);
   tni_text_add(p->out, "]");
+  if (buffer->strides) {
+    tni_text_add(p->out, " strides (");
+    print_extents(p, tni_memory_rank(buffer), buffer->strides);
+    tni_text_add(p->out, ")");
+  }
+  if (buffer->offset) {
+    tni_text_add(p->out, " offset ");
+    print_extent(p, buffer->offset);
+  }
+  if (buffer->align) tni_text_add(p->out, " align %u", buffer->align);
+  if (buffer->layout) print_layout(p, buffer);
+  if (buffer->scope != TNI_SCOPE_GLOBAL) tni_text_add(p->out, " in %s", tni_scope_names[buffer->scope]);
 }
 
 static void print_alloc(tni_printer *p, const tn_stmt *s) {
   const tn_buffer *buffer = s->as.alloc.buffer;
-  begin(p, s, buffer->shape, (size_t)buffer->rank);
+  const tn_expr *roots[TNI_BUFFER_EXPRS];
+  int32_t count = tni_buffer_exprs(buffer, roots);
+  begin(p, s, roots, (size_t)count);
   tni_text_add(p->out, "alloc ");
-  print_shape(p, buffer);
-  tni_text_add(p->out, "%s", scopes[buffer->scope]);
+  print_buffer(p, buffer);
   tni_print_newline(p);
 }
 
@@ -303,7 +332,7 @@ static void print_params(tni_printer *p, const tn_func *func) {
     const tni_param *param = &func->params[i];
     tni_text_add(p->out, i ? ", " : "");
     if (param->buffer) {
-      print_shape(p, param->buffer);
+      print_buffer(p, param->buffer);
     } else {
       tni_print_var(p, param->scalar);
       tni_text_add(p->out, ": ");

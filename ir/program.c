@@ -169,12 +169,24 @@ static const tn_expr *clone_var(cloner *c, const tn_expr *x) {
   return y;
 }
 
+static const tni_layout *clone_layout(cloner *c, const tn_buffer *b, const tn_expr *const *shape) {
+  const tn_expr *vars[TN_MAX_RANK], *index[TN_MAX_RANK];
+  for (int32_t i = 0; i < b->rank; i++) vars[i] = clone_var(c, b->layout->vars[i]);
+  for (int32_t i = 0; i < b->layout->rank; i++) index[i] = clone_expr(c, b->layout->index[i]);
+  return tni_layout_make(c->r, b->rank, shape, vars, b->layout->rank, index);
+}
+
 static const tn_buffer *clone_buffer(cloner *c, const tn_buffer *b) {
   for (size_t i = c->buffer_count; i > 0; i -= 2)
     if (c->buffers[i - 2] == b) return c->buffers[i - 1];
-  const tn_expr *shape[TN_MAX_RANK];
-  for (int32_t i = 0; i < b->rank; i++) shape[i] = clone_expr(c, b->shape[i]);
-  const tn_buffer *d = tni_buffer(c->r, b->name, b->type, b->scope, b->rank, shape);
+  tn_buffer form = *b;
+  const tn_expr *strides[TN_MAX_RANK];
+  for (int32_t i = 0; i < b->rank; i++) form.shape[i] = clone_expr(c, b->shape[i]);
+  for (int32_t i = 0; b->strides && i < tni_memory_rank(b); i++) strides[i] = clone_expr(c, b->strides[i]);
+  form.strides = b->strides ? strides : NULL;
+  form.offset = clone_expr(c, b->offset);
+  form.layout = b->layout ? clone_layout(c, b, form.shape) : NULL;
+  const tn_buffer *d = b->layout && !form.layout ? NULL : tni_buffer_make(c->r, &form);
   if (!d || !tni_reserve(c->r->arena.ctx, (void **)&c->buffers, &c->buffer_capacity, c->buffer_count + 2,
                          sizeof *c->buffers)) {
     c->failed = true;

@@ -1,22 +1,8 @@
-/* stmt.c -- constructors of buffers, statements and functions.
+/* stmt.c -- constructors of statements and functions.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ir.h"
-
-const tn_buffer *tni_buffer(tni_region *r, const char *name, tn_type type, enum tni_scope scope, int32_t rank,
-                            const tn_expr *const *shape) {
-  tn_buffer *b = TNI_NEW(&r->arena, tn_buffer);
-  if (!b) return NULL;
-  b->name = tni_arena_text(&r->arena, name);
-  b->uid = r->next_uid++;
-  b->type = type;
-  b->scope = scope;
-  b->rank = rank;
-  for (int32_t i = 0; i < rank; i++)
-    if (!(b->shape[i] = shape[i])) return NULL;
-  return b->name ? b : NULL;
-}
 
 static tn_stmt *make(tni_region *r, enum tni_stmt_kind kind) {
   tn_stmt *s = TNI_NEW(&r->arena, tn_stmt);

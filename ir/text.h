@@ -60,6 +60,14 @@ enum { TNI_MAX_SHUFFLE = 1024 }; /* lanes of a list */
 const char *tni_check_shuffle(size_t operands, const tn_expr *const *args, size_t count, const uint32_t *lanes);
 const char *tni_check_subscript(const tn_expr *index);
 const char *tni_check_extent(const tn_expr *extent);
+const char *tni_check_stride(const tn_expr *stride);
+const char *tni_check_offset(const tn_expr *offset);
+/* align: bytes, 0 for the default. */
+const char *tni_check_align(tn_type type, uint64_t align);
+/* A layout's subscripts by themselves: what they are made of. */
+const char *tni_check_layout(const tni_layout *layout, int32_t rank);
+/* All that a buffer's form must keep, beyond the types of its expressions. NULL with *nomem set without memory. */
+const char *tni_check_form(tn_context *ctx, const tn_buffer *buffer, bool is_param, bool *nomem);
 /* How many subscripts an access has on that level. */
 int32_t tni_subscript_count(enum tni_level level, const tn_buffer *buffer);
 /* The type of an access: the buffer's with the lanes of its subscripts. 0 with *why: lanes do not agree. */
@@ -242,12 +250,17 @@ bool tni_parse_new_name(tni_parser *p, const char *what, tni_token *tok);
 bool tni_declare(tni_parser *p, const tni_token *tok, tni_binding binding);
 const tn_expr *tni_declare_var(tni_parser *p, const tni_token *tok, tn_type type);
 void tni_close_scope(tni_parser *p, size_t count);
-/* `[extents]` behind an element type: a buffer of that name, or NULL when reported. */
-const tn_buffer *tni_parse_shape(tni_parser *p, const char *name, tn_type type);
 /* Goes behind the rest of a broken statement: to the next line, or the brace that closes the list it stands in. */
 void tni_skip_statement(tni_parser *p, size_t begin);
 /* `{ statements }`; NULL when something in them was reported. */
 const tn_stmt *tni_parse_braces(tni_parser *p);
+
+/* ---- parse_buffer.c -------------------------------------------------------------------------------------------- */
+
+/* `[extents]` and attributes behind an element type: a buffer of that name, or NULL when reported. */
+const tn_buffer *tni_parse_buffer(tni_parser *p, const char *name, tn_type type, bool is_param);
+/* Is the token the first word of an attribute? */
+bool tni_at_buffer_attribute(const tni_parser *p);
 
 /* ---- parse_expr.c ---------------------------------------------------------------------------------------------- */
 

@@ -2,8 +2,8 @@
  *
  *     count      that of the signature
  *     scalars    a number for floating types, else an integer in the range of the type; an index is in 0..2^40
- *     tensors    CPU, type, rank, compact, aligned (tni_tensor_check); the shape with the scalars put into it
- *     memory     a tensor that the function may write shares none with another one
+ *     tensors    CPU, type, rank, shape, strides, offset, alignment (tni_tensor_check_form), with the scalars put into them
+ *     memory     a tensor that the function may write shares none with another one, nor has two elements in one place
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -94,31 +94,57 @@ static bool evaluate(const tn_function *f, const tn_value *args, const tn_expr *
   return !overflows(x, a);
 }
 
-static tn_status check_tensor(const tn_function *f, uint32_t i, const tn_value *args, tn_error **err) {
+/* The value of one of a declaration's expressions: `what`, number k of them (negative: the only one). */
+static tn_status evaluate_size(const tn_function *f, uint32_t i, const tn_value *args, const tn_expr *x,
+                               const char *what, int32_t k, int64_t *out, tn_error **err) {
+  char place[PLACE], number[16] = "";
+  tni_scalar value;
+  bool known = evaluate(f, args, x, &value);
+  *out = known ? value.i : -1;
+  if (*out >= 0) return TN_OK;
+  if (k >= 0) snprintf(number, sizeof number, " %d", k);
+  if (!known)
+    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place),
+                    "with these arguments %s%s cannot be computed", what, number);
+  return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place), "with these arguments %s%s is %lld",
+                  what, number, (long long)*out);
+}
+
+/* The form that a tensor must have with these arguments. */
+static tn_status evaluate_form(const tn_function *f, uint32_t i, const tn_value *args, int64_t *shape, int64_t *strides,
+                               tni_tensor_form *out, tn_error **err) {
   const tn_buffer *b = f->func->params[i].buffer;
+  int32_t rank = tni_memory_rank(b);
+  *out = (tni_tensor_form){.type = b->type, .rank = rank, .shape = shape, .align = b->align};
+  out->has_offset = b->offset != NULL;
+  out->strides = b->strides ? strides : NULL;
+  tn_status status = TN_OK;
+  for (int32_t d = 0; d < b->rank && !status; d++)
+    status = evaluate_size(f, i, args, b->shape[d], "the extent of dimension", d, &shape[d], err);
+  for (int32_t k = 0; b->layout && k < rank && !status; k++)
+    status = evaluate_size(f, i, args, b->layout->shape[k], "the extent of memory's dimension", k, &shape[k], err);
+  for (int32_t k = 0; b->strides && k < rank && !status; k++)
+    status = evaluate_size(f, i, args, b->strides[k], "the stride of dimension", k, &strides[k], err);
+  return !status && b->offset ? evaluate_size(f, i, args, b->offset, "the offset", -1, &out->offset, err) : status;
+}
+
+static tn_status check_tensor(const tn_function *f, uint32_t i, const tn_value *args, tn_error **err) {
   char place[PLACE];
-  int64_t shape[TN_MAX_RANK];
+  int64_t shape[TN_MAX_RANK], strides[TN_MAX_RANK];
+  tni_tensor_form form;
   if (args[i].tag != TN_VALUE_TENSOR || !args[i].as.tensor) return refuse(f, i, err, "a tensor");
-  for (int32_t d = 0; d < b->rank; d++) {
-    tni_scalar extent;
-    if (!evaluate(f, args, b->shape[d], &extent))
-      return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place),
-                      "with these arguments the extent of dimension %d cannot be computed", d);
-    if (extent.i < 0)
-      return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place),
-                      "with these arguments the extent of dimension %d is %lld", d, (long long)extent.i);
-    shape[d] = extent.i;
-  }
+  tn_status status = evaluate_form(f, i, args, shape, strides, &form, err);
+  if (status) return status;
   /* The place is formatted only when the check fails: the check is cheap, formatting is not. */
-  if (!tni_tensor_check(f->module->ctx, args[i].as.tensor, "", b->type, b->rank, shape, NULL)) return TN_OK;
-  return tni_tensor_check(f->module->ctx, args[i].as.tensor, place_of(f, i, place), b->type, b->rank, shape, err);
+  if (tni_tensor_check_form(f->module->ctx, args[i].as.tensor, "", &form, NULL))
+    return tni_tensor_check_form(f->module->ctx, args[i].as.tensor, place_of(f, i, place), &form, err);
+  if (f->written[i] && form.strides && tni_strides_overlap(form.rank, shape, strides))
+    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place),
+                    "is written, and its strides put two elements in one place");
+  return TN_OK;
 }
 
 /* ---- memory ---- */
-
-size_t tni_tensor_bytes(const DLTensor *t) {
-  return (size_t)tn_dltensor_numel(t) * tn_type_bytes(tn_type_from_dlpack(t->dtype));
-}
 
 bool tni_memory_overlaps(const void *a, size_t a_bytes, const void *b, size_t b_bytes) {
   uintptr_t x = (uintptr_t)a, y = (uintptr_t)b;

@@ -22,6 +22,8 @@ static tn_status make_function(tn_module *m, const tn_func *func, tn_function *f
   f->written = TNI_NEW_ARRAY(&m->arena, bool, func->param_count);
   if (!symbol || !f->written) return tni_fail_nomem(err);
   tni_find_written(m->ctx, func, f->written);
+  for (uint32_t i = 0; i < func->param_count; i++)
+    f->has_offsets |= func->params[i].buffer && func->params[i].buffer->offset;
   *(void **)&f->packed = tni_library_find(m->library, symbol);
   if (!f->direct)
     return tni_fail(m->ctx, err, TN_E_COMPILER, "load", func->name, "the symbol is missing in the loaded code");
@@ -59,8 +61,16 @@ const tn_env *tn_function_env(const tn_function *f) { return &f->module->env; }
 
 /* ---- the packed call ---- */
 
+/* Tensors as the pointers that the kernel takes. */
+static void take_offsets(const tn_func *func, const tn_value *args, tn_value *out) {
+  for (uint32_t i = 0; i < func->param_count; i++) {
+    const tn_buffer *b = func->params[i].buffer;
+    out[i] = b && b->offset ? tn_value_pointer(args[i].as.tensor->data) : args[i];
+  }
+}
+
 tn_status tn_function_call(const tn_function *f, const tn_value *args, size_t count, tn_value *result, tn_error **err) {
-  tn_value returned = {0};
+  tn_value returned = {0}, pointers[MAX_PARAMS];
   if (result) *result = returned;
   if (err) *err = NULL;
   tn_status status = tni_check_arguments(f, args, count, err);
@@ -69,6 +79,10 @@ tn_status tn_function_call(const tn_function *f, const tn_value *args, size_t co
   struct tni_env_self self = {f->module, &failure};
   tn_env env;
   tni_env_init(&env, &self);
+  if (f->has_offsets) {
+    take_offsets(f->func, args, pointers);
+    args = pointers;
+  }
   status = tni_caller_call(f->caller, f->func->name, f->direct, &env, args, count, &returned, err);
   if (status) return status;
   status = (tn_status)returned.as.i;

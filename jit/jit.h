@@ -119,7 +119,8 @@ struct tn_function {
   void (*direct)(void);
   tni_packed_kernel packed; /* NULL when a parameter is a scalar */
   tni_caller *caller;
-  bool *written; /* by parameter: a buffer that the function may write */
+  bool *written;    /* by parameter: a buffer that the function may write */
+  bool has_offsets; /* of parameters: their kernels take the tensor's `data`, whatever its byte_offset */
 };
 
 struct tn_model {
@@ -168,8 +169,6 @@ void tni_externs_destroy(tn_module *module);
 tn_status tni_check_arguments(const tn_function *f, const tn_value *args, size_t count, tn_error **err);
 /* Sets written[i] for the parameters that are stored to, or whose address is given away. */
 void tni_find_written(tn_context *ctx, const tn_func *func, bool *written);
-/* Of a tensor that was checked. */
-size_t tni_tensor_bytes(const DLTensor *t);
 bool tni_memory_overlaps(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 tn_status tni_functions_create(tn_module *module, tn_error **err);
 void tni_functions_destroy(tn_module *module);

@@ -192,10 +192,29 @@ double tni_float_highest(tn_type type);
 
 /* ---- runtime/tensor.c ------------------------------------------------------------------------------------------ */
 
-/* Checks a tensor that the host hands over as an argument: CPU, lanes 1, dtype (0: any), rank (negative: any), shape (NULL,
- * or negative sizes in it: any), compact strides, alignment to the element, data not NULL unless empty. `what` names it in the error: "input `x`". */
+/* What a tensor that the host hands over must be, beyond sound: on the CPU, one lane, data not NULL unless it is empty. */
+typedef struct tni_tensor_form {
+  tn_type type;         /* 0: any */
+  int32_t rank;         /* negative: any */
+  const int64_t *shape; /* NULL, or negative sizes in it: any */
+  const int64_t
+      *strides;    /* in elements; NULL: row-major. Nobody steps along a dimension of size 1, or in an empty tensor */
+  bool has_offset; /* byte_offset must be `offset` elements; else it may be any */
+  int64_t offset;
+  size_t align; /* bytes, 0: an element's. Of `data` when there is an offset, else of the first element */
+} tni_tensor_form;
+/* `what` names the tensor in the error: "input `x`". */
+tn_status tni_tensor_check_form(tn_context *ctx, const DLTensor *tensor, const char *what, const tni_tensor_form *form,
+                                tn_error **err);
+/* Of that type and shape, row-major. */
 tn_status tni_tensor_check(tn_context *ctx, const DLTensor *tensor, const char *what, tn_type type, int32_t rank,
                            const int64_t *shape, tn_error **err);
+/* Elements from the first to behind the last one of strides >= 0 (NULL: row-major); 0: there are none; -1: beyond 64 bits. */
+int64_t tni_span(int32_t rank, const int64_t *shape, const int64_t *strides);
+/* May two elements stand in one place? No when the smaller steps together never reach the next one. */
+bool tni_strides_overlap(int32_t rank, const int64_t *shape, const int64_t *strides);
+/* Bytes from the first element to behind the last one, of a tensor that was checked. */
+size_t tni_tensor_bytes(const DLTensor *t);
 /* "f32[2, 3]" appended. */
 void tni_shape_text(tni_text *text, tn_type type, int32_t rank, const int64_t *shape);
 static inline void *tni_tensor_pointer(const DLTensor *t) { return t->data ? (char *)t->data + t->byte_offset : NULL; }

@@ -4,7 +4,9 @@
  *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
  *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
  *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them;
- *     or the same of the one dimension that memory has.
+ *     or the same of the one dimension that row-major memory would have.
+ * Different subscripts are different elements, whatever the buffer's form: layouts are checked by the verifier, and what is
+ * written has no two elements in one place (the verifier, or the check of the call).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -93,8 +95,8 @@ static const tn_expr *standing(checker *c, const slice *s) {
   return sum && s->high - s->low <= apart ? sum : NULL;
 }
 
-/* The box of an access in the order of memory. One element has one place there, so places that differ are elements that
- * differ; and what fusing took apart comes together in it. */
+/* The box of an access in row-major order, whatever the buffer's form. One element has one place there, so places that differ
+ * are elements that differ; and what fusing took apart comes together in it. */
 static bool flat_box_of(checker *c, const tni_access *x, tni_itermap *box) {
   const tn_expr *place = tni_index(c->r, 0);
   for (int32_t d = 0; d < x->buffer->rank; d++)

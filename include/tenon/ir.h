@@ -131,6 +131,31 @@ TN_API const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, 
 TN_API const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
                                           const tn_expr *const *shape);
 TN_API const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type);
+/* The whole form of a buffer. Element A[i...] stands, in elements from the pointer of A, at
+ *     offset + sum over k of strides[k] * m[k],    m = layout(i...), or i... without a layout.
+ * Zeros are the defaults. Expressions are over constants and index parameters, those of an alloc constants. */
+typedef struct tn_buffer_desc {
+  size_t struct_size; /* sizeof(tn_buffer_desc) */
+  tn_type type;
+  int32_t rank;
+  const tn_expr *const *shape; /* rank */
+  const tn_expr *const
+      *strides;          /* one for each dimension of the memory; NULL: row-major. Of a parameter, they are those of
+                                    the tensor; a parameter that is written must not have two elements in one place */
+  const tn_expr *offset; /* of a parameter: the tensor's byte_offset, in elements. NULL: any byte_offset, and the
+                                    pointer is that of the first element */
+  uint32_t align;        /* bytes that divide the pointer: a power of two up to 4096; 0: those of an element for a
+                                    parameter, 64 for an alloc */
+  int32_t layout_rank;   /* dimensions of the memory; 0: no layout, they are those of `shape` */
+  const tn_expr *const *layout_vars; /* rank variables (tn_var) of the layout alone, which stand for the subscripts */
+  const tn_expr *const
+      *layout_index; /* layout_rank subscripts: the variables, constants, +, and *, floordiv and floormod
+                                         by positive constants. Different elements must get different ones. The memory is
+                                         as large as they reach, rounded up where a division does not come out even; what
+                                         it holds there is neither read nor written. A tensor has the memory's shape */
+} tn_buffer_desc;
+TN_API const tn_buffer *tn_param_with(tn_builder *b, const char *name, const tn_buffer_desc *desc);
+TN_API const tn_buffer *tn_alloc_with(tn_builder *b, const char *name, const tn_buffer_desc *desc);
 /* A buffer inside the function. */
 TN_API const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
 TN_API const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,

@@ -92,15 +92,17 @@ TN_API tn_status tn_module_function(const tn_module *module, const char *name, c
 
 /* The compiled code. Cast it to
  *     int32_t (*)(const tn_env *env, PARAMS...)
- * with a pointer to the first element for each buffer (compact row-major, aligned as its elements are) and, for each
- * scalar, its C type (index: int64_t, bool: uint8_t, floats that C lacks: uint16_t or uint8_t). Gives a tn_status. Distinct buffers must not
- * overlap. Nothing is checked. */
+ * with a pointer for each buffer (to memory of the declared form: row-major and aligned as its elements are, unless
+ * tn_buffer_desc said otherwise) and, for each scalar, its C type (index: int64_t, bool: uint8_t, floats that C lacks:
+ * uint16_t or uint8_t). Gives a tn_status. Distinct buffers must not overlap, and no two elements of one that is written
+ * stand in one place. Nothing is checked. */
 TN_API void (*tn_function_pointer(const tn_function *function))(void);
 /* The first argument of the direct call. Lives as long as the module. */
 TN_API const tn_env *tn_function_env(const tn_function *function);
 
-/* The packed call: any signature, arguments checked (count, tags, ranges, dtype, rank, shape, compact strides, alignment,
- * device; index parameters of symbolic shapes against the tensors; what is written overlaps nothing else) and spread over
+/* The packed call: any signature, arguments checked (count, tags, ranges, dtype, rank, shape, strides, byte_offset, alignment,
+ * device; index parameters of symbolic forms against the tensors; what is written overlaps nothing, itself neither: of two
+ * tensors, everything between first and last element counts) and spread over
  * the C signature by libffi. `result` may be NULL; kernels return no value. Errors: TN_E_INVALID names the argument and what
  * was expected; TN_E_HOST when an external failed; TN_E_NOMEM. Any thread. */
 TN_API tn_status tn_function_call(const tn_function *function, const tn_value *args, size_t count, tn_value *result,

@@ -1,8 +1,10 @@
-/* flatten.c -- one row-major subscript for every access, in elements.
+/* flatten.c -- one subscript for every access: where the element stands, in elements from the buffer's pointer (buffer.c).
  *
- *     A[i, j] of A: f32[n, m]  ->  A[i*m + j]
+ *     A[i, j] of A: f32[n, m]                                    ->  A[i*m + j]
+ *     A[i, j] of A: f32[n, m] strides (s, 1) offset 4            ->  A[4 + i*s + j]
+ *     A[i, j] of A: f32[64, 16] layout (i, j) -> (j, i)          ->  A[j*64 + i]
  *
- * Buffers made inside the function become rank 1; parameters keep their shape, which callers see.
+ * Buffers made inside the function become rank 1; parameters keep their form, which callers see.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,17 +23,11 @@ static const tn_buffer *flat_of(const flat_map *m, const tn_buffer *b) {
   return b;
 }
 
-static const tn_expr *flat_index(tni_region *r, const tn_buffer *b, const tn_expr *const *index) {
-  const tn_expr *flat = tni_index(r, 0);
-  for (int32_t i = 0; i < b->rank; i++) flat = tni_add(r, tni_mul(r, flat, b->shape[i]), index[i]);
-  return flat;
-}
-
 static const tn_expr *flatten_expr(void *self, tni_region *r, const tn_expr *x) {
   const flat_map *m = self;
   if (x->op == TNI_OP_ADDRESS) return tni_address(r, flat_of(m, x->as.buffer));
   if (x->op != TN_OP_load) return x;
-  const tn_expr *index = flat_index(r, x->as.buffer, x->arg);
+  const tn_expr *index = tni_buffer_place(r, x->as.buffer, x->arg);
   return tni_load(r, x->type, flat_of(m, x->as.buffer), 1, &index, tni_load_where(x));
 }
 
@@ -39,7 +35,7 @@ static const tn_stmt *flatten_stmt(void *self, tni_region *r, const tn_stmt *s) 
   const flat_map *m = self;
   if (s->kind == TNI_ALLOC) return tni_alloc_stmt(r, flat_of(m, s->as.alloc.buffer), s->as.alloc.body);
   if (s->kind != TNI_STORE) return s;
-  const tn_expr *index = flat_index(r, s->as.store.buffer, s->as.store.index);
+  const tn_expr *index = tni_buffer_place(r, s->as.store.buffer, s->as.store.index);
   return tni_store(r, flat_of(m, s->as.store.buffer), 1, &index, s->as.store.value, s->as.store.where);
 }
 
@@ -53,9 +49,9 @@ static bool collect(void *self, const tn_stmt *s) {
   if (s->kind != TNI_ALLOC) return true;
   const tn_buffer *b = s->as.alloc.buffer;
   if (flat_of(c->map, b) != b) return true;
-  const tn_expr *size = tni_index(c->r, 1);
-  for (int32_t i = 0; i < b->rank; i++) size = tni_mul(c->r, size, b->shape[i]);
-  const tn_buffer *flat = tni_buffer(c->r, b->name, b->type, b->scope, 1, &size);
+  tn_buffer form = {.name = b->name, .type = b->type, .scope = b->scope, .rank = 1, .align = b->align};
+  form.shape[0] = tni_buffer_size(c->r, b);
+  const tn_buffer *flat = tni_buffer_make(c->r, &form);
   flat_map *m = c->map;
   if (!flat || !tni_reserve(m->ctx, (void **)&m->pairs, &m->capacity, m->count + 2, sizeof *m->pairs)) {
     m->failed = true;

@@ -7,7 +7,8 @@
  *
  * A buffer may live inside a loop when nothing is carried from one iteration to the next: every read is covered by an earlier
  * write of the same iteration (their boxes are compared, see itermap.c), and no reduction that accumulates in the buffer
- * has that loop as a reduce loop. What cannot be shown stays outside.
+ * has that loop as a reduce loop. What cannot be shown stays outside. A buffer that says where its elements stand (strides, a
+ * layout) keeps its form.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -174,14 +175,10 @@ static void choose_order(analysis *a, const tn_buffer *b, tni_placement *out, co
   for (int32_t d = 0; d < b->rank; d++) shape[d] = old[out->order[d]];
 }
 
-static enum tni_scope choose_scope(const tn_buffer *b, const tn_expr *const *shape) {
-  int64_t bytes = (int64_t)tn_type_bytes(b->type);
-  for (int32_t d = 0; d < b->rank; d++) {
-    if (!tni_is_const(shape[d]) || shape[d]->as.i > STACK_BYTES) return TNI_SCOPE_GLOBAL;
-    bytes *= shape[d]->as.i;
-    if (bytes > STACK_BYTES) return TNI_SCOPE_GLOBAL;
-  }
-  return b->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : b->scope;
+static enum tni_scope choose_scope(const tn_buffer *made) {
+  int64_t size = tni_buffer_constant_size(made);
+  if (size < 0 || size > STACK_BYTES / (int64_t)tn_type_bytes(made->type)) return TNI_SCOPE_GLOBAL;
+  return made->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : made->scope;
 }
 
 /* How deep the buffer may live: at least as deep as it is allocated (`at`: the innermost loop around that, or NULL), where
@@ -203,23 +200,21 @@ static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
 
 static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placement *out) {
   const tni_access *first = NULL;
-  const tn_expr *shape[TN_MAX_RANK];
+  tn_buffer made = *b;
   bool fixed = a->accesses.opaque || is_sized_by_memory(a, b);
   int depth = fixed ? 0 : live_depth(a, b, at, &first);
   const tn_expr *inside = depth ? first->loops[depth - 1]->as.loop.var : at;
   *out = (tni_placement){.old = b, .at = inside == at ? NULL : inside};
   for (int32_t d = 0; d < b->rank; d++) out->order[d] = d;
-  if (fixed) {
-    for (int32_t d = 0; d < b->rank; d++) {
-      out->mins[d] = tni_index(a->r, 0);
-      shape[d] = b->shape[d];
-    }
-  } else if (!shrink(a, b, depth, out, shape)) {
+  if (fixed || !tni_is_row_major(b)) {
+    for (int32_t d = 0; d < b->rank; d++) out->mins[d] = tni_index(a->r, 0);
+  } else if (!shrink(a, b, depth, out, made.shape)) {
     return false;
   } else {
-    choose_order(a, b, out, shape);
+    choose_order(a, b, out, made.shape);
   }
-  out->made = tni_buffer(a->r, b->name, b->type, choose_scope(b, shape), b->rank, shape);
+  made.scope = choose_scope(&made);
+  out->made = tni_buffer_make(a->r, &made);
   return out->made != NULL;
 }
 

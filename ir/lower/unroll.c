@@ -29,7 +29,7 @@ static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
 
 static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {
   const tn_buffer *b = s->as.alloc.buffer;
-  swap w = {b, tni_buffer(r, b->name, b->type, b->scope, b->rank, b->shape)};
+  swap w = {b, tni_buffer_make(r, b)};
   return w.made ? tni_alloc_stmt(r, w.made, tni_stmt_rewrite(r, s->as.alloc.body, swap_expr, swap_store, &w)) : NULL;
 }
 

@@ -50,11 +50,7 @@ static void index_bounds(const vectorizer *v, const tn_expr *index, int64_t *lo,
 
 /* A load under a mask may be done without it when it hits the buffer anyway. */
 static bool is_safe(const vectorizer *v, const tn_buffer *b, const tn_expr *index) {
-  int64_t lo, hi, size = 1;
-  for (int32_t i = 0; i < b->rank; i++) {
-    if (!tni_is_const(b->shape[i])) return false;
-    size *= b->shape[i]->as.i;
-  }
+  int64_t lo, hi, size = tni_buffer_constant_size(b);
   index_bounds(v, index, &lo, &hi);
   return lo >= 0 && hi < size;
 }

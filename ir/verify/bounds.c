@@ -52,13 +52,7 @@ static bool exact_range(tni_verifier *v, exact *e, const tn_expr *x, int depth, 
 /* Elements along that subscript, or -1. */
 static int64_t extent_along(const tni_verifier *v, const tn_buffer *buffer, int32_t i) {
   if (v->func->level == TNI_LEVEL_TENSOR) return tni_is_const(buffer->shape[i]) ? buffer->shape[i]->as.i : -1;
-  __int128 total = 1;
-  for (int32_t k = 0; k < buffer->rank; k++) {
-    if (!tni_is_const(buffer->shape[k])) return -1;
-    total *= buffer->shape[k]->as.i;
-    if (total > TNI_INF) return -1;
-  }
-  return (int64_t)total;
+  return tni_buffer_constant_size(buffer);
 }
 
 bool tni_verify_bounds(tni_verifier *v, const tn_buffer *buffer, int32_t count, const tn_expr *const *index) {

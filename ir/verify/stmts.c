@@ -125,6 +125,8 @@ static bool check_store(tni_verifier *v, const tn_stmt *s) {
   int32_t count = s->as.store.count, want = tni_subscript_count(v->func->level, buffer);
   const char *why = NULL;
   if (!tni_verify_buffer(v, buffer, s)) return false;
+  if (tni_buffer_overlaps_itself(buffer))
+    return tni_verify_fail(v, s, "`%s` is stored to, but its strides put two elements in one place", buffer->name);
   if (count != want) return tni_verify_fail(v, s, "%d subscripts, but the buffer has %d", count, want);
   for (int32_t i = 0; i < count; i++) {
     if (!tni_verify_expr(v, s->as.store.index[i])) return false;
@@ -156,14 +158,19 @@ static bool check_while(tni_verifier *v, const tn_stmt *s) {
 bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
   if (buffer->rank < 0 || buffer->rank > TN_MAX_RANK || !tni_is_element_type(buffer->type))
     return tni_verify_fail(v, buffer, "buffer `%s`: not a rank or not an element type", buffer->name);
-  for (int32_t i = 0; i < buffer->rank; i++)
-    if (!tni_verify_extent(v, buffer->shape[i])) return false;
+  const tn_expr *held[TNI_BUFFER_EXPRS];
+  bool nomem;
+  for (int32_t i = 0, count = tni_buffer_exprs(buffer, held); i < count; i++)
+    if (!(i < buffer->rank ? tni_verify_extent(v, held[i]) : tni_verify_expr(v, held[i]))) return false;
+  const char *why = tni_check_form(v->ctx, buffer, v->stmt == NULL, &nomem);
+  if (nomem) return tni_verify_nomem(v);
+  if (why) return tni_verify_fail(v, buffer, "buffer `%s`: %s", buffer->name, why);
   return tni_verify_bind(v, buffer, true, (tni_scoped){.param = v->stmt == NULL});
 }
 
 /* The buffer stays bound: its scope ends with the list, which the caller unbinds. */
 static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
-  if (v->func->level == TNI_LEVEL_LOOP && buffer->rank > 1)
+  if (v->func->level == TNI_LEVEL_LOOP && (buffer->rank > 1 || !tni_is_row_major(buffer)))
     return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
   if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
   if (!tni_verify_declaration(v, buffer)) return false;

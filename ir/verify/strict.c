@@ -66,16 +66,23 @@ static void know(strict *s, const tn_expr *cond, bool holds, const tn_stmt *insi
 
 /* ---- accesses ---- */
 
+/* Is subscript i surely inside? On the loop level the only one, of all of the buffer's memory. */
+static bool is_inside(strict *s, const tn_buffer *buffer, int32_t i, const tn_expr *index) {
+  tn_expr size = {.op = TN_OP_const, .type = TN_INDEX, .as.i = tni_buffer_constant_size(buffer)};
+  const tn_expr *extent = &size;
+  if (s->func->level == TNI_LEVEL_TENSOR) return tni_prover_is_inside(&s->prover, index, 1, &buffer->shape[i]);
+  if (tni_is_row_major(buffer)) return tni_prover_is_inside(&s->prover, index, buffer->rank, buffer->shape);
+  return tni_prover_is_inside(&s->prover, index, 1, &extent);
+}
+
 static void check_access(strict *s, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
                          const tn_expr *where) {
   tni_prover_mark mark = tni_prover_mark_of(&s->prover);
   const tn_expr *open = NULL;
-  bool flat = s->func->level == TNI_LEVEL_LOOP;
   if (count) tni_prover_bind_lanes(&s->prover, TN_TYPE_LANES(index[0]->type));
   if (where) tni_prover_know(&s->prover, where, true);
   for (int32_t i = 0; i < count && !open; i++)
-    if (!tni_prover_is_inside(&s->prover, index[i], flat ? buffer->rank : 1, flat ? buffer->shape : &buffer->shape[i]))
-      open = index[i];
+    if (!is_inside(s, buffer, i, index[i])) open = index[i];
   s->proven += !open;
   if (open) /* a constant may stand in the statement more than once */
     tni_findings_add(&s->unknown, s->func, s->stmt, tni_is_const(open) ? NULL : open,

@@ -56,18 +56,18 @@ bool tni_verify_limit(tni_verifier *v, const char *what, uint32_t limit) {
 
 /* ---- functions ---- */
 
-static bool check_param_extent(tni_verifier *v, const tn_expr *x) {
+static bool check_param_extent(tni_verifier *v, const tn_expr *x, const char *what) {
   size_t size = tni_tree_size(v->ctx, x);
   if (size == 0) return tni_verify_nomem(v);
   if (size > TNI_MAX_PARAM_EXTENT)
-    return tni_verify_fail(v, NULL, "the extent of a parameter is longer than %d operators", TNI_MAX_PARAM_EXTENT);
+    return tni_verify_fail(v, NULL, "the %s of a parameter is longer than %d operators", what, TNI_MAX_PARAM_EXTENT);
   size_t n = v->nodes.count;
   if (!tni_map_add_dag(&v->nodes, x)) return tni_verify_nomem(v);
   for (; n < v->nodes.count; n++) {
     const tn_expr *node = v->nodes.entries[n].key;
     if (node->op == TN_OP_load || node->op == TN_OP_call || node->op == TNI_OP_ADDRESS ||
         TN_TYPE_LANES(node->type) != 1)
-      return tni_verify_fail(v, x, "the extent of a parameter is made of constants and scalar parameters");
+      return tni_verify_fail(v, x, "the %s of a parameter is made of constants and scalar parameters", what);
   }
   return true;
 }
@@ -84,8 +84,9 @@ static bool check_params(tni_verifier *v) {
     const tn_buffer *buffer = v->func->params[i].buffer;
     if (!buffer) continue;
     if (buffer->scope != TNI_SCOPE_GLOBAL) return tni_verify_fail(v, buffer, "a parameter is in global scope");
-    for (int32_t k = 0; k < buffer->rank && k < TN_MAX_RANK; k++)
-      if (!check_param_extent(v, buffer->shape[k])) return false;
+    const tn_expr *held[TNI_BUFFER_EXPRS];
+    for (int32_t k = 0, count = tni_buffer_exprs(buffer, held); k < count; k++)
+      if (!check_param_extent(v, held[k], k < buffer->rank ? "extent" : "stride or offset")) return false;
     tni_map_clear(&v->nodes);
     if (!tni_verify_declaration(v, buffer)) return false;
   }

@@ -200,15 +200,37 @@ tn_status tn_tensor_to_dlpack(tn_tensor *tensor, DLManagedTensorVersioned **out,
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
 
-/* Are the strides those of row-major order? Dimensions of size 1 may have any; so may empty tensors. */
-static bool is_compact(const DLTensor *t) {
-  int64_t stride = 1;
-  if (!t->strides || tn_dltensor_numel(t) == 0) return true;
-  for (int32_t i = t->ndim; i-- > 0;) {
-    if (t->shape[i] != 1 && t->strides[i] != stride) return false;
-    stride *= t->shape[i];
+int64_t tni_span(int32_t rank, const int64_t *shape, const int64_t *strides) {
+  int64_t span = 1, step;
+  if (!strides) return count_elements(rank, shape);
+  for (int32_t i = 0; i < rank; i++)
+    if (shape[i] == 0) return 0;
+  for (int32_t i = 0; i < rank; i++)
+    if (__builtin_mul_overflow(shape[i] - 1, strides[i], &step) || __builtin_add_overflow(span, step, &span)) return -1;
+  return span;
+}
+
+bool tni_strides_overlap(int32_t rank, const int64_t *shape, const int64_t *strides) {
+  int64_t step[TN_MAX_RANK], size[TN_MAX_RANK];
+  int32_t count = 0;
+  for (int32_t i = 0; i < rank; i++) {
+    if (shape[i] == 0) return false;
+    int32_t k = count; /* by size of the step */
+    if (shape[i] == 1) continue;
+    for (; k > 0 && step[k - 1] > strides[i]; k--) step[k] = step[k - 1], size[k] = size[k - 1];
+    step[k] = strides[i];
+    size[k] = shape[i];
+    count++;
   }
-  return true;
+  for (int32_t k = 0; k < count; k++) {
+    int64_t below = tni_span(k, size, step);
+    if (below < 0 || step[k] < below) return true;
+  }
+  return false;
+}
+
+size_t tni_tensor_bytes(const DLTensor *t) {
+  return (size_t)tni_span(t->ndim, t->shape, t->strides) * tn_type_bytes(tn_type_from_dlpack(t->dtype));
 }
 
 static bool shape_matches(const DLTensor *t, int32_t rank, const int64_t *shape) {
@@ -241,18 +263,68 @@ static tn_status fail_mismatch(tn_context *ctx, const DLTensor *t, const char *w
   return status;
 }
 
-tn_status tni_tensor_check(tn_context *ctx, const DLTensor *t, const char *what, tn_type type, int32_t rank,
-                           const int64_t *shape, tn_error **err) {
+static void add_numbers(tni_text *text, int32_t count, const int64_t *numbers) {
+  tni_text_add(text, "(");
+  for (int32_t i = 0; i < count; i++) tni_text_add(text, "%s%lld", i ? ", " : "", (long long)numbers[i]);
+  tni_text_add(text, ")");
+}
+
+/* Strides that differ where somebody steps along them. */
+static tn_status check_strides(tn_context *ctx, const DLTensor *t, const char *what, const tni_tensor_form *form,
+                               tn_error **err) {
+  int64_t row_major[TN_MAX_RANK];
+  size_t bytes;
+  bool same = true;
+  fill_strides(t->ndim, t->shape, row_major);
+  const int64_t *want = form->strides ? form->strides : row_major, *have = t->strides ? t->strides : row_major;
+  for (int32_t i = 0; i < t->ndim; i++) same &= t->shape[i] == 1 || have[i] == want[i];
+  if (tn_dltensor_numel(t) == 0) return TN_OK;
+  int64_t span = tni_span(t->ndim, t->shape, want);
+  bool fits = count_bytes(span, tn_type_from_dlpack(t->dtype), &bytes) &&
+              bytes <= UINTPTR_MAX - (uintptr_t)tni_tensor_pointer(t);
+  if (same && fits) return TN_OK;
+  tni_text text;
+  tni_text_init(&text, ctx);
+  tni_text_add(&text, "has strides ");
+  add_numbers(&text, t->ndim, have);
+  if (same) {
+    tni_text_add(&text, ", which lead beyond the address space");
+  } else {
+    tni_text_add(&text, ", not ");
+    add_numbers(&text, t->ndim, want);
+  }
+  tn_status status =
+      text.failed ? tni_fail_nomem(err) : tni_fail(ctx, err, TN_E_INVALID, "call", what, "%s", text.data);
+  tni_text_destroy(&text);
+  return status;
+}
+
+static tn_status check_address(tn_context *ctx, const DLTensor *t, const char *what, const tni_tensor_form *form,
+                               tn_error **err) {
+  size_t element = tn_type_bytes(tn_type_from_dlpack(t->dtype)), align = form->align ? form->align : element;
+  uintptr_t at = (uintptr_t)(form->has_offset ? t->data : tni_tensor_pointer(t));
+  if (form->has_offset && t->byte_offset != (uint64_t)form->offset * element)
+    return tni_fail(ctx, err, TN_E_INVALID, "call", what, "byte_offset is %llu, not %lld elements of %zu bytes",
+                    (unsigned long long)t->byte_offset, (long long)form->offset, element);
+  if (at % align == 0) return TN_OK;
+  if (align > element) return tni_fail(ctx, err, TN_E_INVALID, "call", what, "data is not aligned to %zu bytes", align);
+  return tni_fail(ctx, err, TN_E_INVALID, "call", what, "data is not aligned to its elements of %zu bytes", element);
+}
+
+tn_status tni_tensor_check_form(tn_context *ctx, const DLTensor *t, const char *what, const tni_tensor_form *form,
+                                tn_error **err) {
   if (err) *err = NULL;
   if (!t) return tni_fail(ctx, err, TN_E_INVALID, "call", what, "is NULL");
   tn_status status = check_sound(ctx, t, what, "call", err);
   if (status) return status;
-  if ((type && tn_type_from_dlpack(t->dtype) != type) || !shape_matches(t, rank, shape))
-    return fail_mismatch(ctx, t, what, type, rank, shape, err);
-  if (!is_compact(t))
-    return tni_fail(ctx, err, TN_E_UNSUPPORTED, "call", what, "strides are not those of compact row-major order");
-  size_t element = tn_type_bytes(tn_type_from_dlpack(t->dtype));
-  if ((uintptr_t)tni_tensor_pointer(t) % element)
-    return tni_fail(ctx, err, TN_E_INVALID, "call", what, "data is not aligned to its elements of %zu bytes", element);
-  return TN_OK;
+  if ((form->type && tn_type_from_dlpack(t->dtype) != form->type) || !shape_matches(t, form->rank, form->shape))
+    return fail_mismatch(ctx, t, what, form->type, form->rank, form->shape, err);
+  status = check_strides(ctx, t, what, form, err);
+  return status ? status : check_address(ctx, t, what, form, err);
+}
+
+tn_status tni_tensor_check(tn_context *ctx, const DLTensor *t, const char *what, tn_type type, int32_t rank,
+                           const int64_t *shape, tn_error **err) {
+  tni_tensor_form form = {.type = type, .rank = rank, .shape = shape};
+  return tni_tensor_check_form(ctx, t, what, &form, err);
 }

@@ -49,14 +49,15 @@ static void look_if_same(void *self, const tn_expr *x) {
   same_search *q = self;
   const tn_buffer *out = q->store->as.store.buffer;
   if (x->op != TN_OP_load) return;
-  q->same &= !tni_load_where(x) && x->as.buffer->rank == out->rank;
+  q->same &= !tni_load_where(x) && x->as.buffer->rank == out->rank && tni_is_row_major(x->as.buffer);
   for (int32_t d = 0; q->same && d < out->rank; d++)
     q->same = x->as.buffer->shape[d] == out->shape[d] && x->arg[d] == q->store->as.store.index[d];
 }
 
 /* Does every load have the store's shape and subscripts, which are the iterators in order? Then all loops are one. */
 static bool is_flat(const tni_planner *p, const tn_stmt *block) {
-  same_search q = {.store = tni_block_store(block), .same = true};
+  same_search q = {.store = tni_block_store(block)};
+  q.same = tni_is_row_major(q.store->as.store.buffer);
   for (int32_t d = 0; d < q.store->as.store.count; d++)
     q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d] &&
               tni_extent_of(block, d) > 0;

@@ -61,11 +61,27 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
 
 /* ---- strides ---- */
 
+/* How far the first step of `var` goes in memory that is not row-major: a layout's blocks are taken to be long. */
+static bool first_step(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
+                       int64_t *out) {
+  tni_region *r = &p->s->region;
+  const tn_expr *place = tni_buffer_place(r, b, index), *zero = tni_index(r, 0), *one = tni_index(r, 1);
+  tni_subst from = {1, &var, &zero}, to = {1, &var, &one};
+  tni_facts none = {.ctx = p->s->ctx};
+  if (!place || !zero || !one) return false;
+  const tn_expr *step = tni_sub(r, tni_expr_subst(r, place, &to), tni_expr_subst(r, place, &from));
+  step = step ? tni_simplify(r, &none, step) : NULL;
+  if (!step || !tni_is_const(step)) return false;
+  *out = step->as.i;
+  return true;
+}
+
 /* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
 bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
                    int64_t *out) {
   int64_t scale = 1; /* 0: not constant, which matters only if an outer subscript moves */
   *out = 0;
+  if (!tni_is_row_major(b)) return first_step(p, b, index, var, out);
   for (int32_t d = b->rank - 1; d >= 0; d--) {
     int64_t coef;
     const tn_expr *rest;

@@ -12,8 +12,6 @@
  */
 #include "sched.h"
 
-static const char *const scope_names[TNI_SCOPE_COUNT] = {"global", "local", "register"};
-
 typedef struct renamer {
   const tn_buffer *old, *made;
 } renamer;
@@ -48,7 +46,7 @@ static const tn_stmt *make_copy(tni_region *r, const char *name, const tn_buffer
 
 static int find_scope(const char *name) {
   for (int i = 0; i < TNI_SCOPE_COUNT; i++)
-    if (name && strcmp(scope_names[i], name) == 0) return i;
+    if (name && strcmp(tni_scope_names[i], name) == 0) return i;
   return -1;
 }
 

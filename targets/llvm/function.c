@@ -71,7 +71,7 @@ static void bind_parameters(tni_ll_function *f, const tn_func *func) {
     tni_ll_entry *entry = tni_ll_scope_add(&f->scope, p->buffer ? (const void *)p->buffer : p->scalar, value);
     if (!entry) return;
     entry->binding = true;
-    entry->align = p->buffer ? (uint32_t)tn_type_bytes(p->buffer->type) : 0;
+    if (p->buffer) entry->align = p->buffer->align ? p->buffer->align : (uint32_t)tn_type_bytes(p->buffer->type);
   }
 }
 

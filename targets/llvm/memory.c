@@ -293,5 +293,6 @@ void tni_ll_store(tni_ll_function *f, const tn_stmt *s) {
 
 LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer) {
   access a = {.buffer = buffer, .lanes = 1};
-  return find_buffer(f, &a) ? a.base : NULL;
+  if (!find_buffer(f, &a)) return NULL;
+  return buffer->offset ? offset_pointer(f, &a, a.base, tni_ll_expr(f, buffer->offset)) : a.base;
 }

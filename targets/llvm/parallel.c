@@ -57,6 +57,7 @@ static void collect_expr(captures *c, const tn_expr *x) {
   if (!x || !visit_once(c, x)) return;
   if (x->op == TN_OP_var) add_capture(c, x, x->type);
   if (x->op == TN_OP_load || x->op == TNI_OP_ADDRESS) collect_buffer(c, x->as.buffer);
+  if (x->op == TNI_OP_ADDRESS) collect_expr(c, x->as.buffer->offset);
   for (unsigned i = 0; i < x->nargs; i++) collect_expr(c, x->arg[i]);
 }
 

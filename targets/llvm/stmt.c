@@ -189,6 +189,10 @@ LLVMValueRef tni_ll_alloca(tni_ll_function *f, LLVMTypeRef type, uint64_t count,
   return slot;
 }
 
+static unsigned align_of(const tn_buffer *buffer) {
+  return buffer->align > TNI_LL_ALIGN ? buffer->align : TNI_LL_ALIGN;
+}
+
 /* The number of elements, if it is a constant that is no overflow. */
 static bool constant_size(const tn_buffer *buffer, uint64_t *count) {
   *count = 1;
@@ -220,7 +224,8 @@ static void emit_on_stack(tni_ll_function *f, const tn_buffer *buffer, const tn_
   }
   f->stack_bytes += count * bytes;
   LLVMTypeRef type = tni_ll_memory_type(f->m, buffer->type);
-  bind_buffer(f, buffer, tni_ll_alloca(f, type, count ? count : 1, TNI_LL_ALIGN, buffer->name), TNI_LL_ALIGN);
+  unsigned align = align_of(buffer);
+  bind_buffer(f, buffer, tni_ll_alloca(f, type, count ? count : 1, align, buffer->name), align);
   tni_ll_stmt(f, body);
 }
 
@@ -247,13 +252,27 @@ static LLVMValueRef call_scratch(tni_ll_function *f, LLVMValueRef bytes, const c
   return pointer;
 }
 
+/* The first address from `pointer` on, which is a multiple of TNI_LL_ALIGN, that has the buffer's alignment. */
+static LLVMValueRef align_pointer(tni_ll_function *f, LLVMValueRef pointer, unsigned align) {
+  tni_ll_module *m = f->m;
+  LLVMValueRef slack = tni_ll_index(m, align - TNI_LL_ALIGN), mask = tni_ll_index(m, -(int64_t)align);
+  LLVMValueRef last = LLVMBuildGEP2(m->b, m->i8, pointer, &slack, 1, "");
+  LLVMTypeRef types[] = {m->ptr, m->i64};
+  LLVMValueRef args[] = {last, mask};
+  return tni_ll_intrinsic(m, "llvm.ptrmask", 2, types, 2, args);
+}
+
+/* Scratch memory is aligned to TNI_LL_ALIGN; more takes more of it. */
 static void emit_scratch(tni_ll_function *f, const tn_buffer *buffer, const tn_stmt *body) {
   tni_ll_module *m = f->m;
-  LLVMValueRef pointer = call_scratch(f, byte_size(f, buffer), buffer->name);
+  unsigned align = align_of(buffer);
+  LLVMValueRef bytes = byte_size(f, buffer);
+  if (align > TNI_LL_ALIGN) bytes = LLVMBuildNSWAdd(m->b, bytes, tni_ll_index(m, align - TNI_LL_ALIGN), "");
+  LLVMValueRef pointer = call_scratch(f, bytes, buffer->name);
   LLVMValueRef none = LLVMBuildICmp(m->b, LLVMIntEQ, pointer, LLVMConstNull(m->ptr), "");
   leave_if(f, none, status_value(m, TN_E_NOMEM));
   if (!push_unwind(f)) return;
-  bind_buffer(f, buffer, pointer, TNI_LL_ALIGN);
+  bind_buffer(f, buffer, align > TNI_LL_ALIGN ? align_pointer(f, pointer, align) : pointer, align);
   tni_ll_stmt(f, body);
   call_release(f, pointer);
   pop_unwind(f, pointer);

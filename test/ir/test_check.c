@@ -136,7 +136,7 @@ START_TEST(proofs_and_what_is_not_known)
 }
 END_TEST
 
-/* ---- the loop level: a body inside `loop func f(A: f32[n, m], B: f32[100], n: index, m: index)` ------------------ */
+/* ---- the loop level: a body inside a `loop func` with A: f32[n, m], B: f32[100], and C and D with strides ---------- */
 
 static const struct {
   const char *body;
@@ -160,13 +160,19 @@ static const struct {
     {"let x = ramp(0, 1, 16)\nB[x + broadcast(85, 16)] = broadcast(1.0:f32, 16)", 0, 1},
     {"B[0 if n < 105] = B[n if 0 <= n]", 1, 1},
     {"B[0 if n < 50 && 0 <= n] = B[n]", 2, 0},
+    /* what is not row-major: all of its memory */
+    {"for i in 0..2 { C[ramp(i * 8 + 13, 1, 8)] = broadcast(1.0:f32, 8) }", 1, 0},
+    {"for i in 0..2 { C[ramp(i * 8 + 14, 1, 8)] = broadcast(1.0:f32, 8) }", 0, 1},
+    {"for i in 0..n { D[i * 8] = 1.0:f32 }", 0, 1},
 };
 
 START_TEST(proofs_of_flat_and_vector_subscripts)
 {
   char text[1000];
   size_t proven, unknown;
-  snprintf(text, sizeof text, "loop func f(A: f32[n, m], B: f32[100], n: index, m: index) {\n%s\n}",
+  snprintf(text, sizeof text,
+           "loop func f(A: f32[n, m], B: f32[100], C: f32[4, 5] strides (8, 1), D: f32[n, 5] strides (8, 1), n: index, "
+           "m: index) {\n%s\n}",
            flat_proofs[_i].body);
   tn_program *program = parse(text);
   tn_func_check(tn_program_func_at(program, 0), &proven, &unknown, NULL);

@@ -315,10 +315,84 @@ START_TEST(argument_that_does_not_fit_is_named)
   ck_assert_str_eq(reason_of(&t, TN_F32, 3, NULL), "is f32[2, 3], not f32 of rank 3");
   ck_assert_str_eq(reason_of(&t, TN_I32, -1, NULL), "is f32[2, 3], not i32");
   t.strides = (int64_t[]){1, 2};
-  ck_assert_str_eq(reason_of(&t, TN_F32, 2, shape23), "strides are not those of compact row-major order");
+  ck_assert_str_eq(reason_of(&t, TN_F32, 2, shape23), "has strides (1, 2), not (3, 1)");
   t.strides = NULL;
   t.byte_offset = 2;
   ck_assert_str_eq(reason_of(&t, TN_F32, 2, shape23), "data is not aligned to its elements of 4 bytes");
+}
+END_TEST
+
+/* The same for a whole form. */
+static const char *reason_of_form(const DLTensor *t, const tni_tensor_form *form) {
+  static char reason[200];
+  tn_error *err;
+  if (!tni_tensor_check_form(NULL, t, "input `x`", form, &err)) return NULL;
+  snprintf(reason, sizeof reason, "%s", tn_error_reason(err));
+  tn_error_destroy(err);
+  return reason;
+}
+
+START_TEST(arguments_have_the_strides_and_offset_that_are_asked_for)
+{
+  _Alignas(64) static char bytes[256];
+  DLTensor t = sound().dl_tensor;
+  tni_tensor_form form = {.type = TN_F32, .rank = 2, .shape = shape23, .strides = (int64_t[]){5, 1}};
+  t.data = bytes;
+  ck_assert_str_eq(reason_of_form(&t, &form), "has strides (3, 1), not (5, 1)");
+  t.strides = (int64_t[]){5, 2};
+  ck_assert_str_eq(reason_of_form(&t, &form), "has strides (5, 2), not (5, 1)");
+  t.strides = (int64_t[]){5, 1};
+  ck_assert_ptr_null(reason_of_form(&t, &form));
+  t.strides = (int64_t[]){INT64_MAX / 4, 1};
+  form.strides = t.strides;
+  ck_assert_str_eq(reason_of_form(&t, &form),
+                   "has strides (2305843009213693951, 1), which lead beyond the address space");
+  t.strides = (int64_t[]){INT64_MAX, INT64_MAX};
+  form.strides = t.strides;
+  ck_assert_str_eq(reason_of_form(&t, &form),
+                   "has strides (9223372036854775807, 9223372036854775807), which lead beyond the address space");
+  form.strides = t.strides = (int64_t[]){0, 1}; /* rows in one place: fine to read */
+  form.has_offset = true;
+  form.offset = 4;
+  form.align = 64;
+  ck_assert_str_eq(reason_of_form(&t, &form), "byte_offset is 0, not 4 elements of 4 bytes");
+  t.byte_offset = 16;
+  ck_assert_ptr_null(reason_of_form(&t, &form));
+  t.data = bytes + 32;
+  ck_assert_str_eq(reason_of_form(&t, &form), "data is not aligned to 64 bytes");
+  form.align = 32;
+  ck_assert_ptr_null(reason_of_form(&t, &form));
+  form.has_offset = false;
+  ck_assert_str_eq(reason_of_form(&t, &form), "data is not aligned to 32 bytes"); /* of the first element now */
+}
+END_TEST
+
+START_TEST(spans_and_overlaps_of_strides)
+{
+  static const struct {
+    int32_t rank;
+    int64_t shape[3], strides[3], span;
+    bool overlaps;
+  } rows[] = {
+      {2, {2, 3}, {3, 1}, 6, false},
+      {2, {2, 3}, {1, 2}, 6, false},
+      {2, {2, 3}, {5, 1}, 8, false},
+      {2, {2, 3}, {2, 1}, 5, true},
+      {2, {2, 3}, {0, 1}, 3, true},
+      {2, {1, 3}, {0, 1}, 3, false},
+      {2, {0, 3}, {0, 0}, 0, false},
+      {3, {2, 3, 4}, {4, 8, 1}, 24, false},
+      {3, {2, 3, 4}, {4, 7, 1}, 22, true},
+      {0, {0}, {0}, 1, false},
+      {1, {3}, {INT64_MAX}, -1, false},
+      {2, {3, 2}, {INT64_MAX, 1}, -1, false},
+      {2, {3, 3}, {INT64_MAX, INT64_MAX}, -1, true},
+  };
+  for (size_t i = 0; i < TNI_COUNT(rows); i++) {
+    ck_assert_int_eq(tni_span(rows[i].rank, rows[i].shape, rows[i].strides), rows[i].span);
+    ck_assert_int_eq(tni_strides_overlap(rows[i].rank, rows[i].shape, rows[i].strides), rows[i].overlaps);
+  }
+  ck_assert_int_eq(tni_span(2, shape23, NULL), 6);
 }
 END_TEST
 
@@ -339,6 +413,8 @@ int main(void) {
                                 tensor_given_away_is_freed_by_its_deleter,
                                 flags_and_deleter_pass_through,
                                 argument_that_fits_passes,
-                                argument_that_does_not_fit_is_named};
+                                argument_that_does_not_fit_is_named,
+                                arguments_have_the_strides_and_offset_that_are_asked_for,
+                                spans_and_overlaps_of_strides};
   return run_tests("tensor", tests, TNI_COUNT(tests));
 }

@@ -31,9 +31,9 @@ typedef struct oracle_data {
   size_t count;
   tn_value args[ORACLE_ARGS];
   DLTensor tensors[ORACLE_ARGS];
-  int64_t shapes[ORACLE_ARGS][TN_MAX_RANK];
+  int64_t shapes[ORACLE_ARGS][TN_MAX_RANK], strides[ORACLE_ARGS][TN_MAX_RANK];
   tn_type types[ORACLE_ARGS];
-  int64_t sizes[ORACLE_ARGS]; /* in elements */
+  int64_t sizes[ORACLE_ARGS]; /* in elements, from the pointer to behind the last one */
   void *bytes[ORACLE_ARGS];
   int64_t scalars[ORACLE_ARGS];
 } oracle_data;
@@ -61,6 +61,12 @@ static inline bool oracle_fail_error(oracle *o, const char *what, tn_error *erro
 
 /* ---- data ---------------------------------------------------------------------------------------------------------- */
 
+/* The values that expressions over the scalars have. */
+static inline void oracle_sizes(const tni_facts *facts, int32_t count, const tn_expr *const *items, int64_t *out) {
+  int64_t hi;
+  for (int32_t k = 0; k < count; k++) tni_bounds(facts, items[k], &out[k], &hi);
+}
+
 /* Integer parameters are 1..6 by seed; tensors are small integers, at least 0 where they are of an integer type. */
 static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data *d) {
   uint64_t state = o->seed * 2 + 1;
@@ -79,19 +85,21 @@ static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data 
     const tn_buffer *b = func->params[i].buffer;
     if (!b) continue;
     d->types[i] = b->type;
-    d->sizes[i] = 1;
-    for (int32_t k = 0; k < b->rank; k++) {
-      int64_t hi;
-      tni_bounds(&facts, b->shape[k], &d->shapes[i][k], &hi);
-      d->sizes[i] *= d->shapes[i][k];
-    }
+    int32_t rank = tni_memory_rank(b);
+    int64_t offset = 0;
+    oracle_sizes(&facts, rank, tni_memory_shape(b), d->shapes[i]);
+    if (b->strides) oracle_sizes(&facts, rank, b->strides, d->strides[i]);
+    if (b->offset) oracle_sizes(&facts, 1, &b->offset, &offset);
+    d->sizes[i] = offset + tni_span(rank, d->shapes[i], b->strides ? d->strides[i] : NULL);
     size_t bytes = (size_t)d->sizes[i] * tn_type_bytes(b->type);
     d->bytes[i] = aligned_alloc(64, (bytes + 64) / 64 * 64);
     d->tensors[i] = (DLTensor){.data = d->bytes[i],
                                .device = {kDLCPU, 0},
-                               .ndim = b->rank,
+                               .ndim = rank,
                                .dtype = tn_type_to_dlpack(b->type),
-                               .shape = d->shapes[i]};
+                               .shape = d->shapes[i],
+                               .strides = b->strides ? d->strides[i] : NULL,
+                               .byte_offset = (uint64_t)offset * tn_type_bytes(b->type)};
     d->args[i] = tn_value_tensor(&d->tensors[i]);
     bool floats = tni_type_is_float(b->type);
     for (int64_t k = 0; k < d->sizes[i]; k++) {

@@ -227,6 +227,46 @@ static inline void two_products(writer *w) {
   put(w, "}\n");
 }
 
+/* NAME: f32[n, m] in some form. Parameters have an s of at least 1; what is only read may have all rows in one. */
+static inline void formed(writer *w, const char *name, int n, int m, bool param, bool read) {
+  int c = pick(w, 2, 5), gap = pick(w, 0, 3);
+  put(w, "%s%s: f32[%d, %d]", param ? "" : "alloc ", name, n, m);
+  if (param && pick(w, 0, 3) == 0) put(w, " offset %s%d", pick(w, 0, 1) ? "s * " : "", pick(w, 1, 5));
+  if (pick(w, 0, 3) == 0) put(w, " align 64");
+  switch (pick(w, 0, read ? 8 : 7)) {
+  case 0: break;
+  case 1: put(w, " strides (%d, 1)", m + gap); break;
+  case 2: put(w, " strides (2, %d)", 2 * n + gap); break;
+  case 3: put(w, param ? " strides (s + %d, 1)" : " strides (%d, 1)", m + gap); break;
+  case 4: put(w, " layout (x, y) -> (y, x)"); break;
+  case 5: put(w, " layout (x, y) -> (y // %d, x, y %% %d)", c, c); break;
+  case 6: put(w, " layout (x, y) -> (x // %d, y, x %% %d)", c, c); break;
+  case 7: put(w, " strides (1) layout (x, y) -> (y * %d + x)", n + gap); break;
+  default: put(w, " strides (0, 1)"); break;
+  }
+  put(w, param ? ", " : "\n");
+}
+
+/* Buffers that are not row-major: elementwise, a product, a sum. */
+static inline void forms(writer *w) {
+  int n = pick(w, 1, 9), m = pick(w, 1, 17), k = pick(w, 1, 7);
+  axis axes[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, sum[] = {{"j", m, 0}, {"i", n, 1}};
+  char value[64];
+  put(w, "func f(");
+  formed(w, "A", n, k, true, true);
+  formed(w, "B", k, m, true, true);
+  formed(w, "X", n, m, true, true);
+  formed(w, "Y", n, m, true, false);
+  put(w, "Z: f32[%d], s: index) {\n", m);
+  formed(w, "P", n, m, false, false);
+  formed(w, "T", n, m, false, false);
+  contract(w, "P", "i, j", 3, axes, "A[i, k]", "B[k, j]");
+  map(w, "T", "i, j", 2, axes, unary(w, value, sizeof value, "X[i, j]"));
+  map(w, "Y", "i, j", 2, axes, pick(w, 0, 1) ? "P[i, j] + T[i, j]" : "max(T[i, j], P[i, j] + X[i, j])");
+  reduce(w, "Z", "j", 2, sum, pick(w, 0, 1), pick(w, 0, 1) ? "Y[i, j]" : "T[i, j]");
+  put(w, "}\n");
+}
+
 /* Raw statements: no blocks, in place, conditions. */
 static inline void raw(writer *w) {
   int n = pick(w, 2, 9), m = pick(w, 2, 9);
@@ -413,7 +453,10 @@ static inline void wild_producer(writer *w, bool sum) {
 static inline void wild_program(writer *w) {
   int blocks = 0, loops = 0;
   bool produced = false, again = pick(w, 0, 2) == 0;
-  put(w, "func f(X: f32[6, 6], Y: f32[6, 6]) {\nalloc T: f32[6, 6]\nalloc U: f32[6, 6]\nalloc P: f32[6, 6]\n");
+  static const char *const some[] = {"", "", "", " strides (7, 1)", " layout (x, y) -> (y, x // 4, x % 4)"};
+  put(w, "func f(X: f32[6, 6]%s, Y: f32[6, 6]%s) {\nalloc T: f32[6, 6]%s\n", some[pick(w, 0, 4)], some[pick(w, 0, 4)],
+      some[pick(w, 0, 4)]);
+  put(w, "alloc U: f32[6, 6]\nalloc P: f32[6, 6]\n");
   for (int b = 0; b < 2; b++) /* mostly set before, so that reads have something to read */
     if (pick(w, 0, 3))
       put(w,
@@ -436,10 +479,10 @@ static inline void wild_program(writer *w) {
 typedef void program_kind(writer *w);
 static program_kind *const program_kinds[] = {matmul,     conv,  pool,         softmax,      layer_norm,
                                               transposes, chain, stencil,      two_products, raw,
-                                              raw_blocks, conv,  wild_program, wild_program};
+                                              raw_blocks, conv,  wild_program, wild_program, forms};
 static const char *const program_names[] = {"matmul",     "conv",  "pool",    "softmax",      "layer_norm",
                                             "transposes", "chain", "stencil", "two_products", "raw",
-                                            "raw_blocks", "conv",  "wild",    "wild"};
+                                            "raw_blocks", "conv",  "wild",    "wild",         "forms"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {
