@@ -66,17 +66,8 @@ static bool is_native(const tni_ll_function *f, const tn_expr *x) {
   return tni_is_basic(x) || tni_target_emits(f->m->target, (enum tn_op)x->op, tni_operand_type(x));
 }
 
-static LLVMValueRef emit_expansion(tni_ll_function *f, const tn_expr *x) {
-  const char *why;
-  const tn_expr *y = tni_expand(&f->m->region, x, &why);
-  if (y) return tni_ll_expr(f, y);
-  f->m->arena.failed |= !why;
-  if (why) tni_ll_fail(f->m, TN_E_UNSUPPORTED, f->func->name, "`%s`: %s", tni_ops[x->op].name, why);
-  return NULL;
-}
-
 static LLVMValueRef emit(tni_ll_function *f, const tn_expr *x) {
-  if (!is_native(f, x)) return emit_expansion(f, x);
+  if (!is_native(f, x)) return tni_ll_expansion(f, x);
   switch (x->op) {
   case TN_OP_load: f->impure = true; return tni_ll_load(f, x);
   case TN_OP_call: f->impure = true; return tni_ll_call(f, x);

@@ -34,6 +34,11 @@ void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function) {
   if (m->target->tune[0]) add_string(m, function, "tune-cpu", m->target->tune);
 }
 
+void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function) {
+  add_enum(m, function, LLVMAttributeFunctionIndex, "memory"); /* 0: none */
+  add_enum(m, function, LLVMAttributeFunctionIndex, "willreturn");
+}
+
 /* Not nonnull: an empty tensor may have no memory. */
 void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index) {
   add_enum(m, function, index + 1, "noalias");

@@ -56,6 +56,14 @@ struct tni_codegen {
   bool broken;                   /* tni_codegen_break */
 };
 
+/* The function of a long expansion: see expansion.c. */
+typedef struct tni_ll_shared {
+  struct tni_ll_shared *next;
+  uint16_t op;
+  tn_type type;
+  LLVMValueRef function;
+} tni_ll_shared;
+
 /* One LLVM module under construction. */
 typedef struct tni_ll_module {
   tn_context *ctx;
@@ -67,6 +75,7 @@ typedef struct tni_ll_module {
   LLVMBuilderRef b;
   LLVMTypeRef void_type, i1, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
   LLVMValueRef zeros; /* what a scalar load reads where its condition is false; made on first use */
+  tni_ll_shared *shared;
   uint32_t outlined;  /* parallel bodies so far, for their names */
   tn_status status;   /* the first failure */
   tn_error *error;
@@ -146,6 +155,8 @@ typedef struct tni_ll_function {
 LLVMValueRef tni_ll_expr(tni_ll_function *f, const tn_expr *x);
 /* Is x >= 0 for certain? A cheap look at an index expression. */
 bool tni_ll_nonneg(const tni_ll_function *f, const tn_expr *x);
+/* The value of a node that the target does not emit itself, by its expansion (expansion.c). */
+LLVMValueRef tni_ll_expansion(tni_ll_function *f, const tn_expr *x);
 /* An operator with a typing rule over values in registers. */
 LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args);
 LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x);
@@ -177,6 +188,8 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func);
 void tni_ll_function_begin(tni_ll_function *f, tni_ll_module *m, const tn_func *func, LLVMValueRef value);
 void tni_ll_function_end(tni_ll_function *f);
 void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function);
+/* The function reads and writes no memory, and returns. */
+void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */
 void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index);
 

@@ -189,6 +189,28 @@ static char *tile_text(void) {
   return text;
 }
 
+/* One function for each operator and type, however often it is used; equal calls are merged. */
+START_TEST(long_expansions_are_functions)
+{
+  size_t size;
+  parse("loop func f(A: f64[64], B: f64[64], n: index) {\n"
+        "  A[0] = fma(A[1], A[2], fma(A[3], A[4], B[0]))\n"
+        "  A[ramp(n, 1, 4)] = fma(B[ramp(0, 1, 4)], B[ramp(4, 1, 4)], broadcast(2.0:f64, 4))\n"
+        "  B[8] = mod(B[9], 3.0:f64) + mod(B[9], 3.0:f64)\n"
+        "}\n");
+  char *code = emit("x86-64-v2", TNI_EMIT_LLVM, &size);
+  ck_assert_int_eq(count_of(code, "define private double @0(double %0, double %1, double %2)"), 1);
+  ck_assert_int_eq(count_of(code, "call double @0("), 2);
+  ck_assert_int_eq(count_of(code, "call <4 x double> @1("), 1);
+  ck_assert_int_eq(count_of(code, "call double @2(double %"), 1);
+  ck_assert_int_eq(count_of(code, "define private"), 3);
+  tn_text_destroy(code);
+  code = emit("x86-64-v3", TNI_EMIT_LLVM, &size);
+  ck_assert_int_eq(count_of(code, "define private"), 1);
+  tn_text_destroy(code);
+}
+END_TEST
+
 START_TEST(register_buffers_end_in_registers)
 {
   char *text = tile_text();
@@ -243,6 +265,7 @@ int main(void) {
   tcase_add_checked_fixture(tc, open_program, close_program);
   tcase_add_loop_test(tc, no_operator_imports_anything, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, an_import_is_refused_by_name);
+  tcase_add_test(tc, long_expansions_are_functions);
   tcase_add_test(tc, register_buffers_end_in_registers);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, a_kernel_says_what_it_is);
