@@ -20,7 +20,7 @@ typedef struct analysis {
   const tn_expr **vars, **values; /* lets by their values, then the block's iterators by their bindings */
   size_t var_count, var_capacity, value_capacity;
   bool accumulates; /* its body's loads of the element that init sets are no reads from outside */
-  bool conditional;
+  bool conditional, reduces;
   int order;
   const tn_stmt *store;
   bool failed;
@@ -90,6 +90,7 @@ static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t cou
   tni_access x = {
       .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block,
       .bindings = a->bindings};
+  x.reduces = a->reduces;
   x.conditional = a->conditional || (where && !(write && tni_guards_domain(a->block, a->store, where)));
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
@@ -201,13 +202,17 @@ static void collect(analysis *a, const tn_stmt *s) {
     break;
   case TNI_BLOCK: collect_block(a, s); break;
   case TNI_STORE:
+  case TNI_REDUCE:
     a->store = s;
     read_all(a, s->as.store.value);
     read_all(a, s->as.store.where);
     for (int32_t i = 0; i < s->as.store.count; i++) read_all(a, s->as.store.index[i]);
     a->conditional |= s->as.store.where != NULL;
+    a->reduces = s->kind == TNI_REDUCE;
+    if (a->reduces) record(a, s->as.store.buffer, false, s->as.store.count, s->as.store.index);
     record(a, s->as.store.buffer, true, s->as.store.count, s->as.store.index);
     a->store = NULL;
+    a->reduces = false;
     break;
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) collect(a, s->as.seq.stmts[i]);

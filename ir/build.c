@@ -545,6 +545,16 @@ const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *c
   return made_stmt(b, tni_store(b->r, buffer, buffer->rank, index, value, NULL));
 }
 
+const tn_stmt *tn_reduce_store(tn_builder *b, enum tn_op op, const tn_buffer *buffer, const tn_expr *const *index,
+                               const tn_expr *value) {
+  const char *why = NULL;
+  const tn_expr *args[] = {value, value};
+  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value)) return NULL;
+  if (!tni_is_reducing(op)) return fail(b, "%s", tni_reducing_operators), NULL;
+  if (!tni_op_type(op, args, &why)) return fail(b, "`%s`: `%s`: %s", buffer->name, tni_ops[op].name, why), NULL;
+  return made_stmt(b, tni_reduce(b->r, op, buffer, buffer->rank, index, value, NULL));
+}
+
 const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts) {
   for (size_t i = 0; i < count; i++)
     if (!stmts[i]) return NULL;

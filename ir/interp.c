@@ -9,7 +9,7 @@
  *             iterators are 0; body                                 evaluated when `where` is false in every lane
  *     let     the value, once; then the rest               assert   the condition, which must be true; then the rest;
  *                                                                   an assume alike
- *     while   the condition before each run of the body
+ *     while   the condition before each run of the body    reduce   as store; lanes read and write in order
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
  * that were not written, iterators outside their extents, negative extents of buffers, allocs over the limit of a
@@ -189,7 +189,8 @@ static action *make(tni_machine *m, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: made = make_for(m, a); break;
   case TNI_BLOCK: made = make_block(m, a); break;
-  case TNI_STORE: made = make_store(m, a); break;
+  case TNI_STORE:
+  case TNI_REDUCE: made = make_store(m, a); break;
   case TNI_SEQ: made = make_seq(m, a); break;
   case TNI_IF: made = make_if(m, a); break;
   case TNI_WHILE:
@@ -211,7 +212,7 @@ static void resolve(const tni_machine *m, action *a) {
   if (a->stmt->kind == TNI_FOR || a->stmt->kind == TNI_LET) tni_operand_resolve(m, a->vars);
   if (a->stmt->kind == TNI_BLOCK)
     for (int32_t i = 0; i < a->stmt->as.block.count; i++) tni_operand_resolve(m, &a->vars[i]);
-  if (a->stmt->kind == TNI_STORE) {
+  if (tni_is_write(a->stmt)) {
     memcpy(a->access.index, a->tape->roots, (size_t)a->access.count * sizeof *a->tape->roots);
     a->value = a->tape->roots[a->access.count];
   }
@@ -361,6 +362,15 @@ static bool any_lane(const tni_operand *condition, uint32_t lanes) {
   return false;
 }
 
+/* The element and the value as one. */
+static bool reduce_element(tni_machine *m, const action *a, uint32_t lane, int64_t at, tni_scalar *value) {
+  const tni_memory *memory = a->access.memory;
+  if (!tni_place_written(m, &a->access, lane, at)) return false;
+  tni_scalar args[] = {tni_read_element(memory->buffer->type, memory->data, at), *value, {0}};
+  *value = tni_eval_op(a->stmt->as.store.op, memory->buffer->type, args);
+  return true;
+}
+
 static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
   tni_memory *memory = a->access.memory;
   tni_scalar value = a->value.at[(size_t)lane * a->value.stride];
@@ -369,6 +379,7 @@ static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
   if (memory->overlaps)
     return tni_machine_fail(m, TN_E_INVALID, "buffer `%s` is written, and its strides put two elements in one place",
                             memory->buffer->name);
+  if (a->stmt->kind == TNI_REDUCE && !reduce_element(m, a, lane, at, &value)) return false;
   if (memory->buffer->type == TN_F32)
     ((float *)memory->data)[at] = (float)value.f;
   else
@@ -446,7 +457,8 @@ static bool run(tni_machine *m, const action *a) {
   switch (a->stmt->kind) {
   case TNI_FOR: return run_for(m, a);
   case TNI_BLOCK: return run_block(m, a);
-  case TNI_STORE: return run_store(m, a);
+  case TNI_STORE:
+  case TNI_REDUCE: return run_store(m, a);
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
   case TNI_WHILE: return run_while(m, a);

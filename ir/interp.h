@@ -181,6 +181,8 @@ void tni_operand_resolve(const tni_machine *m, tni_operand *operand);
 bool tni_tape_run(tni_machine *m, const tni_tape *tape);
 /* The element that lane `lane` of an access means. */
 bool tni_place_locate(tni_machine *m, const tni_place *access, uint32_t lane, int64_t *at);
+/* False, and reported, when nobody has written that element. */
+bool tni_place_written(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at);
 
 /* interp.c: reports a failure at the statement that runs, gives false. */
 bool tni_machine_fail(tni_machine *m, tn_status status, const char *format, ...) TN_PRINTF(3, 4);

@@ -26,7 +26,8 @@ static bool fail_outside(tni_machine *m, const tni_place *access, uint32_t lane,
   return false;
 }
 
-static bool fail_unwritten(tni_machine *m, const tni_place *access, uint32_t lane) {
+bool tni_place_written(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at) {
+  if (tni_was_written(access->memory, at)) return true;
   tni_text text;
   tni_text_init(&text, m->ctx);
   add_access_text(&text, access, lane);
@@ -70,7 +71,7 @@ static bool run_load(tni_machine *m, const tni_step *step) {
       continue;
     }
     if (!tni_place_locate(m, access, l, &at)) return false;
-    if (!tni_was_written(memory, at)) return fail_unwritten(m, access, l);
+    if (!tni_place_written(m, access, l, at)) return false;
     if (step->type == TN_F32)
       out->f = ((const float *)memory->data)[at];
     else

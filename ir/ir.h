@@ -64,6 +64,7 @@ enum tni_stmt_kind {
   TNI_FOR,
   TNI_BLOCK,
   TNI_STORE,
+  TNI_REDUCE,
   TNI_SEQ,
   TNI_IF,
   TNI_WHILE,
@@ -114,11 +115,13 @@ struct tn_stmt {
       const tn_stmt *init;  /* or NULL */
       const tn_stmt *body;
     } block;
-    struct { /* buffer[index...] = value, where `where` (NULL: always) is true. On the loop level one flat subscript */
+    struct { /* buffer[index...] = value, where `where` (NULL: always) is true. On the loop level one flat subscript. A reduce:
+                buffer[index...] = op(buffer[index...], value), in one step for all threads; lanes one by one, in order */
       const tn_buffer *buffer;
       int32_t count;
       const tn_expr *index[TN_MAX_RANK];
       const tn_expr *value, *where;
+      enum tn_op op; /* of a reduce; TN_OP_const: a store */
     } store;
     struct {
       int32_t count;
@@ -233,6 +236,9 @@ int tni_op_find(const char *name, size_t length);
 bool tni_op_has_rule(int op);
 /* The result type of op over args, or 0 with *why (static text) set. For ops with such a rule only. */
 tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why);
+/* May a reduce use the operator? Else the text says which. */
+bool tni_is_reducing(enum tn_op op);
+extern const char tni_reducing_operators[];
 /* The type of the operands of a node with arguments: of the first, for select of the second. */
 tn_type tni_operand_type(const tn_expr *x);
 
@@ -371,6 +377,13 @@ const tni_annotation *tni_find_annotation(tni_annotations notes, const char *key
 const tn_stmt *tni_annotated(tni_region *r, const tn_stmt *s, tni_annotations notes);
 const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
                          const tn_expr *value, const tn_expr *where);
+const tn_stmt *tni_reduce(tni_region *r, enum tn_op op, const tn_buffer *buffer, int32_t count,
+                          const tn_expr *const *index, const tn_expr *value, const tn_expr *where);
+/* A store or reduce, as `like` is. */
+const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffer *buffer, int32_t count,
+                              const tn_expr *const *index, const tn_expr *value, const tn_expr *where);
+/* A store or reduce: as.store tells what is written. */
+static inline bool tni_is_write(const tn_stmt *s) { return s->kind == TNI_STORE || s->kind == TNI_REDUCE; }
 /* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
@@ -524,11 +537,12 @@ bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn
 
 typedef struct tni_access {
   const tn_buffer *buffer;
-  const tn_stmt *store; /* the store it belongs to, or NULL */
+  const tn_stmt *store; /* the store or reduce it belongs to, or NULL */
   const tn_stmt *block; /* or NULL */
   const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
   int order;            /* of statements, as they stand */
   bool write;
+  bool reduces; /* the read or the write of a reduce */
   bool conditional; /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */
   int depth;
   const tn_stmt *const *loops;       /* the loops around, outermost first */

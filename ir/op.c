@@ -65,3 +65,10 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
 }
 
 tn_type tni_operand_type(const tn_expr *x) { return x->arg[x->op == TN_OP_select]->type; }
+
+const char tni_reducing_operators[] = "a reduce is by add, mul, min, max, and, or, xor";
+
+bool tni_is_reducing(enum tn_op op) {
+  return op == TN_OP_add || op == TN_OP_mul || op == TN_OP_min || op == TN_OP_max || op == TN_OP_and || op == TN_OP_or ||
+         op == TN_OP_xor;
+}

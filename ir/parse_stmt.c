@@ -450,20 +450,40 @@ static bool parse_share_line(tni_parser *p) {
   return x != NULL;
 }
 
-static bool parse_store(tni_parser *p) {
+/* The operator of a reduce, or -1 when reported. */
+static int parse_reducing(tni_parser *p) {
+  tni_token name = p->tok;
+  if (!tni_expect(p, TNI_TOK_NAME, "the operator of the reduce")) return -1;
+  int op = tni_op_find(p->text + name.offset, name.length);
+  if (op >= 0 && tni_is_reducing((enum tn_op)op)) return op;
+  tni_report(p, name.offset, name.length, "%s", tni_reducing_operators);
+  return -1;
+}
+
+/* `ACCESS = VALUE`, or behind the word `reduce`: `ACCESS OP= VALUE`. */
+static bool parse_write(tni_parser *p, bool reduces) {
   const tn_expr *index[TN_MAX_RANK], *where;
   int32_t count;
+  int op = TN_OP_const;
+  const char *why = NULL;
   tni_token name = p->tok;
-  tni_next(p);
+  if (!tni_expect(p, TNI_TOK_NAME, "the buffer of the reduce")) return false;
   const tni_binding *binding = tni_resolve(p, &name);
   if (binding && binding->kind != TNI_BOUND_BUFFER)
     tni_report(p, name.offset, name.length, "only elements of buffers can be stored to; this is a variable");
   if (!binding || binding->kind != TNI_BOUND_BUFFER) return false;
   const tn_buffer *buffer = binding->buffer;
   tn_type type = tni_parse_subscripts(p, buffer, &count, index, &where);
-  if (!type || !tni_expect(p, TNI_TOK_ASSIGN, "`=` and the value to store")) return false;
-  const tn_expr *value = parse_typed(p, type, "the value");
-  return value && push_stmt(p, tni_store(p->r, buffer, count, index, value, where));
+  if (!type || (reduces && (op = parse_reducing(p)) < 0) || !tni_expect(p, TNI_TOK_ASSIGN, "`=` and the value to store"))
+    return false;
+  size_t begin = p->tok.offset;
+  const tn_expr *value = parse_typed(p, type, "the value"), *args[] = {value, value};
+  if (!value || !reduces) return value && push_stmt(p, tni_store(p->r, buffer, count, index, value, where));
+  if (!tni_op_type((enum tn_op)op, args, &why)) {
+    tni_report(p, begin, p->last_end - begin, "`%s`: %s", tni_ops[op].name, why);
+    return false;
+  }
+  return push_stmt(p, tni_reduce(p->r, (enum tn_op)op, buffer, count, index, value, where));
 }
 
 static bool parse_group(tni_parser *p) {
@@ -476,6 +496,7 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "block")) return parse_block(p);
   if (tni_accept_word(p, "if")) return parse_if(p);
   if (tni_accept_word(p, "while")) return parse_while(p);
+  if (tni_accept_word(p, "reduce")) return parse_write(p, true);
   if (tni_accept_word(p, "alloc")) return parse_alloc(p);
   if (tni_accept_word(p, "let")) return parse_let(p);
   if (tni_accept_word(p, "assert")) return parse_assert(p);
@@ -487,7 +508,7 @@ static bool parse_statement(tni_parser *p) {
     tni_report(p, p->tok.offset, p->tok.length, "`init` stands first in a block");
     return false;
   }
-  if (p->tok.kind == TNI_TOK_NAME && !tni_is_reserved(p->text + p->tok.offset, p->tok.length)) return parse_store(p);
+  if (p->tok.kind == TNI_TOK_NAME && !tni_is_reserved(p->text + p->tok.offset, p->tok.length)) return parse_write(p, false);
   tni_report_expected(p, "a statement");
   return false;
 }

@@ -133,8 +133,10 @@ static void print_store(tni_printer *p, const tn_stmt *s) {
   roots[count++] = s->as.store.where;
   roots[count++] = s->as.store.value;
   begin(p, s, roots, count);
+  bool reduces = s->kind == TNI_REDUCE;
+  tni_text_add(p->out, reduces ? "reduce " : "");
   tni_print_access(p, s->as.store.buffer, s->as.store.count, s->as.store.index, s->as.store.where);
-  tni_text_add(p->out, " = ");
+  tni_text_add(p->out, " %s= ", reduces ? tni_ops[s->as.store.op].name : "");
   tni_print_operand(p, s->as.store.value);
   tni_print_newline(p);
 }
@@ -276,7 +278,8 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: print_for(p, s); break;
   case TNI_BLOCK: print_block(p, s); break;
-  case TNI_STORE: print_store(p, s); break;
+  case TNI_STORE:
+  case TNI_REDUCE: print_store(p, s); break;
   case TNI_IF: print_if(p, s); break;
   case TNI_WHILE: print_while(p, s); break;
   case TNI_EVALUATE: print_evaluate(p, s); break;

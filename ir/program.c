@@ -259,8 +259,9 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
                    clone_stmt(c, s->as.loop.body));
   case TNI_BLOCK: return clone_block(c, s);
   case TNI_STORE:
+  case TNI_REDUCE:
     for (int32_t i = 0; i < s->as.store.count; i++) index[i] = clone_expr(c, s->as.store.index[i]);
-    return tni_store(c->r, clone_buffer(c, s->as.store.buffer), s->as.store.count, index,
+    return tni_store_like(c->r, s, clone_buffer(c, s->as.store.buffer), s->as.store.count, index,
                      clone_expr(c, s->as.store.value), clone_expr(c, s->as.store.where));
   case TNI_SEQ: return clone_seq(c, s);
   case TNI_IF:

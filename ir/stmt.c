@@ -92,6 +92,21 @@ const tn_stmt *tni_store(tni_region *r, const tn_buffer *buffer, int32_t count, 
   return s;
 }
 
+const tn_stmt *tni_reduce(tni_region *r, enum tn_op op, const tn_buffer *buffer, int32_t count,
+                          const tn_expr *const *index, const tn_expr *value, const tn_expr *where) {
+  tn_stmt *s = (tn_stmt *)tni_store(r, buffer, count, index, value, where);
+  if (!s) return NULL;
+  s->kind = TNI_REDUCE;
+  s->as.store.op = op;
+  return s;
+}
+
+const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffer *buffer, int32_t count,
+                              const tn_expr *const *index, const tn_expr *value, const tn_expr *where) {
+  if (like->kind == TNI_STORE) return tni_store(r, buffer, count, index, value, where);
+  return tni_reduce(r, like->as.store.op, buffer, count, index, value, where);
+}
+
 static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.count == 0; }
 
 /* How many statements are left when nested sequences are opened; -1 if one is NULL. */

@@ -186,7 +186,7 @@ static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *value = through(w, s->as.store.value), *where = through(w, s->as.store.where);
   if (s->as.store.where && !where) return NULL;
   if (same && value == s->as.store.value && where == s->as.store.where) return s;
-  return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, value, where);
+  return tni_store_like(w->r, s, s->as.store.buffer, s->as.store.count, index, value, where);
 }
 
 static const tn_stmt *rewrite_seq(const stmt_rewriter *w, const tn_stmt *s) {
@@ -239,7 +239,8 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return rewrite_loop(w, s);
   case TNI_BLOCK: return rewrite_block(w, s);
-  case TNI_STORE: return rewrite_store(w, s);
+  case TNI_STORE:
+  case TNI_REDUCE: return rewrite_store(w, s);
   case TNI_SEQ: return rewrite_seq(w, s);
   case TNI_IF: return rewrite_if(w, s);
   case TNI_WHILE: return rewrite_while(w, s);
@@ -287,6 +288,7 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
   case TNI_ASSERT:
   case TNI_ASSUME: tni_stmt_visit(tni_rest(s), enter, self); break;
   case TNI_STORE:
+  case TNI_REDUCE:
   case TNI_EVALUATE:
   case TNI_STMT_KIND_COUNT: break;
   }
@@ -310,6 +312,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     VISIT(s->as.block.where);
     break;
   case TNI_STORE:
+  case TNI_REDUCE:
     for (int32_t i = 0; i < s->as.store.count; i++) VISIT(s->as.store.index[i]);
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);

@@ -178,7 +178,7 @@ static void mark(const writes *w, const tn_buffer *buffer) {
 }
 
 static bool mark_store(void *self, const tn_stmt *s) {
-  if (s->kind == TNI_STORE) mark(self, s->as.store.buffer);
+  if (tni_is_write(s)) mark(self, s->as.store.buffer);
   return true;
 }
 

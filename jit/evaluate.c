@@ -24,7 +24,8 @@ static double work_of(const tn_stmt *s) {
     return (tni_is_const(s->as.loop.extent) ? (double)s->as.loop.extent->as.i : 1) * work_of(s->as.loop.body);
   case TNI_BLOCK: /* init runs once for many runs of the body */
     return 1 + s->as.block.count + work_of(s->as.block.body);
-  case TNI_STORE: return 1 + s->as.store.count + count_nodes(s->as.store.value, MAX_NODES);
+  case TNI_STORE:
+  case TNI_REDUCE: return 1 + s->as.store.count + count_nodes(s->as.store.value, MAX_NODES);
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) work += work_of(s->as.seq.stmts[i]);
     return work;

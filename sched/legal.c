@@ -4,7 +4,8 @@
  *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
  *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
  *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them;
- *     or the same of the one dimension that row-major memory would have.
+ *     or the same of the one dimension that row-major memory would have;
+ *   - it is only reduced into, by one operator.
  * Different subscripts are different elements, whatever the buffer's form: layouts are checked by the verifier, and what is
  * written has no two elements in one place (the verifier, or the check of the call).
  *
@@ -136,7 +137,20 @@ static bool has_own_boxes(checker *c, const tn_buffer *b, bool flat) {
   return !c->failed && map.injective;
 }
 
+/* Do the iterations only reduce into the buffer, by one operator? */
+static bool only_reduces(const checker *c, const tn_buffer *b) {
+  const tn_stmt *first = NULL;
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
+    if (!x->reduces || (first && x->store->as.store.op != first->as.store.op)) return false;
+    first = x->store;
+  }
+  return true;
+}
+
 static bool is_safe(checker *c, const tn_buffer *b) {
+  if (only_reduces(c, b)) return true;
   if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop)) return true;
   return has_own_boxes(c, b, false) || has_own_boxes(c, b, true);
 }
@@ -256,7 +270,7 @@ typedef struct input_search {
 static bool see_input_store(void *self, const tn_stmt *s) {
   input_search *q = self;
   q->writes |=
-      s->kind == TNI_STORE && s->as.store.buffer != q->own && tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers;
+      tni_is_write(s) && s->as.store.buffer != q->own && tni_uses_of(q->ctx, q->block, s->as.store.buffer).readers;
   return true;
 }
 
@@ -266,7 +280,7 @@ static bool see_order(void *self, const tn_stmt *s) {
     q->after = true;
     return false;
   }
-  if (s->kind != TNI_BLOCK && s->kind != TNI_STORE) return true;
+  if (s->kind != TNI_BLOCK && !tni_is_write(s)) return true;
   if (s->kind == TNI_BLOCK && !q->after && tni_uses_of(q->s->ctx, s, q->buffer).readers) q->bad_reader = s;
   input_search inputs = {q->s->ctx, q->block, q->buffer, false};
   tni_stmt_visit(s, see_input_store, &inputs);

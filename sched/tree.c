@@ -134,7 +134,9 @@ static void see_expr(void *self, const tn_expr *x) {
 
 static bool see_store(void *self, const tn_stmt *s) {
   use_search *u = self;
-  u->writes |= s->kind == TNI_STORE && s->as.store.buffer == u->buffer;
+  bool own = tni_is_write(s) && s->as.store.buffer == u->buffer;
+  u->writes |= own;
+  u->reads |= own && s->kind == TNI_REDUCE;
   return true;
 }
 

@@ -211,6 +211,10 @@ TN_API void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const 
 TN_API void tn_emit(tn_builder *b, const tn_stmt *stmt);
 TN_API const tn_expr *tn_var(tn_builder *b, const char *name, tn_type type);
 TN_API const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value);
+/* buffer[index...] = op(buffer[index...], value) as one step: parallel iterations may do it to the same element, in any order,
+ * so that a floating-point sum depends on how they run. add, mul, min, max; and, or, xor on integers and bools. */
+TN_API const tn_stmt *tn_reduce_store(tn_builder *b, enum tn_op op, const tn_buffer *buffer, const tn_expr *const *index,
+                                      const tn_expr *value);
 TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts);
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */

@@ -101,7 +101,7 @@ static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
   for (int32_t i = 0; i < s->as.store.count; i++) index[i] = simple(w, s->as.store.index[i]);
   const tn_expr *where = simple(w, s->as.store.where);
   if (s->as.store.where && !where) return NULL;
-  return tni_store(w->r, s->as.store.buffer, s->as.store.count, index, simple(w, s->as.store.value), where);
+  return tni_store_like(w->r, s, s->as.store.buffer, s->as.store.count, index, simple(w, s->as.store.value), where);
 }
 
 /* Worth writing again at every use: what is so simple that a name says no more, and index arithmetic, which the analyses must
@@ -143,7 +143,8 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return simplify_loop(w, s);
   case TNI_BLOCK: return simplify_block(w, s);
-  case TNI_STORE: return simplify_store(w, s);
+  case TNI_STORE:
+  case TNI_REDUCE: return simplify_store(w, s);
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
   case TNI_WHILE: return tni_while(w->r, simple(w, s->as.repeat.cond), simplify_stmt(w, s->as.repeat.body));

@@ -54,7 +54,8 @@ static void consider_load(void *self, const tn_expr *x) {
 
 static void search_guards(guard_search *g, const tn_stmt *s) {
   switch (s->kind) {
-  case TNI_STORE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
+  case TNI_STORE:
+  case TNI_REDUCE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
   case TNI_FOR: {
     int64_t lo, hi;
     size_t mark = g->facts.count;

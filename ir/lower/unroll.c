@@ -23,8 +23,8 @@ static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
 
 static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
   const swap *w = self;
-  if (s->kind != TNI_STORE || s->as.store.buffer != w->old) return s;
-  return tni_store(r, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
+  if (!tni_is_write(s) || s->as.store.buffer != w->old) return s;
+  return tni_store_like(r, s, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
 }
 
 static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {

@@ -131,12 +131,14 @@ static const tn_stmt *vectorize_store(vectorizer *v, const tn_stmt *s) {
   const tn_expr *value = vectorize_expr(v, s->as.store.value);
   const tn_expr *where = s->as.store.where ? vectorize_expr(v, s->as.store.where) : NULL;
   if (!index || !value || (s->as.store.where && !where)) return NULL;
+  if (s->kind == TNI_REDUCE) index = widen(v, index); /* every lane does its part */
+  if (!index) return NULL;
   if (TN_TYPE_LANES(index->type) == 1) {
     v->impossible = true;
     return s;
   }
   where = tni_conj(v->r, where ? widen(v, where) : NULL, v->mask);
-  return tni_store(v->r, s->as.store.buffer, 1, &index, widen(v, value), where);
+  return tni_store_like(v->r, s, s->as.store.buffer, 1, &index, widen(v, value), where);
 }
 
 /* The conjuncts of cond that do not vary stay a condition; the others become the mask. */
@@ -158,7 +160,7 @@ static const tn_stmt *vectorize_branch(vectorizer *v, const tn_stmt *s, const tn
 }
 
 static bool see_store(void *self, const tn_stmt *s) {
-  *(int *)self += s->kind == TNI_STORE ? 1 : s->kind == TNI_FOR ? 2 : 0;
+  *(int *)self += tni_is_write(s) ? 1 : s->kind == TNI_FOR ? 2 : 0;
   return true;
 }
 
@@ -221,7 +223,8 @@ static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
   case TNI_ASSERT: return vectorize_assert(v, s);
   case TNI_ASSUME: return vectorize_stmt(v, s->as.claim.body); /* nobody asks for the promise any more */
   case TNI_FOR: return vectorize_loop(v, s);
-  case TNI_STORE: return vectorize_store(v, s);
+  case TNI_STORE:
+  case TNI_REDUCE: return vectorize_store(v, s);
   case TNI_IF: return vectorize_if(v, s);
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&v->r->arena, const tn_stmt *, s->as.seq.count);

@@ -49,7 +49,7 @@ typedef struct collector {
 
 static bool collect_stored(void *self, const tn_stmt *s) {
   collector *c = self;
-  if (s->kind == TNI_STORE) c->failed |= tni_map_add(c->map, s->as.store.buffer, 0, NULL) == TNI_MAP_NONE;
+  if (tni_is_write(s)) c->failed |= tni_map_add(c->map, s->as.store.buffer, 0, NULL) == TNI_MAP_NONE;
   return true;
 }
 
@@ -60,7 +60,7 @@ typedef struct init_search {
 
 static bool find_wrong_store(void *self, const tn_stmt *s) {
   init_search *search = self;
-  if (s->kind == TNI_STORE && !search->wrong && tni_map_find(search->stored, s->as.store.buffer, 0) == TNI_MAP_NONE)
+  if (tni_is_write(s) && !search->wrong && tni_map_find(search->stored, s->as.store.buffer, 0) == TNI_MAP_NONE)
     search->wrong = s;
   return true;
 }
@@ -137,6 +137,15 @@ static bool check_store(tni_verifier *v, const tn_stmt *s) {
   if (!type) return tni_verify_fail(v, s, "%s", why);
   if (!tni_verify_typed(v, s->as.store.value, type, "the value")) return false;
   return v->guards || s->as.store.where || tni_verify_bounds(v, buffer, count, s->as.store.index);
+}
+
+static bool check_reduce(tni_verifier *v, const tn_stmt *s) {
+  const tn_expr *value = s->as.store.value, *args[] = {value, value};
+  const char *why = NULL;
+  if (!check_store(v, s)) return false;
+  if (!tni_is_reducing(s->as.store.op)) return tni_verify_fail(v, s, "%s", tni_reducing_operators);
+  if (!tni_op_type(s->as.store.op, args, &why)) return tni_verify_fail(v, s, "`%s`: %s", tni_ops[s->as.store.op].name, why);
+  return true;
 }
 
 static bool check_if(tni_verifier *v, const tn_stmt *s) {
@@ -219,6 +228,7 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_FOR: return check_annotations(v, s) && check_for(v, s);
   case TNI_BLOCK: return check_annotations(v, s) && check_block(v, s);
   case TNI_STORE: return check_store(v, s);
+  case TNI_REDUCE: return check_reduce(v, s);
   case TNI_IF: return check_if(v, s);
   case TNI_WHILE: return check_while(v, s);
   case TNI_EVALUATE: return check_evaluate(v, s);

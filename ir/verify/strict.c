@@ -38,7 +38,7 @@ static void see_call(void *self, const tn_expr *x) { ((last_search *)self)->chan
 
 static bool see_store(void *self, const tn_stmt *s) {
   last_search *q = self;
-  if (s->kind == TNI_STORE) {
+  if (tni_is_write(s)) {
     q->stored = s->as.store.buffer;
     tni_expr_visit(q->ctx, q->cond, see_read, q);
   }
@@ -200,7 +200,8 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   switch (t->kind) {
   case TNI_FOR: check_for(s, t); break;
   case TNI_BLOCK: check_block(s, t); break;
-  case TNI_STORE: check_store(s, t); break;
+  case TNI_STORE:
+  case TNI_REDUCE: check_store(s, t); break;
   case TNI_IF: check_if(s, t); break;
   case TNI_WHILE: check_while(s, t); break;
   case TNI_EVALUATE: check_expr(s, t->as.evaluate.call); break;

@@ -24,8 +24,8 @@ static const tn_expr *rename_load(void *self, tni_region *r, const tn_expr *x) {
 
 static const tn_stmt *rename_store(void *self, tni_region *r, const tn_stmt *s) {
   const renamer *n = self;
-  if (s->kind != TNI_STORE || s->as.store.buffer != n->old) return s;
-  return tni_store(r, n->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
+  if (!tni_is_write(s) || s->as.store.buffer != n->old) return s;
+  return tni_store_like(r, s, n->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
 }
 
 /* for i.. { block NAME(..) { old[..] = made[..] } } */

@@ -123,7 +123,7 @@ static void see_call(void *self, const tn_expr *x) { ((init_search *)self)->foun
 /* A store to what init reads? */
 static bool see_store(void *self, const tn_stmt *s) {
   init_search *q = self;
-  if (s->kind == TNI_STORE) {
+  if (tni_is_write(s)) {
     q->own = s;
     tni_stmt_visit_exprs(q->ctx, q->init, see_init_load, q);
   }

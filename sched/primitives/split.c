@@ -38,7 +38,7 @@ static void see_load(void *self, const tn_expr *x) {
 /* Statements outside blocks, and what is loaded outside of them, are guarded by an if. */
 static bool see_loose(void *self, const tn_stmt *s) {
   loose_search *q = self;
-  q->loose |= s->kind == TNI_STORE || s->kind == TNI_EVALUATE;
+  q->loose |= tni_is_write(s) || s->kind == TNI_EVALUATE;
   q->loose |= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME || s->kind == TNI_WHILE;
   if (tni_own_expr(s)) tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
   if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);

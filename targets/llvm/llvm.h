@@ -28,6 +28,7 @@ typedef struct tni_ll_entry {
   uint32_t epoch; /* 0: holds to the end of the scope; else while the function's epoch is the same (it reads memory) */
   bool binding;   /* a variable or buffer, not a remembered expression */
   bool nonneg;    /* a loop variable */
+  bool shared;    /* a buffer that other threads use at the same time */
   uint32_t align; /* of a buffer, bytes */
   struct tni_ll_entry *next;
 } tni_ll_entry;
@@ -128,7 +129,7 @@ LLVMValueRef tni_ll_masked_load(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef
                                 unsigned align);
 void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer, LLVMValueRef mask, unsigned align);
 
-/* ---- expr.c, arith.c, memory.c, extern.c ----------------------------------------------------------------------- */
+/* ---- expr.c, arith.c, memory.c, atomic.c, extern.c ----------------------------------------------------------------------- */
 
 /* Blocks that release what is held and give up, innermost first. */
 typedef struct tni_ll_unwind {
@@ -161,6 +162,7 @@ LLVMValueRef tni_ll_expansion(tni_ll_function *f, const tn_expr *x);
 LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args);
 LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x);
 void tni_ll_store(tni_ll_function *f, const tn_stmt *s);
+void tni_ll_reduce(tni_ll_function *f, const tn_stmt *s);
 LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer);
 /* A call of an external; its value, or NULL for void. */
 LLVMValueRef tni_ll_call(tni_ll_function *f, const tn_expr *x);

@@ -78,7 +78,8 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) collect_stmt(c, s->as.seq.stmts[i]);
     break;
-  case TNI_STORE: collect_store(c, s); break;
+  case TNI_STORE:
+  case TNI_REDUCE: collect_store(c, s); break;
   case TNI_IF:
     collect_expr(c, s->as.cond.cond);
     collect_stmt(c, s->as.cond.then);
@@ -125,6 +126,7 @@ static void bind_captures(tni_ll_function *inner, const captures *c) {
     entry->binding = true;
     entry->nonneg = item->outer->nonneg;
     entry->align = item->outer->align;
+    entry->shared = item->outer->align != 0;
     if (item->outer->align) tni_ll_buffer_attributes(m, inner->value, 3 + (unsigned)i);
   }
 }

@@ -363,6 +363,7 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.seq.count; i++) tni_ll_stmt(f, s->as.seq.stmts[i]);
     break;
   case TNI_STORE: tni_ll_store(f, s); break;
+  case TNI_REDUCE: tni_ll_reduce(f, s); break;
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;
   case TNI_WHILE: emit_while(f, s); break;

@@ -54,6 +54,13 @@ START_TEST(statements_print_as_they_would_be_written)
 }
 END_TEST
 
+START_TEST(a_reduce_changes_an_element)
+{
+  tn_emit(b, tn_reduce_store(b, TN_OP_max, A, &n, one));
+  check_body("  reduce A[n] max= 1.0:f32\n");
+}
+END_TEST
+
 START_TEST(annotations_are_added_in_order)
 {
   const tn_expr *i = tn_var(b, "i", TN_INDEX);
@@ -72,6 +79,8 @@ static const tn_stmt *assert_of_a_number(void) { return tn_assert(b, n, "m", bod
 static const tn_stmt *assert_without_message(void) { return tn_assert(b, tn_op2(b, TN_OP_lt, n, n), "", body()); }
 static const tn_stmt *assume_of_a_number(void) { return tn_assume(b, n, body()); }
 static const tn_stmt *while_of_a_number(void) { return tn_while(b, n, body()); }
+static const tn_stmt *reduce_by_sub(void) { return tn_reduce_store(b, TN_OP_sub, A, &n, one); }
+static const tn_stmt *reduce_of_floats_by_and(void) { return tn_reduce_store(b, TN_OP_and, A, &n, one); }
 static const tn_stmt *annotated_store(void) { return tn_annotate(b, body(), "key", 1); }
 static const tn_stmt *annotation_without_key(void) {
   return tn_annotate_text(b, tn_for(b, tn_var(b, "i", TN_INDEX), n, body()), "", "text");
@@ -86,6 +95,8 @@ static const struct {
     {assert_of_a_number, "build: f: what is asserted or assumed must be bool"},
     {assert_without_message, "build: f: an assert needs a message"},
     {assume_of_a_number, "build: f: what is asserted or assumed must be bool"},
+    {reduce_by_sub, "build: f: a reduce is by add, mul, min, max, and, or, xor"},
+    {reduce_of_floats_by_and, "build: f: `A`: `and`: the operands must be integers or bool"},
     {annotated_store, "build: f: only loops and blocks are annotated"},
     {annotation_without_key, "build: f: an annotation needs a key"},
     {while_of_a_number, "build: f: the condition of a while must be bool"},
@@ -108,6 +119,7 @@ int main(void) {
   TCase *tests = tcase_create("build");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, statements_print_as_they_would_be_written);
+  tcase_add_test(tests, a_reduce_changes_an_element);
   tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));
   suite_add_tcase(suite, tests);

@@ -186,6 +186,23 @@ START_TEST(annotations_stand_behind_with)
 }
 END_TEST
 
+START_TEST(a_reduce_names_its_operator)
+{
+  check_body("reduce A[n if c] add = A[0] * 2.0:f32; reduce I[n] xor= I[1]",
+             "  reduce A[n if c] add= A[0] * 2.0:f32\n  reduce I[n] xor= I[1]\n");
+  check_body_refused("reduce A[n] += A[0]", "13: expected the operator of the reduce, found `+`\n  reduce A[n] += A[0]\n              ^");
+  check_body_refused("reduce A[n] sub= A[0]",
+                     "13: a reduce is by add, mul, min, max, and, or, xor\n  reduce A[n] sub= A[0]\n              ^^^");
+  check_body_refused("reduce A[n] and= A[0]",
+                     "18: `and`: the operands must be integers or bool\n  reduce A[n] and= A[0]\n                   ^^^^");
+  check_body_refused("reduce A[n] add= I[0]",
+                     "18: the value must be f32, this is i32\n  reduce A[n] add= I[0]\n                   ^^^^");
+  check_body_refused("reduce n add= 1",
+                     "8: only elements of buffers can be stored to; this is a variable\n  reduce n add= 1\n         ^");
+  check_body_refused("reduce 1 add= 1", "8: expected the buffer of the reduce, found `1`\n  reduce 1 add= 1\n         ^");
+}
+END_TEST
+
 START_TEST(parentheses_are_where_they_are_needed)
 {
   check_body("  A[0] = A[0] - (A[1] - A[2]) - A[3]\n", "  A[0] = A[0] - (A[1] - A[2]) - A[3]\n");
@@ -657,6 +674,7 @@ int main(void) {
   tcase_add_test(tests, asserts_and_assumes_stand_before_what_follows);
   tcase_add_test(tests, a_while_has_a_condition_and_a_body);
   tcase_add_test(tests, annotations_stand_behind_with);
+  tcase_add_test(tests, a_reduce_names_its_operator);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);
   tcase_add_test(tests, constants_keep_their_bits);
   tcase_add_test(tests, random_floats_keep_their_bits);

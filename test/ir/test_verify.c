@@ -141,6 +141,22 @@ START_TEST(annotations_have_a_name_once)
 }
 END_TEST
 
+START_TEST(a_reduce_is_by_some_operators)
+{
+  make_params();
+  const tn_expr *one = tni_const_float(r, TN_F32, 1);
+  check_made(TNI_LEVEL_TENSOR, tni_reduce(r, TN_OP_add, A, 1, &n, one, NULL), NULL);
+  check_made(TNI_LEVEL_TENSOR, tni_reduce(r, TN_OP_sub, A, 1, &n, one, NULL),
+             "verify: f:2: a reduce is by add, mul, min, max, and, or, xor\n  reduce A[n] sub= 1.0:f32\n"
+             "  ^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_reduce(r, TN_OP_xor, A, 1, &n, one, NULL),
+             "verify: f:2: `xor`: the operands must be integers or bool\n  reduce A[n] xor= 1.0:f32\n"
+             "  ^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  reduce A[8] add= 1.0:f32\n}",
+            "verify: f:2: a subscript of `A` is 8, outside 0..7\n  reduce A[8] add= 1.0:f32\n           ^");
+}
+END_TEST
+
 START_TEST(claims_are_conditions)
 {
   make_params();
@@ -389,6 +405,7 @@ int main(void) {
   tcase_add_test(tests, a_variable_is_bound_once);
   tcase_add_test(tests, a_let_binds_a_number);
   tcase_add_test(tests, annotations_have_a_name_once);
+  tcase_add_test(tests, a_reduce_is_by_some_operators);
   tcase_add_test(tests, claims_are_conditions);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);

@@ -84,6 +84,41 @@ static const row rows[] = {
      "  for i in 0..8 vectorized {\n    if A[i] < 2:i32 {\n      for j in 0..cast(index, A[3]) {\n        B[i] = B[i] + 1000:i32\n"
      "      }\n    }\n  }\n}\n",
      "2100 4 0 3 105 2003 9 2001"},
+    /* Reduces: serial, in parallel, in vectors whose lanes meet; every operator, types of every size. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 {\n    reduce B[cast(index, A[i])] add= A[i]\n    reduce B[i if i < 2] mul= 3:i32\n  }\n}\n",
+     "3 13 2 6 10 7 11 1"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 parallel {\n    for j in 0..100 {\n      reduce B[i % 2] add= A[i]\n      reduce B[2] max= A[i] * 9:i32\n"
+     "      reduce B[3] min= A[i] - 9:i32\n      reduce B[4] xor= 1:i32\n      reduce B[5] or= A[i]\n      reduce B[6] and= 4:i32\n"
+     "      if j == 0 {\n        reduce B[7] mul= A[i] + 1:i32\n      }\n    }\n  }\n}\n",
+     "1501 604 54 -9 6 7 4 5040"},
+    {"func f(A: i8[8], B: u8[8]) {\n"
+     "  for i in 0..8 parallel {\n    for j in 0..8 {\n      reduce B[i % 2] mul= 3:u8\n      reduce B[2] max= cast(u8, A[i])\n    }\n"
+     "  }\n}\n",
+     "129 4 6 3 6 2 5 1"},
+    {"func f(A: f32[8], B: f64[8]) {\n"
+     "  for i in 0..8 parallel {\n    for j in 0..100 {\n      reduce B[0] add= cast(f64, A[i])\n      reduce B[1] min= -cast(f64, A[i])\n"
+     "    }\n  }\n}\n",
+     "2101 -6 0 3 6 2 5 1"},
+    {"func f(A: f16[8], B: f16[8]) {\n"
+     "  for i in 0..8 parallel {\n    reduce B[0] add= A[i]\n    reduce B[1] max= A[i] * 2.0:f16\n  }\n}\n",
+     "22 12 0 3 6 2 5 1"},
+    {"func f(A: bool[8], B: bool[8]) {\n"
+     "  for i in 0..8 parallel {\n    reduce B[0] and= A[i]\n    reduce B[1] or= A[i]\n    reduce B[2] xor= true\n  }\n}\n",
+     "0 1 0 1 1 1 1 1"},
+    {"func f(A: i64[8], B: i64[8]) {\n"
+     "  for i in 0..8 vectorized {\n    reduce B[0] add= A[i]\n    if 2:i64 < A[i] {\n      reduce B[cast(index, A[i]) // 4] add= 10:i64\n"
+     "      reduce B[7] max= 40:i64\n    }\n  }\n}\n",
+     "32 34 0 3 6 2 5 40"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 parallel {\n    alloc T: i32[1]\n    T[0] = 1:i32\n    for j in 0..8 {\n      reduce T[0] add= A[j]\n    }\n"
+     "    B[i] = T[0] + A[i]\n  }\n}\n",
+     "22 25 28 24 27 23 26 22"},
+    {"loop func f(A: i32[8], B: i32[8]) {\n"
+     "  reduce B[broadcast(1, 8)] add= A[ramp(0, 1, 8)]\n"
+     "  reduce B[ramp(0, 1, 4) if A[ramp(0, 1, 4)] < broadcast(3:i32, 4)] mul= broadcast(2:i32, 4)\n}\n",
+     "2 25 0 6 6 2 5 1"},
 };
 
 /* Programs that fail. */
@@ -98,6 +133,8 @@ static const struct {
     {"func f(A: i32[8], B: i32[8]) {\n  for i in 0..8 vectorized {\n    if A[i] < 3:i32 {\n"
      "      assert A[i] != 2:i32, \"two\"\n      B[i] = 1:i32\n    }\n  }\n}\n",
      "interpret: f: i = 3: the assertion failed: two", "call: f: the assertion failed: f: two"},
+    {"func f(A: i32[8], B: i32[8]) {\n  alloc T: i32[8]\n  T[1] = 0:i32\n  for i in 0..2 {\n    reduce T[1 - i] add= 1:i32\n  }\n}\n",
+     "interpret: f: i = 1: T[0] is read before it was written", NULL},
     {"func f(A: i32[8], B: i32[8]) {\n  for i in 0..8 {\n    block B(v: 0..8 = i) {\n      assume A[v] < 6:i32\n"
      "      B[v] = 1:i32\n    }\n  }\n}\n",
      "interpret: f: block B: i = 2: what is assumed is false: A[v] < 6:i32", NULL},
