@@ -587,6 +587,15 @@ tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *pro
  * has none. */
 bool tni_eval_size(const tn_func *func, const tn_value *args, const tn_expr *x, tni_scalar *out);
 
+/* ---- plan.c ---------------------------------------------------------------------------------------------------- */
+
+/* The plan as text (LANGUAGE.md). Kernels are called by their names; where one is NULL, or `kernels` is, by their numbers. */
+void tni_plan_print(tni_text *out, const char *name, const tni_plan *plan, const char *const *kernels);
+/* Reads it back, into `arena`, the plan's name too; kernels are those of the names given. TN_E_INVALID with all mistakes:
+ * what is read is sound. */
+tn_status tni_plan_parse(tni_arena *arena, const char *text, size_t length, const char *file, size_t kernel_count,
+                         const char *const *kernels, tni_plan *out, const char **name, tn_error **err);
+
 /* ---- print.c, parse.c, verify/, interp.c ------------------------------------------------------------------------ */
 
 /* Prints one function; `mark` (a loop's var, a buffer, a statement or an expression; may be NULL) is underlined with ^^^ at

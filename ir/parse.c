@@ -303,7 +303,6 @@ static bool parse_declaration(tni_parser *p) {
 }
 
 static void parse_program(tni_parser *p) {
-  tni_next(p);
   while (!p->stopped && p->tok.kind != TNI_TOK_END) {
     size_t begin = p->tok.offset;
     bool good = parse_declaration(p);
@@ -316,55 +315,61 @@ static void parse_program(tni_parser *p) {
 
 /* ---- whole texts ---- */
 
-static tn_status finish(tni_parser *p, tn_error **err) {
-  if (p->fatal == TN_E_NOMEM || p->report.failed || (p->errors == 0 && p->r->arena.failed)) return tni_fail_nomem(err);
-  if (p->errors)
-    return tni_fail(p->ctx, err, p->fatal ? p->fatal : TN_E_INVALID, "parse", p->place, "%s", p->report.data);
-  for (size_t i = 0; i < p->func_count; i++) {
-    tn_status status = tni_program_add(p->program, p->funcs[i], err);
-    if (status) return status;
-  }
-  for (size_t i = 0; i < p->graph_count; i++) {
-    tn_status status = tni_program_add_graph(p->program, p->graphs[i], err);
-    if (status) return status;
-  }
+tn_status tni_parser_begin(tni_parser *p, tni_region *r, const char *text, size_t length, const char *file,
+                           tn_error **err) {
+  tn_context *ctx = r->arena.ctx;
+  *p = (tni_parser){.ctx = ctx,
+                    .r = r,
+                    .text = text,
+                    .file = file ? file : "text",
+                    .length = length,
+                    .max_depth = ctx->limits.nesting < MAX_NESTING ? ctx->limits.nesting : MAX_NESTING};
+  if (err) *err = NULL;
+  if (length > ctx->limits.model_bytes)
+    return tni_fail(ctx, err, TN_E_LIMIT, "parse", p->file, "the text is longer than the limit of %llu bytes",
+                    (unsigned long long)ctx->limits.model_bytes);
+  tni_text_init(&p->report, ctx);
+  tni_map_init(&p->scope, ctx);
+  tni_next(p);
   return TN_OK;
 }
 
-static void destroy(tni_parser *p) {
+tn_status tni_parser_end(tni_parser *p, tn_error **err) {
   tn_context *ctx = p->ctx;
+  tn_status status = TN_OK;
+  if (p->fatal == TN_E_NOMEM || p->report.failed || (p->errors == 0 && p->r->arena.failed))
+    status = tni_fail_nomem(err);
+  else if (p->errors)
+    status = tni_fail(ctx, err, p->fatal ? p->fatal : TN_E_INVALID, "parse", p->place, "%s", p->report.data);
   tni_text_destroy(&p->report);
   tni_map_destroy(&p->scope);
   tni_free(ctx, p->bindings, p->binding_capacity * sizeof *p->bindings);
   tni_free(ctx, p->shares, p->share_capacity * sizeof *p->shares);
   tni_free(ctx, p->stmts, p->stmt_capacity * sizeof *p->stmts);
-  tni_free(ctx, p->funcs, p->func_capacity * sizeof *p->funcs);
-  tni_free(ctx, p->graphs, p->graph_capacity * sizeof *p->graphs);
+  return status;
+}
+
+static tn_status add_to_program(const tni_parser *p, tn_error **err) {
+  tn_status status = TN_OK;
+  for (size_t i = 0; !status && i < p->func_count; i++) status = tni_program_add(p->program, p->funcs[i], err);
+  for (size_t i = 0; !status && i < p->graph_count; i++) status = tni_program_add_graph(p->program, p->graphs[i], err);
+  return status;
 }
 
 tn_status tni_parse_with(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
                          tn_error **err) {
+  tni_parser p;
   tn_context *ctx = program->ctx;
-  uint32_t nesting = ctx->limits.nesting < MAX_NESTING ? ctx->limits.nesting : MAX_NESTING;
-  tni_parser p = {.program = program,
-                  .ctx = ctx,
-                  .r = &program->region,
-                  .text = text,
-                  .file = name ? name : "text",
-                  .length = length,
-                  .max_depth = nesting,
-                  .blob = blob};
-  if (err) *err = NULL;
-  if (length > ctx->limits.model_bytes)
-    return tni_fail(ctx, err, TN_E_LIMIT, "parse", p.file, "the text is longer than the limit of %llu bytes",
-                    (unsigned long long)ctx->limits.model_bytes);
-  tn_status status = blob ? tni_program_keep_blob(program, tni_blob_ref(blob), err) : TN_OK;
+  tn_status status = tni_parser_begin(&p, &program->region, text, length, name, err);
   if (status) return status;
-  tni_text_init(&p.report, ctx);
-  tni_map_init(&p.scope, ctx);
+  p.program = program;
+  p.blob = blob;
   parse_program(&p);
-  status = finish(&p, err);
-  destroy(&p);
+  status = tni_parser_end(&p, err);
+  if (!status && blob) status = tni_program_keep_blob(program, tni_blob_ref(blob), err);
+  if (!status) status = add_to_program(&p, err);
+  tni_free(ctx, p.funcs, p.func_capacity * sizeof *p.funcs);
+  tni_free(ctx, p.graphs, p.graph_capacity * sizeof *p.graphs);
   return status;
 }
 

@@ -61,17 +61,20 @@ const char *tni_token_text(tni_parser *p, const tni_token *tok) {
   return copy_token(p, tok, true, "a quoted text has no escapes but \\\", \\\\ and \\xNN");
 }
 
-/* A function's, block's or external's name; NULL when reported. */
-const char *tni_parse_name(tni_parser *p, const char *what) {
+static const char *parse_name(tni_parser *p, bool may_be_empty, const char *what) {
   tni_token tok = p->tok;
   if ((tok.kind != TNI_TOK_NAME && tok.kind != TNI_TOK_QUOTED) || p->stopped) {
     tni_report_expected(p, what);
     return NULL;
   }
-  const char *name = tni_token_name(p, &tok);
+  const char *name = may_be_empty ? tni_token_text(p, &tok) : tni_token_name(p, &tok);
   tni_next(p);
   return name;
 }
+
+/* A function's, block's or external's name; NULL when reported. */
+const char *tni_parse_name(tni_parser *p, const char *what) { return parse_name(p, false, what); }
+const char *tni_parse_any_name(tni_parser *p, const char *what) { return parse_name(p, true, what); }
 
 /* Binds the name until tni_close_scope; false when reported. */
 bool tni_declare(tni_parser *p, const tni_token *tok, tni_binding binding) {

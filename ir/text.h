@@ -223,6 +223,11 @@ typedef struct tni_parser {
   const tni_blob *blob; /* the side blob, or NULL; the program keeps it */
 } tni_parser;
 
+/* Starts at the first token of a text, whose nodes and names go to `r`. On success tni_parser_end frees what the parser
+ * holds, and gives the mistakes that were reported as one error. */
+tn_status tni_parser_begin(tni_parser *p, tni_region *r, const char *text, size_t length, const char *file,
+                           tn_error **err);
+tn_status tni_parser_end(tni_parser *p, tn_error **err);
 void tni_next(tni_parser *p);
 bool tni_at_word(const tni_parser *p, const char *word);
 bool tni_accept_word(tni_parser *p, const char *word);
@@ -244,6 +249,8 @@ const char *tni_token_name(tni_parser *p, const tni_token *tok);
 const char *tni_token_text(tni_parser *p, const tni_token *tok);
 /* A function's, block's or external's name, which may be quoted; NULL when reported. */
 const char *tni_parse_name(tni_parser *p, const char *what);
+/* The same for a name in a graph, which comes from outside and may be empty. */
+const char *tni_parse_any_name(tni_parser *p, const char *what);
 /* A name that a variable or buffer may have; false when reported. */
 bool tni_parse_new_name(tni_parser *p, const char *what, tni_token *tok);
 /* Binds the name until its scope is closed down to `count` bindings; false when reported. */

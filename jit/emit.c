@@ -22,7 +22,7 @@ static tn_status print_plans(tni_text *t, tni_pipeline *p, tn_error **err) {
     tni_plan plan;
     const void *const *constants;
     status = tni_graph_plan(p->work->graphs[i], &arena, &plan, &constants, err);
-    if (!status) tni_plan_print(t, &plan, names);
+    if (!status) tni_plan_print(t, p->work->graphs[i]->name, &plan, names);
   }
   tni_arena_destroy(&arena);
   return status;

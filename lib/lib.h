@@ -287,7 +287,5 @@ enum { TNI_PLAN_NO_STEP = 0xffffffffu };
 /* Any number of threads at once. Pointers are to first elements. Gives the first failing status of a step, TN_E_NOMEM, or
  * TN_OK; *failed_step (may be NULL) tells which step, TNI_PLAN_NO_STEP when none was to blame. */
 tn_status tni_executor_run(tni_executor *executor, void *const *inputs, void *const *outputs, uint32_t *failed_step);
-/* The plan as text, for `tenon print`. */
-void tni_plan_print(tni_text *text, const tni_plan *plan, const char *const *kernel_names);
 
 #endif

@@ -156,7 +156,7 @@ static bool is_nothing(const gparser *g, const tni_token *tok) {
 static bool parse_declaration(gparser *g, result *r) {
   r->tok = g->p->tok;
   if (is_nothing(g, &r->tok)) return report_at(g, &r->tok, "`_` stands for no value, it cannot be the name of one");
-  if (!(r->name = tni_parse_name(g->p, "the name of a value"))) return false;
+  if (!(r->name = tni_parse_any_name(g->p, "the name of a value"))) return false;
   if (tni_g_find(g->b, r->name) != TNI_NO_VALUE) return report_at(g, &r->tok, "this value is declared already");
   return parse_shaped(g, &r->value);
 }
@@ -176,7 +176,7 @@ static void report_undeclared(gparser *g, const tni_token *tok, const char *name
 /* The name of a value that is there. */
 static bool parse_use(gparser *g, uint32_t *out) {
   tni_token tok = g->p->tok;
-  const char *name = tni_parse_name(g->p, "the name of a value");
+  const char *name = tni_parse_any_name(g->p, "the name of a value");
   if (!name) return false;
   *out = tni_g_find(g->b, name);
   if (*out == TNI_NO_VALUE) report_undeclared(g, &tok, name);
@@ -379,7 +379,7 @@ static bool parse_args(gparser *g) {
 /* [`as` NAME] */
 static bool parse_node_name(gparser *g, const char **out) {
   *out = NULL;
-  return !tni_accept_word(g->p, "as") || (*out = tni_parse_name(g->p, "the name of the node")) != NULL;
+  return !tni_accept_word(g->p, "as") || (*out = tni_parse_any_name(g->p, "the name of the node")) != NULL;
 }
 
 static bool same_type(const tni_gvalue *a, const tni_gvalue *b) {
@@ -596,7 +596,7 @@ static bool keep_graph(gparser *g, const tni_token *tok) {
 bool tni_parse_graph(tni_parser *p) {
   gparser g = {.p = p};
   tni_token tok = p->tok;
-  const char *name = tni_parse_name(p, "the name of the graph");
+  const char *name = tni_parse_any_name(p, "the name of the graph");
   if (!name) return false;
   for (size_t i = 0; i < p->graph_count; i++)
     if (strcmp(p->graphs[i]->name, name) == 0) return report_at(&g, &tok, "a graph of this name stands above");

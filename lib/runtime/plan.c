@@ -240,39 +240,3 @@ tn_status tni_executor_run(tni_executor *e, void *const *inputs, void *const *ou
   give_instance(e, instance);
   return status;
 }
-
-/* ---- printing ---------------------------------------------------------------------------------------------------- */
-
-static void print_buffer(tni_text *text, const tni_plan_buffer *b) {
-  switch (b->kind) {
-  case TNI_PLAN_INPUT: tni_text_add(text, "input%u", b->index); break;
-  case TNI_PLAN_OUTPUT: tni_text_add(text, "output%u", b->index); break;
-  case TNI_PLAN_CONST: tni_text_add(text, "const%u", b->index); break;
-  case TNI_PLAN_ARENA: tni_text_add(text, "arena[%llu]", (unsigned long long)b->offset); break;
-  }
-  tni_text_add(text, ":%llu", (unsigned long long)b->bytes);
-}
-
-static void print_step(tni_text *text, const tni_plan *plan, const tni_plan_step *step,
-                       const char *const *kernel_names) {
-  if (step->kernel == TNI_PLAN_COPY)
-    tni_text_add(text, "copy");
-  else if (kernel_names && kernel_names[step->kernel])
-    tni_text_add(text, "%s", kernel_names[step->kernel]);
-  else
-    tni_text_add(text, "kernel%u", step->kernel);
-  for (uint32_t a = 0; a < step->arg_count; a++) {
-    tni_text_add(text, "%s", a ? ", " : "(");
-    print_buffer(text, &plan->buffers[plan->args[step->first_arg + a]]);
-  }
-  tni_text_add(text, "%s\n", step->arg_count ? ")" : "()");
-}
-
-void tni_plan_print(tni_text *text, const tni_plan *plan, const char *const *kernel_names) {
-  tni_text_add(text, "plan: %u inputs, %u outputs, %u constants, %llu bytes of arena, %u steps\n", plan->input_count,
-               plan->output_count, plan->const_count, (unsigned long long)plan->arena_bytes, plan->step_count);
-  for (uint32_t i = 0; i < plan->step_count; i++) {
-    tni_text_add(text, "  %4u  ", i);
-    print_step(text, plan, &plan->steps[i], kernel_names);
-  }
-}

@@ -140,8 +140,8 @@ START_TEST(graphs_and_plans)
                                   "  a: f32[4] = neg(x) as n\n"
                                   "  y: f32[4] = softmax(a) {axis = 0} as s\n"
                                   "}\n");
-  HOLDS("plan", "plan: 1 inputs, 1 outputs, 0 constants, ");
-  HOLDS("plan", "output0:16)\n");
+  HOLDS("plan", "plan main(1 inputs, 1 outputs, 0 constants, ");
+  HOLDS("plan", "call fused_softmax(b2, b1)\n}\n");
   HOLDS("tensor", "func fused_");
 }
 END_TEST

@@ -207,21 +207,6 @@ START_TEST(unsound_plans_are_refused)
 }
 END_TEST
 
-/* ---- text -------------------------------------------------------------------------------------------------------- */
-
-START_TEST(plan_prints_one_step_a_line)
-{
-  tni_text text;
-  tni_text_init(&text, NULL);
-  tni_plan_print(&text, &plan, (const char *const[]){"add_bias", NULL});
-  ck_assert_str_eq(text.data, "plan: 1 inputs, 2 outputs, 1 constants, 128 bytes of arena, 3 steps\n"
-                              "     0  add_bias(input0:64, const0:64, arena[64]:64)\n"
-                              "     1  kernel1(arena[64]:64, input0:64, output0:64)\n"
-                              "     2  copy(output1:64, arena[64]:64)\n");
-  tni_text_destroy(&text);
-}
-END_TEST
-
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 static int32_t nothing(const tn_env *e, void *const *a) {
@@ -263,7 +248,6 @@ int main(void) {
   const TTest *const tests[] = {plan_computes_what_it_says,  executor_keeps_nothing_of_the_plan,
                                 second_call_needs_no_memory, failing_step_ends_the_run_and_is_named,
                                 empty_plan_does_nothing,     threads_run_one_executor_at_once,
-                                unsound_plans_are_refused,   plan_prints_one_step_a_line,
-                                step_costs_a_few_nanoseconds};
+                                unsound_plans_are_refused,   step_costs_a_few_nanoseconds};
   return run_tests("plan", tests, TNI_COUNT(tests));
 }
