@@ -21,29 +21,34 @@ static int64_t unit_of(const tn_expr *x, int64_t unit) {
   return unit_of(x->arg[1], unit_of(x->arg[0], unit));
 }
 
-static bool is_injective(tni_region *r, const tn_buffer *b) {
-  const tni_layout *l = b->layout;
-  int64_t extents[TN_MAX_RANK], unit = 1;
-  tni_facts none = {.ctx = r->arena.ctx};
-  tni_itermap map;
-  for (int32_t k = 0; k < l->rank; k++) unit = unit_of(l->index[k], unit);
-  if (unit == 0) return false;
-  for (int32_t d = 0; d < b->rank; d++) {
+/* The ranges that are asked of, for the variables. False: there is nothing to ask, *injective tells. */
+static bool choose_ranges(const tn_buffer *b, int64_t *extents, bool *injective) {
+  int64_t unit = 1;
+  for (int32_t k = 0; k < b->layout->rank; k++) unit = unit_of(b->layout->index[k], unit);
+  *injective = false;
+  for (int32_t d = 0; d < b->rank && unit; d++) {
     int64_t extent = tni_is_const(b->shape[d]) ? b->shape[d]->as.i : FAR;
-    if (extent == 0) return true;
+    *injective |= extent == 0; /* nothing is told apart from itself */
     extents[d] = extent == 1 ? 1 : (extent + unit - 1) / unit * unit;
   }
-  return tni_itermap_of(r, &none, (size_t)l->rank, l->index, (size_t)b->rank, l->vars, extents, &map) && map.box &&
-         map.injective;
+  return unit && !*injective;
 }
 
 static const char *check_injective(tn_context *ctx, const tn_buffer *b, bool *nomem) {
-  tni_region scratch;
-  tni_region_init(&scratch, ctx, NULL);
-  bool injective = is_injective(&scratch, b);
-  *nomem = scratch.arena.failed;
-  tni_region_destroy(&scratch);
-  return injective || *nomem ? NULL : "the layout may put two elements in one place";
+  const tni_layout *l = b->layout;
+  int64_t extents[TN_MAX_RANK];
+  bool injective;
+  if (choose_ranges(b, extents, &injective)) {
+    tni_region scratch;
+    tni_facts none = {.ctx = ctx};
+    tni_itermap map;
+    tni_region_init(&scratch, ctx, NULL);
+    *nomem = !tni_itermap_of(&scratch, &none, (size_t)l->rank, l->index, (size_t)b->rank, l->vars, extents, &map) ||
+             scratch.arena.failed;
+    injective = *nomem || (map.box && map.injective);
+    tni_region_destroy(&scratch);
+  }
+  return injective ? NULL : "the layout may put two elements in one place";
 }
 
 const char *tni_check_form(tn_context *ctx, const tn_buffer *b, bool is_param, bool *nomem) {

@@ -586,6 +586,10 @@ tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *pro
 /* The value of an expression over scalar parameters, whose arguments are checked; the verifier bounds its size. False: it
  * has none. */
 bool tni_eval_size(const tn_func *func, const tn_value *args, const tn_expr *x, tni_scalar *out);
+/* What the tensor of buffer parameter i must be; *out points to shape and strides. False: `reason` says what has no value. */
+enum { TNI_FORM_REASON = 128 };
+bool tni_param_form(const tn_func *func, size_t i, const tn_value *args, int64_t *shape, int64_t *strides,
+                    tni_tensor_form *out, char reason[TNI_FORM_REASON]);
 
 /* ---- plan.c ---------------------------------------------------------------------------------------------------- */
 

@@ -72,7 +72,7 @@ static bool grow_table(tni_region *region) {
   tn_context *ctx = region->arena.ctx;
   size_t size = region->table_size ? 2 * region->table_size : FIRST_TABLE_SIZE;
   const tn_expr **table = tni_alloc_zero(ctx, size * sizeof *table);
-  if (!table) return false;
+  if (!table) return !(region->arena.failed = true);
   for (size_t i = 0; i < region->table_size; i++)
     if (region->table[i]) insert(table, size, region->table[i]);
   tni_free(ctx, region->table, region->table_size * sizeof *region->table);

@@ -97,6 +97,7 @@ const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rew
   if (!x) return NULL;
   rewriter w = {.r = r, .fn = rewrite, .self = self, .map = {.ctx = r->arena.ctx}};
   const tn_expr *y = rewrite_node(&w, x);
+  r->arena.failed |= w.map.failed;
   map_destroy(&w.map);
   return y;
 }

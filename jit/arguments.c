@@ -43,98 +43,16 @@ static tn_status check_scalar(const tn_function *f, uint32_t i, const tn_value *
   return refuse(f, i, err, want);
 }
 
-/* ---- shapes ---- */
-
-/* The argument of a scalar parameter, as the kernel will see it. */
-static bool scalar_value(const tn_function *f, const tn_value *args, const tn_expr *var, tni_scalar *out) {
-  for (uint32_t i = 0; i < f->func->param_count; i++) {
-    if (f->func->params[i].scalar != var) continue;
-    if (tni_type_is_float(var->type))
-      out->f = tni_round_to(var->type, args[i].tag == TN_VALUE_INT ? (double)args[i].as.i : args[i].as.f);
-    else
-      out->i = args[i].as.i;
-    return true;
-  }
-  return false;
-}
-
-/* `index` is a mathematical integer: a result beyond 64 bits is none that a shape can have. */
-static bool overflows(const tn_expr *x, const tni_scalar *a) {
-  int64_t result;
-  if (x->type != TN_INDEX) return false;
-  switch (x->op) {
-  case TN_OP_add: return __builtin_add_overflow(a[0].i, a[1].i, &result);
-  case TN_OP_sub: return __builtin_sub_overflow(a[0].i, a[1].i, &result);
-  case TN_OP_mul: return __builtin_mul_overflow(a[0].i, a[1].i, &result);
-  default: return false;
-  }
-}
-
-/* The value of an expression over scalar parameters; the verifier bounds its size. False: it has none. */
-static bool evaluate(const tn_function *f, const tn_value *args, const tn_expr *x, tni_scalar *out) {
-  tni_scalar a[3];
-  if (x->op == TN_OP_const) {
-    if (tni_type_is_float(x->type))
-      out->f = x->as.f;
-    else
-      out->i = x->as.i;
-    return true;
-  }
-  if (x->op == TN_OP_var) return scalar_value(f, args, x, out);
-  if (x->nargs == 0 || x->nargs > TNI_COUNT(a)) return false;
-  for (uint32_t i = 0; i < x->nargs; i++)
-    if (!evaluate(f, args, x->arg[i], &a[i])) return false;
-  if (x->op < TN_OP_COUNT && tni_ops[x->op].typing == TNI_TYPING_CONVERT) {
-    *out = tni_eval_convert((enum tn_op)x->op, x->type, x->arg[0]->type, a[0]);
-  } else if (!tni_op_has_rule(x->op) || tni_ops[x->op].flags & TN_OPF_MATH) {
-    return false;
-  } else {
-    *out = tni_eval_op(x->op, x->arg[x->op == TN_OP_select]->type, a);
-  }
-  return !overflows(x, a);
-}
-
-/* The value of one of a declaration's expressions: `what`, number k of them (negative: the only one). */
-static tn_status evaluate_size(const tn_function *f, uint32_t i, const tn_value *args, const tn_expr *x,
-                               const char *what, int32_t k, int64_t *out, tn_error **err) {
-  char place[PLACE], number[16] = "";
-  tni_scalar value;
-  bool known = evaluate(f, args, x, &value);
-  *out = known ? value.i : -1;
-  if (*out >= 0) return TN_OK;
-  if (k >= 0) snprintf(number, sizeof number, " %d", k);
-  if (!known)
-    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place),
-                    "with these arguments %s%s cannot be computed", what, number);
-  return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place), "with these arguments %s%s is %lld",
-                  what, number, (long long)*out);
-}
-
-/* The form that a tensor must have with these arguments. */
-static tn_status evaluate_form(const tn_function *f, uint32_t i, const tn_value *args, int64_t *shape, int64_t *strides,
-                               tni_tensor_form *out, tn_error **err) {
-  const tn_buffer *b = f->func->params[i].buffer;
-  int32_t rank = tni_memory_rank(b);
-  *out = (tni_tensor_form){.type = b->type, .rank = rank, .shape = shape, .align = b->align};
-  out->has_offset = b->offset != NULL;
-  out->strides = b->strides ? strides : NULL;
-  tn_status status = TN_OK;
-  for (int32_t d = 0; d < b->rank && !status; d++)
-    status = evaluate_size(f, i, args, b->shape[d], "the extent of dimension", d, &shape[d], err);
-  for (int32_t k = 0; b->layout && k < rank && !status; k++)
-    status = evaluate_size(f, i, args, b->layout->shape[k], "the extent of memory's dimension", k, &shape[k], err);
-  for (int32_t k = 0; b->strides && k < rank && !status; k++)
-    status = evaluate_size(f, i, args, b->strides[k], "the stride of dimension", k, &strides[k], err);
-  return !status && b->offset ? evaluate_size(f, i, args, b->offset, "the offset", -1, &out->offset, err) : status;
-}
+/* ---- tensors ---- */
 
 static tn_status check_tensor(const tn_function *f, uint32_t i, const tn_value *args, tn_error **err) {
   char place[PLACE];
   int64_t shape[TN_MAX_RANK], strides[TN_MAX_RANK];
   tni_tensor_form form;
+  char reason[TNI_FORM_REASON];
   if (args[i].tag != TN_VALUE_TENSOR || !args[i].as.tensor) return refuse(f, i, err, "a tensor");
-  tn_status status = evaluate_form(f, i, args, shape, strides, &form, err);
-  if (status) return status;
+  if (!tni_param_form(f->func, i, args, shape, strides, &form, reason))
+    return tni_fail(f->module->ctx, err, TN_E_INVALID, "call", place_of(f, i, place), "%s", reason);
   /* The place is formatted only when the check fails: the check is cheap, formatting is not. */
   if (tni_tensor_check_form(f->module->ctx, args[i].as.tensor, "", &form, NULL))
     return tni_tensor_check_form(f->module->ctx, args[i].as.tensor, place_of(f, i, place), &form, err);

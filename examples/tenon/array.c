@@ -8,6 +8,8 @@
 
 #include "command.h"
 
+enum { ALIGN = 4096 }; /* the most that a buffer may ask for */
+
 bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, const char *what) {
   size_t bytes = tn_type_bytes(type);
   *a = (array){.type = type, .rank = rank};
@@ -19,7 +21,9 @@ bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, co
     }
     bytes *= (size_t)shape[i];
   }
-  a->data = calloc(bytes ? bytes : 1, 1);
+  size_t room = (bytes + ALIGN) / ALIGN * ALIGN;
+  a->data = room > bytes ? aligned_alloc(ALIGN, room) : NULL;
+  if (a->data) memset(a->data, 0, room);
   if (!a->data) fprintf(stderr, "tenon: %s: no memory for %zu bytes\n", what, bytes);
   return a->data != NULL;
 }

@@ -24,11 +24,12 @@ typedef struct checker {
   size_t functions, failed;
 } checker;
 
-/* Arguments of a call: one array per buffer. */
+/* Arguments of a call: one array per buffer, of all its memory in a row. */
 typedef struct call {
   size_t count;
   tn_value *values;
   DLTensor *tensors;
+  tn_param_form *forms;
   array *arrays;
 } call;
 
@@ -119,14 +120,21 @@ static tn_value random_scalar(checker *c, tn_type type) {
 }
 
 static void set_tensor(call *k, size_t i) {
-  array *a = &k->arrays[i];
-  k->tensors[i] = (DLTensor){
-      .data = a->data, .device = {kDLCPU, 0}, .ndim = a->rank, .dtype = tn_type_to_dlpack(a->type), .shape = a->shape};
+  tn_param_form *form = &k->forms[i];
+  tn_type type = k->arrays[i].type;
+  k->tensors[i] = (DLTensor){.data = k->arrays[i].data,
+                             .device = {kDLCPU, 0},
+                             .ndim = form->rank,
+                             .dtype = tn_type_to_dlpack(type),
+                             .shape = form->shape,
+                             .strides = form->strides,
+                             .byte_offset = (uint64_t)form->offset * tn_type_bytes(type)};
   k->values[i] = tn_value_tensor(&k->tensors[i]);
 }
 
 static call call_sized(size_t count) {
-  return (call){count, take(count, sizeof(tn_value)), take(count, sizeof(DLTensor)), take(count, sizeof(array))};
+  return (call){count, take(count, sizeof(tn_value)), take(count, sizeof(DLTensor)), take(count, sizeof(tn_param_form)),
+                take(count, sizeof(array))};
 }
 
 /* Random arguments. False after a message. */
@@ -139,12 +147,11 @@ static bool call_create(checker *c, const tn_func *func, bool any_bits, call *ou
     if (!info.is_buffer) out->values[i] = random_scalar(c, info.type);
   }
   for (size_t i = 0; i < out->count; i++) {
-    int64_t shape[TN_MAX_RANK];
     tn_func_param(func, i, &info);
     if (!info.is_buffer) continue;
-    if (tn_func_param_shape(func, i, out->values, out->count, shape, &error))
+    if (tn_func_param_form(func, i, out->values, out->count, &out->forms[i], &error))
       return report(tn_func_name(func), error), false;
-    if (!array_create(&out->arrays[i], info.type, info.rank, shape, info.name)) return false;
+    if (!array_create(&out->arrays[i], info.type, 1, &out->forms[i].elements, info.name)) return false;
     if (any_bits)
       fill_bits(c, &out->arrays[i]);
     else if (!fill_small(c, &out->arrays[i]))
@@ -159,6 +166,7 @@ static bool call_copy(const call *from, call *out) {
   for (size_t i = 0; i < from->count; i++) {
     const array *a = &from->arrays[i];
     out->values[i] = from->values[i];
+    out->forms[i] = from->forms[i];
     if (!a->data) continue;
     if (!array_create(&out->arrays[i], a->type, a->rank, a->shape, "check")) return false;
     memcpy(out->arrays[i].data, a->data, array_bytes(a));

@@ -96,11 +96,18 @@ typedef struct tn_param_info {
 TN_API size_t tn_func_param_count(const tn_func *func);
 /* Parameter number i, which is below the count. */
 TN_API void tn_func_param(const tn_func *func, size_t i, tn_param_info *out);
-/* The shape that buffer parameter i has when the scalars have the values in `args` (one for each parameter; those of buffers
- * are not looked at). `shape` has room for its rank. Errors: TN_E_INVALID: no buffer parameter, or the values give it no
- * shape. */
-TN_API tn_status tn_func_param_shape(const tn_func *func, size_t i, const tn_value *args, size_t count, int64_t *shape,
-                                     tn_error **err);
+/* What a tensor for a buffer parameter looks like: the shape of its memory (of the layout's, where there is one), strides and
+ * byte_offset in elements, bytes that divide `data`; and elements from `data` to behind the last one. */
+typedef struct tn_param_form {
+  int32_t rank;
+  uint32_t align;
+  int64_t shape[TN_MAX_RANK], strides[TN_MAX_RANK];
+  int64_t offset, elements;
+} tn_param_form;
+/* For buffer parameter i when the scalars have the values in `args` (one for each parameter; those of buffers are not looked
+ * at). Errors: TN_E_INVALID: no buffer parameter, or the values give it no form. */
+TN_API tn_status tn_func_param_form(const tn_func *func, size_t i, const tn_value *args, size_t count,
+                                    tn_param_form *out, tn_error **err);
 
 /* Runs a function in the reference interpreter: one value per parameter, tensors for buffers, numbers for scalars.
  * Reports subscripts out of bounds. Externals of the program are called. Slow and exact. */

@@ -457,7 +457,8 @@ static const tn_func *find_func(const tni_parser *p, const char *name) {
 /* May the value be handed over as this parameter? */
 static bool fits(const tni_param *param, const tni_gvalue *v) {
   const tn_buffer *buffer = param->buffer;
-  if (!buffer || buffer->type != v->type || buffer->rank != v->rank) return false;
+  if (!buffer || buffer->type != v->type || buffer->rank != v->rank || !tni_is_row_major(buffer) || buffer->align)
+    return false;
   for (int32_t i = 0; i < v->rank; i++)
     if (!tni_is_int(buffer->shape[i], v->shape[i])) return false;
   return true;

@@ -299,6 +299,51 @@ START_TEST(elements_stand_where_the_form_says)
 }
 END_TEST
 
+START_TEST(a_host_is_told_the_form_of_an_argument)
+{
+  tn_program *p =
+      parse("func f(A: f32[n, 20] strides (s, 16, 1) offset s + 1 align 64 layout (i, j) -> (j // 16, i, j % 16), "
+            "B: f32[n], n: index, s: index, C: f32[2, n] strides (s * s * 1073741824, 1)) { }");
+  const tn_func *f = p->funcs[0];
+  tn_value args[] = {{0}, {0}, tn_value_int(6), tn_value_int(100), {0}};
+  tn_param_form form;
+  ck_assert_int_eq(tn_func_param_form(f, 0, args, 5, &form, NULL), TN_OK);
+  const int64_t shape[] = {2, 6, 16}, strides[] = {100, 16, 1};
+  ck_assert_int_eq(form.rank, 3);
+  ck_assert_mem_eq(form.shape, shape, sizeof shape);
+  ck_assert_mem_eq(form.strides, strides, sizeof strides);
+  ck_assert_int_eq(form.offset, 101);
+  ck_assert_uint_eq(form.align, 64);
+  ck_assert_int_eq(form.elements, 101 + 100 + 5 * 16 + 16);
+  ck_assert_int_eq(tn_func_param_form(f, 1, args, 5, &form, NULL), TN_OK);
+  ck_assert_int_eq(form.strides[0], 1);
+  ck_assert_int_eq(form.elements, 6);
+  ck_assert_uint_eq(form.align, 4);
+  const struct {
+    size_t i, count;
+    int64_t n, s;
+    const char *want;
+  } rows[] = {
+      {5, 5, 1, 1, "call: f: the form of parameter 5 with 5 arguments: the function has 5 parameters"},
+      {0, 4, 1, 1, "call: f: the form of parameter 0 with 4 arguments: the function has 5 parameters"},
+      {2, 5, 1, 1,
+       "call: f: the form of parameter 2 with 5 arguments: the function has 5 parameters, and this is a scalar"},
+      {0, 5, -1, 1, "call: f: `A`: with these arguments the extent of dimension 0 is -1"},
+      {0, 5, 1, -2, "call: f: `A`: with these arguments the stride of dimension 0 is -2"},
+      {4, 5, 1, INT64_C(1) << 40, "call: f: `C`: with these arguments the stride of dimension 0 cannot be computed"},
+      {4, 5, INT64_MAX, 2, "call: f: `C`: the memory is too large to address"},
+  };
+  for (size_t k = 0; k < TNI_COUNT(rows); k++) {
+    args[2] = tn_value_int(rows[k].n);
+    args[3] = tn_value_int(rows[k].s);
+    ck_assert_int_eq(tn_func_param_form(f, rows[k].i, args, rows[k].count, &form, &err), TN_E_INVALID);
+    ck_assert_str_eq(tn_error_text(err), rows[k].want);
+    tn_error_destroy(err);
+  }
+  tn_program_destroy(p);
+}
+END_TEST
+
 /* ---- the builder -------------------------------------------------------------------------------------------------- */
 
 /* NCHW16c by the builder, against the text. */
@@ -461,6 +506,7 @@ int main(void) {
                                 strides_and_offsets_are_made_of_parameters,
                                 buffers_of_the_loop_level_are_flat,
                                 elements_stand_where_the_form_says,
+                                a_host_is_told_the_form_of_an_argument,
                                 forms_are_built,
                                 wrong_forms_are_refused,
                                 no_memory_is_told};

@@ -279,14 +279,17 @@ END_TEST
 
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
-/* The error of a graph `main(x: f32[2], i: i32[2]) -> (x)` with this body, behind a function `f` of two f32[2] and one,
- * `s`, with a scalar. */
+/* The error of a graph `main(x: f32[2], i: i32[2]) -> (x)` with this body, behind a function `f` of two f32[2]; one,
+ * `s`, with a scalar; and one, `t`, whose second is not row-major. */
 static const char *refusal_of(const char *body) {
   static char text[1024], message[4096];
   tn_program *program;
   tn_error *err;
-  snprintf(text, sizeof text, "func f(A: f32[2], B: f32[2]) {\n}\nfunc s(A: f32[n], n: index) {\n}\n"
-           "graph main(x: f32[2], i: i32[2]) -> (x) {\n%s\n}\n", body);
+  snprintf(text, sizeof text,
+           "func f(A: f32[2], B: f32[2]) {\n}\nfunc s(A: f32[n], n: index) { }\n"
+           "func t(A: f32[2], B: f32[2] strides (2)) { }\n"
+           "graph main(x: f32[2], i: i32[2]) -> (x) {\n%s\n}\n",
+           body);
   ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err), TN_E_INVALID);
   ck_assert_ptr_null(program);
   snprintf(message, sizeof message, "%s", tn_error_text(err));
@@ -387,6 +390,7 @@ START_TEST(bad_calls_are_told)
   check_refused("y: f32[2] = call f(i)", 18, 1, "parameter 1 of the function is no buffer of this type and shape");
   check_refused("y: f32[3] = call f(x)", 18, 1, "parameter 2 of the function is no buffer of this type and shape");
   check_refused("y: f32[2] = call s(x)", 18, 1, "parameter 1 of the function is no buffer of this type and shape");
+  check_refused("y: f32[2] = call t(x)", 18, 1, "parameter 2 of the function is no buffer of this type and shape");
 }
 END_TEST
 
