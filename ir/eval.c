@@ -83,7 +83,8 @@ static int64_t shift_right(tn_type type, int64_t a, int64_t b) {
 /* a / 2^b to nearest, ties up. The bit below the last one that stays is the half. */
 static int64_t shift_rounding(tn_type type, int64_t a, int64_t b) {
   if (b <= 0 || b >= width(type)) return b == 0 ? a : 0;
-  return shift_right(type, a, b) + (shift_right(type, a, b - 1) & 1);
+  uint64_t half = (uint64_t)shift_right(type, a, b - 1) & 1;
+  return (int64_t)((uint64_t)shift_right(type, a, b) + half);
 }
 
 static int64_t multiply_high(tn_type type, int64_t a, int64_t b) {
