@@ -90,8 +90,8 @@ static char *read_file(const char *name) {
   return text;
 }
 
-static const char *const programs[] = {"matmul.tn",    "forms.tn", "softmax.tn",
-                                       "scheduled.tn", "loops.tn", "expressions.tn"};
+static const char *const programs[] = {"matmul.tn",    "forms.tn", "softmax.tn",     "scheduled.tn",
+                                       "loops.tn", "expressions.tn", "statements.tn"};
 
 START_TEST(sample_programs_print_as_they_are_written)
 {

@@ -17,6 +17,9 @@ static const char source[] = "extern note(f32): i32\n"
                              "      block T(c: 0..24 = j, reduce r: 0..n = i) {\n"
                              "        init { T[c] = 0.0:f32 }\n        T[c] = T[c] + X[r, c]\n      }\n    }\n  }\n"
                              "  for j in 0..24 {\n    block Y(c: 0..24 = j) { Y[c] = exp(T[c]) }\n  }\n"
+                             "  {\n    let h = Y[0]\n    assert h < 2.0:f32, \"small\"\n    assume n < 100\n"
+                             "    for k in 0..2 parallel with grain = 1 {\n      reduce Y[k] max= h\n    }\n"
+                             "    while Y[1] < h {\n      Y[1] = h\n    }\n  }\n"
                              "  call note(Y[0])\n}\n";
 
 static int32_t note(void *self, float x) {
