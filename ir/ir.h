@@ -14,9 +14,10 @@
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
-/* Which field of `as` is valid: const: f for floating types (a value of the type), else i (wrapped to
- * the type, sign- or zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. shuffle: as many lanes as the type has. All others: none. A load's
- * arguments are the subscripts, then the condition if there is one (tni_load_where). */
+/* Which field of `as` is valid: const: f for floating types (a value of the type), else i (wrapped to the type, sign- or
+ * zero-extended; bool 0 or 1). var: name. load and address: buffer. call: name of the external. shuffle: as many lanes
+ * as the type has. All others: none. A load's arguments are the subscripts, then the condition if there is one
+ * (tni_load_where). */
 struct tn_expr {
   uint16_t op; /* enum tn_op, or TNI_OP_ADDRESS */
   uint16_t nargs;

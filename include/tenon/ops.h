@@ -59,7 +59,7 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(clz,         1, DATA,    DERIVED, NONE,         "how many bits are above the highest 1; all of them for 0") \
   OP(ctz,         1, DATA,    DERIVED, NONE,         "how many bits are below the lowest 1; all of them for 0") \
   OP(select,      3, SELECT,  CORE,    NONE,         "c ? a : b; both are evaluated") \
-  OP(cast,        1, CONVERT, CORE,    NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float is nearest, ties to even, too large is infinity, or NaN in a type without") \
+  OP(cast,        1, CONVERT, CORE,    NONE,         "number to number: float to int truncates, saturates, NaN is 0; to bool is != 0; int to int wraps; to float rounds to nearest even, beyond the type is inf, or NaN if it has none") \
   OP(cast_sat,    1, CONVERT, DERIVED, NONE,         "as cast, but to the nearest finite number of the type; NaN stays NaN, to integers 0") \
   OP(reinterpret, 1, CONVERT, CORE,    NONE,         "the same bits as another type of the same size") \
   OP(sqrt,        1, FLOAT,   CORE,    NONE,         "correctly rounded; NaN below -0") \

@@ -7,6 +7,7 @@
 #define TEST_JIT_KIT_H
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -139,6 +140,38 @@ static inline const tn_func *kit_func(kit *k, const char *name, uint32_t count, 
                     .body = body,
                     .program = k->program};
   return func;
+}
+
+typedef const tn_expr *(*kit_make)(kit *k, int what, tn_type type, const tn_expr *const *in);
+
+/* for i in 0..count / lanes { out[i * lanes ...] = make(k, what, type, in0[...], in1[...], in2[...]) } */
+static inline const tn_func *kit_map(kit *k, const char *name, const tn_type *types, int inputs, tn_type result,
+                                     int64_t count, uint32_t lanes, kit_make make, int what) {
+  const tn_buffer *buffers[4] = {kit_buffer(k, "out", result, count)};
+  const tn_expr *in[3], *var = tni_var(k->r, "i", TN_INDEX);
+  const tn_expr *base = tni_mul(k->r, var, tni_index(k->r, lanes)),
+                *index = tni_ramp(k->r, base, tni_index(k->r, 1), lanes);
+  for (int i = 0; i < inputs; i++) {
+    buffers[i + 1] = kit_buffer(k, "in", types[i], count);
+    in[i] = tni_load(k->r, TN_TYPE_WITH_LANES(types[i], lanes), buffers[i + 1], 1, &index, NULL);
+  }
+  const tn_expr *value = make(k, what, TN_TYPE_WITH_LANES(result, lanes), in);
+  const tn_stmt *store = tni_store(k->r, buffers[0], 1, &index, value, NULL);
+  const tn_stmt *loop = tni_for(k->r, var, tni_index(k->r, count / lanes), TNI_SERIAL, store);
+  return kit_func(k, name, (uint32_t)inputs + 1, buffers, loop);
+}
+
+/* ---- values ---------------------------------------------------------------------------------------------------- */
+
+static const tn_type kit_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,      TN_U8,
+                                    TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,     TN_F32,
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
+
+/* Bit for bit, but for the payload of a NaN. */
+static inline bool kit_same(tn_type type, tni_scalar a, tni_scalar b) {
+  if (!tni_type_is_float(type)) return a.i == b.i;
+  if (isnan(a.f) || isnan(b.f)) return isnan(a.f) && isnan(b.f);
+  return a.f == b.f && signbit(a.f) == signbit(b.f);
 }
 
 #endif
