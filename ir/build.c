@@ -308,7 +308,7 @@ const tn_expr *tn_cast_sat(tn_builder *b, tn_type type, const tn_expr *x) {
 
 const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x) {
   if (broken(b) || !x || !check_element_type(b, "reinterpret", type)) return NULL;
-  if (tn_type_bytes(type) != tn_type_bytes(x->type) || type == TN_BOOL || x->type == TN_BOOL || x->type == TN_INDEX)
+  if (TN_TYPE_BITS(type) != TN_TYPE_BITS(x->type) || type == TN_BOOL || x->type == TN_BOOL || x->type == TN_INDEX)
     return fail(b, "reinterpret needs two data types of the same size"), NULL;
   return made(b, tni_reinterpret(b->r, type, x));
 }

@@ -209,8 +209,9 @@ const tn_expr *tni_conj(tni_region *r, const tn_expr *a, const tn_expr *b) {
 const tn_expr *tni_convert(tni_region *r, enum tn_op op, tn_type type, const tn_expr *a) {
   bool same = a && a->type == type; /* saturation does away with infinities */
   if (!a || (same && (op != TN_OP_cast_sat || !tni_type_is_float(type)))) return a;
-  assert(op == TN_OP_reinterpret ? tn_type_bytes(type) == tn_type_bytes(a->type)
-                                 : TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type));
+  assert(op == TN_OP_reinterpret
+             ? TN_TYPE_BITS(type) * TN_TYPE_LANES(type) == TN_TYPE_BITS(a->type) * TN_TYPE_LANES(a->type)
+             : TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type));
   if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_convert(op, type, a->type, to_scalar(a)));
   if (a->op == TN_OP_broadcast && TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type))
     return tni_broadcast(r, tni_convert(r, op, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));

@@ -279,7 +279,7 @@ static void release(tni_machine *m, tni_memory *memory) {
 
 /* Memory for an alloc; that of the last time is kept when it fits. Every element counts as unwritten. */
 static bool allocate(tni_machine *m, tni_memory *memory) {
-  size_t bytes = (size_t)memory->count * tn_type_bytes(memory->buffer->type);
+  size_t bytes = tn_array_bytes(memory->buffer->type, memory->count);
   size_t flags = (size_t)memory->count / 8 + 1;
   if (bytes > m->ctx->limits.tensor_bytes)
     return tni_machine_fail(m, TN_E_LIMIT, "buffer `%s` takes %zu bytes; the limit of a tensor is %llu",

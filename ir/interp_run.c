@@ -128,7 +128,7 @@ static bool call_lane(tni_machine *m, const tni_step *step, uint32_t lane) {
 static void run_address(const tni_step *step) {
   tni_memory *memory = step->as.memory;
   if (memory->written) memset(memory->written, 0xff, memory->written_bytes);
-  char *first = (char *)memory->data + (size_t)memory->offset * tn_type_bytes(memory->buffer->type);
+  char *first = (char *)memory->data + (size_t)memory->offset * TN_TYPE_BITS(memory->buffer->type) / 8;
   step->out.at[0].i = (int64_t)(uintptr_t)first;
 }
 
@@ -150,7 +150,7 @@ static void run_convert(const tni_step *step) {
 
 /* Lanes of one width into lanes of another, through memory. */
 static void run_regroup(const tni_step *step) {
-  uint64_t bytes[TNI_INTERP_LANES]; /* of 8 bytes at most */
+  uint64_t bytes[TNI_INTERP_LANES] = {0}; /* of 8 bytes at most */
   for (uint32_t l = 0; l < step->as.from_lanes; l++)
     tni_write_element(step->from, bytes, l, step->in[0].at[(size_t)l * step->in[0].stride]);
   for (uint32_t l = 0; l < step->lanes; l++) step->out.at[l] = tni_read_element(step->type, bytes, l);

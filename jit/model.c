@@ -11,7 +11,7 @@ static size_t *count_bytes(tn_module *m, const tn_graph *g) {
   size_t *bytes = TNI_NEW_ARRAY(&m->arena, size_t, (size_t)g->input_count + g->output_count);
   for (uint32_t i = 0; bytes && i < g->input_count + g->output_count; i++) {
     const tni_gvalue *v = &g->values[i < g->input_count ? g->inputs[i] : g->outputs[i - g->input_count]];
-    bytes[i] = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
+    bytes[i] = tn_array_bytes(v->type, tni_gvalue_numel(v));
   }
   return bytes;
 }

@@ -10,17 +10,19 @@
 
 enum { ALIGN = 4096 }; /* the most that a buffer may ask for */
 
+/* Elements; -1 when a size is negative or they are too many. */
+static int64_t count_of(int32_t rank, const int64_t *shape) {
+  return tn_dltensor_numel(&(DLTensor){.ndim = rank, .shape = (int64_t *)shape});
+}
+
 bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, const char *what) {
-  size_t bytes = tn_type_bytes(type);
+  size_t bytes = tn_array_bytes(type, count_of(rank, shape));
   *a = (array){.type = type, .rank = rank};
-  for (int32_t i = 0; i < rank; i++) {
-    a->shape[i] = shape[i];
-    if (shape[i] < 0 || (shape[i] > 0 && bytes > (size_t)PTRDIFF_MAX / (size_t)shape[i])) {
-      fprintf(stderr, "tenon: %s: the shape %s is too large\n", what, shape_text(type, rank, shape));
-      return false;
-    }
-    bytes *= (size_t)shape[i];
+  if (bytes == SIZE_MAX) {
+    fprintf(stderr, "tenon: %s: the shape %s is too large\n", what, shape_text(type, rank, shape));
+    return false;
   }
+  if (rank) memcpy(a->shape, shape, sizeof *shape * (size_t)rank);
   size_t room = (bytes + ALIGN) / ALIGN * ALIGN;
   a->data = room > bytes ? aligned_alloc(ALIGN, room) : NULL;
   if (a->data) memset(a->data, 0, room);
@@ -33,13 +35,13 @@ void array_destroy(array *a) {
   a->data = NULL;
 }
 
-int64_t array_count(const array *a) {
-  int64_t count = 1;
-  for (int32_t i = 0; i < a->rank; i++) count *= a->shape[i];
-  return count;
-}
+int64_t array_count(const array *a) { return count_of(a->rank, a->shape); }
 
-size_t array_bytes(const array *a) { return (size_t)array_count(a) * tn_type_bytes(a->type); }
+size_t array_bytes(const array *a) { return tn_array_bytes(a->type, array_count(a)); }
+
+bool rows_share_bytes(tn_type type, int32_t rank, const int64_t *shape) {
+  return rank > 0 && TN_TYPE_BITS(type) < 8 && count_of(rank - 1, shape + 1) * TN_TYPE_BITS(type) % 8 != 0;
+}
 
 DLTensor array_rows(const array *a, int64_t first, int64_t rows, int64_t *shape) {
   memcpy(shape, a->shape, sizeof a->shape);
@@ -51,12 +53,32 @@ DLTensor array_rows(const array *a, int64_t first, int64_t rows, int64_t *shape)
   return t;
 }
 
-static double half_to_double(uint16_t h) {
-  int exponent = h >> 10 & 31, fraction = h & 1023;
-  double x = exponent == 31 ? (fraction ? NAN : INFINITY)
-             : exponent     ? ldexp(1024 + fraction, exponent - 25)
-                            : ldexp(fraction, -24);
-  return h >> 15 ? -x : x;
+/* A number of so many exponent and fraction bits, which is neither infinite nor NaN. */
+static double number_of_bits(unsigned bits, int exponent_bits, int fraction_bits, int bias) {
+  int exponent = (int)(bits >> fraction_bits & ((1u << exponent_bits) - 1));
+  double fraction = bits & ((1u << fraction_bits) - 1), one = exponent ? 1 << fraction_bits : 0;
+  double x = ldexp(fraction + one, (exponent ? exponent : 1) - bias - fraction_bits);
+  return bits >> (exponent_bits + fraction_bits) & 1 ? -x : x;
+}
+
+static double half_to_double(unsigned h) {
+  if ((h & 0x7c00) == 0x7c00) return h & 0x3ff ? (double)NAN : h >> 15 ? -(double)INFINITY : (double)INFINITY;
+  return number_of_bits(h, 5, 10, 15);
+}
+
+static double byte_to_double(tn_type type, unsigned bits) {
+  switch (type) {
+  case TN_F8E5M2: return half_to_double(bits << 8);
+  case TN_F8E4M3: return (bits & 0x7f) == 0x7f ? (double)NAN : number_of_bits(bits, 4, 3, 7);
+  case TN_F8E4M3UZ: return bits == 0x80 ? (double)NAN : number_of_bits(bits, 4, 3, 8);
+  default: return bits == 0x80 ? (double)NAN : number_of_bits(bits, 5, 2, 16);
+  }
+}
+
+/* Half of a byte. */
+static int packed_get(const array *a, int64_t i) {
+  int x = ((uint8_t *)a->data)[i / 2] >> i % 2 * 4 & 15;
+  return a->type == TN_I4 && x > 7 ? x - 16 : x;
 }
 
 static uint16_t double_to_half_of_byte(double x) { /* 0 <= x <= 1, rounded to nearest, ties to even */
@@ -71,6 +93,12 @@ double array_get(const array *a, int64_t i) {
   case TN_F32: return ((float *)a->data)[i];
   case TN_F64: return ((double *)a->data)[i];
   case TN_F16: return half_to_double(((uint16_t *)a->data)[i]);
+  case TN_F8E4M3:
+  case TN_F8E5M2:
+  case TN_F8E4M3UZ:
+  case TN_F8E5M2UZ: return byte_to_double(a->type, ((uint8_t *)a->data)[i]);
+  case TN_I4:
+  case TN_U4: return packed_get(a, i);
   case TN_I8: return ((int8_t *)a->data)[i];
   case TN_I16: return ((int16_t *)a->data)[i];
   case TN_I32: return ((int32_t *)a->data)[i];

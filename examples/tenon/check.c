@@ -128,7 +128,7 @@ static void set_tensor(call *k, size_t i) {
                              .dtype = tn_type_to_dlpack(type),
                              .shape = form->shape,
                              .strides = form->strides,
-                             .byte_offset = (uint64_t)form->offset * tn_type_bytes(type)};
+                             .byte_offset = (uint64_t)form->offset * TN_TYPE_BITS(type) / 8};
   k->values[i] = tn_value_tensor(&k->tensors[i]);
 }
 

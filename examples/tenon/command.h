@@ -112,6 +112,8 @@ bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, co
 void array_destroy(array *a);
 int64_t array_count(const array *a); /* elements */
 size_t array_bytes(const array *a);
+/* Does a row of packed elements begin within the byte in which another ends? */
+bool rows_share_bytes(tn_type type, int32_t rank, const int64_t *shape);
 /* A view of `rows` along the leading dimension from `first`, in `shape` (room for TN_MAX_RANK). */
 DLTensor array_rows(const array *a, int64_t first, int64_t rows, int64_t *shape);
 double array_get(const array *a, int64_t i); /* element i as a number */

@@ -35,6 +35,11 @@ static bool join(const char *name, array *parts, const texts *files, array *out)
     }
     shape[0] += parts[i].shape[0];
   }
+  if (files->count > 1 && rows_share_bytes(parts[0].type, parts[0].rank, parts[0].shape)) {
+    fprintf(stderr, "tenon: --in %s: rows of %s share bytes: they cannot be joined\n", name,
+            shape_text(parts[0].type, parts[0].rank, parts[0].shape));
+    return false;
+  }
   if (!array_create(out, parts[0].type, parts[0].rank, shape, name)) return false;
   out->picture = parts[0].picture;
   char *to = out->data;

@@ -89,15 +89,28 @@ bool npy_read(const char *name, const char *bytes, size_t size, array *out) {
   return true;
 }
 
-/* bf16 has no name in .npy: it is written as u2. */
+/* The short floats that have no name in .npy are written as their bits. */
 static const char *descr_of(tn_type type) {
   for (int i = 0; i < TYPE_COUNT; i++) {
     if (types[i].type == type) return types[i].descr;
   }
-  return "<u2";
+  return TN_TYPE_BITS(type) == 16 ? "<u2" : "|u1";
+}
+
+/* 4-bit integers, which .npy lacks, a byte each. False: no memory, after a message. */
+static bool unpack(const char *path, const array *a, array *out) {
+  if (!array_create(out, a->type == TN_I4 ? TN_I8 : TN_U8, a->rank, a->shape, path)) return false;
+  for (int64_t i = 0; i < array_count(a); i++) ((int8_t *)out->data)[i] = (int8_t)array_get(a, i);
+  return true;
 }
 
 bool npy_write(const char *path, const array *a) {
+  if (TN_TYPE_BITS(a->type) < 8) {
+    array wide;
+    bool good = unpack(path, a, &wide) && npy_write(path, &wide);
+    array_destroy(&wide);
+    return good;
+  }
   char *shape = take_text("%s", "");
   for (int32_t i = 0; i < a->rank; i++) shape = take_text("%s%lld, ", shape, (long long)a->shape[i]);
   char *text = take_text("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr_of(a->type), shape);

@@ -111,6 +111,10 @@ static bool bind_inputs(job *j) {
       return false;
     }
     in->used = true;
+    if (j->batch && rows_share_bytes(info.type, info.rank, info.shape)) {
+      fprintf(stderr, "tenon: --batch: rows of input `%s` share bytes\n", info.name);
+      return false;
+    }
     if (in->array.picture && is_float(info.type) && !array_pictures_to(&in->array, info.type, in->name)) return false;
   }
   for (size_t i = 0; i < j->in.count; i++) {
@@ -130,6 +134,10 @@ static bool make_outputs(job *j) {
     tn_model_output(model, i, &info);
     if (j->batch && (info.rank == 0 || info.shape[0] != j->batch)) {
       fprintf(stderr, "tenon: --batch: output `%s` has no row for each row of the inputs\n", info.name);
+      return false;
+    }
+    if (j->batch && rows_share_bytes(info.type, info.rank, info.shape)) {
+      fprintf(stderr, "tenon: --batch: rows of output `%s` share bytes\n", info.name);
       return false;
     }
     if (j->batch) info.shape[0] = j->rows;

@@ -28,6 +28,9 @@ enum { TN_CODE_INDEX = 200, TN_CODE_VOID = 201 };
 #define TN_TYPE_WITH_LANES(type, lanes) (((type)&0xffffu) | (tn_type)(lanes) << 16)
 
 #define TN_BOOL TN_TYPE(kDLBool, 8, 1)
+/* 4-bit integers: in memory two to a byte, the first in the low bits; in a C signature an int8_t or uint8_t. */
+#define TN_I4 TN_TYPE(kDLInt, 4, 1)
+#define TN_U4 TN_TYPE(kDLUInt, 4, 1)
 #define TN_I8 TN_TYPE(kDLInt, 8, 1)
 #define TN_I16 TN_TYPE(kDLInt, 16, 1)
 #define TN_I32 TN_TYPE(kDLInt, 32, 1)
@@ -55,8 +58,12 @@ enum { TN_MAX_RANK = 8 };
 
 /* "f32", "i8x16", "index"; "?" when it is no type. `text` has room for 16 bytes and is returned. */
 TN_API const char *tn_type_text(tn_type type, char text[16]);
-/* Bytes of one element, all lanes; 0 for void. */
+/* Bytes that one element by itself takes, all lanes; 0 for void. This is also how it is aligned. Elements of less than 8
+ * bits share bytes: several take what tn_array_bytes says. */
 TN_API size_t tn_type_bytes(tn_type type);
+/* Bytes of `count` elements in a row: count * bits / 8, rounded up; SIZE_MAX when that is more than PTRDIFF_MAX or `count`
+ * is negative. */
+TN_API size_t tn_array_bytes(tn_type type, int64_t count);
 TN_API DLDataType tn_type_to_dlpack(tn_type type);
 TN_API tn_type tn_type_from_dlpack(DLDataType type);
 

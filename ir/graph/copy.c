@@ -46,7 +46,7 @@ void tni_gcopy_end(tni_gcopy *c) {
 tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error **err) {
   const tni_gvalue *v = &c->from->values[value];
   if (c->map[value] == TNI_NO_VALUE) {
-    size_t bytes = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
+    size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
     const void *data = v->data;
     if (c->from->program != c->to && !is_in_blob(c->to, data, bytes))
       data = tni_arena_copy(&c->to->region.arena, data, bytes);

@@ -51,7 +51,7 @@ const tn_expr *tni_both(tn_builder *b, const tn_expr *x, const tn_expr *y) {
 }
 
 bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes) {
-  size_t n = tn_type_bytes(value->type);
+  size_t n = 1;
   bool empty = false;
   for (int32_t i = 0; i < value->rank; i++) {
     empty |= value->shape[i] == 0;
@@ -59,7 +59,7 @@ bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes) {
   }
   for (int32_t i = 0; i < value->rank && !empty; i++)
     if (!tni_mul_size(n, (size_t)value->shape[i], &n)) return false;
-  *bytes = empty ? 0 : n;
+  *bytes = empty ? 0 : n > INT64_MAX ? SIZE_MAX : tn_array_bytes(value->type, (int64_t)n);
   return *bytes <= ctx->limits.tensor_bytes;
 }
 

@@ -88,10 +88,11 @@ static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs
 
 /* Memory for one result, which the program keeps. */
 static tn_status new_result(folder *f, const tni_gvalue *v, void **out) {
-  size_t bytes = (size_t)tni_gvalue_numel(v) * tn_type_bytes(v->type);
+  size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
   tni_blob *blob = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
   if (!blob) return tni_fail_nomem(f->err);
   *out = (void *)blob->data;
+  if (bytes) ((char *)*out)[bytes - 1] = 0; /* packed elements may leave bits of it: they are part of the text */
   return tni_program_keep_blob(f->copy.to, blob, f->err);
 }
 

@@ -31,7 +31,7 @@ typedef struct planner {
 
 static bool is_view(const tni_gnode *n) { return n->op && n->op->kind == TNI_GOP_VIEW; }
 
-static uint64_t bytes_of(const tni_gvalue *v) { return (uint64_t)tni_gvalue_numel(v) * tn_type_bytes(v->type); }
+static uint64_t bytes_of(const tni_gvalue *v) { return tn_array_bytes(v->type, tni_gvalue_numel(v)); }
 
 static bool allocate(planner *p) {
   const tn_graph *g = p->g;

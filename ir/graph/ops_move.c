@@ -35,9 +35,9 @@ static bool shape_from(tni_infer *x, const char *name) {
 }
 
 bool tni_infer_reshape(tni_infer *x) {
-  size_t from, to;
+  size_t bytes;
   if (!shape_from(x, "shape")) return false;
-  if (!tni_gvalue_bytes(x->ctx, x->out, &to) || !tni_gvalue_bytes(x->ctx, x->in[0], &from) || from != to)
+  if (!tni_gvalue_bytes(x->ctx, x->out, &bytes) || tni_gvalue_numel(x->out) != tni_gvalue_numel(x->in[0]))
     return tni_refuse(x, "the new shape does not have the same number of elements");
   x->out->data = x->in[0]->data;
   return true;

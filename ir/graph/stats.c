@@ -22,7 +22,7 @@ void tn_graph_get_stats(const tn_graph *graph, tn_graph_stats *out) {
     if (!v->data) continue;
     uint64_t n = (uint64_t)tni_gvalue_numel(v);
     s.constants++;
-    s.constant_bytes += n * tn_type_bytes(v->type);
+    s.constant_bytes += tn_array_bytes(v->type, (int64_t)n);
     if (tni_type_is_float(v->type)) s.parameters += n;
   }
   for (uint32_t i = 0; i < graph->node_count; i++) s.multiply_adds += multiply_adds(graph, &graph->nodes[i]);

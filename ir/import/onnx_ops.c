@@ -189,7 +189,7 @@ static uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64
 
 /* Memory of the program for `count` elements. */
 static void *new_contents(conversion *c, tn_type type, int64_t count) {
-  void *data = ok(c) ? tni_arena_alloc(&c->m->program->region.arena, (size_t)count * tn_type_bytes(type)) : NULL;
+  void *data = ok(c) ? tni_arena_alloc(&c->m->program->region.arena, tn_array_bytes(type, count)) : NULL;
   if (!data && ok(c)) c->status = tni_fail_nomem(c->err);
   return data;
 }
@@ -270,11 +270,17 @@ static void convert_clip(conversion *c) {
   give(c, 0, emit_n(c, "clip", 3, inputs, out_name(c, 0)));
 }
 
+/* A float beyond 4 bits: ONNX leaves open what it becomes, and its data have the low bits of the integer. */
 static void emit_cast(conversion *c, tn_type type) {
   char text[16];
+  uint32_t x = input(c, 0);
+  if (tni_type_is_packed(type) && ok(c) && tni_type_is_float(value_of(c, x)->type)) {
+    set_string(c, "to", "i32");
+    x = emit1(c, "cast", x, NULL);
+  }
   if (tni_type_is_float(type) && TN_TYPE_BITS(type) == 8) set_int(c, "saturate", attr_int(c, "saturate", 1));
   set_string(c, "to", tn_type_text(type, text));
-  give(c, 0, emit1(c, "cast", input(c, 0), out_name(c, 0)));
+  give(c, 0, emit1(c, "cast", x, out_name(c, 0)));
 }
 
 static void convert_cast(conversion *c) {

@@ -1,7 +1,7 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
- * i32, the smaller integers, bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
+ * i32, the smaller integers (4-bit ones by bytes of two, as in raw_data), bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,7 +32,8 @@ static const data_type data_types[] = {
     {7, TN_I64, 7, TNI_WIRE_VARINT},     {9, TN_BOOL, 5, TNI_WIRE_VARINT},      {10, TN_F16, 5, TNI_WIRE_VARINT},
     {11, TN_F64, 10, TNI_WIRE_FIXED64},  {12, TN_U32, 11, TNI_WIRE_VARINT},     {13, TN_U64, 11, TNI_WIRE_VARINT},
     {16, TN_BF16, 5, TNI_WIRE_VARINT},   {17, TN_F8E4M3, 5, TNI_WIRE_VARINT},   {18, TN_F8E4M3UZ, 5, TNI_WIRE_VARINT},
-    {19, TN_F8E5M2, 5, TNI_WIRE_VARINT}, {20, TN_F8E5M2UZ, 5, TNI_WIRE_VARINT},
+    {19, TN_F8E5M2, 5, TNI_WIRE_VARINT}, {20, TN_F8E5M2UZ, 5, TNI_WIRE_VARINT}, {21, TN_U4, 5, TNI_WIRE_VARINT},
+    {22, TN_I4, 5, TNI_WIRE_VARINT},
 };
 
 static const data_type *find_type(int64_t onnx_type) {
@@ -122,7 +123,8 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   memcpy(v.shape, out->shape, sizeof v.shape);
   if (!tni_gvalue_bytes(ctx, &v, &out->bytes))
     return tni_fail(ctx, err, TN_E_LIMIT, "import", place, "the tensor is over tn_limits.tensor_bytes");
-  out->numel = out->bytes / tn_type_bytes(out->type);
+  out->numel = (size_t)tni_gvalue_numel(&v);
+  size_t listed = out->bytes / tn_type_bytes(out->type); /* 4-bit ones two to a number */
   const data_type *t = find_type(out->onnx_type);
   size_t count;
   bool other;
@@ -133,9 +135,9 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   if (out->has_raw && out->raw.size != out->bytes)
     return tni_fail(ctx, err, TN_E_INVALID, "import", place, "raw_data has %zu bytes, the shape needs %zu",
                     out->raw.size, out->bytes);
-  if (!out->has_raw && count != out->numel)
-    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu elements, the shape needs %zu", count,
-                    out->numel);
+  if (!out->has_raw && count != listed)
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu %s, the shape needs %zu", count,
+                    tni_type_is_packed(out->type) ? "pairs of elements" : "elements", listed);
   return TN_OK;
 }
 

@@ -37,11 +37,6 @@ int64_t tn_dltensor_numel(const DLTensor *tensor) {
   return count_elements(tensor->ndim, tensor->shape);
 }
 
-/* Bytes of `count` elements of the type. False: more than an address space holds. */
-static bool count_bytes(int64_t count, tn_type type, size_t *bytes) {
-  return count >= 0 && tni_mul_size((size_t)count, tn_type_bytes(type), bytes) && *bytes <= PTRDIFF_MAX;
-}
-
 static void fill_strides(int32_t rank, const int64_t *shape, int64_t *strides) {
   uint64_t stride = 1; /* wraps only in empty tensors */
   for (int32_t i = rank; i-- > 0;) {
@@ -62,6 +57,7 @@ void tni_shape_text(tni_text *text, tn_type type, int32_t rank, const int64_t *s
 static tn_status check_shape(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape, size_t *bytes,
                              tn_error **err) {
   char name[16];
+  *bytes = 0;
   if (!tni_is_element_type(type))
     return tni_fail(ctx, err, TN_E_INVALID, "tensor", "type", "%s is no element type", tn_type_text(type, name));
   if (rank < 0 || rank > TN_MAX_RANK)
@@ -71,7 +67,8 @@ static tn_status check_shape(tn_context *ctx, tn_type type, int32_t rank, const 
     if (shape[i] < 0)
       return tni_fail(ctx, err, TN_E_INVALID, "tensor", "shape", "size %lld of dimension %d is negative",
                       (long long)shape[i], i);
-  if (!count_bytes(count_elements(rank, shape), type, bytes) || *bytes > ctx->limits.tensor_bytes)
+  *bytes = tn_array_bytes(type, count_elements(rank, shape));
+  if (*bytes == SIZE_MAX || *bytes > ctx->limits.tensor_bytes)
     return tni_fail(ctx, err, TN_E_LIMIT, "tensor", "shape", "the tensor is larger than the limit of %llu bytes",
                     (unsigned long long)ctx->limits.tensor_bytes);
   return TN_OK;
@@ -129,7 +126,6 @@ void tn_tensor_destroy(tn_tensor *tensor) {
 
 /* What holds for every tensor on this CPU, whatever it is used for: device, type, rank, shape, size, data. */
 static tn_status check_sound(tn_context *ctx, const DLTensor *t, const char *place, const char *phase, tn_error **err) {
-  size_t bytes;
   if (t->device.device_type != kDLCPU)
     return tni_fail(ctx, err, TN_E_UNSUPPORTED, phase, place, "the tensor is on device type %d, not on the CPU (%d)",
                     (int)t->device.device_type, (int)kDLCPU);
@@ -147,8 +143,8 @@ static tn_status check_sound(tn_context *ctx, const DLTensor *t, const char *pla
     if (t->shape[i] < 0)
       return tni_fail(ctx, err, TN_E_INVALID, phase, place, "size %lld of dimension %d is negative",
                       (long long)t->shape[i], i);
-  if (!count_bytes(tn_dltensor_numel(t), tn_type_from_dlpack(t->dtype), &bytes))
-    return tni_fail(ctx, err, TN_E_INVALID, phase, place, "the size of the tensor overflows");
+  size_t bytes = tn_array_bytes(tn_type_from_dlpack(t->dtype), tn_dltensor_numel(t));
+  if (bytes == SIZE_MAX) return tni_fail(ctx, err, TN_E_INVALID, phase, place, "the size of the tensor overflows");
   if (bytes && !t->data) return tni_fail(ctx, err, TN_E_INVALID, phase, place, "data is NULL");
   return TN_OK;
 }
@@ -157,7 +153,11 @@ static tn_status check_managed(tn_context *ctx, const DLManagedTensorVersioned *
   if (managed->version.major != DLPACK_MAJOR_VERSION)
     return tni_fail(ctx, err, TN_E_UNSUPPORTED, "tensor", "DLPack", "version %u.%u of DLPack, this library knows %d.x",
                     (unsigned)managed->version.major, (unsigned)managed->version.minor, DLPACK_MAJOR_VERSION);
-  return check_sound(ctx, &managed->dl_tensor, "DLPack", "tensor", err);
+  tn_status status = check_sound(ctx, &managed->dl_tensor, "DLPack", "tensor", err);
+  if (!status && managed->dl_tensor.dtype.bits < 8 && managed->flags & DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED)
+    return tni_fail(ctx, err, TN_E_UNSUPPORTED, "tensor", "DLPack",
+                    "elements of %d bits must be packed, these are padded", (int)managed->dl_tensor.dtype.bits);
+  return status;
 }
 
 tn_status tn_tensor_from_dlpack(tn_context *ctx, DLManagedTensorVersioned *managed, tn_tensor **out, tn_error **err) {
@@ -230,7 +230,7 @@ bool tni_strides_overlap(int32_t rank, const int64_t *shape, const int64_t *stri
 }
 
 size_t tni_tensor_bytes(const DLTensor *t) {
-  return (size_t)tni_span(t->ndim, t->shape, t->strides) * tn_type_bytes(tn_type_from_dlpack(t->dtype));
+  return tn_array_bytes(tn_type_from_dlpack(t->dtype), tni_span(t->ndim, t->shape, t->strides));
 }
 
 static bool shape_matches(const DLTensor *t, int32_t rank, const int64_t *shape) {
@@ -273,15 +273,14 @@ static void add_numbers(tni_text *text, int32_t count, const int64_t *numbers) {
 static tn_status check_strides(tn_context *ctx, const DLTensor *t, const char *what, const tni_tensor_form *form,
                                tn_error **err) {
   int64_t row_major[TN_MAX_RANK];
-  size_t bytes;
   bool same = true;
   fill_strides(t->ndim, t->shape, row_major);
   const int64_t *want = form->strides ? form->strides : row_major, *have = t->strides ? t->strides : row_major;
   for (int32_t i = 0; i < t->ndim; i++) same &= t->shape[i] == 1 || have[i] == want[i];
   if (tn_dltensor_numel(t) == 0) return TN_OK;
   int64_t span = tni_span(t->ndim, t->shape, want);
-  bool fits = count_bytes(span, tn_type_from_dlpack(t->dtype), &bytes) &&
-              bytes <= UINTPTR_MAX - (uintptr_t)tni_tensor_pointer(t);
+  size_t bytes = tn_array_bytes(tn_type_from_dlpack(t->dtype), span);
+  bool fits = bytes != SIZE_MAX && bytes <= UINTPTR_MAX - (uintptr_t)tni_tensor_pointer(t);
   if (same && fits) return TN_OK;
   tni_text text;
   tni_text_init(&text, ctx);
@@ -303,7 +302,10 @@ static tn_status check_address(tn_context *ctx, const DLTensor *t, const char *w
                                tn_error **err) {
   size_t element = tn_type_bytes(tn_type_from_dlpack(t->dtype)), align = form->align ? form->align : element;
   uintptr_t at = (uintptr_t)(form->has_offset ? t->data : tni_tensor_pointer(t));
-  if (form->has_offset && t->byte_offset != (uint64_t)form->offset * element)
+  if (form->has_offset && t->dtype.bits < 8 && t->byte_offset * 8 != (uint64_t)form->offset * t->dtype.bits)
+    return tni_fail(ctx, err, TN_E_INVALID, "call", what, "byte_offset is %llu, not %lld elements of %d bits",
+                    (unsigned long long)t->byte_offset, (long long)form->offset, (int)t->dtype.bits);
+  if (form->has_offset && t->dtype.bits >= 8 && t->byte_offset != (uint64_t)form->offset * element)
     return tni_fail(ctx, err, TN_E_INVALID, "call", what, "byte_offset is %llu, not %lld elements of %zu bytes",
                     (unsigned long long)t->byte_offset, (long long)form->offset, element);
   if (at % align == 0) return TN_OK;

@@ -10,11 +10,28 @@ static const struct {
   const char *name;
   tn_type type;
 } names[] = {
-    {"bool", TN_BOOL},     {"i8", TN_I8},         {"i16", TN_I16},           {"i32", TN_I32},
-    {"i64", TN_I64},       {"u8", TN_U8},         {"u16", TN_U16},           {"u32", TN_U32},
-    {"u64", TN_U64},       {"f16", TN_F16},       {"f32", TN_F32},           {"f64", TN_F64},
-    {"bf16", TN_BF16},     {"index", TN_INDEX},   {"ptr", TN_POINTER},       {"void", TN_VOID},
-    {"f8e4m3", TN_F8E4M3}, {"f8e5m2", TN_F8E5M2}, {"f8e4m3uz", TN_F8E4M3UZ}, {"f8e5m2uz", TN_F8E5M2UZ},
+    {"bool", TN_BOOL},
+    {"i4", TN_I4},
+    {"u4", TN_U4},
+    {"i8", TN_I8},
+    {"i16", TN_I16},
+    {"i32", TN_I32},
+    {"i64", TN_I64},
+    {"u8", TN_U8},
+    {"u16", TN_U16},
+    {"u32", TN_U32},
+    {"u64", TN_U64},
+    {"f16", TN_F16},
+    {"f32", TN_F32},
+    {"f64", TN_F64},
+    {"bf16", TN_BF16},
+    {"index", TN_INDEX},
+    {"ptr", TN_POINTER},
+    {"void", TN_VOID},
+    {"f8e4m3", TN_F8E4M3},
+    {"f8e5m2", TN_F8E5M2},
+    {"f8e4m3uz", TN_F8E4M3UZ},
+    {"f8e5m2uz", TN_F8E5M2UZ},
 };
 
 static const char *name_of(tn_type type) {
@@ -73,6 +90,13 @@ tn_type tni_type_parse(const char *text, size_t length) {
 }
 
 size_t tn_type_bytes(tn_type type) { return ((size_t)TN_TYPE_BITS(type) * TN_TYPE_LANES(type) + 7) / 8; }
+
+size_t tn_array_bytes(tn_type type, int64_t count) {
+  size_t bits = (size_t)TN_TYPE_BITS(type) * TN_TYPE_LANES(type), whole, rest;
+  if (count < 0 || !tni_mul_size((size_t)count / 8, bits, &whole)) return SIZE_MAX;
+  rest = ((size_t)count % 8 * bits + 7) / 8;
+  return whole > PTRDIFF_MAX - rest ? SIZE_MAX : whole + rest;
+}
 
 DLDataType tn_type_to_dlpack(tn_type type) {
   return (DLDataType){(uint8_t)TN_TYPE_CODE(type), (uint8_t)TN_TYPE_BITS(type), (uint16_t)TN_TYPE_LANES(type)};

@@ -4,12 +4,14 @@
  *                               atomicrmw max                                     where the machine may have it
  *                               do old = A[i] while !cmpxchg(A[i], old, max(old, x))     else: any type, any operator
  *
+ * Of elements that share bytes, the byte is exchanged.
+ *
  * An element can be seen by others in a parallel loop, when its buffer comes from outside. The order of memory is monotonic:
  * what else the iterations wrote is seen when the loop has ended, as for plain stores. Lanes go one by one, in order.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "llvm.h"
+#include "access.h"
 
 /* A reduction at work: the operator over two variables, the old element and the operand. */
 typedef struct reduction {
@@ -17,6 +19,7 @@ typedef struct reduction {
   const tn_expr *old, *operand, *combined;
   tn_type type;
   bool shared;
+  LLVMValueRef shift; /* of the element at hand in its byte; NULL: it has its bytes for itself */
 } reduction;
 
 static LLVMValueRef combine(const reduction *r, LLVMValueRef old, LLVMValueRef operand) {
@@ -30,7 +33,7 @@ static LLVMValueRef combine(const reduction *r, LLVMValueRef old, LLVMValueRef o
 
 static bool has_instruction(const reduction *r, LLVMAtomicRMWBinOp *out) {
   bool is_signed = tni_ll_is_signed(r->type);
-  if (tni_ll_is_float(r->type) || tni_ll_is_bool(r->type)) return false;
+  if (tni_ll_is_float(r->type) || tni_ll_is_bool(r->type) || r->shift) return false;
   switch (r->combined->op) {
   case TN_OP_add: *out = LLVMAtomicRMWBinOpAdd; return true;
   case TN_OP_and: *out = LLVMAtomicRMWBinOpAnd; return true;
@@ -42,11 +45,19 @@ static bool has_instruction(const reduction *r, LLVMAtomicRMWBinOp *out) {
   }
 }
 
+/* What memory holds, of the memory type, becomes after the reduction. */
+static LLVMValueRef reduced(const reduction *r, LLVMValueRef held, LLVMValueRef operand) {
+  tni_ll_module *m = r->f->m;
+  LLVMValueRef old = r->shift ? tni_ll_packed_get(m, held, r->shift) : tni_ll_from_memory(m, r->type, held);
+  LLVMValueRef made = combine(r, old, operand);
+  return r->shift ? tni_ll_packed_put(m, held, r->shift, made) : tni_ll_to_memory(m, r->type, made);
+}
+
 static void emit_plain(const reduction *r, LLVMValueRef place, LLVMValueRef operand) {
   tni_ll_module *m = r->f->m;
-  LLVMValueRef old = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, r->type), place, "");
-  LLVMValueRef made = combine(r, tni_ll_from_memory(m, r->type, old), operand);
-  LLVMBuildStore(m->b, tni_ll_to_memory(m, r->type, made), place);
+  LLVMValueRef held = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, r->type), place, "");
+  if (r->shift) held = LLVMBuildFreeze(m->b, held, ""); /* its neighbour may be unwritten yet */
+  LLVMBuildStore(m->b, reduced(r, held, operand), place);
 }
 
 static void emit_exchange(const reduction *r, LLVMValueRef place, LLVMValueRef operand) {
@@ -60,8 +71,8 @@ static void emit_exchange(const reduction *r, LLVMValueRef place, LLVMValueRef o
   LLVMPositionBuilderAtEnd(b, loop);
   LLVMValueRef seen = LLVMBuildPhi(b, bits, "");
   LLVMAddIncoming(seen, &first, &before, 1);
-  LLVMValueRef old = tni_ll_from_memory(m, r->type, LLVMBuildBitCast(b, seen, memory, ""));
-  LLVMValueRef made = LLVMBuildBitCast(b, tni_ll_to_memory(m, r->type, combine(r, old, operand)), bits, "");
+  LLVMValueRef held = LLVMBuildBitCast(b, seen, memory, "");
+  LLVMValueRef made = LLVMBuildBitCast(b, reduced(r, held, operand), bits, "");
   LLVMValueRef pair = LLVMBuildAtomicCmpXchg(b, place, seen, made, LLVMAtomicOrderingMonotonic,
                                              LLVMAtomicOrderingMonotonic, 0);
   LLVMValueRef now = LLVMBuildExtractValue(b, pair, 0, "");
@@ -79,6 +90,14 @@ static void emit_element(const reduction *r, LLVMValueRef place, LLVMValueRef op
     LLVMBuildAtomicRMW(r->f->m->b, instruction, place, operand, LLVMAtomicOrderingMonotonic, 0);
   else
     emit_exchange(r, place, operand);
+}
+
+/* The address of an element, or of its byte. */
+static LLVMValueRef place_of(reduction *r, LLVMValueRef base, LLVMValueRef at) {
+  tni_ll_module *m = r->f->m;
+  if (!tni_type_is_packed(r->type)) return LLVMBuildGEP2(m->b, tni_ll_memory_type(m, r->type), base, &at, 1, "");
+  r->shift = tni_ll_packed_shift(m, at);
+  return tni_ll_packed_byte(m, base, at);
 }
 
 /* The lane of a value; of a scalar, itself. */
@@ -116,7 +135,7 @@ void tni_ll_reduce(tni_ll_function *f, const tn_stmt *s) {
       LLVMPositionBuilderAtEnd(m->b, lane);
     }
     LLVMValueRef at = lane_of(m, index, places, i);
-    emit_element(&r, LLVMBuildGEP2(m->b, tni_ll_memory_type(m, r.type), base, &at, 1, ""), lane_of(m, value, values, i));
+    emit_element(&r, place_of(&r, base, at), lane_of(m, value, values, i));
     if (next) LLVMBuildBr(m->b, next);
     if (next) LLVMPositionBuilderAtEnd(m->b, next);
   }

@@ -74,7 +74,7 @@ typedef struct tni_ll_module {
   LLVMContextRef llvm;
   LLVMModuleRef module;
   LLVMBuilderRef b;
-  LLVMTypeRef void_type, i1, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
+  LLVMTypeRef void_type, i1, i4, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
   LLVMValueRef zeros; /* what a scalar load reads where its condition is false; made on first use */
   tni_ll_shared *shared;
   uint32_t outlined;  /* parallel bodies so far, for their names */
@@ -87,7 +87,7 @@ void tni_ll_fail(tni_ll_module *m, tn_status status, const char *place, const ch
 
 /* ---- type.c ---------------------------------------------------------------------------------------------------- */
 
-/* In registers, and in memory. */
+/* In registers; and in memory or a signature (elements that share bytes: one by itself; in a buffer see packed.c). */
 LLVMTypeRef tni_ll_type(tni_ll_module *m, tn_type type);
 LLVMTypeRef tni_ll_memory_type(tni_ll_module *m, tn_type type);
 /* Between the two. */

@@ -9,24 +9,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "llvm.h"
+#include "access.h"
 
-/* One access: what, where, how wide. */
-typedef struct access {
-  const tn_buffer *buffer;
-  const tn_expr *index; /* NULL: element 0 */
-  const tn_expr *where; /* NULL: always */
-  uint32_t lanes;
-  LLVMTypeRef element, type; /* in memory: one lane, all lanes */
-  LLVMValueRef base;
-  unsigned align; /* of the base */
-} access;
-
-static uint32_t lanes_of(const tn_expr *x) { return x ? TN_TYPE_LANES(x->type) : 1; }
-static unsigned element_bytes(const access *a) { return (unsigned)tn_type_bytes(a->buffer->type); }
+static unsigned element_bytes(const tni_ll_access *a) { return (unsigned)tn_type_bytes(a->buffer->type); }
 
 /* The subscript and the condition among the arguments of a load: the condition is the one of type bool. */
-static void split_load_args(const tn_expr *x, access *a) {
+static void split_load_args(const tn_expr *x, tni_ll_access *a) {
   for (unsigned i = 0; i < x->nargs; i++) {
     if (tni_ll_is_bool(x->arg[i]->type)) {
       a->where = x->arg[i];
@@ -37,7 +25,7 @@ static void split_load_args(const tn_expr *x, access *a) {
 }
 
 /* Fills in the types and the base; false: the buffer is not bound. */
-static bool find_buffer(tni_ll_function *f, access *a) {
+static bool find_buffer(tni_ll_function *f, tni_ll_access *a) {
   const tni_ll_entry *entry = tni_ll_scope_find(&f->scope, a->buffer);
   if (!entry) {
     tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "buffer `%s` is not bound", a->buffer->name);
@@ -47,74 +35,32 @@ static bool find_buffer(tni_ll_function *f, access *a) {
   a->type = tni_ll_memory_type(f->m, TN_TYPE_WITH_LANES(a->buffer->type, a->lanes));
   a->base = entry->value;
   a->align = entry->align;
+  a->shared = entry->shared;
   return true;
 }
 
 /* ---- subscripts ------------------------------------------------------------------------------------------------ */
 
-enum { WALK_DEPTH = 12 };
-
-/* Trailing zero bits that x is sure to have (of lane 0). */
-static unsigned zero_bits(const tn_expr *x, int depth) {
-  unsigned a, b;
-  if (depth == 0) return 0;
-  switch (x->op) {
-  case TN_OP_const: return x->as.i ? (unsigned)__builtin_ctzll((uint64_t)x->as.i) : 32;
-  case TN_OP_ramp:
-  case TN_OP_broadcast: return zero_bits(x->arg[0], depth - 1);
-  case TN_OP_add:
-  case TN_OP_sub:
-  case TN_OP_mul:
-    a = zero_bits(x->arg[0], depth - 1);
-    b = zero_bits(x->arg[1], depth - 1);
-    return x->op == TN_OP_mul ? a + b : a < b ? a : b;
-  default: return 0;
-  }
-}
-
 /* What the access is sure to be aligned to: at least an element, at most the base's alignment. */
-static unsigned access_align(const access *a) {
-  unsigned bytes = element_bytes(a), zeros = a->index ? zero_bits(a->index, WALK_DEPTH) : 32;
+static unsigned access_align(const tni_ll_access *a) {
+  unsigned bytes = element_bytes(a), zeros = tni_ll_zero_bits(a->index);
   uint64_t align = (uint64_t)bytes << (zeros < 16 ? zeros : 16);
   return align < a->align ? (unsigned)align : a->align;
 }
 
-/* Is x base + stride * lane with a constant stride? */
-static bool is_linear(const tn_expr *x, int64_t *stride, int depth) {
-  int64_t s, t;
-  if (depth == 0) return false;
-  if (TN_TYPE_LANES(x->type) <= 1 || x->op == TN_OP_broadcast) return *stride = 0, true;
-  switch (x->op) {
-  case TN_OP_ramp: return x->arg[1]->op == TN_OP_const ? (*stride = x->arg[1]->as.i, true) : false;
-  case TN_OP_add:
-  case TN_OP_sub:
-    if (!is_linear(x->arg[0], &s, depth - 1) || !is_linear(x->arg[1], &t, depth - 1)) return false;
-    *stride = x->op == TN_OP_add ? s + t : s - t;
-    return true;
-  default: return false;
-  }
-}
-
-/* Lane 0 of what is_linear accepts. */
-static LLVMValueRef first_lane(tni_ll_function *f, const tn_expr *x) {
-  if (TN_TYPE_LANES(x->type) <= 1) return tni_ll_expr(f, x);
-  if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) return tni_ll_expr(f, x->arg[0]);
-  LLVMValueRef a = first_lane(f, x->arg[0]), b = first_lane(f, x->arg[1]);
-  return x->op == TN_OP_add ? LLVMBuildNSWAdd(f->m->b, a, b, "") : LLVMBuildNSWSub(f->m->b, a, b, "");
-}
-
 /* pointer + index elements. A conditional access may compute an address outside the buffer. */
-static LLVMValueRef offset_pointer(tni_ll_function *f, const access *a, LLVMValueRef pointer, LLVMValueRef index) {
+static LLVMValueRef offset_pointer(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef pointer,
+                                   LLVMValueRef index) {
   LLVMGEPNoWrapFlags flags = a->where ? 0 : LLVMGEPFlagNUSW;
   return LLVMBuildGEPWithNoWrapFlags(f->m->b, a->element, pointer, &index, 1, "", flags);
 }
 
 /* The address of lane 0 of a linear subscript; a constant summand comes last. */
-static LLVMValueRef first_pointer(tni_ll_function *f, const access *a) {
+static LLVMValueRef first_pointer(tni_ll_function *f, const tni_ll_access *a) {
   const tn_expr *x = a->index;
   if (!x) return a->base;
   if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) x = x->arg[0];
-  if (x->op != TN_OP_add || TN_TYPE_LANES(x->type) > 1) return offset_pointer(f, a, a->base, first_lane(f, x));
+  if (x->op != TN_OP_add || TN_TYPE_LANES(x->type) > 1) return offset_pointer(f, a, a->base, tni_ll_first_lane(f, x));
   const tn_expr *rest = x->arg[0], *constant = x->arg[1];
   if (rest->op == TN_OP_const) rest = x->arg[1], constant = x->arg[0];
   if (constant->op != TN_OP_const) return offset_pointer(f, a, a->base, tni_ll_expr(f, x));
@@ -122,21 +68,21 @@ static LLVMValueRef first_pointer(tni_ll_function *f, const access *a) {
   return offset_pointer(f, a, pointer, tni_ll_index(f->m, constant->as.i));
 }
 
-static LLVMValueRef lane_pointer(tni_ll_function *f, const access *a, LLVMValueRef first, int64_t stride,
+static LLVMValueRef lane_pointer(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef first, int64_t stride,
                                  uint32_t lane) {
   return lane ? offset_pointer(f, a, first, tni_ll_index(f->m, stride * (int64_t)lane)) : first;
 }
 
-static LLVMValueRef mask_of(tni_ll_function *f, const access *a) {
+static LLVMValueRef mask_of(tni_ll_function *f, const tni_ll_access *a) {
   if (!a->where) return LLVMConstAllOnes(LLVMVectorType(f->m->i1, a->lanes));
   LLVMValueRef where = tni_ll_expr(f, a->where);
-  return lanes_of(a->where) == 1 ? tni_ll_splat(f->m, where, a->lanes) : where;
+  return tni_ll_lanes(a->where) == 1 ? tni_ll_splat(f->m, where, a->lanes) : where;
 }
 
 /* The pointers of a general vector subscript. */
-static LLVMValueRef lane_pointers(tni_ll_function *f, const access *a) {
+static LLVMValueRef lane_pointers(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef index = tni_ll_expr(f, a->index);
-  if (lanes_of(a->index) == 1) index = tni_ll_splat(f->m, index, a->lanes);
+  if (tni_ll_lanes(a->index) == 1) index = tni_ll_splat(f->m, index, a->lanes);
   return offset_pointer(f, a, a->base, index);
 }
 
@@ -153,8 +99,7 @@ static LLVMValueRef load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef poi
   return load;
 }
 
-/* Zeros that a scalar load reads where its condition is false. */
-static LLVMValueRef zeros(tni_ll_module *m) {
+LLVMValueRef tni_ll_zeros(tni_ll_module *m) {
   if (m->zeros) return m->zeros;
   LLVMTypeRef type = LLVMArrayType2(m->i8, 16);
   m->zeros = LLVMAddGlobal(m->module, type, "zeros");
@@ -165,19 +110,19 @@ static LLVMValueRef zeros(tni_ll_module *m) {
   return m->zeros;
 }
 
-static LLVMValueRef load_scalar(tni_ll_function *f, const access *a) {
+static LLVMValueRef load_scalar(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointer = first_pointer(f, a);
-  if (a->where) pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, a->where), pointer, zeros(f->m), "");
+  if (a->where) pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, a->where), pointer, tni_ll_zeros(f->m), "");
   return load_at(f->m, a->element, pointer, a->where ? element_bytes(a) : access_align(a));
 }
 
-static LLVMValueRef load_contiguous(tni_ll_function *f, const access *a) {
+static LLVMValueRef load_contiguous(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointer = first_pointer(f, a);
   if (!a->where) return load_at(f->m, a->type, pointer, access_align(a));
   return tni_ll_masked_load(f->m, a->type, pointer, mask_of(f, a), element_bytes(a));
 }
 
-static LLVMValueRef load_strided(tni_ll_function *f, const access *a, int64_t stride) {
+static LLVMValueRef load_strided(tni_ll_function *f, const tni_ll_access *a, int64_t stride) {
   LLVMValueRef first = first_pointer(f, a), value = LLVMGetPoison(a->type);
   for (uint32_t i = 0; i < a->lanes; i++) {
     LLVMValueRef lane = load_at(f->m, a->element, lane_pointer(f, a, first, stride, i), element_bytes(a));
@@ -186,7 +131,7 @@ static LLVMValueRef load_strided(tni_ll_function *f, const access *a, int64_t st
   return value;
 }
 
-static LLVMValueRef load_gathered(tni_ll_function *f, const access *a) {
+static LLVMValueRef load_gathered(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointers = lane_pointers(f, a);
   LLVMTypeRef types[] = {a->type, LLVMTypeOf(pointers)};
   LLVMValueRef args[] = {pointers, mask_of(f, a), LLVMConstNull(a->type)};
@@ -196,15 +141,16 @@ static LLVMValueRef load_gathered(tni_ll_function *f, const access *a) {
 }
 
 LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x) {
-  access a = {.buffer = x->as.buffer, .lanes = TN_TYPE_LANES(x->type)};
+  tni_ll_access a = {.buffer = x->as.buffer, .lanes = TN_TYPE_LANES(x->type)};
   split_load_args(x, &a);
   if (!find_buffer(f, &a)) return NULL;
-  int64_t stride = 0;
-  bool linear = !a.index || is_linear(a.index, &stride, WALK_DEPTH);
+  if (tni_type_is_packed(a.buffer->type)) return tni_ll_load_packed(f, &a);
+  int64_t stride;
+  bool linear = tni_ll_is_linear(a.index, &stride);
   LLVMValueRef value;
   if (a.lanes <= 1) {
     value = load_scalar(f, &a);
-  } else if (linear && stride == 0 && lanes_of(a.where) == 1) {
+  } else if (linear && stride == 0 && tni_ll_lanes(a.where) == 1) {
     value = tni_ll_splat(f->m, load_scalar(f, &a), a.lanes);
   } else if (linear && stride == 1) {
     value = load_contiguous(f, &a);
@@ -222,7 +168,7 @@ static void store_at(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer,
   LLVMSetAlignment(LLVMBuildStore(m->b, value, pointer), align);
 }
 
-static void store_contiguous(tni_ll_function *f, const access *a, LLVMValueRef value) {
+static void store_contiguous(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
   LLVMValueRef pointer = first_pointer(f, a);
   if (!a->where) {
     store_at(f->m, value, pointer, access_align(a));
@@ -231,7 +177,7 @@ static void store_contiguous(tni_ll_function *f, const access *a, LLVMValueRef v
   tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
 }
 
-static void store_strided(tni_ll_function *f, const access *a, LLVMValueRef value, int64_t stride) {
+static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value, int64_t stride) {
   LLVMValueRef first = first_pointer(f, a);
   for (uint32_t i = 0; i < a->lanes; i++) {
     LLVMValueRef lane = LLVMBuildExtractElement(f->m->b, value, tni_ll_index(f->m, i), "");
@@ -240,18 +186,23 @@ static void store_strided(tni_ll_function *f, const access *a, LLVMValueRef valu
 }
 
 /* Lanes are written in order, so that the last of equal subscripts stays. */
-static void store_scattered(tni_ll_function *f, const access *a, LLVMValueRef value) {
+static void store_scattered(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
   LLVMValueRef pointers = lane_pointers(f, a);
   LLVMTypeRef types[] = {a->type, LLVMTypeOf(pointers)};
   LLVMValueRef args[] = {value, pointers, mask_of(f, a)};
   set_pointer_align(f->m, tni_ll_intrinsic(f->m, "llvm.masked.scatter", 2, types, 3, args), 1, element_bytes(a));
 }
 
-static void store_value(tni_ll_function *f, access *a, const tn_expr *value) {
-  int64_t stride = 0;
-  bool linear = !a->index || is_linear(a->index, &stride, WALK_DEPTH);
-  LLVMValueRef v = tni_ll_to_memory(f->m, value->type, tni_ll_expr(f, value));
+static void store_value(tni_ll_function *f, tni_ll_access *a, const tn_expr *value) {
+  int64_t stride;
+  bool linear = tni_ll_is_linear(a->index, &stride);
+  LLVMValueRef v = tni_ll_expr(f, value);
   if (TN_TYPE_LANES(value->type) < a->lanes) v = tni_ll_splat(f->m, v, a->lanes);
+  if (tni_type_is_packed(a->buffer->type)) {
+    tni_ll_store_packed(f, a, v);
+    return;
+  }
+  v = tni_ll_to_memory(f->m, TN_TYPE_WITH_LANES(value->type, a->lanes), v);
   if (a->lanes <= 1) {
     store_at(f->m, v, first_pointer(f, a), access_align(a));
   } else if (linear && stride == 1) {
@@ -264,7 +215,7 @@ static void store_value(tni_ll_function *f, access *a, const tn_expr *value) {
 }
 
 /* if where { store } */
-static void store_if(tni_ll_function *f, access *a, const tn_expr *where, const tn_expr *value) {
+static void store_if(tni_ll_function *f, tni_ll_access *a, const tn_expr *where, const tn_expr *value) {
   LLVMBuilderRef b = f->m->b;
   LLVMValueRef condition = tni_ll_expr(f, where);
   LLVMBasicBlockRef then = tni_ll_block(f, "store"), after = tni_ll_block(f, "stored");
@@ -280,11 +231,12 @@ static void store_if(tni_ll_function *f, access *a, const tn_expr *where, const 
 
 void tni_ll_store(tni_ll_function *f, const tn_stmt *s) {
   const tn_expr *value = s->as.store.value, *where = s->as.store.where;
-  access a = {.buffer = s->as.store.buffer, .index = s->as.store.count ? s->as.store.index[0] : NULL, .where = where};
-  a.lanes = lanes_of(a.index) > TN_TYPE_LANES(value->type) ? lanes_of(a.index) : TN_TYPE_LANES(value->type);
+  tni_ll_access a = {
+      .buffer = s->as.store.buffer, .index = s->as.store.count ? s->as.store.index[0] : NULL, .where = where};
+  a.lanes = tni_ll_lanes(a.index) > TN_TYPE_LANES(value->type) ? tni_ll_lanes(a.index) : TN_TYPE_LANES(value->type);
   if (!find_buffer(f, &a)) return;
   if (where && where->op == TN_OP_broadcast) where = where->arg[0];
-  if (where && lanes_of(where) == 1) {
+  if (where && tni_ll_lanes(where) == 1) {
     store_if(f, &a, where, value);
   } else {
     store_value(f, &a, value);
@@ -292,7 +244,10 @@ void tni_ll_store(tni_ll_function *f, const tn_stmt *s) {
 }
 
 LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer) {
-  access a = {.buffer = buffer, .lanes = 1};
+  tni_ll_access a = {.buffer = buffer, .lanes = 1};
   if (!find_buffer(f, &a)) return NULL;
-  return buffer->offset ? offset_pointer(f, &a, a.base, tni_ll_expr(f, buffer->offset)) : a.base;
+  if (!buffer->offset) return a.base;
+  LLVMValueRef offset = tni_ll_expr(f, buffer->offset);
+  if (tni_type_is_packed(buffer->type)) return tni_ll_packed_byte(f->m, a.base, offset);
+  return offset_pointer(f, &a, a.base, offset);
 }

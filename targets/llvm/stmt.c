@@ -212,18 +212,19 @@ static void bind_buffer(tni_ll_function *f, const tn_buffer *buffer, LLVMValueRe
 
 static void emit_on_stack(tni_ll_function *f, const tn_buffer *buffer, const tn_stmt *body) {
   uint64_t count;
-  size_t bytes = tn_type_bytes(buffer->type);
   if (!constant_size(buffer, &count)) {
     tni_ll_fail(f->m, TN_E_UNSUPPORTED, f->func->name, "`%s` is on the stack and has no constant size", buffer->name);
     return;
   }
-  if (count > (TNI_LL_STACK_BYTES - f->stack_bytes) / bytes) {
+  uint64_t bytes = tn_array_bytes(buffer->type, count > INT64_MAX ? -1 : (int64_t)count);
+  if (bytes > TNI_LL_STACK_BYTES - f->stack_bytes) {
     tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "with `%s` the function needs more than %d bytes of stack",
                 buffer->name, TNI_LL_STACK_BYTES);
     return;
   }
-  f->stack_bytes += count * bytes;
+  f->stack_bytes += bytes;
   LLVMTypeRef type = tni_ll_memory_type(f->m, buffer->type);
+  if (tni_type_is_packed(buffer->type)) count = bytes;
   unsigned align = align_of(buffer);
   bind_buffer(f, buffer, tni_ll_alloca(f, type, count ? count : 1, align, buffer->name), align);
   tni_ll_stmt(f, body);
@@ -237,6 +238,8 @@ static LLVMValueRef byte_size(tni_ll_function *f, const tn_buffer *buffer) {
   for (int32_t i = 0; i < buffer->rank; i++) {
     size = LLVMBuildNSWMul(m->b, size, tni_ll_expr(f, buffer->shape[i]), "");
   }
+  if (tni_type_is_packed(buffer->type)) /* two elements to a byte, rounded up */
+    size = LLVMBuildLShr(m->b, LLVMBuildNSWAdd(m->b, size, tni_ll_index(m, 1), ""), tni_ll_index(m, 1), "");
   LLVMValueRef args[] = {size, tni_ll_index(m, 1)};
   return tni_ll_intrinsic(m, "llvm.smax", 1, &i64, 2, args);
 }

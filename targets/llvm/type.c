@@ -12,6 +12,7 @@ static LLVMTypeRef scalar_type(tni_ll_module *m, tn_type type) {
   default:
     if (tni_ll_is_float(type) && !tni_ll_is_short(type)) return TN_TYPE_BITS(type) == 32 ? m->f32 : m->f64;
     switch (TN_TYPE_BITS(type)) {
+    case 4: return m->i4;
     case 8: return m->i8;
     case 16: return m->i16;
     case 32: return m->i32;
@@ -26,17 +27,21 @@ static LLVMTypeRef with_lanes(LLVMTypeRef scalar, tn_type type) {
 
 LLVMTypeRef tni_ll_type(tni_ll_module *m, tn_type type) { return with_lanes(scalar_type(m, type), type); }
 
+/* Does a value by itself take a byte, of which it has fewer bits? */
+static bool is_in_byte(tn_type type) { return tni_ll_is_bool(type) || tni_type_is_packed(type); }
+
 LLVMTypeRef tni_ll_memory_type(tni_ll_module *m, tn_type type) {
-  return tni_ll_is_bool(type) ? with_lanes(m->i8, type) : tni_ll_type(m, type);
+  return is_in_byte(type) ? with_lanes(m->i8, type) : tni_ll_type(m, type);
 }
 
 LLVMValueRef tni_ll_to_memory(tni_ll_module *m, tn_type type, LLVMValueRef value) {
-  if (!tni_ll_is_bool(type)) return value;
-  return LLVMBuildZExt(m->b, value, tni_ll_memory_type(m, type), "");
+  if (!is_in_byte(type)) return value;
+  return LLVMBuildIntCast2(m->b, value, tni_ll_memory_type(m, type), tni_ll_is_signed(type), "");
 }
 
 LLVMValueRef tni_ll_from_memory(tni_ll_module *m, tn_type type, LLVMValueRef value) {
-  if (!tni_ll_is_bool(type)) return value;
+  if (!is_in_byte(type)) return value;
+  if (!tni_ll_is_bool(type)) return LLVMBuildTrunc(m->b, value, tni_ll_type(m, type), "");
   return LLVMBuildICmp(m->b, LLVMIntNE, value, LLVMConstNull(tni_ll_memory_type(m, type)), "");
 }
 

@@ -379,6 +379,37 @@ START_TEST(elements_pass_through_memory)
 }
 END_TEST
 
+START_TEST(packed_elements_keep_their_neighbours)
+{
+  const uint8_t before[] = {0x21, 0x43, 0x65};
+  uint8_t memory[3];
+  for (int64_t i = 0; i < 6; i++) {
+    ck_assert_int_eq(tni_read_element(TN_U4, before, i).i, i + 1);
+    memcpy(memory, before, 3);
+    tni_write_element(TN_I4, memory, i, (tni_scalar){.i = -2});
+    for (int64_t k = 0; k < 6; k++) ck_assert_int_eq(tni_read_element(TN_U4, memory, k).i, k == i ? 14 : k + 1);
+    ck_assert_int_eq(tni_read_element(TN_I4, memory, i).i, -2);
+  }
+}
+END_TEST
+
+START_TEST(four_bits_wrap)
+{
+  ck_assert_int_eq(int2(TN_OP_add, TN_I4, 7, 1), -8);
+  ck_assert_int_eq(int2(TN_OP_mul, TN_U4, 15, 15), 1);
+  ck_assert_int_eq(int2(TN_OP_div, TN_I4, -8, -1), -8);
+  ck_assert_int_eq(int1(TN_OP_not, TN_U4, 5), 10);
+  ck_assert_int_eq(int2(TN_OP_shl, TN_I4, 1, 3), -8);
+  ck_assert_int_eq(int2(TN_OP_shr, TN_I4, -8, 4), -1);
+  ck_assert_int_eq(cast_int(TN_I4, TN_I32, 24), -8);
+  ck_assert_int_eq(cast_int(TN_U4, TN_I8, -1), 15);
+  ck_assert_int_eq(float_to(TN_I4, 7.9), 7);
+  ck_assert_int_eq(float_to(TN_I4, -100), -8);
+  ck_assert_int_eq(float_to(TN_U4, 16), 15);
+  ck_assert_int_eq(tni_eval_reinterpret(TN_U4, TN_I4, (tni_scalar){.i = -1}).i, 15);
+}
+END_TEST
+
 START_TEST(select_takes_by_condition)
 {
   tni_scalar args[3] = {{.i = 1}, {.f = 2}, {.f = 3}};
@@ -416,6 +447,8 @@ int main(void) {
   tcase_add_test(tests, casts_between_floats_round_once);
   tcase_add_test(tests, reinterpret_keeps_bits);
   tcase_add_test(tests, elements_pass_through_memory);
+  tcase_add_test(tests, packed_elements_keep_their_neighbours);
+  tcase_add_test(tests, four_bits_wrap);
   tcase_add_test(tests, select_takes_by_condition);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

@@ -260,6 +260,17 @@ START_TEST(max_of_bytes_without_infinity)
 }
 END_TEST
 
+/* Three elements of 4 bits take as many bytes as four. */
+START_TEST(packed_reshape_counts_elements)
+{
+  const tni_attr four[] = {INTS("shape", 4)}, column[] = {INTS("shape", 3, 1)};
+  uint32_t in = tni_g_input(b, "x", TN_I4, DIMS(3));
+  add("reshape", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, column);
+  ck_assert_str_eq(refusal("reshape", in, 1, four),
+                   "import: n: reshape: the new shape does not have the same number of elements");
+}
+END_TEST
+
 START_TEST(cast_to_bytes_may_saturate)
 {
   static const float x[] = {1000, -INFINITY, 460, 1.03125f};
@@ -840,6 +851,7 @@ int main(void) {
   tcase_add_test(tests, matmul_takes_vectors);
   tcase_add_test(tests, max_pool_pads_with_nothing);
   tcase_add_test(tests, max_of_bytes_without_infinity);
+  tcase_add_test(tests, packed_reshape_counts_elements);
   tcase_add_test(tests, cast_to_bytes_may_saturate);
   tcase_add_test(tests, average_pool_counts_what_is_inside);
   tcase_add_test(tests, average_pool_may_count_padding);

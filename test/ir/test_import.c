@@ -293,7 +293,7 @@ static void read_tensor(bytes t, tn_type type, int64_t numel, const void *want) 
   ck_assert_msg(tn_onnx_tensor(ctx, t.data, t.size, &tensor, &err) == TN_OK, "%s", tn_error_text(err));
   ck_assert_uint_eq(tn_type_from_dlpack(tn_tensor_view(tensor)->dtype), type);
   ck_assert_int_eq(tn_dltensor_numel(tn_tensor_view(tensor)), numel);
-  ck_assert_mem_eq(tn_tensor_data(tensor), want, (size_t)numel * tn_type_bytes(type));
+  ck_assert_mem_eq(tn_tensor_data(tensor), want, tn_array_bytes(type, numel));
   tn_tensor_destroy(tensor);
   free(t.data);
 }
@@ -334,6 +334,14 @@ START_TEST(tensors_have_raw_or_typed_elements)
   read_tensor(tensor_raw("", 18, 1, &two, bytes_of_floats, 2), TN_F8E4M3UZ, 2, bytes_of_floats);
   read_tensor(tensor_raw("", 19, 1, &two, bytes_of_floats, 2), TN_F8E5M2, 2, bytes_of_floats);
   read_tensor(tensor_raw("", 20, 1, &two, bytes_of_floats, 2), TN_F8E5M2UZ, 2, bytes_of_floats);
+  static const uint8_t packed[] = {0x21, 0x43, 0x0e};
+  int64_t five = 5;
+  t = (bytes){0};
+  put_int(&t, 1, 5);
+  put_int(&t, 2, 22);
+  for (int i = 0; i < 3; i++) put_int(&t, 5, packed[i]);
+  read_tensor(t, TN_I4, 5, packed);
+  read_tensor(tensor_raw("", 21, 1, &five, packed, 3), TN_U4, 5, packed);
   static const uint8_t odd[] = {7, 0};
   read_tensor(tensor_raw("", 9, 1, &two, odd, 2), TN_BOOL, 2, truths); /* any byte but 0 is true */
 }
@@ -355,6 +363,18 @@ START_TEST(tensors_must_be_complete)
   ck_assert_int_eq(tn_onnx_tensor(ctx, few.data, few.size, &tensor, &err), TN_E_INVALID);
   ck_assert_str_eq(tn_error_reason(err), "the tensor has 1 elements, the shape needs 2");
   tn_error_destroy(err);
+  bytes pairs = {0}, raw = tensor_raw("", 21, 1, (int64_t[]){5}, zeros, 5);
+  put_int(&pairs, 1, 5);
+  put_int(&pairs, 2, 22);
+  put_int(&pairs, 5, 0x21);
+  ck_assert_int_eq(tn_onnx_tensor(ctx, pairs.data, pairs.size, &tensor, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_reason(err), "the tensor has 1 pairs of elements, the shape needs 3");
+  tn_error_destroy(err);
+  ck_assert_int_eq(tn_onnx_tensor(ctx, raw.data, raw.size, &tensor, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_reason(err), "raw_data has 5 bytes, the shape needs 3");
+  tn_error_destroy(err);
+  free(pairs.data);
+  free(raw.data);
   free(both.data);
   free(few.data);
 }

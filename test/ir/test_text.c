@@ -226,6 +226,10 @@ START_TEST(constants_keep_their_bits)
              "  A[0] = 12.0:f32\n  A[1] = 123456.7:f32\n  A[2] = 1.234e-5:f32\n");
   check_body("I[0] = -2147483648:i32\nI[1] = cast(i32, 18446744073709551615:u64)",
              "  I[0] = -2147483648:i32\n  I[1] = -1:i32\n");
+  check_body("I[0] = cast(i32, 0xf:u4)\nI[1] = cast(i32, A[0] < 1.0:f32) + cast(i32, cast(i4, n))",
+             "  I[0] = 15:i32\n  I[1] = cast(i32, A[0] < 1.0:f32) + cast(i32, cast(i4, n))\n");
+  check_body("for i in 0..8 {\nI[i] = cast(i32, cast(i4, i) * -8:i4)\n}",
+             "  for i in 0..8 {\n    I[i] = cast(i32, cast(i4, i) * -8:i4)\n  }\n");
   check_body("I[n - 9223372036854775807 + -9223372036854775808] = 1:i32", "  I[n + 1] = 1:i32\n");
 }
 END_TEST
@@ -417,6 +421,11 @@ START_TEST(mistakes_are_shown_with_what_was_expected)
                      "    A[0] = cast(f32, 465.0:f8e4m3)\n                     ^^^^^");
   check_body_refused("  A[0] = cast(f32, inf:f8e4m3)", "20: the type has no infinity\n"
                                                        "    A[0] = cast(f32, inf:f8e4m3)\n                     ^^^");
+  check_body_refused("  A[0] = cast(f32, 8:i4)", "20: the number is too large for its type\n"
+                                                 "    A[0] = cast(f32, 8:i4)\n                     ^");
+  check_body_refused("  A[0] = cast(f32, reinterpret(i4, 3:i8))",
+                     "20: i8 to i4: reinterpret needs types of the same bits and lanes\n"
+                     "    A[0] = cast(f32, reinterpret(i4, 3:i8))\n                     ^^^^^^^^^^^");
   check_body_refused("  A[0] = cast(f32, 5:u8x4)",
                      "20: a constant is of a floating-point, integer or index type with one lane\n"
                      "    A[0] = cast(f32, 5:u8x4)\n                     ^");

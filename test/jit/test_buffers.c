@@ -37,7 +37,7 @@ static void make_arguments(const tn_func *f, const given *g, arguments *a) {
     memcpy(a->strides[i], g[i].strides, sizeof g[i].strides);
     a->tensors[i] = view(b->type, g[i].rank, a->shapes[i], a->memory[i]);
     a->tensors[i].strides = g[i].strides[0] ? a->strides[i] : NULL;
-    a->tensors[i].byte_offset = (uint64_t)g[i].offset * tn_type_bytes(b->type);
+    a->tensors[i].byte_offset = (uint64_t)g[i].offset * TN_TYPE_BITS(b->type) / 8;
     a->values[i] = tn_value_tensor(&a->tensors[i]);
   }
 }
@@ -86,6 +86,23 @@ START_TEST(strides_and_offsets)
         (given[]){across, across});
   check("func f(A: i8[20, 37] strides (1, 20) align 64, Y: i8[20, 37]) { " NEST "{ Y[a, b] = A[a, b] - 3:i8 } } } }",
         (given[]){across, plain});
+}
+END_TEST
+
+/* Rows that begin within a byte; the other half of what a row ends in belongs to nobody and stays. */
+START_TEST(packed_strides_and_offsets)
+{
+  given plain = {.rank = 2, .shape = {20, 37}}, wide = {.rank = 2, .shape = {20, 37}, .strides = {41, 1}, .offset = 6};
+  given across = {.rank = 2, .shape = {20, 37}, .strides = {1, 21}}, s = {.rank = -1, .scalar = 41};
+  given o = {.rank = -1, .scalar = 6};
+  check("func f(A: i4[20, 37] strides (41, 1) offset 6, Y: i4[20, 37]) { " NEST "{ Y[a, b] = A[a, b] * 3:i4 } } } }",
+        (given[]){wide, plain});
+  check("func f(A: u4[20, 37] strides (s, 1) offset o, Y: u4[20, 37] strides (s, 1) offset o, s: index, o: index) "
+        "{ " NEST "{ Y[a, b] = A[19 - a, b] + 1:u4 } } } }",
+        (given[]){wide, wide, s, o});
+  check("func f(A: i4[20, 37] strides (1, 21), Y: i4[20, 37] strides (1, 21)) { " NEST
+        "{ Y[a, b] = max(A[a, b], A[19 - a, b]) } } } }",
+        (given[]){across, across});
 }
 END_TEST
 
@@ -217,6 +234,8 @@ START_TEST(tensors_of_another_form_are_refused)
                 "has strides (5, 1), not (6, 1)", PARAM "has strides (5, 1), not (6, 1)");
   check_refused("func f(A: f32[2, 3] offset 4) { }", &plain, "byte_offset is 0, not 4 elements of 4 bytes",
                 PARAM "byte_offset is 0, not 4 elements of 4 bytes");
+  check_refused("func f(A: i4[2, 3] offset 3) { }", &(given){.rank = 2, .shape = {2, 3}, .offset = 3},
+                "byte_offset is 1, not 3 elements of 4 bits", PARAM "byte_offset is 1, not 3 elements of 4 bits");
   plain.offset = 1;
   check_refused("func f(A: f32[2, 3] align 8) { }", &plain, "data is not aligned to 8 bytes",
                 PARAM "data is not aligned to 8 bytes");
@@ -284,6 +303,7 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {strides_and_offsets,
+                                packed_strides_and_offsets,
                                 rows_that_are_one_row,
                                 layouts,
                                 allocs_keep_their_form,

@@ -10,9 +10,9 @@
 
 START_TEST(type_names_round_trip)
 {
-  const tn_type types[] = {TN_BOOL,   TN_I8,       TN_I16,      TN_I32,   TN_I64,    TN_U8,   TN_U16,
-                           TN_U32,    TN_U64,      TN_F16,      TN_F32,   TN_F64,    TN_BF16, TN_F8E4M3,
-                           TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX, TN_POINTER};
+  const tn_type types[] = {TN_BOOL, TN_I4,     TN_U4,     TN_I8,       TN_I16,      TN_I32,   TN_I64,
+                           TN_U8,   TN_U16,    TN_U32,    TN_U64,      TN_F16,      TN_F32,   TN_F64,
+                           TN_BF16, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX, TN_POINTER};
   const uint32_t lanes[] = {1, 2, 16, 65535};
   for (size_t i = 0; i < TNI_COUNT(types); i++)
     for (size_t j = 0; j < TNI_COUNT(lanes); j++) {
@@ -37,6 +37,40 @@ START_TEST(type_text_and_size_are_those_of_the_manual)
   ck_assert_uint_eq(tn_type_bytes(TN_BOOL), 1);
   ck_assert_uint_eq(tn_type_bytes(TN_TYPE_WITH_LANES(TN_F64, 4)), 32);
   ck_assert_uint_eq(tn_type_bytes(TN_VOID), 0);
+  ck_assert_uint_eq(tn_type_bytes(TN_I4), 1);
+  ck_assert_uint_eq(tn_type_bytes(TN_TYPE_WITH_LANES(TN_U4, 9)), 5);
+}
+END_TEST
+
+START_TEST(elements_in_a_row_share_bytes)
+{
+  for (int64_t n = 0; n < 40; n++) {
+    ck_assert_uint_eq(tn_array_bytes(TN_I4, n), (size_t)(n + 1) / 2);
+    ck_assert_uint_eq(tn_array_bytes(TN_F32, n), 4 * (size_t)n);
+    ck_assert_uint_eq(tn_array_bytes(TN_TYPE_WITH_LANES(TN_U4, 3), n), (size_t)(3 * n + 1) / 2);
+  }
+  ck_assert_uint_eq(tn_array_bytes(TN_U4, INT64_MAX), (size_t)1 << 62);
+  ck_assert_uint_eq(tn_array_bytes(TN_U8, INT64_MAX), INT64_MAX);
+  ck_assert_uint_eq(tn_array_bytes(TN_F16, INT64_MAX / 2 + 1), SIZE_MAX);
+  ck_assert_uint_eq(tn_array_bytes(TN_F64, INT64_MAX), SIZE_MAX);
+  ck_assert_uint_eq(tn_array_bytes(TN_U8, -1), SIZE_MAX);
+}
+END_TEST
+
+START_TEST(packed_tensors_are_as_long_as_their_elements)
+{
+  fault f = {0};
+  tn_context *ctx = fault_context(&f);
+  tn_tensor *tensor;
+  DLManagedTensorVersioned *managed;
+  ck_assert_int_eq(tn_tensor_create(ctx, TN_I4, 2, (int64_t[]){3, 5}, &tensor, NULL), TN_OK);
+  ck_assert_mem_eq(tn_tensor_data(tensor), (uint8_t[8]){0}, 8);
+  ck_assert_int_eq(tn_tensor_view(tensor)->dtype.bits, 4);
+  ck_assert_int_eq(tn_tensor_view(tensor)->strides[0], 5);
+  ck_assert_int_eq(tn_tensor_to_dlpack(tensor, &managed, NULL), TN_OK);
+  ck_assert_int_eq(tn_tensor_from_dlpack(ctx, managed, &tensor, NULL), TN_OK);
+  tn_tensor_destroy(tensor);
+  fault_finish(&f, ctx);
 }
 END_TEST
 
@@ -215,6 +249,8 @@ START_TEST(dlpack_of_other_kinds_is_refused_and_deleted)
   REFUSE(m.dl_tensor.dtype.lanes = 4, TN_E_UNSUPPORTED, "4 lanes");
   REFUSE(m.dl_tensor.dtype.code = kDLComplex, TN_E_UNSUPPORTED, "code 5");
   REFUSE(m.dl_tensor.dtype.bits = 4, TN_E_UNSUPPORTED, "4 bits");
+  REFUSE((m.dl_tensor.dtype = tn_type_to_dlpack(TN_U4), m.flags = DLPACK_FLAG_BITMASK_IS_SUBBYTE_TYPE_PADDED),
+         TN_E_UNSUPPORTED, "elements of 4 bits must be packed, these are padded");
   REFUSE(m.dl_tensor.ndim = -1, TN_E_INVALID, "rank -1");
   REFUSE(m.dl_tensor.ndim = 9, TN_E_UNSUPPORTED, "rank 9");
   REFUSE(m.dl_tensor.shape = NULL, TN_E_INVALID, "shape is NULL");
@@ -399,6 +435,8 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {type_names_round_trip,
                                 type_text_and_size_are_those_of_the_manual,
+                                elements_in_a_row_share_bytes,
+                                packed_tensors_are_as_long_as_their_elements,
                                 what_is_no_type_does_not_parse,
                                 types_have_their_classes,
                                 type_survives_dlpack,

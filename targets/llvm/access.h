@@ -1,0 +1,46 @@
+/* access.h -- what loads and stores share: an access taken apart, and what is known of its subscript.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TNI_LLVM_ACCESS_H
+#define TNI_LLVM_ACCESS_H
+
+#include "llvm.h"
+
+/* One access: what, where, how wide. */
+typedef struct tni_ll_access {
+  const tn_buffer *buffer;
+  const tn_expr *index; /* NULL: element 0 */
+  const tn_expr *where; /* NULL: always */
+  uint32_t lanes;
+  LLVMTypeRef element, type; /* in memory: one lane, all lanes */
+  LLVMValueRef base;
+  unsigned align; /* of the base */
+  bool shared;    /* other threads may access the buffer meanwhile */
+} tni_ll_access;
+
+static inline uint32_t tni_ll_lanes(const tn_expr *x) { return x ? TN_TYPE_LANES(x->type) : 1; }
+
+/* ---- subscript.c ----------------------------------------------------------------------------------------------- */
+
+/* Trailing zero bits that lane 0 of the subscript is sure to have; NULL is 0. */
+unsigned tni_ll_zero_bits(const tn_expr *x);
+/* Is x base + stride * lane with a constant stride? NULL is 0. */
+bool tni_ll_is_linear(const tn_expr *x, int64_t *stride);
+/* Lane 0 of a linear subscript. */
+LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x);
+
+/* ---- memory.c, packed.c ---------------------------------------------------------------------------------------- */
+
+/* Zeros that a load reads where its condition is false. */
+LLVMValueRef tni_ll_zeros(tni_ll_module *m);
+/* Accesses to buffers of elements that share bytes; values as in registers, of all the lanes. */
+LLVMValueRef tni_ll_load_packed(tni_ll_function *f, const tni_ll_access *a);
+void tni_ll_store_packed(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value);
+/* The byte of element `index`; how far up its bits are in it (an i8); the element there, and the byte with another one. */
+LLVMValueRef tni_ll_packed_byte(tni_ll_module *m, LLVMValueRef base, LLVMValueRef index);
+LLVMValueRef tni_ll_packed_shift(tni_ll_module *m, LLVMValueRef index);
+LLVMValueRef tni_ll_packed_get(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift);
+LLVMValueRef tni_ll_packed_put(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift, LLVMValueRef value);
+
+#endif
