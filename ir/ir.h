@@ -436,38 +436,60 @@ bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
 /* Does its value depend on more than its variables: does it load, or call an external? */
 bool tni_expr_reads(tn_context *ctx, const tn_expr *x);
 
-/* ---- arith/: facts.c, bounds.c, simplify.c, linear.c, statements.c ------------------------------------------------ */
+/* ---- arith/facts.c --------------------------------------------------------------------------------------------- */
 
-/* What is known of variables: lo <= var <= hi. A stack: later entries hide earlier ones. */
+/* x = rem (mod m), 0 <= rem < m; m = 1 says nothing, m = 0 that x is rem. */
+typedef struct tni_residue {
+  int64_t mod, rem;
+} tni_residue;
+enum { TNI_INF_BITS = 62 };
+#define TNI_INF ((int64_t)1 << TNI_INF_BITS) /* |bound| >= TNI_INF: unbounded */
+
+/* What is known of an expression, most often a variable: lo <= x <= hi, and a residue. A stack: later entries hide earlier ones. */
 typedef struct tni_range {
-  const tn_expr *var;
+  const tn_expr *x;
   int64_t lo, hi;
+  tni_residue is;
+  const tn_expr *extent; /* x < extent, which is no constant; or NULL */
 } tni_range;
+typedef struct tni_known {
+  const tn_expr *cond;
+  bool holds;
+} tni_known;
 typedef struct tni_facts {
   tn_context *ctx;
   tni_range *ranges;
   size_t count, capacity;
-  const tn_expr **known; /* conditions that are true here */
+  tni_known *known; /* conditions that are true, or false, here */
   size_t known_count, known_capacity;
 } tni_facts;
 void tni_facts_init(tni_facts *facts, tn_context *ctx);
 void tni_facts_destroy(tni_facts *facts);
-bool tni_facts_push(tni_facts *facts, const tn_expr *var, int64_t lo, int64_t hi);
-void tni_facts_pop(tni_facts *facts, size_t to_count);
-/* A condition (bool, or its conjuncts) is true from here on, until known_count is set back. */
-bool tni_facts_know(tni_facts *facts, const tn_expr *cond);
-
+/* These give false without memory. */
+bool tni_facts_push(tni_facts *facts, const tn_expr *x, int64_t lo, int64_t hi);
+/* 0 <= var < extent. Of an extent that may be 0: as inside of a loop, which then does not run. */
+bool tni_facts_bind(tni_facts *facts, const tn_expr *var, const tn_expr *extent);
+bool tni_facts_copy(tni_facts *facts, const tni_facts *from); /* behind what is there */
+/* A condition (bool, or its conjuncts) is true (or false) from here on, until known_count is set back. */
+bool tni_facts_know(tni_facts *facts, const tn_expr *cond, bool holds);
 /* The same, and the ranges that follow: until count and known_count are set back. Conditions that read memory are left away. */
-bool tni_facts_learn(tni_facts *facts, const tn_expr *cond);
+bool tni_facts_learn(tni_facts *facts, const tn_expr *cond, bool holds);
+void tni_facts_pop(tni_facts *facts, size_t to_count);
 
-enum { TNI_INF_BITS = 62 };
-#define TNI_INF ((int64_t)1 << TNI_INF_BITS) /* |bound| >= TNI_INF: unbounded */
-/* Constant bounds of an index expression. */
+/* ---- arith/values.c, simplify.c, decide.c, linear.c, statements.c ----------------------------------------------- */
+
+/* Constant bounds of an expression, of any lane. */
 void tni_bounds(const tni_facts *facts, const tn_expr *x, int64_t *lo, int64_t *hi);
-/* An index expression as sum of coefficient * term + constant, terms in order of uid and structure. */
+/* x = rem (mod m), as in tni_residue. */
+void tni_modular(const tni_facts *facts, const tn_expr *x, int64_t *mod, int64_t *rem);
+/* An index expression in canonical form; a condition decided or in its shortest form. */
 const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x);
-/* true: proven; false: unknown or refuted. */
-bool tni_prove(tni_region *r, const tni_facts *facts, const tn_expr *cond);
+enum tni_truth { TNI_REFUTED, TNI_PROVEN, TNI_UNKNOWN };
+/* Is the condition (bool) true, or false, for all values that the facts allow? UNKNOWN also without memory. */
+enum tni_truth tni_decide(tni_region *r, const tni_facts *facts, const tn_expr *cond);
+static inline bool tni_prove(tni_region *r, const tni_facts *facts, const tn_expr *cond) {
+  return cond && tni_decide(r, facts, cond) == TNI_PROVEN;
+}
 /* Simplifies every expression of a statement with the loops' ranges known; drops loops of extent 0 and ifs that are decided,
  * substitutes loops of extent 1. */
 const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s);
@@ -514,6 +536,7 @@ void tni_prover_bind_lanes(tni_prover *v, uint32_t lanes);
 void tni_prover_know_extent(tni_prover *v, const tn_expr *x);
 /* The condition is true (or false); of vectors: in the lanes spoken of. What it says beyond comparisons of integers is not used. */
 void tni_prover_know(tni_prover *v, const tn_expr *cond, bool holds);
+void tni_prover_know_facts(tni_prover *v, const tni_facts *facts);
 /* Is a - b >= gap, surely? No: unknown. */
 bool tni_prover_never_less(tni_prover *v, const tn_expr *a, const tn_expr *b, int64_t gap);
 /* Is x inside 0..product of the extents, surely? */

@@ -1,92 +1,141 @@
-/* bounds.c -- constant bounds of index expressions from the ranges of their variables.
+/* bounds.c -- interval arithmetic: the smallest interval around all results, over operands in intervals.
  *
- * Interval arithmetic with saturation at TNI_INF. A budget bounds the work on shared nodes: past it an expression is
- * unbounded, which is always right.
+ *     a + b, a - b, a * b      corners
+ *     a // b, a / b            corners, for b < 0 and b > 0 apart; 0 for b == 0
+ *     a % b, mod(a, b)         a itself where its quotient is one and the same; else what the remainder's sign and size say
+ *     a & b, a | b, a ^ b      the powers of two around operands that are not negative
+ *
+ * An end at TNI_INF or beyond is open. All results are right for any operands, also for those that no value satisfies.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "arith.h"
 
-enum { BUDGET = 4096 };
-
-static const tni_interval everything = {-TNI_INF, TNI_INF};
-
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 static bool is_finite(int64_t x) { return x > -TNI_INF && x < TNI_INF; }
 
-static tni_interval multiply(tni_interval a, tni_interval b) {
-  __int128 p[] = {(__int128)a.lo * b.lo, (__int128)a.lo * b.hi, (__int128)a.hi * b.lo, (__int128)a.hi * b.hi};
+tni_interval tni_interval_hull(tni_interval a, tni_interval b) {
+  return (tni_interval){least(a.lo, b.lo), most(a.hi, b.hi)};
+}
+
+tni_interval tni_interval_add(tni_interval a, tni_interval b) {
+  return (tni_interval){is_finite(a.lo) && is_finite(b.lo) ? tni_clamp((__int128)a.lo + b.lo) : -TNI_INF,
+                        is_finite(a.hi) && is_finite(b.hi) ? tni_clamp((__int128)a.hi + b.hi) : TNI_INF};
+}
+
+tni_interval tni_interval_neg(tni_interval a) { return (tni_interval){-a.hi, -a.lo}; }
+
+static tni_interval around(const __int128 *p, int count) {
   __int128 lo = p[0], hi = p[0];
-  for (int i = 1; i < 4; i++) {
+  for (int i = 1; i < count; i++) {
     lo = p[i] < lo ? p[i] : lo;
     hi = p[i] > hi ? p[i] : hi;
   }
   return (tni_interval){tni_clamp(lo), tni_clamp(hi)};
 }
 
-static tni_interval divide(tni_interval a, int64_t d) {
-  return (tni_interval){is_finite(a.lo) ? tni_floor_div(a.lo, d) : -TNI_INF, is_finite(a.hi) ? tni_floor_div(a.hi, d) : TNI_INF};
+/* 0 times an open end is 0: what is there is large, but a number. */
+tni_interval tni_interval_mul(tni_interval a, tni_interval b) {
+  __int128 p[] = {(__int128)a.lo * b.lo, (__int128)a.lo * b.hi, (__int128)a.hi * b.lo, (__int128)a.hi * b.hi};
+  return around(p, 4);
 }
 
-static tni_interval remainder_of(tni_interval a, int64_t d) {
-  if (is_finite(a.lo) && is_finite(a.hi) && tni_floor_div(a.lo, d) == tni_floor_div(a.hi, d))
-    return (tni_interval){a.lo - d * tni_floor_div(a.lo, d), a.hi - d * tni_floor_div(a.hi, d)};
-  return (tni_interval){0, d - 1};
+/* ---- quotients ---- */
+
+/* a / b for b > 0, open ends staying open. */
+static int64_t quotient(int64_t a, int64_t b, bool floor) {
+  if (!is_finite(a)) return a;
+  return floor ? tni_floor_div(a, b) : a / b;
 }
 
-static tni_interval of_type(tn_type type) {
-  uint32_t bits = TN_TYPE_BITS(type);
-  if (TN_TYPE_CODE(type) == kDLBool) return (tni_interval){0, 1};
-  if (TN_TYPE_CODE(type) == kDLUInt && bits < 62) return (tni_interval){0, (INT64_C(1) << bits) - 1};
-  if (TN_TYPE_CODE(type) == kDLInt && bits < 62)
-    return (tni_interval){-(INT64_C(1) << (bits - 1)), (INT64_C(1) << (bits - 1)) - 1};
-  return everything;
+/* Over b.lo > 0. */
+static tni_interval over_positive(tni_interval a, tni_interval b, bool floor) {
+  __int128 p[] = {quotient(a.lo, b.lo, floor), quotient(a.lo, b.hi, floor), quotient(a.hi, b.lo, floor),
+                  quotient(a.hi, b.hi, floor)};
+  return around(p, 4);
 }
 
-static tni_interval of_var(const tni_facts *facts, const tn_expr *x) {
-  for (size_t i = facts->count; i > 0; i--)
-    if (facts->ranges[i - 1].var == x) return (tni_interval){facts->ranges[i - 1].lo, facts->ranges[i - 1].hi};
-  return everything;
-}
-
-static tni_interval bound(const tni_facts *facts, const tn_expr *x, int *budget) {
-  if (--*budget < 0) return everything;
-  tni_interval a, b;
-#define A (a = bound(facts, x->arg[0], budget))
-#define B (b = bound(facts, x->arg[1], budget))
-  switch (x->op) {
-  case TN_OP_const: return (tni_interval){tni_clamp(x->as.i), tni_clamp(x->as.i)};
-  case TN_OP_var: return of_var(facts, x);
-  case TN_OP_add: A, B; return (tni_interval){tni_clamp((__int128)a.lo + b.lo), tni_clamp((__int128)a.hi + b.hi)};
-  case TN_OP_sub: A, B; return (tni_interval){tni_clamp((__int128)a.lo - b.hi), tni_clamp((__int128)a.hi - b.lo)};
-  case TN_OP_neg: A; return (tni_interval){-a.hi, -a.lo};
-  case TN_OP_mul: A, B; return multiply(a, b);
-  case TN_OP_floordiv:
-  case TN_OP_floormod:
-    A, B;
-    if (b.lo != b.hi || b.lo <= 0 || !is_finite(b.lo)) return everything;
-    return x->op == TN_OP_floordiv ? divide(a, b.lo) : remainder_of(a, b.lo);
-  case TN_OP_min: A, B; return (tni_interval){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
-  case TN_OP_max: A, B; return (tni_interval){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
-  case TN_OP_select:
-    B;
-    a = bound(facts, x->arg[2], budget);
-    return (tni_interval){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
-  case TN_OP_cast:
-    if (tni_type_is_float(x->arg[0]->type)) return everything;
-    return TN_TYPE_CODE(x->arg[0]->type) == TN_CODE_INDEX ? A : of_type(x->arg[0]->type);
-  default: return everything;
+tni_interval tni_interval_div(tni_interval a, tni_interval b, bool floor) {
+  tni_interval out = {0, 0};
+  bool any = b.lo <= 0 && b.hi >= 0;
+  if (b.hi > 0) {
+    tni_interval q = over_positive(a, (tni_interval){most(b.lo, 1), b.hi}, floor);
+    out = any ? tni_interval_hull(out, q) : q;
+    any = true;
   }
-#undef A
-#undef B
+  if (b.lo < 0) { /* a // b is -a // -b, rounded either way */
+    tni_interval q = over_positive(tni_interval_neg(a), (tni_interval){most(-b.hi, 1), -b.lo}, floor);
+    out = any ? tni_interval_hull(out, q) : q;
+  }
+  return out;
 }
 
-tni_interval tni_interval_of(const tni_facts *facts, const tn_expr *x) {
-  int budget = BUDGET;
-  return bound(facts, x, &budget);
+/* ---- remainders ---- */
+
+/* The largest number below an end that may be open. */
+static int64_t below(int64_t end) { return is_finite(end) ? end - 1 : end; }
+
+/* By b.lo > 0, rounding down. */
+static tni_interval floor_rest(tni_interval a, tni_interval b) {
+  if (a.lo >= 0 && a.hi < b.lo) return a;
+  if (b.lo == b.hi && is_finite(a.lo) && is_finite(a.hi) && tni_floor_div(a.lo, b.lo) == tni_floor_div(a.hi, b.lo)) {
+    int64_t q = tni_floor_div(a.lo, b.lo);
+    return (tni_interval){a.lo - q * b.lo, a.hi - q * b.lo};
+  }
+  return (tni_interval){0, a.lo >= 0 ? least(a.hi, below(b.hi)) : below(b.hi)};
 }
 
-void tni_bounds(const tni_facts *facts, const tn_expr *x, int64_t *lo, int64_t *hi) {
-  tni_interval b = tni_interval_of(facts, x);
-  *lo = b.lo;
-  *hi = b.hi;
+tni_interval tni_interval_mod(tni_interval a, tni_interval b) {
+  tni_interval out = {0, 0};
+  bool any = b.lo <= 0 && b.hi >= 0;
+  if (b.hi > 0) {
+    tni_interval m = floor_rest(a, (tni_interval){most(b.lo, 1), b.hi});
+    out = any ? tni_interval_hull(out, m) : m;
+    any = true;
+  }
+  if (b.lo < 0) { /* a % b is -(-a % -b) */
+    tni_interval m = floor_rest(tni_interval_neg(a), (tni_interval){most(-b.hi, 1), -b.lo});
+    m = tni_interval_neg(m);
+    out = any ? tni_interval_hull(out, m) : m;
+  }
+  return out;
+}
+
+/* The remainder of truncating division: of the sign of a, smaller than b. */
+tni_interval tni_interval_rest(tni_interval a, tni_interval b) {
+  int64_t size = most(b.hi > 0 ? b.hi : -b.hi, b.lo > 0 ? b.lo : -b.lo), last = size > 0 ? below(size) : 0;
+  int64_t least_size = b.lo > 0 ? b.lo : b.hi < 0 ? -b.hi : 0;
+  if (a.lo > -least_size && a.hi < least_size) return a;
+  return (tni_interval){a.lo >= 0 ? 0 : most(a.lo, -last), a.hi <= 0 ? 0 : least(a.hi, last)};
+}
+
+/* ---- bits ---- */
+
+/* 2^k - 1 >= x */
+static int64_t ones_above(int64_t x) {
+  uint64_t m = (uint64_t)x;
+  for (int shift = 1; shift < 64; shift *= 2) m |= m >> shift;
+  return (int64_t)m;
+}
+
+tni_interval tni_interval_and(tni_interval a, tni_interval b) {
+  if (a.lo >= 0 && b.lo >= 0) return (tni_interval){0, least(a.hi, b.hi)};
+  if (a.lo >= 0 || b.lo >= 0) return (tni_interval){0, a.lo >= 0 ? a.hi : b.hi};
+  return TNI_EVERYTHING;
+}
+
+tni_interval tni_interval_or(tni_interval a, tni_interval b) {
+  if (a.lo < 0 || b.lo < 0 || !is_finite(a.hi) || !is_finite(b.hi)) return TNI_EVERYTHING;
+  return (tni_interval){most(a.lo, b.lo), ones_above(a.hi | b.hi)};
+}
+
+tni_interval tni_interval_xor(tni_interval a, tni_interval b) {
+  if (a.lo < 0 || b.lo < 0 || !is_finite(a.hi) || !is_finite(b.hi)) return TNI_EVERYTHING;
+  return (tni_interval){0, ones_above(a.hi | b.hi)};
+}
+
+tni_interval tni_interval_abs(tni_interval a) {
+  if (a.lo >= 0) return a;
+  return a.hi <= 0 ? tni_interval_neg(a) : (tni_interval){0, most(-a.lo, a.hi)};
 }

@@ -154,7 +154,7 @@ bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn
   *out = (tni_itermap){.box = true, .dense = true, .injective = true};
   bool ok = true;
   for (size_t i = 0; ok && i < facts->count; i++)
-    ok = tni_facts_push(&inside, facts->ranges[i].var, facts->ranges[i].lo, facts->ranges[i].hi);
+    ok = tni_facts_push(&inside, facts->ranges[i].x, facts->ranges[i].lo, facts->ranges[i].hi);
   for (size_t i = 0; ok && i < loops; i++) ok = tni_facts_push(&inside, vars[i], 0, extents[i] - 1);
   for (size_t i = 0; i < loops; i++)
     if (extents[i] <= 0) { /* nothing runs: there is no box to speak of */

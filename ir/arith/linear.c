@@ -6,12 +6,26 @@
  */
 #include "arith.h"
 
-enum { MAX_COEF_BITS = 61 };
+enum { MAX_COEF_BITS = 61, MAX_STEPS = 512 };
 
-/* The order of terms: variables by uid, then everything else by structure. */
-static bool comes_before(const tn_expr *a, const tn_expr *b) {
-  if ((a->op == TN_OP_var) != (b->op == TN_OP_var)) return a->op == TN_OP_var;
-  return a->op == TN_OP_var ? a->uid < b->uid : a->hash < b->hash;
+static int order(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
+
+/* Of two nodes that are not the same. Only the first arguments that differ are looked at. */
+static int compare_nodes(const tn_expr *a, const tn_expr *b) {
+  if (a->op != b->op) return order(a->op, b->op);
+  if (a->type != b->type) return order(a->type, b->type);
+  if (a->nargs != b->nargs) return order(a->nargs, b->nargs);
+  for (int i = 0; i < a->nargs; i++)
+    if (a->arg[i] != b->arg[i]) return tni_compare_exprs(a->arg[i], b->arg[i]);
+  if (a->op == TN_OP_call) return strcmp(a->as.name, b->as.name);
+  if (a->op == TN_OP_load || a->op == TNI_OP_ADDRESS) return order(a->as.buffer->uid, b->as.buffer->uid);
+  return order(a->as.i, b->as.i);
+}
+
+int tni_compare_exprs(const tn_expr *a, const tn_expr *b) {
+  if (a == b) return 0;
+  if ((a->op == TN_OP_var) != (b->op == TN_OP_var)) return a->op == TN_OP_var ? -1 : 1;
+  return a->op == TN_OP_var ? order(a->uid, b->uid) : compare_nodes(a, b);
 }
 
 void tni_linear_add_constant(tni_linear *l, int64_t c, int64_t scale) {
@@ -38,7 +52,7 @@ void tni_linear_add_term(tni_linear *l, const tn_expr *x, int64_t coef) {
     l->overflow = true;
     return;
   }
-  for (i = 0; i < l->count && !comes_before(x, l->terms[i].x); i++)
+  for (i = 0; i < l->count && tni_compare_exprs(x, l->terms[i].x) > 0; i++)
     ;
   memmove(&l->terms[i + 1], &l->terms[i], (size_t)(l->count - i) * sizeof(tni_term));
   l->terms[i] = (tni_term){x, coef};
@@ -49,6 +63,8 @@ static bool is_huge(int64_t x) { return x > INT64_C(1) << MAX_COEF_BITS || x < -
 
 void tni_linear_add(tni_linear *l, const tn_expr *x, int64_t scale) {
   int64_t product;
+  l->overflow |= ++l->steps > MAX_STEPS;
+  if (l->overflow) return;
   switch (x->op) {
   case TN_OP_const: tni_linear_add_constant(l, x->as.i, scale); return;
   case TN_OP_add:
@@ -73,14 +89,36 @@ void tni_linear_add(tni_linear *l, const tn_expr *x, int64_t scale) {
   tni_linear_add_term(l, x, scale);
 }
 
-const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
-  const tn_expr *sum = NULL;
-  for (int i = 0; i < l->count; i++) {
-    const tn_expr *t = tni_mul(r, l->terms[i].x, tni_index(r, l->terms[i].coef));
-    sum = i ? tni_add(r, sum, t) : t;
+void tni_linear_add_linear(tni_linear *l, const tni_linear *m, int64_t scale) {
+  int64_t coef;
+  l->overflow |= m->overflow;
+  tni_linear_add_constant(l, m->constant, scale);
+  for (int i = 0; i < m->count; i++) {
+    l->overflow |= __builtin_mul_overflow(m->terms[i].coef, scale, &coef) || is_huge(coef);
+    if (!l->overflow) tni_linear_add_term(l, m->terms[i].x, coef);
   }
-  const tn_expr *constant = tni_index(r, l->constant);
-  return sum || l->count ? tni_add(r, sum, constant) : constant;
+}
+
+bool tni_linear_equal(const tni_linear *a, const tni_linear *b) {
+  if (a->overflow || b->overflow || a->count != b->count || a->constant != b->constant) return false;
+  for (int i = 0; i < a->count; i++)
+    if (a->terms[i].x != b->terms[i].x || a->terms[i].coef != b->terms[i].coef) return false;
+  return true;
+}
+
+/* The first positive term comes first, so that the others can be subtracted. */
+const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
+  int first = 0;
+  while (first < l->count && l->terms[first].coef < 0) first++;
+  if (first == l->count) first = 0;
+  if (l->count == 0) return tni_index(r, l->constant);
+  const tn_expr *sum = tni_mul(r, l->terms[first].x, tni_index(r, l->terms[first].coef));
+  for (int i = 0; i < l->count; i++) {
+    int64_t coef = l->terms[i].coef;
+    const tn_expr *t = tni_mul(r, l->terms[i].x, tni_index(r, coef < 0 ? -coef : coef));
+    if (i != first) sum = coef < 0 ? tni_sub(r, sum, t) : tni_add(r, sum, t);
+  }
+  return tni_add(r, sum, tni_index(r, l->constant));
 }
 
 /* ---- parts over some variables ---- */

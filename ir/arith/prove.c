@@ -383,7 +383,8 @@ static bool with_type(const elimination *e) {
 static bool with_meaning(const elimination *e) {
   const tn_expr *x = e->atom;
   for (size_t i = e->v->range_count; x->op == TN_OP_var && i > 0; i--)
-    if (e->v->ranges[i - 1].var == x) return e->upper ? with_bound(e, &e->v->ranges[i - 1].last, 1) : with_number(e, 0);
+    if (e->v->ranges[i - 1].var == x)
+      return with_bound(e, e->upper ? &e->v->ranges[i - 1].last : &e->v->ranges[i - 1].first, 1);
   if (!is_int(x)) return x->op == TN_OP_cast ? false : with_type(e);
   switch (x->op) {
   case TN_OP_min: return e->upper ? with_any(e) : with_both(e);
@@ -543,6 +544,37 @@ void tni_prover_bind_value(tni_prover *v, const tn_expr *var, const tn_expr *val
 void tni_prover_know_extent(tni_prover *v, const tn_expr *x) {
   poly p = poly_of(x);
   add_fact(v, &p);
+}
+
+/* An open end is known by no number. */
+static poly of_end(int64_t c) {
+  poly p = of_number(c);
+  p.failed = c <= -TNI_INF || c >= TNI_INF;
+  return p;
+}
+
+static void know_range(tni_prover *v, const tni_range *range) {
+  poly first = of_end(range->lo), last = of_end(range->hi), x = poly_of(range->x), below = last, above = x;
+  add_poly(&below, &x, -1);
+  add_poly(&above, &first, -1);
+  if (range->x->op != TN_OP_var) {
+    add_fact(v, &above);
+    add_fact(v, &below);
+    return;
+  }
+  if (range->extent) {
+    add_fact(v, &below);
+    last = poly_of(range->extent);
+    add_constant(&last, -1, 1);
+    add_fact(v, &last);
+  }
+  add_range(v, range->x, &first, &last);
+}
+
+void tni_prover_know_facts(tni_prover *v, const tni_facts *facts) {
+  v->failed |= !tni_facts_copy(&v->intervals, facts);
+  for (size_t i = 0; i < facts->count; i++) know_range(v, &facts->ranges[i]);
+  for (size_t i = 0; i < facts->known_count; i++) tni_prover_know(v, facts->known[i].cond, facts->known[i].holds);
 }
 
 /* b - a - gap >= 0 */

@@ -1,243 +1,237 @@
-/* simplify.c -- index expressions in canonical form, and conditions decided.
+/* simplify.c -- expressions in canonical form: index arithmetic as sums, and what can be said of the rest.
  *
- * An index expression is kept as a linear form (linear.c), on which these rules work:
+ * Each node is looked at once, its arguments first. What the rules of divide.c and decide.c leave is put in order here:
  *
- *     (d*q + r) // d   -> q + r // d          and  r // d -> 0  when 0 <= r < d
- *     (d*q + r) %  d   -> r % d               and  r %  d -> r  when 0 <= r < d
- *     (x // a) // b    -> x // (a*b)
- *     (c*q + r) // (c*d) -> q // d,  (c*q + r) % (c*d) -> c*(q % d) + r      when 0 <= r < c
- *     m * (x // m) + x % m            -> x    (and multiples; so what fuse takes apart comes together)
- *     a < b                           -> true or false when the bounds of b - a say so
+ *     c*m*(x // m) + c*(x % m)           ->  c*x           so that what split takes apart comes together
+ *     c*x - c*(x % m)                    ->  c*m*(x // m)
+ *     c*x - c*m*(x // m)                 ->  c*(x % m)
+ *     m*(x // m)                         ->  x - r         where x is r modulo m
+ *     x << k, x >> k, x & 2^k - 1, ~x    ->  x * 2^k, x // 2^k, x % 2^k, -x - 1
+ *     x / d, mod(x, d), abs(x)           ->  x // d, x % d, x or -x                   where the signs are known
+ *     select(a < b, a, b)                ->  min(a, b)
+ *     cast(index, cast(T, x))            ->  x             where T holds all values of x
  *
- * Only `index`, a mathematical integer, is treated so; data integers wrap and are left alone.
+ * Only `index`, a mathematical integer, is treated so. Data integers wrap: of them only conditions that are decided by values
+ * (values.c) go, and !(a < b) is b <= a.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "arith.h"
 
+enum { MAX_FACTORS = 8 };
+
 static bool is_index(const tn_expr *x) { return x->type == TN_INDEX; }
 
-typedef struct simplifier {
-  tni_region *r;
-  const tni_facts *facts;
-} simplifier;
+/* ---- products ---- */
 
-static const tn_expr *divide(const simplifier *s, const tn_expr *x, int64_t d);
-static const tn_expr *modulo(const simplifier *s, const tn_expr *x, int64_t d);
+typedef struct factors {
+  int count;
+  int64_t number;
+  const tn_expr *items[MAX_FACTORS];
+} factors;
 
-/* Finds c*m * (y // m) beside c * (y % m) and makes them c * y. */
-static bool join_remainders(const simplifier *s, tni_linear *l) {
+/* False: too many, or too large a number. */
+static bool collect_factors(factors *f, const tn_expr *x) {
+  int i = f->count;
+  if (tni_is_const(x)) return !__builtin_mul_overflow(f->number, x->as.i, &f->number);
+  if (x->op == TN_OP_mul) return collect_factors(f, x->arg[0]) && collect_factors(f, x->arg[1]);
+  if (f->count++ == MAX_FACTORS) return false;
+  for (; i > 0 && tni_compare_exprs(f->items[i - 1], x) > 0; i--) f->items[i] = f->items[i - 1];
+  f->items[i] = x;
+  return true;
+}
+
+const tn_expr *tni_product(tni_region *r, const tn_expr *a, const tn_expr *b) {
+  factors f = {.number = 1};
+  if (!a || !b) return NULL;
+  if (!collect_factors(&f, a) || !collect_factors(&f, b)) return tni_mul(r, a, b);
+  const tn_expr *x = f.count ? f.items[0] : tni_index(r, 1);
+  for (int i = 1; i < f.count; i++) x = tni_mul(r, x, f.items[i]);
+  return tni_mul(r, x, tni_index(r, f.number));
+}
+
+/* ---- sums ---- */
+
+/* Does l hold c times the terms of m? Its constant need not. */
+static bool has_multiple(const tni_linear *l, const tni_linear *m, int64_t c) {
+  int found = 0;
+  for (int i = 0; i < m->count; i++)
+    for (int k = 0; k < l->count; k++) {
+      int64_t want;
+      found += l->terms[k].x == m->terms[i].x && !__builtin_mul_overflow(m->terms[i].coef, c, &want) &&
+               l->terms[k].coef == want;
+    }
+  return m->count > 0 && found == m->count;
+}
+
+/* What division a term is part of: coef * (x // m) or coef * (x % m), m > 0. */
+typedef struct parts {
+  const tn_expr *x, *m;
+  int64_t number; /* m, if it is one; else 0 */
+  int64_t coef;
+} parts;
+
+static bool is_part(const tni_simplifier *s, const tni_term *t, enum tn_op op, parts *p) {
+  if (t->x->op != op) return false;
+  *p = (parts){t->x->arg[0], t->x->arg[1], tni_is_const(t->x->arg[1]) ? t->x->arg[1]->as.i : 0, t->coef};
+  return tni_is_const(p->m) ? p->number > 0 : tni_values_of(s->scan, p->m).in.lo > 0;
+}
+
+/* c*m*(x // m) as a linear form. */
+static tni_linear whole_part(const tni_simplifier *s, const parts *p, int64_t c) {
+  const tn_expr *quotient = tni_product(s->r, tni_divide_by(s, p->x, p->m), p->m);
+  const tn_expr *sum = p->number && quotient ? tni_sum(s, quotient) : quotient;
+  tni_linear l = {.overflow = !sum};
+  if (sum) tni_linear_add(&l, sum, c);
+  return l;
+}
+
+/* c*m*(x // m) + c*(x % m) -> c*x  and  c*x - c*(x % m) -> c*m*(x // m) */
+static bool join_remainder(const tni_simplifier *s, tni_linear *l) {
   for (int i = 0; i < l->count; i++) {
-    const tn_expr *x = l->terms[i].x;
-    int64_t want;
-    if (x->op != TN_OP_floormod || !tni_is_const(x->arg[1]) ||
-        __builtin_mul_overflow(l->terms[i].coef, x->arg[1]->as.i, &want))
-      continue;
-    const tn_expr *quotient = divide(s, x->arg[0], x->arg[1]->as.i);
-    for (int k = 0; quotient && k < l->count; k++)
-      if (l->terms[k].x == quotient && l->terms[k].coef == want) {
-        int64_t coef = l->terms[i].coef;
-        tni_linear_remove(l, k > i ? k : i);
-        tni_linear_remove(l, k > i ? i : k);
-        tni_linear_add(l, x->arg[0], coef);
-        return true;
-      }
+    parts p;
+    if (!is_part(s, &l->terms[i], TN_OP_floormod, &p)) continue;
+    tni_linear whole = whole_part(s, &p, p.coef), x = {0};
+    tni_linear_add(&x, p.x, 1);
+    bool joins = !whole.overflow && has_multiple(l, &whole, 1);
+    if (!joins && (x.overflow || !has_multiple(l, &x, -p.coef))) continue;
+    tni_linear_remove(l, i);
+    if (joins) {
+      tni_linear_add_linear(l, &whole, -1);
+      tni_linear_add_linear(l, &x, p.coef);
+    } else {
+      tni_linear_add_linear(l, &x, p.coef);
+      tni_linear_add_linear(l, &whole, -1);
+    }
+    return true;
   }
   return false;
 }
 
-static const tn_expr *canonical(const simplifier *s, const tn_expr *x) {
+/* c*x - c*m*(x // m) -> c*(x % m)  and  m*(x // m) -> x - r */
+static bool join_quotient(const tni_simplifier *s, tni_linear *l) {
+  for (int i = 0; i < l->count; i++) {
+    parts p;
+    if (!is_part(s, &l->terms[i], TN_OP_floordiv, &p) || !p.number || p.coef % p.number != 0) continue;
+    tni_linear x = {0};
+    int64_t c = -(p.coef / p.number);
+    tni_residue is = tni_values_of(s->scan, p.x).is;
+    bool known = is.mod != 0 && is.mod % p.number == 0;
+    tni_linear_add(&x, p.x, 1);
+    if (x.overflow || (!known && !has_multiple(l, &x, c))) continue;
+    tni_linear_remove(l, i);
+    tni_linear_add_linear(l, &x, -c);
+    if (known)
+      tni_linear_add_constant(l, is.rem % p.number, c);
+    else
+      tni_linear_add(l, tni_modulo(s, p.x, p.number), c);
+    return true;
+  }
+  return false;
+}
+
+const tn_expr *tni_sum(const tni_simplifier *s, const tn_expr *x) {
   tni_linear l = {0};
+  if (!x) return NULL;
   tni_linear_add(&l, x, 1);
-  while (!l.overflow && join_remainders(s, &l))
+  for (int i = 0; i < TNI_LINEAR_TERMS && !l.overflow && (join_remainder(s, &l) || join_quotient(s, &l)); i++)
     ;
+  if (s->r->arena.failed) return NULL;
   return l.overflow ? x : tni_linear_expr(s->r, &l);
 }
 
-/* Splits x into d * q + rest, where the rest has what d does not divide; its constant lies in 0..d. */
-static bool split_by(const tn_expr *x, int64_t d, tni_linear *q, tni_linear *rest) {
-  tni_linear l = {0};
-  tni_linear_add(&l, x, 1);
-  *q = *rest = (tni_linear){0};
-  if (l.overflow) return false;
-  for (int i = 0; i < l.count; i++)
-    if (l.terms[i].coef % d == 0)
-      tni_linear_add_term(q, l.terms[i].x, l.terms[i].coef / d);
-    else
-      tni_linear_add_term(rest, l.terms[i].x, l.terms[i].coef);
-  q->constant = tni_floor_div(l.constant, d);
-  rest->constant = l.constant - d * q->constant;
-  return true;
+/* ---- other operators on index ---- */
+
+static bool is_never_negative(const tni_simplifier *s, const tn_expr *x) { return tni_values_of(s->scan, x).in.lo >= 0; }
+
+/* By a constant number of bits that keeps the value. */
+static bool is_shift(const tn_expr *x) {
+  return tni_is_const(x->arg[1]) && x->arg[1]->as.i >= 0 && x->arg[1]->as.i < TNI_INF_BITS;
 }
 
-/* The largest g that divides d and every coefficient of l. */
-static int64_t common_divisor(const tni_linear *l, int64_t d) {
-  for (int i = 0; i < l->count; i++) d = tni_gcd(l->terms[i].coef, d);
-  return d;
+static const tn_expr *shifted(const tni_simplifier *s, const tn_expr *x) {
+  if (!is_shift(x)) return x;
+  int64_t c = INT64_C(1) << x->arg[1]->as.i;
+  return x->op == TN_OP_shl ? tni_sum(s, tni_mul(s->r, x->arg[0], tni_index(s->r, c))) : tni_divide(s, x->arg[0], c);
 }
 
-static bool within(const simplifier *s, const tn_expr *x, int64_t d) {
-  int64_t lo, hi;
-  if (!x) return false;
-  tni_bounds(s->facts, x, &lo, &hi);
-  return lo >= 0 && hi < d;
+/* x & 2^k - 1 */
+static const tn_expr *masked(const tni_simplifier *s, const tn_expr *x) {
+  int64_t c = tni_is_const(x->arg[1]) ? x->arg[1]->as.i : -1;
+  return c < 0 || c >= TNI_INF || (c & (c + 1)) != 0 ? x : tni_modulo(s, x->arg[0], c + 1);
 }
 
-/* Writes l as c*q + low with 0 <= low < c, for a c > 1 among the coefficients that divides d. */
-static bool split_low(const simplifier *s, const tni_linear *l, int64_t d, int64_t *c, tni_linear *q, tni_linear *low) {
-  for (int i = 0; i < l->count; i++) {
-    *c = l->terms[i].coef;
-    if (*c <= 1 || *c >= d || d % *c != 0) continue;
-    *q = *low = (tni_linear){0};
-    for (int k = 0; k < l->count; k++)
-      if (l->terms[k].coef % *c == 0)
-        tni_linear_add_term(q, l->terms[k].x, l->terms[k].coef / *c);
-      else
-        tni_linear_add_term(low, l->terms[k].x, l->terms[k].coef);
-    q->constant = tni_floor_div(l->constant, *c);
-    low->constant = l->constant - *c * q->constant;
-    if (within(s, tni_linear_expr(s->r, low), *c)) return true;
-  }
-  return false;
+static const tn_expr *truncating(const tni_simplifier *s, const tn_expr *x) {
+  if (!is_never_negative(s, x->arg[0]) || !is_never_negative(s, x->arg[1])) return x;
+  return x->op == TN_OP_div ? tni_divide_by(s, x->arg[0], x->arg[1]) : tni_modulo_by(s, x->arg[0], x->arg[1]);
 }
 
-/* rest // d for a rest that is not within 0..d. */
-static const tn_expr *divide_rest(const simplifier *s, tni_linear *rest, int64_t d) {
-  int64_t c;
-  tni_linear q, low;
-  if (split_low(s, rest, d, &c, &q, &low)) return divide(s, tni_linear_expr(s->r, &q), d / c);
-  int64_t g = common_divisor(rest, d);
-  if (g > 1) {
-    for (int i = 0; i < rest->count; i++) rest->terms[i].coef /= g;
-    rest->constant = tni_floor_div(rest->constant, g);
-    return divide(s, tni_linear_expr(s->r, rest), d / g);
-  }
-  const tn_expr *x = tni_linear_expr(s->r, rest);
-  if (x && x->op == TN_OP_floordiv && tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 && x->arg[1]->as.i < (1 << 30) &&
-      d < (1 << 30))
-    return divide(s, x->arg[0], x->arg[1]->as.i * d);
-  return tni_op2(s->r, TN_OP_floordiv, x, tni_index(s->r, d));
+static const tn_expr *magnitude(const tni_simplifier *s, const tn_expr *x) {
+  tni_interval in = tni_values_of(s->scan, x->arg[0]).in;
+  if (in.lo >= 0) return x->arg[0];
+  return in.hi <= 0 ? tni_sum(s, tni_op1(s->r, TN_OP_neg, x->arg[0])) : x;
 }
 
-static const tn_expr *divide(const simplifier *s, const tn_expr *x, int64_t d) {
-  tni_linear q, rest;
-  if (!x || d <= 0 || !split_by(x, d, &q, &rest))
-    return x ? tni_op2(s->r, TN_OP_floordiv, x, tni_index(s->r, d)) : NULL;
-  if (!within(s, tni_linear_expr(s->r, &rest), d)) {
-    const tn_expr *part = divide_rest(s, &rest, d);
-    if (!part) return NULL;
-    tni_linear_add(&q, part, 1);
-  }
-  return q.overflow ? tni_op2(s->r, TN_OP_floordiv, x, tni_index(s->r, d)) : tni_linear_expr(s->r, &q);
+/* select(a < b, a, b) -> min(a, b), and the like */
+static const tn_expr *selected(const tni_simplifier *s, const tn_expr *x) {
+  const tn_expr *cond = x->arg[0];
+  if (cond->op != TN_OP_lt && cond->op != TN_OP_le) return x;
+  bool least = cond->arg[0] == x->arg[1] && cond->arg[1] == x->arg[2];
+  bool most = cond->arg[0] == x->arg[2] && cond->arg[1] == x->arg[1];
+  if (!least && !most) return x;
+  const tn_expr *made = tni_op2(s->r, least ? TN_OP_min : TN_OP_max, cond->arg[0], cond->arg[1]);
+  return made && (made->op == TN_OP_min || made->op == TN_OP_max) ? tni_extreme(s, made) : made;
 }
 
-static const tn_expr *modulo(const simplifier *s, const tn_expr *x, int64_t d) {
-  tni_linear q, rest;
-  if (!x || d <= 0 || !split_by(x, d, &q, &rest))
-    return x ? tni_op2(s->r, TN_OP_floormod, x, tni_index(s->r, d)) : NULL;
-  const tn_expr *part = tni_linear_expr(s->r, &rest);
-  if (!part || within(s, part, d)) return part;
-  int64_t c;
-  tni_linear low;
-  if (split_low(s, &rest, d, &c, &q, &low))
-    return tni_add(s->r, tni_mul(s->r, modulo(s, tni_linear_expr(s->r, &q), d / c), tni_index(s->r, c)), tni_linear_expr(s->r, &low));
-  return tni_op2(s->r, TN_OP_floormod, part, tni_index(s->r, d));
+/* cast(index, cast(T, x)) */
+static const tn_expr *converted(const tni_simplifier *s, const tn_expr *x) {
+  const tn_expr *inner = x->arg[0];
+  if (inner->op != TN_OP_cast || inner->arg[0]->type != TN_INDEX || !tni_type_is_int(inner->type)) return x;
+  int64_t bits = (int64_t)TN_TYPE_BITS(inner->type) - (TN_TYPE_CODE(inner->type) == kDLInt);
+  tni_interval in = tni_values_of(s->scan, inner->arg[0]).in;
+  int64_t end = bits < TNI_INF_BITS ? INT64_C(1) << bits : TNI_INF;
+  return in.lo >= (TN_TYPE_CODE(inner->type) == kDLInt ? -end : 0) && in.hi < end && in.lo > -TNI_INF ? inner->arg[0] : x;
 }
 
-/* ---- conditions ---- */
-
-static bool known(const tni_facts *facts, const tn_expr *cond) {
-  for (size_t i = 0; i < facts->known_count; i++)
-    if (facts->known[i] == cond) return true;
-  return false;
-}
-
-/* Bounds of b - a, after simplification. */
-static bool difference(const simplifier *s, const tn_expr *a, const tn_expr *b, int64_t *lo, int64_t *hi) {
-  const tn_expr *d = tni_sub(s->r, b, a);
-  d = d ? canonical(s, d) : NULL;
-  if (!d) return false;
-  tni_bounds(s->facts, d, lo, hi);
-  return true;
-}
-
-/* 1 true, 0 false, -1 unknown. */
-static int decide(const simplifier *s, const tn_expr *x) {
-  int64_t lo, hi;
-  if (known(s->facts, x)) return 1;
-  if (x->nargs != 2 || !is_index(x->arg[0]) || !is_index(x->arg[1]) || !difference(s, x->arg[0], x->arg[1], &lo, &hi)) return -1;
-  switch (x->op) {
-  case TN_OP_lt: return lo >= 1 ? 1 : hi < 1 ? 0 : -1;
-  case TN_OP_le: return lo >= 0 ? 1 : hi < 0 ? 0 : -1;
-  case TN_OP_eq: return lo == 0 && hi == 0 ? 1 : lo > 0 || hi < 0 ? 0 : -1;
-  case TN_OP_ne: return lo == 0 && hi == 0 ? 0 : lo > 0 || hi < 0 ? 1 : -1;
-  default: return -1;
-  }
-}
-
-/* A lane of an index vector made of ramps and broadcasts; NULL for other vectors. */
-static const tn_expr *lane_of(tni_region *r, const tn_expr *x, int64_t lane) {
-  if (x->op == TN_OP_broadcast) return x->arg[0];
-  if (x->op == TN_OP_ramp) return tni_add(r, x->arg[0], tni_mul(r, x->arg[1], tni_index(r, lane)));
-  return NULL;
-}
-
-/* A comparison of index vectors is decided when its first and last lanes are, the same way: between them it is linear. Only
- * lt and le are so. */
-static int decide_vector(const simplifier *s, const tn_expr *x) {
-  if ((x->op != TN_OP_lt && x->op != TN_OP_le) || TN_TYPE_CODE(x->arg[0]->type) != TN_CODE_INDEX) return -1;
-  int answers[2];
-  for (int i = 0; i < 2; i++) {
-    int64_t lane = i ? (int64_t)TN_TYPE_LANES(x->type) - 1 : 0;
-    const tn_expr *a = lane_of(s->r, x->arg[0], lane), *b = lane_of(s->r, x->arg[1], lane);
-    const tn_expr *cond = a && b ? tni_op2(s->r, x->op, a, b) : NULL;
-    if (!cond) return -1;
-    answers[i] = tni_is_const(cond) ? (int)cond->as.i : decide(s, cond);
-  }
-  return answers[0] == answers[1] ? answers[0] : -1;
-}
-
-/* min and max of index where one operand always wins. */
-static const tn_expr *decide_extreme(const simplifier *s, const tn_expr *x) {
-  int64_t lo, hi;
-  if (!difference(s, x->arg[0], x->arg[1], &lo, &hi)) return NULL;
-  bool first_is_small = lo >= 0, second_is_small = hi <= 0;
-  if (!first_is_small && !second_is_small) return x;
-  return x->arg[(x->op == TN_OP_min) == first_is_small ? 0 : 1];
-}
-
-static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x) {
-  const simplifier *s = self;
-  if (x->type == TN_BOOL && x->nargs) {
-    int answer = decide(s, x);
-    return answer < 0 ? x : tni_bool(r, answer);
-  }
-  if (TN_TYPE_CODE(x->type) == kDLBool && x->nargs == 2) {
-    int answer = decide_vector(s, x);
-    return answer < 0 ? x : tni_broadcast(r, tni_bool(r, answer), TN_TYPE_LANES(x->type));
-  }
-  if (!is_index(x)) return x;
+static const tn_expr *simplify_index(const tni_simplifier *s, const tn_expr *x) {
   switch (x->op) {
   case TN_OP_add:
   case TN_OP_sub:
+  case TN_OP_neg: return tni_sum(s, x);
   case TN_OP_mul:
-  case TN_OP_neg: return canonical(s, x);
-  case TN_OP_floordiv:
-    return tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 ? divide(s, x->arg[0], x->arg[1]->as.i) : x;
-  case TN_OP_floormod:
-    return tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 ? modulo(s, x->arg[0], x->arg[1]->as.i) : x;
+    if (tni_is_const(x->arg[0]) || tni_is_const(x->arg[1])) return tni_sum(s, x);
+    return tni_product(s->r, x->arg[0], x->arg[1]);
+  case TN_OP_floordiv: return tni_divide_by(s, x->arg[0], x->arg[1]);
+  case TN_OP_floormod: return tni_modulo_by(s, x->arg[0], x->arg[1]);
+  case TN_OP_div:
+  case TN_OP_mod: return truncating(s, x);
   case TN_OP_min:
-  case TN_OP_max: return decide_extreme(s, x);
+  case TN_OP_max: return tni_extreme(s, x);
+  case TN_OP_abs: return magnitude(s, x);
+  case TN_OP_shl:
+  case TN_OP_shr: return shifted(s, x);
+  case TN_OP_and: return masked(s, x);
+  case TN_OP_not: return tni_sum(s, tni_sub(s->r, tni_index(s->r, -1), x->arg[0]));
+  case TN_OP_select: return selected(s, x);
+  case TN_OP_cast: return converted(s, x);
   default: return x;
   }
 }
 
-const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x) {
-  simplifier s = {r, facts};
-  return tni_expr_rewrite(r, x, simplify_node, &s);
+static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x) {
+  const tni_simplifier *s = self;
+  if (is_index(x) && x->op != TN_OP_const) {
+    tni_values v = tni_values_of(s->scan, x);
+    if (v.is.mod == 0 && !tni_expr_reads(r->arena.ctx, x)) return tni_index(r, v.is.rem);
+    return simplify_index(s, x);
+  }
+  return TN_TYPE_CODE(x->type) == kDLBool && x->nargs ? tni_condition(s, x) : x;
 }
 
-bool tni_prove(tni_region *r, const tni_facts *facts, const tn_expr *cond) {
-  const tn_expr *x = cond ? tni_simplify(r, facts, cond) : NULL;
-  return x && tni_is_int(x, 1);
+const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x) {
+  tni_scan scan;
+  if (!x) return NULL;
+  tni_scan_init(&scan, facts);
+  tni_simplifier s = {r, &scan};
+  return tni_expr_rewrite(r, x, simplify_node, &s);
 }

@@ -1,6 +1,7 @@
 /* statements.c -- every expression of a statement simplified, with what is known at its place.
  *
  *     for i in 0..0 { S }, for i in 0..1 { S }     ->   nothing, S[i := 0]
+ *     for i in 0..n { if i < m { S } }             ->   for i in 0..m { S }, for m < n; of a vectorized loop only m = 1
  *     if c { S } else { T }                        ->   S or T when c is decided; S with c known
  *     let v = x; S                                 ->   S[v := x] for index arithmetic that reads no memory
  *
@@ -8,9 +9,13 @@
  */
 #include "ir.h"
 
+enum { MAX_VECTORS = 16 };
+
 typedef struct walker {
   tni_region *r;
   tni_facts facts;
+  const tn_expr *vectors[MAX_VECTORS]; /* variables of vectorized loops around, the last ones */
+  int vector_count;
 } walker;
 
 static const tn_expr *simple(walker *w, const tn_expr *x) { return x ? tni_simplify(w->r, &w->facts, x) : NULL; }
@@ -21,11 +26,18 @@ static const tn_stmt *empty(walker *w) { return tni_seq(w->r, 0, NULL); }
 
 static bool is_empty(const tn_stmt *s) { return s->kind == TNI_SEQ && s->as.seq.count == 0; }
 
-/* Ranges are pushed as 0..hi-1 of the extent's largest value. */
-static bool push_range(walker *w, const tn_expr *var, const tn_expr *extent) {
-  int64_t lo, hi;
-  tni_bounds(&w->facts, extent, &lo, &hi);
-  return tni_facts_push(&w->facts, var, 0, hi >= TNI_INF ? TNI_INF : hi > 0 ? hi - 1 : 0);
+static const tn_stmt *only_iteration(walker *w, const tn_expr *var, const tn_stmt *body) {
+  const tn_expr *zero = tni_index(w->r, 0);
+  tni_subst subst = {1, &var, &zero};
+  const tn_stmt *made = zero ? tni_stmt_subst(w->r, body, &subst) : NULL;
+  return made ? simplify_stmt(w, made) : NULL;
+}
+
+/* The m of a body `if var < m { S }`, where it is a number below the extent; NULL: another body. */
+static const tn_expr *guarded_extent(const tn_expr *var, const tn_expr *extent, const tn_stmt *body) {
+  if (body->kind != TNI_IF || body->as.cond.otherwise || body->as.cond.cond->op != TN_OP_lt) return NULL;
+  const tn_expr *const *side = body->as.cond.cond->arg;
+  return side[0] == var && tni_is_const(side[1]) && tni_is_const(extent) && side[1]->as.i < extent->as.i ? side[1] : NULL;
 }
 
 static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
@@ -34,17 +46,18 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   int64_t lo, hi;
   tni_bounds(&w->facts, extent, &lo, &hi);
   if (hi <= 0) return empty(w);
-  if (tni_is_int(extent, 1)) {
-    const tn_expr *zero = tni_index(w->r, 0);
-    tni_subst subst = {1, &s->as.loop.var, &zero};
-    const tn_stmt *body = zero ? tni_stmt_subst(w->r, s->as.loop.body, &subst) : NULL;
-    return body ? simplify_stmt(w, body) : NULL;
-  }
+  if (tni_is_int(extent, 1)) return only_iteration(w, s->as.loop.var, s->as.loop.body);
+  bool vector = s->as.loop.kind == TNI_VECTORIZED;
   size_t mark = w->facts.count;
-  const tn_stmt *body = push_range(w, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
+  if (vector) w->vectors[w->vector_count++ % MAX_VECTORS] = s->as.loop.var;
+  const tn_stmt *body = tni_facts_bind(&w->facts, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
+  if (vector) w->vector_count--;
   tni_facts_pop(&w->facts, mark);
   if (body && is_empty(body)) return body;
-  return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
+  const tn_expr *fewer = body ? guarded_extent(s->as.loop.var, extent, body) : NULL;
+  if (!fewer || (vector && !tni_is_int(fewer, 1))) return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
+  if (tni_is_int(fewer, 1)) return only_iteration(w, s->as.loop.var, body->as.cond.then);
+  return tni_for_like(w->r, s, s->as.loop.var, fewer, s->as.loop.kind, body->as.cond.then);
 }
 
 static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
@@ -58,7 +71,7 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
     iters[i].binding = simple(w, iters[i].binding);
     ok = iters[i].extent && iters[i].binding;
   }
-  for (int32_t i = 0; ok && i < count; i++) ok = push_range(w, iters[i].var, iters[i].extent);
+  for (int32_t i = 0; ok && i < count; i++) ok = tni_facts_bind(&w->facts, iters[i].var, iters[i].extent);
   const tn_stmt *init = ok && s->as.block.init ? simplify_stmt(w, s->as.block.init) : NULL;
   const tn_stmt *body = ok ? simplify_stmt(w, s->as.block.body) : NULL;
   tni_facts_pop(&w->facts, mark);
@@ -75,9 +88,24 @@ static bool calls(const walker *w, const tn_expr *x) {
   return found;
 }
 
-/* Will the condition hold as long as its branch runs, whatever the branch stores? */
-static bool is_lasting(const walker *w, const tn_expr *cond) {
-  return cond->type == TN_BOOL && !tni_expr_reads(w->facts.ctx, cond);
+/* Is one of the new ranges a vectorized loop's variable, with one value? Then its lanes must stay lanes for the others. */
+static bool names_a_lane(const walker *w, size_t mark) {
+  for (size_t i = mark; i < w->facts.count; i++)
+    for (int k = 0; k < w->vector_count && k < MAX_VECTORS; k++)
+      if (w->facts.ranges[i].x == w->vectors[k] && w->facts.ranges[i].lo == w->facts.ranges[i].hi) return true;
+  return false;
+}
+
+/* A statement that runs where the condition is true (or false). It stays so whatever is stored: conditions that read memory
+ * are not learned. */
+static const tn_stmt *simplify_under(walker *w, const tn_expr *cond, bool holds, const tn_stmt *s) {
+  size_t mark = w->facts.count, known = w->facts.known_count;
+  bool ok = tni_facts_learn(&w->facts, cond, holds);
+  if (names_a_lane(w, mark)) tni_facts_pop(&w->facts, mark);
+  const tn_stmt *made = ok ? simplify_stmt(w, s) : NULL;
+  tni_facts_pop(&w->facts, mark);
+  w->facts.known_count = known;
+  return made;
 }
 
 static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
@@ -87,11 +115,8 @@ static const tn_stmt *simplify_if(walker *w, const tn_stmt *s) {
     const tn_stmt *taken = cond->as.i ? s->as.cond.then : s->as.cond.otherwise;
     return taken ? simplify_stmt(w, taken) : empty(w);
   }
-  size_t mark = w->facts.known_count;
-  const tn_stmt *then =
-      is_lasting(w, cond) && !tni_facts_know(&w->facts, cond) ? NULL : simplify_stmt(w, s->as.cond.then);
-  w->facts.known_count = mark;
-  const tn_stmt *otherwise = s->as.cond.otherwise ? simplify_stmt(w, s->as.cond.otherwise) : NULL;
+  const tn_stmt *then = simplify_under(w, cond, true, s->as.cond.then);
+  const tn_stmt *otherwise = s->as.cond.otherwise ? simplify_under(w, cond, false, s->as.cond.otherwise) : NULL;
   if (s->as.cond.otherwise && !otherwise) return NULL;
   return tni_if(w->r, cond, then, otherwise);
 }
@@ -132,10 +157,7 @@ static const tn_stmt *simplify_claim(walker *w, const tn_stmt *s) {
   const tn_expr *cond = simple(w, s->as.claim.cond);
   if (!cond) return NULL;
   if (tni_is_int(cond, 1)) return simplify_stmt(w, s->as.claim.body);
-  size_t mark = w->facts.count, known = w->facts.known_count;
-  const tn_stmt *body = tni_facts_learn(&w->facts, cond) ? simplify_stmt(w, s->as.claim.body) : NULL;
-  tni_facts_pop(&w->facts, mark);
-  w->facts.known_count = known;
+  const tn_stmt *body = simplify_under(w, cond, true, s->as.claim.body);
   return tni_claim(w->r, cond, s->as.claim.message, body);
 }
 

@@ -212,7 +212,7 @@ static bool check_claim(tni_verifier *v, const tn_stmt *s) {
   if (asserts && !*s->as.claim.message) return tni_verify_fail(v, s, "an assert needs a message");
   if (!tni_verify_typed(v, s->as.claim.cond, TN_BOOL, asserts ? "what is asserted" : "what is assumed")) return false;
   v->guards++; /* what follows may never happen */
-  return tni_facts_learn(&v->facts, s->as.claim.cond) || tni_verify_nomem(v);
+  return tni_facts_learn(&v->facts, s->as.claim.cond, true) || tni_verify_nomem(v);
 }
 
 static bool check_evaluate(tni_verifier *v, const tn_stmt *s) {

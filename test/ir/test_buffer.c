@@ -264,15 +264,15 @@ START_TEST(elements_stand_where_the_form_says)
   static const struct {
     const char *form, *place, *size;
   } rows[] = {
-      {"A: f32[n, m]", "j + i * m", "n * m"},
-      {"A: f32[n, m] strides (s, 2)", "j * 2 + i * s", "max(m * 2 + (n - 1) * s - 1, 0)"},
+      {"A: f32[n, m]", "j + m * i", "n * m"},
+      {"A: f32[n, m] strides (s, 2)", "j * 2 + s * i", "max(m * 2 + s * (n - 1) - 1, 0)"},
       {"A: f32[8, 16] strides (20, 1) offset 3", "i * 20 + j + 3", "159"},
       {"A: f32[8, 16] offset s", "s + i * 16 + j", "s + 128"},
       {"A: f32[8, 16] layout (i, j) -> (j, i)", "i + j * 8", "128"},
-      {"A: f32[8, 20] layout (i, j) -> (j // 16, i, j % 16)", "i * 16 + j % 16 + j // 16 * 128", "256"},
-      {"A: f32[n, m] layout (i, j) -> (j // 16, i, j % 16)", "i * 16 + j % 16 + j // 16 * n * 16",
-       "(m + 15) // 16 * n * 16"},
-      {"A: f32[8, 20] strides (200, 20, 1) layout (i, j) -> (j // 16, i, j % 16)", "i * 20 + j % 16 + j // 16 * 200",
+      {"A: f32[8, 20] layout (i, j) -> (j // 16, i, j % 16)", "i * 16 + j // 16 * 128 + j % 16", "256"},
+      {"A: f32[n, m] layout (i, j) -> (j // 16, i, j % 16)", "i * 16 + n * (j // 16) * 16 + j % 16",
+       "n * ((m + 15) // 16) * 16"},
+      {"A: f32[8, 20] strides (200, 20, 1) layout (i, j) -> (j // 16, i, j % 16)", "i * 20 + j // 16 * 200 + j % 16",
        "356"},
   };
   for (size_t k = 0; k < TNI_COUNT(rows); k++) {

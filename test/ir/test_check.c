@@ -88,7 +88,7 @@ static const struct {
     {"for i in 0..8 { B[cast(index, I[i]) if 0 <= cast(index, I[i]) && cast(index, I[i]) < 100] = 1.0:f32 }", 2, 0},
     {"for i in 0..8 { B[cast(index, max(0:i32, min(I[i], 99:i32)))] = 1.0:f32 }", 2, 0},
     {"for i in 0..8 { B[max(0, min(cast(index, I[i]), 99))] = 1.0:f32 }", 2, 0},
-    {"for i in 0..8 { B[cast(index, I[i] & 63:i32)] = 1.0:f32 }", 1, 1},
+    {"for i in 0..8 { B[cast(index, I[i] & 63:i32)] = 1.0:f32 }", 2, 0},
     {"for i in 0..8 { B[cast(index, I[i]) % 100] = 1.0:f32 }", 2, 0},
     {"for i in 0..8 { if 0:i32 <= I[i] && I[i] < 100:i32 { B[cast(index, I[i])] = 1.0:f32 } }", 3, 0},
     {"for i in 0..8 { if 0:i32 <= I[i] && I[i] < 100:i32 { I[i] = 500:i32\nB[cast(index, I[i])] = 1.0:f32 } }", 3, 1},
