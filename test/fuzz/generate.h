@@ -350,7 +350,9 @@ static inline const tn_expr *gen_value_fresh(generator *g, tn_type type, int dep
     return tni_op3(g->r, TN_OP_select, c, gen_value(g, type, depth - 1), gen_value(g, type, depth - 1));
   }
   case 2:
-  case 3: return tni_convert(g->r, gen_one_in(g, 2) ? TN_OP_cast : TN_OP_cast_sat, type, gen_value(g, TN_TYPE_WITH_LANES(gen_type(g), lanes), depth - 1));
+  case 3:
+    return tni_convert(g->r, gen_one_in(g, 2) ? TN_OP_cast : TN_OP_cast_sat, type,
+                       gen_value(g, TN_TYPE_WITH_LANES(gen_type(g), lanes), depth - 1));
   case 4: return gen_reinterpret(g, type, depth);
   case 5: {
     const tn_expr *x = gen_load(g, type, depth);
@@ -602,6 +604,19 @@ static inline const tn_stmt *gen_let(generator *g, int depth) {
   return tni_let(g->r, var, value, body);
 }
 
+/* A counter in memory, and a loop while it is small. */
+static inline const tn_stmt *gen_while(generator *g, int depth) {
+  char name[32];
+  const tn_expr *one = gen_int(g, 1, 1), *zero = gen_int(g, 0, 1), *step = tni_const_int(g->r, TN_U8, 1);
+  const tn_buffer *counter = tni_buffer(g->r, gen_name(g, "n", name), TN_U8, TNI_SCOPE_LOCAL, 1, &one);
+  const tn_expr *now = tni_load(g->r, TN_U8, counter, 1, &zero, NULL);
+  const tn_expr *most = tni_const_int(g->r, TN_U8, gen_pick(g, 0, 3));
+  const tn_stmt *body[] = {gen_stmts(g, depth - 1), tni_store(g->r, counter, 1, &zero, tni_add(g->r, now, step), NULL)};
+  const tn_stmt *parts[] = {tni_store(g->r, counter, 1, &zero, tni_zero(g->r, TN_U8), NULL),
+                            tni_while(g->r, tni_op2(g->r, TN_OP_lt, now, most), tni_seq(g->r, 2, body))};
+  return tni_alloc_stmt(g->r, counter, tni_seq(g->r, 2, parts));
+}
+
 /* A claim that is true: about a variable, or a value compared with itself. */
 static inline const tn_stmt *gen_claim(generator *g, int depth) {
   g->pool_count = 0;
@@ -616,7 +631,8 @@ static inline const tn_stmt *gen_claim(generator *g, int depth) {
 
 static inline const tn_stmt *gen_stmt(generator *g, int depth) {
   if (depth <= 0 || g->nodes <= 0) return gen_store(g);
-  switch (gen_pick(g, 0, 11)) {
+  switch (gen_pick(g, 0, 12)) {
+  case 12: return gen_while(g, depth);
   case 10: return gen_let(g, depth);
   case 11: return gen_claim(g, depth);
   case 0:
