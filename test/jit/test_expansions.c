@@ -68,7 +68,7 @@ static double addend_of(double product) {
   switch (next_random() % 4) {
   case 0: return -from_bits(bits + next_random() % 5 - 2);
   case 1: return product * ldexp(-1, (int)(next_random() % 120) - 60);
-  case 2: return ldexp(any_double(), ilogb(product == 0 ? 1 : product) - 53);
+  case 2: return ldexp(any_double(), ilogb(isnormal(product) ? product : 1) - 53);
   default: return any_double();
   }
 }
