@@ -395,6 +395,19 @@ static inline const tn_stmt *gen_store_to(generator *g, const gen_place *p, uint
   return tni_store(g->r, p->buffer, count, index, gen_value(g, type, (int)gen_pick(g, 1, 4)), where);
 }
 
+/* An element changed in one step. */
+static inline const tn_stmt *gen_reduce(generator *g) {
+  static const enum tn_op ops[] = {TN_OP_add, TN_OP_mul, TN_OP_min, TN_OP_max, TN_OP_and, TN_OP_or, TN_OP_xor};
+  const tn_expr *index[TN_MAX_RANK];
+  const gen_place *p = gen_any_place(g, true);
+  if (!p) return tni_seq(g->r, 0, NULL);
+  tn_type type = p->buffer->type;
+  enum tn_op op = ops[gen_pick(g, tni_type_is_float(type) || type != TN_BOOL ? 0 : 4, tni_type_is_float(type) ? 3 : 6)];
+  g->pool_count = 0;
+  int32_t count = gen_subscripts(g, p, 1, true, index);
+  return tni_reduce(g->r, op, p->buffer, count, index, gen_value(g, type, 2), NULL);
+}
+
 static inline const tn_stmt *gen_store(generator *g) {
   const gen_place *p = gen_any_place(g, true);
   if (!p) return tni_seq(g->r, 0, NULL);
@@ -631,7 +644,8 @@ static inline const tn_stmt *gen_claim(generator *g, int depth) {
 
 static inline const tn_stmt *gen_stmt(generator *g, int depth) {
   if (depth <= 0 || g->nodes <= 0) return gen_store(g);
-  switch (gen_pick(g, 0, 12)) {
+  switch (gen_pick(g, 0, 13)) {
+  case 13: return gen_reduce(g);
   case 12: return gen_while(g, depth);
   case 10: return gen_let(g, depth);
   case 11: return gen_claim(g, depth);
