@@ -593,6 +593,39 @@ void tni_accesses_destroy(tni_accesses *accesses);
 /* The box of an access while the loops from number `depth` on run; out->box tells whether it is known. False: no memory. */
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
 
+/* ---- reducer.c -------------------------------------------------------------------------------------------------- */
+
+/* A row of TN_REDUCERS; `op` of one with two states compares. All are associative and commutative, and exact but for the
+ * rounding of floating-point sums and products. */
+typedef struct tni_reducer {
+  const char *name;
+  enum tn_op op;
+  int32_t states;
+} tni_reducer;
+extern const tni_reducer tni_reducers[TN_REDUCE_COUNT];
+/* NULL: it reduces values of the type. Else why not. */
+const char *tni_check_reducer(enum tn_reducer reducer, tn_type type);
+/* Where a state starts. */
+const tn_expr *tni_reducer_identity(tni_region *r, enum tn_reducer reducer, int32_t state, tn_type type);
+/* The states after one more value: state[k], value[k] and out[k] for each of them. False: no memory. */
+bool tni_reducer_step(tni_region *r, enum tn_reducer reducer, const tn_expr *const *state, const tn_expr *const *value,
+                      const tn_expr **out);
+
+enum { TNI_MAX_STATES = TN_MAX_STATES, TNI_MAX_REDUCTION_LETS = 32 };
+typedef struct tni_reduction {
+  int32_t count;                         /* of states */
+  const tn_stmt *stores[TNI_MAX_STATES]; /* of the body, in order */
+  const tn_stmt *inits[TNI_MAX_STATES];  /* of init, to the same buffer; NULL: the block has none */
+  const tn_expr *next[TNI_MAX_STATES];   /* the values stored, with lets put in */
+  int reducer;                           /* enum tn_reducer; -1: of the block's own making */
+  bool any_order;                        /* every state is reduced by a row of TN_REDUCERS */
+} tni_reduction;
+/* The stores of a block whose body is only stores, maybe behind lets: without conditions, each to a buffer of its own, all to
+ * the same subscripts. How many, or 0: it has another form. `out` has room for TNI_MAX_STATES. */
+int32_t tni_block_stores(const tn_stmt *block, const tn_stmt **out);
+/* What reduction the block is; false: none that is understood, or no memory. */
+bool tni_reducer_of(tni_region *r, const tn_stmt *block, tni_reduction *out);
+
 /* ---- program.c ------------------------------------------------------------------------------------------------- */
 
 /* Adds a function (made in the program's region), or puts it in the place of the one of that name. */

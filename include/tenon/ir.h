@@ -195,7 +195,27 @@ static inline const tn_expr *tn_max(tn_builder *b, const tn_expr *x, const tn_ex
 
 /* ---- definitions in compute style ------------------------------------------------------------------------------ */
 
-enum tn_reducer { TN_REDUCE_SUM, TN_REDUCE_PRODUCT, TN_REDUCE_MIN, TN_REDUCE_MAX };
+/* The reducers: R(enumerator, name, operator, states, meaning). Over nothing the result is the identity, which is given behind
+ * the meaning. Steps may be done in any order, with the same result but for the rounding of floating-point sums and products. */
+/* clang-format off */
+#define TN_REDUCERS(R) \
+  R(SUM,     sum,     add,    1, "s + x; integers wrap; 0") \
+  R(PRODUCT, product, mul,    1, "s * x; integers wrap; 1") \
+  R(MIN,     min,     min,    1, "the smallest, NaN if any is NaN; infinity or the largest of the type") \
+  R(MAX,     max,     max,    1, "the largest, NaN if any is NaN; -infinity or the smallest of the type") \
+  R(ANY,     any,     or,     1, "is any true? bitwise or of integers; false, 0") \
+  R(ALL,     all,     and,    1, "are all true? bitwise and of integers; true, all bits") \
+  R(XOR,     xor,     xor,    1, "is their number odd? exclusive or of integers; false, 0") \
+  R(ARGMIN,  argmin,  lt,     2, "the smallest and its index; infinity (or the largest) and the largest index") \
+  R(ARGMAX,  argmax,  lt,     2, "the largest and its index; -infinity (or the smallest) and the largest index")
+/* clang-format on */
+enum tn_reducer {
+#define TN_REDUCER_ENUM(enumerator, name, op, states, meaning) TN_REDUCE_##enumerator,
+  TN_REDUCERS(TN_REDUCER_ENUM)
+#undef TN_REDUCER_ENUM
+      TN_REDUCE_COUNT
+};
+enum { TN_MAX_STATES = 8 }; /* of a reduction of the host's own making */
 
 /* An axis of the next definition: ranges over 0..extent. Use each axis in one definition only. */
 TN_API const tn_expr *tn_axis(tn_builder *b, const char *name, int64_t extent);
@@ -211,6 +231,30 @@ TN_API void tn_compute(tn_builder *b, const tn_buffer *out, const tn_expr *const
  * 0 or symbolic) the init is a block of its own, so that the result is the identity then. */
 TN_API void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *axes, size_t reduce_count,
                       const tn_expr *const *reduce_axes, enum tn_reducer reducer, const tn_expr *value);
+
+/* TN_REDUCE_ARGMIN or TN_REDUCE_ARGMAX: best[axes...] is the smallest or largest `value`, at[axes...], of an integer type, where
+ * it is: its place in row-major order over the reduce axes, which the type must hold. Of equal values (-0 equals 0) the first
+ * counts; NaN is smaller and larger than all numbers, so that the first NaN wins. Both buffers have the same shape. */
+TN_API void tn_reduce_arg(tn_builder *b, const tn_buffer *best, const tn_buffer *at, const tn_expr *const *axes,
+                          size_t reduce_count, const tn_expr *const *reduce_axes, enum tn_reducer reducer,
+                          const tn_expr *value);
+
+/* A reducer of the host's own making: `count` states, each an element of a buffer; all buffers have the same shape. A step
+ * changes all states at once: state k becomes next[k], an expression over the variables state[...] (what the states are) and
+ * item[...] (what comes to them: value[...], over the axes). All of number k have the type of buffer k. Steps keep their order,
+ * unless every state is by itself s = op(s, x) with an operator of a row of TN_REDUCERS. */
+typedef struct tn_reducer_desc {
+  size_t struct_size; /* sizeof(tn_reducer_desc) */
+  size_t count;       /* 1..TN_MAX_STATES; of each array */
+  const tn_buffer *const *out;
+  const tn_expr *const *identity; /* where the states start */
+  const tn_expr *const *state;    /* variables (tn_var) */
+  const tn_expr *const *item;     /* variables */
+  const tn_expr *const *next;
+  const tn_expr *const *value;
+} tn_reducer_desc;
+TN_API void tn_reduce_custom(tn_builder *b, const tn_reducer_desc *desc, const tn_expr *const *axes,
+                             size_t reduce_count, const tn_expr *const *reduce_axes);
 
 /* ---- raw statements -------------------------------------------------------------------------------------------- */
 
