@@ -4,9 +4,12 @@
  *     f8 <-> f32     in integers by the row of its format (lib/runtime/float.c), one addition for the subnormals
  *     bf16 <-> f32   shifts; rounding in integers (LLVM would call __truncsfbf2)
  *     f64 -> short   through an f32 rounded to odd, so that the result is rounded once
+ *     vector -> int  bounded first: LLVM's saturating conversions go lane by lane
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "llvm.h"
 
 /* u32 arithmetic on bits, in the lanes of `type`. */
@@ -147,7 +150,34 @@ static LLVMValueRef round_to_odd(tni_ll_module *m, tn_type type, LLVMValueRef d)
   return as_f32(m, type, LLVMBuildSelect(b, inexact, odd, bits, ""));
 }
 
-static LLVMValueRef float_to_int(tni_ll_module *m, tn_type to, LLVMValueRef value) {
+/* x where it is between the bounds, else the nearer one; NaN gives `low`: one maximum and one minimum of the machine. */
+static LLVMValueRef bounded(tni_ll_module *m, tn_type type, LLVMValueRef x, double low, double high) {
+  LLVMValueRef l = tni_ll_float(m, type, low), h = tni_ll_float(m, type, high);
+  x = LLVMBuildSelect(m->b, LLVMBuildFCmp(m->b, LLVMRealOGT, x, l, ""), x, l, "");
+  return LLVMBuildSelect(m->b, LLVMBuildFCmp(m->b, LLVMRealOLT, x, h, ""), x, h, "");
+}
+
+/* A vector to at most 32 bits: LLVM would saturate lane by lane. The largest integer of 32 bits is no f32: there the bound is
+ * the f32 below it, and what was larger is mended. */
+static LLVMValueRef vector_to_int(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value) {
+  bool is_signed = tni_ll_is_signed(to), is_inexact = TN_TYPE_BITS(to) == 32 && TN_TYPE_BITS(from) == 32;
+  int magnitude = (int)TN_TYPE_BITS(to) - is_signed;
+  double low = is_signed ? -ldexp(1, magnitude) : 0, end = ldexp(1, magnitude);
+  LLVMTypeRef wide = tni_ll_type(m, tni_ll_like(is_signed || TN_TYPE_BITS(to) < 32 ? TN_I32 : TN_U32, to));
+  LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(value)), number = value;
+  if (is_signed) number = LLVMBuildSelect(m->b, LLVMBuildFCmp(m->b, LLVMRealORD, value, zero, ""), value, zero, "");
+  number = bounded(m, from, number, low, is_inexact ? end - ldexp(1, magnitude - 24) : end - 1);
+  LLVMValueRef out = is_signed || TN_TYPE_BITS(to) < 32 ? LLVMBuildFPToSI(m->b, number, wide, "")
+                                                       : LLVMBuildFPToUI(m->b, number, wide, "");
+  if (is_inexact) {
+    LLVMValueRef over = LLVMBuildFCmp(m->b, LLVMRealOGE, value, tni_ll_float(m, from, end), "");
+    out = LLVMBuildSelect(m->b, over, tni_ll_int(m, to, is_signed ? INT32_MAX : UINT32_MAX), out, "");
+  }
+  return TN_TYPE_BITS(to) < 32 ? LLVMBuildTrunc(m->b, out, tni_ll_type(m, to), "") : out;
+}
+
+static LLVMValueRef float_to_int(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRef value) {
+  if (TN_TYPE_LANES(to) > 1 && TN_TYPE_BITS(to) <= 32) return vector_to_int(m, to, from, value);
   LLVMTypeRef types[] = {tni_ll_type(m, to), LLVMTypeOf(value)};
   const char *name = tni_ll_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
   return tni_ll_intrinsic(m, name, 2, types, 1, &value);
@@ -209,5 +239,5 @@ LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRe
     return tni_ll_is_float(from) ? LLVMBuildFPCast(m->b, value, tni_ll_type(m, to), "")
                                  : int_to_float(m, to, from, value);
   }
-  return tni_ll_is_float(from) ? float_to_int(m, to, value) : int_to_int(m, to, from, value);
+  return tni_ll_is_float(from) ? float_to_int(m, to, from, value) : int_to_int(m, to, from, value);
 }
