@@ -96,15 +96,15 @@ static tn_status check_signature(tn_program *program, const char *name, tn_type 
                                  const tn_type *params, tn_error **err) {
   if (!is_name(name))
     return tni_fail(program->ctx, err, TN_E_INVALID, "build", name,
-                    "an external needs a name of letters, digits and _");
+                    "the name of an external is made of letters, digits, _ and .");
   char text[16];
   if (result != TN_VOID && (result == TN_POINTER || !is_c_scalar(result)))
     return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "an external cannot return %s",
                     tn_type_text(result, text));
   for (size_t i = 0; i < count; i++)
     if (!is_c_scalar(params[i]))
-      return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "parameter %zu: an external cannot take %s", i,
-                      tn_type_text(params[i], text));
+      return tni_fail(program->ctx, err, TN_E_INVALID, "build", name, "parameter %zu: an external cannot take %s",
+                      i + 1, tn_type_text(params[i], text));
   return TN_OK;
 }
 

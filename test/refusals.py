@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-CALLS = r"\b(?:fail|refuse|report|tni_report|tni_report_expected|tni_machine_fail|tni_fail|tni_builder_fail|mistake|because)\s*\("
+CALLS = r"\b\w*(?:fail|fail_at|fail_argument|refuse|report|report_at|report_expected|expect|mistake|because|bad)\s*\("
 LITERAL = r'"(?:[^"\\]|\\.)*"'
 ROOMS = ("ir",)
 # Phases and places are literals in the same calls; so are formats that only pass on a reason.

@@ -267,8 +267,8 @@ static tn_status append_node(tni_gbuilder *b, const tni_gnode *node, const uint3
   for (uint32_t i = 0; i < node->output_count; i++) known &= b->values[outputs[i]].data != NULL;
   if (known && node->op) return TN_OK;
   if (b->node_count >= b->ctx->limits.nodes)
-    return b->status =
-               tni_fail(b->ctx, &b->error, TN_E_LIMIT, phase, node->name, "more than %u nodes", b->ctx->limits.nodes);
+    return b->status = tni_fail(b->ctx, &b->error, TN_E_LIMIT, phase, node->name, "more nodes than the limit of %u",
+                                b->ctx->limits.nodes);
   if (!tni_reserve(b->ctx, &p, &b->node_capacity, b->node_count + 1, sizeof *node)) return out_of_memory(b), TN_E_NOMEM;
   b->nodes = p;
   tni_gnode *copy = &b->nodes[b->node_count];

@@ -171,7 +171,8 @@ bool tni_infer_pad(tni_infer *x) {
   const char *mode = tni_attr_string(x->node, "mode", "constant");
   if (!pads || count != 2 * in->rank) return tni_refuse(x, "`pads` needs %d numbers", 2 * in->rank);
   bool reflect = strcmp(mode, "reflect") == 0, edge = strcmp(mode, "edge") == 0, wrap = strcmp(mode, "wrap") == 0;
-  if (!reflect && !edge && !wrap && strcmp(mode, "constant") != 0) return tni_refuse(x, "mode `%.32s`", mode);
+  if (!reflect && !edge && !wrap && strcmp(mode, "constant") != 0)
+    return tni_refuse(x, "there is no mode `%.32s`", mode);
   same_type(x);
   for (int32_t i = 0; i < in->rank; i++) {
     int64_t before = pads[i], after = pads[in->rank + i], dim = in->shape[i];
@@ -329,7 +330,8 @@ bool tni_infer_gather_nd(tni_infer *x) {
   const tni_gvalue *in = x->in[0], *at = x->in[1];
   int64_t batch = tni_attr_int(x->node, "batch_dims", 0);
   if (!check_indices(x)) return false;
-  if (at->rank < 1 || batch < 0 || batch >= at->rank || batch > in->rank) return tni_refuse(x, "ranks do not fit");
+  if (at->rank < 1 || batch < 0 || batch >= at->rank || batch > in->rank)
+    return tni_refuse(x, "`batch_dims` of %lld for ranks %d and %d", (long long)batch, in->rank, at->rank);
   int64_t k = at->shape[at->rank - 1];
   if (k < 0 || k > in->rank - batch) return tni_refuse(x, "index tuples of %lld for rank %d", (long long)k, in->rank);
   int32_t rank = at->rank - 1 + in->rank - (int32_t)batch - (int32_t)k, n = 0;

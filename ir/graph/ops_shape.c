@@ -16,7 +16,7 @@ bool tni_infer_one_hot(tni_infer *x) {
   if (!tni_type_is_int(at->type) && !tni_type_is_float(at->type)) return tni_refuse(x, "indices are not numbers");
   if (values->rank != 1 || values->shape[0] != 2) return tni_refuse(x, "values are not [off, on]");
   if (at->rank + 1 > TN_MAX_RANK) return tni_refuse(x, "the result has rank %d", at->rank + 1);
-  if (depth < 1) return tni_refuse(x, "depth %lld", (long long)depth);
+  if (depth < 1) return tni_refuse(x, "the depth is %lld", (long long)depth);
   if (!tni_infer_axis_of(x, tni_attr_int(x->node, "axis", -1), at->rank + 1, &axis)) return false;
   for (int32_t i = 0; i <= at->rank; i++) x->out->shape[i] = i == axis ? depth : at->shape[n++];
   x->out->type = values->type;
@@ -76,7 +76,8 @@ bool tni_infer_resize(tni_infer *x) {
   const int64_t *shape = tni_attr_ints(x->node, "shape", &count);
   const char *mode = tni_attr_string(x->node, "mode", "nearest");
   if (!tni_type_is_float(in->type) && strcmp(mode, "nearest") != 0) return tni_refuse(x, "interpolation of integers");
-  if (strcmp(mode, "nearest") != 0 && strcmp(mode, "linear") != 0) return tni_refuse(x, "mode `%.32s`", mode);
+  if (strcmp(mode, "nearest") != 0 && strcmp(mode, "linear") != 0)
+    return tni_refuse(x, "there is no mode `%.32s`", mode);
   if (!shape || count != in->rank) return tni_refuse(x, "the output's shape needs rank %d", in->rank);
   *x->out = (tni_gvalue){.type = in->type, .rank = in->rank};
   for (int32_t i = 0; i < count; i++) {
