@@ -556,6 +556,12 @@ typedef struct tni_itermap {
 /* vars[i] runs over 0..extents[i]. False: no memory. */
 bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn_expr *const *index, size_t loops,
                     const tn_expr *const *vars, const int64_t *extents, tni_itermap *out);
+/* The same where `where` (NULL: everywhere) is true, and the way back: inverse[i] (inverse may be NULL) is vars[i] over the
+ * values at[d] of the subscripts, for any values that are met. NULLs when the map is not known to be injective. `facts` may
+ * know of at[d]. */
+bool tni_itermap_invert(tni_region *r, const tni_facts *facts, size_t dims, const tn_expr *const *index, size_t loops,
+                        const tn_expr *const *vars, const int64_t *extents, const tn_expr *where,
+                        const tn_expr *const *at, const tn_expr **inverse, tni_itermap *out);
 
 /* ---- access.c -------------------------------------------------------------------------------------------------- */
 

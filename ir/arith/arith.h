@@ -123,4 +123,22 @@ const tn_expr *tni_condition(const tni_simplifier *s, const tn_expr *x);
 /* A comparison of index. */
 enum tni_truth tni_decide_simple(const tni_simplifier *s, const tn_expr *x);
 
+/* ---- relax.c --------------------------------------------------------------------------------------------------- */
+
+/* vars[i] runs over 0..extents[i]. */
+typedef struct tni_loops {
+  size_t count;
+  const tn_expr *const *vars;
+  const int64_t *extents;
+} tni_loops;
+/* base .. base + width */
+typedef struct tni_reach {
+  const tn_expr *base;
+  int64_t width;
+} tni_reach;
+/* What x covers while the loops run; the facts know their ranges. False: no interval is known, or no memory. */
+bool tni_relax(const tni_simplifier *s, const tn_expr *x, const tni_loops *loops, tni_reach *out);
+/* The smallest reach around both, if they lie a known number apart. */
+bool tni_reach_hull(const tni_simplifier *s, tni_reach a, tni_reach b, tni_reach *out);
+
 #endif

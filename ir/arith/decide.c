@@ -13,7 +13,7 @@
  */
 #include "arith.h"
 
-enum { MAX_OPERANDS = 8 };
+enum { MAX_OPERANDS = 8, MAX_TRIES = 3 };
 
 static bool is_index(const tn_expr *x) { return x->type == TN_INDEX; }
 static bool is_comparison(const tn_expr *x) {
@@ -78,6 +78,16 @@ static bool has_symbolic_facts(const tni_facts *facts) {
   return any;
 }
 
+/* Does an operator stand beside a variable that is in it? Then the values of the two go together. */
+static bool is_correlated(tn_context *ctx, const tni_linear *gap) {
+  for (int i = 0; i < gap->count; i++)
+    for (int k = 0; k < gap->count; k++)
+      if (gap->terms[i].x->op == TN_OP_var && gap->terms[k].x->op != TN_OP_var &&
+          tni_expr_uses(ctx, gap->terms[k].x, gap->terms[i].x))
+        return true;
+  return false;
+}
+
 /* What prove.c finds: the comparison, or its opposite, from several facts together. */
 static enum tni_truth by_facts(const tni_facts *facts, const tn_expr *x) {
   const tn_expr *a = x->arg[0], *b = x->arg[1];
@@ -106,7 +116,9 @@ static enum tni_truth decide(const tni_simplifier *s, const tn_expr *x, const tn
   answer = by_values(x, tni_values_of(s->scan, d));
   const tn_expr *open = answer == TNI_UNKNOWN ? without_remainders(s, gap) : NULL;
   if (open) answer = by_values(x, tni_values_of(s->scan, open));
-  return answer == TNI_UNKNOWN && has_symbolic_facts(s->scan->facts) ? by_facts(s->scan->facts, x) : answer;
+  if (answer != TNI_UNKNOWN) return answer;
+  const tni_facts *facts = s->scan->facts;
+  return has_symbolic_facts(facts) || is_correlated(facts->ctx, gap) ? by_facts(facts, x) : TNI_UNKNOWN;
 }
 
 enum tni_truth tni_decide_simple(const tni_simplifier *s, const tn_expr *x) {
@@ -200,14 +212,15 @@ static const tn_expr *equation_of(tni_region *r, enum tn_op op, tni_linear *gap)
   return tni_op2(r, op, side(r, gap, true, left ? k : 0), side(r, gap, false, left ? 0 : -k));
 }
 
-static const tn_expr *comparison(const tni_simplifier *s, const tn_expr *x) {
+/* Written anew, it may be seen to be decided: `tries` bounds how often. */
+static const tn_expr *comparison(const tni_simplifier *s, const tn_expr *x, int tries) {
   tni_linear gap = gap_of(s, x);
   enum tni_truth answer = decide(s, x, &gap);
   if (answer != TNI_UNKNOWN) return tni_expr_reads(s->r->arena.ctx, x) ? x : tni_bool(s->r, answer == TNI_PROVEN);
   if (gap.overflow || gap.count == 0) return s->r->arena.failed ? NULL : x;
-  if (is_equation(x)) return equation_of(s->r, x->op, &gap);
-  while (drop_low_part(s, &gap) || drop_quotient(&gap)) {}
-  return order_of(s->r, &gap);
+  while (!is_equation(x) && (drop_low_part(s, &gap) || drop_quotient(&gap))) {}
+  const tn_expr *made = is_equation(x) ? equation_of(s->r, x->op, &gap) : order_of(s->r, &gap);
+  return tries > 0 && made && made != x && is_comparison(made) ? comparison(s, made, tries - 1) : made;
 }
 
 /* ---- several conditions ---- */
@@ -240,7 +253,7 @@ static const tn_expr *turned(const tni_simplifier *s, const tn_expr *x) {
   case TN_OP_ne: made = tni_op2(s->r, TN_OP_eq, a->arg[0], a->arg[1]); break;
   default: return x;
   }
-  return made && is_comparison(made) ? comparison(s, made) : made;
+  return made && is_comparison(made) ? comparison(s, made, MAX_TRIES) : made;
 }
 
 /* A lane of an index vector made of ramps and broadcasts; NULL for other vectors. */
@@ -270,7 +283,7 @@ const tn_expr *tni_condition(const tni_simplifier *s, const tn_expr *x) {
     enum tni_truth answer = decide_vector(s, x);
     return answer == TNI_UNKNOWN ? x : tni_broadcast(s->r, tni_bool(s->r, answer == TNI_PROVEN), TN_TYPE_LANES(x->type));
   }
-  if (is_comparison(x)) return comparison(s, x);
+  if (is_comparison(x)) return comparison(s, x, MAX_TRIES);
   enum tni_truth answer = TNI_UNKNOWN;
   tni_values v = tni_values_of(s->scan, x);
   if (v.is.mod == 0) answer = v.is.rem ? TNI_PROVEN : TNI_REFUTED;

@@ -7,7 +7,7 @@
  *     (d*q + r) // d  ->  q + r // d      (d*q + r) % d  ->  r % d
  *     r // d  ->  k                       r % d  ->  r - d*k               k*d <= r < (k + 1)*d
  *     (c*q + r) // (c*d)  ->  q // d      (c*q + r) % (c*d)  ->  c*(q % d) + r        0 <= r < c
- *     (x // a + y) // d  ->  (x + a*y) // (a*d)
+ *     (x // a + k) // d  ->  (x + a*k) // (a*d)                            for a number k
  *     x % (d*m) // d  ->  x // d % m      (x % (d*m) + y) % d  ->  (x + y) % d
  *     (n*q + r) // n  ->  q               (n*q + r) % n  ->  r             0 <= r < n, for an expression n
  *
@@ -47,13 +47,15 @@ static bool split_known(const tni_simplifier *s, const tn_expr *x, int64_t coef,
   return true;
 }
 
-/* l = d*q + rest. The coefficients of the rest are smaller than d and keep their signs; its constant lies in 0..d. */
+/* l = d*q + rest. The rest keeps its coefficients, which tell of the loops that were fused; its constant lies in 0..d. */
 static void split_by(const tni_simplifier *s, const tni_linear *l, int64_t d, tni_linear *q, tni_linear *rest) {
   *q = *rest = (tni_linear){0};
   for (int i = 0; i < l->count; i++) {
-    int64_t whole = l->terms[i].coef / d, left = l->terms[i].coef % d;
-    tni_linear_add_term(q, l->terms[i].x, whole);
-    if (left && !split_known(s, l->terms[i].x, left, d, q, rest)) tni_linear_add_term(rest, l->terms[i].x, left);
+    int64_t coef = l->terms[i].coef;
+    if (coef % d == 0)
+      tni_linear_add_term(q, l->terms[i].x, coef / d);
+    else if (!split_known(s, l->terms[i].x, coef, d, q, rest))
+      tni_linear_add_term(rest, l->terms[i].x, coef);
   }
   tni_linear_add_constant(rest, l->constant, 1);
   int64_t whole = tni_floor_div(rest->constant, d);
@@ -100,19 +102,12 @@ static bool divides_by_number(const tn_expr *x, enum tn_op op) {
 
 /* ---- quotients ---- */
 
-/* (x // a + y) // d -> (x + a*y) // (a*d) */
+/* (x // a + k) // d -> (x + a*k) // (a*d) */
 static const tn_expr *divide_nested(const tni_simplifier *s, const tni_linear *rest, int64_t d) {
-  for (int i = 0; i < rest->count; i++) {
-    const tn_expr *x = rest->terms[i].x;
-    tni_linear whole = {0}, others = *rest;
-    int64_t a = divides_by_number(x, TN_OP_floordiv) && rest->terms[i].coef == 1 ? x->arg[1]->as.i : 0;
-    if (a == 0 || a * d >= LARGEST) continue;
-    tni_linear_remove(&others, i);
-    tni_linear_add(&whole, x->arg[0], 1);
-    tni_linear_add_linear(&whole, &others, a);
-    return whole.overflow ? NULL : tni_divide(s, tni_linear_expr(s->r, &whole), a * d);
-  }
-  return NULL;
+  const tn_expr *x = rest->count == 1 && rest->terms[0].coef == 1 ? rest->terms[0].x : NULL;
+  if (!x || !divides_by_number(x, TN_OP_floordiv) || x->arg[1]->as.i * d >= LARGEST) return NULL;
+  int64_t a = x->arg[1]->as.i;
+  return tni_divide(s, tni_sum(s, tni_add(s->r, x->arg[0], tni_index(s->r, rest->constant * a))), a * d);
 }
 
 /* x % (d*m) // d -> x // d % m */
@@ -165,7 +160,7 @@ static bool open_remainders(tni_linear *rest, int64_t d) {
       continue;
     tni_linear_remove(rest, i);
     tni_linear_add(rest, x->arg[0], coef);
-    return true;
+    return !rest->overflow;
   }
   return false;
 }
@@ -176,7 +171,10 @@ static const tn_expr *modulo_rest(const tni_simplifier *s, tni_linear *rest, int
   tni_linear q, low;
   const tn_expr *x = tni_linear_expr(s->r, rest);
   if (!x) return NULL;
-  if (has_one_quotient(s, x, d, &k)) return tni_add(s->r, x, tni_index(s->r, -k * d));
+  if (has_one_quotient(s, x, d, &k)) {
+    tni_linear_add_constant(rest, k, -d);
+    return tni_linear_expr(s->r, rest);
+  }
   if (split_low(s, rest, d, &c, &q, &low)) {
     const tn_expr *high = tni_modulo(s, tni_linear_expr(s->r, &q), d / c);
     return tni_sum(s, tni_add(s->r, tni_mul(s->r, high, tni_index(s->r, c)), tni_linear_expr(s->r, &low)));
@@ -191,12 +189,10 @@ const tn_expr *tni_modulo(const tni_simplifier *s, const tn_expr *x, int64_t d) 
   if (d >= LARGEST || d <= -LARGEST) return plain(s, TN_OP_floormod, x, d);
   if (d < 0) return negated(s, tni_modulo(s, negated(s, x), -d));
   tni_linear_add(&l, x, 1);
-  do {
-    split_by(s, &l, d, &q, &rest);
-    l = rest;
-  } while (!l.overflow && open_remainders(&l, d));
-  if (rest.overflow || l.overflow) return plain(s, TN_OP_floormod, x, d);
-  return modulo_rest(s, &rest, d);
+  if (l.overflow) return plain(s, TN_OP_floormod, x, d);
+  split_by(s, &l, d, &q, &rest);
+  if (open_remainders(&rest, d)) return tni_modulo(s, tni_sum(s, tni_linear_expr(s->r, &rest)), d);
+  return rest.overflow ? plain(s, TN_OP_floormod, x, d) : modulo_rest(s, &rest, d);
 }
 
 /* ---- by an expression ---- */

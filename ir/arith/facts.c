@@ -61,7 +61,8 @@ bool tni_facts_know(tni_facts *facts, const tn_expr *cond, bool holds) {
 
 /* ---- ranges from conditions ---- */
 
-static int64_t times(int64_t x, int64_t c) { return x <= -TNI_INF || x >= TNI_INF ? x : tni_clamp((__int128)x * c); }
+/* An end times a number; what is open stays so, on the side that the signs tell. */
+static int64_t times(int64_t x, int64_t c) { return tni_clamp((__int128)x * c); }
 
 /* The expression lies in lo..hi, and has that residue, too. What says nothing new, or cannot be, is passed over. */
 static bool narrow(tni_facts *facts, const tn_expr *x, int64_t lo, int64_t hi, tni_residue is, int depth) {

@@ -106,19 +106,20 @@ bool tni_linear_equal(const tni_linear *a, const tni_linear *b) {
   return true;
 }
 
-/* The first positive term comes first, so that the others can be subtracted. */
+/* The first positive term comes first, or else the constant, so that the others can be subtracted. */
 const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
   int first = 0;
   while (first < l->count && l->terms[first].coef < 0) first++;
-  if (first == l->count) first = 0;
-  if (l->count == 0) return tni_index(r, l->constant);
-  const tn_expr *sum = tni_mul(r, l->terms[first].x, tni_index(r, l->terms[first].coef));
+  bool positive = first < l->count, constant = !positive && (l->constant != 0 || l->count == 0);
+  if (!positive) first = constant ? -1 : 0;
+  const tn_expr *sum = constant ? tni_index(r, l->constant) : NULL;
+  if (!constant) sum = tni_mul(r, l->terms[first].x, tni_index(r, l->terms[first].coef));
   for (int i = 0; i < l->count; i++) {
     int64_t coef = l->terms[i].coef;
     const tn_expr *t = tni_mul(r, l->terms[i].x, tni_index(r, coef < 0 ? -coef : coef));
     if (i != first) sum = coef < 0 ? tni_sub(r, sum, t) : tni_add(r, sum, t);
   }
-  return tni_add(r, sum, tni_index(r, l->constant));
+  return constant ? sum : tni_add(r, sum, tni_index(r, l->constant));
 }
 
 /* ---- parts over some variables ---- */
