@@ -129,6 +129,10 @@ static bool take_strides(tn_builder *b, const tn_buffer_desc *d, bool is_param, 
   return true;
 }
 
+_Static_assert((int)TN_GLOBAL == TNI_SCOPE_GLOBAL && (int)TN_LOCAL == TNI_SCOPE_LOCAL &&
+                   (int)TN_REGISTER == TNI_SCOPE_REGISTER,
+               "scopes have one number");
+
 static const tn_buffer *make_buffer(tn_builder *b, const char *name, bool is_param, const tn_buffer_desc *d) {
   if (broken(b)) return NULL;
   if (!name || !*name) return fail(b, "a buffer needs a name"), NULL;
@@ -137,7 +141,8 @@ static const tn_buffer *make_buffer(tn_builder *b, const char *name, bool is_par
   if (d->rank < 0 || d->rank > TN_MAX_RANK)
     return fail(b, "`%s`: rank %d is outside 0..%d", name, d->rank, TN_MAX_RANK), NULL;
   if (!check_element_type(b, name, d->type)) return NULL;
-  tn_buffer form = {.name = name, .type = d->type, .rank = d->rank};
+  if ((unsigned)d->scope >= TNI_SCOPE_COUNT) return fail(b, "`%s`: there is no scope %d", name, (int)d->scope), NULL;
+  tn_buffer form = {.name = name, .type = d->type, .rank = d->rank, .scope = (enum tni_scope)d->scope};
   if (!take_shape(b, d, &form) || !take_layout(b, d, &form) || !take_strides(b, d, is_param, &form)) return NULL;
   const tn_buffer *buffer = tni_buffer_make(b->r, &form);
   return buffer ? buffer : fail_nomem(b);
@@ -171,11 +176,20 @@ const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, int32_t
   return tn_param_symbolic(b, name, type, rank, extents);
 }
 
+const tn_expr *tn_param_var(tn_builder *b, const tn_expr *var) {
+  tni_param param = {.scalar = var};
+  if (broken(b) || !var) return NULL;
+  if (var->op != TN_OP_var) return fail(b, "a scalar parameter is a variable"), NULL;
+  return push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? var : NULL;
+}
+
 const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type) {
   if (broken(b) || (type != TN_INDEX && !check_element_type(b, name, type))) return NULL;
-  tni_param param = {.scalar = made(b, tni_var(b->r, name, type))};
-  return param.scalar && push(b, &b->params, &b->param_count, &b->param_capacity, sizeof param, &param) ? param.scalar
-                                                                                                        : NULL;
+  return tn_param_var(b, made(b, tni_var(b->r, name, type)));
+}
+
+const tn_buffer *tn_buffer_with(tn_builder *b, const char *name, const tn_buffer_desc *desc) {
+  return make_buffer(b, name, false, desc);
 }
 
 const tn_buffer *tn_alloc_with(tn_builder *b, const char *name, const tn_buffer_desc *desc) {
@@ -306,19 +320,37 @@ const tn_expr *tn_var(tn_builder *b, const char *name, tn_type type) {
   return made(b, tni_var(b->r, name, type));
 }
 
+static bool check_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value,
+                        const tn_expr *where) {
+  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value)) return false;
+  if (where && where->type != TN_BOOL)
+    return fail(b, "`%s`: the condition of a store must be bool", buffer->name), false;
+  return true;
+}
+
+const tn_stmt *tn_store_where(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value,
+                              const tn_expr *where) {
+  if (!check_store(b, buffer, index, value, where)) return NULL;
+  return made_stmt(b, tni_store(b->r, buffer, buffer->rank, index, value, where));
+}
+
 const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value) {
-  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value)) return NULL;
-  return made_stmt(b, tni_store(b->r, buffer, buffer->rank, index, value, NULL));
+  return tn_store_where(b, buffer, index, value, NULL);
+}
+
+const tn_stmt *tn_reduce_store_where(tn_builder *b, enum tn_op op, const tn_buffer *buffer, const tn_expr *const *index,
+                                     const tn_expr *value, const tn_expr *where) {
+  const char *why = NULL;
+  const tn_expr *args[] = {value, value};
+  if (!check_store(b, buffer, index, value, where)) return NULL;
+  if (!tni_is_reducing(op)) return fail(b, "%s", tni_reducing_operators), NULL;
+  if (!tni_op_type(op, args, &why)) return fail(b, "`%s`: `%s`: %s", buffer->name, tni_ops[op].name, why), NULL;
+  return made_stmt(b, tni_reduce(b->r, op, buffer, buffer->rank, index, value, where));
 }
 
 const tn_stmt *tn_reduce_store(tn_builder *b, enum tn_op op, const tn_buffer *buffer, const tn_expr *const *index,
                                const tn_expr *value) {
-  const char *why = NULL;
-  const tn_expr *args[] = {value, value};
-  if (!check_subscripts(b, buffer, index) || !check_value(b, buffer, value)) return NULL;
-  if (!tni_is_reducing(op)) return fail(b, "%s", tni_reducing_operators), NULL;
-  if (!tni_op_type(op, args, &why)) return fail(b, "`%s`: `%s`: %s", buffer->name, tni_ops[op].name, why), NULL;
-  return made_stmt(b, tni_reduce(b->r, op, buffer, buffer->rank, index, value, NULL));
+  return tn_reduce_store_where(b, op, buffer, index, value, NULL);
 }
 
 const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts) {
@@ -340,9 +372,23 @@ static bool is_loop_var(tn_builder *b, const tn_expr *var, const tn_expr *extent
   return true;
 }
 
-const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body) {
+_Static_assert((int)TN_SERIAL == TNI_SERIAL && (int)TN_PARALLEL == TNI_PARALLEL &&
+                   (int)TN_VECTORIZED == TNI_VECTORIZED && (int)TN_UNROLLED == TNI_UNROLLED,
+               "kinds of loops have one number");
+
+const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const tn_expr *var, const tn_expr *extent,
+                           const tn_stmt *body) {
   if (!is_loop_var(b, var, extent) || !body) return NULL;
-  return made_stmt(b, tni_for(b->r, var, extent, TNI_SERIAL, body));
+  if ((unsigned)kind >= TNI_LOOP_KIND_COUNT) return fail(b, "there is no loop of kind %d", (int)kind), NULL;
+  return made_stmt(b, tni_for(b->r, var, extent, (enum tni_loop_kind)kind, body));
+}
+
+const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body) {
+  return tn_for_kind(b, TN_SERIAL, var, extent, body);
+}
+
+const tn_stmt *tn_allocate(tn_builder *b, const tn_buffer *buffer, const tn_stmt *body) {
+  return broken(b) || !buffer || !body ? NULL : made_stmt(b, tni_alloc_stmt(b->r, buffer, body));
 }
 
 const tn_stmt *tn_let(tn_builder *b, const tn_expr *var, const tn_expr *value, const tn_stmt *body) {

@@ -4,6 +4,12 @@
  */
 #include "graph/graph_text.h"
 
+/* As tenon/ir.h tells. */
+_Static_assert(sizeof(void *) != 8 || (sizeof(tn_expr) == 24 && sizeof(tn_stmt) <= 128 && sizeof(tn_buffer) <= 128 &&
+                                       sizeof(tni_iter) == 32 && sizeof(tni_gvalue) <= 96 && sizeof(tni_gnode) <= 64 &&
+                                       sizeof(tni_attr) == 64),
+               "memory of nodes");
+
 /* Each makes `out` the canonical text; to be destroyed also after a failure. */
 static tn_status write_func(const tn_func *func, tni_text *out, tn_error **err) {
   tni_text_init(out, func->program->ctx);

@@ -673,13 +673,11 @@ void tni_print_canonical(tni_text *out, const tn_func *func);
 /* On one line; definitions of shared nodes come first: `%0 = x * x; %0 * %0`. */
 void tni_print_expr(tni_text *out, const tn_expr *x);
 void tni_print_externs(tni_text *out, const tn_program *program);
+void tni_print_graphs(tni_text *out, const tn_program *program);
 /* Printed names, the same as in tni_print_func: the loop variable printed as `name`, or NULL. */
 const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name);
 /* Parses one or more functions into `program`. */
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
-/* The same with the side blob of its graphs (NULL: none); the program keeps a reference. */
-tn_status tni_parse_with(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
-                         tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
 /* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */

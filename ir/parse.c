@@ -356,8 +356,15 @@ static tn_status add_to_program(const tni_parser *p, tn_error **err) {
   return status;
 }
 
-tn_status tni_parse_with(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
-                         tn_error **err) {
+static tn_status verify_all(const tni_parser *p, tn_error **err) {
+  tn_status status = TN_OK;
+  for (size_t i = 0; !status && i < p->func_count; i++) status = tni_verify(p->funcs[i], err);
+  return status;
+}
+
+/* Takes nothing; the program is as it was when this fails, but for externals. */
+static tn_status parse_into(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
+                            bool verify, tn_error **err) {
   tni_parser p;
   tn_context *ctx = program->ctx;
   tn_status status = tni_parser_begin(&p, &program->region, text, length, name, err);
@@ -366,6 +373,7 @@ tn_status tni_parse_with(tn_program *program, const char *text, size_t length, c
   p.blob = blob;
   parse_program(&p);
   status = tni_parser_end(&p, err);
+  if (!status && verify) status = verify_all(&p, err);
   if (!status && blob) status = tni_program_keep_blob(program, tni_blob_ref(blob), err);
   if (!status) status = add_to_program(&p, err);
   tni_free(ctx, p.funcs, p.func_capacity * sizeof *p.funcs);
@@ -374,16 +382,15 @@ tn_status tni_parse_with(tn_program *program, const char *text, size_t length, c
 }
 
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err) {
-  return tni_parse_with(program, text, length, name, NULL, err);
+  return parse_into(program, text, length, name, NULL, false, err);
 }
 
 /* Takes the reference to the blob. */
 static tn_status parse_and_verify(tn_context *ctx, const char *text, size_t length, const char *name, tni_blob *blob,
                                   tn_program **out, tn_error **err) {
   tn_status status = tn_program_create(ctx, out, err);
-  if (!status) status = tni_parse_with(*out, text, length, name, blob, err);
+  if (!status) status = parse_into(*out, text, length, name, blob, true, err);
   tni_blob_unref(blob);
-  for (size_t i = 0; !status && i < (*out)->func_count; i++) status = tni_verify((*out)->funcs[i], err);
   if (!status) return TN_OK;
   tn_program_destroy(*out);
   *out = NULL;
@@ -395,17 +402,36 @@ tn_status tn_program_parse(tn_context *context, const char *text, size_t length,
   return parse_and_verify(context, text, length, name, NULL, out, err);
 }
 
+/* A copy of the host's bytes; NULL for NULL. */
+static tn_status copy_blob(tn_context *ctx, const char *name, const void *bytes, size_t size, tni_blob **out,
+                           tn_error **err) {
+  *out = NULL;
+  if (err) *err = NULL;
+  if (!bytes) return TN_OK;
+  if (size > ctx->limits.model_bytes)
+    return tni_fail(ctx, err, TN_E_LIMIT, "parse", name, "the blob is longer than the limit of %llu bytes",
+                    (unsigned long long)ctx->limits.model_bytes);
+  *out = tni_blob_create(ctx, size);
+  if (!*out) return tni_fail_nomem(err);
+  if (size) memcpy((void *)(*out)->data, bytes, size);
+  return TN_OK;
+}
+
 tn_status tn_program_parse_with(tn_context *context, const char *text, size_t length, const char *name,
                                 const void *blob, size_t blob_size, tn_program **out, tn_error **err) {
-  if (err) *err = NULL;
+  tni_blob *copy;
   *out = NULL;
-  if (blob_size > context->limits.model_bytes)
-    return tni_fail(context, err, TN_E_LIMIT, "parse", name, "the blob is longer than the limit of %llu bytes",
-                    (unsigned long long)context->limits.model_bytes);
-  tni_blob *copy = tni_blob_create(context, blob_size);
-  if (!copy) return tni_fail_nomem(err);
-  if (blob_size) memcpy((void *)copy->data, blob, blob_size);
-  return parse_and_verify(context, text, length, name, copy, out, err);
+  tn_status status = copy_blob(context, name, blob, blob_size, &copy, err);
+  return status ? status : parse_and_verify(context, text, length, name, copy, out, err);
+}
+
+tn_status tn_program_extend(tn_program *program, const char *text, size_t length, const char *name, const void *blob,
+                            size_t blob_size, tn_error **err) {
+  tni_blob *copy;
+  tn_status status = copy_blob(program->ctx, name, blob, blob_size, &copy, err);
+  if (!status) status = parse_into(program, text, length, name, copy, true, err);
+  tni_blob_unref(copy);
+  return status;
 }
 
 tn_status tn_program_load(tn_context *context, const char *path, const char *blob_path, tn_program **out,

@@ -417,7 +417,7 @@ void tni_print_externs(tni_text *out, const tn_program *program) {
   }
 }
 
-static void print_graphs(tni_text *out, const tn_program *program) {
+void tni_print_graphs(tni_text *out, const tn_program *program) {
   tni_blob_layout layout;
   tni_blob_layout_init(&layout, program->ctx);
   for (size_t i = 0; i < program->graph_count; i++) {
@@ -442,7 +442,7 @@ tn_status tn_program_print(const tn_program *program, char **out, tn_error **err
     if (text.length) tni_text_add(&text, "\n");
     tni_print_func(&text, program->funcs[i], NULL);
   }
-  print_graphs(&text, program);
+  tni_print_graphs(&text, program);
   return hand_over(&text, out, err);
 }
 

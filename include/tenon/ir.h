@@ -6,6 +6,10 @@
  * A builder makes one function. Its errors are sticky: a bad operand makes the call return NULL, a NULL operand makes
  * any call return NULL in silence, and tn_builder_finish reports the first mistake. So build in a row, check once.
  *
+ * Memory on 64-bit systems: an expression takes 24 bytes and 8 for each operand, rounded up to 16, and 16 to 32 of the table
+ * that finds equal ones; a statement or a buffer at most 128, an iterator of a block 32, what extents, strides and layouts
+ * add apart; a value of a graph at most 96, a node at most 64, 4 for each operand and result, 64 for each attribute.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef TENON_IR_H
@@ -50,14 +54,26 @@ TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
  * Other errors: TN_E_NOMEM. */
 typedef tn_status (*tn_write_fn)(void *self, const void *bytes, size_t size);
 TN_API tn_status tn_program_write_blob(const tn_program *program, tn_write_fn write, void *self, tn_error **err);
-/* tn_program_parse with the side blob, of which the program keeps a copy: `blob` may be freed afterwards. Each part that the
- * text refers to is checked against its hash. */
+/* tn_program_parse with the side blob (NULL: there is none), of which the program keeps a copy: `blob` may be freed
+ * afterwards. Each part that the text refers to is checked against its hash. */
 TN_API tn_status tn_program_parse_with(tn_context *context, const char *text, size_t length, const char *name,
                                        const void *blob, size_t blob_size, tn_program **out, tn_error **err);
-/* The same from files. The blob (NULL: there is none) stays mapped as long as constants in it are in use, and must not be
+/* The same into a program that exists: functions and graphs are added, or take the place of those of their names. After a
+ * failure the program is as it was, but for externals that the text declares. */
+TN_API tn_status tn_program_extend(tn_program *program, const char *text, size_t length, const char *name, const void *blob,
+                                   size_t blob_size, tn_error **err);
+/* tn_program_parse_with from files. The blob (NULL: there is none) stays mapped as long as constants in it are in use, and must not be
  * written to. Further errors: TN_E_NOT_FOUND, TN_E_IO. */
 TN_API tn_status tn_program_load(tn_context *context, const char *path, const char *blob_path, tn_program **out,
                                  tn_error **err);
+
+/* C source that rebuilds the program through this API, as a bug report or as a start for a host's own code:
+ *     tn_status NAME(tn_context *context, const void *blob, size_t blob_size, tn_program **out, tn_error **err);
+ * `blob` is what tn_program_write_blob writes for this program, NULL when that is nothing. Tensor functions become calls of
+ * the builder. Functions of the loop level or with a schedule, and graphs, are embedded as text. Externals are declared, not
+ * bound. The rebuilt program prints the same text. The caller frees *out with tn_text_destroy. Errors: TN_E_INVALID (`name`
+ * is no identifier), TN_E_NOMEM. */
+TN_API tn_status tn_program_dump_c(const tn_program *program, const char *name, char **out, tn_error **err);
 
 /* ---- identity --------------------------------------------------------------------------------------------------- */
 
@@ -138,6 +154,11 @@ TN_API const tn_buffer *tn_param(tn_builder *b, const char *name, tn_type type, 
 TN_API const tn_buffer *tn_param_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
                                           const tn_expr *const *shape);
 TN_API const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type type);
+/* The same for a variable (tn_var) that extents of parameters before it name already. */
+TN_API const tn_expr *tn_param_var(tn_builder *b, const tn_expr *var);
+/* Where a buffer inside a function lives: in the scratch memory of the call, on the stack of the thread, or there with
+ * subscripts that all become constants, so that it is kept in registers. */
+enum tn_scope { TN_GLOBAL, TN_LOCAL, TN_REGISTER };
 /* The whole form of a buffer. Element A[i...] stands, in elements from the pointer of A, at
  *     offset + sum over k of strides[k] * m[k],    m = layout(i...), or i... without a layout.
  * Zeros are the defaults. Expressions are over constants and index parameters, those of an alloc constants. */
@@ -160,9 +181,12 @@ typedef struct tn_buffer_desc {
                                          by positive constants. Different elements must get different ones. The memory is
                                          as large as they reach, rounded up where a division does not come out even; what
                                          it holds there is neither read nor written. A tensor has the memory's shape */
+  enum tn_scope scope;   /* of an alloc */
 } tn_buffer_desc;
 TN_API const tn_buffer *tn_param_with(tn_builder *b, const char *name, const tn_buffer_desc *desc);
 TN_API const tn_buffer *tn_alloc_with(tn_builder *b, const char *name, const tn_buffer_desc *desc);
+/* A buffer that tn_allocate gives its place in the function. */
+TN_API const tn_buffer *tn_buffer_with(tn_builder *b, const char *name, const tn_buffer_desc *desc);
 /* A buffer inside the function. */
 TN_API const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
 TN_API const tn_buffer *tn_alloc_symbolic(tn_builder *b, const char *name, tn_type type, int32_t rank,
@@ -262,14 +286,25 @@ TN_API void tn_reduce_custom(tn_builder *b, const tn_reducer_desc *desc, const t
 TN_API void tn_emit(tn_builder *b, const tn_stmt *stmt);
 TN_API const tn_expr *tn_var(tn_builder *b, const char *name, tn_type type);
 TN_API const tn_stmt *tn_store(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, const tn_expr *value);
+/* The same where `where` (bool, NULL: everywhere) is true. */
+TN_API const tn_stmt *tn_store_where(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index,
+                                     const tn_expr *value, const tn_expr *where);
 /* buffer[index...] = op(buffer[index...], value) as one step: parallel iterations may do it to the same element, in any order,
  * so that a floating-point sum depends on how they run. add, mul, min, max; and, or, xor on integers and bools. */
 TN_API const tn_stmt *tn_reduce_store(tn_builder *b, enum tn_op op, const tn_buffer *buffer, const tn_expr *const *index,
                                       const tn_expr *value);
+TN_API const tn_stmt *tn_reduce_store_where(tn_builder *b, enum tn_op op, const tn_buffer *buffer,
+                                            const tn_expr *const *index, const tn_expr *value, const tn_expr *where);
 TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *stmts);
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */
 TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
+/* The same run by the threads, as the lanes of a vector, or written out. */
+enum tn_loop_kind { TN_SERIAL, TN_PARALLEL, TN_VECTORIZED, TN_UNROLLED };
+TN_API const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const tn_expr *var, const tn_expr *extent,
+                                  const tn_stmt *body);
+/* The buffer (tn_buffer_with) exists in `body`. */
+TN_API const tn_stmt *tn_allocate(tn_builder *b, const tn_buffer *buffer, const tn_stmt *body);
 /* The condition is evaluated before each run of the body, which goes on until it is false. Nobody counts the runs: a program
  * that never makes it false hangs its caller, in the interpreter as in compiled code. */
 TN_API const tn_stmt *tn_while(tn_builder *b, const tn_expr *condition, const tn_stmt *body);

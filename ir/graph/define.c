@@ -7,7 +7,8 @@
 #include "ops.h"
 
 const tn_expr *tni_number(tn_builder *b, tn_type type, double value) {
-  return tni_type_is_float(type) ? tn_float(b, type, value) : tn_int(b, type, (int64_t)value);
+  return tni_type_is_float(type) ? tn_float(b, type, value)
+                                 : tn_int(b, type, tni_eval_cast(type, TN_F64, (tni_scalar){.f = value}).i);
 }
 
 tn_type tni_sum_type(tn_type type) { return tni_type_is_float(type) && TN_TYPE_BITS(type) < 32 ? TN_F32 : type; }

@@ -196,13 +196,8 @@ static void *new_contents(conversion *c, tn_type type, int64_t count) {
 
 static uint32_t const_number(conversion *c, tn_type type, double value) {
   void *data = new_contents(c, type, 1);
-  tni_scalar s;
   if (!data) return TNI_NO_VALUE;
-  if (tni_type_is_float(type))
-    s.f = tni_round_to(type, value);
-  else
-    s.i = tni_wrap(type, (int64_t)value);
-  tni_write_element(type, data, 0, s);
+  tni_write_element(type, data, 0, tni_eval_cast(type, TN_F64, (tni_scalar){.f = value}));
   return add_const(c, type, 0, NULL, data, NULL);
 }
 

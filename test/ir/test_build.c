@@ -81,6 +81,18 @@ static const tn_stmt *assume_of_a_number(void) { return tn_assume(b, n, body());
 static const tn_stmt *while_of_a_number(void) { return tn_while(b, n, body()); }
 static const tn_stmt *reduce_by_sub(void) { return tn_reduce_store(b, TN_OP_sub, A, &n, one); }
 static const tn_stmt *reduce_of_floats_by_and(void) { return tn_reduce_store(b, TN_OP_and, A, &n, one); }
+static const tn_stmt *loop_of_no_kind(void) {
+  return tn_for_kind(b, (enum tn_loop_kind)4, tn_var(b, "i", TN_INDEX), n, body());
+}
+static const tn_stmt *store_where_a_number(void) { return tn_store_where(b, A, &zero, one, n); }
+static const tn_stmt *buffer_of_no_scope(void) {
+  const tn_buffer_desc desc = {.struct_size = sizeof desc, .type = TN_F32, .scope = (enum tn_scope)3};
+  return tn_allocate(b, tn_buffer_with(b, "T", &desc), body());
+}
+static const tn_stmt *parameter_of_no_variable(void) {
+  tn_param_var(b, zero);
+  return NULL;
+}
 static const tn_stmt *annotated_store(void) { return tn_annotate(b, body(), "key", 1); }
 static const tn_stmt *annotation_without_key(void) {
   return tn_annotate_text(b, tn_for(b, tn_var(b, "i", TN_INDEX), n, body()), "", "text");
@@ -97,6 +109,10 @@ static const struct {
     {assume_of_a_number, "build: f: what is asserted or assumed must be bool"},
     {reduce_by_sub, "build: f: a reduce is by add, mul, min, max, and, or, xor"},
     {reduce_of_floats_by_and, "build: f: `A`: `and`: the operands must be integers or bool"},
+    {loop_of_no_kind, "build: f: there is no loop of kind 4"},
+    {store_where_a_number, "build: f: `A`: the condition of a store must be bool"},
+    {buffer_of_no_scope, "build: f: `T`: there is no scope 3"},
+    {parameter_of_no_variable, "build: f: a scalar parameter is a variable"},
     {annotated_store, "build: f: only loops and blocks are annotated"},
     {annotation_without_key, "build: f: an annotation needs a key"},
     {while_of_a_number, "build: f: the condition of a while must be bool"},

@@ -470,11 +470,56 @@ START_TEST(sizes_are_bounded)
 }
 END_TEST
 
+/* ---- programs that exist, programs as C --------------------------------------------------------------------------- */
+
+static char *text_of(const tn_program *program) {
+  char *text;
+  ck_assert_int_eq(tn_program_print(program, &text, NULL), TN_OK);
+  return text;
+}
+
+START_TEST(programs_are_extended_by_text)
+{
+  static const char more[] = "extern e(): void\nfunc f() {\n  call e()\n}\ngraph g() -> () {\n}\n";
+  tn_program *program = parse("func f() {\n}\nfunc g(A: f32[1]) {\n}\n");
+  tn_error *err;
+  ck_assert_int_eq(tn_program_extend(program, more, strlen(more), "more", NULL, 0, &err), TN_OK);
+  char *text = text_of(program);
+  ck_assert_str_eq(text, "extern e(): void\n\nfunc f() {\n  call e()\n}\n\nfunc g(A: f32[1]) {\n}\n\ngraph g() -> () {\n}\n");
+  static const char *const bad[] = {"func h() {\n}\nfunc i() {\n  B[0] = 1\n}\n",
+                                    "func h() {\n}\nfunc i(n: index, A: f32[1]) {\n  for i in 0..n {\n    A[0] = 0.0:f32\n"
+                                    "    block b(j: 0..1 = i) {\n      A[i] = 1.0:f32\n    }\n  }\n}\n"};
+  for (size_t i = 0; i < TNI_COUNT(bad); i++) {
+    ck_assert_int_eq(tn_program_extend(program, bad[i], strlen(bad[i]), "bad", NULL, 0, &err), i ? TN_E_VERIFY : TN_E_INVALID);
+    tn_error_destroy(err);
+    char *again = text_of(program);
+    ck_assert_str_eq(again, text);
+    tn_text_destroy(again);
+  }
+  tn_text_destroy(text);
+  tn_program_destroy(program);
+}
+END_TEST
+
+START_TEST(c_source_has_a_name)
+{
+  tn_program *program = parse("func f() {\n}\n");
+  char *text;
+  tn_error *err;
+  ck_assert_int_eq(tn_program_dump_c(program, "1st", &text, &err), TN_E_INVALID);
+  ck_assert_ptr_null(text);
+  ck_assert_str_eq(tn_error_text(err), "print: 1st: the C function needs a name of letters, digits and _");
+  tn_error_destroy(err);
+  tn_program_destroy(program);
+}
+END_TEST
+
 /* ---- memory, identity -------------------------------------------------------------------------------------------- */
 
 START_TEST(no_memory_is_reported)
 {
-  static const char text[] = "func f(A: f32[2], B: f32[2]) {\n}\n"
+  static const char text[] = "func f(A: f32[2], B: f32[2]) {\n  alloc T: f32[2]\n  for i in 0..2 {\n"
+                             "    T[i] = A[i] * A[i]\n    B[i] = T[i]\n  }\n}\n"
                              "graph g(x: f32[2]) -> (y) {\n"
                              "  const c: f32[9] = blob(0, 0xc1ffd12253977d64c87bc615be4002f5)\n"
                              "  a: f32[2] = call f(x)\n"
@@ -488,7 +533,7 @@ START_TEST(no_memory_is_reported)
     fault f = {.fail_at = 0};
     tn_context *own = fault_context(&f);
     tn_program *program;
-    char *printed = NULL;
+    char *printed = NULL, *source = NULL;
     tn_error *err;
     uint64_t hash[2];
     tni_text blob;
@@ -498,10 +543,12 @@ START_TEST(no_memory_is_reported)
     if (!status) status = tn_program_print(program, &printed, &err);
     if (!status) status = tn_program_write_blob(program, keep_bytes, &blob, &err);
     if (!status) status = tn_graph_hash(tn_program_graph(program, "g"), hash, &err);
+    if (!status) status = tn_program_dump_c(program, "g", &source, &err);
     ck_assert_msg(!status || status == TN_E_NOMEM, "%s", tn_error_text(err));
     tn_error_destroy(err);
     tni_text_destroy(&blob);
     tn_text_destroy(printed);
+    tn_text_destroy(source);
     tn_program_destroy(program);
     fault_finish(&f, own);
   }
@@ -565,6 +612,8 @@ int main(void) {
       bad_heads_are_told,
       one_run_finds_many_mistakes,
       sizes_are_bounded,
+      programs_are_extended_by_text,
+      c_source_has_a_name,
       no_memory_is_reported,
       graphs_are_equal_up_to_names,
   };
