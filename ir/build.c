@@ -215,7 +215,9 @@ const tn_buffer *tn_alloc(tn_builder *b, const char *name, tn_type type, int32_t
 const tn_expr *tn_int(tn_builder *b, tn_type type, int64_t value) {
   if (broken(b)) return NULL;
   if (tni_type_is_float(type)) return tn_float(b, type, (double)value);
-  if (type != TN_INDEX && !check_element_type(b, "constant", type)) return NULL;
+  char text[16];
+  if (type != TN_INDEX && !tni_is_element_type(type))
+    return fail(b, "there is no constant of type %s", tn_type_text(type, text)), NULL;
   return made(b, tni_const_int(b->r, type, value));
 }
 
@@ -253,21 +255,23 @@ const tn_expr *tn_op3(tn_builder *b, enum tn_op op, const tn_expr *x, const tn_e
   return make_op(b, op, 3, args);
 }
 
-static const tn_expr *make_cast(tn_builder *b, enum tn_op op, tn_type type, const tn_expr *x) {
-  if (broken(b) || !x || (type != TN_INDEX && !check_element_type(b, tni_ops[op].name, type))) return NULL;
+static const tn_expr *convert(tn_builder *b, enum tn_op op, tn_type type, const tn_expr *x) {
+  char from[16], to[16];
+  if (broken(b) || !x) return NULL;
+  const char *why = tni_check_convert(op, type, x->type);
+  if (why)
+    return fail(b, "`%s` of %s to %s: %s", tni_ops[op].name, tn_type_text(x->type, from), tn_type_text(type, to), why),
+           NULL;
   return made(b, tni_convert(b->r, op, type, x));
 }
 
-const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x) { return make_cast(b, TN_OP_cast, type, x); }
+const tn_expr *tn_cast(tn_builder *b, tn_type type, const tn_expr *x) { return convert(b, TN_OP_cast, type, x); }
 const tn_expr *tn_cast_sat(tn_builder *b, tn_type type, const tn_expr *x) {
-  return make_cast(b, TN_OP_cast_sat, type, x);
+  return convert(b, TN_OP_cast_sat, type, x);
 }
 
 const tn_expr *tn_reinterpret(tn_builder *b, tn_type type, const tn_expr *x) {
-  if (broken(b) || !x || !check_element_type(b, "reinterpret", type)) return NULL;
-  if (TN_TYPE_BITS(type) != TN_TYPE_BITS(x->type) || type == TN_BOOL || x->type == TN_BOOL || x->type == TN_INDEX)
-    return fail(b, "reinterpret needs two data types of the same size"), NULL;
-  return made(b, tni_reinterpret(b->r, type, x));
+  return convert(b, TN_OP_reinterpret, type, x);
 }
 
 static bool check_subscripts(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index) {
@@ -290,12 +294,14 @@ const tn_expr *tn_call(tn_builder *b, const char *external, size_t count, const 
   const tni_extern *e = external ? tni_program_find_extern(b->program, external) : NULL;
   if (!e) return fail(b, "there is no external `%s`: tn_program_extern declares one", external ? external : "?"), NULL;
   if (count != e->param_count)
-    return fail(b, "`%s` takes %u arguments, not %zu", external, e->param_count, count), NULL;
+    return fail(b, "`%s` takes %u argument%s, not %zu", external, e->param_count, e->param_count == 1 ? "" : "s",
+                count),
+           NULL;
   for (size_t i = 0; i < count; i++) {
     char want[16], have[16];
     if (!args[i]) return NULL;
     if (args[i]->type != e->params[i])
-      return fail(b, "`%s`: argument %zu is %s, not %s", external, i, tn_type_text(args[i]->type, have),
+      return fail(b, "`%s`: argument %zu is %s, not %s", external, i + 1, tn_type_text(args[i]->type, have),
                   tn_type_text(e->params[i], want)),
              NULL;
   }

@@ -9,7 +9,7 @@
 static const tn_expr *add_axis(tn_builder *b, const char *name, const tn_expr *extent, bool reduce) {
   if (broken(b) || !extent) return NULL;
   if (extent->type != TN_INDEX || (tni_is_const(extent) && extent->as.i < 0))
-    return fail(b, "axis `%s`: the extent must be an index, not negative", name), NULL;
+    return fail(b, "axis `%s`: the extent must be an index that is not negative", name), NULL;
   axis a = {.var = made(b, tni_var(b->r, name, TN_INDEX)), .extent = extent, .reduce = reduce};
   return a.var && push(b, &b->axes, &b->axis_count, &b->axis_capacity, sizeof a, &a) ? a.var : NULL;
 }
@@ -36,7 +36,7 @@ static axis *find_axis(tn_builder *b, const tn_expr *var, bool reduce, const cha
         return a;
       }
       fail(b, "`%s`: axis `%s` is %s", what, var->as.name,
-           a->used ? "used in a definition before" : "of the other kind");
+           a->used ? "used in a definition before" : a->reduce ? "a reduce axis" : "no reduce axis");
       return NULL;
     }
   fail(b, "`%s`: not an axis of this builder", what);

@@ -126,9 +126,7 @@ static bool read_float(tn_type type, const char *text, size_t length, bool negat
     value = (double)INFINITY;
   else if (is_text(text, length, "inf"))
     return *why = "the type has no infinity", false;
-  else if (!read_double(copy, &value))
-    return *why = "the number is malformed", false;
-  else if (!isfinite(tni_round_to(type, value)))
+  else if (!read_double(copy, &value) || !isfinite(tni_round_to(type, value))) /* the lexer's numbers are strtod's */
     return *why = "the number is too large for its type", false;
   *out = tni_round_to(type, negative ? -value : value);
   return true;

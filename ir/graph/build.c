@@ -5,6 +5,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "ops.h"
 
 /* Results of shape arithmetic are computed while the graph is built, up to this many elements. */
@@ -250,9 +252,7 @@ static tn_status infer(tni_gbuilder *b, const tni_gnode *node, const tni_gvalue 
   if (!ok || !node->op->infer(&x))
     return tni_fail(b->ctx, err, TN_E_INVALID, phase, node->name, "%s: %s", node->op->name, x.reason);
   for (uint32_t i = 0; i < node->output_count; i++) {
-    if (out[i].rank < 0 || out[i].rank > TN_MAX_RANK)
-      return tni_fail(b->ctx, err, TN_E_UNSUPPORTED, phase, node->name, "%s: the result has rank %d", node->op->name,
-                      out[i].rank);
+    assert(out[i].rank >= 0 && out[i].rank <= TN_MAX_RANK);
     if (!tni_gvalue_bytes(b->ctx, &out[i], &bytes))
       return tni_fail(b->ctx, err, TN_E_LIMIT, phase, node->name, "%s: the result is over tn_limits.tensor_bytes",
                       node->op->name);

@@ -74,8 +74,8 @@ static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
   return TN_OK;
 }
 
+/* Of an operator's node. */
 static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
-  if (!n->op || n->output_count > MAX_OUTPUTS) return false;
   for (uint32_t i = 0; i < n->input_count; i++)
     if (inputs[i] != TNI_NO_VALUE && !tni_g_get(f->copy.b, inputs[i])->data) return false;
   for (uint32_t i = 0; i < n->output_count; i++) {
@@ -135,35 +135,36 @@ static tn_status make_view(folder *f, const tni_gnode *n, const uint32_t *inputs
                     &f->copy.map[n->outputs[0]], f->err);
 }
 
+/* The call, of a function that the new graph's program has. */
+static tn_status keep_call(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  tn_program *to = f->copy.to;
+  const tn_func *func = n->call;
+  if (to != f->copy.from->program) {
+    if (!(func = tni_func_clone(&to->region, func, to))) return tni_fail_nomem(f->err);
+    tn_status status = tni_program_add(to, func, f->err);
+    if (status != TN_OK) return status;
+  }
+  uint32_t *out = tni_alloc(to->ctx, (n->output_count + 1) * sizeof *out);
+  if (!out) return tni_fail_nomem(f->err);
+  for (uint32_t i = 0; i < n->output_count; i++) {
+    const tni_gvalue *v = &f->copy.from->values[n->outputs[i]];
+    out[i] = f->copy.map[n->outputs[i]] = tni_g_value(f->copy.b, v->name, v->type, v->rank, v->shape);
+  }
+  tni_g_call(f->copy.b, func, n->name, n->input_count, inputs, n->output_count, out);
+  tni_free(to->ctx, out, (n->output_count + 1) * sizeof *out);
+  return tni_gbuilder_check(f->copy.b, f->err);
+}
+
 static tn_status keep_node(folder *f, const tni_gnode *n, const uint32_t *inputs) {
-  tn_context *ctx = f->copy.to->ctx;
   uint32_t out[MAX_OUTPUTS];
   const char *names[MAX_OUTPUTS];
-  if (n->op && moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
-  if (n->output_count > MAX_OUTPUTS)
-    return tni_fail(ctx, f->err, TN_E_UNSUPPORTED, "graph", n->name, "too many outputs");
+  if (!n->op) return keep_call(f, n, inputs);
+  if (moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
   for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
-  if (n->op) {
-    tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs,
-                                  n->output_count, names, out, f->err);
-    if (status != TN_OK) return status;
-  } else {
-    const tn_func *func = n->call;
-    if (f->copy.to != f->copy.from->program) {
-      tn_func *clone = tni_func_clone(&f->copy.to->region, func, f->copy.to);
-      if (!clone) return tni_fail_nomem(f->err);
-      tn_status status = tni_program_add(f->copy.to, clone, f->err);
-      if (status != TN_OK) return status;
-      func = clone;
-    }
-    for (uint32_t i = 0; i < n->output_count; i++) {
-      const tni_gvalue *v = &f->copy.from->values[n->outputs[i]];
-      out[i] = tni_g_value(f->copy.b, v->name, v->type, v->rank, v->shape);
-    }
-    tni_g_call(f->copy.b, func, n->name, n->input_count, inputs, n->output_count, out);
-  }
-  for (uint32_t i = 0; i < n->output_count; i++) f->copy.map[n->outputs[i]] = out[i];
-  return tni_gbuilder_check(f->copy.b, f->err);
+  tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs,
+                                n->output_count, names, out, f->err);
+  for (uint32_t i = 0; status == TN_OK && i < n->output_count; i++) f->copy.map[n->outputs[i]] = out[i];
+  return status;
 }
 
 static tn_status visit_node(folder *f, const tni_gnode *n) {

@@ -76,7 +76,6 @@ bool tni_infer_cast(tni_infer *x) {
   const char *to = tni_attr_string(x->node, "to", "");
   x->out->type = tni_type_parse(to, strlen(to));
   if (!type_is_of(x->out->type, REAL | INTEGER | BOOL)) return tni_refuse(x, "no element type `%.32s`", to);
-  if (!type_is_of(x->in[0]->type, REAL | INTEGER | BOOL)) return tni_refuse(x, "the operand is not a number");
   return broadcast_inputs(x);
 }
 

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "ops.h"
@@ -87,7 +88,7 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
                    char reason[256]) {
   memset(w, 0, sizeof *w);
   w->dims = dims;
-  if (dims < 1 || dims > TNI_MAX_SPACE) return refuse(reason, "the input has no or too many spatial dimensions");
+  assert(dims >= 1 && dims <= TNI_MAX_SPACE);
   memcpy(w->in, in, sizeof(int64_t) * (size_t)dims);
   if (!read_list(node, "kernel_shape", dims, 1, 0, w->kernel, reason)) {
     int32_t count;
