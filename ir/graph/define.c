@@ -89,7 +89,7 @@ static void add_params(one_node *f, const tni_gnode *node, const tni_gvalue *con
   }
 }
 
-static tn_status define_and_run(tn_context *ctx, tn_program *program, tni_arena *arena, const tni_gnode *node,
+static tn_status define_and_run(tn_program *program, tni_arena *arena, const tni_gnode *node,
                                 const tni_gvalue *const *in, const tni_gvalue *out, const tni_evaluator *evaluator,
                                 void *const *out_data, tn_error **err) {
   one_node f = {NULL, TNI_NEW_ARRAY(arena, const tn_buffer *, node->input_count),
@@ -118,7 +118,7 @@ tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_g
   if (status != TN_OK) return status;
   tni_arena arena;
   tni_arena_init(&arena, ctx);
-  status = define_and_run(ctx, program, &arena, node, in, out, evaluator, out_data, err);
+  status = define_and_run(program, &arena, node, in, out, evaluator, out_data, err);
   tni_arena_destroy(&arena);
   tn_program_destroy(program);
   return status;

@@ -32,7 +32,8 @@ static bool check_call(tni_verifier *v, const tn_expr *x) {
   const tni_extern *e = v->func->program ? tni_program_find_extern(v->func->program, x->as.name) : NULL;
   if (!e) return tni_verify_fail(v, x, "there is no external `%s`", x->as.name);
   if (x->nargs != e->param_count)
-    return tni_verify_fail(v, x, "external `%s` takes %u arguments, not %u", e->name, e->param_count, x->nargs);
+    return tni_verify_fail(v, x, "external `%s` takes %u argument%s, not %u", e->name, e->param_count,
+                           e->param_count == 1 ? "" : "s", x->nargs);
   for (uint32_t i = 0; i < e->param_count; i++)
     if (x->arg[i]->type != e->params[i]) {
       char want[16], have[16];

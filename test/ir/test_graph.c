@@ -551,6 +551,47 @@ START_TEST(unknown_attributes_are_refused)
 }
 END_TEST
 
+START_TEST(attributes_are_of_their_kind)
+{
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2));
+  tni_attr odd[] = {INT("axes", 1)};
+  ck_assert_str_eq(refusal("reduce_sum", in, 1, odd), "import: n: reduce_sum: attribute `axes` is of the wrong kind");
+}
+END_TEST
+
+START_TEST(inputs_are_values)
+{
+  tni_g_input(b, "x", TN_F32, DIMS(2));
+  ck_assert_str_eq(refusal("relu", 7, 0, NULL), "import: n: relu: input 0 is no value");
+}
+END_TEST
+
+/* The first error of a builder, told at its end. */
+static void check_told(const char *want) {
+  const tn_graph *g;
+  tn_error *err;
+  ck_assert_int_ne(tni_gbuilder_finish(b, &g, &err), TN_OK);
+  b = NULL;
+  ck_assert_ptr_null(g);
+  ck_assert_str_eq(tn_error_text(err), want);
+  tn_error_destroy(err);
+}
+
+START_TEST(values_have_at_most_eight_dimensions)
+{
+  ck_assert_uint_eq(tni_g_input(b, "x", TN_F32, DIMS(1, 1, 1, 1, 1, 1, 1, 1, 1)), TNI_NO_VALUE);
+  check_told("import: x: rank 9 is over 8");
+}
+END_TEST
+
+START_TEST(outputs_are_values)
+{
+  tni_g_input(b, "x", TN_F32, DIMS(2));
+  tni_g_output(b, 7);
+  check_told("import: main: an output is no value");
+}
+END_TEST
+
 START_TEST(results_over_the_limit_are_refused)
 {
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1)), out;
@@ -562,15 +603,10 @@ END_TEST
 START_TEST(errors_stay)
 {
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2));
-  const tn_graph *g;
-  tn_error *err;
   tni_attr odd[] = {INT("axes", 1)};
   refusal("relu", in, 1, odd);
   tni_g_output(b, in);
-  ck_assert_int_eq(tni_gbuilder_finish(b, &g, &err), TN_E_INVALID);
-  b = NULL;
-  ck_assert_ptr_null(g);
-  tn_error_destroy(err);
+  check_told("import: main: the graph could not be built"); /* its error was handed out above */
 }
 END_TEST
 
@@ -840,6 +876,61 @@ START_TEST(stats_count_what_people_ask)
 }
 END_TEST
 
+/* ---- what cannot be planned ------------------------------------------------------------------------------------- */
+
+static void check_not_planned(const tn_graph *g, const char *want) {
+  tni_arena arena;
+  tni_plan plan;
+  const void *const *constants;
+  tn_error *err;
+  tni_arena_init(&arena, ctx);
+  ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(err), want);
+  tn_error_destroy(err);
+  tni_arena_destroy(&arena);
+}
+
+START_TEST(a_plan_is_made_of_calls)
+{
+  tni_g_output(b, add1("relu", "y", tni_g_input(b, "x", TN_F32, DIMS(2))));
+  check_not_planned(finish(), "graph: y: the graph is not fused: relu is an operator");
+}
+END_TEST
+
+/* f(x0, y0 .. y5) that does nothing, of that program. */
+static const tn_func *six_results(tn_program *of) {
+  tn_builder *f;
+  const tn_func *func;
+  ck_assert_int_eq(tn_builder_create(of, "f", &f, NULL), TN_OK);
+  for (int i = 0; i < 7; i++) tn_param(f, i ? "y" : "x", TN_F32, DIMS(2));
+  ck_assert_int_eq(tn_builder_finish(f, &func, NULL), TN_OK);
+  return func;
+}
+
+static const tn_graph *call_of_six_results(const tn_func *func) {
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2)), out[6];
+  for (int i = 0; i < 6; i++) tni_g_output(b, out[i] = tni_g_value(b, NULL, TN_F32, DIMS(2)));
+  tni_g_call(b, func, "c", 1, &in, 6, out);
+  return finish();
+}
+
+START_TEST(a_plan_calls_functions_of_its_program)
+{
+  check_not_planned(call_of_six_results(six_results(target)), "graph: c: the program has no function `f`");
+}
+END_TEST
+
+START_TEST(calls_of_many_results_are_kept)
+{
+  static const char want[] =
+      "graph main(x: f32[2]) -> (v0, v1, v2, v3, v4, v5) {\n"
+      "  v0: f32[2], v1: f32[2], v2: f32[2], v3: f32[2], v4: f32[2], v5: f32[2] = call f(x) as c\n}\n";
+  const tn_graph *g = call_of_six_results(six_results(program));
+  ck_assert_str_eq(text_of(g), want);
+  ck_assert_str_eq(text_of(optimize(g)), want);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("graph");
   TCase *tests = tcase_create("graph");
@@ -875,6 +966,10 @@ int main(void) {
   tcase_add_test(tests, bad_attributes_are_refused_with_reasons);
   tcase_add_test(tests, bad_windows_are_refused_with_reasons);
   tcase_add_test(tests, unknown_attributes_are_refused);
+  tcase_add_test(tests, attributes_are_of_their_kind);
+  tcase_add_test(tests, inputs_are_values);
+  tcase_add_test(tests, values_have_at_most_eight_dimensions);
+  tcase_add_test(tests, outputs_are_values);
   tcase_add_test(tests, results_over_the_limit_are_refused);
   tcase_add_test(tests, errors_stay);
   tcase_add_test(tests, rows_of_the_table_are_well_formed);
@@ -889,6 +984,9 @@ int main(void) {
   tcase_add_test(tests, values_alive_together_do_not_overlap);
   tcase_add_test(tests, fused_programs_are_printed_and_parsed_back);
   tcase_add_test(tests, stats_count_what_people_ask);
+  tcase_add_test(tests, a_plan_is_made_of_calls);
+  tcase_add_test(tests, a_plan_calls_functions_of_its_program);
+  tcase_add_test(tests, calls_of_many_results_are_kept);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

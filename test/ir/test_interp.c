@@ -287,6 +287,27 @@ START_TEST(iterators_stay_in_their_extents)
 }
 END_TEST
 
+START_TEST(extents_are_not_negative)
+{
+  const tn_expr *n = tn_param_scalar(b, "n", TN_INDEX);
+  tn_param_symbolic(b, "x", TN_F32, 1, &n);
+  tn_value args[] = {tn_value_int(-1), tn_value_tensor(NULL)};
+  tn_error *err;
+  ck_assert_int_eq(tni_interpret(finish(), args, 2, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(err), "interpret: f: buffer `x`: extent 0 is -1");
+  tn_error_destroy(err);
+}
+END_TEST
+
+START_TEST(bare_pointers_are_those_of_buffers)
+{
+  tn_param(b, "x", TN_F32, 0, NULL);
+  tn_param_scalar(b, "n", TN_INDEX);
+  refuse(finish(), (void *const[]){NULL}, TN_E_INVALID,
+         "interpret: f: parameter 1 is a scalar; only buffers can be evaluated");
+}
+END_TEST
+
 START_TEST(allocs_keep_the_limit)
 {
   const tn_buffer *t = tn_alloc(b, "t", TN_F64, 1, (int64_t[]){200000});
@@ -363,6 +384,47 @@ START_TEST(vectors_of_256_lanes_with_math)
   run(loop_func(finish(), tni_seq(r, 2, stmts)), (void *const[]){in, wide, narrow});
   ck_assert_mem_eq(wide, narrow, sizeof wide);
   ck_assert(fabsf(wide[0] - tanhf(in[0])) < 1e-6f);
+}
+END_TEST
+
+START_TEST(vectors_of_more_lanes_are_refused)
+{
+  tni_region *r = &program->region;
+  const tn_buffer *y = tn_param(b, "y", TN_F32, 1, (int64_t[]){2048});
+  const tn_func *func = finish();
+  const tn_expr *at = tni_ramp(r, tni_index(r, 0), tni_index(r, 1), 1025), *one = tni_const_float(r, TN_F32, 1);
+  float out[2048];
+  refuse(loop_func(func, tni_store(r, y, 1, &at, tni_broadcast(r, one, 1025), NULL)), (void *const[]){out},
+         TN_E_UNSUPPORTED, "interpret: f: a vector of 1025 lanes; the interpreter takes 1024");
+  const tn_expr *bytes = tni_ramp(r, tni_const_int(r, TN_I8, 0), tni_const_int(r, TN_I8, 1), 2048),
+                *few = tni_reinterpret(r, TN_TYPE_WITH_LANES(TN_F32, 512), bytes);
+  at = tni_ramp(r, tni_index(r, 0), tni_index(r, 1), 512);
+  refuse(loop_func(func, tni_store(r, y, 1, &at, few, NULL)), (void *const[]){out}, TN_E_UNSUPPORTED,
+         "interpret: f: a vector of 2048 lanes; the interpreter takes 1024");
+}
+END_TEST
+
+/* What the verifier would not let through; the interpreter does not rely on it. */
+START_TEST(what_does_not_exist_is_not_used)
+{
+  tni_region *r = &program->region;
+  const tn_buffer *y = tn_param(b, "y", TN_F32, 0, NULL), *far = tni_buffer(r, "far", TN_F32, TNI_SCOPE_GLOBAL, 0, NULL);
+  const tn_func *func = finish();
+  const tn_expr *zero = tni_index(r, 0), *one = tni_const_float(r, TN_F32, 1);
+  const struct {
+    const tn_stmt *body;
+    const char *want;
+  } cases[] = {
+      {tni_store(r, far, 1, &zero, one, NULL), "interpret: f: buffer `far` is written where it does not exist"},
+      {tni_store(r, y, 1, &zero, flat_load(far, zero, NULL), NULL),
+       "interpret: f: buffer `far` is used where it does not exist"},
+      {tni_store(r, y, 1, &zero, tni_var(r, "x", TN_F32), NULL), "interpret: f: variable `x` has no value here"},
+      {tni_store(r, y, 1, &zero, tni_call(r, TN_F32, "g", 0, NULL), NULL),
+       "interpret: f: the program has no external `g`"},
+  };
+  float out;
+  for (size_t i = 0; i < TNI_COUNT(cases); i++)
+    refuse(loop_func(func, cases[i].body), (void *const[]){&out}, TN_E_INVALID, cases[i].want);
 }
 END_TEST
 
@@ -461,10 +523,11 @@ END_TEST
 
 static int64_t seen;
 static void nothing(void) {}
-/* Stands for jit's libffi: "twice" doubles its argument, "fill" writes to a buffer, "fail" returns 5. */
+/* Stands for jit's libffi: "twice" doubles its argument, "fill" writes to a buffer, "fail" returns 5; nobody can call
+ * "far". */
 static tn_status call(tn_context *context, const tni_extern *external, const tn_value *args, size_t count,
                       tn_value *result, tn_error **err) {
-  (void)context, (void)err;
+  if (strcmp(external->name, "far") == 0) return tni_fail(context, err, TN_E_HOST, "call", "far", "no way to it");
   seen = (int64_t)count;
   if (strcmp(external->name, "twice") == 0)
     *result = tn_value_float(2 * args[0].as.f);
@@ -506,6 +569,21 @@ START_TEST(failing_external_ends_the_run)
   tn_error *err;
   ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, call, &err), TN_E_HOST);
   ck_assert_str_eq(tn_error_text(err), "interpret: f: external `fail` returned status 5");
+  tn_error_destroy(err);
+}
+END_TEST
+
+START_TEST(externals_that_cannot_be_called)
+{
+  tn_error *err;
+  ck_assert_int_eq(tn_program_extern(program, "far", TN_I32, 0, NULL, nothing, NULL, NULL), TN_OK);
+  tn_emit(b, tn_evaluate(b, tn_call(b, "far", 0, NULL)));
+  ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, call, &err), TN_E_HOST);
+  ck_assert_str_eq(tn_error_text(err), "interpret: f: external `far` could not be called: no way to it");
+  tn_error_destroy(err);
+  ck_assert_int_eq(tn_program_extern(program, "far", TN_I32, 0, NULL, NULL, NULL, NULL), TN_OK);
+  ck_assert_int_eq(tni_interpret_with(tn_program_func(program, "f"), NULL, 0, call, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(err), "interpret: f: external `far` is declared, but no function is bound to it");
   tn_error_destroy(err);
 }
 END_TEST
@@ -559,15 +637,20 @@ int main(void) {
   tcase_add_test(tests, store_out_of_bounds_is_placed);
   tcase_add_test(tests, unwritten_elements_are_reported);
   tcase_add_test(tests, iterators_stay_in_their_extents);
+  tcase_add_test(tests, extents_are_not_negative);
+  tcase_add_test(tests, bare_pointers_are_those_of_buffers);
   tcase_add_test(tests, allocs_keep_the_limit);
   tcase_add_test(tests, vectors_with_masks);
   tcase_add_test(tests, flat_bounds_without_a_mask);
   tcase_add_test(tests, false_store_evaluates_nothing);
   tcase_add_test(tests, vectors_of_256_lanes_with_math);
+  tcase_add_test(tests, vectors_of_more_lanes_are_refused);
+  tcase_add_test(tests, what_does_not_exist_is_not_used);
   tcase_add_test(tests, reinterpret_regroups_lanes);
   tcase_add_test(tests, steps_agree_with_eval);
   tcase_add_test(tests, externals_are_called);
   tcase_add_test(tests, failing_external_ends_the_run);
+  tcase_add_test(tests, externals_that_cannot_be_called);
   tcase_add_test(tests, every_allocation_may_fail);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

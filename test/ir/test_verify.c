@@ -192,6 +192,9 @@ START_TEST(a_buffer_is_declared_around_its_use)
   check_made(TNI_LEVEL_TENSOR, tni_seq(r, 2, twice),
              "verify: f:6: buffer `T` is declared twice\n"
              "  alloc T: f32[4] in local\n        ^");
+  const tn_buffer *addresses = tni_buffer(r, "P", TN_POINTER, TNI_SCOPE_GLOBAL, 1, &four);
+  check_made(TNI_LEVEL_TENSOR, tni_alloc_stmt(r, addresses, store(n, 1)),
+             "verify: f:2: buffer `P`: not a rank or not an element type\n  alloc P: ptr[4]\n        ^");
 }
 END_TEST
 
@@ -233,6 +236,44 @@ START_TEST(nodes_have_the_types_their_rules_give)
 }
 END_TEST
 
+/* Nodes that no constructor makes. */
+static const tn_expr *node(enum tn_op op, tn_type type, size_t count, const tn_expr *const *args) {
+  const tn_expr head = {.op = (uint16_t)op, .type = type};
+  return tni_region_intern(r, &head, count, args);
+}
+
+START_TEST(operators_are_as_their_rows_say)
+{
+  make_params();
+  const tn_expr *value = tni_load(r, TN_F32, A, 1, &n, NULL), *two[] = {value, value};
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &n, node(TN_OP_neg, TN_F32, 2, two), NULL),
+             "verify: f:2: not an operator\n  A[n] = -A[n]\n         ^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &n, tni_cast(r, TN_F32, node(TN_OP_add, TN_F64, 2, two)), NULL),
+             "verify: f:2: `add` has a type that its operands do not give\n  A[n] = cast(f32, A[n] + A[n])\n                   ^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(what_is_bound_is_an_index_variable)
+{
+  make_params();
+  const tn_expr *x = tni_var(r, "x", TN_F32);
+  check_made(TNI_LEVEL_TENSOR, tni_for(r, x, tni_index(r, 8), TNI_SERIAL, store(n, 1)),
+             "verify: f:2: a loop or iterator needs an index variable\n  for x in 0..8 {\n  ^^^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(parameters_are_numbers_and_buffers)
+{
+  tni_param param = {.scalar = tni_var(r, "p", TN_POINTER)};
+  tn_func f = {.name = "f", .param_count = 1, .params = &param, .body = tni_seq(r, 0, NULL), .program = program};
+  tn_error *err;
+  ck_assert_int_eq(tni_verify(&f, &err), TN_E_VERIFY);
+  ck_assert_str_eq(tn_error_text(err),
+             "verify: f:1: a parameter is a buffer, an index, a number or a bool\nfunc f(p: ptr) {\n       ^");
+  tn_error_destroy(err);
+}
+END_TEST
+
 START_TEST(calls_are_as_declared)
 {
   make_params();
@@ -244,6 +285,10 @@ START_TEST(calls_are_as_declared)
   check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &address)), NULL);
   check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 1, &n)),
              "verify: f:2: external `g`: argument 1 is index, declared is ptr\n  call g(n)\n  ^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I32, "g", 0, NULL)),
+             "verify: f:2: external `g` takes 1 argument, not 0\n  call g()\n  ^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, tni_call(r, TN_I64, "g", 1, &address)),
+             "verify: f:2: the type of the call is not the result of external `g`\n  call g(&A)\n  ^^^^^^^^^^");
   check_made(TNI_LEVEL_TENSOR, tni_evaluate(r, n),
              "verify: f:2: only a call can be evaluated for its effect\n"
              "  call \"\"()\n  ^^^^^^^^^");
@@ -300,6 +345,9 @@ END_TEST
 
 START_TEST(names_of_blocks_are_unique)
 {
+  make_params();
+  check_made(TNI_LEVEL_TENSOR, tni_block(r, "", 0, NULL, NULL, NULL, store(n, 1)),
+             "verify: f:2: a block needs a name\n  block \"\"() {\n  ^^^^^^^^^^^^");
   check_bad("func f(A: f32[8]) { block b() { A[0] = 1.0:f32 } \n block b() { A[1] = 1.0:f32 } }",
             "verify: f:5: there are two blocks of the name `b`\n  block b() {\n  ^^^^^^^^^^^");
 }
@@ -411,6 +459,9 @@ int main(void) {
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);
   tcase_add_test(tests, registers_need_constant_extents);
   tcase_add_test(tests, nodes_have_the_types_their_rules_give);
+  tcase_add_test(tests, operators_are_as_their_rows_say);
+  tcase_add_test(tests, what_is_bound_is_an_index_variable);
+  tcase_add_test(tests, parameters_are_numbers_and_buffers);
   tcase_add_test(tests, calls_are_as_declared);
   tcase_add_test(tests, pointers_are_only_arguments);
   tcase_add_test(tests, the_body_of_a_block_uses_its_iterators);
