@@ -168,7 +168,7 @@ static LLVMValueRef vector_to_int(tni_ll_module *m, tn_type to, tn_type from, LL
   if (is_signed) number = LLVMBuildSelect(m->b, LLVMBuildFCmp(m->b, LLVMRealORD, value, zero, ""), value, zero, "");
   number = bounded(m, from, number, low, is_inexact ? end - ldexp(1, magnitude - 24) : end - 1);
   LLVMValueRef out = is_signed || TN_TYPE_BITS(to) < 32 ? LLVMBuildFPToSI(m->b, number, wide, "")
-                                                       : LLVMBuildFPToUI(m->b, number, wide, "");
+                                                        : LLVMBuildFPToUI(m->b, number, wide, "");
   if (is_inexact) {
     LLVMValueRef over = LLVMBuildFCmp(m->b, LLVMRealOGE, value, tni_ll_float(m, from, end), "");
     out = LLVMBuildSelect(m->b, over, tni_ll_int(m, to, is_signed ? INT32_MAX : UINT32_MAX), out, "");
