@@ -76,7 +76,25 @@ enum tni_stmt_kind {
   TNI_EVALUATE,
   TNI_STMT_KIND_COUNT
 };
-enum tni_loop_kind { TNI_SERIAL, TNI_PARALLEL, TNI_VECTORIZED, TNI_UNROLLED, TNI_LOOP_KIND_COUNT };
+/* From TNI_BLOCK_X on bound to an axis of the grid. Numbered as enum tn_loop_kind. */
+enum tni_loop_kind {
+  TNI_SERIAL,
+  TNI_PARALLEL,
+  TNI_VECTORIZED,
+  TNI_UNROLLED,
+  TNI_BLOCK_X,
+  TNI_BLOCK_Y,
+  TNI_BLOCK_Z,
+  TNI_THREAD_X,
+  TNI_THREAD_Y,
+  TNI_THREAD_Z,
+  TNI_LOOP_KIND_COUNT
+};
+extern const char *const tni_loop_kind_names[TNI_LOOP_KIND_COUNT]; /* stmt.c; of a bound one the axis: "block.x" */
+static inline bool tni_is_bound(enum tni_loop_kind kind) { return kind >= TNI_BLOCK_X; }
+static inline bool tni_is_thread_bound(enum tni_loop_kind kind) { return kind >= TNI_THREAD_X; }
+/* May the iterations run at the same time? */
+static inline bool tni_is_concurrent(enum tni_loop_kind kind) { return kind != TNI_SERIAL && kind != TNI_UNROLLED; }
 
 typedef struct tni_iter {
   const tn_expr *var;     /* ranges over 0..extent */

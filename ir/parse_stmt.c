@@ -228,10 +228,32 @@ const tn_stmt *tni_parse_braces(tni_parser *p) {
 
 /* ---- statements: each is behind its first word, and pushes what it is ---- */
 
-static enum tni_loop_kind parse_loop_kind(tni_parser *p) {
-  if (tni_accept_word(p, "parallel")) return TNI_PARALLEL;
-  if (tni_accept_word(p, "vectorized")) return TNI_VECTORIZED;
-  return tni_accept_word(p, "unrolled") ? TNI_UNROLLED : TNI_SERIAL;
+/* `block.x` .. `thread.z` */
+static bool parse_grid_axis(tni_parser *p, enum tni_loop_kind *kind) {
+  size_t begin = p->tok.offset, end = begin + p->tok.length;
+  if (tni_accept_word(p, "block") || tni_accept_word(p, "thread")) {
+    bool whole = tni_accept(p, TNI_TOK_DOT);
+    end = whole ? p->tok.offset + p->tok.length : end;
+    if (!whole || !tni_accept(p, TNI_TOK_NAME)) end = begin;
+  }
+  for (*kind = TNI_BLOCK_X; *kind < TNI_LOOP_KIND_COUNT; ++*kind) {
+    const char *name = tni_loop_kind_names[*kind];
+    if (strlen(name) == end - begin && memcmp(name, p->text + begin, end - begin) == 0) return true;
+  }
+  tni_report(p, begin, end > begin ? end - begin : 1, "a loop is bound to block.x, .y or .z, or to thread.x, .y or .z");
+  return false;
+}
+
+static bool parse_loop_kind(tni_parser *p, enum tni_loop_kind *kind) {
+  *kind = TNI_SERIAL;
+  if (tni_accept_word(p, "bind")) return parse_grid_axis(p, kind);
+  if (tni_accept_word(p, "parallel"))
+    *kind = TNI_PARALLEL;
+  else if (tni_accept_word(p, "vectorized"))
+    *kind = TNI_VECTORIZED;
+  else if (tni_accept_word(p, "unrolled"))
+    *kind = TNI_UNROLLED;
+  return true;
 }
 
 /* `[-] NUMBER | "text"` */
@@ -286,8 +308,8 @@ static bool parse_for(tni_parser *p) {
   }
   const tn_expr *extent = parse_range(p);
   if (!extent) return false;
-  enum tni_loop_kind kind = parse_loop_kind(p);
-  if (!parse_annotations(p, &notes, items)) return false;
+  enum tni_loop_kind kind;
+  if (!parse_loop_kind(p, &kind) || !parse_annotations(p, &notes, items)) return false;
   const tn_expr *var = tni_declare_var(p, &name, TN_INDEX);
   const tn_stmt *body = tni_parse_braces(p);
   tni_close_scope(p, scope);

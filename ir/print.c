@@ -6,8 +6,6 @@
 
 enum { MAX_ROOTS = TN_MAX_RANK + 2, DEEPEST = 1000 }; /* MAX_ROOTS: of a store */
 
-static const char *const loop_kinds[TNI_LOOP_KIND_COUNT] = {"", " parallel", " vectorized", " unrolled"};
-
 static void print_list(tni_printer *p, const tn_stmt *s);
 
 static void print_body(tni_printer *p, const tn_stmt *s) {
@@ -59,7 +57,8 @@ static void print_for(tni_printer *p, const tn_stmt *s) {
   tni_print_var(p, s->as.loop.var);
   tni_text_add(p->out, " in 0..");
   tni_print_operand(p, s->as.loop.extent);
-  tni_text_add(p->out, "%s", loop_kinds[s->as.loop.kind]);
+  enum tni_loop_kind kind = s->as.loop.kind;
+  if (kind != TNI_SERIAL) tni_text_add(p->out, " %s%s", tni_is_bound(kind) ? "bind " : "", tni_loop_kind_names[kind]);
   print_annotations(p, s->as.loop.notes);
   tni_text_add(p->out, " {");
   tni_print_newline(p);

@@ -94,7 +94,7 @@ bool tni_parse_scalar(tn_type type, const char *text, size_t length, bool negati
   P(DOTS, "..") P(ARROW, "->") P(EQ, "==") P(NE, "!=") P(LE, "<=") P(GE, ">=") P(SHL, "<<") P(SHR, ">>") P(AND, "&&") P(OR, "||") \
   P(FLOORDIV, "//") P(LPAREN, "(") P(RPAREN, ")") P(LBRACKET, "[") P(RBRACKET, "]") P(LBRACE, "{") P(RBRACE, "}") \
   P(COMMA, ",") P(COLON, ":") P(SEMICOLON, ";") P(ASSIGN, "=") P(LT, "<") P(GT, ">") P(PLUS, "+") P(MINUS, "-") \
-  P(STAR, "*") P(SLASH, "/") P(PERCENT, "%") P(AMPERSAND, "&") P(BAR, "|") P(CARET, "^") P(TILDE, "~") P(BANG, "!") P(AT, "@")
+  P(DOT, ".") P(STAR, "*") P(SLASH, "/") P(PERCENT, "%") P(AMPERSAND, "&") P(BAR, "|") P(CARET, "^") P(TILDE, "~") P(BANG, "!") P(AT, "@")
 /* clang-format on */
 
 enum tni_token_kind {

@@ -217,7 +217,7 @@ typedef struct still_check {
 static bool check_still(void *self, const tn_stmt *s) {
   still_check *q = self;
   const void *mark;
-  if (s->kind == TNI_FOR && !q->why && (s->as.loop.kind == TNI_PARALLEL || s->as.loop.kind == TNI_VECTORIZED) &&
+  if (s->kind == TNI_FOR && !q->why && tni_is_concurrent(s->as.loop.kind) &&
       !tni_is_below(q->s->func->body, s) && why_not_in(q->s, q->made, s, &mark)) {
     q->mark = s->as.loop.var;
     q->why = "iterations of this loop run at the same time, and might then touch the same element";

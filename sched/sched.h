@@ -69,7 +69,7 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
 
 /* May the iterations of a loop run at the same time? NULL: yes. Else the reason, with *mark at the place. */
 const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark);
-/* The same for every parallel or vectorized loop of `made` that the function of the schedule does not have in the same form:
+/* The same for every loop of concurrent iterations of `made` that the function of the schedule does not have in the same form:
  * does a rewrite keep what allowed it? */
 const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
 /* May a producer block run later, where its buffer is read? It must be a block of one unguarded store to a buffer made in
@@ -124,7 +124,7 @@ const tni_primitive *tni_primitive_find(const char *name, size_t length);
 tn_status tni_invoke(const tni_primitive *primitive, tni_step *step, tn_error **err);
 /* For use in primitives. */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
-/* Takes the new body, refuses when a parallel or vectorized loop would not be one any more, or tells of no memory. */
+/* Takes the new body, refuses when a loop of concurrent iterations would not be one any more, or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
 /* Handles of arguments as statements, refusing those that are gone. */
 const tn_stmt *tni_arg_loop(tni_step *step, size_t i);

@@ -299,8 +299,22 @@ TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */
 TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
-/* The same run by the threads, as the lanes of a vector, or written out. */
-enum tn_loop_kind { TN_SERIAL, TN_PARALLEL, TN_VECTORIZED, TN_UNROLLED };
+/* The same run by the threads, as the lanes of a vector, or written out; or as an axis of a GPU's grid: blocks, which run in any
+ * order or at the same time, or the threads of one block. Loops over threads have constant extents and stand alone or in loops
+ * over blocks; around a statement is at most one loop of an axis. On a CPU the blocks run in parallel, and the threads of each
+ * in order, one after the other. */
+enum tn_loop_kind {
+  TN_SERIAL,
+  TN_PARALLEL,
+  TN_VECTORIZED,
+  TN_UNROLLED,
+  TN_BLOCK_X,
+  TN_BLOCK_Y,
+  TN_BLOCK_Z,
+  TN_THREAD_X,
+  TN_THREAD_Y,
+  TN_THREAD_Z
+};
 TN_API const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const tn_expr *var, const tn_expr *extent,
                                   const tn_stmt *body);
 /* The buffer (tn_buffer_with) exists in `body`. */

@@ -15,6 +15,8 @@ typedef struct lowering {
 
 /* ---- passes: NULL without memory ----------------------------------------------------------------------------------- */
 
+static const tn_stmt *threads(lowering *l, const tn_stmt *s) { return tni_lower_threads(l->r, s); }
+
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   s = tni_stmt_simplify(l->r, s);
   return s && tni_storage_plan(l->r, s, &l->storage) ? s : NULL;
@@ -48,6 +50,7 @@ typedef struct pass {
 
 /* clang-format off */
 static const pass passes[] = {
+    {{"threads", 't', "loops bound to blocks and threads become parallel and serial"},  threads,   false},
     {{"simplify", 'S', "index arithmetic in its canonical form; ifs decided"},          simplify,  false},
     {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false},
     {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false},

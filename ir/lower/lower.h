@@ -7,6 +7,9 @@
 
 #include "ir.h"
 
+/* ---- threads.c: loops bound to the grid of threads become serial and parallel ------------------------------------- */
+const tn_stmt *tni_lower_threads(tni_region *r, const tn_stmt *body);
+
 /* ---- storage.c: buffers made as small as their use -------------------------------------------------------------- */
 
 /* Where a buffer made inside the function will live: in the body of the loop over `at` (NULL: where it is allocated), holding

@@ -29,16 +29,32 @@ static bool check_annotations(tni_verifier *v, const tn_stmt *s) {
   return true;
 }
 
+/* The axis joins those that are bound around the body. */
+static bool bind_axis(tni_verifier *v, const tn_stmt *s) {
+  enum tni_loop_kind kind = s->as.loop.kind;
+  if (!tni_is_bound(kind)) return true;
+  if (v->bound >> kind & 1)
+    return tni_verify_fail(v, s, "a loop around is bound to %s already", tni_loop_kind_names[kind]);
+  if (!tni_is_thread_bound(kind) && v->bound >> TNI_THREAD_X)
+    return tni_verify_fail(v, s, "a loop over blocks is around those over threads");
+  if (tni_is_thread_bound(kind) && !tni_is_const(s->as.loop.extent))
+    return tni_verify_fail(v, s->as.loop.extent, "a loop over threads needs a constant extent");
+  v->bound |= UINT32_C(1) << kind;
+  return true;
+}
+
 static bool check_for(tni_verifier *v, const tn_stmt *s) {
   size_t facts = v->facts.count;
+  uint32_t bound = v->bound;
   bool empty = false;
   enum tni_loop_kind kind = s->as.loop.kind;
   if (v->func->level == TNI_LEVEL_LOOP && kind != TNI_SERIAL && kind != TNI_PARALLEL)
     return tni_verify_fail(v, s, "loops of the loop level are serial or parallel");
-  if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent") ||
+  if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent") || !bind_axis(v, s) ||
       !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, false, &empty) || !check_inside(v, s->as.loop.body))
     return false;
   tni_verify_unbind(v, s->as.loop.var);
+  v->bound = bound;
   tni_facts_pop(&v->facts, facts);
   v->guards -= empty;
   return true;

@@ -5,7 +5,8 @@
  *              as declared. A subscript that surely leaves its buffer is refused.
  *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
- *              what its body stores, and uses no reduce iterator. Names of blocks are unique.
+ *              what its body stores, and uses no reduce iterator. Names of blocks are unique. Loops bound to threads have
+ *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement.
  *     loop     No blocks; loops serial or parallel; buffers flat: one subscript.
  *
  * The error shows the line of the printed function, with a mark under the piece.

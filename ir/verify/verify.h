@@ -44,6 +44,7 @@ typedef struct tni_verifier {
   const tn_stmt *stmt; /* at hand; NULL: the parameters */
   uint32_t blocks, depth, max_depth;
   uint32_t open; /* allocs, lets, asserts and assumes around */
+  uint32_t bound; /* kinds of the loops around that are bound to the grid, a bit each */
   uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
   bool in_init;
 } tni_verifier;

@@ -3,7 +3,7 @@
  *     for i { for j { for k { S } } }   reorder([k, i])  ->  for k { for j { for i { S } } }
  *
  * needs: one block below; a chain of loops each of which holds only the next
- * refuses: a loop that would leave the loop its extent depends on; a block whose instances depend on each other in another way
+ * refuses: a loop that would leave the loop its extent depends on; blocks of the grid inside threads; a block whose instances depend on each other in another way
  *          than by accumulating; reduce loops that change places when the steps are not of the form acc = op(acc, x) with
  *          an op that does not ask for the order
  * note: exchanging two reduce loops changes the order of a floating-point sum
@@ -132,7 +132,7 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   return tni_meets_once(s, dims, steps, reduces, reduce) ? NULL : "a step of the reduction runs several times";
 }
 
-static tn_status check_extents(tni_step *step, int count, const tn_stmt *const *order) {
+static tn_status check_places(tni_step *step, int count, const tn_stmt *const *order) {
   for (int i = 0; i < count; i++) {
     const char *why = tni_why_not_again(step->s->ctx, order[i]);
     if (why) return tni_step_refuse(step, order[i]->as.loop.var, "%s", why);
@@ -140,6 +140,9 @@ static tn_status check_extents(tni_step *step, int count, const tn_stmt *const *
       if (tni_expr_uses(step->s->ctx, order[i]->as.loop.extent, order[k]->as.loop.var))
         return tni_step_refuse(step, order[i]->as.loop.var,
                                "its extent depends on a loop that would come to stand inside it");
+    for (int k = i + 1; k < count && tni_is_thread_bound(order[i]->as.loop.kind); k++)
+      if (tni_is_bound(order[k]->as.loop.kind) && !tni_is_thread_bound(order[k]->as.loop.kind))
+        return tni_step_refuse(step, order[k]->as.loop.var, "a loop over blocks would come to stand inside one over threads");
   }
   return TN_OK;
 }
@@ -171,7 +174,7 @@ tn_status tni_apply_reorder(tni_step *step) {
   const char *why = why_ordered(step->s, block, &mark);
   if (!why) why = why_overwritten(step->s, block, count, chain, order, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
-  tn_status status = check_extents(step, count, order);
+  tn_status status = check_places(step, count, order);
   if (status) return status;
   const tn_stmt *body = chain[count - 1]->as.loop.body;
   for (int i = count - 1; i >= 0; i--)

@@ -41,6 +41,7 @@ typedef struct generator {
   int names;     /* numbers the names made */
   int in_block;  /* blocks around */
   int in_vector; /* vectorized loops around */
+  uint32_t bound; /* kinds of loops around that are bound to the grid */
   size_t var_count, place_count, scalar_count, pool_count;
   size_t param_scalars; /* the first so many scalars are parameters, which blocks see too */
   gen_var vars[GEN_VARS];
@@ -434,6 +435,8 @@ static inline enum tni_loop_kind gen_loop_kind(generator *g) {
   int64_t k = gen_pick(g, 0, 9);
   if (k == 0) return TNI_PARALLEL;
   if (g->level == TNI_LEVEL_LOOP) return TNI_SERIAL;
+  int64_t axis = gen_pick(g, g->bound >> TNI_THREAD_X ? TNI_THREAD_X : TNI_BLOCK_X, TNI_THREAD_Z);
+  if (k == 3 && !(g->bound >> axis & 1)) return (enum tni_loop_kind)axis;
   return k == 1 ? TNI_VECTORIZED : k == 2 ? TNI_UNROLLED : TNI_SERIAL;
 }
 
@@ -445,14 +448,15 @@ static inline const tn_stmt *gen_for(generator *g, int depth) {
   if (inner.var_count == GEN_VARS) return gen_store(g);
   const tn_expr *var = tni_var(g->r, gen_name(g, "i", name), TN_INDEX);
   inner.names = g->names;
-  bool concurrent = kind == TNI_PARALLEL || kind == TNI_VECTORIZED;
+  bool concurrent = tni_is_concurrent(kind), bound = tni_is_bound(kind);
   gen_add_var(&inner, var, extent, concurrent);
   inner.in_vector += kind == TNI_VECTORIZED;
+  inner.bound |= bound ? UINT32_C(1) << kind : 0;
   if (concurrent) gen_pin(&inner, var, extent);
   const tn_stmt *body = gen_stmts(&inner, depth - 1);
   g->nodes = inner.nodes;
   g->names = inner.names;
-  return tni_for(g->r, var, gen_int(g, extent, 1), kind, body);
+  return tni_for(g->r, var, bound ? tni_index(g->r, extent) : gen_int(g, extent, 1), kind, body);
 }
 
 static inline const tn_stmt *gen_if(generator *g, int depth) {

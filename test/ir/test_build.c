@@ -54,6 +54,15 @@ START_TEST(statements_print_as_they_would_be_written)
 }
 END_TEST
 
+START_TEST(loops_are_bound_to_the_grid)
+{
+  const tn_expr *i = tn_var(b, "i", TN_INDEX), *t = tn_var(b, "t", TN_INDEX);
+  const tn_stmt *threads = tn_for_kind(b, TN_THREAD_Z, t, tn_index(b, 8), tn_store(b, A, &t, one));
+  tn_emit(b, tn_for_kind(b, TN_BLOCK_X, i, n, threads));
+  check_body("  for i in 0..n bind block.x {\n    for t in 0..8 bind thread.z {\n      A[t] = 1.0:f32\n    }\n  }\n");
+}
+END_TEST
+
 START_TEST(a_reduce_changes_an_element)
 {
   tn_emit(b, tn_reduce_store(b, TN_OP_max, A, &n, one));
@@ -82,7 +91,7 @@ static const tn_stmt *while_of_a_number(void) { return tn_while(b, n, body()); }
 static const tn_stmt *reduce_by_sub(void) { return tn_reduce_store(b, TN_OP_sub, A, &n, one); }
 static const tn_stmt *reduce_of_floats_by_and(void) { return tn_reduce_store(b, TN_OP_and, A, &n, one); }
 static const tn_stmt *loop_of_no_kind(void) {
-  return tn_for_kind(b, (enum tn_loop_kind)4, tn_var(b, "i", TN_INDEX), n, body());
+  return tn_for_kind(b, (enum tn_loop_kind)10, tn_var(b, "i", TN_INDEX), n, body());
 }
 static const tn_stmt *store_where_a_number(void) { return tn_store_where(b, A, &zero, one, n); }
 static const tn_stmt *buffer_of_no_scope(void) {
@@ -198,7 +207,7 @@ static const struct {
     {assume_of_a_number, "build: f: what is asserted or assumed must be bool"},
     {reduce_by_sub, "build: f: a reduce is by add, mul, min, max, and, or, xor"},
     {reduce_of_floats_by_and, "build: f: `A`: `and`: the operands must be integers or bool"},
-    {loop_of_no_kind, "build: f: there is no loop of kind 4"},
+    {loop_of_no_kind, "build: f: there is no loop of kind 10"},
     {store_where_a_number, "build: f: `A`: the condition of a store must be bool"},
     {buffer_of_no_scope, "build: f: `T`: there is no scope 3"},
     {parameter_of_no_variable, "build: f: a scalar parameter is a variable"},
@@ -235,6 +244,7 @@ int main(void) {
   TCase *tests = tcase_create("build");
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, statements_print_as_they_would_be_written);
+  tcase_add_test(tests, loops_are_bound_to_the_grid);
   tcase_add_test(tests, a_reduce_changes_an_element);
   tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));

@@ -157,6 +157,22 @@ START_TEST(a_while_has_a_condition_and_a_body)
 }
 END_TEST
 
+START_TEST(loops_are_bound_to_the_grid)
+{
+  check_body("for i in 0..n bind block.z with a = 1 { for bind in 0..8 bind thread.x { A[bind] = 1.0:f32 } }",
+             "  for i in 0..n bind block.z with a = 1 {\n    for bind in 0..8 bind thread.x {\n      A[bind] = 1.0:f32\n"
+             "    }\n  }\n");
+  check_body_refused("for i in 0..8 bind { }", "20: a loop is bound to block.x, .y or .z, or to thread.x, .y or .z\n"
+                     "  for i in 0..8 bind { }\n                     ^");
+  check_body_refused("for i in 0..8 bind block { }", "20: a loop is bound to block.x, .y or .z, or to thread.x, .y or .z\n"
+                     "  for i in 0..8 bind block { }\n                     ^");
+  check_body_refused("for i in 0..8 bind warp.x { }", "20: a loop is bound to block.x, .y or .z, or to thread.x, .y or .z\n"
+                     "  for i in 0..8 bind warp.x { }\n                     ^^^^");
+  check_body_refused("for i in 0..8 bind thread.w { }", "20: a loop is bound to block.x, .y or .z, or to thread.x, .y or .z\n"
+                     "  for i in 0..8 bind thread.w { }\n                     ^^^^^^^^");
+}
+END_TEST
+
 START_TEST(annotations_stand_behind_with)
 {
   check_body("for i in 0..8 parallel with grain = 4, note = \"a \\\"b\\\"\", for = -3 { A[i] = 1.0:f32 }",
@@ -683,6 +699,7 @@ int main(void) {
   tcase_add_test(tests, lets_hold_to_the_end_of_their_braces);
   tcase_add_test(tests, asserts_and_assumes_stand_before_what_follows);
   tcase_add_test(tests, a_while_has_a_condition_and_a_body);
+  tcase_add_test(tests, loops_are_bound_to_the_grid);
   tcase_add_test(tests, annotations_stand_behind_with);
   tcase_add_test(tests, a_reduce_names_its_operator);
   tcase_add_test(tests, parentheses_are_where_they_are_needed);

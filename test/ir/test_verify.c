@@ -157,6 +157,27 @@ START_TEST(a_reduce_is_by_some_operators)
 }
 END_TEST
 
+START_TEST(loops_over_threads_stand_in_loops_over_blocks)
+{
+  check_good("func f(A: f32[8], n: index) {\n  for b in 0..n bind block.x {\n    for c in 0..n bind block.y {\n"
+             "      for t in 0..2 bind thread.x {\n        A[t] = 1.0:f32\n      }\n      for u in 0..8 bind thread.x {\n"
+             "        A[u] = 1.0:f32\n      }\n    }\n  }\n  for d in 0..n bind block.x {\n    A[0] = 1.0:f32\n  }\n}");
+  check_bad("func f(A: f32[8]) {\n  for t in 0..8 bind thread.y {\n    for u in 0..8 bind thread.y {\n      A[u] = 1.0:f32\n"
+            "    }\n  }\n}",
+            "verify: f:3: a loop around is bound to thread.y already\n    for u in 0..8 bind thread.y {\n"
+            "    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  for t in 0..8 bind thread.x {\n    for b in 0..8 bind block.x {\n      A[b] = 1.0:f32\n"
+            "    }\n  }\n}",
+            "verify: f:3: a loop over blocks is around those over threads\n    for b in 0..8 bind block.x {\n"
+            "    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8], n: index) {\n  for t in 0..n bind thread.x {\n    A[t] = 1.0:f32\n  }\n}",
+            "verify: f:2: a loop over threads needs a constant extent\n  for t in 0..n bind thread.x {\n              ^");
+  check_bad("loop func f(A: f32[8]) {\n  for t in 0..8 bind thread.x {\n    A[t] = 1.0:f32\n  }\n}",
+            "verify: f:2: loops of the loop level are serial or parallel\n  for t in 0..8 bind thread.x {\n"
+            "  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
 START_TEST(claims_are_conditions)
 {
   make_params();
@@ -454,6 +475,7 @@ int main(void) {
   tcase_add_test(tests, a_let_binds_a_number);
   tcase_add_test(tests, annotations_have_a_name_once);
   tcase_add_test(tests, a_reduce_is_by_some_operators);
+  tcase_add_test(tests, loops_over_threads_stand_in_loops_over_blocks);
   tcase_add_test(tests, claims_are_conditions);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);

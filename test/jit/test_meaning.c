@@ -119,6 +119,22 @@ static const row rows[] = {
      "  reduce B[broadcast(1, 8)] add= A[ramp(0, 1, 8)]\n"
      "  reduce B[ramp(0, 1, 4) if A[ramp(0, 1, 4)] < broadcast(3:i32, 4)] mul= broadcast(2:i32, 4)\n}\n",
      "2 25 0 6 6 2 5 1"},
+    /* Loops bound to the grid: in blocks, alone, with blocks of the program inside, in a vectorized loop. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for g in 0..2 bind block.x {\n    alloc T: i32[4]\n    for t in 0..4 bind thread.x {\n      T[t] = A[g * 4 + t] * 2:i32\n"
+     "    }\n    for t in 0..4 bind thread.x {\n      B[g * 4 + t] = T[3 - t]\n    }\n  }\n}\n",
+     "4 12 6 0 0 8 2 10"},
+    {"func f(A: i32[8], n: index, B: i32[8]) {\n"
+     "  for g in 0..n bind block.z {\n    for y in 0..2 bind thread.y {\n      for x in 0..2 bind thread.x {\n"
+     "        block B(v: 0..8 = g * 4 + y * 2 + x) where g * 4 + y * 2 + x < 7 {\n          B[v] = A[v] + 10:i32\n"
+     "        }\n      }\n    }\n  }\n"
+     "  for t in 0..8 bind thread.x {\n    reduce B[t % 2] max= A[t]\n    if t == 7 {\n      B[t] = B[t] + 100:i32\n    }\n"
+     "  }\n}\n",
+     "10 13 16 12 15 11 14 102"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..4 vectorized {\n    for t in 0..2 bind thread.x {\n      B[t * 4 + i] = A[t * 4 + i] + cast(i32, t)\n"
+     "    }\n  }\n}\n",
+     "0 3 6 2 6 2 5 1"},
 };
 
 /* Programs that fail. */

@@ -152,7 +152,7 @@ static inline bool oracle_interpret(oracle *o, const char *what, const tn_func *
 
 static inline const tn_stmt *oracle_reverse(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_PARALLEL && s->as.loop.kind != TNI_VECTORIZED)) return s;
+  if (s->kind != TNI_FOR || !tni_is_concurrent(s->as.loop.kind)) return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, TN_INDEX);
   const tn_expr *back = tni_sub(r, tni_sub(r, s->as.loop.extent, tni_index(r, 1)), var);
   tni_subst subst = {1, &s->as.loop.var, &back};
