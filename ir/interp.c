@@ -1,7 +1,7 @@
 /* interp.c -- the reference interpreter: runs a tensor or loop function as its text reads, statement by statement.
  *
  * A function is made ready once: each statement becomes an action with a tape for its expressions (interp_tape.c). Then
- * the actions run. Loops of every kind run serially, from 0 up.
+ * the actions run. Loops of every kind run serially, from 0 up; interp_race.c watches over concurrent ones.
  *
  *     for     the extent is evaluated once                 if       one branch
  *     block   `where`, then the bindings, each checked     alloc    memory whose elements count as unwritten
@@ -12,7 +12,7 @@
  *     while   the condition before each run of the body    reduce   as store; lanes read and write in order
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
- * that were not written, iterators outside their extents, negative extents of buffers, allocs over the limit of a
+ * that were not written, races of iterations, iterators outside their extents, negative extents of buffers, allocs over the limit of a
  * tensor, a failing external. Lanes whose condition is false touch no memory.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -298,6 +298,7 @@ static bool allocate(tni_machine *m, tni_memory *memory) {
     memory->written_bytes = flags;
   }
   memset(memory->written, 0, flags);
+  memory->born = m->concurrent ? m->concurrent->depth : 0;
   return true;
 }
 
@@ -318,10 +319,21 @@ static bool run_for(tni_machine *m, const action *a) {
   m->frame = &frame;
   for (int64_t i = 0; i < extent; i++) {
     a->vars[0].at->i = i;
+    if (m->concurrent && m->concurrent->loop == a->stmt) m->concurrent->iteration = i;
     if (!run(m, a->first)) return false;
   }
   m->frame = frame.parent;
   return true;
+}
+
+static bool run_loop(tni_machine *m, const action *a) {
+  enum tni_loop_kind kind = a->stmt->as.loop.kind;
+  if (kind != TNI_PARALLEL && kind != TNI_VECTORIZED) return run_for(m, a);
+  tni_concurrent here;
+  tni_concurrent_begin(m, &here, a->stmt);
+  bool good = run_for(m, a);
+  tni_concurrent_end(m, &here);
+  return good;
 }
 
 /* Gives the iterators their values; *first: all reduce iterators are 0. */
@@ -379,6 +391,9 @@ static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
   if (memory->overlaps)
     return tni_machine_fail(m, TN_E_INVALID, "buffer `%s` is written, and its strides put two elements in one place",
                             memory->buffer->name);
+  if (m->concurrent &&
+      !tni_concurrent_touch(m, &a->access, lane, at, true, a->stmt->kind == TNI_REDUCE ? (int)a->stmt->as.store.op : -1))
+    return false;
   if (a->stmt->kind == TNI_REDUCE && !reduce_element(m, a, lane, at, &value)) return false;
   if (memory->buffer->type == TN_F32)
     ((float *)memory->data)[at] = (float)value.f;
@@ -455,7 +470,7 @@ static bool run_claim(tni_machine *m, const action *a) {
 
 static bool run(tni_machine *m, const action *a) {
   switch (a->stmt->kind) {
-  case TNI_FOR: return run_for(m, a);
+  case TNI_FOR: return run_loop(m, a);
   case TNI_BLOCK: return run_block(m, a);
   case TNI_STORE:
   case TNI_REDUCE: return run_store(m, a);

@@ -32,6 +32,8 @@ typedef struct tni_memory {
   bool scattered, overlaps;             /* strides put two of them in one place */
   int64_t strides[TN_MAX_RANK], offset; /* of the memory's dimensions */
   int64_t layout_shape[TN_MAX_RANK];
+  int32_t born;           /* concurrent loops around its alloc; 0: the host's */
+  const tn_stmt *own_in;  /* a concurrent loop whose iterations have one each; NULL: none is known */
   uint8_t *written; /* one bit an element; NULL: the host's memory */
   size_t data_bytes, written_bytes;
 } tni_memory;
@@ -138,6 +140,17 @@ typedef struct tni_visit {
   uint32_t next;
 } tni_visit;
 
+/* A parallel or vectorized loop that runs (interp_race.c). */
+typedef struct tni_touched tni_touched;
+typedef struct tni_concurrent {
+  struct tni_concurrent *parent;
+  const tn_stmt *loop;
+  int64_t iteration;
+  int32_t depth; /* the outermost is 1 */
+  tni_touched *table; /* open addressing */
+  size_t size, used;
+} tni_concurrent;
+
 typedef struct tni_machine tni_machine;
 typedef tn_status (*tni_extern_call)(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
                                      tn_value *result, tn_error **err);
@@ -162,6 +175,7 @@ struct tni_machine {
   size_t stack_capacity;
   tni_memory *memories;
   const struct tni_frame *frame; /* innermost loop or block that runs */
+  tni_concurrent *concurrent;    /* innermost concurrent loop that runs */
 };
 
 /* interp_tape.c. All give false or NULL after a failure, which is in m->status and *m->err. */
@@ -183,6 +197,17 @@ bool tni_tape_run(tni_machine *m, const tni_tape *tape);
 bool tni_place_locate(tni_machine *m, const tni_place *access, uint32_t lane, int64_t *at);
 /* False, and reported, when nobody has written that element. */
 bool tni_place_written(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at);
+
+/* "A[1, 2]" of a lane's access. */
+void tni_access_text(tni_text *text, const tni_place *access, uint32_t lane);
+
+/* interp_race.c */
+
+void tni_concurrent_begin(tni_machine *m, tni_concurrent *c, const tn_stmt *loop);
+void tni_concurrent_end(tni_machine *m, tni_concurrent *c);
+/* An element is read or written by the iterations that run; `op`: by a reduction with that operator, else -1. False when
+ * another iteration of one of the loops has touched it, and one of the two writes; or without memory. */
+bool tni_concurrent_touch(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at, bool write, int op);
 
 /* interp.c: reports a failure at the statement that runs, gives false. */
 bool tni_machine_fail(tni_machine *m, tn_status status, const char *format, ...) TN_PRINTF(3, 4);

@@ -9,7 +9,7 @@
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 /* "A[3, 900]" */
-static void add_access_text(tni_text *text, const tni_place *access, uint32_t lane) {
+void tni_access_text(tni_text *text, const tni_place *access, uint32_t lane) {
   tni_text_add(text, "%s[", access->memory->buffer->name);
   for (int32_t i = 0; i < access->count; i++)
     tni_text_add(text, "%s%lld", i ? ", " : "", (long long)tni_lane(&access->index[i], lane));
@@ -19,7 +19,7 @@ static void add_access_text(tni_text *text, const tni_place *access, uint32_t la
 static bool fail_outside(tni_machine *m, const tni_place *access, uint32_t lane, int32_t which, int64_t extent) {
   tni_text text;
   tni_text_init(&text, m->ctx);
-  add_access_text(&text, access, lane);
+  tni_access_text(&text, access, lane);
   tni_machine_fail(m, TN_E_INVALID, "%s: subscript %d is %lld, outside 0..%lld", text.data, which,
                    (long long)tni_lane(&access->index[which], lane), (long long)extent);
   tni_text_destroy(&text);
@@ -30,7 +30,7 @@ bool tni_place_written(tni_machine *m, const tni_place *access, uint32_t lane, i
   if (tni_was_written(access->memory, at)) return true;
   tni_text text;
   tni_text_init(&text, m->ctx);
-  add_access_text(&text, access, lane);
+  tni_access_text(&text, access, lane);
   tni_machine_fail(m, TN_E_INVALID, "%s is read before it was written", text.data);
   tni_text_destroy(&text);
   return false;
@@ -72,6 +72,7 @@ static bool run_load(tni_machine *m, const tni_step *step) {
     }
     if (!tni_place_locate(m, access, l, &at)) return false;
     if (!tni_place_written(m, access, l, at)) return false;
+    if (m->concurrent && !tni_concurrent_touch(m, access, l, at, false, -1)) return false;
     if (step->type == TN_F32)
       out->f = ((const float *)memory->data)[at];
     else
