@@ -19,7 +19,9 @@ typedef struct analysis {
   const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
   const tn_expr **vars, **values; /* lets by their values, then the block's iterators by their bindings */
   size_t var_count, var_capacity, value_capacity;
-  bool accumulates; /* its body's loads of the element that init sets are no reads from outside */
+  const tn_stmt
+      *states[TNI_MAX_STATES]; /* stores to the elements that init sets: its body's loads of these are no reads */
+  int32_t state_count;
   bool conditional, reduces;
   int order;
   const tn_stmt *store;
@@ -103,10 +105,12 @@ static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t cou
   a->out->items[a->out->count++] = x;
 }
 
-/* Is this the reduction's accumulator, which init has set? */
+/* Is this an accumulator of the reduction, which init has set? */
 static bool is_accumulator(const analysis *a, const tn_expr *load) {
-  return a->accumulates && a->store && a->store->as.store.buffer == load->as.buffer &&
-         memcmp(load->arg, a->store->as.store.index, (size_t)tni_load_count(load) * sizeof(void *)) == 0;
+  for (int32_t k = 0; k < a->state_count; k++)
+    if (a->states[k]->as.store.buffer == load->as.buffer)
+      return memcmp(load->arg, a->states[k]->as.store.index, (size_t)tni_load_count(load) * sizeof(void *)) == 0;
+  return false;
 }
 
 static void record_reads(void *self, const tn_expr *x) {
@@ -143,11 +147,15 @@ static bool starts_at_zero(analysis *a, const tn_stmt *block) {
   return true;
 }
 
-bool tni_init_fits(const tn_stmt *block) {
-  const tn_stmt *init = block->as.block.init, *body = block->as.block.body;
-  return init && init->kind == TNI_STORE && body->kind == TNI_STORE && !init->as.store.where && !body->as.store.where &&
-         init->as.store.buffer == body->as.store.buffer &&
-         memcmp(init->as.store.index, body->as.store.index, (size_t)body->as.store.count * sizeof(void *)) == 0;
+/* Are the elements that the block stores to set by its init whenever its loops begin with one? */
+static bool has_accumulators(analysis *a, const tn_stmt *block) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  const tn_expr *where = block->as.block.where;
+  if (!tni_init_fits(a->r->arena.ctx, block) || !starts_at_zero(a, block)) return false;
+  int32_t count = tni_block_stores(a->r->arena.ctx, block, stores);
+  for (int32_t k = 0; where && k < count; k++)
+    if (!tni_guards_domain(block, stores[k], where)) return false;
+  return true;
 }
 
 static void collect_block(analysis *a, const tn_stmt *s) {
@@ -169,10 +177,9 @@ static void collect_block(analysis *a, const tn_stmt *s) {
   a->block = s;
   a->bindings = bindings;
   if (s->as.block.init) collect(a, s->as.block.init);
-  a->accumulates = tni_init_fits(s) && starts_at_zero(a, s) &&
-                   (!s->as.block.where || tni_guards_domain(s, s->as.block.body, s->as.block.where));
+  if (has_accumulators(a, s)) a->state_count = tni_block_stores(a->r->arena.ctx, s, a->states);
   collect(a, s->as.block.body);
-  a->accumulates = false;
+  a->state_count = 0;
   a->block = NULL;
   a->bindings = NULL;
   a->var_count = mark;

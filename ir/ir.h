@@ -609,8 +609,6 @@ bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond);
 /* Does a block's `where` only cut instances outside its domain, so that every element of the store's dimensions is still
  * written? */
 bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr *where);
-/* Are init and body one unguarded store each, to the same element? */
-bool tni_init_fits(const tn_stmt *block);
 /* Destroy also after a failure. False: no memory. */
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out);
 void tni_accesses_destroy(tni_accesses *accesses);
@@ -645,8 +643,10 @@ typedef struct tni_reduction {
   bool any_order;                        /* every state is reduced by a row of TN_REDUCERS */
 } tni_reduction;
 /* The stores of a block whose body is only stores, maybe behind lets: without conditions, each to a buffer of its own, all to
- * the same subscripts. How many, or 0: it has another form. `out` has room for TNI_MAX_STATES. */
-int32_t tni_block_stores(const tn_stmt *block, const tn_stmt **out);
+ * the same subscripts, over iterators. How many, or 0: it has another form. `out` has room for TNI_MAX_STATES. */
+int32_t tni_block_stores(tn_context *ctx, const tn_stmt *block, const tn_stmt **out);
+/* Are the block's stores of that form, and is init one to each of the same elements? */
+bool tni_init_fits(tn_context *ctx, const tn_stmt *block);
 /* What reduction the block is; false: none that is understood, or no memory. */
 bool tni_reducer_of(tni_region *r, const tn_stmt *block, tni_reduction *out);
 

@@ -106,10 +106,30 @@ static int32_t list_stores(const tn_stmt *s, const tn_stmt **out) {
   return count;
 }
 
-int32_t tni_block_stores(const tn_stmt *block, const tn_stmt **out) {
+int32_t tni_block_stores(tn_context *ctx, const tn_stmt *block, const tn_stmt **out) {
   const tn_stmt *s = block->as.block.body;
   while (s->kind == TNI_LET) s = s->as.let.body;
-  return list_stores(s, out);
+  int32_t count = list_stores(s, out);
+  for (s = block->as.block.body; count && s->kind == TNI_LET; s = s->as.let.body)
+    for (int32_t i = 0; i < out[0]->as.store.count; i++)
+      if (tni_expr_uses(ctx, out[0]->as.store.index[i], s->as.let.var)) return 0;
+  return count;
+}
+
+/* What init stores to the buffer of `store`, at its subscripts; NULL: nothing. */
+static const tn_stmt *init_of(const tn_stmt *store, int32_t count, const tn_stmt *const *inits) {
+  for (int32_t i = 0; i < count; i++)
+    if (inits[i]->as.store.buffer == store->as.store.buffer && same_element(inits[i], store)) return inits[i];
+  return NULL;
+}
+
+bool tni_init_fits(tn_context *ctx, const tn_stmt *block) {
+  const tn_stmt *stores[TNI_MAX_STATES], *inits[TNI_MAX_STATES];
+  int32_t count = tni_block_stores(ctx, block, stores);
+  if (!count || !block->as.block.init || list_stores(block->as.block.init, inits) != count) return false;
+  for (int32_t k = 0; k < count; k++)
+    if (!init_of(stores[k], count, inits)) return false;
+  return true;
 }
 
 typedef struct state_search {
@@ -165,14 +185,11 @@ static bool changes_at_once(const tni_reduction *of, tn_context *ctx) {
 static bool match_init(const tn_stmt *block, tn_context *ctx, tni_reduction *of) {
   const tn_stmt *inits[TNI_MAX_STATES];
   if (!block->as.block.init) return true;
-  if (list_stores(block->as.block.init, inits) != of->count) return false;
+  if (!tni_init_fits(ctx, block)) return false;
+  list_stores(block->as.block.init, inits);
   for (int32_t k = 0; k < of->count; k++) {
-    int32_t i = 0;
-    while (i < of->count && inits[i]->as.store.buffer != of->stores[k]->as.store.buffer) i++;
-    if (i == of->count || !same_element(inits[i], of->stores[k]) ||
-        look_for_states(of, ctx, inits[i]->as.store.value, 0, of->count).found)
-      return false;
-    of->inits[k] = inits[i];
+    of->inits[k] = init_of(of->stores[k], of->count, inits);
+    if (look_for_states(of, ctx, of->inits[k]->as.store.value, 0, of->count).found) return false;
   }
   return true;
 }
@@ -230,7 +247,7 @@ bool tni_reducer_of(tni_region *r, const tn_stmt *block, tni_reduction *out) {
   bool reduces = false;
   *out = (tni_reduction){.reducer = -1};
   for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
-  out->count = tni_block_stores(block, out->stores);
+  out->count = tni_block_stores(ctx, block, out->stores);
   if (!out->count || !resolve_lets(r, block, out) || !changes_at_once(out, ctx) || !match_init(block, ctx, out))
     return false;
   bool reads = false;

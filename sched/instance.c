@@ -136,38 +136,37 @@ static bool sums_apart(const nest *n, const tn_stmt *store) {
 
 typedef struct own_reads {
   const tn_stmt *store;
-  bool others; /* an element that is not the one stored is read */
+  bool same, others; /* the element that is stored is read; another one is */
 } own_reads;
 
 static void see_own(void *self, const tn_expr *x) {
   own_reads *q = self;
-  if (x->op == TN_OP_load && x->as.buffer == q->store->as.store.buffer)
-    q->others |= memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) != 0;
+  if (x->op != TN_OP_load || x->as.buffer != q->store->as.store.buffer) return;
+  bool same = memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) == 0;
+  *(same ? &q->same : &q->others) = true;
 }
 
-static bool reads_only_accumulator(tn_context *ctx, const tn_stmt *block, const tn_stmt *store) {
-  own_reads q = {store, false};
-  tni_stmt_visit_exprs(ctx, block, see_own, &q);
-  return !q.others;
+static own_reads reads_of(tn_context *ctx, const tn_stmt *s, const tn_stmt *store) {
+  own_reads q = {.store = store};
+  tni_stmt_visit_exprs(ctx, s, see_own, &q);
+  return q;
 }
 
-static void see_any_own(void *self, const tn_expr *x) {
-  own_reads *q = self;
-  q->others |= x->op == TN_OP_load && x->as.buffer == q->store->as.store.buffer;
+bool tni_reads_own_element(tn_context *ctx, const tn_stmt *block, const tn_stmt *store) {
+  return !reads_of(ctx, block, store).others;
 }
 
 const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block) {
-  const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
-  own_reads q = {store, false};
-  if (!store) return "the block does more than one store";
-  if (!init) {
-    tni_stmt_visit_exprs(ctx, block, see_any_own, &q);
-    return q.others ? "the block reads the buffer it writes" : NULL;
+  const tn_stmt *stores[TNI_MAX_STATES], *init = block->as.block.init;
+  int32_t count = tni_block_stores(ctx, block, stores);
+  if (!count) return "the block does more than store one element to each of some buffers";
+  if (init && !tni_init_fits(ctx, block)) return "init stores something else than the block";
+  for (int32_t k = 0; k < count; k++) {
+    own_reads all = reads_of(ctx, block, stores[k]), first = {0};
+    if (init) first = reads_of(ctx, init, stores[k]);
+    if (!init && (all.same || all.others)) return "the block reads the buffer it writes";
+    if (all.others || first.same) return "the block reads other elements of the buffer it writes";
   }
-  if (!tni_init_fits(block)) return "init stores something else than the block";
-  tni_stmt_visit_exprs(ctx, init, see_any_own, &q);
-  if (q.others || !reads_only_accumulator(ctx, block, store))
-    return "the block reads other elements of the buffer it writes";
   return NULL;
 }
 

@@ -81,7 +81,10 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
 /* Does a block of one store write its whole buffer: is every spatial iterator one plain subscript, and do the loops around
  * run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else the reason. */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
-/* Is it a block of one store that reads of its own buffer nothing, or, when init has set that, the element it stores? */
+/* Does the block read of the store's buffer at most the element that is stored? */
+bool tni_reads_own_element(tn_context *ctx, const tn_stmt *block, const tn_stmt *store);
+/* Is it a block of stores (tni_block_stores) that reads of its own buffers nothing, or, when init has set them, the elements it
+ * stores? */
 const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block);
 /* The subscripts of a store of the block, over loop variables. False: no memory, or too many iterators. */
 bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out);

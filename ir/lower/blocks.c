@@ -223,7 +223,7 @@ static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stm
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
   bool calls = false;
   if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE ||
-      store->as.store.where || (init && !tni_init_fits(block)) || !shows_bindings(o, ctx, block))
+      store->as.store.where || (init && !tni_init_fits(ctx, block)) || !shows_bindings(o, ctx, block))
     return NULL;
   const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
   if (!place || !place->roomy) return NULL;

@@ -78,12 +78,21 @@ static int32_t vector_iter(const tni_planner *p, const tn_stmt *block) {
   return q.near + q.far <= q.unit + 1 ? last : -1;
 }
 
+/* A reduction of several states: the loops in front of its reduce loops, in parallel. */
+static void schedule_states(tni_planner *p, const tn_stmt *block) {
+  tn_block_ref ref = tni_block_named(p, block->as.block.name);
+  tn_loop loops[TNI_MAX_LOOPS];
+  size_t count = ref ? tni_loops_of(p, ref, loops) : 0, outer = 0;
+  while (outer < count && !block->as.block.iters[outer].reduce) outer++;
+  tni_parallel_outer(p, outer, loops, tni_work_of(block));
+}
+
 static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   tn_block_ref ref = tni_block_named(p, block->as.block.name);
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
   size_t count = ref ? tni_loops_of(p, ref, loops) : 0, outer = count;
   const tn_stmt *store = tni_block_store(block);
-  if (!count || !store) return;
+  if (!count) return;
   int64_t work = tni_work_of(block);
   int32_t inner = vector_iter(p, block);
   int64_t extent = inner < 0 ? 0 : tni_extent_of(block, inner);
@@ -123,7 +132,11 @@ static void schedule_blocks(tni_planner *p) {
         fresh &= path[k]->as.loop.kind == TNI_SERIAL;
         loops++;
       }
-    if (fresh && loops == (size_t)block->as.block.count) schedule_elementwise(p, block);
+    if (!fresh || loops != (size_t)block->as.block.count) continue;
+    if (tni_block_store(block))
+      schedule_elementwise(p, block);
+    else
+      schedule_states(p, block);
   }
 }
 

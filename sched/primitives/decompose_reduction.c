@@ -150,20 +150,23 @@ static bool steps_once(tn_schedule *s, const plan *p, const tn_stmt *loop) {
 
 /* What forbids that all inits below the loop run before all the rest of it. */
 static const char *why_not_apart(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop, const plan *p) {
-  const tn_stmt *store = tni_block_store(block);
+  const tn_stmt *stores[TNI_MAX_STATES];
   const tn_expr *index[TN_MAX_RANK];
   const char *why = tni_why_not_reduction(s->ctx, block);
   if (why) return why;
-  tni_uses uses = tni_uses_of(s->ctx, loop, store->as.store.buffer);
-  if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, store->as.store.buffer).readers ? 1 : 0) ||
-      uses.loose)
-    return "others below the loop use the buffer";
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  for (int32_t k = 0; k < count; k++) {
+    const tn_buffer *buffer = stores[k]->as.store.buffer;
+    tni_uses uses = tni_uses_of(s->ctx, loop, buffer);
+    if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, buffer).readers ? 1 : 0) || uses.loose)
+      return "others below the loop use the buffer";
+  }
   init_search q = {.ctx = s->ctx, .init = block->as.block.init};
   tni_stmt_visit_exprs(s->ctx, q.init, see_call, &q);
   tni_stmt_visit(loop, see_store, &q);
   if (q.found) return "what init reads is stored below the loop, or an external is called";
-  if (!tni_store_over_loops(s, block, store, index) ||
-      !tni_meets_once(s, (size_t)store->as.store.count, index, p->count, p->loops))
+  if (!tni_store_over_loops(s, block, stores[0], index) ||
+      !tni_meets_once(s, (size_t)stores[0]->as.store.count, index, p->count, p->loops))
     return "an element is summed up several times below the loop";
   return steps_once(s, p, loop) ? NULL : "a step of the reduction runs several times, or not the first one first";
 }

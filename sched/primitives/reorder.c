@@ -3,9 +3,9 @@
  *     for i { for j { for k { S } } }   reorder([k, i])  ->  for k { for j { for i { S } } }
  *
  * needs: one block below; a chain of loops each of which holds only the next
- * refuses: a loop that would leave the loop its extent depends on; blocks of the grid inside threads; a block whose instances depend on each other in another way
- *          than by accumulating; reduce loops that change places when the steps are not of the form acc = op(acc, x) with
- *          an op that does not ask for the order
+ * refuses: a loop that would leave the loop its extent depends on; blocks of the grid inside threads; a block whose
+ *          instances depend on each other in another way than by accumulating; reduce loops that change places when the
+ *          order of steps matters (ir/reducer.c)
  * note: exchanging two reduce loops changes the order of a floating-point sum
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -40,48 +40,23 @@ static const tn_stmt *only_block(const tn_stmt *inner) {
   return s;
 }
 
-typedef struct own_search {
-  const tn_stmt *store;
-  int same, others;
-} own_search;
-
-static void see_own(void *self, const tn_expr *x) {
-  own_search *q = self;
-  if (x->op != TN_OP_load || x->as.buffer != q->store->as.store.buffer) return;
-  bool same = memcmp(x->arg, q->store->as.store.index, (size_t)q->store->as.store.count * sizeof(void *)) == 0;
-  *(same ? &q->same : &q->others) += 1;
-}
-
 static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void **mark) {
+  const tn_stmt *stores[TNI_MAX_STATES];
   *mark = block;
   if (block->kind != TNI_BLOCK)
     return "there is more than one block below: reorder before other blocks are computed here";
-  const tn_stmt *store = tni_block_store(block), *init = block->as.block.init;
-  if (!store) return "the block does more than one store";
-  if (init && !tni_init_fits(block)) return "init stores something else than the block";
-  own_search q = {store, 0, 0};
-  tni_stmt_visit_exprs(s->ctx, block, see_own, &q);
-  return q.others ? "the block reads elements that other iterations write" : NULL;
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  if (!count) return "the block does more than store one element to each of some buffers";
+  if (block->as.block.init && !tni_init_fits(s->ctx, block)) return "init stores something else than the block";
+  for (int32_t k = 0; k < count; k++)
+    if (!tni_reads_own_element(s->ctx, block, stores[k])) return "the block reads elements that other iterations write";
+  return NULL;
 }
 
-/* acc = op(acc, x): does any order of the steps give the same, but for rounding? */
-static bool is_commutative(tn_schedule *s, const tn_stmt *store) {
-  const tn_expr *x = store->as.store.value;
-  own_search q = {store, 0, 0};
-  tni_expr_visit(s->ctx, x, see_own, &q);
-  if (q.same == 0) return false;
-  size_t at = x->op == TN_OP_fma ? 2 : 0, end = x->op == TN_OP_fma ? 3 : x->op == TN_OP_sub ? 1 : x->nargs;
-  if (x->op != TN_OP_fma && x->op != TN_OP_sub && !(x->op < TN_OP_COUNT && (tni_ops[x->op].flags & TN_OPF_ASSOC)))
-    return false;
-  for (; at < end; at++) {
-    const tn_expr *acc = x->arg[at];
-    if (acc->op != TN_OP_load || acc->as.buffer != store->as.store.buffer) continue;
-    own_search rest = {store, 0, 0};
-    for (size_t i = 0; i < x->nargs; i++)
-      if (i != at) tni_expr_visit(s->ctx, x->arg[i], see_own, &rest);
-    return rest.same == 0;
-  }
-  return false;
+/* Does any order of the steps give the same, but for rounding? */
+static bool is_commutative(tn_schedule *s, const tn_stmt *block) {
+  tni_reduction reduction;
+  return tni_reducer_of(&s->region, block, &reduction) && reduction.any_order;
 }
 
 static bool feeds_reduce(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop) {
@@ -109,8 +84,10 @@ static bool swaps_reduce(tn_schedule *s, const tn_stmt *block, int count, const 
 static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int count, const tn_stmt *const *chain,
                                    const tn_stmt *const *order, const void **mark) {
   const tn_expr *index[TN_MAX_RANK], *steps[TN_MAX_RANK];
-  const tn_stmt *moved[MAX_CHAIN], *reduce[MAX_CHAIN], *store = tni_block_store(block);
+  const tn_stmt *moved[MAX_CHAIN], *reduce[MAX_CHAIN], *stores[TNI_MAX_STATES];
   size_t loops = 0, reduces = 0, dims = 0;
+  tni_block_stores(s->ctx, block, stores);
+  const tn_stmt *store = stores[0]; /* the others are to the same subscripts */
   *mark = store;
   if (!tni_store_over_loops(s, block, store, index)) return "the block is too large";
   for (int i = 0; i < count; i++) {
@@ -123,7 +100,7 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   if (!tni_meets_once(s, (size_t)store->as.store.count, index, loops, moved))
     return "an element is written by several iterations, and the last must stay the last";
   if (!swaps_reduce(s, block, count, chain, order)) return NULL;
-  if (!is_commutative(s, store)) return "the steps of this reduction must stay in their order";
+  if (!is_commutative(s, block)) return "the steps of this reduction must stay in their order";
   for (int32_t k = 0; k < block->as.block.count; k++)
     if (block->as.block.iters[k].reduce) {
       if (dims == TN_MAX_RANK) return "the block is too large";

@@ -267,6 +267,40 @@ static inline void forms(writer *w) {
   put(w, "}\n");
 }
 
+/* What a reduction of several states does to them, from s, t (what they are) and x, c (what comes). */
+static inline void states(writer *w, const char *name, const char *const *first, const char *const *next) {
+  put(w, "init {\n%sV[i] = %s\n%sJ[i] = %s\n}\n", name, first[0], name, first[1]);
+  put(w, "let s = %sV[i]\nlet t = %sJ[i]\nlet x = X[i, j, k]\nlet c = cast(i32, j * 3 + k)\n", name, name);
+  put(w, "%sV[i] = %s\n%sJ[i] = %s\n", name, next[0], name, next[1]);
+}
+
+/* The largest and where it is, or states that depend on the order of their steps; and what reads both. */
+static inline void arguments(writer *w) {
+  int n = pick(w, 1, 9), m = pick(w, 1, 7), inside = pick(w, 0, 1), pre = pick(w, 0, 1);
+  axis axes[] = {{"i", n, 0}, {"j", m, 1}, {"k", 3, 1}}, full[] = {{"i", n, 0}, {"j", m, 0}, {"k", 3, 0}};
+  static const char *const largest[] = {"-inf:f32", "2147483647:i32"}, *const zeros[] = {"0.0:f32", "0:i32"};
+  static const char *const better[] = {"select(s < x || (x == s || x != x) && c < t || x != x && s == s, x, s)",
+                                       "select(s < x || (x == s || x != x) && c < t || x != x && s == s, c, t)"};
+  static const char *const sums[] = {"s + x", "t + c"}, *const ordered[] = {"x - s", "t + cast(i32, s)"};
+  char value[64];
+  put(w, "func f(%s: f32[%d, %d, 3], Y: f32[%d], I: i32[%d]", pre ? "A" : "X", n, m, n, n);
+  if (!inside) put(w, ", TV: f32[%d], TJ: i32[%d]", n, n);
+  put(w, ") {\n");
+  if (inside) put(w, "alloc TV: f32[%d]\nalloc TJ: i32[%d]\n", n, n);
+  if (pre) put(w, "alloc X: f32[%d, %d, 3]\n", n, m);
+  if (pre) map(w, "X", "i, j, k", 3, full, unary(w, value, sizeof value, "A[i, j, k]"));
+  open_block(w, "T", 3, axes);
+  switch (pick(w, 0, 3)) {
+  case 0: states(w, "T", zeros, sums); break;
+  case 1: states(w, "T", zeros, ordered); break;
+  default: states(w, "T", largest, better); break;
+  }
+  close_block(w, 3);
+  map(w, "Y", "i", 1, axes, "TV[i] * 2.0:f32");
+  map(w, "I", "i", 1, axes, pick(w, 0, 1) ? "TJ[i] + 1:i32" : "TJ[i] * TJ[i]");
+  put(w, "}\n");
+}
+
 /* Raw statements: no blocks, in place, conditions. */
 static inline void raw(writer *w) {
   int n = pick(w, 2, 9), m = pick(w, 2, 9);
@@ -477,12 +511,12 @@ static inline void wild_program(writer *w) {
 }
 
 typedef void program_kind(writer *w);
-static program_kind *const program_kinds[] = {matmul,     conv,  pool,         softmax,      layer_norm,
-                                              transposes, chain, stencil,      two_products, raw,
-                                              raw_blocks, conv,  wild_program, wild_program, forms};
-static const char *const program_names[] = {"matmul",     "conv",  "pool",    "softmax",      "layer_norm",
-                                            "transposes", "chain", "stencil", "two_products", "raw",
-                                            "raw_blocks", "conv",  "wild",    "wild",         "forms"};
+static program_kind *const program_kinds[] = {
+    matmul,       conv, pool,       softmax, layer_norm,   transposes,   chain, stencil,
+    two_products, raw,  raw_blocks, conv,    wild_program, wild_program, forms, arguments};
+static const char *const program_names[] = {"matmul", "conv",    "pool",         "softmax",  "layer_norm", "transposes",
+                                            "chain",  "stencil", "two_products", "raw",      "raw_blocks", "conv",
+                                            "wild",   "wild",    "forms",        "arguments"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {
