@@ -230,14 +230,13 @@ bool tni_is_basic(const tn_expr *x) {
   return !(tni_ops[op].flags & TN_OPF_DERIVED) && !is_through_f32(op, tni_operand_type(x));
 }
 
-const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why) {
+const tn_expr *tni_expand(tni_region *r, const tn_expr *x) {
   const maker m = {r, tni_operand_type(x), x->type};
-  *why = NULL;
   if (is_through_f32((enum tn_op)x->op, m.type)) return through_f32(&m, x);
   switch ((enum tn_op)x->op) {
 #define EXPAND_CORE(name) break
 #define EXPAND_DERIVED(name) return expand_##name(&m, x->arg)
-#define EXPAND_MATH(name) return tni_math_expand(r, x, why)
+#define EXPAND_MATH(name) return tni_math_expand(r, x)
 #define EXPAND(name, arity, typing, origin, flags, meaning)                                                            \
   case TN_OP_##name: EXPAND_##origin(name);
     TN_OPS(EXPAND)

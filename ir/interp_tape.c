@@ -271,14 +271,10 @@ static bool finish(builder *b, const tn_expr *x) {
 
 /* The definition of a math node, made once. */
 static const tn_expr *expansion_of(tni_machine *m, const tn_expr *x) {
-  const char *why = NULL;
   tni_entry *entry = tni_entry_of(m, x, true);
   if (!entry || entry->expansion) return entry ? entry->expansion : NULL;
-  entry->expansion = tni_math_expand(&m->region, x, &why);
-  if (!entry->expansion && why)
-    tni_machine_fail(m, TN_E_UNSUPPORTED, "%s: %s", tni_ops[x->op].name, why);
-  else if (!entry->expansion)
-    tni_machine_nomem(m);
+  entry->expansion = tni_math_expand(&m->region, x);
+  if (!entry->expansion) tni_machine_nomem(m);
   return entry->expansion;
 }
 

@@ -336,14 +336,13 @@ void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value);
  * bits (select, cast, load ...): arithmetic on them is done in f32 where the target has none. */
 bool tni_is_basic(const tn_expr *x);
 /* What stands for a node that is not basic: the same value, bit for bit. Its own nodes need not be basic, but expanding
- * them in turn comes to an end. NULL without memory, or with *why set (static text) for a MATH operator that is not
- * defined on the type. */
-const tn_expr *tni_expand(tni_region *r, const tn_expr *x, const char **why);
+ * them in turn comes to an end. NULL without memory. */
+const tn_expr *tni_expand(tni_region *r, const tn_expr *x);
 
 /* ---- math/: math operators as expressions of the others --------------------------------------------------------- */
 
-/* The definition of a MATH operator over core operators (f16 and bf16 through f32; f64 gives NULL with *why set). */
-const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, const char **why);
+/* The definition of a MATH operator over the others; shorter floats than f32 through f32. NULL without memory. */
+const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x);
 
 /* ---- buffer.c --------------------------------------------------------------------------------------------------- */
 

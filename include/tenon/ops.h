@@ -68,13 +68,31 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(trunc,       1, FLOAT,   DERIVED, NONE,         "towards zero") \
   OP(round,       1, FLOAT,   DERIVED, NONE,         "to nearest, ties to even") \
   OP(exp,         1, FLOAT,   MATH,    NONE,         "e to the a") \
+  OP(exp2,        1, FLOAT,   MATH,    NONE,         "2 to the a") \
+  OP(expm1,       1, FLOAT,   MATH,    NONE,         "exp(a) - 1, without loss near 0") \
   OP(log,         1, FLOAT,   MATH,    NONE,         "natural logarithm; -inf at 0, NaN below") \
-  OP(tanh,        1, FLOAT,   MATH,    NONE,         "hyperbolic tangent") \
-  OP(erf,         1, FLOAT,   MATH,    NONE,         "error function") \
-  OP(sigmoid,     1, FLOAT,   MATH,    NONE,         "1 / (1 + exp(-a))") \
-  OP(pow,         2, FLOAT,   MATH,    NONE,         "a to the b, special cases as C's pow") \
+  OP(log2,        1, FLOAT,   MATH,    NONE,         "logarithm to base 2; log2(2^n) is n") \
+  OP(log10,       1, FLOAT,   MATH,    NONE,         "logarithm to base 10") \
+  OP(log1p,       1, FLOAT,   MATH,    NONE,         "log(1 + a), without loss near 0") \
   OP(sin,         1, FLOAT,   MATH,    NONE,         "sine, a in radians") \
   OP(cos,         1, FLOAT,   MATH,    NONE,         "cosine, a in radians") \
+  OP(tan,         1, FLOAT,   MATH,    NONE,         "tangent, a in radians") \
+  OP(asin,        1, FLOAT,   MATH,    NONE,         "arc sine, -pi/2..pi/2; NaN outside -1..1") \
+  OP(acos,        1, FLOAT,   MATH,    NONE,         "arc cosine, 0..pi; NaN outside -1..1") \
+  OP(atan,        1, FLOAT,   MATH,    NONE,         "arc tangent, -pi/2..pi/2") \
+  OP(atan2,       2, FLOAT,   MATH,    NONE,         "the angle of the point (b, a), -pi..pi; special cases as C's atan2") \
+  OP(sinh,        1, FLOAT,   MATH,    NONE,         "hyperbolic sine") \
+  OP(cosh,        1, FLOAT,   MATH,    NONE,         "hyperbolic cosine") \
+  OP(tanh,        1, FLOAT,   MATH,    NONE,         "hyperbolic tangent") \
+  OP(asinh,       1, FLOAT,   MATH,    NONE,         "inverse hyperbolic sine") \
+  OP(acosh,       1, FLOAT,   MATH,    NONE,         "inverse hyperbolic cosine; NaN below 1") \
+  OP(atanh,       1, FLOAT,   MATH,    NONE,         "inverse hyperbolic tangent; NaN outside -1..1") \
+  OP(erf,         1, FLOAT,   MATH,    NONE,         "error function") \
+  OP(erfc,        1, FLOAT,   MATH,    NONE,         "1 - erf(a), without loss where that is small") \
+  OP(sigmoid,     1, FLOAT,   MATH,    NONE,         "1 / (1 + exp(-a))") \
+  OP(pow,         2, FLOAT,   MATH,    NONE,         "a to the b, special cases as C's pow") \
+  OP(cbrt,        1, FLOAT,   MATH,    NONE,         "cube root") \
+  OP(rsqrt,       1, FLOAT,   MATH,    NONE,         "1 / sqrt(a); -inf at -0") \
   OP(load,        0, OTHER,   CORE,    NONE,         "an element of a buffer; with a condition: 0 where it is false, and no access") \
   OP(call,        0, OTHER,   CORE,    NONE,         "an external function of the host") \
   OP(ramp,        2, OTHER,   CORE,    NONE,         "(a, a + b, a + 2 b, ...), lanes of the type") \

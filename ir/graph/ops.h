@@ -26,10 +26,16 @@
   OP(log,              1, 1, real,    "",                "natural logarithm") \
   OP(sin,              1, 1, real,    "",                "sine") \
   OP(cos,              1, 1, real,    "",                "cosine") \
-  OP(tan,              1, 1, real,    "",                "sin(x) / cos(x)") \
-  OP(sinh,             1, 1, real,    "",                "(exp(x) - exp(-x)) / 2") \
-  OP(cosh,             1, 1, real,    "",                "(exp(x) + exp(-x)) / 2") \
+  OP(tan,              1, 1, real,    "",                "tangent") \
+  OP(asin,             1, 1, real,    "",                "arc sine") \
+  OP(acos,             1, 1, real,    "",                "arc cosine") \
+  OP(atan,             1, 1, real,    "",                "arc tangent") \
+  OP(sinh,             1, 1, real,    "",                "hyperbolic sine") \
+  OP(cosh,             1, 1, real,    "",                "hyperbolic cosine") \
   OP(tanh,             1, 1, real,    "",                "hyperbolic tangent") \
+  OP(asinh,            1, 1, real,    "",                "inverse hyperbolic sine") \
+  OP(acosh,            1, 1, real,    "",                "inverse hyperbolic cosine") \
+  OP(atanh,            1, 1, real,    "",                "inverse hyperbolic tangent") \
   OP(erf,              1, 1, real,    "",                "error function") \
   OP(sigmoid,          1, 1, real,    "",                "1 / (1 + exp(-x))") \
   OP(floor,            1, 1, real,    "",                "towards minus infinity") \

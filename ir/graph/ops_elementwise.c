@@ -109,7 +109,16 @@ VALUE(exp) { return op1(e, TN_OP_exp, e->x); }
 VALUE(log) { return op1(e, TN_OP_log, e->x); }
 VALUE(sin) { return op1(e, TN_OP_sin, e->x); }
 VALUE(cos) { return op1(e, TN_OP_cos, e->x); }
+VALUE(tan) { return op1(e, TN_OP_tan, e->x); }
+VALUE(asin) { return op1(e, TN_OP_asin, e->x); }
+VALUE(acos) { return op1(e, TN_OP_acos, e->x); }
+VALUE(atan) { return op1(e, TN_OP_atan, e->x); }
+VALUE(sinh) { return op1(e, TN_OP_sinh, e->x); }
+VALUE(cosh) { return op1(e, TN_OP_cosh, e->x); }
 VALUE(tanh) { return op1(e, TN_OP_tanh, e->x); }
+VALUE(asinh) { return op1(e, TN_OP_asinh, e->x); }
+VALUE(acosh) { return op1(e, TN_OP_acosh, e->x); }
+VALUE(atanh) { return op1(e, TN_OP_atanh, e->x); }
 VALUE(erf) { return op1(e, TN_OP_erf, e->x); }
 VALUE(sigmoid) { return op1(e, TN_OP_sigmoid, e->x); }
 VALUE(floor) { return op1(e, TN_OP_floor, e->x); }
@@ -148,7 +157,6 @@ VALUE(cast) {
 VALUE(is_nan) { return op2(e, TN_OP_ne, e->x, e->x); }
 VALUE(relu) { return tn_max(e->b, e->x, num(e, 0)); }
 VALUE(reciprocal) { return tn_div(e->b, num(e, 1), e->x); }
-VALUE(tan) { return tn_div(e->b, value_sin(e), value_cos(e)); }
 
 VALUE(is_inf) {
   const tn_expr *no = tn_int(e->b, TN_BOOL, 0);
@@ -167,16 +175,6 @@ VALUE(sign) {
   return pick(e, op2(e, TN_OP_lt, zero, e->x), num(e, 1), down); /* a NaN or a zero stays itself */
 }
 
-static const tn_expr *half_exp(const element *e, enum tn_op op) {
-  const tn_expr *up = op1(e, TN_OP_exp, e->x), *down = op1(e, TN_OP_exp, op1(e, TN_OP_neg, e->x));
-  return tn_mul(e->b, num(e, 0.5), op2(e, op, up, down));
-}
-VALUE(sinh) { return half_exp(e, TN_OP_sub); }
-VALUE(cosh) { return half_exp(e, TN_OP_add); }
-
-static const tn_expr *exp_minus_1(const element *e, const tn_expr *x) {
-  return tn_sub(e->b, op1(e, TN_OP_exp, x), num(e, 1));
-}
 /* x >= 0 ? x : negative */
 static const tn_expr *unless_negative(const element *e, const tn_expr *negative) {
   return pick(e, op2(e, TN_OP_lt, e->x, num(e, 0)), negative, e->x);
@@ -184,15 +182,15 @@ static const tn_expr *unless_negative(const element *e, const tn_expr *negative)
 
 VALUE(leaky_relu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 0.01), e->x)); }
 VALUE(prelu) { return unless_negative(e, tn_mul(e->b, e->y, e->x)); }
-VALUE(elu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 1), exp_minus_1(e, e->x))); }
+VALUE(elu) { return unless_negative(e, tn_mul(e->b, attr(e, "alpha", 1), op1(e, TN_OP_expm1, e->x))); }
 VALUE(thresholded_relu) { return pick(e, op2(e, TN_OP_lt, attr(e, "alpha", 1), e->x), e->x, num(e, 0)); }
 VALUE(celu) {
   const tn_expr *alpha = attr(e, "alpha", 1);
-  const tn_expr *low = tn_mul(e->b, alpha, exp_minus_1(e, tn_div(e->b, e->x, alpha)));
+  const tn_expr *low = tn_mul(e->b, alpha, op1(e, TN_OP_expm1, tn_div(e->b, e->x, alpha)));
   return tn_add(e->b, value_relu(e), tn_min(e->b, low, num(e, 0)));
 }
 VALUE(selu) {
-  const tn_expr *low = tn_mul(e->b, attr(e, "alpha", 1.67326319217681884765625), exp_minus_1(e, e->x));
+  const tn_expr *low = tn_mul(e->b, attr(e, "alpha", 1.67326319217681884765625), op1(e, TN_OP_expm1, e->x));
   return tn_mul(e->b, attr(e, "gamma", 1.05070102214813232421875), unless_negative(e, low));
 }
 
@@ -221,7 +219,7 @@ VALUE(gelu) {
 /* max(x, 0) + log(1 + exp(-|x|)): no overflow */
 VALUE(softplus) {
   const tn_expr *tail = op1(e, TN_OP_exp, op1(e, TN_OP_neg, op1(e, TN_OP_abs, e->x)));
-  return tn_add(e->b, value_relu(e), op1(e, TN_OP_log, tn_add(e->b, num(e, 1), tail)));
+  return tn_add(e->b, value_relu(e), op1(e, TN_OP_log1p, tail));
 }
 VALUE(mish) { return tn_mul(e->b, e->x, op1(e, TN_OP_tanh, value_softplus(e))); }
 VALUE(softsign) { return tn_div(e->b, e->x, tn_add(e->b, num(e, 1), value_abs(e))); }

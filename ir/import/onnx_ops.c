@@ -780,10 +780,16 @@ static void convert_resize(conversion *c) {
 
 static const tni_onnx_op table[] = {
     {"Abs", "abs", convert_same},
+    {"Acos", "acos", convert_same},
+    {"Acosh", "acosh", convert_same},
     {"Add", "add", convert_same},
     {"And", "and", convert_same},
     {"ArgMax", "arg_max", convert_same},
     {"ArgMin", "arg_min", convert_same},
+    {"Asin", "asin", convert_same},
+    {"Asinh", "asinh", convert_same},
+    {"Atan", "atan", convert_same},
+    {"Atanh", "atanh", convert_same},
     {"AveragePool", "average_pool", convert_pool},
     {"BatchNormalization", "", convert_batch_normalization},
     {"BitShift", "bit_shift", convert_same},

@@ -1,43 +1,98 @@
-/* exponential.c -- exp and sigmoid.
+/* exponential.c -- exp, exp2, expm1 and sigmoid.
+ *
+ *     e^x = 2^n e^r       x = n ln 2 + r, ln 2 in two parts
+ *     e^r = 1 + r + r^2 Q(r)
+ *
+ * 2^n is made of bits and multiplied in two steps, so that subnormal results round once.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "maker.h"
 
+#define LOG2_E 0x1.71547652b82fep0
+
 expr tni_math_reduce_exp(const maker *m, expr x, expr *n_bits) {
-  expr shifted = fused(m, x, constant(m, LOG2_E), constant(m, MAGIC));
-  expr n = sub(m, shifted, constant(m, MAGIC));
-  *n_bits = bits_of(m, shifted);
-  return fused(m, n, constant(m, -LN2_LOW), fused(m, n, constant(m, -LN2_HIGH), x));
+  expr shifted = fused(m, x, constant(m, LOG2_E), rounder(m));
+  expr n = sub(m, shifted, rounder(m));
+  *n_bits = as_integer(m, shifted);
+  return fused(m, n, negate(m, ln2_low(m)), fused(m, n, negate(m, ln2_high(m)), x));
 }
 
-/* p * 2^n for n in -252..252: half of n at a time, so that only the last product can round or overflow. */
-static expr scale_twice(const maker *m, expr p, expr n_bits) {
-  expr one = integer(m, 0x3f800000);
-  expr n = shift_left(m, n_bits, integer(m, 23));
-  expr half = both(m, tni_op2(m->r, TN_OP_shr, n, integer(m, 1)), integer(m, -0x800000));
-  expr first = mul(m, p, float_of(m, add(m, half, one)));
-  return mul(m, first, float_of(m, add(m, sub(m, n, half), one)));
+expr tni_math_exp_rest(const maker *m, expr r) {
+  /* (e^r - 1 - r) / r^2; errors below 2^-31 and 2^-61 of e^r - 1 */
+  static const double q32[] = {0x1p-1, 0x1.555554p-3, 0x1.5554f8p-5, 0x1.1112d6p-7, 0x1.6d3a5ep-10, 0x1.9e77eep-13};
+  static const double q64[] = {0x1p-1,
+                               0x1.5555555555557p-3,
+                               0x1.5555555555551p-5,
+                               0x1.1111111110033p-7,
+                               0x1.6c16c16c1918ep-10,
+                               0x1.a01a01ac35ba8p-13,
+                               0x1.a01a0194e1dbcp-16,
+                               0x1.71de0153c07fbp-19,
+                               0x1.27e5072c19915p-22,
+                               0x1.af4f970cdf878p-26,
+                               0x1.1f293d5afdf89p-29};
+  return fused(m, POLYNOMIAL(m, q, r), mul(m, r, r), r);
 }
 
 expr tni_math_power_of_two(const maker *m, expr n_bits) {
-  return float_of(m, add(m, shift_left(m, n_bits, integer(m, 23)), integer(m, 0x3f800000)));
+  return as_number(m, add(m, shift_left(m, n_bits, fraction_bits(m)), one_bits(m)));
 }
 
-/* exp of an x between -104, where it is 0, and 89, where it is inf. */
-static expr bounded_exp(const maker *m, expr x) {
-  /* e^r, error below 2^-28 of it */
+/* Half of n at a time: only the last product can round or overflow. */
+expr tni_math_scale(const maker *m, expr p, expr n_bits) {
+  expr n = shift_left(m, n_bits, fraction_bits(m));
+  expr half = both(m, right(m, n, integer(m, 1)), integer(m, -(INT64_C(1) << fraction_bits(m))));
+  expr first = mul(m, p, as_number(m, add(m, half, one_bits(m))));
+  return mul(m, first, as_number(m, add(m, sub(m, n, half), one_bits(m))));
+}
+
+/* e^r for the r of the reduction. */
+static expr exp_of_rest(const maker *m, expr r) {
+  /* error below 2^-28 */
   static const double c[] = {1, 1, 0x1.fffffcp-2, 0x1.555492p-3, 0x1.5558b4p-5, 0x1.1239ap-7, 0x1.6a496p-10};
-  expr n_bits;
-  expr r = tni_math_reduce_exp(m, x, &n_bits);
-  return scale_twice(m, POLYNOMIAL(m, c, r), n_bits);
+  return is_double(m) ? add(m, constant(m, 1), tni_math_exp_rest(m, r)) : HORNER(m, c, r);
 }
 
-expr tni_math_exp(const maker *m, expr x) { return bounded_exp(m, at_most(m, at_least(m, x, -104), 89)); }
+/* Below it exp is 0. */
+static expr lowest(const maker *m) { return either_constant(m, -104, -746); }
+
+/* exp of an x between lowest() and 89, or 710, where it is inf. */
+static expr bounded_exp(const maker *m, expr x) {
+  expr n_bits, r = tni_math_reduce_exp(m, x, &n_bits);
+  return tni_math_scale(m, exp_of_rest(m, r), n_bits);
+}
+
+expr tni_math_exp(const maker *m, expr x) {
+  return bounded_exp(m, at_most(m, at_least(m, x, lowest(m)), either_constant(m, 89, 710)));
+}
+
+expr tni_math_exp2(const maker *m, expr x) {
+  static const double ln2 = 0x1.62e42fefa39efp-1;
+  double high = is_double(m) ? ln2 : (float)ln2, low = is_double(m) ? 0x1.abc9e3b39803fp-56 : ln2 - high;
+  expr a = at_most(m, at_least(m, x, either_constant(m, -151, -1077)), either_constant(m, 129, 1025));
+  expr shifted = add(m, a, rounder(m));
+  expr rest = sub(m, a, sub(m, shifted, rounder(m)));
+  expr r = fused(m, rest, constant(m, high), mul(m, rest, constant(m, low)));
+  return tni_math_scale(m, exp_of_rest(m, r), as_integer(m, shifted));
+}
+
+expr tni_math_unless_tiny(const maker *m, expr x, expr value) {
+  return choose(m, less(m, magnitude(m, x), either_constant(m, 0x1p-25, 0x1p-54)), x, value);
+}
+
+/* 2 (p 2^(n-1) + (2^(n-1) - 1/2)) with p = e^r - 1: 2^(n-1), because 2^n may be inf. From the lowest argument down the
+ * result is -1. */
+expr tni_math_expm1(const maker *m, expr x) {
+  expr a = at_most(m, at_least(m, x, either_constant(m, -18, -40)), either_constant(m, 89, 710)), n_bits;
+  expr p = tni_math_exp_rest(m, tni_math_reduce_exp(m, a, &n_bits));
+  expr half = tni_math_power_of_two(m, sub(m, n_bits, integer(m, 1)));
+  expr value = fused(m, p, half, sub(m, half, constant(m, 0.5)));
+  return tni_math_unless_tiny(m, x, add(m, value, value));
+}
 
 expr tni_math_sigmoid(const maker *m, expr x) {
   expr one = constant(m, 1);
-  expr down = tni_op1(m->r, TN_OP_neg, magnitude(m, x));
-  expr z = bounded_exp(m, at_least(m, down, -104));
-  return divide(m, choose(m, less(m, x, constant(m, 0)), z, one), add(m, one, z));
+  expr z = bounded_exp(m, at_least(m, negate(m, magnitude(m, x)), lowest(m)));
+  return quotient(m, choose(m, less(m, x, constant(m, 0)), z, one), add(m, one, z));
 }

@@ -17,12 +17,9 @@ static bool is_long(const tn_expr *x) {
 }
 
 static LLVMValueRef emit_in_place(tni_ll_function *f, const tn_expr *x) {
-  const char *why;
-  const tn_expr *y = tni_expand(&f->m->region, x, &why);
-  if (y) return tni_ll_expr(f, y);
-  f->m->arena.failed |= !why;
-  if (why) tni_ll_fail(f->m, TN_E_UNSUPPORTED, f->func->name, "`%s`: %s", tni_ops[x->op].name, why);
-  return NULL;
+  const tn_expr *y = tni_expand(&f->m->region, x);
+  f->m->arena.failed |= !y;
+  return y ? tni_ll_expr(f, y) : NULL;
 }
 
 static LLVMValueRef declare(tni_ll_module *m, const tn_expr *x) {

@@ -21,6 +21,8 @@ enum { MAX_ROUNDS = 10001, BATCH = 1 << 15 /* elements between two looks at the 
 
 static double peer_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static float peer_sigmoidf(float x) { return 1 / (1 + expf(-x)); }
+static double peer_rsqrt(double x) { return 1 / sqrt(x); }
+static float peer_rsqrtf(float x) { return 1 / sqrtf(x); }
 static double peer_copy(double x) { return x; }
 static float peer_copyf(float x) { return x; }
 
@@ -41,10 +43,28 @@ static const row rows[] = {
     UNARY(tanh, -6, 6),
     UNARY(erf, -4, 4),
     {"sigmoid", -20, 20, peer_sigmoidf, peer_sigmoid, NULL, NULL},
+    {"rsqrt", 1e-3, 1e3, peer_rsqrtf, peer_rsqrt, NULL, NULL},
+    UNARY(exp2, -20, 20),
+    UNARY(expm1, -20, 20),
     UNARY(log, 1e-3, 1e3),
-    BINARY(pow, 1e-2, 1e2),
+    UNARY(log2, 1e-3, 1e3),
+    UNARY(log10, 1e-3, 1e3),
+    UNARY(log1p, -0.9, 1e3),
     UNARY(sin, -100, 100),
     UNARY(cos, -100, 100),
+    UNARY(tan, -100, 100),
+    UNARY(asin, -1, 1),
+    UNARY(acos, -1, 1),
+    UNARY(atan, -10, 10),
+    BINARY(atan2, -10, 10),
+    UNARY(sinh, -20, 20),
+    UNARY(cosh, -20, 20),
+    UNARY(asinh, -20, 20),
+    UNARY(acosh, 1, 20),
+    UNARY(atanh, -1, 1),
+    UNARY(erfc, -4, 4),
+    BINARY(pow, 1e-2, 1e2),
+    UNARY(cbrt, -1e3, 1e3),
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 

@@ -490,6 +490,11 @@ static const pointwise pointwises[] = {
     {"sin", sin},
     {"cos", cos},
     {"exp", exp},
+    {"tan", tan},
+    {"atan", atan},
+    {"sinh", sinh},
+    {"cosh", cosh},
+    {"asinh", asinh},
 };
 
 START_TEST(pointwise_operators_are_what_they_say)
