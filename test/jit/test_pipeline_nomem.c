@@ -19,7 +19,8 @@ static const char source[] = "extern note(f32): i32\n"
                              "  for j in 0..24 {\n    block Y(c: 0..24 = j) { Y[c] = exp(T[c]) }\n  }\n"
                              "  {\n    let h = Y[0]\n    assert h < 2.0:f32, \"small\"\n    assume n < 100\n"
                              "    for k in 0..2 parallel with grain = 1 {\n      reduce Y[k] max= h\n    }\n"
-                             "    for k in 0..2 bind block.x {\n      for t in 0..3 bind thread.x {\n        Y[k * 3 + t] = h\n      }\n    }\n"
+                             "    for k in 0..2 bind block.x {\n      for t in 0..3 bind thread.x {\n"
+                             "        reduce Y[k * 3 + t] max= h\n      }\n    }\n"
                              "    while Y[1] < h {\n      Y[1] = h\n    }\n  }\n"
                              "  call note(Y[0])\n}\n";
 
