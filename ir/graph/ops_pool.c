@@ -16,7 +16,7 @@ bool tni_infer_pool(tni_infer *x) {
   bool mean = strcmp(x->node->op->name, "average_pool") == 0;
   if (!tni_type_is_float(in->type) && (mean || !tni_type_is_int(in->type)))
     return tni_refuse(x, "the input's type cannot be pooled");
-  if (in->rank < 3) return tni_refuse(x, "an input of rank %d", in->rank);
+  if (in->rank < 3) return tni_refuse(x, "an input of rank %d, at least 3 is needed", in->rank);
   if (!tni_window_of(x->node, in->rank - 2, in->shape + 2, NULL, &w, x->reason)) return false;
   *x->out = (tni_gvalue){.type = in->type, .rank = in->rank, .shape = {in->shape[0], in->shape[1]}};
   tni_gvalue padded = *x->out;

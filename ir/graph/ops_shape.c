@@ -46,7 +46,7 @@ bool tni_define_one_hot(tni_define *d) {
 /* ---- trilu ------------------------------------------------------------------------------------------------------ */
 
 bool tni_infer_trilu(tni_infer *x) {
-  if (x->in[0]->rank < 2) return tni_refuse(x, "an input of rank %d", x->in[0]->rank);
+  if (x->in[0]->rank < 2) return tni_refuse(x, "an input of rank %d, at least 2 is needed", x->in[0]->rank);
   *x->out = (tni_gvalue){.type = x->in[0]->type, .rank = x->in[0]->rank};
   memcpy(x->out->shape, x->in[0]->shape, sizeof x->out->shape);
   return true;

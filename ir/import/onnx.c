@@ -4,11 +4,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "import.h"
 
-enum { MIN_OPSET = 7, MAX_OPSET = 27, NAMES_PER_OPERATOR = 8, MAX_ATTRIBUTES = 64 };
+enum { MIN_OPSET = 7, MAX_OPSET = 27, NAMES_PER_OPERATOR = 8, MAX_ATTRIBUTES = 64, MAX_NUMBERS = 1 << 24 };
 enum { BY_NOBODY = -1, BY_INITIALIZER = -2, BY_INPUT = -3 }; /* who makes a name; else the number of a node */
 
 static const char phase[] = "import";
@@ -307,20 +308,21 @@ static bool add_number(void *self, uint64_t value) {
 }
 
 /* The numbers of one field, in the arena: counted first, then read. */
-static tn_status read_list(importer *p, tni_view message, uint32_t number, enum tni_wire_kind kind, number_list *list) {
+static tn_status read_list(importer *p, const char *node, tni_view message, uint32_t number, enum tni_wire_kind kind,
+                           number_list *list) {
   *list = (number_list){NULL, NULL, 0};
   for (int pass = 0; pass < 2; pass++) {
     tni_view rest = message;
     tni_wire_item item;
     size_t count = list->count;
+    if (count > MAX_NUMBERS)
+      return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, node, "an attribute of more than %d numbers", MAX_NUMBERS);
     list->count = 0;
     if (pass && kind == TNI_WIRE_VARINT)
       list->ints = TNI_NEW_ARRAY(&p->m.arena, int64_t, count);
     else if (pass)
       list->floats = TNI_NEW_ARRAY(&p->m.arena, double, count);
     if (pass && !list->ints && !list->floats) return tni_fail_nomem(p->err);
-    if (count > INT32_MAX)
-      return tni_fail(p->m.ctx, p->err, TN_E_LIMIT, phase, "graph", "an attribute has too many numbers");
     while (tni_wire_next(&rest, &item))
       if (item.number == number) tni_wire_numbers(&item, kind, add_number, list);
   }
@@ -362,8 +364,8 @@ static tn_status read_attribute(importer *p, const char *node, tni_view bytes, t
   }
   if (a->type == 0) a->type = seen;
   number_list floats, ints;
-  if (status == TN_OK) status = read_list(p, bytes, FLOATS, TNI_WIRE_FIXED32, &floats);
-  if (status == TN_OK) status = read_list(p, bytes, INTS, TNI_WIRE_VARINT, &ints);
+  if (status == TN_OK) status = read_list(p, node, bytes, FLOATS, TNI_WIRE_FIXED32, &floats);
+  if (status == TN_OK) status = read_list(p, node, bytes, INTS, TNI_WIRE_VARINT, &ints);
   if (status != TN_OK) return status;
   a->float_count = (int32_t)floats.count;
   a->floats = floats.floats;
@@ -495,8 +497,7 @@ enum { NOT_SEEN, WAITING, DONE };
 static tn_status convert_node(importer *p, tni_onnx_node *n) {
   for (uint32_t i = 0; i < n->input_count; i++) {
     n->inputs[i] = n->input_names[i] ? find_name(p, n->input_names[i])->value : TNI_NO_VALUE;
-    if (n->input_names[i] && n->inputs[i] == TNI_NO_VALUE) /* made by a node, but as an output that has no value */
-      return tni_fail(p->m.ctx, p->err, TN_E_INVALID, phase, n->name, "input `%s` has no value", n->input_names[i]);
+    assert(!n->input_names[i] || n->inputs[i] != TNI_NO_VALUE); /* no node is converted without all its outputs */
   }
   for (uint32_t i = 0; i < n->output_count; i++) n->outputs[i] = TNI_NO_VALUE;
   tn_status status = tni_onnx_convert(&p->m, n, p->err);

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -20,7 +21,7 @@ typedef struct conversion {
   const tni_onnx_op *row;
   tn_error **err;
   tn_status status;
-  tni_attr set[MAX_SET]; /* attributes of the next emit */
+  tni_attr set[MAX_SET + 1]; /* attributes of the next emit; behind them one that is written to after an error */
   uint32_t set_count;
 } conversion;
 
@@ -135,9 +136,8 @@ static int32_t normal_axis(conversion *c, int64_t axis, int32_t rank) {
 /* ---- emitting -------------------------------------------------------------------------------------------------- */
 
 static tni_attr *add_attr(conversion *c, const char *name, enum tni_attr_kind kind) {
-  static tni_attr spill; /* never read: the failure is sticky */
-  if (c->set_count == MAX_SET) fail(c, TN_E_UNSUPPORTED, "too many attributes");
-  if (!ok(c)) return c->set_count < MAX_SET ? &c->set[c->set_count] : &spill;
+  if (!ok(c)) return &c->set[MAX_SET];
+  assert(c->set_count < MAX_SET);
   tni_attr *a = &c->set[c->set_count++];
   *a = (tni_attr){.name = name, .kind = kind};
   return a;
@@ -245,7 +245,7 @@ static void convert_same(conversion *c) {
 static void convert_variadic(conversion *c) {
   bool mean = strcmp(c->n->op_type, "Mean") == 0;
   uint32_t count = c->n->input_count, x = input(c, 0);
-  if (count == 0) fail(c, TN_E_INVALID, "no inputs");
+  if (count == 0) fail(c, TN_E_INVALID, "at least one input is needed");
   if (count == 1) x = emit1(c, "identity", x, out_name(c, 0));
   for (uint32_t i = 1; i < count && ok(c); i++)
     x = emit2(c, c->row->op, x, input(c, i), i + 1 == count && !mean ? out_name(c, 0) : NULL);
@@ -280,14 +280,14 @@ static void emit_cast(conversion *c, tn_type type) {
 
 static void convert_cast(conversion *c) {
   int64_t to = attr_int(c, "to", 0);
-  if (!tni_onnx_type(to)) fail(c, TN_E_UNSUPPORTED, "a cast to data type %lld", (long long)to);
+  if (!tni_onnx_type(to)) fail(c, TN_E_UNSUPPORTED, "a cast to data type %lld is not supported", (long long)to);
   emit_cast(c, tni_onnx_type(to));
 }
 static void convert_cast_like(conversion *c) { emit_cast(c, in(c, 1)->type); }
 
 /* Before opset 8, pads of pools and so on are the same; indices of the largest are not given. */
 static void convert_pool(conversion *c) {
-  if (wants(c, 1)) fail(c, TN_E_UNSUPPORTED, "the second output (indices)");
+  if (wants(c, 1)) fail(c, TN_E_UNSUPPORTED, "the second output (indices) is not supported");
   convert_same(c);
 }
 
@@ -325,9 +325,9 @@ static void convert_batch_normalization(conversion *c) {
   int64_t shape[TN_MAX_RANK];
   tn_type type = x->type;
   uint32_t p[4];
-  if (rank < 2) fail(c, TN_E_INVALID, "an input of rank %d", rank);
+  if (rank < 2) fail(c, TN_E_INVALID, "an input of rank %d, at least 2 is needed", rank);
   if (attr_int(c, "training_mode", 0) || attr_int(c, "spatial", 1) == 0 || wants(c, 1))
-    fail(c, TN_E_UNSUPPORTED, "training mode, or not spatial");
+    fail(c, TN_E_UNSUPPORTED, "training mode and statistics per position are not supported");
   for (int32_t i = 0; i < rank; i++) shape[i] = 1;
   for (uint32_t i = 0; i < 4 && ok(c); i++) {
     const tni_gvalue *v = in(c, i + 1);
@@ -349,7 +349,7 @@ static void convert_batch_normalization(conversion *c) {
 static void convert_instance_normalization(conversion *c) {
   tni_gvalue x = *in(c, 0);
   int64_t flat[3] = {x.shape[0], x.shape[1], 1}, channels[TN_MAX_RANK];
-  if (x.rank < 3) fail(c, TN_E_INVALID, "an input of rank %d", x.rank);
+  if (x.rank < 3) fail(c, TN_E_INVALID, "an input of rank %d, at least 3 is needed", x.rank);
   for (int32_t i = 2; i < x.rank; i++) flat[2] *= x.shape[i];
   for (int32_t i = 0; i < TN_MAX_RANK; i++) channels[i] = i ? 1 : x.shape[1];
   uint32_t y = reshape(c, input(c, 0), 3, flat, NULL);
@@ -361,14 +361,14 @@ static void convert_instance_normalization(conversion *c) {
 }
 
 static void convert_layer_normalization(conversion *c) {
-  if (wants(c, 1) || wants(c, 2)) fail(c, TN_E_UNSUPPORTED, "the outputs of mean and deviation");
+  if (wants(c, 1) || wants(c, 2)) fail(c, TN_E_UNSUPPORTED, "the outputs of mean and deviation are not supported");
   convert_same(c);
 }
 
 static void convert_dropout(conversion *c) {
   const tni_gvalue *training = has_input(c, 2) ? in(c, 2) : NULL;
   if (training && (!training->data || tni_read_element(training->type, training->data, 0).i))
-    fail(c, TN_E_UNSUPPORTED, "training mode");
+    fail(c, TN_E_UNSUPPORTED, "training mode is not supported");
   tni_gvalue x = *in(c, 0);
   give(c, 0, emit1(c, "identity", input(c, 0), out_name(c, 0)));
   if (!wants(c, 1)) return;
@@ -425,7 +425,7 @@ static void convert_reduce(conversion *c) {
 static void convert_global_pool(conversion *c) {
   static const int64_t axes[] = {2, 3, 4, 5, 6, 7};
   int32_t rank = in(c, 0)->rank;
-  if (rank < 3) fail(c, TN_E_INVALID, "an input of rank %d", rank);
+  if (rank < 3) fail(c, TN_E_INVALID, "an input of rank %d, at least 3 is needed", rank);
   set_ints(c, "axes", rank - 2, axes);
   give(c, 0, emit1(c, c->row->op, input(c, 0), out_name(c, 0)));
 }
@@ -570,7 +570,7 @@ static void convert_constant(conversion *c) {
   } else if ((a = find_attr(c, "value_ints", TNI_ONNX_INTS))) {
     give(c, 0, const_ints(c, 1, a->int_count, a->ints, out_name(c, 0)));
   } else {
-    fail(c, TN_E_UNSUPPORTED, "a constant without a numeric value");
+    fail(c, TN_E_UNSUPPORTED, "only numbers can be constants");
   }
 }
 
@@ -747,11 +747,12 @@ static void convert_resize(conversion *c) {
   if (has_attr(c, "axes") || attr_int(c, "antialias", 0) ||
       strcmp(attr_string(c, "coordinate_transformation_mode", ""), "tf_crop_and_resize") == 0 ||
       strcmp(attr_string(c, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
-    return fail(c, TN_E_UNSUPPORTED, "axes, antialias, crops or a kept aspect ratio");
-  if (strcmp(mode, "cubic") == 0) return fail(c, TN_E_UNSUPPORTED, "cubic interpolation");
+    return fail(c, TN_E_UNSUPPORTED, "axes, antialias, crops and a kept aspect ratio are not supported");
+  if (strcmp(mode, "cubic") == 0) return fail(c, TN_E_UNSUPPORTED, "cubic interpolation is not supported");
   if (given) {
     const tni_gvalue *v = a ? NULL : in(c, at);
-    if (v && (!v->data || v->type != TN_F32)) return fail(c, TN_E_UNSUPPORTED, "the scales must be a constant");
+    if (v && (!v->data || v->type != TN_F32))
+      return fail(c, TN_E_UNSUPPORTED, "the scales must be a constant list of f32");
     if ((a ? a->float_count : tni_gvalue_numel(v)) != x.rank)
       return fail(c, TN_E_INVALID, "one scale per dimension is needed");
     for (int32_t i = 0; i < x.rank; i++) {
@@ -914,6 +915,6 @@ tn_status tni_onnx_convert(tni_onnx *m, tni_onnx_node *node, tn_error **err) {
   node->op->convert(&c);
   for (uint32_t i = 0; i < node->output_count; i++)
     if (wants(&c, i) && node->outputs[i] == TNI_NO_VALUE)
-      fail(&c, TN_E_UNSUPPORTED, "output %u (`%s`)", i, node->output_names[i]);
+      fail(&c, TN_E_UNSUPPORTED, "output %u (`%s`) is not supported", i, node->output_names[i]);
   return c.status;
 }

@@ -75,6 +75,20 @@ static inline void attr_ints(bytes *node, const char *name, int count, const int
   put_int(&a, 20, 7);
   put_message(node, 5, a);
 }
+static inline void attr_floats(bytes *node, const char *name, int count, const float *values) {
+  bytes a = {0};
+  put_text(&a, 1, name);
+  for (int i = 0; i < count; i++) put_float(&a, 7, values[i]);
+  put_int(&a, 20, 6);
+  put_message(node, 5, a);
+}
+static inline void attr_text(bytes *node, const char *name, const char *text) {
+  bytes a = {0};
+  put_text(&a, 1, name);
+  put_text(&a, 4, text);
+  put_int(&a, 20, 3);
+  put_message(node, 5, a);
+}
 static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
   bytes a = {0};
   put_text(&a, 1, name);
@@ -85,7 +99,7 @@ static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
 
 /* ---- tensors, nodes, values, models ---------------------------------------------------------------------------- */
 
-enum { ONNX_FLOAT = 1, ONNX_INT64 = 7 };
+enum { ONNX_FLOAT = 1, ONNX_INT64 = 7, ONNX_DOUBLE = 11 };
 
 /* A tensor with raw_data of `size` bytes. */
 static inline bytes tensor_raw(const char *name, int type, int rank, const int64_t *shape, const void *data,

@@ -121,7 +121,8 @@ START_TEST(open_dimensions_are_bound)
   tn_import_desc by_default = {.struct_size = sizeof by_default, .default_dim = 9};
   const tn_import_desc *descs[] = {&by_name, &by_shape, &by_default, NULL};
   static const char *const want[] = {"graph main(x: f32[7, 3])", "graph main(x: f32[5, 3])", "graph main(x: f32[9, 3])",
-                                     "TN_E_INVALID: import: x: dimension 0 (`n`) is open"};
+                                     "TN_E_INVALID: import: x: dimension 0 (`n`) is open: give it a value in "
+                                     "tn_import_desc (dims, shapes or default_dim)"};
   for (int i = 0; i < 4; i++) {
     bytes g = {0};
     add_node(&g, node("Relu", "", "x", "y"));
