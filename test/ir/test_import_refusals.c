@@ -324,7 +324,8 @@ START_TEST(shapes_that_are_given_fit_the_model)
     ck_assert_str_eq(told_with(NULL, of_input(value_info("x", ONNX_FLOAT, 2, open)), &desc), cases[i].want);
   }
   ck_assert_str_eq(told(of_input(value_info("x", ONNX_FLOAT, 2, open))),
-             "TN_E_INVALID: import: x: dimension 0 (`n`) is open: give it a value in tn_import_desc (dims, shapes or default_dim)");
+             "TN_E_INVALID: import: x: dimension 0 (`n`) is open: give it a value in "
+             "tn_import_desc (dims, shapes or default_dim)");
 }
 END_TEST
 

@@ -408,7 +408,8 @@ END_TEST
 START_TEST(what_does_not_exist_is_not_used)
 {
   tni_region *r = &program->region;
-  const tn_buffer *y = tn_param(b, "y", TN_F32, 0, NULL), *far = tni_buffer(r, "far", TN_F32, TNI_SCOPE_GLOBAL, 0, NULL);
+  const tn_buffer *y = tn_param(b, "y", TN_F32, 0, NULL),
+                  *far = tni_buffer(r, "far", TN_F32, TNI_SCOPE_GLOBAL, 0, NULL);
   const tn_func *func = finish();
   const tn_expr *zero = tni_index(r, 0), *one = tni_const_float(r, TN_F32, 1);
   const struct {

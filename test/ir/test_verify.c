@@ -269,8 +269,11 @@ START_TEST(operators_are_as_their_rows_say)
   const tn_expr *value = tni_load(r, TN_F32, A, 1, &n, NULL), *two[] = {value, value};
   check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &n, node(TN_OP_neg, TN_F32, 2, two), NULL),
              "verify: f:2: not an operator\n  A[n] = -A[n]\n         ^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &n, node(TN_OP_neg, TN_TYPE(kDLFloat, 24, 1), 1, two), NULL),
+             "verify: f:2: not a type\n  A[n] = -A[n]\n         ^^^^^");
   check_made(TNI_LEVEL_TENSOR, tni_store(r, A, 1, &n, tni_cast(r, TN_F32, node(TN_OP_add, TN_F64, 2, two)), NULL),
-             "verify: f:2: `add` has a type that its operands do not give\n  A[n] = cast(f32, A[n] + A[n])\n                   ^^^^^^^^^^^");
+             "verify: f:2: `add` has a type that its operands do not give\n  A[n] = cast(f32, A[n] + A[n])\n"
+             "                   ^^^^^^^^^^^");
 }
 END_TEST
 
@@ -280,6 +283,22 @@ START_TEST(what_is_bound_is_an_index_variable)
   const tn_expr *x = tni_var(r, "x", TN_F32);
   check_made(TNI_LEVEL_TENSOR, tni_for(r, x, tni_index(r, 8), TNI_SERIAL, store(n, 1)),
              "verify: f:2: a loop or iterator needs an index variable\n  for x in 0..8 {\n  ^^^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(blocks_are_bound_and_guarded)
+{
+  make_params();
+  const tni_iter by_index = {.var = tni_var(r, "i", TN_INDEX), .extent = tni_index(r, 8), .binding = n};
+  tni_iter by_float = by_index;
+  by_float.binding = tni_const_float(r, TN_F32, 1);
+  const tn_stmt *body = store(by_index.var, 1);
+  check_made(TNI_LEVEL_TENSOR, tni_block(r, "B", 1, &by_float, NULL, NULL, body),
+             "verify: f:2: a binding must be index, this is f32\n"
+             "  block B(i: 0..8 = 1.0:f32) {\n  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_block(r, "B", 1, &by_index, n, NULL, body),
+             "verify: f:2: the condition of a block must be bool, this is index\n"
+             "  block B(i: 0..8 = n) where n {\n                    ^");
 }
 END_TEST
 
@@ -462,7 +481,10 @@ START_TEST(nesting_made_by_a_host_is_bounded_too)
   for (int i = 0; i < 100000; i++) s = tni_for(r, tni_var(r, "i", TN_INDEX), n, TNI_SERIAL, s);
   tni_param params[2] = {{.buffer = A}, {.scalar = n}};
   tn_func f = {.name = "f", .param_count = 2, .params = params, .body = s, .program = program};
-  ck_assert_int_eq(tni_verify(&f, NULL), TN_E_LIMIT);
+  tn_error *err;
+  ck_assert_int_eq(tni_verify(&f, &err), TN_E_LIMIT);
+  ck_assert_str_eq(tn_error_text(err), "verify: f: statements are nested deeper than the limit of 100");
+  tn_error_destroy(err);
 }
 END_TEST
 
@@ -483,6 +505,7 @@ int main(void) {
   tcase_add_test(tests, nodes_have_the_types_their_rules_give);
   tcase_add_test(tests, operators_are_as_their_rows_say);
   tcase_add_test(tests, what_is_bound_is_an_index_variable);
+  tcase_add_test(tests, blocks_are_bound_and_guarded);
   tcase_add_test(tests, parameters_are_numbers_and_buffers);
   tcase_add_test(tests, calls_are_as_declared);
   tcase_add_test(tests, pointers_are_only_arguments);
