@@ -8,6 +8,7 @@
 #include "ops.h"
 
 const tn_expr *tni_number(tn_builder *b, tn_type type, double value) {
+  if (TN_TYPE_BITS(type) == 0) return NULL; /* that of an operand for which there was no memory */
   return tni_type_is_float(type) ? tn_float(b, type, value)
                                  : tn_int(b, type, tni_eval_cast(type, TN_F64, (tni_scalar){.f = value}).i);
 }
