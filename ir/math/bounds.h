@@ -25,8 +25,8 @@
   UNARY(log2,    1.0, 1.0, TNI_MATH_EVERYWHERE) \
   UNARY(log10,   1.0, 1.0, TNI_MATH_EVERYWHERE) \
   UNARY(log1p,   1.0, 1.0, TNI_MATH_EVERYWHERE) \
-  UNARY(tanh,    2.5, 2.5, TNI_MATH_EVERYWHERE) \
-  UNARY(sinh,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
+  UNARY(tanh,    2.5, 3.0, TNI_MATH_EVERYWHERE) \
+  UNARY(sinh,    2.0, 2.5, TNI_MATH_EVERYWHERE) \
   UNARY(cosh,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
   UNARY(asinh,   3.0, 3.0, TNI_MATH_EVERYWHERE) \
   UNARY(acosh,   3.0, 3.0, TNI_MATH_EVERYWHERE) \
@@ -36,14 +36,14 @@
   UNARY(sigmoid, 2.5, 2.5, TNI_MATH_EVERYWHERE) \
   UNARY(sin,     0.6, 1.0, 0x1p50) \
   UNARY(cos,     0.6, 1.0, 0x1p50) \
-  UNARY(tan,     0.6, 2.0, 0x1p50) \
-  UNARY(asin,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
+  UNARY(tan,     0.6, 2.5, 0x1p50) \
+  UNARY(asin,    2.5, 2.5, TNI_MATH_EVERYWHERE) \
   UNARY(acos,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
   UNARY(atan,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
   BINARY(atan2,  2.0, 2.0, TNI_MATH_EVERYWHERE) \
-  BINARY(pow,    0.6, 1.0, TNI_MATH_EVERYWHERE) \
+  BINARY(pow,    0.6, 1.25, TNI_MATH_EVERYWHERE) \
   UNARY(cbrt,    1.0, 1.0, TNI_MATH_EVERYWHERE) \
-  UNARY(rsqrt,   1.0, 1.0, TNI_MATH_EVERYWHERE)
+  UNARY(rsqrt,   1.5, 1.5, TNI_MATH_EVERYWHERE)
 /* clang-format on */
 
 #endif
