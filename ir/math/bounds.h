@@ -41,7 +41,7 @@
   UNARY(acos,    2.0, 2.0, TNI_MATH_EVERYWHERE) \
   UNARY(atan,    2.5, 2.5, TNI_MATH_EVERYWHERE) \
   BINARY(atan2,  2.5, 2.5, TNI_MATH_EVERYWHERE) \
-  BINARY(pow,    0.6, 1.25, TNI_MATH_EVERYWHERE) \
+  BINARY(pow,    0.6, 1.5, TNI_MATH_EVERYWHERE) \
   UNARY(cbrt,    1.0, 1.0, TNI_MATH_EVERYWHERE) \
   UNARY(rsqrt,   1.5, 1.5, TNI_MATH_EVERYWHERE)
 /* clang-format on */
