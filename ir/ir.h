@@ -614,6 +614,13 @@ void tni_accesses_destroy(tni_accesses *accesses);
 /* The box of an access while the loops from number `depth` on run; out->box tells whether it is known. False: no memory. */
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
 
+/* ---- race.c ---------------------------------------------------------------------------------------------------- */
+
+/* May the iterations of a loop of the function run at the same time? NULL: yes, surely. Else why that is not known, with *mark
+ * at the place. */
+const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark);
+bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
+
 /* ---- reducer.c -------------------------------------------------------------------------------------------------- */
 
 /* A row of TN_REDUCERS; `op` of one with two states compares. All are associative and commutative, and exact but for the

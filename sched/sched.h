@@ -63,14 +63,11 @@ typedef struct tni_uses {
 tni_uses tni_uses_of(tn_context *ctx, const tn_stmt *root, const tn_buffer *buffer);
 /* The only store of a block's body, or NULL when there is another shape. */
 const tn_stmt *tni_block_store(const tn_stmt *block);
-bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
 
 /* ---- legal.c: checks that several primitives share ---------------------------------------------------------------- */
 
-/* May the iterations of a loop run at the same time? NULL: yes. Else the reason, with *mark at the place. */
-const char *tni_why_not_concurrent(tn_schedule *s, const tn_stmt *loop, const void **mark);
-/* The same for every loop of concurrent iterations of `made` that the function of the schedule does not have in the same form:
- * does a rewrite keep what allowed it? */
+/* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not have in
+ * the same form: does a rewrite keep what allowed it? */
 const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
 /* May a producer block run later, where its buffer is read? It must be a block of one unguarded store to a buffer made in
  * the function, be its only writer, and every spatial iterator must be one plain subscript. NULL: yes. Else the reason. */

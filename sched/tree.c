@@ -171,9 +171,3 @@ const tn_stmt *tni_block_store(const tn_stmt *block) {
   const tn_stmt *body = block->as.block.body;
   return body->kind == TNI_STORE && !body->as.store.where ? body : NULL;
 }
-
-bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
-  for (uint32_t i = 0; i < func->param_count; i++)
-    if (func->params[i].buffer == buffer) return true;
-  return false;
-}

@@ -28,7 +28,7 @@ static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
   const tn_expr *extent = loop->as.loop.extent;
   if (kind == TNI_VECTORIZED && (!tni_is_const(extent) || extent->as.i > MAX_VECTOR))
     return tni_step_refuse(step, loop->as.loop.var, "a vectorized loop needs a constant extent up to %d", MAX_VECTOR);
-  const char *why = tni_why_not_concurrent(step->s, loop, &mark);
+  const char *why = tni_why_not_concurrent(&step->s->region, step->s->func, loop, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : set_kind(step, loop, kind);
 }
 

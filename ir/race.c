@@ -1,0 +1,208 @@
+/* race.c -- may the iterations of a loop run at the same time?
+ *
+ * For every buffer that is written below the loop, one of these must hold:
+ *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
+ *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
+ *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them;
+ *     or the same of the one dimension that row-major memory would have;
+ *   - it is only reduced into, by one operator.
+ * Different subscripts are different elements, whatever the buffer's form: layouts are checked by the verifier, and what is
+ * written has no two elements in one place (the verifier, or the check of the call).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir.h"
+
+enum { MAX_TERMS = 16 };
+
+/* A symbolic extent stands for all extents up to this: what is injective there is so on every part of it. */
+#define FAR (INT64_C(1) << 36)
+
+typedef struct checker {
+  tni_region *r;
+  const tn_func *func;
+  const tn_stmt *loop;
+  tni_accesses accesses;
+  bool failed;
+} checker;
+
+/* The number of loops from the outermost to `loop`, or -1 when the access is not below it. */
+static int depth_of(const tni_access *x, const tn_stmt *loop) {
+  for (int i = 0; i < x->depth; i++)
+    if (x->loops[i] == loop) return i + 1;
+  return -1;
+}
+
+static bool box_of(checker *c, const tni_access *x, tni_itermap *box) {
+  c->failed |= !tni_access_box(c->r, x, depth_of(x, c->loop), box);
+  return !c->failed && box->box;
+}
+
+/* A dimension of a buffer, as the iterations of the loop move in it: all boxes start at sum of terms + a base + an offset in
+ * low..high, and the terms are over the loop's variable. */
+typedef struct slice {
+  bool usable; /* the same terms in all accesses */
+  size_t count;
+  tni_term terms[MAX_TERMS];
+  const tn_expr *base;
+  int64_t low, high;
+} slice;
+
+static bool same_terms(const slice *s, size_t count, const tni_term *terms) {
+  for (size_t i = 0; i < count; i++)
+    if (count != s->count || terms[i].x != s->terms[i].x || terms[i].coef != s->terms[i].coef) return false;
+  return count == s->count;
+}
+
+/* Takes one more box into the slice. */
+static void add_box(checker *c, slice *s, bool first, const tn_expr *start, int64_t extent) {
+  tni_facts none = {.ctx = c->r->arena.ctx};
+  tni_term terms[MAX_TERMS];
+  size_t count;
+  const tn_expr *base;
+  if (!first && !s->usable) return;
+  if (!tni_separate(c->r, &none, start, 1, &c->loop->as.loop.var, &base, &count, terms, MAX_TERMS)) {
+    s->usable = false;
+    return;
+  }
+  if (first) {
+    *s = (slice){.usable = true, .count = count, .base = base, .high = extent};
+    memcpy(s->terms, terms, sizeof terms);
+    return;
+  }
+  const tn_expr *shift = tni_simplify(c->r, &none, tni_sub(c->r, base, s->base));
+  c->failed |= !shift;
+  s->usable = shift && tni_is_const(shift) && same_terms(s, count, terms);
+  if (!s->usable) return;
+  s->low = shift->as.i < s->low ? shift->as.i : s->low;
+  s->high = shift->as.i + extent > s->high ? shift->as.i + extent : s->high;
+}
+
+static int64_t gcd(int64_t a, int64_t b) { return b ? gcd(b, a % b) : a; }
+
+/* Where the iteration stands in this dimension, if boxes that stand elsewhere do not touch: they are at least the common
+ * divisor of the coefficients apart. NULL: it does not tell. */
+static const tn_expr *standing(checker *c, const slice *s) {
+  int64_t apart = 0;
+  const tn_expr *sum = NULL;
+  for (size_t i = 0; s->usable && i < s->count; i++) {
+    const tn_expr *t = tni_mul(c->r, s->terms[i].x, tni_index(c->r, s->terms[i].coef));
+    apart = gcd(s->terms[i].coef < 0 ? -s->terms[i].coef : s->terms[i].coef, apart);
+    sum = sum ? tni_add(c->r, sum, t) : t;
+    c->failed |= !sum;
+  }
+  return sum && s->high - s->low <= apart ? sum : NULL;
+}
+
+/* The box of an access in row-major order, whatever the buffer's form. One element has one place there, so places that differ
+ * are elements that differ; and what fusing took apart comes together in it. */
+static bool flat_box_of(checker *c, const tni_access *x, tni_itermap *box) {
+  const tn_expr *place = tni_index(c->r, 0);
+  for (int32_t d = 0; d < x->buffer->rank; d++)
+    place = tni_add(c->r, tni_mul(c->r, place, x->buffer->shape[d]), x->index[d]);
+  tn_buffer line = *x->buffer;
+  tni_access flat = *x;
+  line.rank = 1;
+  flat.buffer = &line;
+  flat.index[0] = place;
+  c->failed |= !place;
+  return !c->failed && box_of(c, &flat, box);
+}
+
+/* Do the boxes of different iterations never touch, in the buffer's dimensions or in memory (flat)? */
+static bool has_own_boxes(checker *c, const tn_buffer *b, bool flat) {
+  slice slices[TN_MAX_RANK];
+  int32_t rank = flat ? 1 : b->rank;
+  const tn_expr *where[TN_MAX_RANK];
+  size_t dims = 0;
+  bool first = true;
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    tni_itermap box;
+    if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
+    if (flat ? !flat_box_of(c, x, &box) : !box_of(c, x, &box)) return false;
+    for (int32_t d = 0; d < rank; d++) add_box(c, &slices[d], first, box.bases[d], box.extents[d]);
+    first = false;
+  }
+  for (int32_t d = 0; d < rank && !first; d++)
+    if ((where[dims] = standing(c, &slices[d]))) dims++;
+  const tn_expr *extent = c->loop->as.loop.extent;
+  int64_t count = tni_is_const(extent) ? extent->as.i : FAR;
+  tni_facts none = {.ctx = c->r->arena.ctx};
+  tni_itermap map;
+  if (!dims || c->failed) return count <= 1 && !c->failed;
+  c->failed |= !tni_itermap_of(c->r, &none, dims, where, 1, &c->loop->as.loop.var, &count, &map);
+  return !c->failed && map.injective;
+}
+
+/* Do the iterations only reduce into the buffer, by one operator? */
+static bool only_reduces(const checker *c, const tn_buffer *b) {
+  const tn_stmt *first = NULL;
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
+    if (!x->reduces || (first && x->store->as.store.op != first->as.store.op)) return false;
+    first = x->store;
+  }
+  return true;
+}
+
+bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
+  for (uint32_t i = 0; i < func->param_count; i++)
+    if (func->params[i].buffer == buffer) return true;
+  return false;
+}
+
+static bool is_safe(checker *c, const tn_buffer *b) {
+  if (only_reduces(c, b)) return true;
+  if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop)) return true;
+  return has_own_boxes(c, b, false) || has_own_boxes(c, b, true);
+}
+
+typedef struct reduce_search {
+  tni_region *r;
+  const tn_expr *var;
+  const tn_stmt *block;
+  bool calls;
+} reduce_search;
+
+static bool find_reduce(void *self, const tn_stmt *s) {
+  reduce_search *q = self;
+  q->calls |= s->kind == TNI_EVALUATE;
+  for (int32_t i = 0; s->kind == TNI_BLOCK && i < s->as.block.count; i++)
+    if (s->as.block.iters[i].reduce && tni_expr_uses(q->r->arena.ctx, s->as.block.iters[i].binding, q->var))
+      q->block = s;
+  return !q->block;
+}
+
+static const char *check(checker *c, const void **mark) {
+  for (size_t i = 0; i < c->accesses.count; i++) {
+    const tni_access *x = &c->accesses.items[i];
+    bool seen = false;
+    if (!x->write || depth_of(x, c->loop) < 0) continue;
+    for (size_t k = 0; k < i && !seen; k++)
+      seen = c->accesses.items[k].buffer == x->buffer && c->accesses.items[k].write &&
+             depth_of(&c->accesses.items[k], c->loop) >= 0;
+    if (!seen && !is_safe(c, x->buffer)) {
+      *mark = x->store;
+      return "two iterations may touch the same element of the buffer written here";
+    }
+  }
+  return NULL;
+}
+
+const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark) {
+  reduce_search search = {.r = r, .var = loop->as.loop.var};
+  *mark = loop->as.loop.var;
+  tni_stmt_visit(loop, find_reduce, &search);
+  if (search.block) {
+    *mark = search.block;
+    return "the loop feeds a reduce iterator of this block";
+  }
+  if (search.calls) return "an external is called in it";
+  checker c = {.r = r, .func = func, .loop = loop};
+  bool ok = tni_accesses_collect(r, func->body, &c.accesses);
+  const char *why = !ok || c.accesses.opaque ? "not all of its accesses are known" : check(&c, mark);
+  tni_accesses_destroy(&c.accesses);
+  return c.failed && !why ? "there is no memory to check it" : why;
+}
