@@ -202,7 +202,7 @@ const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_
   if (search.calls) return "an external is called in it";
   checker c = {.r = r, .func = func, .loop = loop};
   bool ok = tni_accesses_collect(r, func->body, &c.accesses);
-  const char *why = !ok || c.accesses.opaque ? "not all of its accesses are known" : check(&c, mark);
+  const char *why = c.accesses.opaque ? "not all of its accesses are known" : ok ? check(&c, mark) : NULL;
   tni_accesses_destroy(&c.accesses);
-  return c.failed && !why ? "there is no memory to check it" : why;
+  return !ok || c.failed ? "there is no memory to check it" : why;
 }
