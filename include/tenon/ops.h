@@ -74,9 +74,9 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(log2,        1, FLOAT,   MATH,    NONE,         "logarithm to base 2; log2(2^n) is n") \
   OP(log10,       1, FLOAT,   MATH,    NONE,         "logarithm to base 10") \
   OP(log1p,       1, FLOAT,   MATH,    NONE,         "log(1 + a), without loss near 0") \
-  OP(sin,         1, FLOAT,   MATH,    NONE,         "sine, a in radians") \
-  OP(cos,         1, FLOAT,   MATH,    NONE,         "cosine, a in radians") \
-  OP(tan,         1, FLOAT,   MATH,    NONE,         "tangent, a in radians") \
+  OP(sin,         1, FLOAT,   MATH,    NONE,         "sine, a in radians; of f64 from 2^50 on: 0") \
+  OP(cos,         1, FLOAT,   MATH,    NONE,         "cosine, a in radians; of f64 from 2^50 on: 1") \
+  OP(tan,         1, FLOAT,   MATH,    NONE,         "tangent, a in radians; of f64 from 2^50 on: 0") \
   OP(asin,        1, FLOAT,   MATH,    NONE,         "arc sine, -pi/2..pi/2; NaN outside -1..1") \
   OP(acos,        1, FLOAT,   MATH,    NONE,         "arc cosine, 0..pi; NaN outside -1..1") \
   OP(atan,        1, FLOAT,   MATH,    NONE,         "arc tangent, -pi/2..pi/2") \

@@ -13,9 +13,16 @@
 /* erfc of an a >= 1/2; 0 from 10.2 (f32) or 27.5 upwards. */
 static expr complement(const maker *m, expr a) {
   /* e^(a^2) erfc(a) / t in t - 1/2, with c = 3 and 4 and a >= 1/2; relative errors below 2^-26 and 2^-54 */
-  static const double g32[] = {0x1.6e9828p-2, 0x1.2d883p-1, 0x1.92eddp-1, 0x1.a7e3e6p-1, 0x1.4667dep-1, 0x1.25194ep-2, -0x1.b390a2p-6, -0x1.0ae756p-3, -0x1.3d07fcp-5, 0x1.90d2a2p-5};
-  static const double g64[] = {0x1.18932bf08e154p-2, 0x1.f3fe31ecb49bfp-2, 0x1.8be202d26c743p-1, 0x1.14eacb1ad0346p0, 0x1.52cac2370f0e4p0, 0x1.645fd8a4bc0bp0, 0x1.38dbd2c921641p0, 0x1.b00c052c19ed6p-1, 0x1.908f470419a2dp-2, 0x1.269b529807c43p-5, -0x1.dd283bfff1ee6p-4, -0x1.72cdae5b8f55fp-4, -0x1.e7f4947d77753p-9, 0x1.3c6fa2ad2f0fcp-5, 0x1.3b0eea8f2045bp-6, -0x1.7e6b849a6b326p-7, -0x1.c5e20fdcd9818p-7, 0x1.470f25dd25d4fp-9, 0x1.0566d97f79571p-7, -0x1.6e15c768f7a4ap-13, -0x1.bb4a8a500d94ep-9};
-  expr c = either_constant(m, 3, 4), n_bits;
+  static const double g32[] = {
+      0x1.6e9828p-2, 0x1.2d883p-1, 0x1.92eddp-1, 0x1.a7e3e6p-1, 0x1.4667dep-1, 0x1.25194ep-2, -0x1.b390a2p-6,
+      -0x1.0ae756p-3, -0x1.3d07fcp-5, 0x1.90d2a2p-5};
+  static const double g64[] = {
+      0x1.18932bf08e154p-2, 0x1.f3fe31ecb49bfp-2, 0x1.8be202d26c743p-1, 0x1.14eacb1ad0346p0, 0x1.52cac2370f0e4p0,
+      0x1.645fd8a4bc0bp0, 0x1.38dbd2c921641p0, 0x1.b00c052c19ed6p-1, 0x1.908f470419a2dp-2, 0x1.269b529807c43p-5,
+      -0x1.dd283bfff1ee6p-4, -0x1.72cdae5b8f55fp-4, -0x1.e7f4947d77753p-9, 0x1.3c6fa2ad2f0fcp-5, 0x1.3b0eea8f2045bp-6,
+      -0x1.7e6b849a6b326p-7, -0x1.c5e20fdcd9818p-7, 0x1.470f25dd25d4fp-9, 0x1.0566d97f79571p-7,
+      -0x1.6e15c768f7a4ap-13, -0x1.bb4a8a500d94ep-9};
+  expr c = either_constant(m, 3, 4), low, n_bits;
   a = at_most(m, a, either_constant(m, 10.2, 27.5));
   expr d = add(m, c, a), d_low = sub(m, a, sub(m, d, c)), t = quotient(m, c, d);
   expr g = mul(m, POLYNOMIAL(m, g, sub(m, t, constant(m, 0.5))), t);
@@ -24,8 +31,10 @@ static expr complement(const maker *m, expr a) {
   e = mul(m, e, mul(m, d, either_constant(m, -1.0 / 3, -0.25)));
   g = fused(m, e, fused(m, add(m, a, a), g, constant(m, -0x1.20dd750429b6dp0)), g);
   expr square = mul(m, a, a), rest = fused(m, a, a, negate(m, square));
-  expr r = sub(m, tni_math_reduce_exp(m, negate(m, square), &n_bits), rest);
-  return tni_math_scale(m, fused(m, g, tni_math_exp_rest(m, r), g), n_bits);
+  expr s = tni_math_reduce_exp(m, negate(m, square), &low, &n_bits), r = sub(m, s, rest);
+  expr lost = sub(m, sub(m, s, r), rest);
+  low = is_zero(m, low) ? lost : add(m, low, lost);
+  return tni_math_scale(m, fused(m, g, tni_math_exp_rest(m, r, low), g), n_bits);
 }
 
 /* erf of 0 <= a <= 1. */

@@ -26,12 +26,14 @@ static expr hyperbola(const maker *m, expr x, bool want_sinh) {
                                0x1.a01a01a82e1d8p-16,
                                0x1.27e4d7cef0514p-22,
                                0x1.1f797d022d43fp-29};
-  expr a = at_most(m, magnitude(m, x), either_constant(m, 89.5, 710.5)), n_bits;
-  expr r = tni_math_reduce_exp(m, a, &n_bits), z = mul(m, r, r);
-  expr sinh_r = fused(m, mul(m, POLYNOMIAL(m, s, z), z), r, r), cosh_less_1 = mul(m, POLYNOMIAL(m, c, z), z);
-  expr up = tni_math_power_of_two(m, sub(m, n_bits, integer(m, 2)));       /* e^(n ln 2) / 4 */
+  expr a = at_most(m, magnitude(m, x), either_constant(m, 89.5, 710.5)), low, n_bits;
+  expr r = tni_math_reduce_exp(m, a, &low, &n_bits), z = mul(m, r, r);
+  expr cubic = mul(m, POLYNOMIAL(m, s, z), z), cosh_less_1 = mul(m, POLYNOMIAL(m, c, z), z);
+  expr sinh_r = is_zero(m, low) ? fused(m, cubic, r, r) : add(m, r, fused(m, cubic, r, low));
+  expr up = tni_math_power_of_two(m, sub(m, n_bits, integer(m, 2))); /* e^(n ln 2) / 4 */
+  /* e^(-n ln 2) / 4, which is nothing to `up` from n = 60 on */
   expr bounded = tni_op2(m->r, TN_OP_min, n_bits, add(m, as_integer(m, rounder(m)), integer(m, 60)));
-  expr down = tni_math_power_of_two(m, sub(m, integer(m, -2), bounded)); /* e^(-n ln 2) / 4; beyond 60 it is nothing */
+  expr down = tni_math_power_of_two(m, sub(m, integer(m, -2), bounded));
   expr sum = add(m, up, down), difference = sub(m, up, down);
   expr own = want_sinh ? difference : sum, other = want_sinh ? sum : difference;
   expr half = add(m, own, fused(m, own, cosh_less_1, mul(m, other, sinh_r)));
@@ -44,8 +46,8 @@ expr tni_math_sinh(const maker *m, expr x) {
 expr tni_math_cosh(const maker *m, expr x) { return hyperbola(m, x, false); }
 
 expr tni_math_tanh(const maker *m, expr x) {
-  expr a = at_most(m, magnitude(m, x), either_constant(m, 10, 20)), n_bits; /* their tanh rounds to 1 */
-  expr p = tni_math_exp_rest(m, tni_math_reduce_exp(m, add(m, a, a), &n_bits));
+  expr a = at_most(m, magnitude(m, x), either_constant(m, 10, 20)), low, n_bits; /* their tanh rounds to 1 */
+  expr r = tni_math_reduce_exp(m, add(m, a, a), &low, &n_bits), p = tni_math_exp_rest(m, r, low);
   expr scale = tni_math_power_of_two(m, n_bits);
   expr e = fused(m, p, scale, sub(m, scale, constant(m, 1)));
   return signed_as(m, quotient(m, e, add(m, e, constant(m, 2))), x);

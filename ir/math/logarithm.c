@@ -21,7 +21,7 @@ expr tni_math_split_exponent(const maker *m, expr x, expr *f) {
   return add(m, k, choose(m, tiny, constant(m, -bits), constant(m, 0)));
 }
 
-/* log(1 + f) - f */
+/* (log(1 + f) - f) / f^2 */
 static expr log_rest(const maker *m, expr f) {
   /* (log(1 + f) - f + f^2 / 2) / f^3; errors below 2^-27 and 2^-56 of log(1 + f) */
   static const double p32[] = {0x1.555554p-2, -0x1.000226p-2, 0x1.99a01ap-3, -0x1.547288p-3,
@@ -31,7 +31,7 @@ static expr log_rest(const maker *m, expr f) {
       -0x1.00000000e2df2p-3, 0x1.c71c713d2136fp-4, -0x1.9999989eaafb2p-4, 0x1.745d336e5868dp-4, -0x1.555596e638dd3p-4,
       0x1.3b10894824f19p-4, -0x1.2489193b5510dp-4, 0x1.11435e6c2373dp-4, -0x1.00ba361c50943p-4, 0x1.dec9e42af8b8ep-5,
       -0x1.b6a4f7711c37bp-5, 0x1.b3860d5e519d1p-5, -0x1.f69d4627efa0cp-5, 0x1.dd7cbb1bc02cep-5, -0x1.b18e816ee05bcp-6};
-  return mul(m, fused(m, POLYNOMIAL(m, p, f), f, constant(m, -0.5)), mul(m, f, f));
+  return fused(m, POLYNOMIAL(m, p, f), f, constant(m, -0.5));
 }
 
 /* `value` for the finite x > 0 that it was made for; what C says elsewhere. */
@@ -46,7 +46,7 @@ static expr log_and(const maker *m, expr x, expr more) {
   expr f, k = tni_math_split_exponent(m, x, &f);
   expr high = fused(m, k, ln2_high(m), f);
   expr lost = sub(m, f, sub(m, high, mul(m, k, ln2_high(m))));
-  expr rest = fused(m, k, ln2_low(m), log_rest(m, f));
+  expr rest = fused(m, log_rest(m, f), mul(m, f, f), mul(m, k, ln2_low(m)));
   if (more) rest = add(m, rest, more);
   return add(m, high, add(m, lost, rest));
 }
@@ -72,7 +72,7 @@ static expr log_to_base(const maker *m, expr x, const base *b) {
   expr scale = constant(m, b->scale_high), k_high = constant(m, b->k_high);
   expr part = mul(m, f, scale);
   expr rest = fused(m, f, constant(m, b->scale_low), fused(m, f, scale, negate(m, part)));
-  rest = fused(m, log_rest(m, f), scale, fused(m, k, constant(m, b->k_low), rest));
+  rest = fused(m, log_rest(m, f), mul(m, f, part), fused(m, k, constant(m, b->k_low), rest));
   expr high = fused(m, k, k_high, part);
   expr lost = sub(m, part, sub(m, high, mul(m, k, k_high)));
   return with_edges(m, x, add(m, high, add(m, lost, rest)));

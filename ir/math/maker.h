@@ -25,6 +25,8 @@ static inline maker in_double(const maker *m) {
 static inline expr constant(const maker *m, double v) { return number(m, m->type, v); }
 /* a in f32, b in f64. */
 static inline expr either_constant(const maker *m, double a, double b) { return constant(m, is_double(m) ? b : a); }
+/* Is it the constant 0, which needs no sum? */
+static inline bool is_zero(const maker *m, expr a) { return a && a == constant(m, 0); }
 /* An integer as wide as the numbers. */
 static inline expr integer(const maker *m, int64_t v) { return pattern(m, signed_of(m), (uint64_t)v); }
 
@@ -75,10 +77,11 @@ static inline expr rounder(const maker *m) { return either_constant(m, 0x1.8p23,
 static inline expr ln2_high(const maker *m) { return either_constant(m, 0x1.62e4p-1, 0x1.62e42fefa38p-1); }
 static inline expr ln2_low(const maker *m) { return either_constant(m, 0x1.7f7d1cf79abcap-20, 0x1.ef35793c7673p-45); }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2 (and a little). *n_bits has n in its low bits. */
-expr tni_math_reduce_exp(const maker *m, expr x, expr *n_bits);
-/* e^r - 1 for the r of the reduction. */
-expr tni_math_exp_rest(const maker *m, expr r);
+/* x = n ln 2 + r + *low with |r| <= ln 2 / 2 (and a little); *low is what r lost by rounding, on f32 just 0. *n_bits has n
+ * in its low bits. */
+expr tni_math_reduce_exp(const maker *m, expr x, expr *low, expr *n_bits);
+/* e^(r + low) - 1 for the r of the reduction; low may be 0. */
+expr tni_math_exp_rest(const maker *m, expr r, expr low);
 /* 2^n for n in -126..127, or -1022..1023. */
 expr tni_math_power_of_two(const maker *m, expr n_bits);
 /* p * 2^n for n in -252..252, or -2044..2044, rounded once. */

@@ -95,7 +95,7 @@ static expr exp2_of_pair(const maker *m, pair z) {
   expr r = sub(m, z.high, sub(m, shifted, rounder(m)));
   pair v = product(m, r, constant(m, 0x1.62e42fefa39efp-1));
   v.low = fused(m, r, constant(m, 0x1.abc9e3b39803fp-56), fused(m, z.low, constant(m, 0x1.62e42fefa39efp-1), v.low));
-  expr one = constant(m, 1), p = tni_math_exp_rest(m, v.high);
+  expr one = constant(m, 1), p = tni_math_exp_rest(m, v.high, constant(m, 0));
   p = fused(m, v.low, add(m, one, p), p); /* e^low is 1 + low */
   return tni_math_scale(m, add(m, one, p), as_integer(m, shifted));
 }
