@@ -88,17 +88,93 @@ bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *s
 /* Do all iterations of these loops give different subscripts? */
 bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest);
 
+/* ---- table.c: the primitives and their arguments ------------------------------------------------------------------- */
+
+/* Kinds of arguments, and how the manual calls them. A place is a loop or a block; a scalar is an integer or a text. */
+#define TNI_KINDS(K) \
+  K(loop, "loop") \
+  K(loops, "loops") \
+  K(block, "block") \
+  K(blocks, "blocks") \
+  K(place, "loop or block") \
+  K(places, "loops or blocks") \
+  K(int, "integer") \
+  K(ints, "integers") \
+  K(text, "\"text\"") \
+  K(texts, "\"texts\"") \
+  K(scalar, "integer or \"text\"") \
+  K(word, "word")
+
+/* clang-format off */
+enum tni_kind {
+#define KIND(name, text) TNI_ARG_##name,
+  TNI_KINDS(KIND)
+#undef KIND
+  TNI_KIND_COUNT
+};
+/* clang-format on */
+
+enum { TNI_MAX_ARGS = 6, TNI_MAX_OUT = 16 };
+typedef struct tni_argument {
+  const char *name;
+  enum tni_kind kind;
+  bool optional;
+  const char *fallback; /* of an optional one; of a word: all there are, apart by |, the first is the default */
+} tni_argument;
+
+enum tni_primitive_flags {
+  TNI_PLAIN = 0,
+  TNI_QUERY = 1,        /* the function stays as it is */
+  TNI_REASSOCIATES = 2, /* rounding may differ */
+};
+
+/* A row of primitives.def. */
+typedef struct tni_step tni_step;
+typedef struct tni_primitive {
+  const char *name;
+  tni_argument params[TNI_MAX_ARGS]; /* those behind the last have no name */
+  const char *results;
+  uint32_t flags;
+  tn_status (*apply)(tni_step *step);
+  const char *meaning, *doc;
+} tni_primitive;
+
+/* clang-format off */
+enum tni_primitive_id {
+#define PRIMITIVE(name, args, results, flags, meaning, doc) TNI_PRIMITIVE_##name,
+#include "primitives.def"
+#undef PRIMITIVE
+  TNI_PRIMITIVE_COUNT
+};
+/* clang-format on */
+extern const tni_primitive tni_primitives[TNI_PRIMITIVE_COUNT];
+const tni_primitive *tni_primitive_find(const char *name, size_t length);
+int tni_argument_count(const tni_primitive *primitive);
+/* Is it a kind of several values? */
+bool tni_is_list(enum tni_kind kind);
+/* The place of `text` among words apart by |, or -1. */
+int tni_find_word(const char *words, const char *text);
+
 /* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
 
-enum { TNI_MAX_OUT = 16 };
-typedef struct tni_step {
+/* An argument. What holds depends on the kind: handle of loop, block, place; handles of their lists; number of int; numbers,
+ * texts of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
+ * not given is filled in, empty if it is a list; a word's number is its place among those there are. */
+typedef struct tni_arg {
+  bool given;
+  size_t count; /* of a list */
+  int32_t handle;
+  int64_t number;
+  const char *text;
+  const int32_t *handles;
+  const int64_t *numbers;
+  const char *const *texts;
+} tni_arg;
+
+struct tni_step {
   tn_schedule *s;
-  size_t loop_count;
-  const tn_loop *loops;
-  tn_block_ref block;
-  size_t int_count;
-  const int64_t *ints;
-  const char *string;
+  const tni_primitive *primitive;
+  tni_arg args[TNI_MAX_ARGS];
   /* results */
   const tn_func *func; /* the new function, when it changed */
   size_t out_count;
@@ -106,32 +182,49 @@ typedef struct tni_step {
   const char *out_names[TNI_MAX_OUT]; /* given by a text line, or NULL */
   char reason[400];
   const void *mark;
-} tni_step;
-
-/* A row: how the arguments are written, and the function that checks and applies. Arguments: L loops list, l one loop, b block,
- * I list of integers, s text. */
-typedef struct tni_primitive {
-  const char *name, *args;
-  tn_status (*apply)(tni_step *step);
-  const char *meaning;
-} tni_primitive;
-extern const tni_primitive tni_primitives[];
-extern const size_t tni_primitive_count;
-const tni_primitive *tni_primitive_find(const char *name, size_t length);
+};
 
 /* Applies, records the line in the trace, takes over the new function. A refusal becomes an error with the function printed
  * and the place marked. */
-tn_status tni_invoke(const tni_primitive *primitive, tni_step *step, tn_error **err);
-/* For use in primitives. */
+tn_status tni_invoke(tni_step *step, tn_error **err);
+
+/* For use in primitives. Arguments are counted from 0, elements of lists too. */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
 /* Takes the new body, refuses when a loop of concurrent iterations would not be one any more, or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
-/* Handles of arguments as statements, refusing those that are gone. */
-const tn_stmt *tni_arg_loop(tni_step *step, size_t i);
-const tn_stmt *tni_arg_block(tni_step *step);
+/* Handles of arguments as statements, refusing those that are gone: the refusal has been told when they give NULL. */
+const tn_stmt *tni_arg_loop(tni_step *step, int arg);
+const tn_stmt *tni_arg_block(tni_step *step, int arg);
+const tn_stmt *tni_arg_place(tni_step *step, int arg);
+const tn_stmt *tni_arg_loop_at(tni_step *step, int arg, size_t i);
+const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i);
+const tn_stmt *tni_arg_place_at(tni_step *step, int arg, size_t i);
 /* A result handle. */
 tn_status tni_give_loop(tni_step *step, const tn_expr *var);
 tn_status tni_give_block(tni_step *step, const char *name);
+
+/* For the C functions: arguments, in the order of the row (fewer: the rest is not given). */
+static inline tni_arg tni_of_handle(int32_t handle) { return (tni_arg){.given = true, .handle = handle}; }
+static inline tni_arg tni_of_handles(size_t count, const int32_t *handles) {
+  return (tni_arg){.given = true, .count = count, .handles = handles};
+}
+static inline tni_arg tni_of_int(int64_t number) { return (tni_arg){.given = true, .number = number}; }
+static inline tni_arg tni_of_ints(size_t count, const int64_t *numbers) {
+  return (tni_arg){.given = true, .count = count, .numbers = numbers};
+}
+static inline tni_arg tni_of_text(const char *text) { return (tni_arg){.given = text != NULL, .text = text}; }
+static inline tni_arg tni_of_texts(size_t count, const char *const *texts) {
+  return (tni_arg){.given = true, .count = count, .texts = texts};
+}
+/* Invokes, and fills out[0..room) (may be NULL) with the results, 0 where there are fewer; `out` may be an array of the
+ * arguments, since it is written last. *found (may be NULL): how many results there are. */
+tn_status tni_perform(tn_schedule *s, enum tni_primitive_id id, size_t count, const tni_arg *args, size_t room,
+                      int32_t *out, size_t *found, tn_error **err);
+
+/* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
+
+/* Names the results, and adds the line. False: no memory. */
+bool tni_trace_step(tni_step *step);
 
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
@@ -141,17 +234,8 @@ tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *t
 
 /* ---- primitives/ -------------------------------------------------------------------------------------------------- */
 
-tn_status tni_apply_get_block(tni_step *step);
-tn_status tni_apply_get_loops(tni_step *step);
-tn_status tni_apply_split(tni_step *step);
-tn_status tni_apply_fuse(tni_step *step);
-tn_status tni_apply_reorder(tni_step *step);
-tn_status tni_apply_parallel(tni_step *step);
-tn_status tni_apply_vectorize(tni_step *step);
-tn_status tni_apply_unroll(tni_step *step);
-tn_status tni_apply_compute_at(tni_step *step);
-tn_status tni_apply_compute_inline(tni_step *step);
-tn_status tni_apply_cache_write(tni_step *step);
-tn_status tni_apply_decompose_reduction(tni_step *step);
+#define PRIMITIVE(name, args, results, flags, meaning, doc) tn_status tni_apply_##name(tni_step *step);
+#include "primitives.def"
+#undef PRIMITIVE
 
 #endif

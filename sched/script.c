@@ -4,6 +4,8 @@
  *     reorder([io, j, ii])             # loops and blocks by handle names, else by the names in the printed function
  *     b = cache_write(C, "register")
  *
+ * Arguments stand in the order of the primitive's row (primitives.def), or behind those as name=value; optional ones may be
+ * left out.
  * Blank lines and comments behind # are passed over. The first line that is refused ends the run; the lines before it stay
  * applied.
  *
@@ -14,7 +16,14 @@
 
 #include "sched.h"
 
-enum { MAX_LIST = 32, MAX_NAME = 256 };
+enum { MAX_LIST = 32, MAX_NAME = 256, MAX_TEXT = 2048 };
+
+/* The elements of an argument that is a list; of its texts, the bytes are in the reader. */
+typedef union list {
+  int32_t handles[MAX_LIST];
+  int64_t numbers[MAX_LIST];
+  const char *texts[MAX_LIST];
+} list;
 
 typedef struct reader {
   tn_schedule *s;
@@ -22,9 +31,9 @@ typedef struct reader {
   int line;
   char names[TNI_MAX_OUT][MAX_NAME];
   size_t name_count;
-  tn_loop loops[MAX_LIST];
-  int64_t ints[MAX_LIST];
-  char string[MAX_NAME];
+  list lists[TNI_MAX_ARGS];
+  char text[MAX_TEXT]; /* of the arguments, one behind the other */
+  size_t text_length;
   char why[MAX_NAME + 64];
 } reader;
 
@@ -95,54 +104,118 @@ static int32_t find_handle(tn_schedule *s, const char *name, bool loop) {
   return find_named(s, name, loop, false);
 }
 
-static bool read_handle(reader *p, bool loop, int32_t *out) {
+/* The latest of what the name may be. */
+static bool read_handle(reader *p, enum tni_kind kind, int32_t *out) {
   char name[MAX_NAME];
   if (!read_name(p, name)) return false;
-  *out = find_handle(p->s, name, loop);
+  *out = kind != TNI_ARG_block ? find_handle(p->s, name, true) : 0;
+  if (!*out && kind != TNI_ARG_loop) *out = find_handle(p->s, name, false);
   if (*out && !p->s->handles[*out - 1].name) p->s->handles[*out - 1].name = tni_arena_text(&p->s->region.arena, name);
-  if (!*out && !p->why[0]) snprintf(p->why, sizeof p->why, "there is no %s `%s`", loop ? "loop" : "block", name);
+  if (!*out && !p->why[0])
+    snprintf(p->why, sizeof p->why, "there is no %s `%s`",
+             kind == TNI_ARG_loop ? "loop" : kind == TNI_ARG_block ? "block" : "loop or block", name);
   return *out != 0;
 }
 
-static bool read_list(reader *p, tni_step *step, bool loops) {
-  size_t count = 0;
-  if (!expect(p, '[')) return false;
-  while (!take(p, ']')) {
-    if (count == MAX_LIST) return complain(p, "the list is too long");
-    if ((count && !expect(p, ',')) || !(loops ? read_handle(p, true, &p->loops[count]) : read_int(p, &p->ints[count])))
-      return false;
-    count++;
+/* A word may stand in quotes. */
+static bool read_text(reader *p, bool word, const char **out) {
+  char *text = p->text + p->text_length;
+  size_t n = 0, room = sizeof p->text - p->text_length;
+  if (room <= MAX_NAME) return complain(p, "the line is too long");
+  *out = text;
+  skip_space(p);
+  if (word && p->at < p->end && *p->at != '"') {
+    if (!read_name(p, text)) return false;
+    p->text_length += strlen(text) + 1;
+    return true;
   }
-  if (loops)
-    step->loop_count = count, step->loops = p->loops;
-  else
-    step->int_count = count, step->ints = p->ints;
-  return true;
-}
-
-static bool read_string(reader *p, tni_step *step) {
-  size_t n = 0;
   if (!expect(p, '"')) return false;
-  while (p->at < p->end && *p->at != '"' && n + 1 < sizeof p->string) p->string[n++] = *p->at++;
-  p->string[n] = 0;
-  step->string = p->string;
+  while (p->at < p->end && *p->at != '"' && n + 1 < MAX_NAME) text[n++] = *p->at++;
+  text[n] = 0;
+  p->text_length += n + 1;
   return expect(p, '"');
 }
 
-static bool read_argument(reader *p, tni_step *step, char kind) {
+/* One value into the argument; of a list, into its element i. */
+static bool read_value(reader *p, enum tni_kind kind, list *list, tni_arg *arg, size_t i) {
   switch (kind) {
-  case 'l':
-    step->loop_count = 1;
-    step->loops = p->loops;
-    return read_handle(p, true, &p->loops[0]);
-  case 'b': return read_handle(p, false, &step->block);
-  case 's': return read_string(p, step);
-  default: return read_list(p, step, kind == 'L');
+  case TNI_ARG_loop:
+  case TNI_ARG_block:
+  case TNI_ARG_place: return read_handle(p, kind, &arg->handle);
+  case TNI_ARG_loops: return read_handle(p, TNI_ARG_loop, &list->handles[i]);
+  case TNI_ARG_blocks: return read_handle(p, TNI_ARG_block, &list->handles[i]);
+  case TNI_ARG_places: return read_handle(p, TNI_ARG_place, &list->handles[i]);
+  case TNI_ARG_int: return read_int(p, &arg->number);
+  case TNI_ARG_ints: return read_int(p, &list->numbers[i]);
+  case TNI_ARG_text: return read_text(p, false, &arg->text);
+  case TNI_ARG_texts: return read_text(p, false, &list->texts[i]);
+  case TNI_ARG_word: return read_text(p, true, &arg->text);
+  default:
+    skip_space(p);
+    return p->at < p->end && *p->at == '"' ? read_text(p, false, &arg->text) : read_int(p, &arg->number);
   }
 }
 
+static bool read_arg(reader *p, tni_step *step, int i) {
+  tni_arg *arg = &step->args[i];
+  list *list = &p->lists[i];
+  enum tni_kind kind = step->primitive->params[i].kind;
+  if (arg->given) return complain(p, "the argument is given twice");
+  arg->given = true;
+  if (!tni_is_list(kind)) return read_value(p, kind, list, arg, 0);
+  arg->handles = list->handles;
+  arg->numbers = list->numbers;
+  arg->texts = list->texts;
+  if (!expect(p, '[')) return false;
+  while (!take(p, ']')) {
+    if (arg->count == MAX_LIST) return complain(p, "the list is too long");
+    if ((arg->count && !expect(p, ',')) || !read_value(p, kind, list, arg, arg->count)) return false;
+    arg->count++;
+  }
+  return true;
+}
+
+/* `name =` in front of an argument: which one that is; -1 when none is named, -2 when there is none of that name. */
+static int take_key(reader *p, const tni_primitive *primitive) {
+  char name[MAX_NAME];
+  const char *start = p->at;
+  skip_space(p);
+  if (p->at < p->end && is_name_char(*p->at) && read_name(p, name) && take(p, '=')) {
+    for (int i = 0; i < tni_argument_count(primitive); i++)
+      if (strcmp(primitive->params[i].name, name) == 0) return i;
+    snprintf(p->why, sizeof p->why, "%s has no argument `%s`", primitive->name, name);
+    return -2;
+  }
+  p->at = start;
+  return -1;
+}
+
+/* arguments) */
+static bool read_args(reader *p, tni_step *step) {
+  const tni_primitive *primitive = step->primitive;
+  int count = tni_argument_count(primitive), next = 0;
+  bool more = true, named = false;
+  while (more) {
+    int key = take_key(p, primitive);
+    if (key == -2) return false;
+    if (key == -1 && named) return complain(p, "an argument behind a named one needs its name");
+    if (key == -1 && next == count) return complain(p, "expected `)`");
+    named = key >= 0;
+    if (!read_arg(p, step, named ? key : next++)) return false;
+    more = take(p, ',');
+  }
+  if (!named && next < count && !primitive->params[next].optional) return expect(p, ',');
+  if (!expect(p, ')')) return false;
+  for (int i = 0; i < count; i++)
+    if (!step->args[i].given && !primitive->params[i].optional) {
+      snprintf(p->why, sizeof p->why, "argument `%s` is missing", primitive->params[i].name);
+      return false;
+    }
+  return true;
+}
+
 /* [name {, name} =] primitive(arguments) */
-static bool read_line(reader *p, tni_step *step, const tni_primitive **primitive) {
+static bool read_line(reader *p, tni_step *step) {
   char name[MAX_NAME];
   if (!read_name(p, name)) return false;
   while (!take(p, '(')) {
@@ -153,14 +226,12 @@ static bool read_line(reader *p, tni_step *step, const tni_primitive **primitive
     if (!take(p, ',') && !take(p, '=')) return complain(p, "expected `,`, `=` or `(`");
     if (!read_name(p, name)) return false;
   }
-  *primitive = tni_primitive_find(name, strlen(name));
-  if (!*primitive) {
+  step->primitive = tni_primitive_find(name, strlen(name));
+  if (!step->primitive) {
     snprintf(p->why, sizeof p->why, "there is no primitive `%s`", name);
     return false;
   }
-  for (const char *a = (*primitive)->args; *a; a++)
-    if ((a != (*primitive)->args && !expect(p, ',')) || !read_argument(p, step, *a)) return false;
-  if (!expect(p, ')')) return false;
+  if (!read_args(p, step)) return false;
   skip_space(p);
   return p->at == p->end || *p->at == '#' || complain(p, "expected the end of the line");
 }
@@ -181,10 +252,9 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
     end = end ? end : line + strlen(line);
     reader p = {.s = s, .at = line, .end = end, .line = ++number};
     tni_step step = {.s = s};
-    const tni_primitive *primitive = NULL;
     skip_space(&p);
     if (p.at < end && *p.at != '#')
-      status = read_line(&p, &step, &primitive) ? tni_invoke(primitive, &step, err) : syntax_error(&p, line, err);
+      status = read_line(&p, &step) ? tni_invoke(&step, err) : syntax_error(&p, line, err);
     line = *end ? end + 1 : end;
   }
   return status;

@@ -50,8 +50,6 @@ const char *tn_schedule_text(tn_schedule *s) {
   return s->text.data;
 }
 
-const char *tn_schedule_trace(const tn_schedule *s) { return s->trace.data; }
-
 /* ---- handles ---- */
 
 static int32_t add_handle(tn_schedule *s, tni_handle handle) {

@@ -46,19 +46,18 @@ static const tn_stmt *make_copy(tni_region *r, const char *name, const tn_buffer
 
 static int find_scope(const char *name) {
   for (int i = 0; i < TNI_SCOPE_COUNT; i++)
-    if (name && strcmp(tni_scope_names[i], name) == 0) return i;
+    if (strcmp(tni_scope_names[i], name) == 0) return i;
   return -1;
 }
 
 tn_status tni_apply_cache_write(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
-  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step);
-  int scope = find_scope(step->string);
+  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step, 0);
+  int scope = find_scope(step->args[1].text);
   if (!block) return TN_E_REFUSED;
   if (scope < 0)
-    return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register",
-                           step->string ? step->string : "");
+    return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", step->args[1].text);
   const tn_stmt *store = tni_block_store(block);
   if (!store) return tni_step_refuse(step, block, "the block does more than one store");
   const tn_buffer *old = store->as.store.buffer;
@@ -83,4 +82,9 @@ tn_status tni_apply_cache_write(tni_step *step) {
   const tn_stmt *body = tni_replace(r, s->func->body, path[top], tni_seq(r, 2, both));
   tn_status status = tni_give_block(step, copy_name);
   return status ? status : tni_step_accept(step, body ? tni_alloc_stmt(r, rename.made, body) : NULL);
+}
+
+tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block), tni_of_text(scope)};
+  return tni_perform(s, TNI_PRIMITIVE_cache_write, 2, args, 1, out, NULL, err);
 }

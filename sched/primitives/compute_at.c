@@ -141,7 +141,7 @@ tn_status tni_apply_compute_at(tni_step *step) {
   tni_region *r = &s->region;
   const void *mark;
   box need;
-  const tn_stmt *block = tni_arg_block(step), *loop = block ? tni_arg_loop(step, 0) : NULL;
+  const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 1) : NULL;
   if (!block || !loop) return TN_E_REFUSED;
   if (tni_is_below(loop, block))
     return tni_step_refuse(step, loop->as.loop.var, "the block is below this loop already");
@@ -155,4 +155,9 @@ tn_status tni_apply_compute_at(tni_step *step) {
       tni_for_like(r, loop, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));
   const tn_stmt *body = tni_drop_block(r, s->func->body, block->as.block.name);
   return tni_step_accept(step, tni_replace(r, body, loop, made));
+}
+
+tn_status tn_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block), tni_of_handle(loop)};
+  return tni_perform(s, TNI_PRIMITIVE_compute_at, 2, args, 0, NULL, NULL, err);
 }

@@ -38,7 +38,7 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
   const void *mark;
-  const tn_stmt *block = tni_arg_block(step);
+  const tn_stmt *block = tni_arg_block(step, 0);
   if (!block) return TN_E_REFUSED;
   const char *why = tni_why_not_movable(s, block, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
@@ -49,4 +49,9 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   inliner in = {store->as.store.buffer, store->as.store.value, store->as.store.count, store->as.store.index};
   const tn_stmt *body = tni_stmt_rewrite(r, s->func->body, replace_load, NULL, &in);
   return tni_step_accept(step, tni_drop_unused_allocs(r, tni_drop_block(r, body, name)));
+}
+
+tn_status tn_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block)};
+  return tni_perform(s, TNI_PRIMITIVE_compute_inline, 1, args, 0, NULL, NULL, err);
 }

@@ -174,7 +174,7 @@ static const char *why_not_apart(tn_schedule *s, const tn_stmt *block, const tn_
 tn_status tni_apply_decompose_reduction(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
-  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step), *loop = block ? tni_arg_loop(step, 0) : NULL;
+  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 1) : NULL;
   if (!block || !loop) return TN_E_REFUSED;
   if (!block->as.block.init) return tni_step_refuse(step, block, "the block has no init");
   int depth = tni_path_to(s->func->body, block, path), at = 0;
@@ -200,4 +200,9 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
   const tn_stmt *body = tni_replace(r, s->func->body, loop, tni_seq(r, 2, both));
   status = tni_give_block(step, name);
   return status ? status : tni_step_accept(step, body);
+}
+
+tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block), tni_of_handle(loop)};
+  return tni_perform(s, TNI_PRIMITIVE_decompose_reduction, 2, args, 1, out, NULL, err);
 }

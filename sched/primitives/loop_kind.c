@@ -45,3 +45,16 @@ tn_status tni_apply_unroll(tni_step *step) {
     return tni_step_refuse(step, loop->as.loop.var, "an unrolled loop needs a constant extent up to %d", MAX_UNROLL);
   return set_kind(step, loop, TNI_UNROLLED);
 }
+
+static tn_status call(tn_schedule *s, enum tni_primitive_id id, tn_loop loop, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(loop)};
+  return tni_perform(s, id, 1, args, 0, NULL, NULL, err);
+}
+
+tn_status tn_parallel(tn_schedule *s, tn_loop loop, tn_error **err) {
+  return call(s, TNI_PRIMITIVE_parallel, loop, err);
+}
+tn_status tn_vectorize(tn_schedule *s, tn_loop loop, tn_error **err) {
+  return call(s, TNI_PRIMITIVE_vectorize, loop, err);
+}
+tn_status tn_unroll(tn_schedule *s, tn_loop loop, tn_error **err) { return call(s, TNI_PRIMITIVE_unroll, loop, err); }

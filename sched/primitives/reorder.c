@@ -17,16 +17,15 @@ enum { MAX_CHAIN = 64 };
 /* The chain from the outermost to the innermost of the loops to move; 0 and a refusal when there is none. */
 static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt **chain) {
   const tn_stmt *top = wanted[0];
-  for (size_t i = 1; i < step->loop_count; i++)
+  size_t found = 0, moved = step->args[0].count;
+  for (size_t i = 1; i < moved; i++)
     if (tni_is_below(wanted[i], top)) top = wanted[i];
   int count = 0;
-  size_t found = 0;
-  for (const tn_stmt *s = top; s->kind == TNI_FOR && count < MAX_CHAIN && found < step->loop_count;
-       s = s->as.loop.body) {
+  for (const tn_stmt *s = top; s->kind == TNI_FOR && count < MAX_CHAIN && found < moved; s = s->as.loop.body) {
     chain[count++] = s;
-    for (size_t i = 0; i < step->loop_count; i++) found += wanted[i] == s;
+    for (size_t i = 0; i < moved; i++) found += wanted[i] == s;
   }
-  if (found < step->loop_count) {
+  if (found < moved) {
     tni_step_refuse(step, top->as.loop.var, "the loops are not one chain, each the only statement of the one before");
     return 0;
   }
@@ -128,10 +127,11 @@ tn_status tni_apply_reorder(tni_step *step) {
   tni_region *r = &step->s->region;
   const tn_stmt *wanted[MAX_CHAIN], *chain[MAX_CHAIN], *order[MAX_CHAIN];
   const void *mark;
-  if (step->loop_count < 1 || step->loop_count > MAX_CHAIN)
+  size_t moved = step->args[0].count;
+  if (moved < 1 || moved > MAX_CHAIN)
     return tni_step_refuse(step, NULL, "give 1 to %d loops", MAX_CHAIN);
-  for (size_t i = 0; i < step->loop_count; i++) {
-    if (!(wanted[i] = tni_arg_loop(step, i))) return TN_E_REFUSED;
+  for (size_t i = 0; i < moved; i++) {
+    if (!(wanted[i] = tni_arg_loop_at(step, 0, i))) return TN_E_REFUSED;
     for (size_t k = 0; k < i; k++)
       if (wanted[k] == wanted[i])
         return tni_step_refuse(step, wanted[i]->as.loop.var, "the loop stands in the list twice");
@@ -141,7 +141,7 @@ tn_status tni_apply_reorder(tni_step *step) {
   size_t next = 0;
   for (int i = 0; i < count; i++) {
     order[i] = chain[i];
-    for (size_t k = 0; k < step->loop_count; k++)
+    for (size_t k = 0; k < moved; k++)
       if (wanted[k] == chain[i]) {
         order[i] = wanted[next++];
         break;
@@ -157,4 +157,9 @@ tn_status tni_apply_reorder(tni_step *step) {
   for (int i = count - 1; i >= 0; i--)
     body = tni_for_like(r, order[i], order[i]->as.loop.var, order[i]->as.loop.extent, order[i]->as.loop.kind, body);
   return tni_step_accept(step, tni_replace(r, step->s->func->body, chain[0], body));
+}
+
+tn_status tn_reorder(tn_schedule *s, size_t count, const tn_loop *loops, tn_error **err) {
+  tni_arg args[] = {tni_of_handles(count, loops)};
+  return tni_perform(s, TNI_PRIMITIVE_reorder, 1, args, 0, NULL, NULL, err);
 }

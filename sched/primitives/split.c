@@ -57,19 +57,20 @@ static const tn_stmt *guarded(tni_region *r, const tn_stmt *body, const tn_expr 
 static tn_status choose_extents(tni_step *step, const tn_stmt *loop, const tn_expr **out, bool *exact) {
   tni_region *r = &step->s->region;
   const tn_expr *extent = loop->as.loop.extent;
-  size_t open = step->int_count;
+  const int64_t *factors = step->args[1].numbers;
+  size_t count = step->args[1].count, open = count;
   int64_t product = 1;
-  for (size_t i = 0; i < step->int_count; i++) {
-    if (step->ints[i] < 0 || (step->ints[i] == 0 && open < step->int_count))
+  for (size_t i = 0; i < count; i++) {
+    if (factors[i] < 0 || (factors[i] == 0 && open < count))
       return tni_step_refuse(step, loop->as.loop.var, "factors must be positive, and at most one 0");
-    if (step->ints[i] == 0)
+    if (factors[i] == 0)
       open = i;
-    else if (__builtin_mul_overflow(product, step->ints[i], &product) || product > INT64_C(1) << 40)
+    else if (__builtin_mul_overflow(product, factors[i], &product) || product > INT64_C(1) << 40)
       return tni_step_refuse(step, loop->as.loop.var, "the factors are too large");
-    out[i] = tni_index(r, step->ints[i]);
+    out[i] = tni_index(r, factors[i]);
   }
-  *exact = tni_is_const(extent) && (open < step->int_count ? extent->as.i % product == 0 : extent->as.i == product);
-  if (open < step->int_count) {
+  *exact = tni_is_const(extent) && (open < count ? extent->as.i % product == 0 : extent->as.i == product);
+  if (open < count) {
     const tn_expr *sum = tni_add(r, extent, tni_index(r, product - 1));
     out[open] = tni_op2(r, TN_OP_floordiv, sum, tni_index(r, product));
   } else if (!tni_is_const(extent) || extent->as.i > product) {
@@ -86,13 +87,14 @@ tn_status tni_apply_split(tni_step *step) {
   if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more: split before it is annotated");
-  if (step->int_count < 1 || step->int_count > TNI_MAX_OUT)
+  size_t count = step->args[1].count;
+  if (count < 1 || count > TNI_MAX_OUT)
     return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT);
   const char *why = tni_why_not_again(step->s->ctx, loop);
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
   tn_status status = choose_extents(step, loop, extents, &exact);
   const tn_expr *index = tni_index(r, 0);
-  for (size_t i = 0; i < step->int_count && !status; i++) {
+  for (size_t i = 0; i < count && !status; i++) {
     vars[i] = tni_var(r, loop->as.loop.var->as.name, TN_INDEX);
     index = tni_add(r, tni_mul(r, index, extents[i]), vars[i]);
     status = vars[i] ? tni_give_loop(step, vars[i]) : TN_E_NOMEM;
@@ -101,6 +103,11 @@ tn_status tni_apply_split(tni_step *step) {
   tni_subst subst = {1, &loop->as.loop.var, &index};
   const tn_stmt *body = index ? tni_stmt_subst(r, loop->as.loop.body, &subst) : NULL;
   if (!exact) body = guarded(r, body, tni_op2(r, TN_OP_lt, index, loop->as.loop.extent));
-  for (size_t i = step->int_count; i > 0; i--) body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
+  for (size_t i = count; i > 0; i--) body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
   return tni_step_accept(step, tni_replace(r, step->s->func->body, loop, body));
+}
+
+tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, tn_loop *out, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(loop), tni_of_ints(count, factors)};
+  return tni_perform(s, TNI_PRIMITIVE_split, 2, args, count, out, NULL, err);
 }

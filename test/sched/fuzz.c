@@ -161,7 +161,7 @@ static bool check_script(const script *lines) {
 }
 
 static void count_line(const char *line, bool ok) {
-  for (size_t i = 0; i < tni_primitive_count; i++) {
+  for (size_t i = 0; i < TNI_PRIMITIVE_COUNT; i++) {
     size_t n = strlen(tni_primitives[i].name);
     if (strncmp(line, tni_primitives[i].name, n) != 0 || line[n] != '(') continue;
     tried[i]++;
@@ -303,7 +303,7 @@ int main(int argc, char **argv) {
   time_t start = time(NULL);
   for (; done < count && (keep_going || !failed) && (!seconds || time(NULL) - start < seconds); done++)
     failed += !run_one(seed + (uint64_t)done, kind);
-  for (size_t i = 0; i < tni_primitive_count && verbose; i++)
+  for (size_t i = 0; i < TNI_PRIMITIVE_COUNT && verbose; i++)
     if (tried[i]) printf("%-20s %ld of %ld applied\n", tni_primitives[i].name, accepted[i], tried[i]);
   if (verbose) printf("%ld meant something\n", meaningful);
   printf("%ld passed, %ld failed\n", done - failed, failed);
