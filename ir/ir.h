@@ -703,6 +703,7 @@ const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const
 /* Parses one or more functions into `program`. */
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);
+tn_status tni_verify_all(tn_context *ctx, size_t count, const tn_func *const *funcs, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
 /* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */
 tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count,

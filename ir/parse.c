@@ -356,12 +356,6 @@ static tn_status add_to_program(const tni_parser *p, tn_error **err) {
   return status;
 }
 
-static tn_status verify_all(const tni_parser *p, tn_error **err) {
-  tn_status status = TN_OK;
-  for (size_t i = 0; !status && i < p->func_count; i++) status = tni_verify(p->funcs[i], err);
-  return status;
-}
-
 /* Takes nothing; the program is as it was when this fails, but for externals. */
 static tn_status parse_into(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
                             bool verify, tn_error **err) {
@@ -373,7 +367,7 @@ static tn_status parse_into(tn_program *program, const char *text, size_t length
   p.blob = blob;
   parse_program(&p);
   status = tni_parser_end(&p, err);
-  if (!status && verify) status = verify_all(&p, err);
+  if (!status && verify) status = tni_verify_all(ctx, p.func_count, p.funcs, err);
   if (!status && blob) status = tni_program_keep_blob(program, tni_blob_ref(blob), err);
   if (!status) status = add_to_program(&p, err);
   tni_free(ctx, p.funcs, p.func_capacity * sizeof *p.funcs);

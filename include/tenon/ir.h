@@ -40,7 +40,7 @@ TN_API const tn_func *tn_program_func_at(const tn_program *program, size_t i);
 TN_API const char *tn_func_name(const tn_func *func);
 
 /* Reads the text form (ir/LANGUAGE.md). `name` stands in errors as the file's name. The error lists every mistake found,
- * each with line, column, the line itself and a mark. Parsed functions are verified. */
+ * each with line, column, the line itself and a mark. What can be read is verified, all functions: see tn_func_verify. */
 TN_API tn_status tn_program_parse(tn_context *context, const char *text, size_t length, const char *name, tn_program **out,
                                   tn_error **err);
 /* The text of the whole program, or of one function; the caller frees it with tn_text_destroy. Equal programs give equal
@@ -90,7 +90,8 @@ TN_API tn_status tn_func_equal(const tn_func *a, const tn_func *b, uint8_t *equa
  * and in every process. Errors: TN_E_NOMEM. */
 TN_API tn_status tn_func_hash(const tn_func *func, uint64_t hash[2], tn_error **err);
 
-/* Checks types, scopes, block structure and subscripts of one function. TN_E_VERIFY with the place marked. */
+/* Checks types, scopes, block structure and subscripts of one function. TN_E_VERIFY shows the first mistake of each statement,
+ * twenty of them at most, each with the line of the printed function and a mark. */
 TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
 
 /* The strict check: verifies, and asks what would be memory corruption in compiled code: is every subscript inside its

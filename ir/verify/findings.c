@@ -11,7 +11,7 @@
 
 #include "verify/verify.h"
 
-enum { MAX_FINDINGS = 10 };
+enum { MAX_FINDINGS = 20 };
 
 void tni_findings_init(tni_findings *f, tn_context *ctx) {
   *f = (tni_findings){.ctx = ctx};

@@ -29,6 +29,15 @@ bool tni_verify_bind(tni_verifier *v, const void *node, bool buffer, tni_scoped 
   return true;
 }
 
+void tni_verify_bind_wrong(tni_verifier *v, const void *node) {
+  size_t entry = tni_map_add(&v->known, node, 0, NULL);
+  if (entry == TNI_MAP_NONE ||
+      !tni_reserve(v->ctx, (void **)&v->bindings, &v->binding_capacity, entry + 1, sizeof *v->bindings))
+    tni_verify_nomem(v);
+  else
+    v->bindings[entry] = (tni_scoped){.live = true, .blocks = v->blocks};
+}
+
 void tni_verify_unbind(tni_verifier *v, const void *node) {
   size_t entry = tni_map_find(&v->known, node, 0);
   if (entry != TNI_MAP_NONE) v->bindings[entry].live = false;

@@ -261,38 +261,70 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   return false;
 }
 
+/* What holds at a place, apart from what is bound. */
+typedef struct place {
+  size_t facts, known;
+  uint32_t blocks, open, bound, guards;
+  bool in_init;
+} place;
+
+static place place_of(const tni_verifier *v) {
+  return (place){v->facts.count, v->facts.known_count, v->blocks, v->open, v->bound, v->guards, v->in_init};
+}
+
+static void return_to(tni_verifier *v, const place *p) {
+  tni_facts_pop(&v->facts, p->facts);
+  v->facts.known_count = p->known;
+  v->blocks = p->blocks;
+  v->open = p->open;
+  v->bound = p->bound;
+  v->guards = p->guards;
+  v->in_init = p->in_init;
+}
+
+/* Goes on behind a statement with a mistake, as if it were right. False: it ends here. */
+static bool recover(tni_verifier *v, const tn_stmt *s, const place *before) {
+  return_to(v, before);
+  v->guards += s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
+  if (s->kind == TNI_ALLOC) tni_verify_bind_wrong(v, s->as.alloc.buffer);
+  if (s->kind == TNI_LET) tni_verify_bind_wrong(v, s->as.let.var);
+  return !v->status;
+}
+
+static bool check_next(tni_verifier *v, const tn_stmt *s) {
+  place before = place_of(v);
+  return check_one(v, s) || recover(v, s, &before);
+}
+
 /* Ends what holds to the end of a list. */
-static void close_list(tni_verifier *v, const tn_stmt *s, size_t facts, size_t known) {
+static void close_list(tni_verifier *v, const tn_stmt *s, const place *before) {
   while (s && (tni_rest(s) || (s->kind == TNI_SEQ && s->as.seq.count))) {
     if (s->kind == TNI_ALLOC) tni_verify_unbind(v, s->as.alloc.buffer);
     if (s->kind == TNI_LET) tni_verify_unbind(v, s->as.let.var);
-    v->guards -= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME;
-    v->open -= tni_rest(s) != NULL;
     s = tni_rest(s) ? tni_rest(s) : s->as.seq.stmts[s->as.seq.count - 1];
   }
-  tni_facts_pop(&v->facts, facts);
-  v->facts.known_count = known;
+  return_to(v, before);
 }
 
 /* One statement, or a list: what holds to its end is followed without recursion, since the text does not nest either. */
 bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
   const tn_stmt *first = s;
-  size_t facts = v->facts.count, known = v->facts.known_count;
+  place before = place_of(v);
   while (s) {
     const tn_stmt *rest = NULL;
     if (s->kind == TNI_SEQ) {
       for (int32_t i = 0; i + 1 < s->as.seq.count; i++) {
         const tn_stmt *item = s->as.seq.stmts[i];
         bool nested = item->kind == TNI_SEQ || tni_rest(item);
-        if (!(nested ? check_inside(v, item) : check_one(v, item))) return false;
+        if (!(nested ? check_inside(v, item) : check_next(v, item))) return false;
       }
       rest = s->as.seq.count ? s->as.seq.stmts[s->as.seq.count - 1] : NULL;
     } else {
-      if (!check_one(v, s)) return false;
+      if (!check_next(v, s)) return false;
       rest = tni_rest(s);
     }
     s = rest;
   }
-  close_list(v, first, facts, known);
+  close_list(v, first, &before);
   return true;
 }

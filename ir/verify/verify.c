@@ -9,12 +9,11 @@
  *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement.
  *     loop     No blocks; loops serial or parallel; buffers flat: one subscript.
  *
- * The error shows the line of the printed function, with a mark under the piece.
+ * The error shows each place that was found wrong, of a statement the first: the line of the printed function, with a mark
+ * under the piece (findings.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
-
 #include "verify/verify.h"
 
 /* What is walked by recursion elsewhere is bounded here. */
@@ -28,24 +27,10 @@ bool tni_verify_nomem(tni_verifier *v) {
 }
 
 bool tni_verify_fail(tni_verifier *v, const void *mark, const char *reason, ...) {
-  tni_text text, message;
-  size_t begin, end, line;
   va_list args;
-  tni_text_init(&text, v->ctx);
-  tni_text_init(&message, v->ctx);
   va_start(args, reason);
-  tni_text_add_v(&message, reason, args);
+  tni_findings_add_v(v->findings, v->func, v->stmt, mark, reason, args);
   va_end(args);
-  tni_print_func_at(&text, v->func, v->stmt, mark ? mark : (const void *)v->stmt, &begin, &end, &line);
-  char place[160];
-  snprintf(place, sizeof place, line ? "%.120s:%zu" : "%.120s", v->func->name, line);
-  if (text.failed || message.failed)
-    v->status = tni_fail_nomem(v->err);
-  else
-    v->status = tni_fail(v->ctx, v->err, TN_E_VERIFY, "verify", place, "%s%s%.*s", message.data, line ? "\n" : "",
-                         line ? (int)(end - begin) : 0, text.data + begin);
-  tni_text_destroy(&message);
-  tni_text_destroy(&text);
   return false;
 }
 
@@ -73,33 +58,37 @@ static bool check_param_extent(tni_verifier *v, const tn_expr *x, const char *wh
   return true;
 }
 
-static bool check_params(tni_verifier *v) {
-  for (uint32_t i = 0; i < v->func->param_count; i++) {
-    const tn_expr *scalar = v->func->params[i].scalar;
-    if (v->func->params[i].buffer) continue;
-    if (!scalar || scalar->op != TN_OP_var || (scalar->type != TN_INDEX && !tni_is_element_type(scalar->type)))
-      return tni_verify_fail(v, scalar, "a parameter is a buffer, an index, a number or a bool");
-    if (!tni_verify_bind(v, scalar, false, (tni_scoped){.param = true})) return false;
-  }
-  for (uint32_t i = 0; i < v->func->param_count; i++) {
-    const tn_buffer *buffer = v->func->params[i].buffer;
-    if (!buffer) continue;
-    if (buffer->scope != TNI_SCOPE_GLOBAL) return tni_verify_fail(v, buffer, "a parameter is in global scope");
-    const tn_expr *held[TNI_BUFFER_EXPRS];
-    for (int32_t k = 0, count = tni_buffer_exprs(buffer, held); k < count; k++)
-      if (!check_param_extent(v, held[k], k < buffer->rank ? "extent" : "stride or offset")) return false;
-    tni_map_clear(&v->nodes);
-    if (!tni_verify_declaration(v, buffer)) return false;
-  }
-  return true;
+static bool check_scalar(tni_verifier *v, const tn_expr *scalar) {
+  if (!scalar || scalar->op != TN_OP_var || (scalar->type != TN_INDEX && !tni_is_element_type(scalar->type)))
+    return tni_verify_fail(v, scalar, "a parameter is a buffer, an index, a number or a bool");
+  return tni_verify_bind(v, scalar, false, (tni_scoped){.param = true});
 }
 
-tn_status tni_verify(const tn_func *func, tn_error **err) {
+static bool check_buffer(tni_verifier *v, const tn_buffer *buffer) {
+  const tn_expr *held[TNI_BUFFER_EXPRS];
+  if (buffer->scope != TNI_SCOPE_GLOBAL) return tni_verify_fail(v, buffer, "a parameter is in global scope");
+  tni_map_clear(&v->nodes);
+  for (int32_t k = 0, count = tni_buffer_exprs(buffer, held); k < count; k++)
+    if (!check_param_extent(v, held[k], k < buffer->rank ? "extent" : "stride or offset")) return false;
+  tni_map_clear(&v->nodes);
+  return tni_verify_declaration(v, buffer);
+}
+
+/* Extents may name scalars that stand behind them. */
+static bool check_params(tni_verifier *v) {
+  bool good = true;
+  for (uint32_t i = 0; i < v->func->param_count; i++)
+    if (!v->func->params[i].buffer) good &= check_scalar(v, v->func->params[i].scalar);
+  for (uint32_t i = 0; i < v->func->param_count && !v->status; i++)
+    if (v->func->params[i].buffer) good &= check_buffer(v, v->func->params[i].buffer);
+  return good;
+}
+
+static tn_status find(const tn_func *func, tni_findings *findings, tn_error **err) {
   tn_context *ctx = func->program->ctx;
-  tni_verifier v = {.func = func, .ctx = ctx, .err = err};
+  tni_verifier v = {.func = func, .ctx = ctx, .findings = findings, .err = err};
   v.max_depth = ctx->limits.nesting < MAX_NESTING ? ctx->limits.nesting : MAX_NESTING;
   v.depth = 1;
-  if (err) *err = NULL;
   tni_map *maps[] = {&v.known, &v.names, &v.stored, &v.typed, &v.nodes};
   for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_init(maps[i], ctx);
   tni_facts_init(&v.facts, ctx);
@@ -109,5 +98,18 @@ tn_status tni_verify(const tn_func *func, tn_error **err) {
   tni_free(ctx, v.bindings, v.binding_capacity * sizeof *v.bindings);
   return v.status;
 }
+
+tn_status tni_verify_all(tn_context *ctx, size_t count, const tn_func *const *funcs, tn_error **err) {
+  tni_findings findings;
+  tn_status status = TN_OK;
+  if (err) *err = NULL;
+  tni_findings_init(&findings, ctx);
+  for (size_t i = 0; i < count && !status; i++) status = find(funcs[i], &findings, err);
+  if (!status) status = tni_findings_fail(&findings, err);
+  tni_findings_destroy(&findings);
+  return status;
+}
+
+tn_status tni_verify(const tn_func *func, tn_error **err) { return tni_verify_all(func->program->ctx, 1, &func, err); }
 
 tn_status tn_func_verify(const tn_func *func, tn_error **err) { return tni_verify(func, err); }

@@ -1,7 +1,8 @@
 /* verify.h -- what the parts of the verifier share: verify.c walks a function, stmts.c its statements, types.c its
  * expressions, scopes.c knows what is bound, bounds.c looks at subscripts.
  *
- * All checks give false after a failure, which is in v->status and *v->err.
+ * A check gives false when it found a mistake, which is in v->findings then; the walk goes on with the next statement. It
+ * ends where v->status is set: for want of memory, or beyond a limit.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,6 +32,7 @@ typedef struct tni_scoped {
 typedef struct tni_verifier {
   const tn_func *func;
   tn_context *ctx;
+  tni_findings *findings;
   tn_error **err;
   tn_status status;
   tni_map known; /* variables and buffers */
@@ -75,6 +77,8 @@ bool tni_verify_bind(tni_verifier *v, const void *node, bool buffer, tni_scoped 
 void tni_verify_unbind(tni_verifier *v, const void *node);
 /* Binds a variable over 0..extent. An empty range is a guard: what is inside never runs. */
 bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, bool reduce, bool *empty);
+/* Binds it whatever is wrong with it, so that its uses are not wrong too. */
+void tni_verify_bind_wrong(tni_verifier *v, const void *node);
 /* A use of a variable, of a buffer. */
 bool tni_verify_var(tni_verifier *v, const tn_expr *x);
 bool tni_verify_buffer(tni_verifier *v, const tn_buffer *buffer, const void *mark);
@@ -94,7 +98,7 @@ bool tni_verify_bounds(tni_verifier *v, const tn_buffer *buffer, int32_t count, 
 
 /* Binds the buffer, whose extents are checked. */
 bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer);
-/* One statement, or a list. */
+/* One statement, or a list, with all its mistakes. False: v->status is set. */
 bool tni_verify_body(tni_verifier *v, const tn_stmt *s);
 
 #endif

@@ -210,21 +210,21 @@ START_TEST(each_unknown_is_shown_with_its_place)
 }
 END_TEST
 
-START_TEST(more_than_ten_are_counted)
+START_TEST(more_than_twenty_are_counted)
 {
   char text[2000], *at = text + sprintf(text, "func f(A: f32[8], n: index) {\n");
-  for (int i = 0; i < 13; i++) at += sprintf(at, "A[n] = %d.0:f32\n", i);
+  for (int i = 0; i < 23; i++) at += sprintf(at, "A[n] = %d.0:f32\n", i);
   sprintf(at, "}");
   tn_program *program = parse(text);
   tn_error *err;
   size_t proven, unknown;
   ck_assert_int_eq(tn_func_check(tn_program_func_at(program, 0), &proven, &unknown, &err), TN_E_VERIFY);
   ck_assert_uint_eq(proven, 0);
-  ck_assert_uint_eq(unknown, 13);
-  const char *last = strstr(tn_error_text(err), "f:11: ");
+  ck_assert_uint_eq(unknown, 23);
+  const char *last = strstr(tn_error_text(err), "f:21: ");
   ck_assert_ptr_nonnull(last);
-  ck_assert_str_eq(last, "f:11: it is not known whether this subscript of `A` is inside 0..its extent\n"
-                         "  A[n] = 9.0:f32\n    ^\n(and 3 more)");
+  ck_assert_str_eq(last, "f:21: it is not known whether this subscript of `A` is inside 0..its extent\n"
+                         "  A[n] = 19.0:f32\n    ^\n(and 3 more)");
   tn_error_destroy(err);
   tn_program_destroy(program);
 }
@@ -268,7 +268,7 @@ int main(void) {
   tcase_add_loop_test(tests, proofs_and_what_is_not_known, 0, (int)(sizeof proofs / sizeof *proofs));
   tcase_add_loop_test(tests, proofs_of_flat_and_vector_subscripts, 0, (int)(sizeof flat_proofs / sizeof *flat_proofs));
   tcase_add_test(tests, each_unknown_is_shown_with_its_place);
-  tcase_add_test(tests, more_than_ten_are_counted);
+  tcase_add_test(tests, more_than_twenty_are_counted);
   tcase_add_test(tests, without_memory_nothing_leaks);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

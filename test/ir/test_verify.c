@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
@@ -62,6 +63,65 @@ static void check_made(enum tni_level level, const tn_stmt *body, const char *wa
 static const tn_stmt *store(const tn_expr *index, double value) {
   return tni_store(r, A, 1, &index, tni_const_float(r, TN_F32, value), NULL);
 }
+
+/* ---- many mistakes ---- */
+
+/* Of every statement the first, in all functions; what a wrong declaration declares is not unknown on top of that. */
+START_TEST(all_mistakes_are_told)
+{
+  check_bad("extern g(ptr): i32\n"
+            "func f(I: i32[4], B: f32[cast(index, I[0])]) { }\n"
+            "func h(A: f32[8]) {\n"
+            "  for i in 0..8 {\n    A[i + 1] = A[i + 2]\n    A[8] = 1.0:f32\n  }\n"
+            "  let p = &A\n  call g(p)\n"
+            "  block b(x: 0..8 = 0) {\n    init {\n      A[9] = 0.0:f32\n    }\n    A[8 - x] = 0.0:f32\n  }\n"
+            "  if A[9] < 0.0:f32 {\n    A[9] = 0.0:f32\n  }\n"
+            "  block b() {\n    A[10] = 0.0:f32\n  }\n"
+            "  A[11] = 0.0:f32\n}\n",
+            "verify: f:1: the extent of a parameter is made of constants and scalar parameters\n"
+            "func f(I: i32[4], B: f32[cast(index, I[0])]) {\n"
+            "                         ^^^^^^^^^^^^^^^^^\n"
+            "h:3: a subscript of `A` is 2..9, outside 0..7\n"
+            "    A[i + 1] = A[i + 2]\n"
+            "                 ^^^^^\n"
+            "h:4: a subscript of `A` is 8, outside 0..7\n"
+            "    A[8] = 1.0:f32\n"
+            "      ^\n"
+            "h:6: a let binds an index, a number or a bool\n"
+            "  let p = &A\n"
+            "          ^^\n"
+            "h:12: a subscript of `A` is 1..8, outside 0..7\n"
+            "    A[8 - x] = 0.0:f32\n"
+            "      ^^^^^\n"
+            "h:10: a subscript of `A` is 9, outside 0..7\n"
+            "      A[9] = 0.0:f32\n"
+            "        ^\n"
+            "h:14: a subscript of `A` is 9, outside 0..7\n"
+            "  if A[9] < 0.0:f32 {\n"
+            "       ^\n"
+            "h:17: there are two blocks of the name `b`\n"
+            "  block b() {\n"
+            "  ^^^^^^^^^^^\n"
+            "h:20: a subscript of `A` is 11, outside 0..7\n"
+            "  A[11] = 0.0:f32\n"
+            "    ^^");
+}
+END_TEST
+
+START_TEST(mistakes_beyond_twenty_are_counted)
+{
+  char text[2000], want[4000] = "verify: ", *at = text + sprintf(text, "func f(A: f32[8]) {\n"), *end = want + 8;
+  for (int i = 0; i < 22; i++) {
+    at += sprintf(at, "A[%d] = 1.0:f32\n", 10 + i);
+    if (i < 20)
+      end += sprintf(end, "%sf:%d: a subscript of `A` is %d, outside 0..7\n  A[%d] = 1.0:f32\n    ^^", i ? "\n" : "",
+                     i + 2, 10 + i, 10 + i);
+  }
+  sprintf(at, "}");
+  sprintf(end, "\n(and 2 more)");
+  check_bad(text, want);
+}
+END_TEST
 
 /* ---- variables and buffers ---- */
 
@@ -492,6 +552,8 @@ int main(void) {
   Suite *suite = suite_create("verify");
   TCase *tests = tcase_create("verify");
   tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_add_test(tests, all_mistakes_are_told);
+  tcase_add_test(tests, mistakes_beyond_twenty_are_counted);
   tcase_add_test(tests, a_variable_is_bound_around_its_use);
   tcase_add_test(tests, a_variable_is_bound_once);
   tcase_add_test(tests, a_let_binds_a_number);
