@@ -30,20 +30,11 @@ typedef struct analysis {
 
 /* ---- guards ---- */
 
-/* (x // d) < n is x < n * d. */
-static bool is_below_extent(const tni_iter *it, const tn_expr *cond) {
-  const tn_expr *binding = it->binding;
-  int64_t end;
-  if (cond->op != TN_OP_lt) return false;
-  if (cond->arg[0] == binding && cond->arg[1] == it->extent) return true;
-  return binding->op == TN_OP_floordiv && binding->arg[0] == cond->arg[0] && tni_is_const(binding->arg[1]) &&
-         binding->arg[1]->as.i > 0 && tni_is_const(it->extent) && tni_is_const(cond->arg[1]) &&
-         !__builtin_mul_overflow(binding->arg[1]->as.i, it->extent->as.i, &end) && end == cond->arg[1]->as.i;
-}
-
-bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond) {
-  return is_below_extent(it, cond) ||
-         (cond->op == TN_OP_le && tni_is_int(cond->arg[0], 0) && cond->arg[1] == it->binding);
+enum tni_guard tni_domain_guard(tni_region *r, const tni_facts *loops, const tni_iter *it, const tn_expr *cond) {
+  const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
+  const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
+  if (cond == below || tni_implies(r, loops, below, cond)) return TNI_GUARD_BELOW;
+  return cond == above || tni_implies(r, loops, above, cond) ? TNI_GUARD_ABOVE : TNI_GUARD_NONE;
 }
 
 /* Is iterator `it` one subscript of the store, over the whole dimension? */
@@ -53,14 +44,27 @@ static bool spans_dimension(const tni_iter *it, const tn_stmt *store) {
   return false;
 }
 
-bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr *where) {
+static bool guards_domain(tni_region *r, const tni_facts *loops, const tn_stmt *block, const tn_stmt *store,
+                          const tn_expr *where) {
   if (where->op == TN_OP_and)
-    return tni_guards_domain(block, store, where->arg[0]) && tni_guards_domain(block, store, where->arg[1]);
+    return guards_domain(r, loops, block, store, where->arg[0]) && guards_domain(r, loops, block, store, where->arg[1]);
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
-    if (tni_is_domain_guard(it, where) && (it->reduce || spans_dimension(it, store))) return true;
+    if ((it->reduce || spans_dimension(it, store)) && tni_domain_guard(r, loops, it, where) != TNI_GUARD_NONE)
+      return true;
   }
   return false;
+}
+
+bool tni_guards_domain(tni_region *r, size_t count, const tn_stmt *const *loops, const tn_stmt *block,
+                       const tn_stmt *store) {
+  tni_facts facts;
+  bool ok = true;
+  tni_facts_init(&facts, r->arena.ctx);
+  for (size_t i = 0; i < count && ok; i++) ok = tni_facts_bind(&facts, loops[i]->as.loop.var, loops[i]->as.loop.extent);
+  ok = ok && guards_domain(r, &facts, block, store, block->as.block.where);
+  tni_facts_destroy(&facts);
+  return ok;
 }
 
 /* ---- recording ---- */
@@ -86,14 +90,19 @@ static void push_var(analysis *a, const tn_expr *var, const tn_expr *value) {
   a->values[a->var_count++] = value;
 }
 
+/* Does the guard of the block leave out no element of its store? */
+static bool stores_whole(const analysis *a, const tn_stmt *block, const tn_stmt *store) {
+  return !block->as.block.where || tni_guards_domain(a->r, (size_t)a->depth, a->stack, block, store);
+}
+
 static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
   tn_context *ctx = a->r->arena.ctx;
-  const tn_expr *where = a->block ? a->block->as.block.where : NULL;
+  bool guarded = a->block && a->block->as.block.where && !(write && stores_whole(a, a->block, a->store));
   tni_access x = {
       .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block,
       .bindings = a->bindings};
   x.reduces = a->reduces;
-  x.conditional = a->conditional || (where && !(write && tni_guards_domain(a->block, a->store, where)));
+  x.conditional = a->conditional || guarded;
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
     x.index[i] = over_loops(a, index[i]);
@@ -150,11 +159,10 @@ static bool starts_at_zero(analysis *a, const tn_stmt *block) {
 /* Are the elements that the block stores to set by its init whenever its loops begin with one? */
 static bool has_accumulators(analysis *a, const tn_stmt *block) {
   const tn_stmt *stores[TNI_MAX_STATES];
-  const tn_expr *where = block->as.block.where;
   if (!tni_init_fits(a->r->arena.ctx, block) || !starts_at_zero(a, block)) return false;
   int32_t count = tni_block_stores(a->r->arena.ctx, block, stores);
-  for (int32_t k = 0; where && k < count; k++)
-    if (!tni_guards_domain(block, stores[k], where)) return false;
+  for (int32_t k = 0; k < count; k++)
+    if (!stores_whole(a, block, stores[k])) return false;
   return true;
 }
 
@@ -279,7 +287,7 @@ bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *
     int64_t lo, hi;
     tni_bounds(&facts, loop->as.loop.extent, &lo, &hi);
     if (i < depth) {
-      ok = tni_facts_push(&facts, loop->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
+      ok = tni_facts_bind(&facts, loop->as.loop.var, loop->as.loop.extent);
     } else {
       exact &= tni_is_const(loop->as.loop.extent);
       bounded &= hi < TNI_INF;

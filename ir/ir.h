@@ -507,6 +507,8 @@ enum tni_truth tni_decide(tni_region *r, const tni_facts *facts, const tn_expr *
 static inline bool tni_prove(tni_region *r, const tni_facts *facts, const tn_expr *cond) {
   return cond && tni_decide(r, facts, cond) == TNI_PROVEN;
 }
+/* Surely: where `given` is true, so is `cond`. */
+bool tni_implies(tni_region *r, const tni_facts *facts, const tn_expr *given, const tn_expr *cond);
 /* Simplifies every expression of a statement with the loops' ranges known; drops loops of extent 0 and ifs that are decided,
  * substitutes loops of extent 1. */
 const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s);
@@ -566,7 +568,7 @@ bool tni_prover_is_inside(tni_prover *v, const tn_expr *x, int32_t count, const 
 typedef struct tni_itermap {
   const tn_expr *bases[TN_MAX_RANK];
   int64_t extents[TN_MAX_RANK];
-  bool box;       /* bases and extents are valid: no value lies outside */
+  bool box;       /* all bases and extents are valid: no value lies outside. Else those with a base are */
   bool dense;     /* every point of the box is met */
   bool injective; /* no point is met twice */
 } tni_itermap;
@@ -579,6 +581,20 @@ bool tni_itermap_of(tni_region *r, const tni_facts *facts, size_t dims, const tn
 bool tni_itermap_invert(tni_region *r, const tni_facts *facts, size_t dims, const tn_expr *const *index, size_t loops,
                         const tn_expr *const *vars, const int64_t *extents, const tn_expr *where,
                         const tn_expr *const *at, const tn_expr **inverse, tni_itermap *out);
+
+/* ---- arith/box.c ----------------------------------------------------------------------------------------------- */
+
+/* Dimension d: bases[d] .. bases[d] + extents[d], the bases over the variables around; of extent 0 nothing is known. */
+typedef struct tni_box {
+  const tn_expr *bases[TN_MAX_RANK];
+  int64_t extents[TN_MAX_RANK];
+  bool exact; /* every point is covered */
+} tni_box;
+tni_box tni_box_of(int32_t rank, const tni_itermap *map);
+/* Surely: is all of `inner` in `outer`? */
+bool tni_box_holds(tni_region *r, const tni_facts *facts, int32_t rank, const tni_box *outer, const tni_box *inner);
+/* Makes the box the smallest around both. False: no memory. */
+bool tni_box_grow(tni_region *r, const tni_facts *facts, int32_t rank, tni_box *box, const tni_box *more);
 
 /* ---- access.c -------------------------------------------------------------------------------------------------- */
 
@@ -603,11 +619,14 @@ typedef struct tni_accesses {
   bool opaque; /* an address is taken, blocks are nested, or loops too deep: not all accesses are known */
 } tni_accesses;
 
-/* Does the conjunct only keep the iterator's binding inside its domain? */
-bool tni_is_domain_guard(const tni_iter *it, const tn_expr *cond);
-/* Does a block's `where` only cut instances outside its domain, so that every element of the store's dimensions is still
- * written? */
-bool tni_guards_domain(const tn_stmt *block, const tn_stmt *store, const tn_expr *where);
+/* Does the conjunct only keep the iterator's binding inside its domain: is it true for all bindings below the extent, or for
+ * all from 0? `loops` knows the ranges of the variables. */
+enum tni_guard { TNI_GUARD_NONE, TNI_GUARD_BELOW, TNI_GUARD_ABOVE };
+enum tni_guard tni_domain_guard(tni_region *r, const tni_facts *loops, const tni_iter *it, const tn_expr *cond);
+/* Does a block's `where`, under these loops, only cut instances outside its domain, so that every element of the store's
+ * dimensions is still written? */
+bool tni_guards_domain(tni_region *r, size_t count, const tn_stmt *const *loops, const tn_stmt *block,
+                       const tn_stmt *store);
 /* Destroy also after a failure. False: no memory. */
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out);
 void tni_accesses_destroy(tni_accesses *accesses);

@@ -204,7 +204,7 @@ const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
   if (!open_nest(&n, s, block)) return "the loops around the block are too many";
   if (n.conditional) return "the block stands under a condition";
   if (n.bound) return "the block stands in the scope of a let, assert or assume";
-  if (where && !tni_guards_domain(block, store, where))
+  if (where && !tni_guards_domain(&s->region, n.count, n.loops, block, store))
     return "the block's guard cuts instances that its iterators have";
   for (size_t i = 0; i < n.count && reduces; i++)
     if (n.reduce[i] && n.spatial[i]) return "a loop feeds both reduce and spatial iterators of the block";

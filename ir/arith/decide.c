@@ -299,6 +299,14 @@ enum tni_truth tni_decide(tni_region *r, const tni_facts *facts, const tn_expr *
   return x && tni_is_const(x) ? truth(x->as.i != 0, x->as.i == 0) : TNI_UNKNOWN;
 }
 
+bool tni_implies(tni_region *r, const tni_facts *facts, const tn_expr *given, const tn_expr *cond) {
+  tni_facts all;
+  tni_facts_init(&all, r->arena.ctx);
+  bool so = given && tni_facts_copy(&all, facts) && tni_facts_learn(&all, given, true) && tni_prove(r, &all, cond);
+  tni_facts_destroy(&all);
+  return so;
+}
+
 /* ---- min and max ---- */
 
 typedef struct operands {

@@ -64,28 +64,24 @@ static bool share_variable(tn_context *ctx, const tn_expr *a, const tn_expr *b) 
   return q.shared;
 }
 
-/* Is a condition one of the conjuncts of another? */
-static bool has_conjunct(const tn_expr *where, const tn_expr *cond) {
-  if (where->op == TN_OP_and) return has_conjunct(where->arg[0], cond) || has_conjunct(where->arg[1], cond);
-  return where == cond;
+/* Is the condition true for all loops, or by a conjunct of the guard, but for one, that says just the same? */
+static bool holds_without(const opener *o, tni_region *r, const tn_expr *where, const tn_expr *without,
+                          const tn_expr *cond) {
+  if (where->op == TN_OP_and)
+    return holds_without(o, r, where->arg[0], without, cond) || holds_without(o, r, where->arg[1], without, cond);
+  return tni_prove(r, &o->loops, cond) || (where != without && tni_implies(r, &o->loops, where, cond) &&
+                                           tni_implies(r, &o->loops, cond, where));
 }
 
-/* Does the iterator stay in its domain, by its binding or by the block's guard? */
-static bool stays_inside(const opener *o, tni_region *r, const tn_stmt *block, const tni_iter *it) {
-  int64_t lo, hi;
-  tni_bounds(&o->loops, it->binding, &lo, &hi);
-  const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
-  const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
-  if (!below || !above) return false;
-  return (lo >= 0 || has_conjunct(block->as.block.where, above)) &&
-         ((tni_is_const(it->extent) && hi < it->extent->as.i) || has_conjunct(block->as.block.where, below));
-}
-
-/* Do the others stay in their domains when this iterator leaves its own? */
-static bool moves_alone(const opener *o, tni_region *r, const tn_stmt *block, const tni_iter *it) {
+/* Do the others stay in their domains when this iterator leaves its own, where `cond` is false? */
+static bool moves_alone(const opener *o, tni_region *r, const tn_stmt *block, const tni_iter *it, const tn_expr *cond) {
+  const tn_expr *where = block->as.block.where;
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *other = &block->as.block.iters[i];
-    if (other != it && share_variable(r->arena.ctx, it->binding, other->binding) && !stays_inside(o, r, block, other))
+    if (other == it || !share_variable(r->arena.ctx, it->binding, other->binding)) continue;
+    const tn_expr *below = tni_op2(r, TN_OP_lt, other->binding, other->extent);
+    const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), other->binding);
+    if (!below || !above || !holds_without(o, r, where, cond, below) || !holds_without(o, r, where, cond, above))
       return false;
   }
   return true;
@@ -97,8 +93,9 @@ static const tni_iter *iter_kept(const opener *o, tni_region *r, const tn_stmt *
                                  const tn_expr *cond) {
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
-    if (!it->reduce && tni_is_domain_guard(it, cond) && is_plain_subscript(store, it))
-      return moves_alone(o, r, block, it) ? it : NULL;
+    if (!it->reduce && is_plain_subscript(store, it) &&
+        tni_domain_guard(r, &o->loops, it, cond) != TNI_GUARD_NONE)
+      return moves_alone(o, r, block, it, cond) ? it : NULL;
   }
   return NULL;
 }
@@ -187,8 +184,9 @@ static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const 
   cut *k = &g->cuts[g->count++];
   *k = (cut){.var = it->var, .cond = cond};
   if (is_vector(o, r, it->binding) || !tni_is_const(it->extent)) return true;
-  k->clamped = cond->op == TN_OP_lt ? tni_op2(r, TN_OP_min, it->var, tni_index(r, it->extent->as.i - 1))
-                                    : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
+  k->clamped = tni_domain_guard(r, &o->loops, it, cond) == TNI_GUARD_BELOW
+                   ? tni_op2(r, TN_OP_min, it->var, tni_index(r, it->extent->as.i - 1))
+                   : tni_op2(r, TN_OP_max, it->var, tni_index(r, 0));
   return k->clamped != NULL;
 }
 

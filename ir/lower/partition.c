@@ -57,11 +57,8 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
   case TNI_STORE:
   case TNI_REDUCE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
   case TNI_FOR: {
-    int64_t lo, hi;
     size_t mark = g->facts.count;
-    tni_bounds(&g->facts, s->as.loop.extent, &lo, &hi);
-    if (tni_facts_push(&g->facts, s->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1))
-      search_guards(g, s->as.loop.body);
+    if (tni_facts_bind(&g->facts, s->as.loop.var, s->as.loop.extent)) search_guards(g, s->as.loop.body);
     tni_facts_pop(&g->facts, mark);
     break;
   }

@@ -24,30 +24,15 @@ typedef struct analysis {
 
 /* ---- deciding where a buffer lives ---- */
 
-static bool box_of(analysis *a, const tni_access *x, int depth, tni_itermap *out) {
-  a->failed |= !tni_access_box(a->r, x, depth, out);
-  return !a->failed && out->box;
+static bool box_of(analysis *a, const tni_access *x, int depth, tni_box *out) {
+  tni_itermap map;
+  bool ok = tni_access_box(a->r, x, depth, &map);
+  *out = tni_box_of(x->buffer->rank, &map);
+  a->failed |= !ok;
+  return ok;
 }
 
-/* The constant value of x - y, if it is one. */
-static bool constant_difference(analysis *a, const tn_expr *x, const tn_expr *y, int64_t *out) {
-  tni_facts none = {.ctx = a->r->arena.ctx};
-  const tn_expr *d = tni_simplify(a->r, &none, tni_sub(a->r, x, y));
-  a->failed |= !d;
-  if (!d || !tni_is_const(d)) return false;
-  *out = d->as.i;
-  return true;
-}
-
-static bool contains(analysis *a, const tni_itermap *outer, const tni_itermap *inner, int32_t rank) {
-  for (int32_t i = 0; i < rank; i++) {
-    int64_t shift;
-    if (!constant_difference(a, inner->bases[i], outer->bases[i], &shift) || shift < 0 ||
-        shift + inner->extents[i] > outer->extents[i])
-      return false;
-  }
-  return true;
-}
+static tni_facts nothing_known(const analysis *a) { return (tni_facts){.ctx = a->r->arena.ctx}; }
 
 static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
   for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
@@ -65,13 +50,14 @@ static int shared_depth(const tni_access *x, const tni_access *y) {
 /* Does the write come before the read in the same iteration of all loops around both, and bring all that is read there? A
  * guarded reduction may leave out an iteration of its reduce loops. */
 static bool covers(analysis *a, const tni_access *write, const tni_access *read, int depth) {
-  tni_itermap want, have;
+  tni_facts none = nothing_known(a);
+  tni_box want, have;
   if (!write->write || write->conditional || write->order >= read->order || write->store == read->store) return false;
   int shared = shared_depth(write, read);
   for (int i = depth; write->block && write->block->as.block.where && i < shared; i++)
     if (feeds_reduction(a, write, write->loops[i]->as.loop.var)) return false;
-  return box_of(a, read, shared, &want) && box_of(a, write, shared, &have) && have.dense &&
-         contains(a, &have, &want, read->buffer->rank);
+  return box_of(a, read, shared, &want) && box_of(a, write, shared, &have) && have.exact &&
+         tni_box_holds(a->r, &none, read->buffer->rank, &have, &want);
 }
 
 static bool is_covered(analysis *a, const tni_access *read, int depth) {
@@ -110,43 +96,42 @@ static int common_depth(const analysis *a, const tn_buffer *b, const tni_access 
   return depth;
 }
 
-/* Does the whole box fit on the stack? */
-static bool box_is_small(const tn_buffer *b, const int64_t *low, const int64_t *high) {
+/* Is the whole box known, and fits on the stack? */
+static bool box_is_small(const tn_buffer *b, const tni_box *box) {
   int64_t bytes = (int64_t)tn_type_bytes(b->type);
   for (int32_t d = 0; d < b->rank; d++) {
-    if (high[d] - low[d] > STACK_BYTES) return false;
-    bytes *= high[d] - low[d];
+    if (!box->extents[d] || box->extents[d] > STACK_BYTES) return false;
+    bytes *= box->extents[d];
     if (bytes > STACK_BYTES) return false;
   }
   return true;
 }
 
-/* The union of all boxes at this depth, as mins and extents; a dimension that cannot be bounded is whole. */
-static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *out, const tn_expr **shape) {
-  int64_t low[TN_MAX_RANK] = {0}, high[TN_MAX_RANK] = {0};
-  const tn_expr *base[TN_MAX_RANK] = {NULL};
-  bool whole = false;
-  for (size_t i = 0; i < a->accesses.count && !whole; i++) {
-    tni_itermap box;
-    if (a->accesses.items[i].buffer != b) continue;
-    if (!box_of(a, &a->accesses.items[i], depth, &box)) {
-      whole = true;
-      break;
-    }
-    for (int32_t d = 0; d < b->rank; d++) {
-      int64_t shift = 0;
-      if (!base[d]) base[d] = box.bases[d];
-      whole |= !constant_difference(a, box.bases[d], base[d], &shift);
-      low[d] = shift < low[d] ? shift : low[d];
-      high[d] = shift + box.extents[d] > high[d] ? shift + box.extents[d] : high[d];
-    }
+/* The box of all accesses at this depth; nothing is known of it when there are none. */
+static tni_box box_of_all(analysis *a, const tn_buffer *b, int depth) {
+  tni_facts none = nothing_known(a);
+  tni_box all = {0}, one;
+  bool first = true;
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    if (a->accesses.items[i].buffer != b || !box_of(a, &a->accesses.items[i], depth, &one)) continue;
+    if (first)
+      all = one;
+    else
+      a->failed |= !tni_box_grow(a->r, &none, b->rank, &all, &one);
+    first = false;
   }
-  out->roomy = !whole && box_is_small(b, low, high);
+  return all;
+}
+
+/* Mins and extents from the box of all accesses; a dimension that is not bounded is whole. */
+static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *out, const tn_expr **shape) {
+  tni_box box = box_of_all(a, b, depth);
+  out->roomy = box_is_small(b, &box);
   for (int32_t d = 0; d < b->rank && !a->failed; d++) {
-    bool keep =
-        whole || !base[d] || (!out->roomy && tni_is_const(b->shape[d]) && high[d] - low[d] >= b->shape[d]->as.i);
-    out->mins[d] = keep ? tni_index(a->r, 0) : tni_add(a->r, base[d], tni_index(a->r, low[d]));
-    shape[d] = keep ? b->shape[d] : tni_index(a->r, high[d] - low[d]);
+    bool larger = tni_is_const(b->shape[d]) && box.extents[d] >= b->shape[d]->as.i;
+    bool keep = !box.extents[d] || (!out->roomy && larger);
+    out->mins[d] = keep ? tni_index(a->r, 0) : box.bases[d];
+    shape[d] = keep ? b->shape[d] : tni_index(a->r, box.extents[d]);
     a->failed |= !out->mins[d] || !shape[d];
   }
   return !a->failed;

@@ -264,10 +264,8 @@ static const tn_stmt *turn_loop(walker *w, const tn_stmt *s, const tn_stmt *body
 }
 
 static const tn_stmt *walk_loop(walker *w, const tn_stmt *s) {
-  int64_t lo, hi;
-  tni_bounds(&w->facts, s->as.loop.extent, &lo, &hi);
   size_t mark = w->facts.count;
-  if (!tni_facts_push(&w->facts, s->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1)) return NULL;
+  if (!tni_facts_bind(&w->facts, s->as.loop.var, s->as.loop.extent)) return NULL;
   const tn_stmt *body = walk(w, s->as.loop.body);
   const tn_stmt *t = !body ? NULL
                      : s->as.loop.kind == TNI_VECTORIZED

@@ -15,58 +15,41 @@
 
 enum { MAX_ITERS = 64 };
 
-typedef struct box {
-  const tn_expr *bases[TN_MAX_RANK];
-  int64_t extents[TN_MAX_RANK]; /* 0: the whole dimension */
-} box;
-
-/* base and extent so that both the box and [base2, base2 + extent2) are inside; false: not comparable. */
-static bool widen(tni_region *r, const tn_expr **base, int64_t *extent, const tn_expr *base2, int64_t extent2) {
-  tni_facts none = {.ctx = r->arena.ctx};
-  const tn_expr *diff = tni_simplify(r, &none, tni_sub(r, base2, *base));
-  if (!diff || !tni_is_const(diff)) return false;
-  int64_t low = diff->as.i < 0 ? diff->as.i : 0, high = diff->as.i + extent2 > *extent ? diff->as.i + extent2 : *extent;
-  *base = tni_simplify(r, &none, tni_add(r, *base, tni_index(r, low)));
-  *extent = high - low;
-  return *base != NULL;
-}
-
 static int depth_below(const tni_access *x, const tn_stmt *loop) {
   for (int i = 0; i < x->depth; i++)
     if (x->loops[i] == loop) return i + 1;
   return 0;
 }
 
-/* The box of all reads of the buffer in one iteration of the loop. */
-static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b, box *out) {
+/* The box of all reads of the buffer in one iteration of the loop; extent 0: the whole dimension. */
+static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b,
+                              tni_box *out) {
   tni_region *r = &step->s->region;
+  tni_facts none = {.ctx = step->s->ctx};
   tni_accesses all;
   tn_status status = tni_accesses_collect(r, step->s->func->body, &all) ? TN_OK : TN_E_NOMEM;
-  bool first = true, whole[TN_MAX_RANK] = {false};
+  bool first = true;
   for (size_t i = 0; i < all.count && !status; i++) {
     const tni_access *x = &all.items[i];
     tni_itermap map;
     if (x->buffer != b || x->write || x->block == block) continue;
     int depth = depth_below(x, loop);
-    if (!depth)
+    if (!depth) {
       status = tni_step_refuse(step, x->block, "this reader of the buffer is not below the loop");
-    else if (!tni_access_box(r, x, depth, &map))
-      status = TN_E_NOMEM;
-    for (int32_t d = 0; d < b->rank && !status; d++) {
-      whole[d] |= !map.box;
-      if (first && map.box) {
-        out->bases[d] = map.bases[d];
-        out->extents[d] = map.extents[d];
-      } else if (!whole[d]) {
-        whole[d] |= !widen(r, &out->bases[d], &out->extents[d], map.bases[d], map.extents[d]);
-      }
+      break;
     }
+    if (!tni_access_box(r, x, depth, &map)) status = TN_E_NOMEM;
+    tni_box box = tni_box_of(b->rank, &map);
+    if (first)
+      *out = box;
+    else if (!tni_box_grow(r, &none, b->rank, out, &box))
+      status = TN_E_NOMEM;
     first = false;
   }
   tni_accesses_destroy(&all);
   if (!status && first) status = tni_step_refuse(step, block, "nothing below the loop reads what the block writes");
   for (int32_t d = 0; d < b->rank && !status; d++)
-    if (whole[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
+    if (!out->extents[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
       out->extents[d] = 0;
       out->bases[d] = tni_index(r, 0);
     }
@@ -79,16 +62,12 @@ static bool push_loops(tni_facts *facts, const tn_stmt *root, const tn_stmt *loo
   int depth = tni_path_to(root, loop, path);
   bool ok = depth > 0;
   for (int i = 0; ok && i < depth; i++)
-    if (path[i]->kind == TNI_FOR) {
-      int64_t lo, hi;
-      tni_bounds(facts, path[i]->as.loop.extent, &lo, &hi);
-      ok = tni_facts_push(facts, path[i]->as.loop.var, 0, hi >= TNI_INF ? TNI_INF : hi - 1);
-    }
+    if (path[i]->kind == TNI_FOR) ok = tni_facts_bind(facts, path[i]->as.loop.var, path[i]->as.loop.extent);
   return ok;
 }
 
 /* One iterator's new loop (none for extent 1), binding and guard. */
-static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const box *need,
+static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const tni_box *need,
                        tni_iter *it, const tn_expr **loop_var, const tn_expr **loop_extent, const tn_expr **where) {
   int32_t d = 0;
   const tn_expr *base = NULL;
@@ -103,9 +82,7 @@ static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, cons
   if (!tni_is_int(*loop_extent, 1)) {
     *loop_var = tni_var(r, it->var->as.name, TN_INDEX);
     it->binding = base ? tni_add(r, base, *loop_var) : *loop_var;
-    int64_t lo, hi;
-    tni_bounds(facts, *loop_extent, &lo, &hi);
-    if (!*loop_var || !tni_facts_push(facts, *loop_var, 0, hi >= TNI_INF ? TNI_INF : hi - 1)) return false;
+    if (!*loop_var || !tni_facts_bind(facts, *loop_var, *loop_extent)) return false;
   }
   it->binding = tni_simplify(r, facts, it->binding);
   if (!base || !it->binding || !need->extents[d]) return it->binding != NULL;
@@ -117,7 +94,7 @@ static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, cons
   return true;
 }
 
-static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const box *need) {
+static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tni_box *need) {
   tni_region *r = &step->s->region;
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *vars[MAX_ITERS], *extents[MAX_ITERS], *where = NULL;
@@ -140,7 +117,7 @@ tn_status tni_apply_compute_at(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
   const void *mark;
-  box need;
+  tni_box need;
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 1) : NULL;
   if (!block || !loop) return TN_E_REFUSED;
   if (tni_is_below(loop, block))

@@ -9,9 +9,11 @@
  *     decide     i: 0..n, n             ; i < n                    ; proven
  *     itermap    o: 0..3 / i: 0..4      ; o * 4 + i                ; dense injective [o * 4 +4]
  *     invert     i: 0..4, j: 0..6       ; i * 6 + j                ; i = y0 // 6, j = y0 % 6
+ *     hull       o: 0..3 / i: 0..4      ; o * 4 + i, o * 4 + i + 2 ; [o * 4 +6]
  *
- * `i: 0..8` is 0 <= i < 8; an end may be missing, or an expression. What stands behind `if` is known. Of itermap and invert the
- * loops run that stand behind the slash, or all; a condition is their `where`. [base +extent, ...] is the box.
+ * `i: 0..8` is 0 <= i < 8; an end may be missing, or an expression. What stands behind `if` is known. Of itermap, invert and hull the
+ * loops run that stand behind the slash, or all; a condition is their `where`. [base +extent, ...] is the box; of hull, that
+ * around all subscripts, each of which is an access of its own.
  *
  * Every answer is held against all points of the ranges, open ones cut to a window: a wrong one fails even when blessed.
  *
@@ -159,7 +161,10 @@ static bool parse_case(test_case *c) {
 
 /* ---- facts, and all points that they allow ---- */
 
-static bool is_map(const test_case *c) { return strcmp(c->kind, "itermap") == 0 || strcmp(c->kind, "invert") == 0; }
+static bool is_map(const test_case *c) {
+  return strcmp(c->kind, "itermap") == 0 || strcmp(c->kind, "invert") == 0 ||
+         strcmp(c->kind, "hull") == 0;
+}
 
 static void know_variable(test_case *c, size_t i) {
   const variable *v = &c->variables[i];
@@ -252,7 +257,7 @@ typedef struct map_query {
   tni_itermap map;
 } map_query;
 
-static void run_map(test_case *c, map_query *q) {
+static void open_map(const test_case *c, map_query *q) {
   *q = (map_query){0};
   for (size_t i = 0; i < c->count; i++)
     if (c->variables[i].runs) {
@@ -260,6 +265,10 @@ static void run_map(test_case *c, map_query *q) {
       q->vars[q->loops] = c->var[i];
       q->extents[q->loops++] = c->high[i]->as.i;
     }
+}
+
+static void run_map(test_case *c, map_query *q) {
+  open_map(c, q);
   tni_itermap_invert(c->r, &c->facts, c->dims, c->exprs, q->loops, q->vars, q->extents, c->cond, c->at, q->inverse,
                      &q->map);
 }
@@ -326,12 +335,34 @@ static bool answer_invert(test_case *c) {
   return true;
 }
 
+static bool answer_hull(test_case *c) {
+  map_query q;
+  tni_box all = {0};
+  open_map(c, &q);
+  for (size_t d = 0; d < c->dims; d++) {
+    tni_itermap_of(c->r, &c->facts, 1, &c->exprs[d], q.loops, q.vars, q.extents, &q.map);
+    tni_box one = tni_box_of(1, &q.map);
+    if (d == 0)
+      all = one;
+    else
+      tni_box_grow(c->r, &c->facts, 1, &all, &one);
+  }
+  sprintf(c->have, "%s[", all.exact ? "exact " : "");
+  if (all.extents[0]) add_expr(c, all.bases[0]);
+  sprintf(c->have + strlen(c->have), all.extents[0] ? " +%lld]" : "?]", (long long)all.extents[0]);
+  for (size_t d = 0; d < c->dims && all.extents[0]; d++)
+    if (!agree(c, within_bounds(&c->points, tni_sub(c->r, c->exprs[d], all.bases[0]), 0, all.extents[0] - 1), c->have))
+      return false;
+  return true;
+}
+
 static const struct {
   const char *name;
   bool (*answer)(test_case *c);
 } kinds[] = {
     {"bounds", answer_bounds}, {"modular", answer_modular}, {"simplify", answer_simplify},
     {"decide", answer_decide}, {"itermap", answer_itermap}, {"invert", answer_invert},
+    {"hull", answer_hull},
 };
 
 /* False with c->why: the case is no case, or its answer is not true. */

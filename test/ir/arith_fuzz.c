@@ -235,7 +235,7 @@ static bool check_expr(subject *s, domain *d, const tni_facts *facts) {
   if (!all_small(d)) return true;
   if (!y) return refute(s, d, 0, "the absence of memory", NULL);
   if ((at = same_values(d, x, y)) != TNI_MAP_NONE) return refute(s, d, at, "the simplified", y);
-  if (tni_simplify(s->r, facts, y) != y) return refute(s, d, 0, "the first form", y);
+  if (s->facts == 0 && tni_simplify(s->r, facts, y) != y) return refute(s, d, 0, "that the form is the last,", y);
   if (x->type == TN_BOOL) {
     enum tni_truth truth = tni_decide(s->r, facts, x);
     claims += truth != TNI_UNKNOWN;
