@@ -32,7 +32,8 @@ static const tn_expr *node(const tn_expr *x) {
 }
 
 /* A[i, j] = a value that is like no other's. */
-static const tn_stmt *statement(tn_builder *b, const tn_buffer *const *buffers, const tn_expr *i, const tn_expr *j, int k) {
+static const tn_stmt *statement(tn_builder *b, const tn_buffer *const *buffers, const tn_expr *i, const tn_expr *j,
+                                int k) {
   static const enum tn_op ops[] = {TN_OP_add, TN_OP_mul, TN_OP_max, TN_OP_sub};
   const tn_expr *at[] = {i, node(tn_op2(b, TN_OP_floormod, node(tn_add(b, j, node(tn_index(b, k)))), tn_index(b, 64)))};
   const tn_expr *x = node(tn_load(b, buffers[0], at, NULL));

@@ -35,8 +35,10 @@ typedef struct row {
   float (*single2)(float, float); /* of two operands; the second is between 0 and 3 */
   double (*wide2)(double, double);
 } row;
-#define UNARY(name, low, high) {#name, low, high, name##f, name, NULL, NULL}
-#define BINARY(name, low, high) {#name, low, high, NULL, NULL, name##f, name}
+#define UNARY(name, low, high)                                                                                         \
+  { #name, low, high, name##f, name, NULL, NULL }
+#define BINARY(name, low, high)                                                                                        \
+  { #name, low, high, NULL, NULL, name##f, name }
 static const row rows[] = {
     {"copy", -8, 8, peer_copyf, peer_copy, NULL, NULL},
     UNARY(exp, -20, 20),
