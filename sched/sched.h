@@ -192,6 +192,8 @@ tn_status tni_invoke(tni_step *step, tn_error **err);
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
 /* Takes the new body, refuses when a loop of concurrent iterations would not be one any more, or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
+/* The same for a rewrite that moves nothing, so that it can take away from no loop what allowed its kind. */
+tn_status tni_step_keep(tni_step *step, const tn_stmt *body);
 /* Handles of arguments as statements, refusing those that are gone: the refusal has been told when they give NULL. */
 const tn_stmt *tni_arg_loop(tni_step *step, int arg);
 const tn_stmt *tni_arg_block(tni_step *step, int arg);

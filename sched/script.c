@@ -41,9 +41,13 @@ static void skip_space(reader *p) {
   while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r')) p->at++;
 }
 
-static bool take(reader *p, char c) {
+static bool sees(reader *p, char c) {
   skip_space(p);
-  bool found = p->at < p->end && *p->at == c;
+  return p->at < p->end && *p->at == c;
+}
+
+static bool take(reader *p, char c) {
+  bool found = sees(p, c);
   p->at += found;
   return found;
 }
@@ -194,7 +198,7 @@ static int take_key(reader *p, const tni_primitive *primitive) {
 static bool read_args(reader *p, tni_step *step) {
   const tni_primitive *primitive = step->primitive;
   int count = tni_argument_count(primitive), next = 0;
-  bool more = true, named = false;
+  bool more = (count && !primitive->params[0].optional) || !sees(p, ')'), named = false;
   while (more) {
     int key = take_key(p, primitive);
     if (key == -2) return false;

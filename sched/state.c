@@ -75,3 +75,5 @@ const tn_stmt *tni_handle_block(const tn_schedule *s, tn_block_ref block) {
   const tni_handle *h = get_handle(s, block);
   return h && h->block ? tni_find_block(s->func->body, h->block) : NULL;
 }
+
+int tn_is_loop(const tn_schedule *s, tn_place place) { return tni_handle_loop(s, place) != NULL; }

@@ -18,10 +18,15 @@ tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, 
   return TN_E_REFUSED;
 }
 
+tn_status tni_step_keep(tni_step *step, const tn_stmt *body) {
+  step->func = body ? tni_func_with_body(&step->s->region, step->s->func, TNI_LEVEL_TENSOR, body) : NULL;
+  return step->func && !step->s->region.arena.failed ? TN_OK : TN_E_NOMEM;
+}
+
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   const void *mark;
-  step->func = body ? tni_func_with_body(&step->s->region, step->s->func, TNI_LEVEL_TENSOR, body) : NULL;
-  if (!step->func || step->s->region.arena.failed) return TN_E_NOMEM;
+  tn_status status = tni_step_keep(step, body);
+  if (status) return status;
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }

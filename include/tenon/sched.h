@@ -21,6 +21,7 @@ extern "C" {
 typedef struct tn_schedule tn_schedule; /* one thread at a time */
 typedef int32_t tn_loop;                /* handles; 0 is none */
 typedef int32_t tn_block_ref;
+typedef int32_t tn_place; /* the handle of a loop or of a block */
 
 /* Starts from `func`, a tensor function of `program`. Nothing of the program changes before tn_schedule_commit. */
 TN_API tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err);
@@ -40,6 +41,15 @@ TN_API tn_status tn_get_block(tn_schedule *s, const char *name, tn_block_ref *ou
 /* The loops above a block, outermost first. *count: in, the room in `out`; out, how many there are. */
 TN_API tn_status tn_get_loops(tn_schedule *s, tn_block_ref block, tn_loop *out, size_t *count, tn_error **err);
 
+/* The loops and blocks below a loop, none of them below another one of these. */
+TN_API tn_status tn_children(tn_schedule *s, tn_loop loop, tn_place *out, size_t *count, tn_error **err);
+/* Is the handle one of a loop that exists? */
+TN_API int tn_is_loop(const tn_schedule *s, tn_place place);
+/* The other blocks that write what the block reads; that read what it writes. All that write parameters. */
+TN_API tn_status tn_producers(tn_schedule *s, tn_block_ref block, tn_block_ref *out, size_t *count, tn_error **err);
+TN_API tn_status tn_consumers(tn_schedule *s, tn_block_ref block, tn_block_ref *out, size_t *count, tn_error **err);
+TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn_error **err);
+
 /* ---- primitives ------------------------------------------------------------------------------------------------ */
 
 /* One loop into `count` nested ones; at most one factor may be 0: it is inferred. If the factors do not divide the extent,
@@ -52,6 +62,13 @@ TN_API tn_status tn_reorder(tn_schedule *s, size_t count, const tn_loop *loops, 
 TN_API tn_status tn_parallel(tn_schedule *s, tn_loop loop, tn_error **err);
 TN_API tn_status tn_vectorize(tn_schedule *s, tn_loop loop, tn_error **err);
 TN_API tn_status tn_unroll(tn_schedule *s, tn_loop loop, tn_error **err);
+/* A loop of one iteration around a loop or block. */
+TN_API tn_status tn_add_unit_loop(tn_schedule *s, tn_place place, tn_loop *out, tn_error **err);
+/* A hint on a loop or block, without meaning, as tn_annotate of a builder gives; one of that key is replaced. And away again. */
+TN_API tn_status tn_schedule_annotate(tn_schedule *s, tn_place place, const char *key, int64_t value, tn_error **err);
+TN_API tn_status tn_schedule_annotate_text(tn_schedule *s, tn_place place, const char *key, const char *text,
+                                           tn_error **err);
+TN_API tn_status tn_schedule_unannotate(tn_schedule *s, tn_place place, const char *key, tn_error **err);
 /* Computes a producer under a loop of its consumers, for just what that loop's body reads. */
 TN_API tn_status tn_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
 /* Puts an elementwise producer into its consumers. */

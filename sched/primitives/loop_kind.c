@@ -13,10 +13,7 @@ enum { MAX_UNROLL = 1024, MAX_VECTOR = 64 };
 static tn_status set_kind(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind) {
   tni_region *r = &step->s->region;
   const tn_stmt *made = tni_for_like(r, loop, loop->as.loop.var, loop->as.loop.extent, kind, loop->as.loop.body);
-  const tn_stmt *body = tni_replace(r, step->s->func->body, loop, made);
-  step->func = body ? tni_func_with_body(r, step->s->func, TNI_LEVEL_TENSOR, body)
-                    : NULL; /* nothing moves: no other loop cares */
-  return step->func && !r->arena.failed ? TN_OK : TN_E_NOMEM;
+  return tni_step_keep(step, tni_replace(r, step->s->func->body, loop, made));
 }
 
 static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
