@@ -189,6 +189,8 @@ struct tni_step {
 tn_status tni_invoke(tni_step *step, tn_error **err);
 
 /* For use in primitives. Arguments are counted from 0, elements of lists too. */
+
+/* Refuses. Where something would make it legal, a second line of the reason says what: "the reason\nneeds: the remedy". */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
 /* Takes the new body, refuses when a loop of concurrent iterations would not be one any more, or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);

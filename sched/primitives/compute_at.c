@@ -35,7 +35,9 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
     if (x->buffer != b || x->write || x->block == block) continue;
     int depth = depth_below(x, loop);
     if (!depth) {
-      status = tni_step_refuse(step, x->block, "this reader of the buffer is not below the loop");
+      status = tni_step_refuse(step, x->block,
+                               "this reader of the buffer is not below the loop\n"
+                               "needs: a loop around all blocks that read it");
       break;
     }
     if (!tni_access_box(r, x, depth, &map)) status = TN_E_NOMEM;
@@ -47,7 +49,10 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
     first = false;
   }
   tni_accesses_destroy(&all);
-  if (!status && first) status = tni_step_refuse(step, block, "nothing below the loop reads what the block writes");
+  if (!status && first)
+    status = tni_step_refuse(step, block,
+                             "nothing below the loop reads what the block writes\n"
+                             "needs: a loop around all blocks that read it");
   for (int32_t d = 0; d < b->rank && !status; d++)
     if (!out->extents[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
       out->extents[d] = 0;

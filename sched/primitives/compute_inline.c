@@ -44,7 +44,9 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   if (why) return tni_step_refuse(step, mark, "%s", why);
   const tn_stmt *store = tni_block_store(block);
   if (block->as.block.init || store->as.store.count != block->as.block.count)
-    return tni_step_refuse(step, block, "a reduction cannot be inlined");
+    return tni_step_refuse(step, block,
+                           "a reduction cannot be inlined\n"
+                           "needs: compute_at, which computes it where it is read");
   const char *name = block->as.block.name;
   inliner in = {store->as.store.buffer, store->as.store.value, store->as.store.count, store->as.store.index};
   const tn_stmt *body = tni_stmt_rewrite(r, s->func->body, replace_load, NULL, &in);

@@ -159,7 +159,8 @@ static const char *why_not_apart(tn_schedule *s, const tn_stmt *block, const tn_
     const tn_buffer *buffer = stores[k]->as.store.buffer;
     tni_uses uses = tni_uses_of(s->ctx, loop, buffer);
     if (uses.writers != 1 || uses.readers != (tni_uses_of(s->ctx, block, buffer).readers ? 1 : 0) || uses.loose)
-      return "others below the loop use the buffer";
+      return "others below the loop use the buffer\n"
+             "needs: to be done before other blocks are computed there, or a loop further in";
   }
   init_search q = {.ctx = s->ctx, .init = block->as.block.init};
   tni_stmt_visit_exprs(s->ctx, q.init, see_call, &q);
@@ -179,11 +180,16 @@ tn_status tni_apply_decompose_reduction(tni_step *step) {
   if (!block->as.block.init) return tni_step_refuse(step, block, "the block has no init");
   int depth = tni_path_to(s->func->body, block, path), at = 0;
   while (at < depth && path[at] != loop) at++;
-  if (at == depth) return tni_step_refuse(step, loop->as.loop.var, "the loop is not above the block");
+  if (at == depth)
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the loop is not above the block\n"
+                           "needs: a loop of the block, above those of the reduction or the outermost of them");
   plan p = {.r = r, .block = block};
   for (int i = 0; i < at; i++)
     if (path[i]->kind == TNI_FOR && feeds(&p, path[i]->as.loop.var, true))
-      return tni_step_refuse(step, path[i]->as.loop.var, "this reduce loop stands outside the given one");
+      return tni_step_refuse(step, path[i]->as.loop.var,
+                             "this reduce loop stands outside the given one\n"
+                             "needs: this loop, or one above it");
   tn_status status = choose_loops(step, &p, path + at, depth - at);
   if (status) return status;
   const char *why = why_not_apart(step->s, block, loop, &p);

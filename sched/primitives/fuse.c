@@ -13,10 +13,12 @@ static tn_status check(tni_step *step, size_t count, const tn_stmt **loops) {
     if (!(loops[i] = tni_arg_loop_at(step, 0, i))) return TN_E_REFUSED;
     if (loops[i]->as.loop.kind != TNI_SERIAL)
       return tni_step_refuse(step, loops[i]->as.loop.var,
-                             "the loop is not serial any more: fuse before it is annotated");
+                             "the loop is not serial any more\n"
+                             "needs: to be fused before it is annotated");
     if (i && loops[i - 1]->as.loop.body != loops[i])
       return tni_step_refuse(step, loops[i]->as.loop.var,
-                             "the loop is not the only statement of the one before it in the list");
+                             "the loop is not the only statement of the one before it in the list\n"
+                             "needs: loops of one chain, the outermost first");
     const char *why = tni_why_not_again(step->s->ctx, loops[i]);
     if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
     for (size_t k = 0; k < i; k++)

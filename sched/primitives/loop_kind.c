@@ -21,10 +21,15 @@ static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
   const tn_stmt *loop = tni_arg_loop(step, 0);
   if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
-    return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the loop is not serial any more\n"
+                           "needs: to be split before, so that each part has its own kind");
   const tn_expr *extent = loop->as.loop.extent;
   if (kind == TNI_VECTORIZED && (!tni_is_const(extent) || extent->as.i > MAX_VECTOR))
-    return tni_step_refuse(step, loop->as.loop.var, "a vectorized loop needs a constant extent up to %d", MAX_VECTOR);
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "a vectorized loop needs a constant extent up to %d\n"
+                           "needs: a split, to vectorize the inner loop",
+                           MAX_VECTOR);
   const char *why = tni_why_not_concurrent(&step->s->region, step->s->func, loop, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : set_kind(step, loop, kind);
 }
@@ -36,10 +41,15 @@ tn_status tni_apply_unroll(tni_step *step) {
   const tn_stmt *loop = tni_arg_loop(step, 0);
   if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
-    return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more");
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the loop is not serial any more\n"
+                           "needs: to be split before, so that each part has its own kind");
   const tn_expr *extent = loop->as.loop.extent;
   if (!tni_is_const(extent) || extent->as.i > MAX_UNROLL)
-    return tni_step_refuse(step, loop->as.loop.var, "an unrolled loop needs a constant extent up to %d", MAX_UNROLL);
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "an unrolled loop needs a constant extent up to %d\n"
+                           "needs: a split, to unroll the inner loop",
+                           MAX_UNROLL);
   return set_kind(step, loop, TNI_UNROLLED);
 }
 

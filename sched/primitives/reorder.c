@@ -26,7 +26,9 @@ static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt *
     for (size_t i = 0; i < moved; i++) found += wanted[i] == s;
   }
   if (found < moved) {
-    tni_step_refuse(step, top->as.loop.var, "the loops are not one chain, each the only statement of the one before");
+    tni_step_refuse(step, top->as.loop.var,
+                    "the loops are not one chain, each the only statement of the one before\n"
+                    "needs: to be reordered before other blocks are computed there");
     return 0;
   }
   return count;
@@ -43,7 +45,8 @@ static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void 
   const tn_stmt *stores[TNI_MAX_STATES];
   *mark = block;
   if (block->kind != TNI_BLOCK)
-    return "there is more than one block below: reorder before other blocks are computed here";
+    return "there is more than one block below\n"
+           "needs: to be reordered before other blocks are computed there";
   int32_t count = tni_block_stores(s->ctx, block, stores);
   if (!count) return "the block does more than store one element to each of some buffers";
   if (block->as.block.init && !tni_init_fits(s->ctx, block)) return "init stores something else than the block";
@@ -99,7 +102,9 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   if (!tni_meets_once(s, (size_t)store->as.store.count, index, loops, moved))
     return "an element is written by several iterations, and the last must stay the last";
   if (!swaps_reduce(s, block, count, chain, order)) return NULL;
-  if (!is_commutative(s, block)) return "the steps of this reduction must stay in their order";
+  if (!is_commutative(s, block))
+    return "the steps of this reduction must stay in their order\n"
+           "needs: its loops in the order they have";
   for (int32_t k = 0; k < block->as.block.count; k++)
     if (block->as.block.iters[k].reduce) {
       if (dims == TN_MAX_RANK) return "the block is too large";

@@ -74,7 +74,9 @@ static tn_status choose_extents(tni_step *step, const tn_stmt *loop, const tn_ex
     const tn_expr *sum = tni_add(r, extent, tni_index(r, product - 1));
     out[open] = tni_op2(r, TN_OP_floordiv, sum, tni_index(r, product));
   } else if (!tni_is_const(extent) || extent->as.i > product) {
-    return tni_step_refuse(step, loop->as.loop.var, "the factors do not cover the extent; a factor 0 is inferred");
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the factors do not cover the extent\n"
+                           "needs: larger ones, or a factor 0, which is inferred");
   }
   return TN_OK;
 }
@@ -86,7 +88,9 @@ tn_status tni_apply_split(tni_step *step) {
   bool exact = false;
   if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
-    return tni_step_refuse(step, loop->as.loop.var, "the loop is not serial any more: split before it is annotated");
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the loop is not serial any more\n"
+                           "needs: to be split before it is annotated");
   size_t count = step->args[1].count;
   if (count < 1 || count > TNI_MAX_OUT)
     return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT);

@@ -8,7 +8,8 @@
  *     --- schedule
  *     split(j, [3])
  *     --- refused
- *     schedule: split: the factors do not cover the extent; a factor 0 is inferred
+ *     schedule: split: the factors do not cover the extent
+ *     needs: larger ones, or a factor 0, which is inferred
  *       for j in 0..10 {
  *           ^
  *
@@ -79,14 +80,14 @@ static bool is_mark(const char *line) {
   return i < n && line[i] == '^' && i + strspn(line + i, "^") == n;
 }
 
-/* An error's text with those lines that say something: the reason, and what is marked. */
+/* An error's text with those lines that say something: the reason, what it needs, and what is marked. */
 static text condense(const char *error) {
   text t = {NULL, 0};
   for (const char *line = error; *line;) {
     size_t n = line_length(line);
     const char *next = line[n] ? line + n + 1 : line + n;
     bool program = strncmp(error, "schedule: line", 14) != 0 && line != error;
-    if (!program || is_mark(line) || is_mark(next)) {
+    if (!program || strncmp(line, "needs: ", 7) == 0 || is_mark(line) || is_mark(next)) {
       add(&t, line, n);
       add(&t, "\n", 1);
     }
