@@ -260,7 +260,8 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
   const tni_access *first;
   bool inside = false;
   list_allocs(&list, body, NULL);
-  if (tni_accesses_collect(r, body, &a.accesses) && !list.failed && !a.accesses.opaque)
+  bool known = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
+  if (known && !a.accesses.opaque)
     for (size_t i = 0; i < list.count; i++)
       if (list.items[i].old == buffer) {
         int depth = live_depth(&a, buffer, list.items[i].at, &first);
@@ -268,7 +269,8 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
       }
   tni_accesses_destroy(&a.accesses);
   tni_free(r->arena.ctx, list.items, list.capacity * sizeof *list.items);
-  return inside && !a.failed && !list.failed;
+  r->arena.failed |= !known || a.failed;
+  return inside && known && !a.failed;
 }
 
 /* ---- applying ---- */

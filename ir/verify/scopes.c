@@ -43,7 +43,7 @@ void tni_verify_unbind(tni_verifier *v, const void *node) {
   if (entry != TNI_MAP_NONE) v->bindings[entry].live = false;
 }
 
-bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, bool reduce, bool *empty) {
+bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, tni_scoped kind, bool *empty) {
   int64_t lo, hi;
   if (var->op != TN_OP_var || var->type != TN_INDEX)
     return tni_verify_fail(v, NULL, "a loop or iterator needs an index variable");
@@ -52,7 +52,8 @@ bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *e
   v->guards += *empty;
   int64_t last = *empty ? 0 : hi >= TNI_INF ? TNI_INF : hi - 1;
   if (!tni_facts_push(&v->facts, var, 0, last)) return tni_verify_nomem(v);
-  return tni_verify_bind(v, var, false, (tni_scoped){.exact = tni_is_const(extent) && !*empty, .reduce = reduce});
+  kind.exact = tni_is_const(extent) && !*empty;
+  return tni_verify_bind(v, var, false, kind);
 }
 
 bool tni_verify_var(tni_verifier *v, const tn_expr *x) {

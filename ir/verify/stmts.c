@@ -44,20 +44,22 @@ static bool bind_axis(tni_verifier *v, const tn_stmt *s) {
 }
 
 static bool check_for(tni_verifier *v, const tn_stmt *s) {
-  size_t facts = v->facts.count;
+  size_t facts = v->facts.count, mistakes = v->findings->count;
   uint32_t bound = v->bound;
   bool empty = false;
   enum tni_loop_kind kind = s->as.loop.kind;
   if (v->func->level == TNI_LEVEL_LOOP && kind != TNI_SERIAL && kind != TNI_PARALLEL)
     return tni_verify_fail(v, s, "loops of the loop level are serial or parallel");
   if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent") || !bind_axis(v, s) ||
-      !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, false, &empty) || !check_inside(v, s->as.loop.body))
+      !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, (tni_scoped){0}, &empty) ||
+      !check_inside(v, s->as.loop.body))
     return false;
   tni_verify_unbind(v, s->as.loop.var);
   v->bound = bound;
   tni_facts_pop(&v->facts, facts);
   v->guards -= empty;
-  return true;
+  bool sound = v->findings->count == mistakes; /* else the body is not walked once more */
+  return v->guards || !sound || !tni_is_concurrent(kind) || tni_verify_meetings(v, s);
 }
 
 typedef struct collector {
@@ -126,8 +128,8 @@ static bool check_block(tni_verifier *v, const tn_stmt *s) {
   v->blocks++;
   v->guards += s->as.block.where != NULL;
   for (int32_t i = 0; i < s->as.block.count; i++)
-    if (!tni_verify_bind_range(v, s->as.block.iters[i].var, s->as.block.iters[i].extent, s->as.block.iters[i].reduce,
-                               &empty))
+    if (!tni_verify_bind_range(v, s->as.block.iters[i].var, s->as.block.iters[i].extent,
+                               (tni_scoped){.iterator = true, .reduce = s->as.block.iters[i].reduce}, &empty))
       return false;
   if (!check_inside(v, s->as.block.body) || (s->as.block.init && !check_init(v, s))) return false;
   v->in_init = outer_init;

@@ -24,7 +24,8 @@ typedef struct tni_findings {
 typedef struct tni_scoped {
   bool live;
   bool exact;  /* takes each value of its range, whatever the others are */
-  bool reduce; /* an iterator of a reduction */
+  bool iterator; /* of a block: it may take less than its range */
+  bool reduce;   /* an iterator of a reduction */
   bool param;
   uint32_t blocks; /* how many blocks were around it when it was bound */
 } tni_scoped;
@@ -60,6 +61,8 @@ void tni_findings_add_v(tni_findings *f, const tn_func *func, const tn_stmt *s, 
                         va_list args);
 void tni_findings_add(tni_findings *f, const tn_func *func, const tn_stmt *s, const void *mark, const char *reason, ...)
     TN_PRINTF(5, 6);
+/* One more place of the last finding. */
+void tni_findings_add_place(tni_findings *f, const tn_func *func, const tn_stmt *s, const void *mark);
 /* TN_E_VERIFY with all that was found; TN_OK when nothing was. */
 tn_status tni_findings_fail(const tni_findings *f, tn_error **err);
 
@@ -75,8 +78,8 @@ bool tni_verify_limit(tni_verifier *v, const char *what, uint32_t limit);
 const tni_scoped *tni_verify_find(const tni_verifier *v, const void *node);
 bool tni_verify_bind(tni_verifier *v, const void *node, bool buffer, tni_scoped b);
 void tni_verify_unbind(tni_verifier *v, const void *node);
-/* Binds a variable over 0..extent. An empty range is a guard: what is inside never runs. */
-bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, bool reduce, bool *empty);
+/* Binds a variable over 0..extent, as what `kind` says. An empty range is a guard: what is inside never runs. */
+bool tni_verify_bind_range(tni_verifier *v, const tn_expr *var, const tn_expr *extent, tni_scoped kind, bool *empty);
 /* Binds it whatever is wrong with it, so that its uses are not wrong too. */
 void tni_verify_bind_wrong(tni_verifier *v, const void *node);
 /* A use of a variable, of a buffer. */
@@ -93,6 +96,11 @@ bool tni_verify_extent(tni_verifier *v, const tn_expr *x);
 /* bounds.c */
 
 bool tni_verify_bounds(tni_verifier *v, const tn_buffer *buffer, int32_t count, const tn_expr *const *index);
+
+/* witness.c */
+
+/* Do no two of the first iterations of the concurrent loop surely touch the same element, one of them writing it? */
+bool tni_verify_meetings(tni_verifier *v, const tn_stmt *loop);
 
 /* stmts.c */
 
