@@ -665,6 +665,7 @@ typedef struct tni_reduction {
   const tn_stmt *inits[TNI_MAX_STATES];  /* of init, to the same buffer; NULL: the block has none */
   const tn_expr *next[TNI_MAX_STATES];   /* the values stored, with lets put in */
   int reducer;                           /* enum tn_reducer; -1: of the block's own making */
+  int rows[TNI_MAX_STATES];              /* of each state: the reducer it has by itself, -1: none; of a row with two states, which */
   bool any_order;                        /* every state is reduced by a row of TN_REDUCERS */
 } tni_reduction;
 /* The stores of a block whose body is only stores, maybe behind lets: without conditions, each to a buffer of its own, all to

@@ -231,6 +231,7 @@ static void classify(tni_region *r, tni_reduction *of) {
   of->any_order = true;
   for (int32_t k = 0; k < of->count; k++) {
     int row = row_of_state(of, ctx, k);
+    of->rows[k] = row;
     of->any_order &= row >= 0;
     if (of->count == 1) of->reducer = row;
   }
@@ -238,6 +239,8 @@ static void classify(tni_region *r, tni_reduction *of) {
     for (int row = TN_REDUCE_ARGMIN; row <= TN_REDUCE_ARGMAX; row++)
       if (is_step(r, of, (enum tn_reducer)row, swap, !swap)) {
         of->reducer = row;
+        of->rows[swap] = 0;
+        of->rows[!swap] = 1;
         of->any_order = true;
       }
 }

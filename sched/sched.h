@@ -225,6 +225,40 @@ static inline tni_arg tni_of_texts(size_t count, const char *const *texts) {
 tn_status tni_perform(tn_schedule *s, enum tni_primitive_id id, size_t count, const tni_arg *args, size_t room,
                       int32_t *out, size_t *found, tn_error **err);
 
+/* ---- reduction.c: the loops around a reduction --------------------------------------------------------------------- */
+
+enum { TNI_MAX_NEST = 64 };
+typedef struct tni_reduce_nest {
+  tn_schedule *s;
+  const tn_stmt *block, *top; /* the loop from which on */
+  size_t step_count;          /* the loops that feed reduce iterators, and nothing else */
+  const tn_stmt *steps[TNI_MAX_NEST];
+  const tn_expr *step_vars[TNI_MAX_NEST];
+  size_t count; /* the others, and variables for copies of them */
+  const tn_stmt *loops[TNI_MAX_NEST];
+  const tn_expr *old_vars[TNI_MAX_NEST], *new_vars[TNI_MAX_NEST];
+} tni_reduce_nest;
+/* From `top` (NULL: the outermost loop of the reduction, which there is) down to the block; refuses loops of another kind, and what else stands
+ * between. */
+tn_status tni_open_reduce_nest(tni_step *step, const tn_stmt *block, const tn_stmt *top, tni_reduce_nest *out);
+/* Can the first step (or the last one) of all elements below `top` be taken apart from the rest? NULL: yes. Else the reason. */
+const char *tni_why_not_apart(const tni_reduce_nest *n);
+/* *out && the condition that the first step runs, over the loops that are no steps and the one over `kept` (NULL: none), of which
+ * all iterations count as first. False: no memory. */
+bool tni_first_step_runs(const tni_reduce_nest *n, const tn_expr *kept, const tn_expr **out);
+/* Does the first step run where any step does? */
+bool tni_first_step_runs_first(const tni_reduce_nest *n, const tn_expr *kept, const tn_expr *where);
+/* The block's spatial iterators as new ones, bound to the copies of the loops. */
+typedef struct tni_copied_iters {
+  int32_t count;
+  tni_iter iters[TNI_MAX_NEST + 1]; /* room for one more */
+  const tn_expr *old_vars[TNI_MAX_NEST], *new_vars[TNI_MAX_NEST];
+} tni_copied_iters;
+bool tni_copy_iters(const tni_reduce_nest *n, tni_copied_iters *out);
+const tn_expr *tni_over_copies(const tni_reduce_nest *n, const tn_expr *x);
+/* The loops that are no steps, with new variables, around s. */
+const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
+
 /* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
 
 /* Names the results, and adds the line. False: no memory. */

@@ -78,6 +78,11 @@ TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 
+/* The steps of a reduction are regrouped by the iterations of `loop`: each has a partial result in a new buffer, of which the
+ * loop is dimension `axis`, and a block of the old name combines them behind the outermost loop of the reduction. *out: the block
+ * of the partial results. Sums and products of floating-point numbers are done in another order. */
+TN_API tn_status tn_rfactor(tn_schedule *s, tn_loop loop, int32_t axis, tn_block_ref *out, tn_error **err);
+
 /* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches and vectors. */
 TN_API tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err);
 

@@ -63,19 +63,29 @@ static const char *loop_near(const names *loops, const char *block, bool above, 
   return low < high ? loops->at[low + oracle_random(state) % (high - low)] : "none";
 }
 
+/* What moves or reshapes a block. */
+static void choose_block_line(const names *loops, const names *blocks, size_t b, uint64_t *state, char *line) {
+  const char *block = blocks->at[b], *place = blocks->place[b];
+  const char *above = loop_near(loops, place, true, state);
+  switch (oracle_random(state) % 2) {
+  case 0: snprintf(line, LINE, "rfactor(%s, %u)", above, oracle_random(state) % 3); break;
+  default: snprintf(line, LINE, "decompose_reduction(%s, %s)", block, above); break;
+  }
+}
+
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
   find_names(text, "for ", " ", &loops);
   find_names(text, "block ", "(", &blocks);
-  uint32_t what = oracle_random(state) % 22, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  uint32_t what = oracle_random(state) % 25, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
              *l2 = left > 2 ? loops.at[at + 2] : l1;
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
     if (strcmp(blocks.at[i], "P") == 0) b = i;
-  if (!blocks.count && what < 20) what %= 14;
+  if (!blocks.count && what != 20 && what != 21) what %= 14;
   static const char *const scopes[] = {"global", "local", "register"};
   switch (what) {
   case 0:
@@ -96,6 +106,9 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 15:
     snprintf(line, LINE, "compute_at(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], false, state));
     break;
+  case 22:
+  case 23:
+  case 24: choose_block_line(&loops, &blocks, b, state, line); break;
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
