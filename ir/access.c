@@ -276,7 +276,7 @@ static bool is_indirect(tn_context *ctx, const tni_access *x) {
   return indirect;
 }
 
-bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out) {
+bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t open, tni_itermap *out) {
   const tn_expr *vars[MAX_DEPTH];
   int64_t extents[MAX_DEPTH];
   tni_facts facts;
@@ -290,9 +290,9 @@ bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *
       ok = tni_facts_bind(&facts, loop->as.loop.var, loop->as.loop.extent);
     } else {
       exact &= tni_is_const(loop->as.loop.extent);
-      bounded &= hi < TNI_INF;
+      bounded &= hi < TNI_INF || open;
       vars[i - depth] = loop->as.loop.var;
-      extents[i - depth] = hi;
+      extents[i - depth] = hi < TNI_INF ? hi : open;
     }
   }
   *out = (tni_itermap){0};
@@ -301,4 +301,8 @@ bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *
   out->dense &= exact;
   tni_facts_destroy(&facts);
   return ok;
+}
+
+bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out) {
+  return tni_access_box_open(r, x, depth, 0, out);
 }

@@ -632,12 +632,17 @@ bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out)
 void tni_accesses_destroy(tni_accesses *accesses);
 /* The box of an access while the loops from number `depth` on run; out->box tells whether it is known. False: no memory. */
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
+/* The same where extents that have no constant bound stand for all up to `open`; 0: the box is not known then. */
+bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t open, tni_itermap *out);
 
 /* ---- race.c ---------------------------------------------------------------------------------------------------- */
 
 /* May the iterations of a loop of the function run at the same time? NULL: yes, surely. Else why that is not known, with *mark
  * at the place. */
 const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark);
+/* The same for one that has collected the accesses of the function's body. */
+const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
+                                         const tn_stmt *loop, const void **mark);
 bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
 
 /* ---- reducer.c -------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,12 @@
 /* race.c -- may the iterations of a loop run at the same time?
  *
  * For every buffer that is written below the loop, one of these must hold:
- *   - it is made in the function and private: lowering gives each iteration its own (ir/lower/storage.c);
+ *   - it is made in the loop; or in the function, and lowering gives each iteration its own (ir/lower/storage.c);
  *   - the boxes of different iterations never touch: in some dimensions all boxes of an iteration start at f(i) + s, where
  *     the values of f are multiples of g and s + extent <= g, and no two iterations have the same f in all of them;
  *     or the same of the one dimension that row-major memory would have;
  *   - it is only reduced into, by one operator.
+ * On the loop level the subscript is a place in memory already; a vector's lanes are a box, where it is a ramp.
  * Different subscripts are different elements, whatever the buffer's form: layouts are checked by the verifier, and what is
  * written has no two elements in one place (the verifier, or the check of the call).
  *
@@ -18,11 +19,13 @@ enum { MAX_TERMS = 16 };
 /* A symbolic extent stands for all extents up to this: what is injective there is so on every part of it. */
 #define FAR (INT64_C(1) << 36)
 
+static const char nomem[] = "there is no memory to check it";
+
 typedef struct checker {
   tni_region *r;
   const tn_func *func;
   const tn_stmt *loop;
-  tni_accesses accesses;
+  const tni_accesses *accesses; /* of the function */
   bool failed;
 } checker;
 
@@ -34,7 +37,7 @@ static int depth_of(const tni_access *x, const tn_stmt *loop) {
 }
 
 static bool box_of(checker *c, const tni_access *x, tni_itermap *box) {
-  c->failed |= !tni_access_box(c->r, x, depth_of(x, c->loop), box);
+  c->failed |= !tni_access_box_open(c->r, x, depth_of(x, c->loop), FAR, box);
   return !c->failed && box->box;
 }
 
@@ -94,19 +97,39 @@ static const tn_expr *standing(checker *c, const slice *s) {
   return sum && s->high - s->low <= apart ? sum : NULL;
 }
 
+/* Where the access begins in row-major order, and over how many places its lanes reach: 0 when that is not known. */
+static const tn_expr *place_of(checker *c, const tni_access *x, int64_t *reach) {
+  const tn_expr *place = tni_index(c->r, 0), *index = x->index[0];
+  *reach = 1;
+  if (c->func->level == TNI_LEVEL_TENSOR) {
+    for (int32_t d = 0; d < x->buffer->rank; d++)
+      place = tni_add(c->r, tni_mul(c->r, place, x->buffer->shape[d]), x->index[d]);
+    return place;
+  }
+  if (TN_TYPE_LANES(index->type) == 1) return index;
+  if (index->op == TN_OP_broadcast) return index->arg[0];
+  *reach = 0;
+  if (index->op != TN_OP_ramp || !tni_is_const(index->arg[1])) return place;
+  int64_t step = index->arg[1]->as.i, last;
+  if (__builtin_mul_overflow(step, (int64_t)TN_TYPE_LANES(index->type) - 1, &last) || last > FAR || last < -FAR)
+    return place;
+  *reach = last < 0 ? 1 - last : 1 + last;
+  return last < 0 ? tni_add(c->r, index->arg[0], tni_index(c->r, last)) : index->arg[0];
+}
+
 /* The box of an access in row-major order, whatever the buffer's form. One element has one place there, so places that differ
  * are elements that differ; and what fusing took apart comes together in it. */
 static bool flat_box_of(checker *c, const tni_access *x, tni_itermap *box) {
-  const tn_expr *place = tni_index(c->r, 0);
-  for (int32_t d = 0; d < x->buffer->rank; d++)
-    place = tni_add(c->r, tni_mul(c->r, place, x->buffer->shape[d]), x->index[d]);
+  int64_t reach;
   tn_buffer line = *x->buffer;
   tni_access flat = *x;
   line.rank = 1;
   flat.buffer = &line;
-  flat.index[0] = place;
-  c->failed |= !place;
-  return !c->failed && box_of(c, &flat, box);
+  flat.index[0] = place_of(c, x, &reach);
+  c->failed |= !flat.index[0];
+  if (c->failed || !reach || !box_of(c, &flat, box)) return false;
+  box->extents[0] += reach - 1;
+  return true;
 }
 
 /* Do the boxes of different iterations never touch, in the buffer's dimensions or in memory (flat)? */
@@ -116,8 +139,8 @@ static bool has_own_boxes(checker *c, const tn_buffer *b, bool flat) {
   const tn_expr *where[TN_MAX_RANK];
   size_t dims = 0;
   bool first = true;
-  for (size_t i = 0; i < c->accesses.count; i++) {
-    const tni_access *x = &c->accesses.items[i];
+  for (size_t i = 0; i < c->accesses->count; i++) {
+    const tni_access *x = &c->accesses->items[i];
     tni_itermap box;
     if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
     if (flat ? !flat_box_of(c, x, &box) : !box_of(c, x, &box)) return false;
@@ -138,8 +161,8 @@ static bool has_own_boxes(checker *c, const tn_buffer *b, bool flat) {
 /* Do the iterations only reduce into the buffer, by one operator? */
 static bool only_reduces(const checker *c, const tn_buffer *b) {
   const tn_stmt *first = NULL;
-  for (size_t i = 0; i < c->accesses.count; i++) {
-    const tni_access *x = &c->accesses.items[i];
+  for (size_t i = 0; i < c->accesses->count; i++) {
+    const tni_access *x = &c->accesses->items[i];
     if (x->buffer != b || depth_of(x, c->loop) < 0) continue;
     if (!x->reduces || (first && x->store->as.store.op != first->as.store.op)) return false;
     first = x->store;
@@ -153,10 +176,29 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
   return false;
 }
 
+typedef struct alloc_search {
+  const tn_buffer *buffer;
+  bool found;
+} alloc_search;
+
+static bool find_alloc(void *self, const tn_stmt *s) {
+  alloc_search *q = self;
+  q->found |= s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer;
+  return !q->found;
+}
+
+/* Has each iteration its own? */
+static bool is_private(checker *c, const tn_buffer *b) {
+  alloc_search q = {.buffer = b};
+  if (tni_is_param(c->func, b)) return false;
+  if (c->func->level == TNI_LEVEL_TENSOR) return tni_is_private_to(c->r, c->func->body, b, c->loop);
+  tni_stmt_visit(c->loop, find_alloc, &q);
+  return q.found;
+}
+
 static bool is_safe(checker *c, const tn_buffer *b) {
-  if (only_reduces(c, b)) return true;
-  if (!tni_is_param(c->func, b) && tni_is_private_to(c->r, c->func->body, b, c->loop)) return true;
-  return has_own_boxes(c, b, false) || has_own_boxes(c, b, true);
+  if (only_reduces(c, b) || is_private(c, b)) return true;
+  return (c->func->level == TNI_LEVEL_TENSOR && has_own_boxes(c, b, false)) || has_own_boxes(c, b, true);
 }
 
 typedef struct reduce_search {
@@ -176,13 +218,13 @@ static bool find_reduce(void *self, const tn_stmt *s) {
 }
 
 static const char *check(checker *c, const void **mark) {
-  for (size_t i = 0; i < c->accesses.count; i++) {
-    const tni_access *x = &c->accesses.items[i];
+  for (size_t i = 0; i < c->accesses->count; i++) {
+    const tni_access *x = &c->accesses->items[i];
     bool seen = false;
     if (!x->write || depth_of(x, c->loop) < 0) continue;
     for (size_t k = 0; k < i && !seen; k++)
-      seen = c->accesses.items[k].buffer == x->buffer && c->accesses.items[k].write &&
-             depth_of(&c->accesses.items[k], c->loop) >= 0;
+      seen = c->accesses->items[k].buffer == x->buffer && c->accesses->items[k].write &&
+             depth_of(&c->accesses->items[k], c->loop) >= 0;
     if (!seen && !is_safe(c, x->buffer)) {
       *mark = x->store;
       return "two iterations may touch the same element of the buffer written here";
@@ -191,7 +233,8 @@ static const char *check(checker *c, const void **mark) {
   return NULL;
 }
 
-const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark) {
+const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
+                                         const tn_stmt *loop, const void **mark) {
   reduce_search search = {.r = r, .var = loop->as.loop.var};
   *mark = loop->as.loop.var;
   tni_stmt_visit(loop, find_reduce, &search);
@@ -200,9 +243,19 @@ const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_
     return "the loop feeds a reduce iterator of this block";
   }
   if (search.calls) return "an external is called in it";
-  checker c = {.r = r, .func = func, .loop = loop};
-  bool ok = tni_accesses_collect(r, func->body, &c.accesses);
-  const char *why = c.accesses.opaque ? "not all of its accesses are known" : ok ? check(&c, mark) : NULL;
-  tni_accesses_destroy(&c.accesses);
-  return !ok || c.failed ? "there is no memory to check it" : why;
+  if (accesses->opaque) return "not all of its accesses are known";
+  checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
+  const char *why = check(&c, mark);
+  r->arena.failed |= c.failed;
+  return c.failed ? nomem : why;
+}
+
+const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark) {
+  tni_accesses accesses;
+  bool ok = tni_accesses_collect(r, func->body, &accesses);
+  const char *why = ok ? tni_why_not_concurrent_among(r, func, &accesses, loop, mark) : nomem;
+  r->arena.failed |= !ok;
+  if (!ok) *mark = loop->as.loop.var;
+  tni_accesses_destroy(&accesses);
+  return why;
 }

@@ -9,7 +9,8 @@
  */
 #include "verify/verify.h"
 
-enum { MAX_ITERATIONS = 17, MAX_TOUCHES = 24, MAX_STEPS = 400, MAX_KNOWN = 96, MAX_OWN = 16 }; /* touches, steps: each */
+enum { MAX_ITERATIONS = 17, MAX_TOUCHES = 24, MAX_STEPS = 400, MAX_KNOWN = 96, MAX_OWN = 16, SLOTS = 512 };
+/* Touches and steps are for each iteration. */
 
 typedef struct touch {
   const tn_buffer *buffer;
@@ -17,7 +18,8 @@ typedef struct touch {
   int64_t iteration, index[TN_MAX_RANK];
   int32_t count;
   bool writes;
-  int op; /* of a reduce, else -1 */
+  int op;      /* of a reduce, else -1 */
+  size_t next; /* with the same hash: number + 1 */
 } touch;
 
 typedef struct walk {
@@ -196,14 +198,27 @@ static void tell(walk *w, const tn_stmt *loop, const touch *a, const touch *b) {
   tni_text_destroy(&element);
 }
 
+static size_t slot_of(const touch *t) {
+  uint64_t hash = (uint64_t)(uintptr_t)t->buffer >> 4;
+  for (int32_t i = 0; i < t->count; i++) hash = (hash ^ (uint64_t)t->index[i]) * UINT64_C(0x9e3779b97f4a7c15);
+  return (size_t)(hash >> 32) % SLOTS;
+}
+
 /* True: none do. */
 static bool compare(walk *w, const tn_stmt *loop) {
-  for (size_t k = 1; k < w->touch_count; k++)
-    for (size_t i = 0; i < k; i++)
-      if (meet(&w->touches[i], &w->touches[k]) && !is_own(w, w->touches[i].buffer, loop) && !w->failed) {
-        tell(w, loop, &w->touches[i], &w->touches[k]);
-        return false;
-      }
+  size_t slots[SLOTS] = {0};
+  for (size_t k = 0; k < w->touch_count; k++) {
+    size_t *slot = &slots[slot_of(&w->touches[k])];
+    const touch *first = NULL;
+    for (size_t i = *slot; i; i = w->touches[i - 1].next)
+      if (meet(&w->touches[i - 1], &w->touches[k])) first = &w->touches[i - 1];
+    if (first && !is_own(w, first->buffer, loop) && !w->failed) {
+      tell(w, loop, first, &w->touches[k]);
+      return false;
+    }
+    w->touches[k].next = *slot;
+    *slot = k + 1;
+  }
   return true;
 }
 

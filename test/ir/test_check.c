@@ -46,6 +46,11 @@ static const struct {
     {"for i in 0..6 { for j in 0..3 { B[i // 3 * 50 + j + 48] = 1.0:f32 } }", 0, 1},
     {"for i in 0..0 { B[i + 300] = 1.0:f32 }", 1, 0},
     {"for i in 0..0 { if 5 < i { B[i + 300] = 1.0:f32 } }", 1, 0},
+    /* concurrent loops: one more question each */
+    {"for i in 0..100 parallel { B[i] = 1.0:f32 }", 2, 0},
+    {"for i in 0..8 parallel { if 0:i32 <= I[i] && I[i] < 100:i32 { B[cast(index, I[i])] = 1.0:f32 } }", 3, 1},
+    {"for i in 0..n parallel { for j in 0..m vectorized { A[i, j] = 1.0:f32 } }", 3, 0},
+    {"for i in 0..n { for j in 0..m parallel { A[i, j // 2] = 1.0:f32 } }", 1, 1},
     /* asserts and assumes, to the end of their braces */
     {"assert 0 <= n && n < 100, \"m\"; B[n] = 1.0:f32", 1, 0},
     {"assume n < 100; if 0 <= n { B[n] = 1.0:f32 }", 1, 0},
@@ -210,6 +215,21 @@ START_TEST(each_unknown_is_shown_with_its_place)
 }
 END_TEST
 
+START_TEST(loops_that_may_race_are_shown_with_the_store)
+{
+  check_text("func f(A: f32[64], I: i32[8]) {\n for i in 0..8 parallel {\n  let k = max(0, min(cast(index, I[i]), 63))\n"
+             "  A[k] = 1.0:f32\n }\n}",
+             TN_E_VERIFY,
+             "verify: f:2: it is not known whether the iterations of this loop may run at the same time: "
+             "two iterations may touch the same element of the buffer written here\n"
+             "  for i in 0..8 parallel {\n"
+             "      ^\n"
+             "f:4:\n"
+             "    A[k] = 1.0:f32\n"
+             "    ^^^^^^^^^^^^^^");
+}
+END_TEST
+
 START_TEST(more_than_twenty_are_counted)
 {
   char text[2000], *at = text + sprintf(text, "func f(A: f32[8], n: index) {\n");
@@ -234,7 +254,8 @@ END_TEST
 START_TEST(without_memory_nothing_leaks)
 {
   const char *text = "func f(A: f32[n, m], I: i32[n], n: index, m: index) {\n"
-                     "for i in 0..n { if 0 < m { A[i // 2, i % m] = A[cast(index, I[i]), select(0 < m, 0, n)] } } }";
+                     "for i in 0..n { if 0 < m { A[i // 2, i % m] = A[cast(index, I[i]), select(0 < m, 0, n)] } }\n"
+                     "for i in 0..n parallel { I[i] = 1:i32 } }";
   fault f = {.fail_at = 0};
   tn_context_desc desc = fault_desc(&f);
   teardown();
@@ -268,6 +289,7 @@ int main(void) {
   tcase_add_loop_test(tests, proofs_and_what_is_not_known, 0, (int)(sizeof proofs / sizeof *proofs));
   tcase_add_loop_test(tests, proofs_of_flat_and_vector_subscripts, 0, (int)(sizeof flat_proofs / sizeof *flat_proofs));
   tcase_add_test(tests, each_unknown_is_shown_with_its_place);
+  tcase_add_test(tests, loops_that_may_race_are_shown_with_the_store);
   tcase_add_test(tests, more_than_twenty_are_counted);
   tcase_add_test(tests, without_memory_nothing_leaks);
   suite_add_tcase(suite, tests);

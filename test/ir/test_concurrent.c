@@ -12,28 +12,46 @@ static const char meets[] = "two iterations may touch the same element of the bu
 static const char nomem[] = "there is no memory to check it";
 
 static const struct {
-  const char *body; /* over A and B, i32[64] each, C, i32[8, 8], and n; the outermost loop is asked about */
-  const char *why;  /* NULL: proven */
+  const char *level, *body; /* over A and B, i32[64] each, C, i32[8, 8], and n; the outermost loop is asked about */
+  const char *why;          /* NULL: proven */
 } cases[] = {
-    {"for i in 0..64 { B[i] = A[i] }", NULL},
-    {"for i in 0..32 { A[i] = A[i + 32] }", meets},
-    {"for i in 0..32 { A[2 * i] = A[2 * i + 1] }", NULL},
-    {"for i in 0..8 { for j in 0..8 { C[i, j] = A[i * 8 + j] } }", NULL},
-    {"for i in 0..8 { for j in 0..8 { C[j, i] = C[7 - j, i] } }", NULL},
-    {"for i in 0..8 { for j in 0..8 { C[j, i] = C[i, j] } }", meets},
-    {"for i in 0..64 { C[i // 8, i % 8] = A[i] }", NULL},
-    {"for i in 0..64 { C[i // 8, i // 8] = A[i] }", meets},
-    {"for i in 0..n { A[i] = 1:i32 }", NULL},
-    {"for i in 0..n { A[i * i] = 1:i32 }", meets},
-    {"for i in 0..64 { A[cast(index, B[i])] = 1:i32 }", meets},
-    {"for i in 0..64 { reduce A[0] add= B[i] }", NULL},
-    {"for i in 0..64 { reduce A[0] add= B[i]; reduce A[0] max= 2:i32 }", meets},
-    {"alloc T: i32[1]; for i in 0..64 { T[0] = A[i]; B[i] = T[0] }", NULL},
-    {"for i in 0..8 { for j in 0..8 { block b(x: 0..8 = i, reduce y: 0..8 = j) { A[x] = A[x] + C[x, y] } } }", NULL},
-    {"for i in 0..8 { for j in 0..8 { block b(x: 0..8 = j, reduce y: 0..8 = i) { A[x] = A[x] + C[x, y] } } }",
+    {"", "for i in 0..64 { B[i] = A[i] }", NULL},
+    {"", "for i in 0..32 { A[i] = A[i + 32] }", meets},
+    {"", "for i in 0..32 { A[2 * i] = A[2 * i + 1] }", NULL},
+    {"", "for i in 0..8 { for j in 0..8 { C[i, j] = A[i * 8 + j] } }", NULL},
+    {"", "for i in 0..8 { for j in 0..8 { C[j, i] = C[7 - j, i] } }", NULL},
+    {"", "for i in 0..8 { for j in 0..8 { C[j, i] = C[i, j] } }", meets},
+    {"", "for i in 0..64 { C[i // 8, i % 8] = A[i] }", NULL},
+    {"", "for i in 0..64 { C[i // 8, i // 8] = A[i] }", meets},
+    {"", "for i in 0..n { A[i] = 1:i32 }", NULL},
+    {"", "for i in 0..n { A[i * i] = 1:i32 }", meets},
+    {"", "for i in 0..n { for j in 0..n { C[i, j] = C[i, n - j] } }", NULL},
+    {"", "for i in 0..n { for j in 0..n { C[j, i] = C[n - j, i] } }", NULL},
+    {"", "for i in 0..n { for j in 0..n { C[j, i] = C[i, j] } }", meets},
+    {"", "for i in 0..n { for j in 0..n { A[i * 8 + j] = 1:i32 } }", meets},
+    {"", "for i in 0..64 { A[cast(index, B[i])] = 1:i32 }", meets},
+    {"", "for i in 0..64 { reduce A[0] add= B[i] }", NULL},
+    {"", "for i in 0..64 { reduce A[0] add= B[i]; reduce A[0] max= 2:i32 }", meets},
+    {"", "alloc T: i32[1]; for i in 0..64 { T[0] = A[i]; B[i] = T[0] }", NULL},
+    {"", "for i in 0..8 { for j in 0..8 { block b(x: 0..8 = i, reduce y: 0..8 = j) { A[x] = A[x] + C[x, y] } } }", NULL},
+    {"", "for i in 0..8 { for j in 0..8 { block b(x: 0..8 = j, reduce y: 0..8 = i) { A[x] = A[x] + C[x, y] } } }",
      "the loop feeds a reduce iterator of this block"},
-    {"for i in 0..8 { call g(&A) }", "an external is called in it"},
-    {"for i in 0..8 { B[i] = @h(&A) }", "not all of its accesses are known"},
+    {"", "for i in 0..8 { call g(&A) }", "an external is called in it"},
+    {"", "for i in 0..8 { B[i] = @h(&A) }", "not all of its accesses are known"},
+    /* flat subscripts and vectors */
+    {"loop ", "for i in 0..8 { for j in 0..8 { C[i * 8 + j] = A[i * 8 + j] } }", NULL},
+    {"loop ", "for i in 0..7 { for j in 0..9 { C[i * 8 + j] = A[i * 8 + j] } }", meets},
+    {"loop ", "for i in 0..16 { A[ramp(i * 4, 1, 4)] = B[ramp(i * 4, 1, 4)] }", NULL},
+    {"loop ", "for i in 0..16 { A[ramp(i * 4, 1, 5)] = B[ramp(i * 4, 1, 5)] }", meets},
+    {"loop ", "for i in 0..16 { A[ramp(i * 4 + 3, -1, 4)] = B[ramp(i * 4, 1, 4)] }", NULL},
+    {"loop ", "for i in 0..16 { A[ramp(i * 4 + 3, -1, 4)] = A[ramp(i * 4, 1, 4)] }", NULL},
+    {"loop ", "for i in 0..15 { A[ramp(i * 4 + 4, -1, 4)] = A[ramp(i * 4, 1, 4)] }", meets},
+    {"loop ", "for i in 0..4 { A[ramp(i, 4, 4)] = broadcast(0:i32, 4) }", meets},
+    {"loop ", "for i in 0..4 { A[ramp(i, n, 4)] = broadcast(0:i32, 4) }", meets},
+    {"loop ", "for i in 0..16 { A[ramp(i * 4, 1, 4) + ramp(0, 1, 4)] = broadcast(0:i32, 4) }", meets},
+    {"loop ", "for i in 0..64 { B[broadcast(i, 4)] = A[broadcast(i, 4)] }", NULL},
+    {"loop ", "alloc T: i32[1]; for i in 0..64 { T[0] = A[i]; B[i] = T[0] }", meets},
+    {"loop ", "for i in 0..64 { alloc T: i32[1]; T[0] = A[i]; B[i] = T[0] }", NULL},
 };
 
 /* Needs `body` to begin with the loop, or with an alloc and the loop. */
@@ -42,13 +60,13 @@ static const tn_stmt *first_loop(const tn_func *func) {
   return s->kind == TNI_ALLOC ? s->as.alloc.body : s;
 }
 
-static tn_program *parse(tn_context *ctx, const char *body) {
+static tn_program *parse(tn_context *ctx, const char *level, const char *body) {
   char text[512];
   tn_program *program;
   tn_error *error;
   snprintf(text, sizeof text,
-           "extern g(ptr): void\nextern h(ptr): i32\nfunc f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n",
-           body);
+           "extern g(ptr): void\nextern h(ptr): i32\n%sfunc f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n",
+           level, body);
   tn_program_parse(ctx, text, strlen(text), "case", &program, &error);
   ck_assert_msg(program != NULL, "%s", tn_error_text(error));
   return program;
@@ -67,7 +85,7 @@ START_TEST(a_loop_is_concurrent_or_not)
 {
   tn_context *ctx;
   ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  tn_program *program = parse(ctx, cases[_i].body);
+  tn_program *program = parse(ctx, cases[_i].level, cases[_i].body);
   const char *why = ask(ctx, tn_program_func_at(program, 0));
   ck_assert_str_eq(why ? why : "", cases[_i].why ? cases[_i].why : "");
   tn_program_destroy(program);
@@ -80,7 +98,7 @@ START_TEST(no_memory_is_no_race)
 {
   fault f = {.fail_at = 0};
   tn_context *ctx = fault_context(&f);
-  tn_program *program = parse(ctx, "for i in 0..64 { C[i // 8, i % 8] = A[i] }");
+  tn_program *program = parse(ctx, "", "for i in 0..64 { C[i // 8, i % 8] = A[i] }");
   bool proven = false, told = false;
   for (long at = 1; at < 1000 && !proven; at++) {
     f.fail_at = atomic_load(&f.calls) + at;
