@@ -14,7 +14,7 @@
  */
 #include "ir.h"
 
-const char *const tni_scope_names[TNI_SCOPE_COUNT] = {"global", "local", "register"};
+const char *const tni_scope_names[TNI_SCOPE_COUNT] = {"global", "local", "register", "shared"};
 
 /* ---- constructors ---- */
 

@@ -130,7 +130,7 @@ static bool take_strides(tn_builder *b, const tn_buffer_desc *d, bool is_param, 
 }
 
 _Static_assert((int)TN_GLOBAL == TNI_SCOPE_GLOBAL && (int)TN_LOCAL == TNI_SCOPE_LOCAL &&
-                   (int)TN_REGISTER == TNI_SCOPE_REGISTER,
+                   (int)TN_REGISTER == TNI_SCOPE_REGISTER && (int)TN_SHARED == TNI_SCOPE_SHARED,
                "scopes have one number");
 
 static const tn_buffer *make_buffer(tn_builder *b, const char *name, bool is_param, const tn_buffer_desc *d) {
@@ -455,6 +455,12 @@ const tn_stmt *tn_evaluate(tn_builder *b, const tn_expr *call) {
   if (broken(b) || !call) return NULL;
   if (call->op != TN_OP_call) return fail(b, "only a call can be evaluated for its effect"), NULL;
   return made_stmt(b, tni_evaluate(b->r, call));
+}
+
+const tn_stmt *tn_barrier(tn_builder *b, enum tn_scope scope) {
+  if (broken(b)) return NULL;
+  if (scope != TN_SHARED && scope != TN_GLOBAL) return fail(b, "a barrier is of shared or of global memory"), NULL;
+  return made_stmt(b, tni_barrier(b->r, (enum tni_scope)scope));
 }
 
 const tn_stmt *tn_block(tn_builder *b, const char *name, size_t count, const tn_expr *const *vars,

@@ -175,9 +175,10 @@ static void make_all(dumper *d, int32_t count, const tn_expr *const *items) {
 
 /* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
+static const char *const scopes[TNI_SCOPE_COUNT] = {"TN_GLOBAL", "TN_LOCAL", "TN_REGISTER", "TN_SHARED"};
+
 /* `const tn_buffer *bN = FUNCTION(b, NAME, &(tn_buffer_desc){...});` with what its form needs before it. */
 static void make_buffer(dumper *d, const char *function, const tn_buffer *buffer) {
-  static const char *const scopes[TNI_SCOPE_COUNT] = {"TN_GLOBAL", "TN_LOCAL", "TN_REGISTER"};
   const tn_expr *exprs[TNI_BUFFER_EXPRS];
   const tni_layout *l = buffer->layout;
   make_all(d, tni_buffer_exprs(buffer, exprs), exprs);
@@ -404,6 +405,13 @@ static uint32_t make_evaluate(dumper *d, const tn_stmt *s) {
   return number;
 }
 
+static uint32_t make_barrier(dumper *d, const tn_stmt *s) {
+  uint32_t number = begin(d, "tn_barrier");
+  tni_text_add(d->out, ", %s", scopes[s->as.barrier.scope]);
+  end(d);
+  return number;
+}
+
 static uint32_t make_stmt(dumper *d, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: return make_for(d, s);
@@ -418,6 +426,7 @@ static uint32_t make_stmt(dumper *d, const tn_stmt *s) {
   case TNI_ASSERT:
   case TNI_ASSUME: return make_claim(d, s);
   case TNI_EVALUATE: return make_evaluate(d, s);
+  case TNI_BARRIER: return make_barrier(d, s);
   default: d->unknown = true; return 0;
   }
 }

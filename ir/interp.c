@@ -1,7 +1,8 @@
 /* interp.c -- the reference interpreter: runs a tensor or loop function as its text reads, statement by statement.
  *
  * A function is made ready once: each statement becomes an action with a tape for its expressions (interp_tape.c). Then
- * the actions run. Loops of every kind run serially, from 0 up; interp_race.c watches over concurrent ones.
+ * the actions run. Loops of every kind run serially, from 0 up, but for threads that wait for each other (interp_team.c);
+ * interp_race.c watches over concurrent ones.
  *
  *     for     the extent is evaluated once                 if       one branch
  *     block   `where`, then the bindings, each checked     alloc    memory whose elements count as unwritten
@@ -21,27 +22,6 @@
 #include <stdio.h>
 
 #include "interp.h"
-
-/* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
- * value (copied to `access` and `value`). if, while: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
- * root; NULL: always. */
-typedef struct action {
-  const tn_stmt *stmt;
-  tni_tape *tape, *where;
-  tni_operand *vars;             /* of a loop, of a block's iterators, of a let */
-  struct action *first, *second; /* body, or then; init, or otherwise */
-  struct action **parts;         /* of a seq */
-  tni_place access;              /* of a store */
-  tni_operand value;
-  uint32_t lanes;
-  tni_memory *memory; /* of an alloc */
-} action;
-
-/* The loops and blocks around what runs, innermost first. */
-typedef struct tni_frame {
-  const struct tni_frame *parent;
-  const action *action;
-} tni_frame;
 
 /* ---- failure --------------------------------------------------------------------------------------------------- */
 
@@ -99,16 +79,16 @@ static tni_tape *make_form(tni_machine *m, const tn_buffer *buffer) {
   return tni_tape_make(m, (size_t)count, roots);
 }
 
-static action *make(tni_machine *m, const tn_stmt *s);
+static tni_action *make(tni_machine *m, const tn_stmt *s);
 
-static bool make_for(tni_machine *m, action *a) {
+static bool make_for(tni_machine *m, tni_action *a) {
   a->vars = TNI_NEW(&m->arena, tni_operand);
   if (!a->vars) return tni_machine_nomem(m);
   return (a->tape = tni_tape_make(m, 1, &a->stmt->as.loop.extent)) &&
          tni_bind_variable(m, a->stmt->as.loop.var, a->vars) && (a->first = make(m, a->stmt->as.loop.body));
 }
 
-static bool make_block(tni_machine *m, action *a) {
+static bool make_block(tni_machine *m, tni_action *a) {
   size_t count = (size_t)a->stmt->as.block.count;
   const tni_iter *iters = a->stmt->as.block.iters;
   const tn_expr **roots = TNI_NEW_ARRAY(&m->arena, const tn_expr *, 2 * count);
@@ -126,7 +106,7 @@ static bool make_block(tni_machine *m, action *a) {
   return (a->first = make(m, a->stmt->as.block.body)) != NULL;
 }
 
-static bool make_store(tni_machine *m, action *a) {
+static bool make_store(tni_machine *m, tni_action *a) {
   const tn_buffer *buffer = a->stmt->as.store.buffer;
   const tn_expr *roots[TN_MAX_RANK + 1];
   int32_t count = a->stmt->as.store.count;
@@ -150,27 +130,28 @@ static bool make_store(tni_machine *m, action *a) {
   return (a->tape = tni_tape_make(m, (size_t)count + 1, roots)) != NULL;
 }
 
-static bool make_seq(tni_machine *m, action *a) {
-  a->parts = TNI_NEW_ARRAY(&m->arena, action *, a->stmt->as.seq.count);
+static bool make_seq(tni_machine *m, tni_action *a) {
+  a->parts = TNI_NEW_ARRAY(&m->arena, tni_action *, a->stmt->as.seq.count);
   if (!a->parts) return tni_machine_nomem(m);
   for (int32_t i = 0; i < a->stmt->as.seq.count; i++)
     if (!(a->parts[i] = make(m, a->stmt->as.seq.stmts[i]))) return false;
+  for (int32_t i = 0; i < a->stmt->as.seq.count; i++) a->waits |= a->parts[i]->waits;
   return true;
 }
 
-static bool make_if(tni_machine *m, action *a) {
+static bool make_if(tni_machine *m, tni_action *a) {
   if (!(a->tape = tni_tape_make(m, 1, &a->stmt->as.cond.cond)) || !(a->first = make(m, a->stmt->as.cond.then)))
     return false;
   return !a->stmt->as.cond.otherwise || (a->second = make(m, a->stmt->as.cond.otherwise));
 }
 
-static bool make_alloc(tni_machine *m, action *a) {
+static bool make_alloc(tni_machine *m, tni_action *a) {
   const tn_buffer *buffer = a->stmt->as.alloc.buffer;
   return (a->tape = make_form(m, buffer)) && (a->memory = tni_bind_memory(m, buffer)) &&
          (a->first = make(m, a->stmt->as.alloc.body));
 }
 
-static bool make_let(tni_machine *m, action *a) {
+static bool make_let(tni_machine *m, tni_action *a) {
   a->vars = TNI_NEW(&m->arena, tni_operand);
   if (!a->vars) return tni_machine_nomem(m);
   return (a->tape = tni_tape_make(m, 1, &a->stmt->as.let.value)) &&
@@ -178,8 +159,8 @@ static bool make_let(tni_machine *m, action *a) {
 }
 
 /* The action of a statement; NULL: m->status tells why. */
-static action *make(tni_machine *m, const tn_stmt *s) {
-  action *a = TNI_NEW(&m->arena, action);
+static tni_action *make(tni_machine *m, const tn_stmt *s) {
+  tni_action *a = TNI_NEW(&m->arena, tni_action);
   bool made = false;
   if (!a) {
     tni_machine_nomem(m);
@@ -201,13 +182,15 @@ static action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_ASSERT:
   case TNI_ASSUME: made = (a->tape = tni_tape_make(m, 1, &s->as.claim.cond)) && (a->first = make(m, tni_rest(s))); break;
   case TNI_EVALUATE: made = (a->tape = tni_tape_make(m, 1, &s->as.evaluate.call)) != NULL; break;
+  case TNI_BARRIER: made = a->waits = true; break;
   default: assert(!"a kind of statement that nobody runs");
   }
+  a->waits |= made && ((a->first && a->first->waits) || (a->second && a->second->waits));
   return made ? a : NULL;
 }
 
 /* Slots into addresses, once the pool exists. */
-static void resolve(const tni_machine *m, action *a) {
+static void resolve(const tni_machine *m, tni_action *a) {
   if (!a) return;
   if (a->stmt->kind == TNI_FOR || a->stmt->kind == TNI_LET) tni_operand_resolve(m, a->vars);
   if (a->stmt->kind == TNI_BLOCK)
@@ -270,7 +253,7 @@ static bool measure(tni_machine *m, tni_memory *memory, const tni_tape *tape) {
 
 static size_t align_of(const tni_memory *memory) { return memory->buffer->align > 64 ? memory->buffer->align : 64; }
 
-static void release(tni_machine *m, tni_memory *memory) {
+void tni_memory_release(tni_machine *m, tni_memory *memory) {
   if (!memory->written) return;
   tni_free_aligned(m->ctx, memory->data, memory->data_bytes, align_of(memory));
   tni_free(m->ctx, memory->written, memory->written_bytes);
@@ -286,7 +269,7 @@ static bool allocate(tni_machine *m, tni_memory *memory) {
                             memory->buffer->name, bytes, (unsigned long long)m->ctx->limits.tensor_bytes);
   if (bytes == 0) bytes = 1;
   if (!memory->written || memory->data_bytes != bytes || memory->written_bytes != flags) {
-    release(m, memory);
+    tni_memory_release(m, memory);
     memory->data = tni_alloc_aligned(m->ctx, bytes, align_of(memory));
     memory->written = memory->data ? tni_alloc(m->ctx, flags) : NULL;
     if (!memory->written) {
@@ -304,15 +287,13 @@ static bool allocate(tni_machine *m, tni_memory *memory) {
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
-static bool run(tni_machine *m, const action *a);
-
-static bool holds(tni_machine *m, const tni_tape *condition, bool *out) {
+bool tni_tape_holds(tni_machine *m, const tni_tape *condition, bool *out) {
   if (!tni_tape_run(m, condition)) return false;
   *out = condition->roots[0].at->i != 0;
   return true;
 }
 
-static bool run_for(tni_machine *m, const action *a) {
+static bool run_for(tni_machine *m, const tni_action *a) {
   tni_frame frame = {m->frame, a};
   if (!tni_tape_run(m, a->tape)) return false;
   int64_t extent = a->tape->roots[0].at->i;
@@ -320,15 +301,16 @@ static bool run_for(tni_machine *m, const action *a) {
   for (int64_t i = 0; i < extent; i++) {
     a->vars[0].at->i = i;
     if (m->concurrent && m->concurrent->loop == a->stmt) m->concurrent->iteration = i;
-    if (!run(m, a->first)) return false;
+    if (!tni_action_run(m, a->first)) return false;
   }
   m->frame = frame.parent;
   return true;
 }
 
-static bool run_loop(tni_machine *m, const action *a) {
+static bool run_loop(tni_machine *m, const tni_action *a) {
   enum tni_loop_kind kind = a->stmt->as.loop.kind;
-  if (kind != TNI_PARALLEL && kind != TNI_VECTORIZED) return run_for(m, a);
+  if (!tni_is_concurrent(kind)) return run_for(m, a);
+  if (a->waits && tni_is_thread_bound(kind)) return tni_team_run(m, a);
   tni_concurrent here;
   tni_concurrent_begin(m, &here, a->stmt);
   bool good = run_for(m, a);
@@ -337,7 +319,7 @@ static bool run_loop(tni_machine *m, const action *a) {
 }
 
 /* Gives the iterators their values; *first: all reduce iterators are 0. */
-static bool bind_iterators(tni_machine *m, const action *a, bool *first) {
+static bool bind_iterators(tni_machine *m, const tni_action *a, bool *first) {
   int32_t count = a->stmt->as.block.count;
   const tni_operand *roots = a->tape->roots;
   if (!tni_tape_run(m, a->tape)) return false;
@@ -354,15 +336,15 @@ static bool bind_iterators(tni_machine *m, const action *a, bool *first) {
   return true;
 }
 
-static bool run_block(tni_machine *m, const action *a) {
+static bool run_block(tni_machine *m, const tni_action *a) {
   tni_frame frame = {m->frame, a};
   bool wanted = true, first;
   m->frame = &frame;
-  if (a->where && !holds(m, a->where, &wanted)) return false;
+  if (a->where && !tni_tape_holds(m, a->where, &wanted)) return false;
   if (wanted) {
     if (!bind_iterators(m, a, &first)) return false;
-    if (a->second && first && !run(m, a->second)) return false;
-    if (!run(m, a->first)) return false;
+    if (a->second && first && !tni_action_run(m, a->second)) return false;
+    if (!tni_action_run(m, a->first)) return false;
   }
   m->frame = frame.parent;
   return true;
@@ -375,7 +357,7 @@ static bool any_lane(const tni_operand *condition, uint32_t lanes) {
 }
 
 /* The element and the value as one. */
-static bool reduce_element(tni_machine *m, const action *a, uint32_t lane, int64_t at, tni_scalar *value) {
+static bool reduce_element(tni_machine *m, const tni_action *a, uint32_t lane, int64_t at, tni_scalar *value) {
   const tni_memory *memory = a->access.memory;
   if (!tni_place_written(m, &a->access, lane, at)) return false;
   tni_scalar args[] = {tni_read_element(memory->buffer->type, memory->data, at), *value, {0}};
@@ -383,7 +365,7 @@ static bool reduce_element(tni_machine *m, const action *a, uint32_t lane, int64
   return true;
 }
 
-static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
+static bool store_lane(tni_machine *m, const tni_action *a, uint32_t lane) {
   tni_memory *memory = a->access.memory;
   tni_scalar value = a->value.at[(size_t)lane * a->value.stride];
   int64_t at;
@@ -404,7 +386,7 @@ static bool store_lane(tni_machine *m, const action *a, uint32_t lane) {
 }
 
 /* The condition's lanes stand in slots that the second tape uses again, so they are kept aside. */
-static bool run_store(tni_machine *m, const action *a) {
+static bool run_store(tni_machine *m, const tni_action *a) {
   bool wanted[TNI_INTERP_LANES];
   if (a->where) {
     const tni_operand *condition = &a->where->roots[0];
@@ -418,37 +400,37 @@ static bool run_store(tni_machine *m, const action *a) {
   return true;
 }
 
-static bool run_seq(tni_machine *m, const action *a) {
+static bool run_seq(tni_machine *m, const tni_action *a) {
   for (int32_t i = 0; i < a->stmt->as.seq.count; i++)
-    if (!run(m, a->parts[i])) return false;
+    if (!tni_action_run(m, a->parts[i])) return false;
   return true;
 }
 
-static bool run_if(tni_machine *m, const action *a) {
+static bool run_if(tni_machine *m, const tni_action *a) {
   bool taken;
-  if (!holds(m, a->tape, &taken)) return false;
-  const action *branch = taken ? a->first : a->second;
-  return !branch || run(m, branch);
+  if (!tni_tape_holds(m, a->tape, &taken)) return false;
+  const tni_action *branch = taken ? a->first : a->second;
+  return !branch || tni_action_run(m, branch);
 }
 
-static bool run_while(tni_machine *m, const action *a) {
+static bool run_while(tni_machine *m, const tni_action *a) {
   bool more;
-  while (holds(m, a->tape, &more)) {
+  while (tni_tape_holds(m, a->tape, &more)) {
     if (!more) return true;
-    if (!run(m, a->first)) return false;
+    if (!tni_action_run(m, a->first)) return false;
   }
   return false;
 }
 
-static bool run_let(tni_machine *m, const action *a) {
+bool tni_action_bind(tni_machine *m, const tni_action *a) {
   if (!tni_tape_run(m, a->tape)) return false;
   const tni_operand *value = &a->tape->roots[0];
   for (uint32_t l = 0; l < TN_TYPE_LANES(a->stmt->as.let.var->type); l++)
     a->vars[0].at[l] = value->at[(size_t)l * value->stride];
-  return run(m, a->first);
+  return true;
 }
 
-static bool fail_claim(tni_machine *m, const action *a) {
+static bool fail_claim(tni_machine *m, const tni_action *a) {
   tni_text text;
   if (a->stmt->kind == TNI_ASSERT)
     return tni_machine_fail(m, TN_E_INVALID, "the assertion failed: %s", a->stmt->as.claim.message);
@@ -462,13 +444,17 @@ static bool fail_claim(tni_machine *m, const action *a) {
   return false;
 }
 
-static bool run_claim(tni_machine *m, const action *a) {
+bool tni_action_claim(tni_machine *m, const tni_action *a) {
   bool good;
-  if (!holds(m, a->tape, &good)) return false;
-  return good ? run(m, a->first) : fail_claim(m, a);
+  if (!tni_tape_holds(m, a->tape, &good)) return false;
+  return good || fail_claim(m, a);
 }
 
-static bool run(tni_machine *m, const action *a) {
+bool tni_action_allocate(tni_machine *m, const tni_action *a) {
+  return measure(m, a->memory, a->tape) && allocate(m, a->memory);
+}
+
+bool tni_action_run(tni_machine *m, const tni_action *a) {
   switch (a->stmt->kind) {
   case TNI_FOR: return run_loop(m, a);
   case TNI_BLOCK: return run_block(m, a);
@@ -477,10 +463,10 @@ static bool run(tni_machine *m, const action *a) {
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
   case TNI_WHILE: return run_while(m, a);
-  case TNI_LET: return run_let(m, a);
+  case TNI_LET: return tni_action_bind(m, a) && tni_action_run(m, a->first);
   case TNI_ASSERT:
-  case TNI_ASSUME: return run_claim(m, a);
-  case TNI_ALLOC: return measure(m, a->memory, a->tape) && allocate(m, a->memory) && run(m, a->first);
+  case TNI_ASSUME: return tni_action_claim(m, a) && tni_action_run(m, a->first);
+  case TNI_ALLOC: return tni_action_allocate(m, a) && tni_action_run(m, a->first);
   default: return tni_tape_run(m, a->tape);
   }
 }
@@ -587,7 +573,7 @@ static void machine_init(tni_machine *m, const tn_func *func, tni_extern_call ca
 }
 
 static void machine_destroy(tni_machine *m) {
-  for (tni_memory *memory = m->memories; memory; memory = memory->next) release(m, memory);
+  for (tni_memory *memory = m->memories; memory; memory = memory->next) tni_memory_release(m, memory);
   for (tni_tape *tape = m->tapes; tape; tape = tape->next)
     tni_free(m->ctx, tape->steps, tape->step_capacity * sizeof *tape->steps);
   tni_free(m->ctx, m->entries, m->entry_capacity * sizeof *m->entries);
@@ -599,7 +585,7 @@ static void machine_destroy(tni_machine *m) {
 }
 
 static void run_machine(tni_machine *m, const arguments *args) {
-  action *body = NULL;
+  tni_action *body = NULL;
   parameter *params = TNI_NEW_ARRAY(&m->arena, parameter, m->func->param_count);
   if (!params) {
     tni_machine_nomem(m);
@@ -608,7 +594,7 @@ static void run_machine(tni_machine *m, const arguments *args) {
   if (!make_parameters(m, params) || (m->func->body && !(body = make(m, m->func->body))) || !tni_pool_make(m)) return;
   for (uint32_t i = 0; i < m->func->param_count; i++) tni_operand_resolve(m, &params[i].scalar);
   resolve(m, body);
-  if (take_arguments(m, params, args) && body) run(m, body);
+  if (take_arguments(m, params, args) && body) tni_action_run(m, body);
 }
 
 static tn_status interpret(const tn_func *func, tni_extern_call call, const arguments *args, tn_error **err) {

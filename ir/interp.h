@@ -140,7 +140,7 @@ typedef struct tni_visit {
   uint32_t next;
 } tni_visit;
 
-/* A parallel or vectorized loop that runs (interp_race.c). */
+/* A loop of concurrent iterations that runs (interp_race.c). */
 typedef struct tni_touched tni_touched;
 typedef struct tni_concurrent {
   struct tni_concurrent *parent;
@@ -150,6 +150,28 @@ typedef struct tni_concurrent {
   tni_touched *table; /* open addressing */
   size_t size, used;
 } tni_concurrent;
+
+/* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
+ * value (copied to `access` and `value`). if, while: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
+ * root; NULL: always. */
+typedef struct tni_action {
+  const tn_stmt *stmt;
+  tni_tape *tape, *where;
+  tni_operand *vars;                 /* of a loop, of a block's iterators, of a let */
+  struct tni_action *first, *second; /* body, or then; init, or otherwise */
+  struct tni_action **parts;         /* of a seq */
+  tni_place access;                  /* of a store */
+  tni_operand value;
+  uint32_t lanes;
+  tni_memory *memory; /* of an alloc */
+  bool waits;         /* there is a barrier in it */
+} tni_action;
+
+/* The loops and blocks around what runs, innermost first. */
+typedef struct tni_frame {
+  const struct tni_frame *parent;
+  const tni_action *action;
+} tni_frame;
 
 typedef struct tni_machine tni_machine;
 typedef tn_status (*tni_extern_call)(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
@@ -174,7 +196,7 @@ struct tni_machine {
   tni_visit *stack; /* of the walk over a DAG */
   size_t stack_capacity;
   tni_memory *memories;
-  const struct tni_frame *frame; /* innermost loop or block that runs */
+  const tni_frame *frame; /* innermost loop or block that runs */
   tni_concurrent *concurrent;    /* innermost concurrent loop that runs */
 };
 
@@ -205,11 +227,30 @@ void tni_access_text(tni_text *text, const tni_place *access, uint32_t lane);
 
 void tni_concurrent_begin(tni_machine *m, tni_concurrent *c, const tn_stmt *loop);
 void tni_concurrent_end(tni_machine *m, tni_concurrent *c);
+/* The iterations have waited for each other: what they did to memory of the scope (GLOBAL: to any) is forgotten. */
+void tni_concurrent_wait(tni_concurrent *c, enum tni_scope scope);
 /* An element is read or written by the iterations that run; `op`: by a reduction with that operator, else -1. False when
  * another iteration of one of the loops has touched it, and one of the two writes; or without memory. */
 bool tni_concurrent_touch(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at, bool write, int op);
 
-/* interp.c: reports a failure at the statement that runs, gives false. */
+/* interp_team.c */
+
+/* Runs a loop over threads in which there is a barrier. */
+bool tni_team_run(tni_machine *m, const tni_action *loop);
+
+/* interp.c */
+
+bool tni_action_run(tni_machine *m, const tni_action *a);
+/* An alloc: memory whose elements count as unwritten. */
+bool tni_action_allocate(tni_machine *m, const tni_action *a);
+void tni_memory_release(tni_machine *m, tni_memory *memory);
+/* A let: the variable gets its value. */
+bool tni_action_bind(tni_machine *m, const tni_action *a);
+/* An assert or assume: fails when it is false. */
+bool tni_action_claim(tni_machine *m, const tni_action *a);
+/* The value of a condition (`tape` with one root) in *out. */
+bool tni_tape_holds(tni_machine *m, const tni_tape *condition, bool *out);
+/* Reports a failure at the statement that runs, gives false. */
 bool tni_machine_fail(tni_machine *m, tn_status status, const char *format, ...) TN_PRINTF(3, 4);
 bool tni_machine_nomem(tni_machine *m);
 

@@ -1,7 +1,7 @@
 /* interp_race.c -- do iterations of a concurrent loop touch the same element, one of them writing it?
  *
- * While a parallel or vectorized loop runs, it keeps for each element of memory that is older than the iteration who read and
- * who wrote it. Reductions by one operator may meet; a buffer of which lowering gives each iteration its own (ir/lower/storage.c)
+ * While a loop runs whose iterations may run at the same time, it keeps for each element of memory that is older than the
+ * iteration who read and who wrote it. Threads forget at a barrier what came before it. Reductions by one operator may meet; a buffer of which lowering gives each iteration its own (ir/lower/storage.c)
  * is no meeting place. Loops in loops look each at their own iterations.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -25,6 +25,16 @@ void tni_concurrent_begin(tni_machine *m, tni_concurrent *c, const tn_stmt *loop
 void tni_concurrent_end(tni_machine *m, tni_concurrent *c) {
   tni_free(m->ctx, c->table, c->size * sizeof *c->table);
   m->concurrent = c->parent;
+}
+
+void tni_concurrent_wait(tni_concurrent *c, enum tni_scope scope) {
+  for (size_t i = 0; i < c->size; i++) {
+    tni_touched *t = &c->table[i];
+    if (t->memory && (scope == TNI_SCOPE_GLOBAL || t->memory->buffer->scope == scope)) {
+      t->reader = t->writer = NOBODY;
+      t->op = -1;
+    }
+  }
 }
 
 /* ---- the table ----------------------------------------------------------------------------------------------------- */
@@ -81,9 +91,9 @@ static bool report(tni_machine *m, const tni_concurrent *c, const tni_place *acc
   return false;
 }
 
-/* Has each iteration of the loop a buffer of its own, once lowered? */
+/* Has each iteration of the loop a buffer of its own, once lowered? A shared one is there for them to meet in. */
 static bool is_private(tni_machine *m, const tni_concurrent *c, tni_memory *memory) {
-  if (m->func->level != TNI_LEVEL_TENSOR || !memory->written) return false;
+  if (m->func->level != TNI_LEVEL_TENSOR || !memory->written || memory->buffer->scope == TNI_SCOPE_SHARED) return false;
   if (memory->own_in != c->loop && tni_is_private_to(&m->region, m->func->body, memory->buffer, c->loop))
     memory->own_in = c->loop;
   return memory->own_in == c->loop;

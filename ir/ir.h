@@ -35,7 +35,7 @@ struct tn_expr {
 };
 enum { TNI_OP_ADDRESS = TN_OP_COUNT }; /* the address of as.buffer, printed `&A` */
 
-enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_COUNT };
+enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_SHARED, TNI_SCOPE_COUNT };
 extern const char *const tni_scope_names[TNI_SCOPE_COUNT]; /* buffer.c */
 
 /* From a buffer's subscripts to those of its memory: vars[d] stands for subscript d. */
@@ -47,7 +47,8 @@ typedef struct tni_layout {
 } tni_layout;
 
 /* GLOBAL inside a function is scratch memory of the call; LOCAL is on the stack of the thread; REGISTER is LOCAL whose
- * subscripts all become constants, so that it lives in registers. Where elements stand is told in buffer.c. */
+ * subscripts all become constants, so that it lives in registers; SHARED is of one block of threads, on the tensor level. Where
+ * elements stand is told in buffer.c. */
 struct tn_buffer {
   const char *name;
   uint32_t uid;
@@ -74,6 +75,7 @@ enum tni_stmt_kind {
   TNI_ASSERT,
   TNI_ASSUME,
   TNI_EVALUATE,
+  TNI_BARRIER,
   TNI_STMT_KIND_COUNT
 };
 /* From TNI_BLOCK_X on bound to an axis of the grid. Numbered as enum tn_loop_kind. */
@@ -170,6 +172,9 @@ struct tn_stmt {
     struct {
       const tn_expr *call;
     } evaluate;
+    struct { /* the threads of a block wait for each other, and see what was written to memory of the scope: SHARED or GLOBAL */
+      enum tni_scope scope;
+    } barrier;
   } as;
 };
 
@@ -409,6 +414,9 @@ const tn_stmt *tni_while(tni_region *r, const tn_expr *cond, const tn_stmt *body
 const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_stmt *body);
 const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
+const tn_stmt *tni_barrier(tni_region *r, enum tni_scope scope);
+/* The first statement of s, in the order of its text, by which threads wait for each other; NULL: there is none. */
+const tn_stmt *tni_first_barrier(const tn_stmt *s);
 /* An assert when there is a message, else an assume. */
 const tn_stmt *tni_claim(tni_region *r, const tn_expr *cond, const char *message, const tn_stmt *body);
 /* An alloc, let, assert or assume holds to the end of the braces it stands in: the statements that follow it are its body. NULL
@@ -432,9 +440,12 @@ const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rew
 void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self);
 
 /* Rebuilds a statement: every expression through `expr` (NULL: kept), then every rebuilt statement through `stmt` (NULL:
- * kept). Unchanged parts are shared. `self` is given to both. NULL aborts. A statement removed = the empty sequence. */
+ * kept). Unchanged parts are shared. `self` is given to both. NULL aborts. A statement removed = the empty sequence. Where
+ * `expr` changes the form of an alloc's buffer, another buffer takes its place, after `stmt` has seen the old one. */
 typedef const tn_stmt *(*tni_stmt_fn)(void *self, tni_region *r, const tn_stmt *s);
 const tn_stmt *tni_stmt_rewrite(tni_region *r, const tn_stmt *s, tni_expr_fn expr, tni_stmt_fn stmt, void *self);
+/* The alloc with another buffer, in the place of its own everywhere. */
+const tn_stmt *tni_alloc_swapped(tni_region *r, const tn_stmt *alloc, const tn_buffer *made);
 /* Pre-order over statements; `enter` returning false skips the inside. */
 typedef bool (*tni_stmt_visit_fn)(void *self, const tn_stmt *s);
 void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self);
@@ -616,7 +627,7 @@ typedef struct tni_accesses {
   tn_context *ctx;
   tni_access *items;
   size_t count, capacity;
-  bool opaque; /* an address is taken, blocks are nested, or loops too deep: not all accesses are known */
+  bool opaque; /* an address is taken, blocks are nested, loops too deep, or threads wait: not all that happens is known */
 } tni_accesses;
 
 /* Does the conjunct only keep the iterator's binding inside its domain: is it true for all bindings below the extent, or for

@@ -116,7 +116,7 @@ static bool parse_scope(tni_parser *p, attributes *a) {
   if (a->is_param)
     tni_report(p, p->tok.offset, p->tok.length, "a parameter is in global scope");
   else
-    tni_report_expected(p, "`global`, `local` or `register`");
+    tni_report_expected(p, "`global`, `local`, `register` or `shared`");
   return false;
 }
 

@@ -516,6 +516,20 @@ static bool parse_group(tni_parser *p) {
   return s && push_stmt(p, s);
 }
 
+/* Words that are names, too: `barrier[0] = x` is a store. */
+static bool accept_first_word(tni_parser *p, const char *word) {
+  size_t position = p->position;
+  return tni_at_word(p, word) && tni_lex(p->text, p->length, &position).kind != TNI_TOK_LBRACKET &&
+         tni_accept_word(p, word);
+}
+
+static bool parse_barrier(tni_parser *p) {
+  enum tni_scope scope = tni_at_word(p, "shared") ? TNI_SCOPE_SHARED : TNI_SCOPE_GLOBAL;
+  if (tni_accept_word(p, tni_scope_names[scope])) return push_stmt(p, tni_barrier(p->r, scope));
+  tni_report_expected(p, "the memory of the barrier, `shared` or `global`");
+  return false;
+}
+
 static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "for")) return parse_for(p);
   if (tni_accept_word(p, "block")) return parse_block(p);
@@ -527,6 +541,7 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "assert")) return parse_assert(p);
   if (tni_accept_word(p, "assume")) return parse_assume(p);
   if (tni_accept_word(p, "call")) return parse_call(p);
+  if (accept_first_word(p, "barrier")) return parse_barrier(p);
   if (p->tok.kind == TNI_TOK_PERCENT) return parse_share_line(p);
   if (p->tok.kind == TNI_TOK_LBRACE) return parse_group(p);
   if (tni_at_word(p, "init")) {

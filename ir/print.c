@@ -273,6 +273,12 @@ static void print_evaluate(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
+static void print_barrier(tni_printer *p, const tn_stmt *s) {
+  begin(p, s, NULL, 0);
+  tni_text_add(p->out, "barrier %s", tni_scope_names[s->as.barrier.scope]);
+  tni_print_newline(p);
+}
+
 static void print_stmt(tni_printer *p, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_FOR: print_for(p, s); break;
@@ -282,6 +288,7 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_IF: print_if(p, s); break;
   case TNI_WHILE: print_while(p, s); break;
   case TNI_EVALUATE: print_evaluate(p, s); break;
+  case TNI_BARRIER: print_barrier(p, s); break;
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */
   case TNI_LET:

@@ -276,6 +276,7 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
   case TNI_ASSUME:
     return tni_claim(c->r, clone_expr(c, s->as.claim.cond), s->as.claim.message, clone_stmt(c, s->as.claim.body));
   case TNI_EVALUATE: return tni_evaluate(c->r, clone_expr(c, s->as.evaluate.call));
+  case TNI_BARRIER: return tni_barrier(c->r, s->as.barrier.scope);
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;

@@ -224,6 +224,24 @@ const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call) {
   return s;
 }
 
+const tn_stmt *tni_barrier(tni_region *r, enum tni_scope scope) {
+  tn_stmt *s = make(r, TNI_BARRIER);
+  if (s) s->as.barrier.scope = scope;
+  return s;
+}
+
+static bool see_barrier(void *self, const tn_stmt *s) {
+  const tn_stmt **first = self;
+  if (s->kind == TNI_BARRIER && !*first) *first = s;
+  return !*first;
+}
+
+const tn_stmt *tni_first_barrier(const tn_stmt *s) {
+  const tn_stmt *first = NULL;
+  tni_stmt_visit(s, see_barrier, &first);
+  return first;
+}
+
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body) {
   tn_func *copy = body ? tni_arena_copy(&r->arena, f, sizeof *f) : NULL;
   if (!copy) return NULL;

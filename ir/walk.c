@@ -222,6 +222,55 @@ static const tn_stmt *rewrite_alloc(const stmt_rewriter *w, const tn_stmt *s) {
   return body == s->as.alloc.body ? s : tni_alloc_stmt(w->r, s->as.alloc.buffer, body);
 }
 
+/* ---- buffers in the place of others ---- */
+
+typedef struct swap {
+  const tn_buffer *old, *made;
+} swap;
+
+static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
+  const swap *w = self;
+  if (x->op == TNI_OP_ADDRESS && x->as.buffer == w->old) return tni_address(r, w->made);
+  if (x->op != TN_OP_load || x->as.buffer != w->old) return x;
+  return tni_load(r, x->type, w->made, (size_t)tni_load_count(x), x->arg, tni_load_where(x));
+}
+
+static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
+  const swap *w = self;
+  if (!tni_is_write(s) || s->as.store.buffer != w->old) return s;
+  return tni_store_like(r, s, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
+}
+
+const tn_stmt *tni_alloc_swapped(tni_region *r, const tn_stmt *s, const tn_buffer *made) {
+  swap w = {s->as.alloc.buffer, made};
+  return made ? tni_alloc_stmt(r, made, tni_stmt_rewrite(r, s->as.alloc.body, swap_expr, swap_store, &w)) : NULL;
+}
+
+/* The expressions of the form, each through the rewriter; *changed: one of them is another. False: no memory. */
+static bool rewrite_all(const stmt_rewriter *w, int32_t count, const tn_expr *const *items, const tn_expr **out,
+                        bool *changed) {
+  for (int32_t i = 0; i < count; i++) {
+    if (!(out[i] = through(w, items[i]))) return false;
+    *changed |= out[i] != items[i];
+  }
+  return true;
+}
+
+/* A buffer has its form for good: when an expression of that changes, another buffer takes its place. */
+static const tn_stmt *rewrite_form(const stmt_rewriter *w, const tn_stmt *s) {
+  const tn_buffer *b = s->as.alloc.buffer;
+  const tni_layout *l = b->layout;
+  const tn_expr *strides[TN_MAX_RANK];
+  tn_buffer form = *b;
+  bool changed = false;
+  if (!rewrite_all(w, b->rank, b->shape, form.shape, &changed)) return NULL;
+  if (b->strides && !rewrite_all(w, tni_memory_rank(b), b->strides, strides, &changed)) return NULL;
+  if (!changed) return s;
+  if (l && !(form.layout = tni_layout_make(w->r, b->rank, form.shape, l->vars, l->rank, l->index))) return NULL;
+  form.strides = b->strides ? strides : NULL;
+  return tni_alloc_swapped(w->r, s, tni_buffer_make(w->r, &form));
+}
+
 static const tn_stmt *rewrite_let(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_expr *value = through(w, s->as.let.value);
   const tn_stmt *body = value ? rewrite_stmt(w, s->as.let.body) : NULL;
@@ -253,6 +302,7 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
     const tn_expr *call = through(w, s->as.evaluate.call);
     return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
   }
+  case TNI_BARRIER: return s;
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;
@@ -260,7 +310,8 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
 
 static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_stmt *t = rewrite_inside(w, s);
-  return t && w->stmt ? w->stmt(w->self, w->r, t) : t;
+  t = t && w->stmt ? w->stmt(w->self, w->r, t) : t;
+  return t && w->expr && t->kind == TNI_ALLOC ? rewrite_form(w, t) : t;
 }
 
 const tn_stmt *tni_stmt_rewrite(tni_region *r, const tn_stmt *s, tni_expr_fn expr, tni_stmt_fn stmt, void *self) {
@@ -291,6 +342,7 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_EVALUATE:
+  case TNI_BARRIER:
   case TNI_STMT_KIND_COUNT: break;
   }
 }
@@ -318,6 +370,11 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);
     break;
+  case TNI_ALLOC: {
+    const tn_expr *held[TNI_BUFFER_EXPRS];
+    for (int32_t i = tni_buffer_exprs(s->as.alloc.buffer, held); i > 0; i--) VISIT(held[i - 1]);
+    break;
+  }
   default: VISIT(tni_own_expr(s)); break;
   }
 #undef VISIT

@@ -159,8 +159,9 @@ TN_API const tn_expr *tn_param_scalar(tn_builder *b, const char *name, tn_type t
 /* The same for a variable (tn_var) that extents of parameters before it name already. */
 TN_API const tn_expr *tn_param_var(tn_builder *b, const tn_expr *var);
 /* Where a buffer inside a function lives: in the scratch memory of the call, on the stack of the thread, or there with
- * subscripts that all become constants, so that it is kept in registers. */
-enum tn_scope { TN_GLOBAL, TN_LOCAL, TN_REGISTER };
+ * subscripts that all become constants, so that it is kept in registers; or in memory that the threads of one block share,
+ * allocated inside the loops over blocks and outside of those over threads. */
+enum tn_scope { TN_GLOBAL, TN_LOCAL, TN_REGISTER, TN_SHARED };
 /* The whole form of a buffer. Element A[i...] stands, in elements from the pointer of A, at
  *     offset + sum over k of strides[k] * m[k],    m = layout(i...), or i... without a layout.
  * Zeros are the defaults. Expressions are over constants and index parameters, those of an alloc constants. */
@@ -319,6 +320,11 @@ enum tn_loop_kind {
 };
 TN_API const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const tn_expr *var, const tn_expr *extent,
                                   const tn_stmt *body);
+/* Parts what the threads of a block do: all that stands before it is done, by every iteration of the loops over threads around
+ * it, before any of them begins with what is behind it. `scope` says of which memory the threads then see what the others wrote:
+ * TN_SHARED, or TN_GLOBAL for all. All of the threads reach it or none: it stands under no condition, and in no loop, that is
+ * not the same for all of them, and in no block. */
+TN_API const tn_stmt *tn_barrier(tn_builder *b, enum tn_scope scope);
 /* The buffer (tn_buffer_with) exists in `body`. */
 TN_API const tn_stmt *tn_allocate(tn_builder *b, const tn_buffer *buffer, const tn_stmt *body);
 /* The condition is evaluated before each run of the body, which goes on until it is false. Nobody counts the runs: a program

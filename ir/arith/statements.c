@@ -180,6 +180,7 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
       if (!(items[i] = simplify_stmt(w, s->as.seq.stmts[i]))) return NULL;
     return items ? tni_seq(w->r, s->as.seq.count, items) : NULL;
   }
+  case TNI_BARRIER: return s;
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;

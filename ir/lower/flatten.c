@@ -49,7 +49,7 @@ static bool collect(void *self, const tn_stmt *s) {
   if (s->kind != TNI_ALLOC) return true;
   const tn_buffer *b = s->as.alloc.buffer;
   if (flat_of(c->map, b) != b) return true;
-  tn_buffer form = {.name = b->name, .type = b->type, .scope = b->scope, .rank = 1, .align = b->align};
+  tn_buffer form = {.name = b->name, .type = b->type, .scope = tni_storage_scope(b), .rank = 1, .align = b->align};
   form.shape[0] = tni_buffer_size(c->r, b);
   const tn_buffer *flat = tni_buffer_make(c->r, &form);
   flat_map *m = c->map;

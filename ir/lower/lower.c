@@ -15,7 +15,9 @@ typedef struct lowering {
 
 /* ---- passes: NULL without memory ----------------------------------------------------------------------------------- */
 
-static const tn_stmt *threads(lowering *l, const tn_stmt *s) { return tni_lower_threads(l->r, s); }
+static const tn_stmt *threads(lowering *l, const tn_stmt *s) {
+  return tni_lower_threads(l->r, tni_lower_barriers(l->r, s));
+}
 
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   s = tni_stmt_simplify(l->r, s);

@@ -7,6 +7,9 @@
 
 #include "ir.h"
 
+/* ---- barriers.c: loops over threads cut at the barriers in them ---------------------------------------------------- */
+const tn_stmt *tni_lower_barriers(tni_region *r, const tn_stmt *body);
+
 /* ---- threads.c: loops bound to the grid of threads become serial and parallel ------------------------------------- */
 const tn_stmt *tni_lower_threads(tni_region *r, const tn_stmt *body);
 
@@ -19,6 +22,7 @@ typedef struct tni_placement {
   const tn_expr *at;
   const tn_expr *mins[TN_MAX_RANK];
   int32_t order[TN_MAX_RANK]; /* dimension i of `made` is dimension order[i] of `old` */
+  bool tied;                  /* the form of `old` is over variables bound in the function */
   bool roomy;                 /* `made` holds every element that any access reaches, those outside `old` too */
 } tni_placement;
 
@@ -27,6 +31,8 @@ typedef struct tni_storage {
   tni_placement *items;
 } tni_storage;
 
+/* Where memory of that form lives: on the stack when it is small. */
+enum tni_scope tni_storage_scope(const tn_buffer *buffer);
 /* Decides on a tensor-level body. False: no memory. */
 bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out);
 /* Applies to the body without blocks: allocations moved, subscripts rebased. */

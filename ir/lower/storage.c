@@ -8,7 +8,7 @@
  * A buffer may live inside a loop when nothing is carried from one iteration to the next: every read is covered by an earlier
  * write of the same iteration (their boxes are compared, see itermap.c), and no reduction that accumulates in the buffer
  * has that loop as a reduce loop. What cannot be shown stays outside. A buffer that says where its elements stand (strides, a
- * layout) keeps its form.
+ * layout) keeps its form; one whose extents are over variables of the function, or read memory, stays where it is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -160,10 +160,10 @@ static void choose_order(analysis *a, const tn_buffer *b, tni_placement *out, co
   for (int32_t d = 0; d < b->rank; d++) shape[d] = old[out->order[d]];
 }
 
-static enum tni_scope choose_scope(const tn_buffer *made) {
+enum tni_scope tni_storage_scope(const tn_buffer *made) {
   int64_t size = tni_buffer_constant_size(made);
   if (size < 0 || size > STACK_BYTES / (int64_t)tn_type_bytes(made->type)) return TNI_SCOPE_GLOBAL;
-  return made->scope == TNI_SCOPE_GLOBAL ? TNI_SCOPE_LOCAL : made->scope;
+  return made->scope == TNI_SCOPE_REGISTER ? TNI_SCOPE_REGISTER : TNI_SCOPE_LOCAL;
 }
 
 /* How deep the buffer may live: at least as deep as it is allocated (`at`: the innermost loop around that, or NULL), where
@@ -183,13 +183,20 @@ static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
   return found;
 }
 
-static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placement *out) {
+/* Does the buffer stay where it is allocated, as it is? */
+static bool is_fixed(const analysis *a, const tni_placement *p) {
+  return a->accesses.opaque || p->tied || is_sized_by_memory(a, p->old);
+}
+
+static bool place(analysis *a, tni_placement *out) {
   const tni_access *first = NULL;
+  const tn_buffer *b = out->old;
+  const tn_expr *at = out->at;
   tn_buffer made = *b;
-  bool fixed = a->accesses.opaque || is_sized_by_memory(a, b);
+  bool fixed = is_fixed(a, out);
   int depth = fixed ? 0 : live_depth(a, b, at, &first);
   const tn_expr *inside = depth ? first->loops[depth - 1]->as.loop.var : at;
-  *out = (tni_placement){.old = b, .at = inside == at ? NULL : inside};
+  out->at = inside == at ? NULL : inside;
   for (int32_t d = 0; d < b->rank; d++) out->order[d] = d;
   if (fixed || !tni_is_row_major(b)) {
     for (int32_t d = 0; d < b->rank; d++) out->mins[d] = tni_index(a->r, 0);
@@ -198,10 +205,16 @@ static bool place(analysis *a, const tn_buffer *b, const tn_expr *at, tni_placem
   } else {
     choose_order(a, b, out, made.shape);
   }
-  made.scope = choose_scope(&made);
+  made.scope = tni_storage_scope(&made);
   out->made = tni_buffer_make(a->r, &made);
   return out->made != NULL;
 }
+
+/* A variable of a loop, a let or an iterator around. */
+typedef struct binding {
+  const struct binding *outer;
+  const tn_expr *var;
+} binding;
 
 typedef struct buffer_list {
   tni_region *r;
@@ -210,32 +223,53 @@ typedef struct buffer_list {
   bool failed;
 } buffer_list;
 
+/* Is one of the expressions of its form over what is bound in the function? */
+static bool is_tied(const buffer_list *l, const tn_buffer *b, const binding *around) {
+  const tn_expr *held[TNI_BUFFER_EXPRS];
+  bool tied = false;
+  for (int32_t i = tni_buffer_exprs(b, held); i > 0; i--)
+    for (const binding *k = around; k; k = k->outer) tied |= tni_expr_uses(l->r->arena.ctx, held[i - 1], k->var);
+  return tied;
+}
+
+static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at, const binding *around);
+
+/* Binds the iterators one by one. */
+static void list_block(buffer_list *l, const tn_stmt *s, int32_t next, const tn_expr *at, const binding *around) {
+  if (next < s->as.block.count) {
+    binding here = {around, s->as.block.iters[next].var};
+    list_block(l, s, next + 1, at, &here);
+    return;
+  }
+  if (s->as.block.init) list_allocs(l, s->as.block.init, at, around);
+  list_allocs(l, s->as.block.body, at, around);
+}
+
 /* All allocations below s, with the innermost loop around each in `at`. */
-static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
+static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at, const binding *around) {
+  binding here = {around, s->kind == TNI_FOR ? s->as.loop.var : s->kind == TNI_LET ? s->as.let.var : NULL};
   switch (s->kind) {
-  case TNI_FOR: list_allocs(l, s->as.loop.body, s->as.loop.var); break;
-  case TNI_BLOCK:
-    if (s->as.block.init) list_allocs(l, s->as.block.init, at);
-    list_allocs(l, s->as.block.body, at);
-    break;
+  case TNI_FOR: list_allocs(l, s->as.loop.body, s->as.loop.var, &here); break;
+  case TNI_LET: list_allocs(l, s->as.let.body, at, &here); break;
+  case TNI_BLOCK: list_block(l, s, 0, at, around); break;
   case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++) list_allocs(l, s->as.seq.stmts[i], at);
+    for (int32_t i = 0; i < s->as.seq.count; i++) list_allocs(l, s->as.seq.stmts[i], at, around);
     break;
   case TNI_IF:
-    list_allocs(l, s->as.cond.then, at);
-    if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at);
+    list_allocs(l, s->as.cond.then, at, around);
+    if (s->as.cond.otherwise) list_allocs(l, s->as.cond.otherwise, at, around);
     break;
-  case TNI_WHILE: list_allocs(l, s->as.repeat.body, at); break;
-  case TNI_LET:
+  case TNI_WHILE: list_allocs(l, s->as.repeat.body, at, around); break;
   case TNI_ASSERT:
-  case TNI_ASSUME: list_allocs(l, tni_rest(s), at); break;
+  case TNI_ASSUME: list_allocs(l, tni_rest(s), at, around); break;
   case TNI_ALLOC:
     if (!tni_reserve(l->r->arena.ctx, (void **)&l->items, &l->capacity, l->count + 1, sizeof *l->items)) {
       l->failed = true;
       return;
     }
-    l->items[l->count++] = (tni_placement){.old = s->as.alloc.buffer, .at = at};
-    list_allocs(l, s->as.alloc.body, at);
+    l->items[l->count++] =
+        (tni_placement){.old = s->as.alloc.buffer, .at = at, .tied = is_tied(l, s->as.alloc.buffer, around)};
+    list_allocs(l, s->as.alloc.body, at, around);
     break;
   default: break;
   }
@@ -244,9 +278,9 @@ static void list_allocs(buffer_list *l, const tn_stmt *s, const tn_expr *at) {
 bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
   buffer_list list = {.r = r};
   analysis a = {.r = r};
-  list_allocs(&list, body, NULL);
+  list_allocs(&list, body, NULL, NULL);
   bool ok = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
-  for (size_t i = 0; ok && i < list.count; i++) ok = place(&a, list.items[i].old, list.items[i].at, &list.items[i]);
+  for (size_t i = 0; ok && i < list.count; i++) ok = place(&a, &list.items[i]);
   out->count = list.count;
   out->items = ok ? tni_arena_copy(&r->arena, list.items, list.count * sizeof *list.items) : NULL;
   tni_accesses_destroy(&a.accesses);
@@ -259,11 +293,11 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
   analysis a = {.r = r};
   const tni_access *first;
   bool inside = false;
-  list_allocs(&list, body, NULL);
+  list_allocs(&list, body, NULL, NULL);
   bool known = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
   if (known && !a.accesses.opaque)
     for (size_t i = 0; i < list.count; i++)
-      if (list.items[i].old == buffer) {
+      if (list.items[i].old == buffer && !is_fixed(&a, &list.items[i])) {
         int depth = live_depth(&a, buffer, list.items[i].at, &first);
         for (int k = 0; k < depth; k++) inside |= first->loops[k] == loop;
       }
@@ -305,6 +339,7 @@ static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
   const tn_expr *index[TN_MAX_RANK];
   if (s->kind == TNI_ALLOC) {
     const tni_placement *place = find(storage, s->as.alloc.buffer);
+    if (!place) return s; /* its form was rewritten since: it stays */
     return place->at ? s->as.alloc.body : tni_alloc_stmt(r, place->made, s->as.alloc.body);
   }
   if (s->kind == TNI_FOR) {

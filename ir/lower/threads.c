@@ -16,5 +16,6 @@ static const tn_stmt *unbind(void *self, tni_region *r, const tn_stmt *s) {
 }
 
 const tn_stmt *tni_lower_threads(tni_region *r, const tn_stmt *body) {
+  if (!body) return NULL;
   return tni_stmt_rewrite(r, body, NULL, unbind, NULL);
 }

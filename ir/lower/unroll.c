@@ -10,29 +10,6 @@
 
 enum { MAX_COPIES = 1024 };
 
-typedef struct swap {
-  const tn_buffer *old, *made;
-} swap;
-
-static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
-  const swap *w = self;
-  if (x->op == TNI_OP_ADDRESS && x->as.buffer == w->old) return tni_address(r, w->made);
-  if (x->op != TN_OP_load || x->as.buffer != w->old) return x;
-  return tni_load(r, x->type, w->made, (size_t)tni_load_count(x), x->arg, tni_load_where(x));
-}
-
-static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
-  const swap *w = self;
-  if (!tni_is_write(s) || s->as.store.buffer != w->old) return s;
-  return tni_store_like(r, s, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
-}
-
-static const tn_stmt *rename_alloc(tni_region *r, const tn_stmt *s) {
-  const tn_buffer *b = s->as.alloc.buffer;
-  swap w = {b, tni_buffer_make(r, b)};
-  return w.made ? tni_alloc_stmt(r, w.made, tni_stmt_rewrite(r, s->as.alloc.body, swap_expr, swap_store, &w)) : NULL;
-}
-
 static const tn_stmt *rename_let(tni_region *r, const tn_stmt *s) {
   const tn_expr *old = s->as.let.var, *var = tni_var(r, old->as.name, old->type);
   tni_subst subst = {1, &old, &var};
@@ -41,7 +18,7 @@ static const tn_stmt *rename_let(tni_region *r, const tn_stmt *s) {
 
 static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind == TNI_ALLOC) return rename_alloc(r, s);
+  if (s->kind == TNI_ALLOC) return tni_alloc_swapped(r, s, tni_buffer_make(r, s->as.alloc.buffer));
   if (s->kind == TNI_LET) return rename_let(r, s);
   if (s->kind != TNI_FOR) return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, s->as.loop.var->type);

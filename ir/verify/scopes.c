@@ -24,6 +24,7 @@ bool tni_verify_bind(tni_verifier *v, const void *node, bool buffer, tni_scoped 
     return tni_verify_fail(v, node, buffer ? "buffer `%s` is declared twice" : "variable `%s` is bound twice",
                            name_of(node, buffer));
   b.live = true;
+  b.barriers = v->barriers;
   b.blocks = v->blocks;
   v->bindings[entry] = b;
   return true;
@@ -35,7 +36,7 @@ void tni_verify_bind_wrong(tni_verifier *v, const void *node) {
       !tni_reserve(v->ctx, (void **)&v->bindings, &v->binding_capacity, entry + 1, sizeof *v->bindings))
     tni_verify_nomem(v);
   else
-    v->bindings[entry] = (tni_scoped){.live = true, .blocks = v->blocks};
+    v->bindings[entry] = (tni_scoped){.live = true, .blocks = v->blocks, .barriers = v->barriers};
 }
 
 void tni_verify_unbind(tni_verifier *v, const void *node) {

@@ -39,6 +39,8 @@ static bool bind_axis(tni_verifier *v, const tn_stmt *s) {
     return tni_verify_fail(v, s, "a loop over blocks is around those over threads");
   if (tni_is_thread_bound(kind) && !tni_is_const(s->as.loop.extent))
     return tni_verify_fail(v, s->as.loop.extent, "a loop over threads needs a constant extent");
+  if (!tni_is_thread_bound(kind) && v->shared)
+    return tni_verify_fail(v, s, "a shared buffer is allocated inside of the loops over blocks");
   v->bound |= UINT32_C(1) << kind;
   return true;
 }
@@ -48,12 +50,19 @@ static bool check_for(tni_verifier *v, const tn_stmt *s) {
   uint32_t bound = v->bound;
   bool empty = false;
   enum tni_loop_kind kind = s->as.loop.kind;
+  const char *parted = v->parted;
   if (v->func->level == TNI_LEVEL_LOOP && kind != TNI_SERIAL && kind != TNI_PARALLEL)
     return tni_verify_fail(v, s, "loops of the loop level are serial or parallel");
-  if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent") || !bind_axis(v, s) ||
-      !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, (tni_scoped){0}, &empty) ||
+  if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent")) return false;
+  tni_scoped var = {.varies = tni_verify_varies(v, s->as.loop.extent) || tni_is_thread_bound(kind)};
+  if (kind == TNI_PARALLEL || kind == TNI_VECTORIZED)
+    tni_verify_part(v, true, "this barrier stands in a parallel or vectorized loop of a thread");
+  else if (!tni_is_thread_bound(kind))
+    tni_verify_part(v, var.varies, "this barrier stands in a loop that threads may run differently often");
+  if (!bind_axis(v, s) || !tni_verify_bind_range(v, s->as.loop.var, s->as.loop.extent, var, &empty) ||
       !check_inside(v, s->as.loop.body))
     return false;
+  v->parted = parted;
   tni_verify_unbind(v, s->as.loop.var);
   v->bound = bound;
   tni_facts_pop(&v->facts, facts);
@@ -171,7 +180,10 @@ static bool check_reduce(tni_verifier *v, const tn_stmt *s) {
 static bool check_if(tni_verifier *v, const tn_stmt *s) {
   if (!tni_verify_typed(v, s->as.cond.cond, TN_BOOL, "the condition of an if")) return false;
   v->guards++;
+  const char *parted = tni_verify_part(v, tni_verify_varies(v, s->as.cond.cond),
+                                       "this barrier stands under a condition that threads may see differently");
   bool good = check_inside(v, s->as.cond.then) && (!s->as.cond.otherwise || check_inside(v, s->as.cond.otherwise));
+  v->parted = parted;
   v->guards--;
   return good;
 }
@@ -179,7 +191,9 @@ static bool check_if(tni_verifier *v, const tn_stmt *s) {
 static bool check_while(tni_verifier *v, const tn_stmt *s) {
   if (!tni_verify_typed(v, s->as.repeat.cond, TN_BOOL, "the condition of a while")) return false;
   v->guards++;
+  const char *parted = tni_verify_part(v, true, "this barrier stands in a while");
   bool good = check_inside(v, s->as.repeat.body);
+  v->parted = parted;
   v->guards--;
   return good;
 }
@@ -202,7 +216,7 @@ static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
   if (v->func->level == TNI_LEVEL_LOOP && (buffer->rank > 1 || !tni_is_row_major(buffer)))
     return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
   if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
-  if (!tni_verify_declaration(v, buffer)) return false;
+  if (!tni_verify_declaration(v, buffer) || !tni_verify_scope(v, buffer)) return false;
   for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
     if (!tni_is_const(buffer->shape[i]))
       return tni_verify_fail(v, buffer->shape[i], "a buffer in registers has constant extents");
@@ -223,7 +237,7 @@ static bool check_let(tni_verifier *v, const tn_stmt *s) {
     tni_bounds(&v->facts, value, &lo, &hi);
     if (!tni_facts_push(&v->facts, var, lo, hi)) return tni_verify_nomem(v);
   }
-  return tni_verify_bind(v, var, false, (tni_scoped){0});
+  return tni_verify_bind(v, var, false, (tni_scoped){.varies = tni_verify_varies(v, value)});
 }
 
 static bool check_claim(tni_verifier *v, const tn_stmt *s) {
@@ -256,6 +270,7 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_LET: return check_let(v, s);
   case TNI_ASSERT:
   case TNI_ASSUME: return check_claim(v, s);
+  case TNI_BARRIER: return tni_verify_barrier(v);
   case TNI_SEQ:
   case TNI_STMT_KIND_COUNT: break;
   }
@@ -266,12 +281,14 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
 /* What holds at a place, apart from what is bound. */
 typedef struct place {
   size_t facts, known;
-  uint32_t blocks, open, bound, guards;
+  uint32_t blocks, open, bound, guards, shared;
   bool in_init;
+  const char *parted;
 } place;
 
 static place place_of(const tni_verifier *v) {
-  return (place){v->facts.count, v->facts.known_count, v->blocks, v->open, v->bound, v->guards, v->in_init};
+  return (place){v->facts.count, v->facts.known_count, v->blocks,  v->open,   v->bound,
+                 v->guards,      v->shared,            v->in_init, v->parted};
 }
 
 static void return_to(tni_verifier *v, const place *p) {
@@ -281,7 +298,9 @@ static void return_to(tni_verifier *v, const place *p) {
   v->open = p->open;
   v->bound = p->bound;
   v->guards = p->guards;
+  v->shared = p->shared;
   v->in_init = p->in_init;
+  v->parted = p->parted;
 }
 
 /* Goes on behind a statement with a mistake, as if it were right. False: it ends here. */
@@ -299,13 +318,15 @@ static bool check_next(tni_verifier *v, const tn_stmt *s) {
 }
 
 /* Ends what holds to the end of a list. */
-static void close_list(tni_verifier *v, const tn_stmt *s, const place *before) {
+static bool close_list(tni_verifier *v, const tn_stmt *s, const place *before) {
   while (s && (tni_rest(s) || (s->kind == TNI_SEQ && s->as.seq.count))) {
+    if (s->kind == TNI_ALLOC) tni_verify_private(v, s);
     if (s->kind == TNI_ALLOC) tni_verify_unbind(v, s->as.alloc.buffer);
     if (s->kind == TNI_LET) tni_verify_unbind(v, s->as.let.var);
     s = tni_rest(s) ? tni_rest(s) : s->as.seq.stmts[s->as.seq.count - 1];
   }
   return_to(v, before);
+  return !v->status;
 }
 
 /* One statement, or a list: what holds to its end is followed without recursion, since the text does not nest either. */
@@ -327,6 +348,5 @@ bool tni_verify_body(tni_verifier *v, const tn_stmt *s) {
     }
     s = rest;
   }
-  close_list(v, first, &before);
-  return true;
+  return close_list(v, first, &before);
 }

@@ -230,6 +230,7 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   case TNI_SEQ:
     for (int32_t i = 0; i < t->as.seq.count; i++) check_stmt(s, t->as.seq.stmts[i]);
     break;
+  case TNI_BARRIER:
   case TNI_STMT_KIND_COUNT: break;
   }
 }

@@ -95,6 +95,7 @@ static bool note_typed(tni_verifier *v, const tn_expr *x) {
 static bool check_node(tni_verifier *v, const tn_expr *x) {
   if (x->op == TN_OP_var && !tni_verify_var(v, x)) return false;
   if ((x->op == TN_OP_load || x->op == TNI_OP_ADDRESS) && !tni_verify_buffer(v, x->as.buffer, x)) return false;
+  if (x->op == TNI_OP_ADDRESS) tni_verify_set_addressed(v, x->as.buffer);
   if (tni_map_find(&v->typed, x, 0) == TNI_MAP_NONE && (!tni_verify_type(v, x) || !note_typed(v, x))) return false;
   if (x->op == TN_OP_load && v->guards == 0 && !tni_load_where(x))
     return tni_verify_bounds(v, x->as.buffer, tni_load_count(x), x->arg);

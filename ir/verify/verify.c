@@ -7,7 +7,8 @@
  *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
  *              what its body stores, and uses no reduce iterator. Names of blocks are unique. Loops bound to threads have
- *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement.
+ *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement. All
+ *              threads of a block come to a barrier, or none (threads.c).
  *     loop     No blocks; loops serial or parallel; buffers flat: one subscript.
  *
  * The error shows each place that was found wrong, of a statement the first: the line of the printed function, with a mark

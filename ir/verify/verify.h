@@ -27,7 +27,10 @@ typedef struct tni_scoped {
   bool iterator; /* of a block: it may take less than its range */
   bool reduce;   /* an iterator of a reduction */
   bool param;
-  uint32_t blocks; /* how many blocks were around it when it was bound */
+  bool varies;    /* may be another thing in each thread of a block; a buffer: of other extents */
+  bool addressed; /* a buffer: its address is taken */
+  uint32_t blocks;   /* how many blocks were around it when it was bound */
+  uint32_t barriers; /* how many there were before */
 } tni_scoped;
 
 typedef struct tni_verifier {
@@ -48,6 +51,9 @@ typedef struct tni_verifier {
   uint32_t blocks, depth, max_depth;
   uint32_t open; /* allocs, lets, asserts and assumes around */
   uint32_t bound; /* kinds of the loops around that are bound to the grid, a bit each */
+  uint32_t shared;    /* allocs around of shared buffers */
+  uint32_t barriers;  /* seen so far */
+  const char *parted; /* why not all threads may come here; NULL: they do */
   uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
   bool in_init;
 } tni_verifier;
@@ -85,6 +91,19 @@ void tni_verify_bind_wrong(tni_verifier *v, const void *node);
 /* A use of a variable, of a buffer. */
 bool tni_verify_var(tni_verifier *v, const tn_expr *x);
 bool tni_verify_buffer(tni_verifier *v, const tn_buffer *buffer, const void *mark);
+
+/* threads.c */
+
+/* Does the verifier stand in a loop over threads, where the expression may have another value in each of them? */
+bool tni_verify_varies(tni_verifier *v, const tn_expr *x);
+void tni_verify_set_addressed(tni_verifier *v, const tn_buffer *buffer);
+/* A branch or loop that threads may run differently, for this reason, begins; gives what is to be put back at its end. */
+const char *tni_verify_part(tni_verifier *v, bool parts, const char *why);
+bool tni_verify_barrier(tni_verifier *v);
+/* An alloc: is its scope allowed here? */
+bool tni_verify_scope(tni_verifier *v, const tn_buffer *buffer);
+/* The end of its braces: can there be one for each thread? */
+void tni_verify_private(tni_verifier *v, const tn_stmt *alloc);
 
 /* types.c */
 

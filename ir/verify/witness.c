@@ -2,7 +2,7 @@
  *
  * The first iterations are gone through: loops around stand at 0, loops inside run. What stands under a condition, behind an
  * assert or in a loop of unknown extent is left out, since it may never happen; so is what no longer fits into the room. Of a
- * vector the first lane counts. A buffer that is made in the loop belongs to its iteration. So what is found is there, but
+ * vector the first lane counts. Threads meet between two barriers. A buffer that is made in the loop belongs to its iteration. So what is found is there, but
  * not all that is there is found.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -17,6 +17,7 @@ typedef struct touch {
   const tn_stmt *stmt;
   int64_t iteration, index[TN_MAX_RANK];
   int32_t count;
+  int64_t phase; /* barriers before it that order the memory */
   bool writes;
   int op;      /* of a reduce, else -1 */
   size_t next; /* with the same hash: number + 1 */
@@ -30,6 +31,8 @@ typedef struct walk {
   touch *touches;
   size_t known, own_count, touch_count, room; /* room: for touches of this iteration and those before */
   int64_t iteration;
+  int64_t phase, shared_phase; /* barriers of this iteration that order all memory, and the shared one */
+  bool threads;  /* the iterations are threads, which barriers order */
   int steps;     /* left for this iteration */
   tni_map nodes; /* of the statement at hand */
   bool failed;   /* no memory */
@@ -80,6 +83,7 @@ static void touch_element(walk *w, const tn_stmt *s, const tn_buffer *buffer, in
   for (size_t i = 0; i < w->own_count; i++)
     if (w->own[i] == buffer) return;
   if (s->kind == TNI_REDUCE && writes) t.op = (int)s->as.store.op;
+  t.phase = buffer->scope == TNI_SCOPE_SHARED ? w->shared_phase : w->phase;
   for (int32_t i = 0; i < count; i++)
     if (!evaluate(w, index[i], &t.index[i])) return;
   if (w->touch_count < w->room) w->touches[w->touch_count++] = t;
@@ -104,10 +108,24 @@ static void walk_store(walk *w, const tn_stmt *s) {
   touch_element(w, s, s->as.store.buffer, s->as.store.count, s->as.store.index, true);
 }
 
+/* Barriers that may be behind are not counted: nothing after s can be told from what is before it. */
+static void skip(walk *w, const tn_stmt *s) {
+  if (w->threads && tni_first_barrier(s)) w->steps = 0;
+}
+
+/* Threads come to the same barriers. */
 static void walk_loop(walk *w, const tn_stmt *s) {
   size_t known = w->known;
-  if (!tni_is_const(s->as.loop.extent)) return;
+  int64_t phase = w->phase, shared_phase = w->shared_phase;
+  if (!tni_is_const(s->as.loop.extent)) {
+    skip(w, s);
+    return;
+  }
   for (int64_t i = 0; i < s->as.loop.extent->as.i && w->steps > 0 && w->touch_count < w->room; i++) {
+    if (tni_is_thread_bound(s->as.loop.kind)) {
+      w->phase = phase;
+      w->shared_phase = shared_phase;
+    }
     know(w, s->as.loop.var, i);
     walk_stmt(w, s->as.loop.body);
     w->known = known;
@@ -141,10 +159,18 @@ static void walk_let(walk *w, const tn_stmt *s) {
 }
 
 static void walk_alloc(walk *w, const tn_stmt *s) {
-  if (w->own_count == MAX_OWN) return;
+  if (w->own_count == MAX_OWN) {
+    skip(w, s);
+    return;
+  }
   w->own[w->own_count++] = s->as.alloc.buffer;
   walk_stmt(w, s->as.alloc.body);
   w->own_count--;
+}
+
+static void walk_barrier(walk *w, const tn_stmt *s) {
+  w->shared_phase += w->threads;
+  w->phase += w->threads && s->as.barrier.scope == TNI_SCOPE_GLOBAL;
 }
 
 static void walk_stmt(walk *w, const tn_stmt *s) {
@@ -161,21 +187,22 @@ static void walk_stmt(walk *w, const tn_stmt *s) {
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) walk_stmt(w, s->as.seq.stmts[i]);
     break;
-  default: break; /* may do nothing, or something else than touching elements */
+  case TNI_BARRIER: walk_barrier(w, s); break;
+  default: skip(w, s); break; /* may do nothing, or something else than touching elements */
   }
 }
 
 /* ---- two that meet ---- */
 
 static bool meet(const touch *a, const touch *b) {
-  return a->buffer == b->buffer && a->iteration != b->iteration && (a->writes || b->writes) &&
+  return a->buffer == b->buffer && a->phase == b->phase && a->iteration != b->iteration && (a->writes || b->writes) &&
          (a->op < 0 || a->op != b->op) && memcmp(a->index, b->index, (size_t)a->count * sizeof *a->index) == 0;
 }
 
 /* Does lowering give each iteration a buffer of its own? */
 static bool is_own(walk *w, const tn_buffer *buffer, const tn_stmt *loop) {
   const tn_func *func = w->v->func;
-  if (func->level == TNI_LEVEL_LOOP || tni_is_param(func, buffer)) return false;
+  if (func->level == TNI_LEVEL_LOOP || tni_is_param(func, buffer) || buffer->scope == TNI_SCOPE_SHARED) return false;
   tni_region scratch;
   tni_region_init(&scratch, w->v->ctx, &func->program->region);
   bool own = tni_is_private_to(&scratch, func->body, buffer, loop);
@@ -224,7 +251,7 @@ static bool compare(walk *w, const tn_stmt *loop) {
 
 bool tni_verify_meetings(tni_verifier *v, const tn_stmt *loop) {
   const tn_expr *extent = loop->as.loop.extent;
-  walk w = {.v = v};
+  walk w = {.v = v, .threads = tni_is_thread_bound(loop->as.loop.kind)};
   if (!tni_is_const(extent)) return true;
   w.touches = tni_alloc(v->ctx, MAX_ITERATIONS * MAX_TOUCHES * sizeof *w.touches);
   if (!w.touches) return tni_verify_nomem(v);
@@ -233,6 +260,7 @@ bool tni_verify_meetings(tni_verifier *v, const tn_stmt *loop) {
     w.known = 0;
     w.room = w.touch_count + MAX_TOUCHES;
     w.steps = MAX_STEPS;
+    w.phase = w.shared_phase = 0;
     know(&w, loop->as.loop.var, w.iteration);
     walk_stmt(&w, loop->as.loop.body);
   }

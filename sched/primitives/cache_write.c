@@ -45,7 +45,7 @@ static const tn_stmt *make_copy(tni_region *r, const char *name, const tn_buffer
 }
 
 static int find_scope(const char *name) {
-  for (int i = 0; i < TNI_SCOPE_COUNT; i++)
+  for (int i = 0; i < TNI_SCOPE_SHARED; i++) /* a shared buffer would have to stand inside the loops over blocks */
     if (strcmp(tni_scope_names[i], name) == 0) return i;
   return -1;
 }

@@ -136,7 +136,7 @@ START_TEST(mistakes_in_attributes)
                 "parse: t:1:35: an offset belongs to a parameter\n"
                 "  func f() { alloc T: f32[4] offset 1 }\n                                    ^");
   check_refused("func f() { alloc T: f32[4] in shade }",
-                "parse: t:1:31: expected `global`, `local` or `register`, found `shade`\n"
+                "parse: t:1:31: expected `global`, `local`, `register` or `shared`, found `shade`\n"
                 "  func f() { alloc T: f32[4] in shade }\n                                ^^^^^");
 }
 END_TEST

@@ -63,6 +63,19 @@ START_TEST(loops_are_bound_to_the_grid)
 }
 END_TEST
 
+START_TEST(threads_of_a_block_wait_for_each_other)
+{
+  const tn_expr *t = tn_var(b, "t", TN_INDEX), *shape[] = {tn_index(b, 8)};
+  const tn_buffer *S = tn_buffer_with(b, "S", &(tn_buffer_desc){.struct_size = sizeof(tn_buffer_desc), .type = TN_F32,
+                                                                .rank = 1, .shape = shape, .scope = TN_SHARED});
+  const tn_stmt *parts[] = {tn_store(b, S, &t, one), tn_barrier(b, TN_SHARED), tn_store(b, A, &t, tn_load(b, S, &t, NULL)),
+                            tn_barrier(b, TN_GLOBAL)};
+  tn_emit(b, tn_allocate(b, S, tn_for_kind(b, TN_THREAD_X, t, tn_index(b, 8), tn_seq(b, 4, parts))));
+  check_body("  alloc S: f32[8] in shared\n  for t in 0..8 bind thread.x {\n    S[t] = 1.0:f32\n    barrier shared\n"
+             "    A[t] = S[t]\n    barrier global\n  }\n");
+}
+END_TEST
+
 START_TEST(a_reduce_changes_an_element)
 {
   tn_emit(b, tn_reduce_store(b, TN_OP_max, A, &n, one));
@@ -95,9 +108,10 @@ static const tn_stmt *loop_of_no_kind(void) {
 }
 static const tn_stmt *store_where_a_number(void) { return tn_store_where(b, A, &zero, one, n); }
 static const tn_stmt *buffer_of_no_scope(void) {
-  const tn_buffer_desc desc = {.struct_size = sizeof desc, .type = TN_F32, .scope = (enum tn_scope)3};
+  const tn_buffer_desc desc = {.struct_size = sizeof desc, .type = TN_F32, .scope = (enum tn_scope)4};
   return tn_allocate(b, tn_buffer_with(b, "T", &desc), body());
 }
+static const tn_stmt *barrier_of_no_memory(void) { return tn_barrier(b, TN_LOCAL); }
 static const tn_stmt *parameter_of_no_variable(void) {
   tn_param_var(b, zero);
   return NULL;
@@ -209,7 +223,8 @@ static const struct {
     {reduce_of_floats_by_and, "build: f: `A`: `and`: the operands must be integers or bool"},
     {loop_of_no_kind, "build: f: there is no loop of kind 10"},
     {store_where_a_number, "build: f: `A`: the condition of a store must be bool"},
-    {buffer_of_no_scope, "build: f: `T`: there is no scope 3"},
+    {buffer_of_no_scope, "build: f: `T`: there is no scope 4"},
+    {barrier_of_no_memory, "build: f: a barrier is of shared or of global memory"},
     {parameter_of_no_variable, "build: f: a scalar parameter is a variable"},
     {annotated_store, "build: f: only loops and blocks are annotated"},
     {annotation_without_key, "build: f: an annotation needs a key"},
@@ -245,6 +260,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, statements_print_as_they_would_be_written);
   tcase_add_test(tests, loops_are_bound_to_the_grid);
+  tcase_add_test(tests, threads_of_a_block_wait_for_each_other);
   tcase_add_test(tests, a_reduce_changes_an_element);
   tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));

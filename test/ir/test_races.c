@@ -35,6 +35,40 @@ static const struct {
     {"alloc T: i32[1]; for i in 0..n parallel { T[0] = A[i]; B[i] = T[0] }", NULL}, /* one T for each */
     {"for i in 0..n parallel { alloc T: i32[1]; T[0] = A[i]; B[i] = T[0] }", NULL},
     {"for i in 0..4 { A[0] = A[0] + B[i] }", NULL},
+    /* blocks, and the threads of one */
+    {"for i in 0..n bind block.x { A[i] = A[i + 1] }",
+     "interpret: f: i = 1: iteration 1 of the concurrent loop `i` writes A[1], which iteration 0 reads"},
+    {"for t in 0..4 bind thread.x { A[t] = A[7 - n - t] }",
+     "interpret: f: t = 2: iteration 2 of the concurrent loop `t` reads A[1], which iteration 1 writes"},
+    {"for t in 0..4 bind thread.x { A[t + 4] = A[3 - t]; barrier global; A[t] = A[4 + (t + 1) % 4] }", NULL},
+    {"for t in 0..4 bind thread.x { A[t + 4] = A[3 - t]; barrier shared; B[t] = A[n + (t + 1) % 4] }",
+     "interpret: f: t = 0: iteration 0 of the concurrent loop `t` reads A[5], which iteration 1 writes"},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { S[t] = A[t]; barrier shared; B[t] = S[3 - t] }", NULL},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { S[t] = A[t]; B[t] = S[7 - n - t] }",
+     "interpret: f: t = 0: S[3] is read before it was written"},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { S[t] = A[t]; if t == 3 { B[t] = S[0] } }",
+     "interpret: f: t = 3: iteration 3 of the concurrent loop `t` reads S[0], which iteration 0 writes"},
+    {"alloc S: i32[1] in shared; for t in 0..4 bind thread.x { S[n - 4] = A[t]; B[t] = S[0] }",
+     "interpret: f: t = 1: iteration 1 of the concurrent loop `t` writes S[0], which iteration 0 writes"},
+    {"alloc T: i32[1]; for t in 0..4 bind thread.x { T[0] = A[t]; B[t] = T[0] }", NULL}, /* one T for each */
+    {"for k in 0..2 { alloc S: i32[4] in shared\n for t in 0..4 bind thread.x { for j in 0..2 { S[t] = A[t]; barrier shared\n"
+     "B[t] = S[7 - n - t] } } }",
+     "interpret: f: k = 0, t = 0, j = 1: iteration 0 of the concurrent loop `t` writes S[0], which iteration 3 reads"},
+    {"for y in 0..2 bind thread.y { for x in 0..2 bind thread.x { A[y * 2 + x] = 1:i32; barrier global\n"
+     "B[y * 2 + x] = A[3 - y * 2 - x] } }", NULL},
+    {"for y in 0..2 bind thread.y { for x in 0..2 bind thread.x { A[x + n - 4] = 1:i32; barrier global; B[y * 2 + x] = A[x] } }",
+     "interpret: f: y = 1, x = 0: iteration 1 of the concurrent loop `y` writes A[0], which iteration 0 writes"},
+    {"for y in 0..2 bind thread.y { for x in 0..2 bind thread.x { A[y + n - 4] = 1:i32; barrier global } }",
+     "interpret: f: y = 0, x = 1: iteration 1 of the concurrent loop `x` writes A[0], which iteration 0 writes"},
+    {"for b in 0..2 bind block.x { for t in 0..4 bind thread.x { A[t + n - 4] = 1:i32; barrier global } }",
+     "interpret: f: b = 1, t = 0: iteration 1 of the concurrent loop `b` writes A[0], which iteration 0 writes"},
+    /* of what each thread has of its own */
+    {"for t in 0..4 bind thread.x { alloc T: i32[2]; let x = A[t]; T[0] = x; barrier global; A[3 - t] = T[0] + x; B[t] = T[0]\n"
+     "barrier global; T[1] = A[t]; B[t + 4] = T[1] }", NULL},
+    {"for t in 0..4 bind thread.x { alloc T: i32[2]; if t < 3 { T[0] = 1:i32 }; barrier global; B[t] = T[0] }",
+     "interpret: f: t = 3: T[0] is read before it was written"},
+    {"for t in 0..4 bind thread.x { assert t < 3, \"three\"; barrier global; B[t] = 1:i32 }",
+     "interpret: f: t = 3: the assertion failed: three"},
 };
 
 START_TEST(iterations_meet_or_do_not)

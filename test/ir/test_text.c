@@ -91,7 +91,7 @@ static char *read_file(const char *name) {
 }
 
 static const char *const programs[] = {"matmul.tn",    "forms.tn", "softmax.tn",     "scheduled.tn",
-                                       "loops.tn", "expressions.tn", "statements.tn"};
+                                       "loops.tn", "expressions.tn", "statements.tn", "threads.tn"};
 
 START_TEST(sample_programs_print_as_they_are_written)
 {

@@ -238,6 +238,96 @@ START_TEST(loops_over_threads_stand_in_loops_over_blocks)
 }
 END_TEST
 
+/* In a loop over the threads of a block, with n a parameter. */
+#define IN_THREADS(text) \
+  "func f(A: f32[8], n: index) {\n  for t in 0..8 bind thread.x {\n" text "\n  }\n}"
+
+START_TEST(all_threads_come_to_a_barrier_or_none)
+{
+  check_good(IN_THREADS("    let m = n * 2 + 1\n    for k in 0..m unrolled {\n      if k < n {\n        barrier shared\n      }\n"
+                        "    }\n    assert A[t] < 1.0:f32, \"m\"\n    assume t < n\n    barrier global"));
+  check_good("func f(A: f32[8], n: index) {\n  let c = A[0] < 1.0:f32\n  while A[n] < 1.0:f32 {\n    if c {\n"
+             "      for t in 0..4 bind thread.x {\n        for u in 0..2 bind thread.y {\n          if c {\n"
+             "            barrier shared\n          }\n        }\n        barrier global\n      }\n    }\n  }\n}");
+  check_bad("func f() {\n  barrier shared\n}",
+            "verify: f:2: a barrier stands in a loop over threads\n  barrier shared\n  ^^^^^^^^^^^^^^");
+  check_bad("loop func f() {\n  barrier global\n}",
+            "verify: f:2: a barrier stands in a loop over threads\n  barrier global\n  ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    block Q() {\n      barrier shared\n    }"),
+            "verify: f:4: a barrier stands outside of blocks\n      barrier shared\n      ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    if t < n {\n      A[t] = 1.0:f32\n    } else {\n      for k in 0..2 {\n        barrier shared\n      }\n    }"),
+            "verify: f:7: this barrier stands under a condition that threads may see differently\n"
+            "        barrier shared\n        ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    let c = A[0] < 1.0:f32\n    let d = !c\n    if d {\n      barrier shared\n    }"),
+            "verify: f:6: this barrier stands under a condition that threads may see differently\n"
+            "      barrier shared\n      ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    for k in 0..t {\n      barrier shared\n    }"),
+            "verify: f:4: this barrier stands in a loop that threads may run differently often\n"
+            "      barrier shared\n      ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    for k in 0..t {\n      for j in 0..k {\n        barrier shared\n      }\n    }"),
+            "verify: f:5: this barrier stands in a loop that threads may run differently often\n"
+            "        barrier shared\n        ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    for k in 0..2 vectorized {\n      barrier shared\n    }"),
+            "verify: f:4: this barrier stands in a parallel or vectorized loop of a thread\n"
+            "      barrier shared\n      ^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    while 0 < n {\n      barrier shared\n    }"),
+            "verify: f:4: this barrier stands in a while\n      barrier shared\n      ^^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(threads_meet_between_barriers)
+{
+  check_good("func f(A: f32[8]) {\n  alloc S: f32[8] in shared\n  for t in 0..8 bind thread.x {\n    for k in 0..2 {\n"
+             "      S[t] = A[t]\n      barrier shared\n      A[t] = S[7 - t]\n      barrier shared\n    }\n  }\n}");
+  check_good("func f(A: f32[8]) {\n  for y in 0..2 bind thread.y {\n    for x in 0..4 bind thread.x {\n      A[y * 4 + x] = 1.0:f32\n"
+             "      barrier global\n      A[7 - y * 4 - x] = 2.0:f32\n    }\n  }\n}");
+  check_good("func f(A: f32[8], n: index) {\n  for t in 0..8 bind thread.x {\n    A[t] = 1.0:f32\n    if n < 8 {\n"
+             "      barrier global\n    }\n    if n < 8 {\n      A[7 - t] = 2.0:f32\n    }\n    A[7 - t] = 2.0:f32\n  }\n}");
+  check_bad("func f(A: f32[8]) {\n  alloc S: f32[8] in shared\n  for t in 0..8 bind thread.x {\n    for k in 0..2 {\n"
+            "      S[t] = A[t]\n      barrier shared\n      A[t] = S[7 - t]\n    }\n  }\n}",
+            "verify: f:7: iteration 4 of the concurrent loop `t` reads S[3], which iteration 3 writes here:\n"
+            "      A[t] = S[7 - t]\n      ^^^^^^^^^^^^^^^\nf:5:\n      S[t] = A[t]\n      ^^^^^^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  for t in 0..8 bind thread.x {\n    A[t] = 1.0:f32\n    barrier shared\n    A[7 - t] = 2.0:f32\n  }\n}",
+            "verify: f:3: iteration 4 of the concurrent loop `t` writes A[4], which iteration 3 writes here:\n"
+            "    A[t] = 1.0:f32\n    ^^^^^^^^^^^^^^\nf:5:\n    A[7 - t] = 2.0:f32\n    ^^^^^^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  for b in 0..8 bind block.x {\n    for t in 0..8 bind thread.x {\n      barrier global\n"
+            "      A[t] = 1.0:f32\n    }\n  }\n}",
+            "verify: f:5: iteration 1 of the concurrent loop `b` writes A[0], which iteration 0 writes\n"
+            "      A[t] = 1.0:f32\n      ^^^^^^^^^^^^^^");
+}
+END_TEST
+
+START_TEST(threads_share_what_is_allocated_around_them)
+{
+  check_good("func f() {\n  for b in 0..2 bind block.x {\n    for c in 0..2 bind block.y {\n      alloc S: f32[8] in shared\n"
+             "      for t in 0..8 bind thread.x {\n        S[t] = 1.0:f32\n      }\n    }\n  }\n  {\n    alloc R: f32[8] in shared\n"
+             "    R[0] = 1.0:f32\n  }\n  for d in 0..2 bind block.x {\n    alloc Q: f32[8] in shared\n    Q[0] = 1.0:f32\n  }\n}");
+  check_bad("func f() {\n  alloc S: f32[8] in shared\n  for b in 0..2 bind block.y {\n    S[0] = 1.0:f32\n  }\n}",
+            "verify: f:3: a shared buffer is allocated inside of the loops over blocks\n  for b in 0..2 bind block.y {\n"
+            "  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
+  check_bad(IN_THREADS("    alloc S: f32[8] in shared"),
+            "verify: f:3: a shared buffer is allocated outside of the loops over threads\n    alloc S: f32[8] in shared\n"
+            "          ^");
+  check_bad("loop func f() {\n  alloc S: f32[8] in shared\n}",
+            "verify: f:2: a shared buffer belongs to the tensor level\n  alloc S: f32[8] in shared\n        ^");
+}
+END_TEST
+
+START_TEST(what_lives_across_a_barrier_is_there_for_all_threads)
+{
+  check_good(IN_THREADS("    barrier shared\n    alloc T: f32[t + 1]\n    T[0] = 1.0:f32"));
+  check_good(IN_THREADS("    {\n      alloc T: f32[t + 1]\n      T[0] = 1.0:f32\n    }\n    barrier shared"));
+  check_bad(IN_THREADS("    alloc T: f32[t + 1]\n    alloc U: f32[n]\n    barrier shared"),
+            "verify: f:3: `T` lives across a barrier, so its extents must be the same in all threads\n"
+            "    alloc T: f32[t + 1]\n          ^");
+  check_bad("extern g(ptr): i32\n" IN_THREADS("    alloc T: f32[8]\n    call g(&T)\n    for k in 0..n {\n      barrier shared\n    }"),
+            "verify: f:3: `T` lives across a barrier, so its address cannot be taken\n    alloc T: f32[8]\n          ^");
+  check_bad(IN_THREADS("    for u in 0..2 bind thread.y {\n      alloc T: f32[1, 1, 1, 1, 1, 1, 1]\n      barrier shared\n    }"),
+            "verify: f:4: `T` lives across a barrier, and with a dimension for each loop over threads around has more than 8\n"
+            "      alloc T: f32[1, 1, 1, 1, 1, 1, 1]\n            ^");
+}
+END_TEST
+
 START_TEST(claims_are_conditions)
 {
   make_params();
@@ -560,6 +650,10 @@ int main(void) {
   tcase_add_test(tests, annotations_have_a_name_once);
   tcase_add_test(tests, a_reduce_is_by_some_operators);
   tcase_add_test(tests, loops_over_threads_stand_in_loops_over_blocks);
+  tcase_add_test(tests, all_threads_come_to_a_barrier_or_none);
+  tcase_add_test(tests, threads_meet_between_barriers);
+  tcase_add_test(tests, threads_share_what_is_allocated_around_them);
+  tcase_add_test(tests, what_lives_across_a_barrier_is_there_for_all_threads);
   tcase_add_test(tests, claims_are_conditions);
   tcase_add_test(tests, a_buffer_is_declared_around_its_use);
   tcase_add_test(tests, extents_of_parameters_are_arithmetic_on_parameters);

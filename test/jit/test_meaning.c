@@ -49,6 +49,17 @@ static const row rows[] = {
      "    for j in 0..n {\n      T[j] = cast(i32, j + i)\n    }\n"
      "    for j in 0..n {\n      B[i] = B[i] * 2:i32 + T[j]\n    }\n  }\n}\n",
      "1 43 183 22 342 9 181 1"},
+    /* Buffers whose extents are over loops that are written out, over iterators, over other buffers. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..4 unrolled {\n    alloc T: i32[i + 1, 2] layout (a, b) -> (b, a)\n    for k in 0..i + 1 {\n"
+     "      T[k, 1] = A[k]\n    }\n    B[i] = T[i, 1]\n  }\n"
+     "  for i in 0..4 {\n    block Q(v: 0..8 = i + 4) {\n      alloc T: i32[v + 1] in local\n      for k in 0..v + 1 {\n"
+     "        T[k] = A[k] * 2:i32\n      }\n      B[v] = T[v]\n    }\n  }\n}\n",
+     "0 3 6 2 10 2 8 0"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..8 {\n    alloc N: i32[1]\n    N[0] = A[i] + 1:i32\n    alloc T: i32[cast(index, N[0])]\n"
+     "    let k = cast(index, A[i])\n    T[k] = A[i]\n    B[i] = T[k] + N[0]\n  }\n}\n",
+     "1 7 13 5 11 3 9 1"},
     /* Asserts and assumes that hold. */
     {"func f(A: i32[8], B: i32[8]) {\n"
      "  assert A[1] == 3:i32, \"three\"\n  assume A[2] < 7:i32\n"
@@ -135,6 +146,30 @@ static const row rows[] = {
      "  for i in 0..4 vectorized {\n    for t in 0..2 bind thread.x {\n      B[t * 4 + i] = A[t * 4 + i] + cast(i32, t)\n"
      "    }\n  }\n}\n",
      "0 3 6 2 6 2 5 1"},
+    /* Barriers: with what holds across them, in loops and branches, in one of two loops over threads, with blocks between. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for g in 0..2 bind block.x {\n    alloc S: i32[4] in shared\n    for t in 0..4 bind thread.x {\n"
+     "      S[t] = A[g * 4 + t] * 2:i32\n      barrier shared\n      B[g * 4 + t] = S[3 - t]\n    }\n  }\n}\n",
+     "4 12 6 0 0 8 2 10"},
+    {"func f(A: i32[8], n: index, B: i32[8]) {\n"
+     "  alloc S: i32[8] in shared\n  for t in 0..8 bind thread.x {\n    alloc T: i32[3, 2] layout (i, j) -> (j, i) in register\n"
+     "    let x = A[t]\n    let y = cast(index, x)\n    let o = t * 2\n    T[0, 1] = x\n    S[t] = 0:i32\n"
+     "    for k in 0..n + 1 {\n      barrier shared\n      reduce S[y] add= T[0, 1] + cast(i32, o)\n      barrier shared\n"
+     "      if k < 2 {\n        T[0, 1] = S[7 - t]\n        barrier shared\n        S[t] = cast(i32, k)\n      } else {\n"
+     "        barrier shared\n        S[t] = T[0, 1]\n      }\n    }\n    block Q(v: 0..8 = t) {\n"
+     "      B[v] = T[0, 1] + 0:i32\n    }\n    barrier global\n    B[t] = B[t] + cast(i32, y) * 100:i32\n  }\n}\n",
+     "0 317 613 223 512 122 418 28"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for y in 0..2 bind thread.y {\n    let s = A[y + 1]\n    alloc T: i32[2] strides (3)\n    T[0] = s\n"
+     "    for x in 0..4 bind thread.x {\n      alloc U: i32[1]\n      U[0] = A[7 - x - y * 4]\n      barrier global\n"
+     "      let z = U[0] + T[0]\n      A[x + y * 4] = z\n      barrier global\n      B[x + y * 4] = A[4 - y * 4 + x] + z + s\n"
+     "    }\n    T[1] = T[0] + 1:i32\n    barrier global\n    B[7 - y] = B[7 - y] * 2:i32 + T[1]\n  }\n}\n",
+     "14 22 16 17 17 25 45 44"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for t in 0..2 bind thread.z {\n    barrier shared\n    for u in 0..4 bind thread.x {\n      assert A[u] < 9:i32, \"nine\"\n"
+     "      barrier shared\n      assume t < 2\n      {\n        let w = A[t * 4 + u] * 2:i32\n        barrier shared\n"
+     "        B[t * 4 + u] = w\n      }\n    }\n    if 5 < 3 {\n      barrier shared\n    }\n  }\n}\n",
+     "0 6 12 4 10 2 8 0"},
 };
 
 /* Programs that fail. */
