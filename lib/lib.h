@@ -58,6 +58,8 @@ char *tni_arena_format(tni_arena *arena, const char *format, ...) TN_PRINTF(2, 3
 #define TNI_NEW(arena, type) ((type *)tni_arena_alloc(arena, sizeof(type)))
 /* The same for `count` items; also NULL, and failed, when the size overflows. */
 void *tni_arena_alloc_array(tni_arena *arena, size_t item_size, size_t count);
+/* At a multiple of `align`, a power of two. */
+void *tni_arena_alloc_aligned(tni_arena *arena, size_t size, size_t align);
 #define TNI_NEW_ARRAY(arena, type, count) ((type *)tni_arena_alloc_array(arena, sizeof(type), (size_t)(count)))
 
 /* ---- base/text.c ----------------------------------------------------------------------------------------------- */

@@ -265,6 +265,11 @@ const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
 /* Names the results, and adds the line. False: no memory. */
 bool tni_trace_step(tni_step *step);
 
+/* ---- default/ ------------------------------------------------------------------------------------------------------ */
+
+/* tile.c: columns of a tile of a matrix product of that shape, by which constant operands are stored. */
+int64_t tni_panel_width(const tn_target *target, tn_type type, int64_t rows, int64_t columns, int64_t sum);
+
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */

@@ -6,14 +6,36 @@
  * A vector as x has no m, as y no n. The innermost axis n is contiguous in y and out, so that it can be vectorized; an
  * importer that meets a transposed operand puts a transpose in front, which is folded when it is a constant.
  *
+ * With the attributes panel and columns, y[k, n] is stored as panels of so many columns, (panels, k, panel), the last one
+ * filled up: what the layout pass makes of constant ones.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
 
+/* The shape of y as (k, n), however it is stored. False: panels that do not hold the columns. */
+static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int32_t *rank, int64_t *shape) {
+  int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
+  *rank = y->rank;
+  memcpy(shape, y->shape, sizeof y->shape);
+  if (!panel) return columns == 0;
+  if (panel < 1 || y->rank != 3 || y->shape[2] != panel || columns < 1) return false;
+  *rank = 2;
+  shape[0] = y->shape[1];
+  shape[1] = columns;
+  return y->shape[0] == (columns - 1) / panel + 1;
+}
+
 bool tni_infer_matmul(tni_infer *x) {
-  const tni_gvalue *a = x->in[0], *c = x->in[1];
+  const tni_gvalue *a = x->in[0], *y = x->in[1];
+  struct {
+    int32_t rank;
+    int64_t shape[TN_MAX_RANK];
+  } plain, *c = &plain;
   tni_gvalue *out = x->out;
-  if (a->type != c->type || !(tni_type_is_float(a->type) || tni_type_is_int(a->type)))
+  if (!plain_shape(x->node, y, &plain.rank, plain.shape))
+    return tni_refuse(x, "the panels of the second operand do not hold the columns");
+  if (a->type != y->type || !(tni_type_is_float(a->type) || tni_type_is_int(a->type)))
     return tni_refuse(x, "the operands need one numeric type");
   if (a->rank < 1 || c->rank < 1) return tni_refuse(x, "an operand is a scalar");
   int64_t k = a->shape[a->rank - 1], other = c->shape[c->rank > 1 ? c->rank - 2 : 0];
@@ -52,12 +74,15 @@ bool tni_define_matmul(tni_define *d) {
   }
   const tn_expr *k = tn_reduce_axis(b, "k", x->shape[x->rank - 1]);
   const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "product", type, out->rank, out->shape);
+  int64_t panel = tni_attr_int(d->node, "panel", 0);
   int32_t batches = out->rank - (x->rank > 1) - (y->rank > 1);
-  int32_t n = batch_index(d, x, batches, axes, left), m = batch_index(d, y, batches, axes, right);
+  int32_t n = batch_index(d, x, batches, axes, left), m = panel ? 0 : batch_index(d, y, batches, axes, right);
   if (x->rank > 1) left[n++] = axes[batches];
   left[n] = k;
+  const tn_expr *column = axes[out->rank - 1];
+  if (panel) right[m++] = tn_op2(b, TN_OP_floordiv, column, tn_index(b, panel));
   right[m++] = k;
-  if (y->rank > 1) right[m] = axes[out->rank - 1];
+  if (y->rank > 1) right[m] = panel ? tn_op2(b, TN_OP_floormod, column, tn_index(b, panel)) : column;
   tn_reduce(b, acc, axes, 1, &k, TN_REDUCE_SUM,
             tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)),
                    tn_cast(b, type, tn_load(b, d->in[1], right, NULL))));

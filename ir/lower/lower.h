@@ -52,6 +52,9 @@ const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body);
 /* The same statement with loop variables and allocated buffers of its own. */
 const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
 
+/* ---- dead.c: stores into registers that nobody reads, or where nothing is true; of flat subscripts ------------------- */
+const tn_stmt *tni_lower_dead(tni_region *r, const tn_stmt *body);
+
 /* ---- vectorize.c: vectorized loops into vectors ------------------------------------------------------------------- */
 const tn_stmt *tni_lower_vectorize(tni_region *r, const tn_stmt *body);
 

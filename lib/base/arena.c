@@ -70,6 +70,16 @@ void *tni_arena_alloc_array(tni_arena *arena, size_t item_size, size_t count) {
   return NULL;
 }
 
+void *tni_arena_alloc_aligned(tni_arena *arena, size_t size, size_t align) {
+  size_t room;
+  if (!tni_add_size(size, align, &room)) {
+    arena->failed = true;
+    return NULL;
+  }
+  char *block = tni_arena_alloc(arena, room);
+  return block ? block + (-(uintptr_t)block & (align - 1)) : NULL;
+}
+
 void *tni_arena_copy(tni_arena *arena, const void *bytes, size_t size) {
   void *copy = tni_arena_alloc(arena, size);
   if (copy && size) memcpy(copy, bytes, size);

@@ -101,7 +101,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     extent = work;
     outer = count = 1;
   }
-  int64_t lanes = tni_lanes_for(p, store->as.store.buffer->type, extent);
+  int64_t lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (inner >= 0 && lanes >= 4 && tni_try_split(p, loops[inner], lanes, parts)) {
     tni_try_vectorize(p, parts[1]);
     loops[inner] = parts[0];

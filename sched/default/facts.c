@@ -61,7 +61,8 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
 
 /* ---- strides ---- */
 
-/* How far the first step of `var` goes in memory that is not row-major: a layout's blocks are taken to be long. */
+/* How far the first step of `var` goes, in memory that is not row-major or by a subscript that is not affine: blocks of a layout
+ * and panels are taken to be long. */
 static bool first_step(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
                        int64_t *out) {
   tni_region *r = &p->s->region;
@@ -85,7 +86,8 @@ bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *cons
   for (int32_t d = b->rank - 1; d >= 0; d--) {
     int64_t coef;
     const tn_expr *rest;
-    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest) || (coef && !scale)) return false;
+    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest)) return first_step(p, b, index, var, out);
+    if (coef && !scale) return false;
     *out += coef * scale;
     scale = tni_is_const(b->shape[d]) ? scale * b->shape[d]->as.i : 0;
   }
@@ -136,15 +138,17 @@ int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
   return -1;
 }
 
-int64_t tni_lanes_of(const tni_planner *p, tn_type type) {
+static int64_t all_lanes(const tn_target *target, tn_type type) {
   int64_t bits = (int64_t)tn_type_bytes(type) * 8;
-  int64_t lanes = p->target->vector_bits / (bits ? bits : 8);
+  int64_t lanes = target->vector_bits / (bits ? bits : 8);
   return lanes < 1 ? 1 : lanes;
 }
 
+int64_t tni_lanes_of(const tni_planner *p, tn_type type) { return all_lanes(p->target, type); }
+
 /* No more lanes than the extent fills to more than a half. */
-int64_t tni_lanes_for(const tni_planner *p, tn_type type, int64_t extent) {
-  int64_t lanes = tni_lanes_of(p, type);
+int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent) {
+  int64_t lanes = all_lanes(target, type);
   while (lanes > 4 && lanes / 2 >= extent) lanes /= 2;
   return lanes;
 }

@@ -31,20 +31,26 @@ typedef struct tiled_loops {
   tn_loop row, vector, lane;    /* of the tile; 0: none */
 } tiled_loops;
 
+static void swap_loops(tn_loop *a, tn_loop *b) {
+  tn_loop kept = *a;
+  *a = *b;
+  *b = kept;
+}
+
 /* Splits the epilogue's loops and brings the tile's inside. */
 static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t, tiled_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
-  size_t rank = tni_loops_of(p, block, loops), n = 0;
+  size_t rank = tni_loops_of(p, block, loops), n = 0, row_tiles = 0, vector_tiles = 0;
   *out = (tiled_loops){0};
   if (rank == 0 || rank + 3 > TNI_MAX_LOOPS) return false;
   for (size_t d = 0; d < rank; d++) {
     if ((int32_t)d == t->row_dim) {
       if (!tni_try_split(p, loops[d], t->rows, parts)) return false;
-      out->outer[out->outer_count++] = parts[0];
+      out->outer[row_tiles = out->outer_count++] = parts[0];
       out->row = parts[1];
     } else if ((int32_t)d == t->vector_dim) {
       if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts)) return false;
-      out->outer[out->outer_count++] = parts[0];
+      out->outer[vector_tiles = out->outer_count++] = parts[0];
       tn_loop inner[2];
       if (!tni_try_split(p, parts[1], t->lanes, inner)) return false;
       out->vector = inner[0];
@@ -53,6 +59,8 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
       out->outer[out->outer_count++] = loops[d];
     }
   }
+  if (t->row_dim >= 0 && t->vectors_outside == (row_tiles < vector_tiles))
+    swap_loops(&out->outer[row_tiles], &out->outer[vector_tiles]);
   for (size_t i = 0; i < out->outer_count; i++) order[n++] = out->outer[i];
   if (out->row) order[n++] = out->row;
   order[n++] = out->vector;

@@ -1,7 +1,8 @@
 /* tile.c -- which part of a reduction's result is kept in registers: rows by vectors, from strides, shape and target.
  *
  * The vectors run along the dimension whose neighbours are neighbours in memory; the rows along one whose steps use the
- * loaded vectors again; and there are as many of both as the registers hold.
+ * loaded vectors again. How many of both is what the registers hold and covers the result in the fewest cycles, by a model of
+ * a core with two multiply-add units and two load ports.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -67,20 +68,103 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
   return best;
 }
 
-/* Rows of a tile, at most `most`: many, since they share what is loaded, and few left over at the end of the extent. */
-static int64_t choose_rows(int64_t extent, int64_t most) {
-  if (extent <= most) return extent;
-  int64_t best = most;
-  double best_score = 0;
-  for (int64_t r = most; r >= (most + 1) / 2; r--) {
-    double used = (double)extent / (double)(tni_divide_up(extent, r) * r);
-    double score = used * (double)(r + most);
-    if (score > best_score) {
-      best = r;
-      best_score = score;
+/* ---- how large ---- */
+
+enum { UNIT_LATENCY = 4, UNITS = 2, LOAD_PORTS = 2, CACHE_BYTES = 32 /* a cycle, from the second cache */ };
+
+/* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, and the
+ * chain through each accumulator. */
+static double step_cycles(const tn_target *target, int64_t rows, int64_t vectors) {
+  double work = (double)(rows * vectors) / UNITS, loads = (double)(rows + vectors) / LOAD_PORTS;
+  double bytes = (double)(vectors * target->vector_bits / 8) / CACHE_BYTES;
+  double most = work > loads ? work : loads;
+  most = most > bytes ? most : bytes;
+  return most > UNIT_LATENCY ? most : UNIT_LATENCY;
+}
+
+/* The same for a result of so many rows and vectors: whole tiles, and what is left on two sides. */
+static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t all_vectors, int64_t rows,
+                           int64_t vectors) {
+  int64_t down = all_rows / rows, across = all_vectors / vectors, below = all_rows % rows,
+          right = all_vectors % vectors;
+  double sum = (double)(down * across) * step_cycles(target, rows, vectors);
+  if (below) sum += (double)across * step_cycles(target, below, vectors);
+  if (right) sum += (double)down * step_cycles(target, rows, right);
+  if (below && right) sum += step_cycles(target, below, right);
+  return sum;
+}
+
+/* Accumulators fill 13 of 16 registers at most: more, and the compiler keeps some in memory. Wide tiles win a tie. The vectors
+ * of the whole sum stay in the second cache while rows pass by, or at least one does. */
+static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, tni_tile *t) {
+  int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
+  int64_t vector_bytes = target->vector_bits / 8;
+  double best = 0;
+  for (int64_t vectors = 1; vectors <= all && vectors <= registers / 2; vectors++) {
+    int64_t most = registers * 13 / 16 / vectors;
+    if (row_extent > 1 && vectors > 1 && (vectors > 4 || sum * vectors * vector_bytes > (int64_t)target->l2 / 3)) break;
+    for (int64_t rows = 1; rows <= most && rows <= row_extent; rows++) {
+      double cycles = cover_cycles(target, row_extent, all, rows, vectors);
+      if (best > 0 && cycles > best) continue;
+      best = cycles;
+      t->rows = rows;
+      t->vectors = vectors;
     }
   }
-  return best;
+}
+
+int64_t tni_panel_width(const tn_target *target, tn_type type, int64_t rows, int64_t columns, int64_t sum) {
+  tni_tile t = {.lanes = tni_target_lanes(target, type, columns)};
+  size_tile(target, columns, rows, sum, &t);
+  return t.vectors * t.lanes;
+}
+
+/* ---- which way the tiles go ---- */
+
+typedef struct traffic {
+  const tni_planner *p;
+  const tn_stmt *block;
+  const tni_tile *tile;
+  double rows_outside, vectors_outside; /* bytes that come from beyond the second cache */
+} traffic;
+
+static bool moves(const tni_planner *p, const tn_expr *load, const tn_expr *var) {
+  int64_t stride;
+  return !tni_stride_of(p, load->as.buffer, load->arg, var, &stride) || stride != 0;
+}
+
+/* A load that stays where it is in the inner of the two loops over tiles is read once; one that only the inner loop moves is
+ * swept once for each step of the outer one, and comes from afar each time unless all of it stays in the cache. */
+static void add_traffic(void *self, const tn_expr *x) {
+  traffic *q = self;
+  const tni_iter *iters = q->block->as.block.iters;
+  if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer) return;
+  const tni_iter *row = &iters[tni_iter_of_dim(q->block, q->tile->row_dim)];
+  const tni_iter *vector = &iters[tni_iter_of_dim(q->block, q->tile->vector_dim)];
+  double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 2;
+  for (int32_t i = 0; i < q->block->as.block.count; i++)
+    if ((iters[i].reduce || &iters[i] == row || &iters[i] == vector) && moves(q->p, x, iters[i].var))
+      bytes *= (double)tni_extent_of(q->block, i);
+  bool by_row = moves(q->p, x, row->var), by_vector = moves(q->p, x, vector->var);
+  double row_tiles = (double)tni_divide_up(row->extent->as.i, q->tile->rows);
+  double vector_tiles = (double)tni_divide_up(vector->extent->as.i, q->tile->vectors * q->tile->lanes);
+  q->rows_outside += bytes * (by_vector && !by_row && bytes > near ? row_tiles : 1);
+  q->vectors_outside += bytes * (by_row && !by_vector && bytes > near ? vector_tiles : 1);
+}
+
+static bool wants_vectors_outside(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  traffic q = {.p = p, .block = block, .tile = t};
+  if (t->row_dim < 0) return false;
+  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, add_traffic, &q);
+  return q.vectors_outside < q.rows_outside;
+}
+
+/* Steps of the sum. */
+static int64_t sum_of(const tn_stmt *block) {
+  int64_t sum = 1;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce) sum *= tni_extent_of(block, i) ? tni_extent_of(block, i) : 1;
+  return sum;
 }
 
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
@@ -90,15 +174,11 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   if (t->vector_dim < 0) return false;
   t->row_dim = choose_row_dim(p, block, rank, t->vector_dim);
   int64_t extent = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim));
-  t->lanes = tni_lanes_for(p, store->as.store.buffer->type, extent);
-  int64_t accumulators = p->target->vector_registers >= 32 ? 24 : 12;
-  t->vectors = tni_divide_up(extent, t->lanes);
-  int64_t most_vectors = t->row_dim < 0 ? accumulators / 2 : p->target->vector_registers >= 32 ? 4 : 2;
   const tn_expr *along = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
-  if (tni_strides_of(p, block, along).far) most_vectors = 1; /* each lane has a cache line of its own */
-  if (t->vectors > most_vectors) t->vectors = choose_rows(t->vectors, most_vectors);
-  t->rows = 1;
-  if (t->row_dim >= 0)
-    t->rows = choose_rows(tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)), accumulators / t->vectors);
+  t->lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  if (tni_strides_of(p, block, along).far) extent = t->lanes; /* each lane has a cache line of its own: one vector */
+  int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
+  size_tile(p->target, extent, rows, sum_of(block), t);
+  t->vectors_outside = wants_vectors_outside(p, block, t);
   return true;
 }

@@ -1,22 +1,44 @@
 /* layout.c -- constant weights stored in the order in which the target's vectors want them.
  *
- *     conv(x, w)   w constant, (m, c, taps...)   ->   conv(x, w') {oc_last = 1}   w' constant, (c, taps..., m)
+ *     conv(x, w)    w constant, (m, c, taps...)   ->   conv(x, w') {oc_last = 1}   w' constant, (c, taps..., m)
  *
  * Then the lanes of a vector are output channels: weights are loaded as vectors, inputs broadcast. This is done where
  * vectors along the rows of the output are bad: rows that fill the last vector of each badly, or steps between neighbours
  * other than 1. The price is that results leave the registers with a stride, once for each sum; so sums must be long.
  *
+ *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
+ *
+ * p columns are those of a tile in registers: a tile reads one panel from its first to its last byte. Weights that stay in
+ * the first cache as they are gain nothing.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
 
-enum { LEAST_SUM = 96, LEAST_FILL = 70 /* per cent */, MAX_ATTRS = 16 };
+enum {
+  LEAST_SUM = 96,
+  LEAST_FILL = 70 /* per cent */,
+  MAX_ATTRS = 16,
+  MOST_ADDED = 2,
+  LINE = 64 /* bytes: no vector is in two lines */
+};
+
+/* One way to store the second operand of a node. */
+typedef struct rule {
+  const char *op;
+  bool (*wants)(const tn_graph *g, const tni_gnode *node, const tn_target *target);
+  /* A constant of the other order in the program, in *out, and the attributes that say so. */
+  tn_status (*store)(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out, tni_attr *added,
+                     uint32_t *added_count, tn_error **err);
+} rule;
+
+/* ---- convolutions ---- */
 
 /* How much of the vectors along an extent is used, in per cent. */
 static int64_t fill(int64_t extent, int64_t lanes) { return 100 * extent / ((extent + lanes - 1) / lanes * lanes); }
 
 static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
-  if (!node->op || strcmp(node->op->name, "conv") != 0 || tni_attr_int(node, "oc_last", 0)) return false;
+  if (tni_attr_int(node, "oc_last", 0)) return false;
   const tni_gvalue *w = &g->values[node->inputs[1]], *out = &g->values[node->outputs[0]];
   if (!w->data || w->type != TN_F32 || tni_attr_int(node, "group", 1) != 1) return false;
   int64_t sum = 1, lanes = target->vector_bits / 32;
@@ -29,20 +51,73 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
   return sum >= LEAST_SUM && fill(w->shape[0], lanes) >= LEAST_FILL && (step != 1 || fill(row, lanes) < LEAST_FILL);
 }
 
-/* The weights with their first dimension last, in the program's arena. */
-static tn_status move_first_last(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error **err) {
-  const tni_gvalue *w = &c->from->values[value];
+/* Takes memory of the program's arena for a constant of that shape and names it after the old one. */
+static tn_status add_constant(tni_gcopy *c, const tni_gvalue *old, const char *suffix, int32_t rank,
+                              const int64_t *shape, void *data, uint32_t *out, tn_error **err) {
+  char *name = tni_arena_format(&c->to->region.arena, "%s.%s", old->name, suffix);
+  if (!data || !name) return tni_fail_nomem(err);
+  *out = tni_g_const(c->b, name, old->type, rank, shape, data);
+  return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
+}
+
+static tn_status store_oc_last(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
+                               tni_attr *added, uint32_t *added_count, tn_error **err) {
+  (void)target;
+  const tni_gvalue *w = &c->from->values[node->inputs[1]];
   int64_t first = w->shape[0], rest = 1, shape[TN_MAX_RANK];
   for (int32_t i = 1; i < w->rank; i++) rest *= shape[i - 1] = w->shape[i];
   shape[w->rank - 1] = first;
   const float *from = w->data;
-  float *to = tni_arena_alloc(&c->to->region.arena, (size_t)(first * rest) * sizeof *to);
-  char *name = tni_arena_format(&c->to->region.arena, "%s.oc_last", w->name);
-  if (!to || !name) return tni_fail_nomem(err);
-  for (int64_t m = 0; m < first; m++)
+  float *to = tni_arena_alloc_aligned(&c->to->region.arena, (size_t)(first * rest) * sizeof *to, LINE);
+  for (int64_t m = 0; to && m < first; m++)
     for (int64_t k = 0; k < rest; k++) to[k * first + m] = from[m * rest + k];
-  *out = tni_g_const(c->b, name, w->type, w->rank, shape, to);
-  return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
+  added[(*added_count)++] = (tni_attr){.name = "oc_last", .kind = TNI_ATTR_INT, .i = 1};
+  return add_constant(c, w, "oc_last", w->rank, shape, to, out, err);
+}
+
+/* ---- matrix products ---- */
+
+static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  return w->data && w->rank == 2 && !tni_attr_int(node, "panel", 0) && tn_type_bytes(w->type) > 0 &&
+         tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
+}
+
+static tn_status store_panels(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
+                              tni_attr *added, uint32_t *added_count, tn_error **err) {
+  const tni_gvalue *x = &c->from->values[node->inputs[0]], *w = &c->from->values[node->inputs[1]];
+  int64_t sums = w->shape[0], columns = w->shape[1], rows = x->rank > 1 ? x->shape[x->rank - 2] : 1;
+  int64_t width = tni_panel_width(target, w->type, rows, columns, sums);
+  int64_t shape[] = {(columns - 1) / width + 1, sums, width};
+  size_t bytes = tn_type_bytes(w->type);
+  char *to = tni_arena_alloc_aligned(&c->to->region.arena, (size_t)(shape[0] * sums * width) * bytes, LINE);
+  for (int64_t p = 0; to && p < shape[0]; p++) {
+    size_t filled = (size_t)(columns - p * width < width ? columns - p * width : width) * bytes,
+           row = (size_t)width * bytes;
+    for (int64_t k = 0; k < sums; k++) {
+      char *at = to + (size_t)(p * sums + k) * row;
+      memcpy(at, (const char *)w->data + (size_t)(k * columns + p * width) * bytes, filled);
+      memset(at + filled, 0, row - filled);
+    }
+  }
+  added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = width};
+  added[(*added_count)++] = (tni_attr){.name = "columns", .kind = TNI_ATTR_INT, .i = columns};
+  return add_constant(c, w, "panels", 3, shape, to, out, err);
+}
+
+/* ---- the pass ---- */
+
+static const rule rules[] = {
+    {"conv", wants_oc_last, store_oc_last},
+    {"matmul", wants_panels, store_panels},
+};
+
+static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  for (size_t i = 0; node->op && i < TNI_COUNT(rules); i++)
+    if (strcmp(node->op->name, rules[i].op) == 0 && node->attr_count + MOST_ADDED <= MAX_ATTRS &&
+        rules[i].wants(g, node, target))
+      return &rules[i];
+  return NULL;
 }
 
 static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target *target, tn_error **err) {
@@ -51,25 +126,22 @@ static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target 
   const char **names = tni_alloc(ctx, (node->output_count + 1u) * sizeof *names);
   uint32_t *outputs = values ? values + node->input_count : NULL;
   tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
-  tni_attr attrs[MAX_ATTRS + 1];
+  tni_attr attrs[MAX_ATTRS];
   uint32_t attr_count = node->attr_count;
-  bool moved = !status && attr_count <= MAX_ATTRS && wants_oc_last(c->from, node, target);
+  const rule *by = status ? NULL : rule_for(c->from, node, target);
+  if (by) memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
   for (uint32_t i = 0; i < node->input_count && !status; i++) {
     uint32_t old = node->inputs[i];
     values[i] = old == TNI_NO_VALUE ? old : c->map[old];
-    if (moved && i == 1)
-      status = move_first_last(c, old, &values[i], err);
+    if (by && i == 1)
+      status = by->store(c, node, target, &values[i], attrs, &attr_count, err);
     else if (old != TNI_NO_VALUE && values[i] == TNI_NO_VALUE)
       status = tni_gcopy_const(c, old, &values[i], err);
   }
   for (uint32_t i = 0; i < node->output_count && !status; i++)
     names[i] = node->outputs[i] == TNI_NO_VALUE ? NULL : c->from->values[node->outputs[i]].name;
-  if (moved && !status) {
-    memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
-    attrs[attr_count++] = (tni_attr){.name = "oc_last", .kind = TNI_ATTR_INT, .i = 1};
-  }
   if (!status)
-    status = tni_g_node(c->b, node->op, node->name, node->input_count, values, attr_count, moved ? attrs : node->attrs,
+    status = tni_g_node(c->b, node->op, node->name, node->input_count, values, attr_count, by ? attrs : node->attrs,
                         node->output_count, names, outputs, err);
   for (uint32_t i = 0; i < node->output_count && !status; i++)
     if (node->outputs[i] != TNI_NO_VALUE) c->map[node->outputs[i]] = outputs[i];
@@ -80,7 +152,7 @@ static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target 
 
 static bool changes_anything(const tn_graph *g, const tn_target *target) {
   for (uint32_t i = 0; i < g->node_count; i++)
-    if (wants_oc_last(g, &g->nodes[i], target)) return true;
+    if (rule_for(g, &g->nodes[i], target)) return true;
   return false;
 }
 

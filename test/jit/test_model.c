@@ -64,6 +64,47 @@ START_TEST(a_model_runs)
 }
 END_TEST
 
+/* y = x w, in small integers, which stay exact in any order. */
+static void check_product(int64_t m, int64_t k, int64_t n) {
+  float *x = calloc((size_t)(m * k), 4), *w = calloc((size_t)(k * n), 4), *y = calloc((size_t)(m * n), 4);
+  for (int64_t i = 0; i < m * k; i++) x[i] = (float)(i % 7 - 3);
+  for (int64_t i = 0; i < k * n; i++) w[i] = (float)(i % 11 - 5);
+  bytes g = {0};
+  add_node(&g, node("MatMul", "product", "x w", "y"));
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 2, (int64_t[]){k, n}, w, sizeof(float) * (size_t)(k * n)));
+  add_input(&g, "x", 2, (int64_t[]){m, k});
+  add_output(&g, "y");
+  const tn_model *run = compile_graph(g);
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, NULL, "tensor", &text, &size, &error), error);
+  ck_assert_ptr_nonnull(strstr(text, "// ")); /* w[column // panel, k, column % panel] */
+  tn_text_destroy(text);
+  DLTensor in = view(TN_F32, 2, (int64_t[]){m, k}, x), out = view(TN_F32, 2, (int64_t[]){m, n}, y);
+  must(run_one(run, &in, &out), error);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) {
+      float sum = 0;
+      for (int64_t c = 0; c < k; c++) sum += x[i * k + c] * w[c * n + j];
+      ck_assert_float_eq(y[i * n + j], sum);
+    }
+  free(x);
+  free(w);
+  free(y);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  module = NULL;
+  program = NULL;
+}
+
+/* Weights larger than half the first cache are stored in panels. */
+START_TEST(constant_operands_are_packed)
+{
+  static const int64_t sizes[][3] = {{1, 300, 200}, {2, 511, 129}, {7, 70, 1000}, {33, 65, 640}, {128, 200, 192}, {5, 2600, 17}};
+  for (size_t i = 0; i < TNI_COUNT(sizes); i++) check_product(sizes[i][0], sizes[i][1], sizes[i][2]);
+}
+END_TEST
+
 START_TEST(a_model_tells_what_it_takes)
 {
   const tn_model *m = compile_graph(layer());
@@ -449,7 +490,7 @@ START_TEST(steps_are_counted_and_cheap)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {a_model_runs,
+  const TTest *const tests[] = {a_model_runs, constant_operands_are_packed,
                                 a_model_tells_what_it_takes,
                                 a_wrong_count_is_refused,
                                 wrong_tensors_are_refused,

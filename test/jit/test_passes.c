@@ -50,7 +50,7 @@ START_TEST(passes_are_told_in_their_order)
   tn_compile_desc desc = observed(NULL);
   tn_module_destroy(session_compile(program, &desc));
   ck_assert_str_eq(seen, "schedule f\nthreads f\nsimplify f\nblocks f\nstorage f\npartition f\nflatten f\nvectorize f\nunroll f\n"
-                         "code \n");
+                         "dead f\ncode \n");
 }
 END_TEST
 
@@ -65,7 +65,60 @@ START_TEST(a_letter_asks_for_the_text)
                          "    B[i] = exp(A[i])\n"
                          "  }\n"
                          "}\n"
-                         "vectorize f\nunroll f\ncode \n");
+                         "vectorize f\nunroll f\ndead f\ncode \n");
+}
+END_TEST
+
+/* What pass d makes of a function that is the only one of its program. */
+static const char *after_dead(const char *text) {
+  tn_compile_desc desc = observed("d");
+  desc.keep_schedules = 1;
+  tn_program_destroy(program);
+  program = session_parse(ctx, text);
+  tn_module_destroy(session_compile(program, &desc));
+  const char *from = strstr(seen, "dead ");
+  ck_assert_ptr_nonnull(from);
+  *strstr(from, "code \n") = 0;
+  return strchr(from, '\n') + 1;
+}
+
+START_TEST(registers_that_nobody_reads_are_not_written)
+{
+  ck_assert_str_eq(after_dead("scheduled func f(A: f32[8], B: f32[3]) {\n"
+                              "  alloc T: f32[4] in register\n"
+                              "  for i in 0..4 unrolled { T[i] = 0.0:f32 }\n"
+                              "  for k in 0..8 { for i in 0..4 unrolled { T[i] = T[i] + A[k] } }\n"
+                              "  for i in 0..4 unrolled { if i < 3 { B[i] = T[i + 0] } }\n"
+                              "}\n"),
+                   "scheduled loop func f(A: f32[8], B: f32[3]) {\n"
+                   "  alloc T: f32[4] in register\n"
+                   "  T[0] = 0.0:f32\n  T[1] = 0.0:f32\n  T[2] = 0.0:f32\n"
+                   "  for k in 0..8 {\n"
+                   "    T[0] = T[0] + A[k]\n    T[1] = T[1] + A[k]\n    T[2] = T[2] + A[k]\n"
+                   "  }\n"
+                   "  B[0] = T[0]\n  B[1] = T[1]\n  B[2] = T[2]\n"
+                   "}\n");
+}
+END_TEST
+
+START_TEST(registers_that_others_read_are_kept)
+{
+  ck_assert_str_eq(after_dead("scheduled func f(A: f32[8], B: f32[1]) {\n"
+                              "  alloc T: f32[2] in register\n"
+                              "  T[0] = A[0]\n"
+                              "  T[1] = A[1]\n"
+                              "  for k in 0..8 { T[1] = T[0] + A[k] }\n"
+                              "  B[0] = T[1]\n"
+                              "}\n"),
+                   "scheduled loop func f(A: f32[8], B: f32[1]) {\n"
+                   "  alloc T: f32[2] in register\n"
+                   "  T[0] = A[0]\n"
+                   "  T[1] = A[1]\n"
+                   "  for k in 0..8 {\n"
+                   "    T[1] = T[0] + A[k]\n"
+                   "  }\n"
+                   "  B[0] = T[1]\n"
+                   "}\n");
 }
 END_TEST
 
@@ -75,13 +128,15 @@ START_TEST(an_unknown_letter_is_refused)
   tn_module *module;
   tn_error *error = NULL;
   refused(tn_compile(program, &desc, &module, &error), error, TN_E_INVALID,
-          "build: dump: `Q` is the letter of no pass: they are flustSbmpavrc, and * for all");
+          "build: dump: `Q` is the letter of no pass: they are flustSbmpavrdc, and * for all");
   ck_assert_ptr_null(module);
 }
 END_TEST
 
 int main(void) {
   const TTest *const tests[] = {letters_and_names_are_their_own, passes_are_told_in_their_order,
-                                a_letter_asks_for_the_text, an_unknown_letter_is_refused};
+                                a_letter_asks_for_the_text,
+                                registers_that_nobody_reads_are_not_written, registers_that_others_read_are_kept,
+                                an_unknown_letter_is_refused};
   return session_run("passes", tests, TNI_COUNT(tests), open_program, close_program);
 }
