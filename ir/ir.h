@@ -734,8 +734,9 @@ void tni_print_canonical(tni_text *out, const tn_func *func);
 void tni_print_expr(tni_text *out, const tn_expr *x);
 void tni_print_externs(tni_text *out, const tn_program *program);
 void tni_print_graphs(tni_text *out, const tn_program *program);
-/* Printed names, the same as in tni_print_func: the loop variable printed as `name`, or NULL. */
-const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name);
+/* Printed names, the same as in tni_print_func: the loop variable printed as `name`, or NULL; *no_memory becomes true when it
+ * could not be told. */
+const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name, bool *no_memory);
 /* Parses one or more functions into `program`. */
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);

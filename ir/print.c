@@ -392,7 +392,7 @@ void tni_print_canonical(tni_text *out, const tn_func *func) {
   tni_printer_destroy(&p);
 }
 
-const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name) {
+const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const char *name, bool *no_memory) {
   tni_text scratch;
   tni_printer p;
   tni_text_init(&scratch, ctx);
@@ -400,6 +400,7 @@ const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const
   p.wanted = name;
   print_func(&p, func);
   const tn_expr *found = scratch.failed ? NULL : p.found;
+  *no_memory |= scratch.failed;
   tni_printer_destroy(&p);
   tni_text_destroy(&scratch);
   return found;

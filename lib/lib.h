@@ -125,6 +125,7 @@ struct tn_context {
   tn_limits limits; /* no zeros: defaults are filled in */
   tn_threads threads;
   const tni_os *os;
+  atomic_size_t misses; /* requests for memory that failed, on any thread */
   struct tni_context_private *p;
 };
 

@@ -9,35 +9,78 @@
 #include "targets.h"
 #include "tenon/sched.h"
 
-/* ---- state.c: schedules and handles ------------------------------------------------------------------------------ */
+/* ---- state.c: schedules, and forks of them ------------------------------------------------------------------------- */
 
-/* A handle names a loop by its variable or a block by its name; what no longer exists is found out on use. */
-typedef struct tni_handle {
-  const tn_expr *var; /* of a loop, else NULL */
-  const char *block;
-  const char *name; /* in the trace: what the text called it, or l3, b1 */
-} tni_handle;
+typedef struct tni_handle tni_handle;
+typedef struct tni_line tni_line;
+typedef struct tni_birth tni_birth;
 
+/* All that can be reached from a schedule but its own array of handles is immutable, so that a fork shares it. */
 struct tn_schedule {
   tn_context *ctx;
   tn_program *program;
   tni_region region;
-  const tn_func *func;
-  tni_handle *handles;
-  size_t handle_count, handle_capacity;
+  tn_schedule *parent; /* of a fork */
+  atomic_int refs;     /* the host's, and one of each fork: with those it does not change */
+  const tn_func *origin, *func;
+  const tni_line *last; /* the lines applied */
+  size_t line_count;
+  const tni_birth *births;
+  tni_handle *handles; /* from number first_handle + 1 on */
+  size_t first_handle, handle_count, handle_capacity;
   tni_text trace, text;
+};
+
+/* Refuses to change a schedule that has forks. */
+tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
+
+/* ---- handles.c: loops and blocks, found again ----------------------------------------------------------------------- */
+
+enum tni_handle_kind { TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK };
+struct tni_handle {
+  enum tni_handle_kind kind;
+  const tn_expr *var; /* of a loop */
+  const char *block;  /* of a block: its name */
+  size_t line;        /* how many lines had been applied when it was made */
+  const char *said;   /* what text calls it, or NULL */
+  const char *name;   /* what the trace calls it; NULL: it has no line, and is written as a place */
+};
+
+/* A block came into being: on that line. Newest first. */
+struct tni_birth {
+  const tni_birth *before;
+  const char *block;
+  size_t line;
 };
 
 /* 0 without memory. */
 int32_t tni_add_loop(tn_schedule *s, const tn_expr *var);
 int32_t tni_add_block(tn_schedule *s, const char *block);
+/* NULL: there is none of that number. */
+tni_handle *tni_handle_at(const tn_schedule *s, int32_t handle);
+/* Walks over all handles, the latest first: begin with {s, s->handle_count}. Behind a call `left` is the number of the handle
+ * that it gave less 1; NULL: no more. */
+typedef struct tni_handle_walk {
+  const tn_schedule *s;
+  size_t left;
+} tni_handle_walk;
+const tni_handle *tni_walk_handles(tni_handle_walk *walk);
 /* The statement a handle names, or NULL when it is gone or of the other kind. */
 const tn_stmt *tni_handle_loop(const tn_schedule *s, tn_loop loop);
 const tn_stmt *tni_handle_block(const tn_schedule *s, tn_block_ref block);
+/* The line since which what it names is gone. */
+const tni_line *tni_handle_end(const tn_schedule *s, const tni_handle *handle);
+/* Notes the blocks that the function has and `old` had not. False: no memory. */
+bool tni_note_births(tn_schedule *s, const tn_func *old);
 
 /* ---- tree.c: looking around in a function's body ------------------------------------------------------------------ */
 
 enum { TNI_MAX_PATH = 128 };
+/* The loop number `index` from the outside above the target, from the inside when negative (-1: the innermost); NULL: none.
+ * *count (may be NULL): how many there are. */
+const tn_stmt *tni_loop_above(const tn_stmt *root, const tn_stmt *target, int64_t index, size_t *count);
+/* The loop number `index` of the body, in the order in which they are printed. */
+const tn_stmt *tni_loop_number(const tn_stmt *root, int64_t index);
 /* The statements from the body down to `target`, both included; 0 when it is not there or deeper than TNI_MAX_PATH. */
 int tni_path_to(const tn_stmt *root, const tn_stmt *target, const tn_stmt **path);
 const tn_stmt *tni_find_loop(const tn_stmt *root, const tn_expr *var);
@@ -262,7 +305,15 @@ const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
 
 /* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
 
-/* Names the results, and adds the line. False: no memory. */
+struct tni_line {
+  const tni_line *before;
+  size_t number; /* from 1 */
+  const tni_primitive *primitive;
+  const char *text;    /* no newline */
+  const tn_func *func; /* behind it */
+};
+
+/* Names the results, adds the line, takes over the function. False: no memory, and nothing changed. */
 bool tni_trace_step(tni_step *step);
 
 /* ---- default/ ------------------------------------------------------------------------------------------------------ */

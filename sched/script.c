@@ -1,13 +1,13 @@
 /* script.c -- schedules as text: one primitive a line.
  *
  *     io, ii = split(i, [0, 8])        results are named on the left; missing names are made up
- *     reorder([io, j, ii])             # loops and blocks by handle names, else by the names in the printed function
+ *     reorder([io, j, ii])             # loops and blocks by names of results, else by the names in the printed function
+ *     unroll(C[2])                     # or by their place: the third loop above block C; $3, the fourth loop of all
  *     b = cache_write(C, "register")
  *
- * Arguments stand in the order of the primitive's row (primitives.def), or behind those as name=value; optional ones may be
- * left out.
- * Blank lines and comments behind # are passed over. The first line that is refused ends the run; the lines before it stay
- * applied.
+ * Arguments stand in the order of the primitive's row (primitives.def), or behind those as name=value; optional ones
+ * may be left out. Blank lines and comments behind # are passed over. The first line that is refused ends the run; the
+ * lines before it stay applied.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -35,6 +35,7 @@ typedef struct reader {
   char text[MAX_TEXT]; /* of the arguments, one behind the other */
   size_t text_length;
   char why[MAX_NAME + 64];
+  bool no_memory;
 } reader;
 
 static void skip_space(reader *p) {
@@ -57,10 +58,14 @@ static bool complain(reader *p, const char *why) {
   return false;
 }
 
+static bool complain_of(reader *p, const char *format, const char *name) {
+  if (!p->why[0]) snprintf(p->why, sizeof p->why, format, name);
+  return false;
+}
+
 static bool expect(reader *p, char c) {
-  char text[32];
-  snprintf(text, sizeof text, "expected `%c`", c);
-  return take(p, c) || complain(p, text);
+  char text[] = {c, 0};
+  return take(p, c) || complain_of(p, "expected `%s`", text);
 }
 
 static bool is_name_char(char c) {
@@ -75,6 +80,15 @@ static bool read_name(reader *p, char *out) {
   return n > 0 || complain(p, "expected a name");
 }
 
+/* Text in quotes, without them; `out` has room for MAX_NAME. */
+static bool read_quoted(reader *p, char *out) {
+  size_t n = 0;
+  if (!expect(p, '"')) return false;
+  while (p->at < p->end && *p->at != '"' && n + 1 < MAX_NAME) out[n++] = *p->at++;
+  out[n] = 0;
+  return expect(p, '"');
+}
+
 static bool read_int(reader *p, int64_t *out) {
   skip_space(p);
   char digits[24];
@@ -86,58 +100,123 @@ static bool read_int(reader *p, int64_t *out) {
   return (n > 1 || (n == 1 && digits[0] != '-')) || complain(p, "expected a number");
 }
 
+/* ---- handles ---- */
+
 /* The latest handle of that name and kind, with `live` one of what still exists; 0: none. */
-static int32_t find_named(const tn_schedule *s, const char *name, bool loop, bool live) {
-  for (size_t i = s->handle_count; i > 0; i--) {
-    const tni_handle *h = &s->handles[i - 1];
-    int32_t id = (int32_t)i;
-    if (h->name && strcmp(h->name, name) == 0 && (h->var != NULL) == loop &&
-        (!live || (loop ? tni_handle_loop(s, id) : tni_handle_block(s, id))))
+static int32_t find_said(const tn_schedule *s, const char *name, enum tni_handle_kind kind, bool live) {
+  tni_handle_walk walk = {s, s->handle_count};
+  const tni_handle *h;
+  while ((h = tni_walk_handles(&walk))) {
+    int32_t id = (int32_t)walk.left + 1;
+    if (h->kind == kind && h->said && strcmp(h->said, name) == 0 &&
+        (!live || (kind == TNI_HANDLE_LOOP ? tni_handle_loop(s, id) : tni_handle_block(s, id))))
       return id;
   }
   return 0;
 }
 
-/* A handle of that name; else the loop or block that is printed so; else a handle of what is gone. */
-static int32_t find_handle(tn_schedule *s, const char *name, bool loop) {
-  int32_t found = find_named(s, name, loop, true);
-  if (found) return found;
-  const tn_expr *var = loop ? tni_find_loop_by_name(s->ctx, s->func, name) : NULL;
-  const tn_stmt *block = loop ? NULL : tni_find_block(s->func->body, name);
-  if (var || block) return var ? tni_add_loop(s, var) : tni_add_block(s, block->as.block.name);
-  return find_named(s, name, loop, false);
+/* A new handle of a loop or block that text calls `name`. */
+static int32_t add_found(reader *p, const tn_stmt *found, const char *name) {
+  int32_t id =
+      found->kind == TNI_FOR ? tni_add_loop(p->s, found->as.loop.var) : tni_add_block(p->s, found->as.block.name);
+  const char *said = id ? tni_arena_text(&p->s->region.arena, name) : NULL;
+  if (said) tni_handle_at(p->s, id)->said = said;
+  p->no_memory |= !said;
+  return id;
 }
 
-/* The latest of what the name may be. */
-static bool read_handle(reader *p, enum tni_kind kind, int32_t *out) {
-  char name[MAX_NAME];
-  if (!read_name(p, name)) return false;
-  *out = kind != TNI_ARG_block ? find_handle(p->s, name, true) : 0;
-  if (!*out && kind != TNI_ARG_loop) *out = find_handle(p->s, name, false);
-  if (*out && !p->s->handles[*out - 1].name) p->s->handles[*out - 1].name = tni_arena_text(&p->s->region.arena, name);
-  if (!*out && !p->why[0])
-    snprintf(p->why, sizeof p->why, "there is no %s `%s`",
-             kind == TNI_ARG_loop ? "loop" : kind == TNI_ARG_block ? "block" : "loop or block", name);
+/* The loop or block that is printed so, or NULL. */
+static const tn_stmt *find_printed(reader *p, const char *name, enum tni_handle_kind kind) {
+  tn_schedule *s = p->s;
+  const tn_expr *var = kind == TNI_HANDLE_LOOP ? tni_find_loop_by_name(s->ctx, s->func, name, &p->no_memory) : NULL;
+  return var                        ? tni_find_loop(s->func->body, var)
+         : kind == TNI_HANDLE_BLOCK ? tni_find_block(s->func->body, name)
+                                    : NULL;
+}
+
+/* A handle of that name; else the loop or block that is printed so; else a handle of what is gone. 0: none. */
+static int32_t find_handle(reader *p, const char *name, enum tni_kind kind) {
+  const enum tni_handle_kind kinds[] = {TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK};
+  int first = kind == TNI_ARG_block, last = kind != TNI_ARG_loop;
+  int32_t found = 0;
+  const tn_stmt *stmt = NULL;
+  for (int i = first; i <= last && !found; i++) found = find_said(p->s, name, kinds[i], true);
+  for (int i = first; i <= last && !found && !stmt; i++) stmt = find_printed(p, name, kinds[i]);
+  if (stmt) return add_found(p, stmt, name);
+  for (int i = first; i <= last && !found && !p->no_memory; i++) found = find_said(p->s, name, kinds[i], false);
+  return found;
+}
+
+/* `[1]` behind the name of a block: a loop above it. */
+static bool read_loop_above(reader *p, const tn_stmt *block, const char *name, int32_t *out) {
+  int64_t index;
+  size_t count;
+  if (!block) return complain_of(p, "there is no block `%s`", name);
+  if (!read_int(p, &index) || !expect(p, ']')) return false;
+  const tn_stmt *loop = tni_loop_above(p->s->func->body, block, index, &count);
+  if (!loop) {
+    snprintf(p->why, sizeof p->why, "there are %zu loops above block `%s`", count, name);
+    return false;
+  }
+  char said[MAX_NAME + 32];
+  snprintf(said, sizeof said, "%s[%lld]", name, (long long)index);
+  *out = add_found(p, loop, said);
   return *out != 0;
 }
+
+/* `$3`: a loop by its number. */
+static bool read_loop_number(reader *p, int32_t *out) {
+  int64_t index;
+  char said[32];
+  if (!read_int(p, &index)) return false;
+  snprintf(said, sizeof said, "$%lld", (long long)index);
+  const tn_stmt *loop = tni_loop_number(p->s->func->body, index);
+  if (!loop) return complain_of(p, "there is no loop `%s`", said);
+  *out = add_found(p, loop, said);
+  return *out != 0;
+}
+
+static bool read_quoted_block(reader *p, char *name, const tn_stmt **block) {
+  if (!read_quoted(p, name)) return false;
+  *block = tni_find_block(p->s->func->body, name);
+  return *block || complain_of(p, "there is no block `%s`", name);
+}
+
+/* A loop, a block, or for a place what the name is of the two. */
+static bool read_handle(reader *p, enum tni_kind kind, int32_t *out) {
+  char name[MAX_NAME];
+  const tn_stmt *block = NULL;
+  skip_space(p);
+  if (kind != TNI_ARG_block && take(p, '$')) return read_loop_number(p, out);
+  bool quoted = p->at < p->end && *p->at == '"';
+  if (quoted ? !read_quoted_block(p, name, &block) : !read_name(p, name)) return false;
+  if (kind != TNI_ARG_block && p->at < p->end && *p->at == '[') {
+    p->at++;
+    int32_t id = quoted ? 0 : find_handle(p, name, TNI_ARG_block);
+    return read_loop_above(p, quoted ? block : tni_handle_block(p->s, id), name, out);
+  }
+  if (quoted && kind == TNI_ARG_loop) return complain(p, "expected `[`");
+  *out = quoted ? add_found(p, block, name) : find_handle(p, name, kind);
+  if (*out) return true;
+  snprintf(p->why, sizeof p->why, "there is no %s `%s`",
+           kind == TNI_ARG_loop    ? "loop"
+           : kind == TNI_ARG_block ? "block"
+                                   : "loop or block",
+           name);
+  return false;
+}
+
+/* ---- arguments ---- */
 
 /* A word may stand in quotes. */
 static bool read_text(reader *p, bool word, const char **out) {
   char *text = p->text + p->text_length;
-  size_t n = 0, room = sizeof p->text - p->text_length;
-  if (room <= MAX_NAME) return complain(p, "the line is too long");
-  *out = text;
+  if (sizeof p->text - p->text_length < MAX_NAME) return complain(p, "the line is too long");
   skip_space(p);
-  if (word && p->at < p->end && *p->at != '"') {
-    if (!read_name(p, text)) return false;
-    p->text_length += strlen(text) + 1;
-    return true;
-  }
-  if (!expect(p, '"')) return false;
-  while (p->at < p->end && *p->at != '"' && n + 1 < MAX_NAME) text[n++] = *p->at++;
-  text[n] = 0;
-  p->text_length += n + 1;
-  return expect(p, '"');
+  if (word && p->at < p->end && *p->at != '"' ? !read_name(p, text) : !read_quoted(p, text)) return false;
+  p->text_length += strlen(text) + 1;
+  *out = text;
+  return true;
 }
 
 /* One value into the argument; of a list, into its element i. */
@@ -242,6 +321,7 @@ static bool read_line(reader *p, tni_step *step) {
 
 static tn_status syntax_error(reader *p, const char *line, tn_error **err) {
   char place[32];
+  if (p->no_memory) return tni_fail_nomem(err);
   snprintf(place, sizeof place, "line %d, column %d", p->line, (int)(p->at - line) + 1);
   return tni_fail(p->s->ctx, err, TN_E_INVALID, "schedule", place, "%s\n  %.*s\n  %*s^", p->why, (int)(p->end - line),
                   line, (int)(p->at - line), "");
@@ -251,7 +331,9 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
   tn_status status = TN_OK;
   int number = 0;
   if (err) *err = NULL;
+  if ((status = tni_check_no_forks(s, err)) != TN_OK) return status;
   for (const char *line = lines; *line && !status;) {
+    size_t handles = s->handle_count;
     const char *end = strchr(line, '\n');
     end = end ? end : line + strlen(line);
     reader p = {.s = s, .at = line, .end = end, .line = ++number};
@@ -259,6 +341,7 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
     skip_space(&p);
     if (p.at < end && *p.at != '#')
       status = read_line(&p, &step) ? tni_invoke(&step, err) : syntax_error(&p, line, err);
+    if (status) s->handle_count = handles;
     line = *end ? end + 1 : end;
   }
   return status;

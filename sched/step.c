@@ -35,14 +35,27 @@ tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }
 
+/* Tells why a handle cannot be the argument. */
+static void refuse_handle(tni_step *step, int arg, int32_t handle, const char *wanted) {
+  const tni_handle *h = tni_handle_at(step->s, handle);
+  const char *param = step->primitive->params[arg].name;
+  const tni_line *end = h ? tni_handle_end(step->s, h) : NULL;
+  const char *kind = h && h->kind == TNI_HANDLE_LOOP ? "loop" : "block";
+  if (!h)
+    tni_step_refuse(step, NULL, "argument `%s` is no handle of this schedule", param);
+  else if (!end || tni_handle_loop(step->s, handle) || tni_handle_block(step->s, handle))
+    tni_step_refuse(step, NULL, "argument `%s` is a %s, not a %s", param, kind, wanted);
+  else
+    tni_step_refuse(step, NULL, "argument `%s`: the %s `%s` is gone since line %zu: %s", param, kind,
+                    h->said ? h->said : h->name, end->number, end->text);
+}
+
 /* The statement of a handle that is of the kind, or NULL and a refusal. */
 static const tn_stmt *resolve(tni_step *step, int arg, int32_t handle, enum tni_kind kind) {
   const tn_stmt *found = kind != TNI_ARG_block ? tni_handle_loop(step->s, handle) : NULL;
   if (!found && kind != TNI_ARG_loop) found = tni_handle_block(step->s, handle);
   if (!found)
-    tni_step_refuse(step, NULL, "argument `%s` is not a %s of the function as it stands",
-                    step->primitive->params[arg].name,
-                    kind == TNI_ARG_loop ? "loop" : kind == TNI_ARG_block ? "block" : "loop or block");
+    refuse_handle(step, arg, handle, kind == TNI_ARG_loop ? "loop" : kind == TNI_ARG_block ? "block" : "loop or block");
   return found;
 }
 
@@ -115,16 +128,19 @@ static tn_status report(const tni_step *step, tn_error **err) {
 
 tn_status tni_invoke(tni_step *step, tn_error **err) {
   tn_schedule *s = step->s;
-  size_t handles = s->handle_count;
+  size_t handles = s->handle_count, misses = atomic_load(&s->ctx->misses);
   if (err) *err = NULL;
-  tn_status status = apply(step);
+  tn_status status = tni_check_no_forks(s, err);
+  if (status) return status;
+  status = apply(step);
+  bool no_memory = s->region.arena.failed || atomic_load(&s->ctx->misses) != misses;
+  if (status == TN_E_REFUSED && no_memory) status = TN_E_NOMEM; /* checks take it for no */
   if (!status && !tni_trace_step(step)) status = TN_E_NOMEM;
   if (status) {
     s->handle_count = handles;
     step->out_count = 0;
     return status == TN_E_REFUSED ? report(step, err) : tni_fail_nomem(err);
   }
-  if (step->func) s->func = step->func;
   return TN_OK;
 }
 

@@ -1,35 +1,113 @@
 /* trace.c -- the lines that led to the function as it stands: what was applied, written so that script.c reads it.
  *
+ * What had no line of its own is written by its place, never by the name of a variable, so that a trace also leads from a
+ * function whose variables are called otherwise: `C` the block, `C[1]` the second loop above it, `$3` the fourth loop.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
 
-const char *tn_schedule_trace(const tn_schedule *s) { return s->trace.data; }
-
-static const char *handle_name(const tn_schedule *s, int32_t handle) {
-  return handle > 0 && (size_t)handle <= s->handle_count ? s->handles[handle - 1].name : "?";
+const char *tn_schedule_trace(tn_schedule *s) {
+  const tni_line **lines = tni_alloc(s->ctx, (s->line_count + 1) * sizeof *lines);
+  size_t count = 0;
+  tni_text_clear(&s->trace);
+  if (!lines) return NULL;
+  for (const tni_line *line = s->last; line; line = line->before) lines[count++] = line;
+  while (count > 0) tni_text_add(&s->trace, "%s\n", lines[--count]->text);
+  tni_free(s->ctx, lines, (s->line_count + 1) * sizeof *lines);
+  return s->trace.failed ? NULL : s->trace.data;
 }
 
+/* ---- names ---- */
+
+/* Does the trace call a result so? */
+static bool is_taken(const tn_schedule *s, const char *name) {
+  tni_handle_walk walk = {s, s->handle_count};
+  const tni_handle *h;
+  while ((h = tni_walk_handles(&walk)))
+    if (h->name && strcmp(h->name, name) == 0) return true;
+  return false;
+}
+
+/* In the trace every result has a name of its own: what text called it, numbered when that stands already. */
 static bool name_results(tni_step *step) {
   tn_schedule *s = step->s;
+  tni_arena *arena = &s->region.arena;
   for (size_t i = 0; i < step->out_count; i++) {
-    tni_handle *h = &s->handles[step->outs[i] - 1];
-    h->name = step->out_names[i] ? tni_arena_text(&s->region.arena, step->out_names[i])
-                                 : tni_arena_format(&s->region.arena, "%s%d", h->var ? "l" : "b", step->outs[i]);
-    if (!h->name) return false;
+    tni_handle *h = tni_handle_at(s, step->outs[i]);
+    const char *given = step->out_names[i];
+    const char *base = given ? tni_arena_text(arena, given)
+                             : tni_arena_format(arena, "%s%d", h->kind == TNI_HANDLE_LOOP ? "l" : "b", step->outs[i]);
+    const char *name = base;
+    for (int n = 2; name && is_taken(s, name); n++) name = tni_arena_format(arena, "%s_%d", base, n);
+    h->said = given ? base : name;
+    h->name = name;
+    h->line = s->line_count + 1;
+    if (!name) return false;
   }
   return true;
 }
+
+/* A block's name; in quotes where a handle might be meant. */
+static void write_block(tni_text *t, const tn_schedule *s, const char *block, bool quoted) {
+  tni_text_add(t, quoted || is_taken(s, block) ? "\"%s\"" : "%s", block);
+}
+
+typedef struct first_search {
+  const tn_stmt *block, *loop;
+  size_t loops; /* before `loop` */
+  bool found;
+} first_search;
+
+static bool see_first_block(void *self, const tn_stmt *s) {
+  first_search *q = self;
+  if (s->kind == TNI_BLOCK && !q->block) q->block = s;
+  return !q->block;
+}
+
+static bool see_loop(void *self, const tn_stmt *s) {
+  first_search *q = self;
+  q->found |= s == q->loop;
+  q->loops += s->kind == TNI_FOR && !q->found;
+  return !q->found && s->kind != TNI_BLOCK;
+}
+
+static void write_loop(tni_text *t, const tn_schedule *s, const tn_stmt *loop) {
+  const tn_stmt *root = s->func->body;
+  first_search q = {.loop = loop};
+  size_t above = 0;
+  tni_stmt_visit(loop, see_first_block, &q);
+  tni_loop_above(root, loop, 0, &above);
+  if (q.block && tni_loop_above(root, q.block, (int64_t)above, NULL) == loop) {
+    write_block(t, s, q.block->as.block.name, false);
+    tni_text_add(t, "[%zu]", above);
+    return;
+  }
+  tni_stmt_visit(root, see_loop, &q);
+  tni_text_add(t, "$%zu", q.loops);
+}
+
+static void write_handle(tni_text *t, const tn_schedule *s, enum tni_kind kind, int32_t handle) {
+  const tni_handle *h = tni_handle_at(s, handle);
+  if (h->name)
+    tni_text_add(t, "%s", h->name);
+  else if (h->kind == TNI_HANDLE_LOOP)
+    write_loop(t, s, tni_handle_loop(s, handle));
+  else
+    write_block(t, s, h->block, kind == TNI_ARG_place || kind == TNI_ARG_places);
+}
+
+/* ---- lines ---- */
 
 /* One value; of a list, the element i. */
 static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, const tni_arg *arg, size_t i) {
   switch (kind) {
   case TNI_ARG_loop:
   case TNI_ARG_block:
-  case TNI_ARG_place: tni_text_add(t, "%s", handle_name(step->s, arg->handle)); break;
+  case TNI_ARG_place: write_handle(t, step->s, kind, arg->handle); break;
   case TNI_ARG_loops:
   case TNI_ARG_blocks:
-  case TNI_ARG_places: tni_text_add(t, "%s", handle_name(step->s, arg->handles[i])); break;
+  case TNI_ARG_places: write_handle(t, step->s, kind, arg->handles[i]); break;
   case TNI_ARG_int: tni_text_add(t, "%lld", (long long)arg->number); break;
   case TNI_ARG_ints: tni_text_add(t, "%lld", (long long)arg->numbers[i]); break;
   case TNI_ARG_text: tni_text_add(t, "\"%s\"", arg->text); break;
@@ -62,13 +140,31 @@ static void write_arg(tni_text *t, const tni_step *step, int i) {
   tni_text_add(t, "]");
 }
 
-bool tni_trace_step(tni_step *step) {
-  tni_text *t = &step->s->trace;
-  if (!name_results(step)) return false;
+static void write_line(tni_text *t, const tni_step *step) {
   for (size_t i = 0; i < step->out_count; i++)
-    tni_text_add(t, "%s%s", i ? ", " : "", handle_name(step->s, step->outs[i]));
+    tni_text_add(t, "%s%s", i ? ", " : "", tni_handle_at(step->s, step->outs[i])->name);
   tni_text_add(t, "%s%s(", step->out_count ? " = " : "", step->primitive->name);
   for (int i = 0; i < tni_argument_count(step->primitive); i++) write_arg(t, step, i);
-  tni_text_add(t, ")\n");
-  return !t->failed;
+  tni_text_add(t, ")");
+}
+
+bool tni_trace_step(tni_step *step) {
+  tn_schedule *s = step->s;
+  const tn_func *old = s->func;
+  const tni_birth *births = s->births;
+  tni_line *line = TNI_NEW(&s->region.arena, tni_line);
+  if (!line || !name_results(step)) return false;
+  tni_text_clear(&s->text);
+  write_line(&s->text, step);
+  *line = (tni_line){.before = s->last, .number = ++s->line_count, .primitive = step->primitive};
+  line->text = s->text.failed ? NULL : tni_arena_text(&s->region.arena, s->text.data);
+  line->func = s->func = step->func ? step->func : old;
+  if (line->text && (s->func == old || tni_note_births(s, old))) {
+    s->last = line;
+    return true;
+  }
+  s->line_count--;
+  s->func = old;
+  s->births = births;
+  return false;
 }

@@ -63,6 +63,34 @@ bool tni_is_below(const tn_stmt *outer, const tn_stmt *inner) {
   return q.found != NULL;
 }
 
+const tn_stmt *tni_loop_above(const tn_stmt *root, const tn_stmt *target, int64_t index, size_t *count) {
+  const tn_stmt *path[TNI_MAX_PATH], *loops[TNI_MAX_PATH];
+  int depth = tni_path_to(root, target, path);
+  int64_t found = 0;
+  for (int i = 0; i < depth; i++)
+    if (path[i]->kind == TNI_FOR && path[i] != target) loops[found++] = path[i];
+  if (count) *count = (size_t)found;
+  if (index < 0) index += found;
+  return index >= 0 && index < found ? loops[index] : NULL;
+}
+
+typedef struct number_search {
+  int64_t left;
+  const tn_stmt *found;
+} number_search;
+
+static bool see_loop(void *self, const tn_stmt *s) {
+  number_search *q = self;
+  if (s->kind == TNI_FOR && !q->found && q->left-- == 0) q->found = s;
+  return !q->found && s->kind != TNI_BLOCK;
+}
+
+const tn_stmt *tni_loop_number(const tn_stmt *root, int64_t index) {
+  number_search q = {index, NULL};
+  if (index >= 0) tni_stmt_visit(root, see_loop, &q);
+  return q.found;
+}
+
 /* ---- edits ---- */
 
 typedef struct swap {

@@ -1,10 +1,14 @@
 /* tenon/sched.h -- schedules: how a tensor function runs, apart from what it computes.
  *
  * A schedule holds a function and rewrites it one primitive at a time. A primitive checks whether it is legal; a refusal
- * (TN_E_REFUSED, with the place marked in the printed function) leaves the function as it was. Loops and blocks are
- * named by handles: small integers that stay good while what they name exists, and give TN_E_REFUSED afterwards.
+ * (TN_E_REFUSED, with the place marked in the printed function) leaves the function as it was, and says in a line
+ * "needs: .." what would make it legal, where something would. Loops and blocks are named by handles: small integers that stay
+ * good while what they name exists, through all edits that move or change it. Afterwards they give TN_E_REFUSED, and the
+ * error tells which line ended them.
  *
- * The same primitives have a text form, one line each (tn_schedule_run); the lines applied so far are the trace.
+ * The same primitives have a text form, one line each (tn_schedule_run); the lines applied so far are the trace. It names
+ * loops by results of its lines or by their place, so it leads from the same or a similar function to the like result,
+ * whatever its variables are called.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,14 +29,21 @@ typedef int32_t tn_place; /* the handle of a loop or of a block */
 
 /* Starts from `func`, a tensor function of `program`. Nothing of the program changes before tn_schedule_commit. */
 TN_API tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err);
+/* A schedule that goes on from where the parent stands, with its handles and lines. Takes constant time, whatever their number.
+ * While it has forks the parent does not change: primitives give TN_E_INVALID. Forks may run on threads of their own. */
+TN_API tn_status tn_schedule_fork(tn_schedule *parent, tn_schedule **out, tn_error **err);
+/* In any order; what forks share lives as long as one of them. */
 TN_API void tn_schedule_destroy(tn_schedule *schedule);
 /* Puts the scheduled function in the place of the one it started from. The schedule can go on. */
 TN_API tn_status tn_schedule_commit(tn_schedule *schedule, const tn_func **out, tn_error **err);
-/* The function as it stands, and the lines that led to it; both live until the next change of the schedule. */
+/* The function as it stands, and the lines that led to it; both live until the next change of the schedule, or the next call.
+ * NULL without memory. */
 TN_API const char *tn_schedule_text(tn_schedule *schedule);
-TN_API const char *tn_schedule_trace(const tn_schedule *schedule);
+TN_API const char *tn_schedule_trace(tn_schedule *schedule);
 
-/* Applies lines such as `io, ii = split(i, [64, 8])`; names are those of the printed function or ones given before. */
+/* Applies lines such as `io, ii = split(i, [64, 8])`, a trace among them. A name is the latest result of that name that still
+ * stands, else the loop or block that is printed so. `"C"` is always the printed block, `C[1]` the second loop above block C
+ * from the outside, `C[-1]` the innermost, `$3` the fourth loop of the printed function. */
 TN_API tn_status tn_schedule_run(tn_schedule *schedule, const char *lines, tn_error **err);
 
 /* ---- queries --------------------------------------------------------------------------------------------------- */

@@ -44,11 +44,17 @@ static const tn_allocator *allocator_of(const tn_context *ctx) {
   return ctx ? &ctx->allocator : &tni_allocator_default;
 }
 
+/* A block that the allocator gave, counted when it is none. */
+static void *given(tn_context *ctx, void *block) {
+  if (!block && ctx) atomic_fetch_add(&ctx->misses, 1);
+  return block;
+}
+
 void *tni_alloc_aligned(tn_context *ctx, size_t size, size_t align) {
   assert(align && !(align & (align - 1)));
   if (!size) return NULL;
   const tn_allocator *allocator = allocator_of(ctx);
-  return allocator->resize(allocator->self, NULL, 0, size, align);
+  return given(ctx, allocator->resize(allocator->self, NULL, 0, size, align));
 }
 
 void tni_free_aligned(tn_context *ctx, void *block, size_t size, size_t align) {
@@ -68,7 +74,8 @@ void *tni_alloc_zero(tn_context *ctx, size_t size) {
 void *tni_resize(tn_context *ctx, void *block, size_t old_size, size_t new_size) {
   if (!block) return tni_alloc(ctx, new_size);
   const tn_allocator *allocator = allocator_of(ctx);
-  return allocator->resize(allocator->self, block, old_size, new_size, BLOCK_ALIGN);
+  void *resized = allocator->resize(allocator->self, block, old_size, new_size, BLOCK_ALIGN);
+  return new_size ? given(ctx, resized) : NULL;
 }
 
 void tni_free(tn_context *ctx, void *block, size_t size) { tni_free_aligned(ctx, block, size, BLOCK_ALIGN); }

@@ -325,12 +325,14 @@ END_TEST
 START_TEST(loops_are_found_by_their_printed_names)
 {
   tn_context *ctx = context();
+  bool no_memory = false;
   tn_program *program =
       parse(ctx, "func f(A: f32[4]) {\n for i in 0..4 { A[i] = 1.0:f32 }\n for i in 0..4 { A[i] = 2.0:f32 } }");
   const tn_func *f = tn_program_func(program, "f");
-  ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i"), f->body->as.seq.stmts[0]->as.loop.var);
-  ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i_1"), f->body->as.seq.stmts[1]->as.loop.var);
-  ck_assert_ptr_null(tni_find_loop_by_name(ctx, f, "A"));
+  ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i", &no_memory), f->body->as.seq.stmts[0]->as.loop.var);
+  ck_assert_ptr_eq(tni_find_loop_by_name(ctx, f, "i_1", &no_memory), f->body->as.seq.stmts[1]->as.loop.var);
+  ck_assert_ptr_null(tni_find_loop_by_name(ctx, f, "A", &no_memory));
+  ck_assert(!no_memory);
   tn_program_destroy(program);
   tn_context_destroy(ctx);
 }

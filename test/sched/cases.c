@@ -17,15 +17,19 @@
  * accepted schedule must keep what the function computes (oracle.h); so must the lines before a refused one, and a refusal
  * leaves the function as it was. TN_BLESS=1 writes what is into the file.
  *
- *     cases FOLDER [NAME-PART]
+ * The trace of every schedule must lead to the same function again, and when all variables are called otherwise to a like
+ * one. --traces writes each as a file of cases, so that another process can run them (traces.sh).
+ *
+ *     cases FOLDER [NAME-PART | --traces FOLDER]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
 
 #include "oracle.h"
+#include "rename.h"
 
-enum { MAX_FILES = 512, MAX_PATH = 1024 };
+enum { MAX_FILES = 2048, MAX_PATH = 1024 };
 
 typedef struct text {
   char *data;
@@ -122,22 +126,53 @@ static bool run_lines(oracle *o, tn_schedule *s, const char *lines, outcome *out
   return true;
 }
 
-/* The lines in the trace lead from the program to the same function. */
-static bool replay(oracle *o, const char *program_text, const tn_schedule *s, const char *want) {
+/* The lines lead from the program to `want`. `renamed`: from the program with all its variables called otherwise, and to
+ * `want` with all variables of one name. */
+static bool replay(oracle *o, const char *program_text, const char *lines, const char *want, bool renamed) {
   tn_program *program;
   tn_schedule *again;
   tn_error *error;
   if (tn_program_parse(o->ctx, program_text, strlen(program_text), "case", &program, &error) != TN_OK)
     return oracle_fail_error(o, "parse", error);
-  bool ok = tn_schedule_create(program, tn_program_func_at(program, 0), &again, &error) == TN_OK;
+  const tn_func *func = tn_program_func_at(program, 0);
+  if (renamed) rename_all(o->ctx, func, "q", "Q");
+  bool ok = tn_schedule_create(program, func, &again, &error) == TN_OK;
   if (ok) {
-    ok = tn_schedule_run(again, tn_schedule_trace(s), &error) == TN_OK || oracle_fail_error(o, "the trace", error);
+    ok = tn_schedule_run(again, lines, &error) == TN_OK || oracle_fail_error(o, "the trace", error);
+    if (renamed) rename_all(o->ctx, again->func, "v", "V");
     if (ok && strcmp(tn_schedule_text(again), want) != 0)
-      ok = oracle_fail(o, "the trace leads to another function:\n%s", tn_schedule_trace(s));
+      ok = oracle_fail(o, "the trace leads%s to another function:\n%s%s", renamed ? " with other names" : "", lines,
+                       tn_schedule_text(again));
+    if (ok && !renamed && strcmp(tn_schedule_trace(again), lines) != 0)
+      ok = oracle_fail(o, "the trace gives another trace:\n%s", tn_schedule_trace(again));
     tn_schedule_destroy(again);
   }
   tn_program_destroy(program);
   return ok;
+}
+
+/* The trace leads from the program to the same function, and to a like one when all is called otherwise. The schedule's function
+ * is renamed too. */
+static bool replay_both(oracle *o, const char *program_text, tn_schedule *s) {
+  bool ok = replay(o, program_text, tn_schedule_trace(s), tn_schedule_text(s), false);
+  rename_all(o->ctx, s->func, "v", "V");
+  return ok && replay(o, program_text, tn_schedule_trace(s), tn_schedule_text(s), true);
+}
+
+/* ---- traces for another process ------------------------------------------------------------------------------------ */
+
+static const char *traces_folder; /* NULL: none are written */
+static int trace_count;
+
+/* A file of cases: the program, the trace, what it leads to. */
+static bool write_trace(oracle *o, const char *program_text, tn_schedule *s) {
+  char path[MAX_PATH];
+  if (!traces_folder) return true;
+  snprintf(path, sizeof path, "%s/%04d.tn", traces_folder, trace_count++);
+  FILE *f = fopen(path, "wb");
+  if (!f) return oracle_fail(o, "cannot write %s", path);
+  fprintf(f, "%s--- schedule\n%s--- expect\n%s", program_text, tn_schedule_trace(s), tn_schedule_text(s));
+  return fclose(f) == 0;
 }
 
 static bool run_schedule(oracle *o, const char *program_text, const char *lines, outcome *out) {
@@ -155,9 +190,10 @@ static bool run_schedule(oracle *o, const char *program_text, const char *lines,
     if (ok) {
       ok = run_lines(o, s, lines, out);
       if (ok && !out->refused) add_line(&out->shown, tn_schedule_text(s));
-      ok = ok && replay(o, program_text, s, tn_schedule_text(s));
+      ok = ok && write_trace(o, program_text, s);
       ok = ok && (tn_schedule_commit(s, &func, &error) == TN_OK || oracle_fail_error(o, "commit", error));
       ok = ok && oracle_run_all(o, program, func, &want);
+      ok = ok && replay_both(o, program_text, s);
       tn_schedule_destroy(s);
     }
     oracle_data_free(&want);
@@ -231,13 +267,14 @@ int main(int argc, char **argv) {
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 2, .compile_workers = 1}};
   struct dirent *entry;
   DIR *folder = argc > 1 ? opendir(argv[1]) : NULL;
+  if (argc > 3 && strcmp(argv[2], "--traces") == 0) traces_folder = argv[3];
   if (!folder || tn_context_create(&desc, &ctx, NULL) != TN_OK) {
     fprintf(stderr, "cases: no folder %s\n", argc > 1 ? argv[1] : "given");
     return 1;
   }
   while ((entry = readdir(folder)) && count < MAX_FILES) {
     size_t n = strlen(entry->d_name);
-    if (n > 3 && strcmp(entry->d_name + n - 3, ".tn") == 0 && (argc < 3 || strstr(entry->d_name, argv[2])))
+    if (n > 3 && strcmp(entry->d_name + n - 3, ".tn") == 0 && (argc != 3 || strstr(entry->d_name, argv[2])))
       names[count++] = strdup(entry->d_name);
   }
   closedir(folder);

@@ -1,0 +1,85 @@
+/* handles.c -- handles of loops and blocks: found again in the function as it stands, or gone, and since when.
+ *
+ * A loop is its variable, which is made once and never twice. A block is its name; since a name may be given again after
+ * its block went, a handle that is older than the birth of a block of that name is not a handle of it.
+ *
+ * The handles of a fork go on behind those of its parent, which stay where they are.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+static int32_t add_handle(tn_schedule *s, tni_handle handle) {
+  size_t own = s->handle_count - s->first_handle;
+  if (!tni_reserve(s->ctx, (void **)&s->handles, &s->handle_capacity, own + 1, sizeof *s->handles)) return 0;
+  handle.line = s->line_count;
+  s->handles[own] = handle;
+  return (int32_t)++s->handle_count;
+}
+
+int32_t tni_add_loop(tn_schedule *s, const tn_expr *var) {
+  return add_handle(s, (tni_handle){.kind = TNI_HANDLE_LOOP, .var = var});
+}
+int32_t tni_add_block(tn_schedule *s, const char *block) {
+  return add_handle(s, (tni_handle){.kind = TNI_HANDLE_BLOCK, .block = block});
+}
+
+tni_handle *tni_handle_at(const tn_schedule *s, int32_t handle) {
+  if (handle < 1 || (size_t)handle > s->handle_count) return NULL;
+  while ((size_t)handle <= s->first_handle) s = s->parent;
+  return &s->handles[(size_t)handle - 1 - s->first_handle];
+}
+
+const tni_handle *tni_walk_handles(tni_handle_walk *w) {
+  if (!w->left) return NULL;
+  while (w->left <= w->s->first_handle) w->s = w->s->parent;
+  return &w->s->handles[--w->left - w->s->first_handle];
+}
+
+/* What the handle names in the function as it stood behind that many lines, or NULL. */
+static const tn_stmt *find_at(const tn_schedule *s, const tni_handle *h, const tn_func *func, size_t line) {
+  if (h->kind == TNI_HANDLE_LOOP) return tni_find_loop(func->body, h->var);
+  for (const tni_birth *b = s->births; b; b = b->before)
+    if (b->line > h->line && b->line <= line && strcmp(b->block, h->block) == 0) return NULL;
+  return tni_find_block(func->body, h->block);
+}
+
+static const tn_stmt *find(const tn_schedule *s, int32_t handle, enum tni_handle_kind kind) {
+  const tni_handle *h = tni_handle_at(s, handle);
+  return h && h->kind == kind ? find_at(s, h, s->func, s->line_count) : NULL;
+}
+
+const tn_stmt *tni_handle_loop(const tn_schedule *s, tn_loop loop) { return find(s, loop, TNI_HANDLE_LOOP); }
+const tn_stmt *tni_handle_block(const tn_schedule *s, tn_block_ref block) { return find(s, block, TNI_HANDLE_BLOCK); }
+
+const tni_line *tni_handle_end(const tn_schedule *s, const tni_handle *h) {
+  for (const tni_line *line = s->last; line; line = line->before)
+    if (find_at(s, h, line->before ? line->before->func : s->origin, line->number - 1)) return line;
+  return NULL;
+}
+
+/* ---- births ---- */
+
+typedef struct birth_search {
+  tn_schedule *s;
+  const tn_func *old;
+  bool failed;
+} birth_search;
+
+static bool see_birth(void *self, const tn_stmt *x) {
+  birth_search *q = self;
+  if (x->kind != TNI_BLOCK) return true;
+  if (tni_find_block(q->old->body, x->as.block.name)) return false;
+  tni_birth *b = TNI_NEW(&q->s->region.arena, tni_birth);
+  q->failed |= !b;
+  if (!b) return false;
+  *b = (tni_birth){q->s->births, x->as.block.name, q->s->line_count};
+  q->s->births = b;
+  return false;
+}
+
+bool tni_note_births(tn_schedule *s, const tn_func *old) {
+  birth_search q = {s, old, false};
+  tni_stmt_visit(s->func->body, see_birth, &q);
+  return !q.failed;
+}

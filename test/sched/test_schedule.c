@@ -1,0 +1,193 @@
+/* test_schedule.c -- schedules from C: forks, handles, what fails without memory.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "../lib/fault.h"
+#include "sched.h"
+
+static const char matmul[] = "func matmul(A: f32[64, 64], B: f32[64, 64], C: f32[64, 64]) {\n"
+                             "  for i in 0..64 { for j in 0..64 { for k in 0..64 {\n"
+                             "    block C(i_1: 0..64 = i, j_1: 0..64 = j, reduce k_1: 0..64 = k) {\n"
+                             "      init { C[i_1, j_1] = 0.0:f32 }\n"
+                             "      C[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], C[i_1, j_1])\n"
+                             "  } } } } }\n";
+
+static tn_context *ctx;
+static tn_program *program;
+static tn_schedule *s;
+
+static void setup(void) {
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_parse(ctx, matmul, sizeof matmul - 1, "t.tn", &program, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
+}
+
+static void teardown(void) {
+  tn_schedule_destroy(s);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+static void expect_error(tn_status status, tn_status wanted, tn_error **error, const char *text) {
+  ck_assert_int_eq(status, wanted);
+  ck_assert_str_eq(tn_error_text(*error), text);
+  tn_error_destroy(*error);
+}
+
+/* ---- forks ---- */
+
+START_TEST(a_fork_goes_on_and_leaves_its_parent)
+{
+  tn_schedule *a, *b;
+  tn_block_ref block;
+  tn_loop loops[3], tiles[2];
+  size_t count = 3;
+  int64_t factors[] = {0, 8};
+  ck_assert_int_eq(tn_get_block(s, "C", &block, NULL), TN_OK);
+  ck_assert_int_eq(tn_get_loops(s, block, loops, &count, NULL), TN_OK);
+  char *before = strdup(tn_schedule_text(s));
+  ck_assert_int_eq(tn_schedule_fork(s, &a, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_fork(s, &b, NULL), TN_OK);
+  ck_assert_int_eq(tn_split(a, loops[0], 2, factors, tiles, NULL), TN_OK); /* handles of the parent hold */
+  ck_assert_int_eq(tn_unroll(b, loops[2], NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_text(s), before);
+  ck_assert_str_eq(tn_schedule_trace(a),
+                   "b1 = get_block(\"C\")\nl2, l3, l4 = get_loops(b1)\nl5, l6 = split(l2, [0, 8])\n");
+  ck_assert_str_eq(tn_schedule_trace(b), "b1 = get_block(\"C\")\nl2, l3, l4 = get_loops(b1)\nunroll(l4)\n");
+  free(before);
+  tn_schedule_destroy(a);
+  tn_schedule_destroy(b);
+}
+END_TEST
+
+START_TEST(a_schedule_with_forks_does_not_change)
+{
+  tn_schedule *fork;
+  tn_error *error;
+  static const char text[] = "schedule: matmul: the schedule has forks\n"
+                             "needs: a fork of its own to go on, or the others to be destroyed";
+  ck_assert_int_eq(tn_schedule_fork(s, &fork, NULL), TN_OK);
+  tn_block_ref block;
+  expect_error(tn_get_block(s, "C", &block, &error), TN_E_INVALID, &error, text);
+  ck_assert_int_eq(block, 0);
+  expect_error(tn_schedule_run(s, "unroll(k)", &error), TN_E_INVALID, &error, text);
+  ck_assert_str_eq(tn_schedule_trace(s), "");
+  tn_schedule_destroy(fork);
+  ck_assert_int_eq(tn_schedule_run(s, "unroll(k)", NULL), TN_OK);
+}
+END_TEST
+
+/* What a fork needs of its parents lives on without them. */
+START_TEST(forks_outlive_their_parents)
+{
+  tn_schedule *middle, *last;
+  ck_assert_int_eq(tn_schedule_run(s, "a, b = split(i, [0, 8])", NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_fork(s, &middle, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_run(middle, "c, d = split(j, [0, 16])", NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_fork(middle, &last, NULL), TN_OK);
+  tn_schedule_destroy(s);
+  tn_schedule_destroy(middle);
+  s = last;
+  ck_assert_int_eq(tn_schedule_run(s, "reorder([a, c, b, d])\nvectorize(d)", NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_trace(s), "a, b = split(C[0], [0, 8])\nc, d = split(C[2], [0, 16])\n"
+                                         "reorder([a, c, b, d])\nvectorize(d)\n");
+}
+END_TEST
+
+/* ---- handles ---- */
+
+START_TEST(a_handle_of_the_wrong_kind_is_refused)
+{
+  tn_block_ref block;
+  tn_loop loops[3];
+  size_t count = 3;
+  tn_error *error;
+  ck_assert_int_eq(tn_get_block(s, "C", &block, NULL), TN_OK);
+  ck_assert_int_eq(tn_get_loops(s, block, loops, &count, NULL), TN_OK);
+  expect_error(tn_unroll(s, block, &error), TN_E_REFUSED, &error,
+               "schedule: unroll: argument `loop` is a block, not a loop");
+  expect_error(tn_compute_inline(s, loops[0], &error), TN_E_REFUSED, &error,
+               "schedule: compute_inline: argument `block` is a loop, not a block");
+  expect_error(tn_unroll(s, 0, &error), TN_E_REFUSED, &error,
+               "schedule: unroll: argument `loop` is no handle of this schedule");
+  expect_error(tn_unroll(s, 99, &error), TN_E_REFUSED, &error,
+               "schedule: unroll: argument `loop` is no handle of this schedule");
+}
+END_TEST
+
+START_TEST(a_text_that_is_missing_is_refused)
+{
+  tn_error *error;
+  tn_block_ref block;
+  expect_error(tn_get_block(s, NULL, &block, &error), TN_E_REFUSED, &error,
+               "schedule: get_block: argument `name` is missing");
+}
+END_TEST
+
+/* ---- schedules ---- */
+
+START_TEST(only_tensor_functions_are_scheduled)
+{
+  tn_schedule *other;
+  tn_error *error;
+  expect_error(tn_schedule_create(program, NULL, &other, &error), TN_E_INVALID, &error,
+               "schedule: only a tensor function of the program can be scheduled");
+  ck_assert_ptr_null(other);
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+static tn_status work(tn_context *c) {
+  tn_program *p = NULL;
+  tn_schedule *a = NULL, *b = NULL;
+  tn_status status = tn_program_parse(c, matmul, sizeof matmul - 1, "t.tn", &p, NULL);
+  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
+  if (!status) status = tn_schedule_run(a, "io, ii = split(i, [0, 8])\nb = cache_write(C, \"global\")", NULL);
+  if (!status) status = tn_schedule_fork(a, &b, NULL);
+  if (!status) status = tn_schedule_run(b, "reorder([ii, C[2]])\nunroll(\"C\"[-1])\n", NULL);
+  if (!status && !tn_schedule_trace(b)) status = TN_E_NOMEM;
+  if (!status && !tn_schedule_text(b)) status = TN_E_NOMEM;
+  if (!status) status = tn_schedule_commit(b, NULL, NULL);
+  tn_schedule_destroy(b);
+  tn_schedule_destroy(a);
+  tn_program_destroy(p);
+  return status;
+}
+
+START_TEST(without_memory_nothing_is_lost)
+{
+  for (long n = 1;; n++) {
+    fault f = {.fail_at = n, .once = _i};
+    tn_context_desc desc = fault_desc(&f);
+    tn_context *c;
+    tn_status status = tn_context_create(&desc, &c, NULL);
+    if (!status) status = work(c);
+    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
+    bool done = atomic_load(&f.calls) < n;
+    if (done) ck_assert_int_eq(status, TN_OK);
+    fault_finish(&f, c);
+    if (done) return;
+  }
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("schedule");
+  TCase *t = tcase_create("schedule"), *memory = tcase_create("memory");
+  tcase_add_checked_fixture(t, setup, teardown);
+  tcase_add_test(t, a_fork_goes_on_and_leaves_its_parent);
+  tcase_add_test(t, a_schedule_with_forks_does_not_change);
+  tcase_add_test(t, forks_outlive_their_parents);
+  tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
+  tcase_add_test(t, a_text_that_is_missing_is_refused);
+  tcase_add_test(t, only_tensor_functions_are_scheduled);
+  tcase_add_loop_test(memory, without_memory_nothing_is_lost, 0, 2);
+  suite_add_tcase(suite, t);
+  suite_add_tcase(suite, memory);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
