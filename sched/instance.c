@@ -40,16 +40,37 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
   return depth > 0;
 }
 
-/* A loop of symbolic extent that is the iterator, all of it and of nothing else. */
-static bool is_symbolic_match(const nest *n, const tni_iter *it) {
-  for (size_t i = 0; i < n->count; i++) {
-    const tn_stmt *loop = n->loops[i];
-    if (loop->as.loop.var != it->binding || loop->as.loop.extent != it->extent) continue;
-    for (int32_t k = 0; k < n->block->as.block.count; k++)
-      if (&n->block->as.block.iters[k] != it &&
-          tni_expr_uses(n->s->ctx, n->block->as.block.iters[k].binding, it->binding))
-        return false;
-    return !tni_is_const(it->extent) && !tni_expr_reads(n->s->ctx, it->extent);
+static bool feeds_others(tn_schedule *s, const tn_stmt *block, int32_t i, const tn_expr *var) {
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    if (k != i && tni_expr_uses(s->ctx, block->as.block.iters[k].binding, var)) return true;
+  return false;
+}
+
+/* Is x the least that, times `step`, is `extent` or more? */
+static bool is_quotient(tni_region *r, const tn_expr *x, const tn_expr *extent, int64_t step) {
+  tni_facts none = {.ctx = r->arena.ctx};
+  const tn_expr *up = tni_add(r, extent, tni_index(r, step - 1));
+  const tn_expr *least = up ? tni_op2(r, TN_OP_floordiv, up, tni_index(r, step)) : NULL;
+  return least && tni_simplify(r, &none, least) == tni_simplify(r, &none, x);
+}
+
+bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, size_t count, const tn_stmt *const *loops) {
+  const tni_iter *it = &block->as.block.iters[i];
+  const tn_expr *vars[MAX_LOOPS], *rest;
+  int64_t coefs[MAX_LOOPS], step = 1;
+  size_t left = 0;
+  if (tni_is_const(it->extent) || count > MAX_LOOPS || tni_expr_reads(s->ctx, it->extent)) return false;
+  for (size_t k = 0; k < count; k++) vars[k] = loops[k]->as.loop.var;
+  if (!tni_affine(&s->region, it->binding, count, vars, coefs, &rest) || !tni_is_int(rest, 0)) return false;
+  for (size_t k = 0; k < count; k++) left += coefs[k] != 0;
+  for (; left > 0; left--) {
+    size_t k = 0;
+    while (k < count && coefs[k] != step) k++;
+    if (k == count || feeds_others(s, block, i, vars[k])) return false;
+    const tn_expr *extent = loops[k]->as.loop.extent;
+    if (!tni_is_const(extent)) return left == 1 && is_quotient(&s->region, extent, it->extent, step);
+    if (extent->as.i < 1 || __builtin_mul_overflow(step, extent->as.i, &step)) return false;
+    coefs[k] = 0;
   }
   return false;
 }
@@ -65,7 +86,7 @@ static bool runs_domain(const nest *n, bool reduce, bool once) {
   tni_itermap map;
   for (int32_t k = 0; k < n->block->as.block.count; k++) {
     const tni_iter *it = &n->block->as.block.iters[k];
-    if (it->reduce != reduce || is_symbolic_match(n, it)) continue;
+    if (it->reduce != reduce || tni_runs_symbolic_domain(n->s, n->block, k, n->count, n->loops)) continue;
     if (dims == TN_MAX_RANK || !tni_is_const(it->extent)) return false;
     index[dims] = it->binding;
     domain[dims++] = it->extent->as.i;

@@ -128,6 +128,9 @@ bool tni_reads_own_element(tn_context *ctx, const tn_stmt *block, const tn_stmt 
 const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block);
 /* The subscripts of a store of the block, over loop variables. False: no memory, or too many iterators. */
 bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out);
+/* Do these loops run all of the block's iterator i, whose extent is symbolic, and nothing else of it: by one loop over it, or as a
+ * split makes them? */
+bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, size_t count, const tn_stmt *const *loops);
 /* Do all iterations of these loops give different subscripts? */
 bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest);
 
@@ -302,6 +305,50 @@ bool tni_copy_iters(const tni_reduce_nest *n, tni_copied_iters *out);
 const tn_expr *tni_over_copies(const tni_reduce_nest *n, const tn_expr *x);
 /* The loops that are no steps, with new variables, around s. */
 const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
+
+/* ---- motion.c: consumers that move to their producers --------------------------------------------------------------- */
+
+/* A block, the statements and loops from the body down to it. */
+typedef struct tni_site {
+  tn_schedule *s;
+  const tn_stmt *block;
+  int depth;
+  const tn_stmt *path[TNI_MAX_PATH];
+  size_t count;
+  const tn_stmt *loops[TNI_MAX_NEST];
+} tni_site;
+/* What an iterator ranges over: base .. base + extent. */
+typedef struct tni_stretch {
+  const tn_expr *base, *extent;
+} tni_stretch;
+/* A consumer, and a loop of its producers (or a block, its only one) where it is to run. */
+typedef struct tni_meeting {
+  tni_site consumer;
+  const tn_stmt *place, *top; /* top: the outermost loop of `place` that is not around both */
+  bool at_last;               /* behind the last steps of reductions whose loops are around `place` */
+  int shared;                 /* statements of the path around both, and the loops among them */
+  size_t around;
+  tni_stretch spans[TNI_MAX_NEST]; /* of the consumer's iterators, while the loops that are not around both run */
+  tni_stretch parts[TNI_MAX_NEST]; /* of those that an iteration of `place` restricts; else NULLs */
+  const tn_expr *from[TNI_MAX_NEST]; /* the producer's iterator that does */
+  size_t last_count;                 /* loops that must be at their last iteration */
+  const tn_stmt *last[TNI_MAX_NEST];
+  bool met; /* there is a producer */
+} tni_meeting;
+/* May the block run as soon as an iteration of `place` has brought what it reads? */
+tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, bool at_last, tni_meeting *out);
+/* The iterators as they are bound there; new loops where an extent is not 1. */
+typedef struct tni_placed {
+  int32_t count;
+  tni_iter iters[TNI_MAX_NEST];
+  const tn_expr *loop_vars[TNI_MAX_NEST], *where;
+} tni_placed;
+bool tni_place_consumer(const tni_meeting *m, tni_placed *out);
+/* The function's body with the consumer at the end of the loop `place`. */
+const tn_stmt *tni_move_consumer(const tni_meeting *m);
+/* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
+ * same. Else the reason. */
+const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
 
 /* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
 

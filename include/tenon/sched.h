@@ -82,8 +82,12 @@ TN_API tn_status tn_schedule_annotate_text(tn_schedule *s, tn_place place, const
 TN_API tn_status tn_schedule_unannotate(tn_schedule *s, tn_place place, const char *key, tn_error **err);
 /* Computes a producer under a loop of its consumers, for just what that loop's body reads. */
 TN_API tn_status tn_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
+/* Runs a consumer under a loop of its producers, for just what an iteration has completed. */
+TN_API tn_status tn_reverse_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
 /* Puts an elementwise producer into its consumers. */
 TN_API tn_status tn_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err);
+/* Puts an elementwise consumer into its only producer, which keeps its name. */
+TN_API tn_status tn_reverse_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err);
 /* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
 TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
@@ -93,6 +97,10 @@ TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_l
  * loop is dimension `axis`, and a block of the old name combines them behind the outermost loop of the reduction. *out: the block
  * of the partial results. Sums and products of floating-point numbers are done in another order. */
 TN_API tn_status tn_rfactor(tn_schedule *s, tn_loop loop, int32_t axis, tn_block_ref *out, tn_error **err);
+
+/* Runs `epilogue`, which reads what `reduction` has summed up, for each element behind its last step: under the innermost loop of
+ * the reduction, once for each element, with the same result to the bit. */
+TN_API tn_status tn_fuse_reduction_epilogue(tn_schedule *s, tn_block_ref reduction, tn_block_ref epilogue, tn_error **err);
 
 /* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches and vectors. */
 TN_API tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err);

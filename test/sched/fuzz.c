@@ -63,12 +63,25 @@ static const char *loop_near(const names *loops, const char *block, bool above, 
   return low < high ? loops->at[low + oracle_random(state) % (high - low)] : "none";
 }
 
+/* Any loop before it. */
+static const char *loop_before(const names *loops, const char *block, uint64_t *state) {
+  size_t before = 0;
+  while (before < loops->count && loops->place[before] < block) before++;
+  return before ? loops->at[oracle_random(state) % before] : "none";
+}
+
 /* What moves or reshapes a block. */
 static void choose_block_line(const names *loops, const names *blocks, size_t b, uint64_t *state, char *line) {
   const char *block = blocks->at[b], *place = blocks->place[b];
   const char *above = loop_near(loops, place, true, state);
-  switch (oracle_random(state) % 2) {
+  switch (oracle_random(state) % 6) {
   case 0: snprintf(line, LINE, "rfactor(%s, %u)", above, oracle_random(state) % 3); break;
+  case 1:
+  case 2: snprintf(line, LINE, "reverse_compute_at(%s, %s)", block, loop_before(loops, place, state)); break;
+  case 3: snprintf(line, LINE, "reverse_compute_inline(%s)", block); break;
+  case 4:
+    snprintf(line, LINE, "fuse_reduction_epilogue(%s, %s)", blocks->at[b > 0 ? b - 1 : 0], block);
+    break;
   default: snprintf(line, LINE, "decompose_reduction(%s, %s)", block, above); break;
   }
 }
@@ -78,7 +91,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
   find_names(text, "for ", " ", &loops);
   find_names(text, "block ", "(", &blocks);
-  uint32_t what = oracle_random(state) % 25, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  uint32_t what = oracle_random(state) % 28, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
              *l2 = left > 2 ? loops.at[at + 2] : l1;
@@ -108,7 +121,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
     break;
   case 22:
   case 23:
-  case 24: choose_block_line(&loops, &blocks, b, state, line); break;
+  case 24:
+  case 25:
+  case 26:
+  case 27: choose_block_line(&loops, &blocks, b, state, line); break;
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
