@@ -3,7 +3,7 @@
  * Subscripts are given over loop variables: inside a block, the iterators are replaced by their bindings, and lets by their
  * values (one that reads memory makes a subscript that nothing is known of). The accumulator of a reduction that has its init is
  * no read. Blocks in blocks are not followed: they make the whole opaque,
- * as barriers do, whose order is not that of the text.
+ * as do barriers and copies that are waited for, whose order is not that of the text.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -252,7 +252,10 @@ static void collect(analysis *a, const tn_stmt *s) {
     collect(a, s->as.claim.body);
     break;
   case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
-  case TNI_BARRIER: a->out->opaque = true; break;
+  case TNI_BARRIER:
+  case TNI_COPY:
+  case TNI_COMMIT:
+  case TNI_WAIT: a->out->opaque = true; break;
   case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;

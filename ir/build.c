@@ -463,6 +463,21 @@ const tn_stmt *tn_barrier(tn_builder *b, enum tn_scope scope) {
   return made_stmt(b, tni_barrier(b->r, (enum tni_scope)scope));
 }
 
+const tn_stmt *tn_copy(tn_builder *b, const tn_buffer *to, const tn_expr *const *index, const tn_expr *from,
+                       const tn_expr *where) {
+  if (!check_store(b, to, index, from, where)) return NULL;
+  if (from->op != TN_OP_load) return fail(b, "`%s`: what is copied is a tn_load", to->name), NULL;
+  return made_stmt(b, tni_copy(b->r, to, to->rank, index, from, where));
+}
+
+const tn_stmt *tn_commit(tn_builder *b) { return broken(b) ? NULL : made_stmt(b, tni_commit(b->r)); }
+
+const tn_stmt *tn_wait(tn_builder *b, int64_t pending) {
+  if (broken(b)) return NULL;
+  if (pending < 0) return fail(b, "%lld groups of copies cannot be pending", (long long)pending), NULL;
+  return made_stmt(b, tni_wait(b->r, pending));
+}
+
 const tn_stmt *tn_block(tn_builder *b, const char *name, size_t count, const tn_expr *const *vars,
                         const tn_expr *const *extents, const uint8_t *reduce, const tn_expr *const *bindings,
                         const tn_expr *where, const tn_stmt *init, const tn_stmt *body) {

@@ -314,7 +314,9 @@ static uint32_t make_store(dumper *d, const tn_stmt *s) {
   make_all(d, s->as.store.count, s->as.store.index);
   make(d, s->as.store.value);
   make(d, s->as.store.where);
-  uint32_t number = begin(d, s->kind == TNI_REDUCE ? "tn_reduce_store_where" : "tn_store_where");
+  uint32_t number = begin(d, s->kind == TNI_REDUCE ? "tn_reduce_store_where"
+                             : s->kind == TNI_COPY ? "tn_copy"
+                                                   : "tn_store_where");
   if (s->kind == TNI_REDUCE) tni_text_add(d->out, ", TN_OP_%s", tni_ops[s->as.store.op].name);
   tni_text_add(d->out, ", ");
   write_buffer(d, s->as.store.buffer);
@@ -405,9 +407,10 @@ static uint32_t make_evaluate(dumper *d, const tn_stmt *s) {
   return number;
 }
 
-static uint32_t make_barrier(dumper *d, const tn_stmt *s) {
-  uint32_t number = begin(d, "tn_barrier");
-  tni_text_add(d->out, ", %s", scopes[s->as.barrier.scope]);
+static uint32_t make_sync(dumper *d, const tn_stmt *s) {
+  uint32_t number = begin(d, s->kind == TNI_BARRIER ? "tn_barrier" : s->kind == TNI_WAIT ? "tn_wait" : "tn_commit");
+  if (s->kind == TNI_BARRIER) tni_text_add(d->out, ", %s", scopes[s->as.barrier.scope]);
+  if (s->kind == TNI_WAIT) tni_text_add(d->out, ", %lld", (long long)s->as.wait.pending);
   end(d);
   return number;
 }
@@ -417,7 +420,8 @@ static uint32_t make_stmt(dumper *d, const tn_stmt *s) {
   case TNI_FOR: return make_for(d, s);
   case TNI_BLOCK: return make_block(d, s);
   case TNI_STORE:
-  case TNI_REDUCE: return make_store(d, s);
+  case TNI_REDUCE:
+  case TNI_COPY: return make_store(d, s);
   case TNI_SEQ: return make_seq(d, s);
   case TNI_IF: return make_if(d, s);
   case TNI_WHILE: return make_while(d, s);
@@ -426,7 +430,9 @@ static uint32_t make_stmt(dumper *d, const tn_stmt *s) {
   case TNI_ASSERT:
   case TNI_ASSUME: return make_claim(d, s);
   case TNI_EVALUATE: return make_evaluate(d, s);
-  case TNI_BARRIER: return make_barrier(d, s);
+  case TNI_BARRIER:
+  case TNI_COMMIT:
+  case TNI_WAIT: return make_sync(d, s);
   default: d->unknown = true; return 0;
   }
 }

@@ -11,9 +11,10 @@
  *     let     the value, once; then the rest               assert   the condition, which must be true; then the rest;
  *                                                                   an assume alike
  *     while   the condition before each run of the body    reduce   as store; lanes read and write in order
+ *     copy    as store, but done when the thread waits     wait     copies are done (interp_async.c)
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
- * that were not written, races of iterations, iterators outside their extents, negative extents of buffers, allocs over the limit of a
+ * that were not written, races of iterations, of what copies are on their way to, iterators outside their extents, negative extents of buffers, allocs over the limit of a
  * tensor, a failing external. Lanes whose condition is false touch no memory.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -171,7 +172,10 @@ static tni_action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_FOR: made = make_for(m, a); break;
   case TNI_BLOCK: made = make_block(m, a); break;
   case TNI_STORE:
-  case TNI_REDUCE: made = make_store(m, a); break;
+  case TNI_REDUCE:
+  case TNI_COPY: made = make_store(m, a); break;
+  case TNI_COMMIT:
+  case TNI_WAIT: made = true; break;
   case TNI_SEQ: made = make_seq(m, a); break;
   case TNI_IF: made = make_if(m, a); break;
   case TNI_WHILE:
@@ -189,6 +193,13 @@ static tni_action *make(tni_machine *m, const tn_stmt *s) {
   return made ? a : NULL;
 }
 
+/* What the load reads that gives the value of a copy. */
+static const tni_place *source_of(const tni_action *a) {
+  const tni_step *step = a->tape->steps;
+  while (step->code != STEP_LOAD || step->out.at != a->value.at) step++;
+  return step->as.access;
+}
+
 /* Slots into addresses, once the pool exists. */
 static void resolve(const tni_machine *m, tni_action *a) {
   if (!a) return;
@@ -198,6 +209,7 @@ static void resolve(const tni_machine *m, tni_action *a) {
   if (tni_is_write(a->stmt)) {
     memcpy(a->access.index, a->tape->roots, (size_t)a->access.count * sizeof *a->tape->roots);
     a->value = a->tape->roots[a->access.count];
+    if (a->stmt->kind == TNI_COPY) a->source = source_of(a);
   }
   if (a->stmt->kind == TNI_SEQ)
     for (int32_t i = 0; i < a->stmt->as.seq.count; i++) resolve(m, a->parts[i]);
@@ -293,7 +305,20 @@ bool tni_tape_holds(tni_machine *m, const tni_tape *condition, bool *out) {
   return true;
 }
 
+/* An iteration that waits for its own copies at its end. */
+static bool run_thread(tni_machine *m, const tni_action *body) {
+  tni_async own = {0}, *outer = m->async;
+  m->async = &own;
+  bool good = tni_action_run(m, body) && tni_async_end(m);
+  tni_async_free(m, &own);
+  m->async = outer;
+  return good;
+}
+
 static bool run_for(tni_machine *m, const tni_action *a) {
+  enum tni_loop_kind kind = a->stmt->as.loop.kind;
+  bool (*run)(tni_machine *m, const tni_action *body) =
+      kind == TNI_PARALLEL || tni_is_bound(kind) ? run_thread : tni_action_run;
   tni_frame frame = {m->frame, a};
   if (!tni_tape_run(m, a->tape)) return false;
   int64_t extent = a->tape->roots[0].at->i;
@@ -301,7 +326,7 @@ static bool run_for(tni_machine *m, const tni_action *a) {
   for (int64_t i = 0; i < extent; i++) {
     a->vars[0].at->i = i;
     if (m->concurrent && m->concurrent->loop == a->stmt) m->concurrent->iteration = i;
-    if (!tni_action_run(m, a->first)) return false;
+    if (!run(m, a->first)) return false;
   }
   m->frame = frame.parent;
   return true;
@@ -373,9 +398,11 @@ static bool store_lane(tni_machine *m, const tni_action *a, uint32_t lane) {
   if (memory->overlaps)
     return tni_machine_fail(m, TN_E_INVALID, "buffer `%s` is written, and its strides put two elements in one place",
                             memory->buffer->name);
+  if (m->pending_count && !tni_async_allows(m, &a->access, lane, at, true)) return false;
   if (m->concurrent &&
       !tni_concurrent_touch(m, &a->access, lane, at, true, a->stmt->kind == TNI_REDUCE ? (int)a->stmt->as.store.op : -1))
     return false;
+  if (a->stmt->kind == TNI_COPY) return tni_async_start(m, a, lane, at, value);
   if (a->stmt->kind == TNI_REDUCE && !reduce_element(m, a, lane, at, &value)) return false;
   if (memory->buffer->type == TN_F32)
     ((float *)memory->data)[at] = (float)value.f;
@@ -459,14 +486,18 @@ bool tni_action_run(tni_machine *m, const tni_action *a) {
   case TNI_FOR: return run_loop(m, a);
   case TNI_BLOCK: return run_block(m, a);
   case TNI_STORE:
-  case TNI_REDUCE: return run_store(m, a);
+  case TNI_REDUCE:
+  case TNI_COPY: return run_store(m, a);
+  case TNI_COMMIT: m->async->commits++; return true;
+  case TNI_WAIT: return tni_async_wait(m, a->stmt->as.wait.pending);
   case TNI_SEQ: return run_seq(m, a);
   case TNI_IF: return run_if(m, a);
   case TNI_WHILE: return run_while(m, a);
   case TNI_LET: return tni_action_bind(m, a) && tni_action_run(m, a->first);
   case TNI_ASSERT:
   case TNI_ASSUME: return tni_action_claim(m, a) && tni_action_run(m, a->first);
-  case TNI_ALLOC: return tni_action_allocate(m, a) && tni_action_run(m, a->first);
+  case TNI_ALLOC:
+    return tni_action_allocate(m, a) && tni_action_run(m, a->first) && tni_async_end_memory(m, a->memory);
   default: return tni_tape_run(m, a->tape);
   }
 }
@@ -568,6 +599,7 @@ static void machine_init(tni_machine *m, const tn_func *func, tni_extern_call ca
   m->func = func;
   m->call = call;
   m->err = err;
+  m->async = &m->whole;
   tni_arena_init(&m->arena, m->ctx);
   tni_region_init(&m->region, m->ctx, NULL);
 }
@@ -580,6 +612,8 @@ static void machine_destroy(tni_machine *m) {
   tni_free(m->ctx, m->fixed, m->fixed_capacity * sizeof *m->fixed);
   tni_free(m->ctx, m->pool, m->pool_count * sizeof *m->pool);
   tni_free(m->ctx, m->stack, m->stack_capacity * sizeof *m->stack);
+  tni_free(m->ctx, m->pending, m->pending_size * sizeof *m->pending);
+  tni_async_free(m, &m->whole);
   tni_region_destroy(&m->region);
   tni_arena_destroy(&m->arena);
 }
@@ -594,7 +628,7 @@ static void run_machine(tni_machine *m, const arguments *args) {
   if (!make_parameters(m, params) || (m->func->body && !(body = make(m, m->func->body))) || !tni_pool_make(m)) return;
   for (uint32_t i = 0; i < m->func->param_count; i++) tni_operand_resolve(m, &params[i].scalar);
   resolve(m, body);
-  if (take_arguments(m, params, args) && body) tni_action_run(m, body);
+  if (take_arguments(m, params, args) && body && tni_action_run(m, body)) tni_async_end(m);
 }
 
 static tn_status interpret(const tn_func *func, tni_extern_call call, const arguments *args, tn_error **err) {

@@ -161,6 +161,7 @@ typedef struct tni_action {
   struct tni_action *first, *second; /* body, or then; init, or otherwise */
   struct tni_action **parts;         /* of a seq */
   tni_place access;                  /* of a store */
+  const tni_place *source;           /* of a copy: what is loaded */
   tni_operand value;
   uint32_t lanes;
   tni_memory *memory; /* of an alloc */
@@ -172,6 +173,21 @@ typedef struct tni_frame {
   const struct tni_frame *parent;
   const tni_action *action;
 } tni_frame;
+
+/* An element with copies on their way from it, or to it (interp_async.c). */
+typedef struct tni_pending {
+  const void *data; /* of its memory; NULL: free */
+  int64_t at;
+  uint32_t reads, writes;
+} tni_pending;
+
+/* The copies that a thread started and has not waited for, in order. */
+typedef struct tni_flight tni_flight;
+typedef struct tni_async {
+  tni_flight *items;
+  size_t count, capacity;
+  int64_t commits; /* so far */
+} tni_async;
 
 typedef struct tni_machine tni_machine;
 typedef tn_status (*tni_extern_call)(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
@@ -198,6 +214,9 @@ struct tni_machine {
   tni_memory *memories;
   const tni_frame *frame; /* innermost loop or block that runs */
   tni_concurrent *concurrent;    /* innermost concurrent loop that runs */
+  tni_async *async, whole;       /* copies of the thread that runs; of the function outside of threads */
+  tni_pending *pending;          /* open addressing */
+  size_t pending_size, pending_used, pending_count; /* count: copies on their way */
 };
 
 /* interp_tape.c. All give false or NULL after a failure, which is in m->status and *m->err. */
@@ -232,6 +251,18 @@ void tni_concurrent_wait(tni_concurrent *c, enum tni_scope scope);
 /* An element is read or written by the iterations that run; `op`: by a reduction with that operator, else -1. False when
  * another iteration of one of the loops has touched it, and one of the two writes; or without memory. */
 bool tni_concurrent_touch(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at, bool write, int op);
+
+/* interp_async.c: all but the last give false after a failure */
+
+/* May the element be read or written, while copies are on their way? */
+bool tni_async_allows(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at, bool write);
+/* A lane of a copy, to element `at`. */
+bool tni_async_start(tni_machine *m, const tni_action *a, uint32_t lane, int64_t at, tni_scalar value);
+/* The thread waits until so many groups are pending at most; at its end, for all; at the end of memory, if one touches it. */
+bool tni_async_wait(tni_machine *m, int64_t pending);
+bool tni_async_end(tni_machine *m);
+bool tni_async_end_memory(tni_machine *m, const tni_memory *memory);
+void tni_async_free(tni_machine *m, tni_async *q);
 
 /* interp_team.c */
 

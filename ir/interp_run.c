@@ -71,6 +71,7 @@ static bool run_load(tni_machine *m, const tni_step *step) {
       continue;
     }
     if (!tni_place_locate(m, access, l, &at)) return false;
+    if (m->pending_count && !tni_async_allows(m, access, l, at, false)) return false;
     if (!tni_place_written(m, access, l, at)) return false;
     if (m->concurrent && !tni_concurrent_touch(m, access, l, at, false, -1)) return false;
     if (step->type == TN_F32)

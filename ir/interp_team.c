@@ -26,12 +26,14 @@ typedef struct team {
   size_t extent, count; /* of the loop; of all threads */
   tni_concurrent watch;
   own *owns;
+  tni_async *copies; /* of each thread */
 } team;
 
 /* From here on the machine runs that thread. */
 static void enter(tni_machine *m, team *t, size_t thread) {
   if (t->outer) enter(m, t->outer, thread / t->extent);
   t->watch.iteration = t->loop->vars[0].at->i = (int64_t)(thread % t->extent);
+  m->async = &t->copies[thread];
   for (const own *o = t->owns; o; o = o->outer) {
     if (o->values) o->action->vars[0].at[0] = o->values[thread];
     if (o->memories) *o->action->memory = o->memories[thread];
@@ -65,6 +67,13 @@ static bool run_let(tni_machine *m, team *t, const tni_action *a) {
   return good;
 }
 
+static bool end_memory(tni_machine *m, const tni_action *alloc) { return tni_async_end_memory(m, alloc->memory); }
+
+static bool end_thread(tni_machine *m, const tni_action *loop) {
+  (void)loop;
+  return tni_async_end(m);
+}
+
 /* The memory is one for each thread, and the machine's between two of them. */
 static bool run_alloc(tni_machine *m, team *t, const tni_action *a) {
   own here = {t->owns, a, tni_alloc_zero(m->ctx, t->count * sizeof *here.memories), NULL};
@@ -78,7 +87,7 @@ static bool run_alloc(tni_machine *m, team *t, const tni_action *a) {
     memory->data = memory->written = NULL;
   }
   t->owns = &here;
-  good = good && run_together(m, t, a->first);
+  good = good && run_together(m, t, a->first) && run_each(m, t, end_memory, a);
   t->owns = here.outer;
   for (size_t i = 0; here.memories && i < t->count; i++) tni_memory_release(m, &here.memories[i]);
   memory->data = memory->written = NULL;
@@ -97,10 +106,15 @@ static bool run_team(tni_machine *m, team *outer, const tni_action *loop) {
   t.extent = (size_t)extent;
   if (!tni_mul_size(outer ? outer->count : 1, t.extent, &t.count) || t.count > SIZE_MAX / sizeof(tni_memory))
     return tni_machine_nomem(m);
+  tni_async *before = m->async;
+  if (!(t.copies = tni_alloc_zero(m->ctx, t.count * sizeof *t.copies))) return tni_machine_nomem(m);
   m->frame = &frame;
   tni_concurrent_begin(m, &t.watch, loop->stmt);
-  bool good = run_together(m, &t, loop->first);
+  bool good = run_together(m, &t, loop->first) && run_each(m, &t, end_thread, loop);
   tni_concurrent_end(m, &t.watch);
+  for (size_t i = 0; i < t.count; i++) tni_async_free(m, &t.copies[i]);
+  tni_free(m->ctx, t.copies, t.count * sizeof *t.copies);
+  m->async = before;
   if (good) m->frame = frame.parent;
   return good;
 }

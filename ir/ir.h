@@ -76,6 +76,9 @@ enum tni_stmt_kind {
   TNI_ASSUME,
   TNI_EVALUATE,
   TNI_BARRIER,
+  TNI_COPY,
+  TNI_COMMIT,
+  TNI_WAIT,
   TNI_STMT_KIND_COUNT
 };
 /* From TNI_BLOCK_X on bound to an axis of the grid. Numbered as enum tn_loop_kind. */
@@ -137,7 +140,8 @@ struct tn_stmt {
       const tn_stmt *body;
     } block;
     struct { /* buffer[index...] = value, where `where` (NULL: always) is true. On the loop level one flat subscript. A reduce:
-                buffer[index...] = op(buffer[index...], value), in one step for all threads; lanes one by one, in order */
+                buffer[index...] = op(buffer[index...], value), in one step for all threads; lanes one by one, in order. A copy:
+                a store of a load that happens at some time until the thread waits for it */
       const tn_buffer *buffer;
       int32_t count;
       const tn_expr *index[TN_MAX_RANK];
@@ -175,6 +179,9 @@ struct tn_stmt {
     struct { /* the threads of a block wait for each other, and see what was written to memory of the scope: SHARED or GLOBAL */
       enum tni_scope scope;
     } barrier;
+    struct { /* goes on when at most so many groups of the thread's copies, which commits end, are pending */
+      int64_t pending;
+    } wait;
   } as;
 };
 
@@ -405,8 +412,10 @@ const tn_stmt *tni_reduce(tni_region *r, enum tn_op op, const tn_buffer *buffer,
 /* A store or reduce, as `like` is. */
 const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffer *buffer, int32_t count,
                               const tn_expr *const *index, const tn_expr *value, const tn_expr *where);
-/* A store or reduce: as.store tells what is written. */
-static inline bool tni_is_write(const tn_stmt *s) { return s->kind == TNI_STORE || s->kind == TNI_REDUCE; }
+/* A store, reduce or copy: as.store tells what is written. */
+static inline bool tni_is_write(const tn_stmt *s) {
+  return s->kind == TNI_STORE || s->kind == TNI_REDUCE || s->kind == TNI_COPY;
+}
 /* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
@@ -415,8 +424,16 @@ const tn_stmt *tni_alloc_stmt(tni_region *r, const tn_buffer *buffer, const tn_s
 const tn_stmt *tni_let(tni_region *r, const tn_expr *var, const tn_expr *value, const tn_stmt *body);
 const tn_stmt *tni_evaluate(tni_region *r, const tn_expr *call);
 const tn_stmt *tni_barrier(tni_region *r, enum tni_scope scope);
-/* The first statement of s, in the order of its text, by which threads wait for each other; NULL: there is none. */
+/* A store when the value is no load. */
+const tn_stmt *tni_copy(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
+                        const tn_expr *value, const tn_expr *where);
+const tn_stmt *tni_commit(tni_region *r);
+const tn_stmt *tni_wait(tni_region *r, int64_t pending);
+/* The first barrier of s, in the order of its text; NULL: there is none. */
 const tn_stmt *tni_first_barrier(const tn_stmt *s);
+/* The first statement that orders more than its neighbours: a barrier, copy, commit or wait. */
+const tn_stmt *tni_first_sync(const tn_stmt *s);
+static inline bool tni_is_sync(const tn_stmt *s) { return s->kind >= TNI_BARRIER && s->kind <= TNI_WAIT; }
 /* An assert when there is a message, else an assume. */
 const tn_stmt *tni_claim(tni_region *r, const tn_expr *cond, const char *message, const tn_stmt *body);
 /* An alloc, let, assert or assume holds to the end of the braces it stands in: the statements that follow it are its body. NULL

@@ -485,14 +485,15 @@ static int parse_reducing(tni_parser *p) {
   return -1;
 }
 
-/* `ACCESS = VALUE`, or behind the word `reduce`: `ACCESS OP= VALUE`. */
-static bool parse_write(tni_parser *p, bool reduces) {
+/* `ACCESS = VALUE`; behind the word `reduce`: `ACCESS OP= VALUE`; behind `copy`: `ACCESS = ACCESS`. */
+static bool parse_write(tni_parser *p, enum tni_stmt_kind kind) {
   const tn_expr *index[TN_MAX_RANK], *where;
   int32_t count;
   int op = TN_OP_const;
   const char *why = NULL;
+  bool reduces = kind == TNI_REDUCE;
   tni_token name = p->tok;
-  if (!tni_expect(p, TNI_TOK_NAME, "the buffer of the reduce")) return false;
+  if (!tni_expect(p, TNI_TOK_NAME, reduces ? "the buffer of the reduce" : "the buffer that is copied to")) return false;
   const tni_binding *binding = tni_resolve(p, &name);
   if (binding && binding->kind != TNI_BOUND_BUFFER)
     tni_report(p, name.offset, name.length, "only elements of buffers can be stored to; this is a variable");
@@ -503,6 +504,11 @@ static bool parse_write(tni_parser *p, bool reduces) {
     return false;
   size_t begin = p->tok.offset;
   const tn_expr *value = parse_typed(p, type, "the value"), *args[] = {value, value};
+  if (value && kind == TNI_COPY && value->op != TN_OP_load) {
+    tni_report(p, begin, p->last_end - begin, "what is copied is an element of a buffer");
+    return false;
+  }
+  if (value && kind == TNI_COPY) return push_stmt(p, tni_copy(p->r, buffer, count, index, value, where));
   if (!value || !reduces) return value && push_stmt(p, tni_store(p->r, buffer, count, index, value, where));
   if (!tni_op_type((enum tn_op)op, args, &why)) {
     tni_report(p, begin, p->last_end - begin, "`%s`: %s", tni_ops[op].name, why);
@@ -530,25 +536,39 @@ static bool parse_barrier(tni_parser *p) {
   return false;
 }
 
+/* Behind `wait`: how many groups may be pending. */
+static bool parse_wait(tni_parser *p) {
+  const char *why = NULL;
+  tni_token tok = p->tok;
+  if (!tni_expect(p, TNI_TOK_NUMBER, "how many groups of copies may be pending")) return false;
+  const tn_expr *pending = tni_parse_const(p->r, TN_INDEX, p->text + tok.offset, tok.length, false, &why);
+  if (!pending && why) tni_report(p, tok.offset, tok.length, "%s", why);
+  if (!pending && !why) tni_parser_nomem(p);
+  return pending && push_stmt(p, tni_wait(p->r, pending->as.i));
+}
+
 static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "for")) return parse_for(p);
   if (tni_accept_word(p, "block")) return parse_block(p);
   if (tni_accept_word(p, "if")) return parse_if(p);
   if (tni_accept_word(p, "while")) return parse_while(p);
-  if (tni_accept_word(p, "reduce")) return parse_write(p, true);
+  if (tni_accept_word(p, "reduce")) return parse_write(p, TNI_REDUCE);
   if (tni_accept_word(p, "alloc")) return parse_alloc(p);
   if (tni_accept_word(p, "let")) return parse_let(p);
   if (tni_accept_word(p, "assert")) return parse_assert(p);
   if (tni_accept_word(p, "assume")) return parse_assume(p);
   if (tni_accept_word(p, "call")) return parse_call(p);
   if (accept_first_word(p, "barrier")) return parse_barrier(p);
+  if (accept_first_word(p, "copy")) return parse_write(p, TNI_COPY);
+  if (accept_first_word(p, "commit")) return push_stmt(p, tni_commit(p->r));
+  if (accept_first_word(p, "wait")) return parse_wait(p);
   if (p->tok.kind == TNI_TOK_PERCENT) return parse_share_line(p);
   if (p->tok.kind == TNI_TOK_LBRACE) return parse_group(p);
   if (tni_at_word(p, "init")) {
     tni_report(p, p->tok.offset, p->tok.length, "`init` stands first in a block");
     return false;
   }
-  if (p->tok.kind == TNI_TOK_NAME && !tni_is_reserved(p->text + p->tok.offset, p->tok.length)) return parse_write(p, false);
+  if (p->tok.kind == TNI_TOK_NAME && !tni_is_reserved(p->text + p->tok.offset, p->tok.length)) return parse_write(p, TNI_STORE);
   tni_report_expected(p, "a statement");
   return false;
 }

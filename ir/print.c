@@ -133,7 +133,7 @@ static void print_store(tni_printer *p, const tn_stmt *s) {
   roots[count++] = s->as.store.value;
   begin(p, s, roots, count);
   bool reduces = s->kind == TNI_REDUCE;
-  tni_text_add(p->out, reduces ? "reduce " : "");
+  tni_text_add(p->out, reduces ? "reduce " : s->kind == TNI_COPY ? "copy " : "");
   tni_print_access(p, s->as.store.buffer, s->as.store.count, s->as.store.index, s->as.store.where);
   tni_text_add(p->out, " %s= ", reduces ? tni_ops[s->as.store.op].name : "");
   tni_print_operand(p, s->as.store.value);
@@ -273,9 +273,15 @@ static void print_evaluate(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
-static void print_barrier(tni_printer *p, const tn_stmt *s) {
+/* A barrier, commit or wait. */
+static void print_sync(tni_printer *p, const tn_stmt *s) {
   begin(p, s, NULL, 0);
-  tni_text_add(p->out, "barrier %s", tni_scope_names[s->as.barrier.scope]);
+  if (s->kind == TNI_BARRIER)
+    tni_text_add(p->out, "barrier %s", tni_scope_names[s->as.barrier.scope]);
+  else if (s->kind == TNI_WAIT)
+    tni_text_add(p->out, "wait %lld", (long long)s->as.wait.pending);
+  else
+    tni_text_add(p->out, "commit");
   tni_print_newline(p);
 }
 
@@ -284,11 +290,14 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_FOR: print_for(p, s); break;
   case TNI_BLOCK: print_block(p, s); break;
   case TNI_STORE:
-  case TNI_REDUCE: print_store(p, s); break;
+  case TNI_REDUCE:
+  case TNI_COPY: print_store(p, s); break;
   case TNI_IF: print_if(p, s); break;
   case TNI_WHILE: print_while(p, s); break;
   case TNI_EVALUATE: print_evaluate(p, s); break;
-  case TNI_BARRIER: print_barrier(p, s); break;
+  case TNI_BARRIER:
+  case TNI_COMMIT:
+  case TNI_WAIT: print_sync(p, s); break;
   case TNI_SEQ:
   case TNI_ALLOC: /* not the last of its list: braces end its scope */
   case TNI_LET:

@@ -260,6 +260,7 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
   case TNI_BLOCK: return clone_block(c, s);
   case TNI_STORE:
   case TNI_REDUCE:
+  case TNI_COPY:
     for (int32_t i = 0; i < s->as.store.count; i++) index[i] = clone_expr(c, s->as.store.index[i]);
     return tni_store_like(c->r, s, clone_buffer(c, s->as.store.buffer), s->as.store.count, index,
                      clone_expr(c, s->as.store.value), clone_expr(c, s->as.store.where));
@@ -277,6 +278,8 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
     return tni_claim(c->r, clone_expr(c, s->as.claim.cond), s->as.claim.message, clone_stmt(c, s->as.claim.body));
   case TNI_EVALUATE: return tni_evaluate(c->r, clone_expr(c, s->as.evaluate.call));
   case TNI_BARRIER: return tni_barrier(c->r, s->as.barrier.scope);
+  case TNI_COMMIT: return tni_commit(c->r);
+  case TNI_WAIT: return tni_wait(c->r, s->as.wait.pending);
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;

@@ -104,9 +104,17 @@ const tn_stmt *tni_reduce(tni_region *r, enum tn_op op, const tn_buffer *buffer,
   return s;
 }
 
+const tn_stmt *tni_copy(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
+                        const tn_expr *value, const tn_expr *where) {
+  tn_stmt *s = (tn_stmt *)tni_store(r, buffer, count, index, value, where);
+  if (s && value->op == TN_OP_load) s->kind = TNI_COPY;
+  return s;
+}
+
 const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffer *buffer, int32_t count,
                               const tn_expr *const *index, const tn_expr *value, const tn_expr *where) {
   if (like->kind == TNI_STORE) return tni_store(r, buffer, count, index, value, where);
+  if (like->kind == TNI_COPY) return tni_copy(r, buffer, count, index, value, where);
   return tni_reduce(r, like->as.store.op, buffer, count, index, value, where);
 }
 
@@ -230,16 +238,35 @@ const tn_stmt *tni_barrier(tni_region *r, enum tni_scope scope) {
   return s;
 }
 
-static bool see_barrier(void *self, const tn_stmt *s) {
-  const tn_stmt **first = self;
-  if (s->kind == TNI_BARRIER && !*first) *first = s;
-  return !*first;
+const tn_stmt *tni_commit(tni_region *r) { return make(r, TNI_COMMIT); }
+
+const tn_stmt *tni_wait(tni_region *r, int64_t pending) {
+  tn_stmt *s = make(r, TNI_WAIT);
+  if (s) s->as.wait.pending = pending;
+  return s;
+}
+
+typedef struct sync_search {
+  bool barriers; /* only those */
+  const tn_stmt *first;
+} sync_search;
+
+static bool see_sync(void *self, const tn_stmt *s) {
+  sync_search *q = self;
+  if (!q->first && (q->barriers ? s->kind == TNI_BARRIER : tni_is_sync(s))) q->first = s;
+  return !q->first;
 }
 
 const tn_stmt *tni_first_barrier(const tn_stmt *s) {
-  const tn_stmt *first = NULL;
-  tni_stmt_visit(s, see_barrier, &first);
-  return first;
+  sync_search q = {.barriers = true};
+  tni_stmt_visit(s, see_sync, &q);
+  return q.first;
+}
+
+const tn_stmt *tni_first_sync(const tn_stmt *s) {
+  sync_search q = {.barriers = false};
+  tni_stmt_visit(s, see_sync, &q);
+  return q.first;
 }
 
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body) {

@@ -290,7 +290,8 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   case TNI_FOR: return rewrite_loop(w, s);
   case TNI_BLOCK: return rewrite_block(w, s);
   case TNI_STORE:
-  case TNI_REDUCE: return rewrite_store(w, s);
+  case TNI_REDUCE:
+  case TNI_COPY: return rewrite_store(w, s);
   case TNI_SEQ: return rewrite_seq(w, s);
   case TNI_IF: return rewrite_if(w, s);
   case TNI_WHILE: return rewrite_while(w, s);
@@ -302,7 +303,9 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
     const tn_expr *call = through(w, s->as.evaluate.call);
     return call == s->as.evaluate.call ? s : tni_evaluate(w->r, call);
   }
-  case TNI_BARRIER: return s;
+  case TNI_BARRIER:
+  case TNI_COMMIT:
+  case TNI_WAIT: return s;
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;
@@ -343,6 +346,9 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
   case TNI_REDUCE:
   case TNI_EVALUATE:
   case TNI_BARRIER:
+  case TNI_COPY:
+  case TNI_COMMIT:
+  case TNI_WAIT:
   case TNI_STMT_KIND_COUNT: break;
   }
 }
@@ -366,6 +372,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
     break;
   case TNI_STORE:
   case TNI_REDUCE:
+  case TNI_COPY:
     for (int32_t i = 0; i < s->as.store.count; i++) VISIT(s->as.store.index[i]);
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);

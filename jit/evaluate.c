@@ -25,7 +25,8 @@ static double work_of(const tn_stmt *s) {
   case TNI_BLOCK: /* init runs once for many runs of the body */
     return 1 + s->as.block.count + work_of(s->as.block.body);
   case TNI_STORE:
-  case TNI_REDUCE: return 1 + s->as.store.count + count_nodes(s->as.store.value, MAX_NODES);
+  case TNI_REDUCE:
+  case TNI_COPY: return 1 + s->as.store.count + count_nodes(s->as.store.value, MAX_NODES);
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) work += work_of(s->as.seq.stmts[i]);
     return work;

@@ -24,11 +24,11 @@ tn_status tni_step_keep(tni_step *step, const tn_stmt *body) {
 }
 
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
-  const void *mark = tni_first_barrier(step->s->func->body);
+  const void *mark = tni_first_sync(step->s->func->body);
   if (mark)
     return tni_step_refuse(step, mark,
-                           "threads wait for each other here, and the rewrite might bring what they do to its other side\n"
-                           "needs: a function without barriers");
+                           "threads, or copies, are waited for in the function, and the rewrite might bring something to the "
+                           "other side\nneeds: a function without barriers and copies");
   tn_status status = tni_step_keep(step, body);
   if (status) return status;
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);

@@ -325,6 +325,16 @@ TN_API const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const t
  * TN_SHARED, or TN_GLOBAL for all. All of the threads reach it or none: it stands under no condition, and in no loop, that is
  * not the same for all of them, and in no block. */
 TN_API const tn_stmt *tn_barrier(tn_builder *b, enum tn_scope scope);
+/* to[index...] = from, where `where` (bool, NULL: everywhere) is true, at some time until the thread waits for it; `from` is a
+ * tn_load, which may have a condition of its own. Until then nobody reads or writes the element of `to`, or writes that of `from`.
+ * A thread is an iteration of the loops around that are parallel or bound. */
+TN_API const tn_stmt *tn_copy(tn_builder *b, const tn_buffer *to, const tn_expr *const *index, const tn_expr *from,
+                              const tn_expr *where);
+/* The copies that the thread started since its last commit are a group. */
+TN_API const tn_stmt *tn_commit(tn_builder *b);
+/* Waits for all groups of the thread but the last `pending` ones, which is not negative. The end of a thread waits for all
+ * copies, the end of a buffer for those that touch it. */
+TN_API const tn_stmt *tn_wait(tn_builder *b, int64_t pending);
 /* The buffer (tn_buffer_with) exists in `body`. */
 TN_API const tn_stmt *tn_allocate(tn_builder *b, const tn_buffer *buffer, const tn_stmt *body);
 /* The condition is evaluated before each run of the body, which goes on until it is false. Nobody counts the runs: a program

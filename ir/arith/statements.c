@@ -166,7 +166,8 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   case TNI_FOR: return simplify_loop(w, s);
   case TNI_BLOCK: return simplify_block(w, s);
   case TNI_STORE:
-  case TNI_REDUCE: return simplify_store(w, s);
+  case TNI_REDUCE:
+  case TNI_COPY: return simplify_store(w, s);
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
   case TNI_WHILE: return tni_while(w->r, simple(w, s->as.repeat.cond), simplify_stmt(w, s->as.repeat.body));
@@ -180,7 +181,9 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
       if (!(items[i] = simplify_stmt(w, s->as.seq.stmts[i]))) return NULL;
     return items ? tni_seq(w->r, s->as.seq.count, items) : NULL;
   }
-  case TNI_BARRIER: return s;
+  case TNI_BARRIER:
+  case TNI_COMMIT:
+  case TNI_WAIT: return s;
   case TNI_STMT_KIND_COUNT: break;
   }
   return NULL;

@@ -271,6 +271,9 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_ASSERT:
   case TNI_ASSUME: return check_claim(v, s);
   case TNI_BARRIER: return tni_verify_barrier(v);
+  case TNI_COPY: return tni_verify_async(v) && check_store(v, s);
+  case TNI_COMMIT:
+  case TNI_WAIT: return tni_verify_async(v);
   case TNI_SEQ:
   case TNI_STMT_KIND_COUNT: break;
   }

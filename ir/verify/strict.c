@@ -219,7 +219,8 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   case TNI_FOR: check_for(s, t); break;
   case TNI_BLOCK: check_block(s, t); break;
   case TNI_STORE:
-  case TNI_REDUCE: check_store(s, t); break;
+  case TNI_REDUCE:
+  case TNI_COPY: check_store(s, t); break;
   case TNI_IF: check_if(s, t); break;
   case TNI_WHILE: check_while(s, t); break;
   case TNI_EVALUATE: check_expr(s, t->as.evaluate.call); break;
@@ -231,6 +232,8 @@ static void check_stmt(strict *s, const tn_stmt *t) {
     for (int32_t i = 0; i < t->as.seq.count; i++) check_stmt(s, t->as.seq.stmts[i]);
     break;
   case TNI_BARRIER:
+  case TNI_COMMIT:
+  case TNI_WAIT:
   case TNI_STMT_KIND_COUNT: break;
   }
 }

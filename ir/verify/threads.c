@@ -47,6 +47,23 @@ bool tni_verify_barrier(tni_verifier *v) {
   return !v->parted || tni_verify_fail(v, NULL, "%s", v->parted);
 }
 
+/* ---- copies -------------------------------------------------------------------------------------------------------- */
+
+bool tni_verify_async(tni_verifier *v) {
+  const tn_stmt **first = v->stmt->kind == TNI_COPY ? &v->copy : &v->wait;
+  if (v->stmt->kind == TNI_WAIT && v->stmt->as.wait.pending < 0)
+    return tni_verify_fail(v, NULL, "a negative number of groups cannot be pending");
+  if (!*first) *first = v->stmt;
+  v->waits |= v->stmt->kind == TNI_WAIT;
+  return true;
+}
+
+void tni_verify_waits(tni_verifier *v) {
+  v->stmt = v->copy ? v->copy : v->wait;
+  if (v->copy && !v->waits) tni_verify_fail(v, NULL, "there is no wait for this copy");
+  if (v->wait && !v->copy) tni_verify_fail(v, NULL, "there is no copy for this");
+}
+
 /* ---- buffers ------------------------------------------------------------------------------------------------------- */
 
 bool tni_verify_scope(tni_verifier *v, const tn_buffer *buffer) {

@@ -94,7 +94,7 @@ static tn_status find(const tn_func *func, tni_findings *findings, tn_error **er
   tni_map *maps[] = {&v.known, &v.names, &v.stored, &v.typed, &v.nodes};
   for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_init(maps[i], ctx);
   tni_facts_init(&v.facts, ctx);
-  if (check_params(&v) && func->body) tni_verify_body(&v, func->body);
+  if (check_params(&v) && func->body && tni_verify_body(&v, func->body)) tni_verify_waits(&v);
   tni_facts_destroy(&v.facts);
   for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_destroy(maps[i]);
   tni_free(ctx, v.bindings, v.binding_capacity * sizeof *v.bindings);

@@ -53,6 +53,8 @@ typedef struct tni_verifier {
   uint32_t bound; /* kinds of the loops around that are bound to the grid, a bit each */
   uint32_t shared;    /* allocs around of shared buffers */
   uint32_t barriers;  /* seen so far */
+  const tn_stmt *copy, *wait; /* the first copy of the function; the first commit or wait */
+  bool waits;                 /* there is a wait */
   const char *parted; /* why not all threads may come here; NULL: they do */
   uint32_t guards; /* conditions (or empty loops) around: an access may never happen */
   bool in_init;
@@ -100,6 +102,9 @@ void tni_verify_set_addressed(tni_verifier *v, const tn_buffer *buffer);
 /* A branch or loop that threads may run differently, for this reason, begins; gives what is to be put back at its end. */
 const char *tni_verify_part(tni_verifier *v, bool parts, const char *why);
 bool tni_verify_barrier(tni_verifier *v);
+/* A copy, commit or wait; the end of the function: does a wait stand for the copies? */
+bool tni_verify_async(tni_verifier *v);
+void tni_verify_waits(tni_verifier *v);
 /* An alloc: is its scope allowed here? */
 bool tni_verify_scope(tni_verifier *v, const tn_buffer *buffer);
 /* The end of its braces: can there be one for each thread? */

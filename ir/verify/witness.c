@@ -180,7 +180,8 @@ static void walk_stmt(walk *w, const tn_stmt *s) {
   case TNI_FOR: walk_loop(w, s); break;
   case TNI_BLOCK: walk_block(w, s); break;
   case TNI_STORE:
-  case TNI_REDUCE: walk_store(w, s); break;
+  case TNI_REDUCE:
+  case TNI_COPY: walk_store(w, s); break;
   case TNI_ALLOC: walk_alloc(w, s); break;
   case TNI_LET: walk_let(w, s); break;
   case TNI_ASSUME: walk_stmt(w, s->as.claim.body); break;

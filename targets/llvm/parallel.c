@@ -79,7 +79,8 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.seq.count; i++) collect_stmt(c, s->as.seq.stmts[i]);
     break;
   case TNI_STORE:
-  case TNI_REDUCE: collect_store(c, s); break;
+  case TNI_REDUCE:
+  case TNI_COPY: collect_store(c, s); break;
   case TNI_IF:
     collect_expr(c, s->as.cond.cond);
     collect_stmt(c, s->as.cond.then);

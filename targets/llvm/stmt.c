@@ -365,7 +365,10 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_SEQ:
     for (int32_t i = 0; i < s->as.seq.count; i++) tni_ll_stmt(f, s->as.seq.stmts[i]);
     break;
-  case TNI_STORE: tni_ll_store(f, s); break;
+  case TNI_STORE:
+  case TNI_COPY: tni_ll_store(f, s); break; /* done at once: nobody looks before it is waited for */
+  case TNI_COMMIT:
+  case TNI_WAIT: break;
   case TNI_REDUCE: tni_ll_reduce(f, s); break;
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;

@@ -76,6 +76,16 @@ START_TEST(threads_of_a_block_wait_for_each_other)
 }
 END_TEST
 
+START_TEST(copies_are_started_and_waited_for)
+{
+  const tn_expr *small = tn_op2(b, TN_OP_lt, n, tn_index(b, 8));
+  const tn_stmt *parts[] = {tn_copy(b, A, &n, tn_load(b, A, &zero, NULL), NULL), tn_commit(b),
+                            tn_copy(b, A, &n, tn_load(b, A, &zero, small), small), tn_wait(b, 1)};
+  tn_emit(b, tn_seq(b, 4, parts));
+  check_body("  copy A[n] = A[0]\n  commit\n  copy A[n if n < 8] = A[0 if n < 8]\n  wait 1\n");
+}
+END_TEST
+
 START_TEST(a_reduce_changes_an_element)
 {
   tn_emit(b, tn_reduce_store(b, TN_OP_max, A, &n, one));
@@ -112,6 +122,8 @@ static const tn_stmt *buffer_of_no_scope(void) {
   return tn_allocate(b, tn_buffer_with(b, "T", &desc), body());
 }
 static const tn_stmt *barrier_of_no_memory(void) { return tn_barrier(b, TN_LOCAL); }
+static const tn_stmt *copy_of_a_number(void) { return tn_copy(b, A, &n, one, NULL); }
+static const tn_stmt *wait_for_less_than_none(void) { return tn_wait(b, -1); }
 static const tn_stmt *parameter_of_no_variable(void) {
   tn_param_var(b, zero);
   return NULL;
@@ -225,6 +237,8 @@ static const struct {
     {store_where_a_number, "build: f: `A`: the condition of a store must be bool"},
     {buffer_of_no_scope, "build: f: `T`: there is no scope 4"},
     {barrier_of_no_memory, "build: f: a barrier is of shared or of global memory"},
+    {copy_of_a_number, "build: f: `A`: what is copied is a tn_load"},
+    {wait_for_less_than_none, "build: f: -1 groups of copies cannot be pending"},
     {parameter_of_no_variable, "build: f: a scalar parameter is a variable"},
     {annotated_store, "build: f: only loops and blocks are annotated"},
     {annotation_without_key, "build: f: an annotation needs a key"},
@@ -261,6 +275,7 @@ int main(void) {
   tcase_add_test(tests, statements_print_as_they_would_be_written);
   tcase_add_test(tests, loops_are_bound_to_the_grid);
   tcase_add_test(tests, threads_of_a_block_wait_for_each_other);
+  tcase_add_test(tests, copies_are_started_and_waited_for);
   tcase_add_test(tests, a_reduce_changes_an_element);
   tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));

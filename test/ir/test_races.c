@@ -69,6 +69,42 @@ static const struct {
      "interpret: f: t = 3: T[0] is read before it was written"},
     {"for t in 0..4 bind thread.x { assert t < 3, \"three\"; barrier global; B[t] = 1:i32 }",
      "interpret: f: t = 3: the assertion failed: three"},
+    /* copies on their way */
+    {"alloc T: i32[2]; copy T[0] = A[1]; commit; copy T[1] = A[1]; commit; wait 1; B[0] = T[0]; wait 0; B[1] = T[1]", NULL},
+    {"alloc T: i32[2]; copy T[0] = A[1]; commit; copy T[1] = A[1]; commit; wait 1; B[1] = T[1]; wait 0",
+     "interpret: f: T[1] is read while a copy to it is pending"},
+    {"copy B[0] = A[0]; wait 0; B[0] = 1:i32", "interpret: f: B[0] is written while a copy to it is pending"},
+    {"copy B[0] = A[0]; commit; A[0] = 1:i32; wait 0", "interpret: f: A[0] is written while a copy from it is pending"},
+    {"copy B[0] = A[0]; commit; B[2] = A[0]; copy B[1] = A[0]; commit; wait 0; A[0] = B[0]", NULL},
+    {"copy B[0] = A[0]; copy B[0] = A[1]; commit; wait 0", "interpret: f: B[0] is written while a copy to it is pending"},
+    {"copy B[0 if A[0] == 1:i32] = A[0]; copy B[1] = A[0 if n == 5]; commit; B[0] = 1:i32; A[0] = 2:i32; wait 0", NULL},
+    {"reduce B[0] add= 1:i32; copy B[0] = A[0]; commit; reduce B[0] add= 1:i32; wait 0",
+     "interpret: f: B[0] is written while a copy to it is pending"},
+    {"for i in 0..n { alloc T: i32[1]; copy T[0] = A[i]; commit; { alloc U: i32[1]; U[0] = B[i] }; B[i] = T[0] }; wait 0",
+     "interpret: f: i = 0: T[0] is read while a copy to it is pending"},
+    {"for i in 0..n { { alloc U: i32[1]; copy B[i] = A[i]; copy U[0] = A[i] }; B[i] = B[i] + 1:i32 }; wait 0", NULL},
+    {"for i in 0..n parallel { copy B[i] = A[i] }; B[0] = B[1]; wait 0", NULL}, /* the end of a thread */
+    {"for i in 0..n parallel { copy B[i] = A[i]; commit; wait 0; B[i] = 1:i32 }", NULL},
+    {"for i in 0..n parallel { copy B[i] = A[i]; wait 0; B[i] = 1:i32 }", /* of no group */
+     "interpret: f: i = 0: B[0] is written while a copy to it is pending"},
+    {"for i in 0..n vectorized { copy B[i] = A[i] }; commit; B[0] = B[1]; wait 0",
+     "interpret: f: B[1] is read while a copy to it is pending"},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; wait 0; barrier shared; B[t] = S[3 - t] }",
+     NULL},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; barrier shared; wait 0; B[t] = S[3 - t] }",
+     "interpret: f: t = 0: iteration 0 of the concurrent loop `t` reads S[3], which iteration 3 writes"},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; barrier shared; B[t] = S[3 - t]; wait 0 }",
+     "interpret: f: t = 0: S[3] is read while a copy to it is pending"},
+    {"for t in 0..4 bind thread.x { copy A[n + t] = A[t]; commit; B[t] = A[(t + 1) % 4 + 4 if t == 3]; barrier global; wait 0 }",
+     "interpret: f: t = 3: A[4] is read while a copy to it is pending"},
+    {"for t in 0..4 bind thread.x { B[t] = A[n + (t + 1) % 4 if t == 0]; copy A[n + t] = B[t + 4]; commit; barrier global; wait 0 }",
+     "interpret: f: t = 1: iteration 1 of the concurrent loop `t` writes A[5], which iteration 0 reads"},
+    {"for t in 0..4 bind thread.x { copy A[n + t] = A[t]; commit; barrier global; if t == 3 { wait 0 }\n"
+     "B[t] = A[n + 3 if t == 0] }", "interpret: f: t = 0: iteration 0 of the concurrent loop `t` reads A[7], which iteration 3 writes"},
+    {"for t in 0..4 bind thread.x { alloc T: i32[2]; copy T[0] = A[t]; commit; barrier global; wait 0; B[t] = T[0]\n"
+     "copy T[1] = A[t] }", NULL},
+    {"for t in 0..4 bind thread.x { alloc T: i32[2]; copy T[1] = A[t]; commit; barrier global; B[t] = T[1]; wait 0 }",
+     "interpret: f: t = 0: T[1] is read while a copy to it is pending"},
 };
 
 START_TEST(iterations_meet_or_do_not)

@@ -297,6 +297,26 @@ START_TEST(threads_meet_between_barriers)
 }
 END_TEST
 
+START_TEST(copies_are_waited_for)
+{
+  make_params();
+  check_good("func f(A: f32[8], n: index) {\n  alloc T: f32[8]\n  block Q(v: 0..8 = n) where n < 8 {\n    copy T[v if v < 4] = A[v]\n"
+             "    commit\n    commit\n    wait 1\n    wait 0\n  }\n}");
+  check_good("loop func f(A: f32[8]) {\n  copy A[ramp(0, 1, 4)] = A[ramp(4, 1, 4)]\n  wait 9223372036854775807\n}");
+  check_bad("func f(A: f32[8]) {\n  copy A[0] = A[1]\n  commit\n  A[2] = A[0]\n}",
+            "verify: f:2: there is no wait for this copy\n  copy A[0] = A[1]\n  ^^^^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  A[2] = A[0]\n  wait 0\n}", "verify: f:3: there is no copy for this\n  wait 0\n  ^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  commit\n}", "verify: f:2: there is no copy for this\n  commit\n  ^^^^^^");
+  check_bad("func f(A: f32[8]) {\n  copy A[8] = A[0]\n  wait 0\n}",
+            "verify: f:2: a subscript of `A` is 8, outside 0..7\n  copy A[8] = A[0]\n         ^");
+  check_bad("func f(A: f32[8]) {\n  for t in 0..8 bind thread.x {\n    copy A[t // 2] = A[7]\n    wait 0\n  }\n}",
+            "verify: f:3: iteration 1 of the concurrent loop `t` writes A[0], which iteration 0 writes\n"
+            "    copy A[t // 2] = A[7]\n    ^^^^^^^^^^^^^^^^^^^^^");
+  check_made(TNI_LEVEL_TENSOR, tni_wait(r, -1),
+             "verify: f:2: a negative number of groups cannot be pending\n  wait -1\n  ^^^^^^^");
+}
+END_TEST
+
 START_TEST(threads_share_what_is_allocated_around_them)
 {
   check_good("func f() {\n  for b in 0..2 bind block.x {\n    for c in 0..2 bind block.y {\n      alloc S: f32[8] in shared\n"
@@ -652,6 +672,7 @@ int main(void) {
   tcase_add_test(tests, loops_over_threads_stand_in_loops_over_blocks);
   tcase_add_test(tests, all_threads_come_to_a_barrier_or_none);
   tcase_add_test(tests, threads_meet_between_barriers);
+  tcase_add_test(tests, copies_are_waited_for);
   tcase_add_test(tests, threads_share_what_is_allocated_around_them);
   tcase_add_test(tests, what_lives_across_a_barrier_is_there_for_all_threads);
   tcase_add_test(tests, claims_are_conditions);

@@ -170,6 +170,20 @@ static const row rows[] = {
      "      barrier shared\n      assume t < 2\n      {\n        let w = A[t * 4 + u] * 2:i32\n        barrier shared\n"
      "        B[t * 4 + u] = w\n      }\n    }\n    if 5 < 3 {\n      barrier shared\n    }\n  }\n}\n",
      "0 6 12 4 10 2 8 0"},
+    /* Copies: in groups, with conditions, in blocks and vectorized loops; those that nobody waited for at the end. */
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  alloc T: i32[8]\n  for i in 0..8 {\n    copy T[i] = A[7 - i]\n    commit\n  }\n  wait 4\n"
+     "  for i in 0..4 {\n    copy B[i if i < 3] = A[i + 1 if i < 1]\n    B[i + 4] = T[i]\n  }\n  wait 0\n"
+     "  B[3] = T[7] + T[6]\n}\n",
+     "3 0 0 3 0 4 1 5"},
+    {"func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..4 vectorized {\n    copy B[i] = A[i + 4]\n  }\n  commit\n  wait 0\n  for t in 0..4 bind thread.x {\n"
+     "    block Q(v: 0..8 = t + 4) {\n      copy B[v] = A[v]\n    }\n  }\n  B[0] = B[5] * 10:i32\n}\n",
+     "10 1 4 0 5 1 4 0"},
+    {"loop func f(A: i32[8], B: i32[8]) {\n"
+     "  for i in 0..2 parallel {\n    copy B[ramp(i * 4, 1, 4) if ramp(0, 1, 4) < broadcast(3, 4)] = A[ramp(i, 2, 4)]\n"
+     "    commit\n    wait 0\n    B[i * 4] = B[i * 4] + 10:i32\n  }\n}\n",
+     "10 6 5 3 13 2 1 1"},
 };
 
 /* Programs that fail. */
