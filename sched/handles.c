@@ -1,4 +1,4 @@
-/* handles.c -- handles of loops and blocks: found again in the function as it stands, or gone, and since when.
+/* handles.c -- handles of loops, blocks and sampled numbers: found again in the function as it stands, or gone, and since when.
  *
  * A loop is its variable, which is made once and never twice. A block is its name; since a name may be given again after
  * its block went, a handle that is older than the birth of a block of that name is not a handle of it.
@@ -9,7 +9,7 @@
  */
 #include "sched.h"
 
-static int32_t add_handle(tn_schedule *s, tni_handle handle) {
+int32_t tni_add_handle(tn_schedule *s, tni_handle handle) {
   size_t own = s->handle_count - s->first_handle;
   if (!tni_reserve(s->ctx, (void **)&s->handles, &s->handle_capacity, own + 1, sizeof *s->handles)) return 0;
   handle.line = s->line_count;
@@ -18,10 +18,10 @@ static int32_t add_handle(tn_schedule *s, tni_handle handle) {
 }
 
 int32_t tni_add_loop(tn_schedule *s, const tn_expr *var) {
-  return add_handle(s, (tni_handle){.kind = TNI_HANDLE_LOOP, .var = var});
+  return tni_add_handle(s, (tni_handle){.kind = TNI_HANDLE_LOOP, .var = var});
 }
 int32_t tni_add_block(tn_schedule *s, const char *block) {
-  return add_handle(s, (tni_handle){.kind = TNI_HANDLE_BLOCK, .block = block});
+  return tni_add_handle(s, (tni_handle){.kind = TNI_HANDLE_BLOCK, .block = block});
 }
 
 tni_handle *tni_handle_at(const tn_schedule *s, int32_t handle) {
@@ -38,7 +38,7 @@ const tni_handle *tni_walk_handles(tni_handle_walk *w) {
 
 /* What the handle names in the function as it stood behind that many lines, or NULL. */
 static const tn_stmt *find_at(const tn_schedule *s, const tni_handle *h, const tn_func *func, size_t line) {
-  if (h->kind == TNI_HANDLE_LOOP) return tni_find_loop(func->body, h->var);
+  if (h->kind != TNI_HANDLE_BLOCK) return h->var ? tni_find_loop(func->body, h->var) : NULL;
   for (const tni_birth *b = s->births; b; b = b->before)
     if (b->line > h->line && b->line <= line && strcmp(b->block, h->block) == 0) return NULL;
   return tni_find_block(func->body, h->block);

@@ -14,6 +14,7 @@
 typedef struct tni_handle tni_handle;
 typedef struct tni_line tni_line;
 typedef struct tni_birth tni_birth;
+typedef struct tni_chooser tni_chooser;
 
 /* All that can be reached from a schedule but its own array of handles is immutable, so that a fork shares it. */
 struct tn_schedule {
@@ -28,6 +29,8 @@ struct tn_schedule {
   const tni_birth *births;
   tni_handle *handles; /* from number first_handle + 1 on */
   size_t first_handle, handle_count, handle_capacity;
+  uint64_t random;      /* the generator's state */
+  tni_chooser *chooser; /* of a template that runs, or NULL */
   tni_text trace, text;
 };
 
@@ -36,11 +39,16 @@ tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
 
 /* ---- handles.c: loops and blocks, found again ----------------------------------------------------------------------- */
 
-enum tni_handle_kind { TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK };
+enum tni_handle_kind { TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK, TNI_HANDLE_NUMBER, TNI_HANDLE_LOCATION };
+/* Where to compute a block, when not at a loop. */
+enum tni_location { TNI_AT_ROOT, TNI_INLINE, TNI_AT_LOOP };
+/* Numbers below this stand for sampled ones: INT64_MIN + handle. */
+#define TNI_NUMBERS_END (INT64_MIN + ((int64_t)1 << 31))
 struct tni_handle {
   enum tni_handle_kind kind;
   const tn_expr *var; /* of a loop */
   const char *block;  /* of a block: its name */
+  int64_t number;     /* of a sampled one; of a location: enum tni_location */
   size_t line;        /* how many lines had been applied when it was made */
   const char *said;   /* what text calls it, or NULL */
   const char *name;   /* what the trace calls it; NULL: it has no line, and is written as a place */
@@ -54,6 +62,7 @@ struct tni_birth {
 };
 
 /* 0 without memory. */
+int32_t tni_add_handle(tn_schedule *s, tni_handle handle);
 int32_t tni_add_loop(tn_schedule *s, const tn_expr *var);
 int32_t tni_add_block(tn_schedule *s, const char *block);
 /* NULL: there is none of that number. */
@@ -146,6 +155,7 @@ bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, si
   K(places, "loops or blocks") \
   K(int, "integer") \
   K(ints, "integers") \
+  K(floats, "numbers") \
   K(text, "\"text\"") \
   K(texts, "\"texts\"") \
   K(scalar, "integer or \"text\"") \
@@ -172,6 +182,7 @@ enum tni_primitive_flags {
   TNI_PLAIN = 0,
   TNI_QUERY = 1,        /* the function stays as it is */
   TNI_REASSOCIATES = 2, /* rounding may differ */
+  TNI_SAMPLES = 4,      /* decides, by chance or as the line says */
 };
 
 /* A row of primitives.def. */
@@ -204,8 +215,11 @@ int tni_find_word(const char *words, const char *text);
 /* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
 
 /* An argument. What holds depends on the kind: handle of loop, block, place; handles of their lists; number of int; numbers,
- * texts of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
- * not given is filled in, empty if it is a list; a word's number is its place among those there are. */
+ * floats, texts of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
+ * not given is filled in, empty if it is a list; a word's number is its place among those there are.
+ *
+ * Numbers may stand for sampled ones (below TNI_NUMBERS_END). A primitive sees what they stand for; what was given is kept
+ * for the trace. */
 typedef struct tni_arg {
   bool given;
   size_t count; /* of a list */
@@ -214,13 +228,17 @@ typedef struct tni_arg {
   const char *text;
   const int32_t *handles;
   const int64_t *numbers;
+  const double *floats;
   const char *const *texts;
+  int64_t given_number; /* as given */
+  const int64_t *given_numbers;
 } tni_arg;
 
 struct tni_step {
   tn_schedule *s;
   const tni_primitive *primitive;
   tni_arg args[TNI_MAX_ARGS];
+  tni_arg decision; /* of one that samples: numbers, or the handle of a loop, or a word as text */
   /* results */
   const tn_func *func; /* the new function, when it changed */
   size_t out_count;
@@ -253,6 +271,10 @@ const tn_stmt *tni_arg_place_at(tni_step *step, int arg, size_t i);
 /* A result handle. */
 tn_status tni_give_loop(tni_step *step, const tn_expr *var);
 tn_status tni_give_block(tni_step *step, const char *name);
+tn_status tni_give_location(tni_step *step, enum tni_location where);
+tn_status tni_give_number(tni_step *step, int64_t number);
+/* Where argument `arg`, which came of sample_compute_location, is no loop. */
+enum tni_location tni_arg_location(const tni_step *step, int arg);
 
 /* For the C functions: arguments, in the order of the row (fewer: the rest is not given). */
 static inline tni_arg tni_of_handle(int32_t handle) { return (tni_arg){.given = true, .handle = handle}; }
@@ -262,6 +284,9 @@ static inline tni_arg tni_of_handles(size_t count, const int32_t *handles) {
 static inline tni_arg tni_of_int(int64_t number) { return (tni_arg){.given = true, .number = number}; }
 static inline tni_arg tni_of_ints(size_t count, const int64_t *numbers) {
   return (tni_arg){.given = true, .count = count, .numbers = numbers};
+}
+static inline tni_arg tni_of_floats(size_t count, const double *floats) {
+  return (tni_arg){.given = true, .count = count, .floats = floats};
 }
 static inline tni_arg tni_of_text(const char *text) { return (tni_arg){.given = text != NULL, .text = text}; }
 static inline tni_arg tni_of_texts(size_t count, const char *const *texts) {
@@ -349,6 +374,21 @@ const tn_stmt *tni_move_consumer(const tni_meeting *m);
 /* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
  * same. Else the reason. */
 const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
+
+/* ---- choose.c: sampled decisions ------------------------------------------------------------------------------------- */
+
+/* Where a template is in its space: what is left of the configuration's number, whose digits are the choices; and how many
+ * configurations the choices so far make, UINT64_MAX when they are more. */
+struct tni_chooser {
+  uint64_t left, size;
+};
+
+/* One of 0..count, which is not 0: the template's, or drawn, all equally likely. */
+uint64_t tni_choose(tn_schedule *s, uint64_t count);
+/* 64 random bits. */
+uint64_t tni_draw(tn_schedule *s);
+/* Handles of numbers, as they are given to hosts: 0 for 0. */
+void tni_numbers_of(size_t count, const int32_t *handles, int64_t *out);
 
 /* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
 

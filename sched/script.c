@@ -4,6 +4,8 @@
  *     reorder([io, j, ii])             # loops and blocks by names of results, else by the names in the printed function
  *     unroll(C[2])                     # or by their place: the third loop above block C; $3, the fourth loop of all
  *     b = cache_write(C, "register")
+ *     t0, t1 = sample_perfect_tile(i, 2) @ [8, 4]    # sampled: the decision, or drawn where none is given
+ *     io, ii = split(i, [t0, t1])                    # what was sampled stands for numbers
  *
  * Arguments stand in the order of the primitive's row (primitives.def), or behind those as name=value; optional ones
  * may be left out. Blank lines and comments behind # are passed over. The first line that is refused ends the run; the
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 
 #include "sched.h"
+#include "text.h"
 
 enum { MAX_LIST = 32, MAX_NAME = 256, MAX_TEXT = 2048 };
 
@@ -22,6 +25,7 @@ enum { MAX_LIST = 32, MAX_NAME = 256, MAX_TEXT = 2048 };
 typedef union list {
   int32_t handles[MAX_LIST];
   int64_t numbers[MAX_LIST];
+  double floats[MAX_LIST];
   const char *texts[MAX_LIST];
 } list;
 
@@ -31,7 +35,7 @@ typedef struct reader {
   int line;
   char names[TNI_MAX_OUT][MAX_NAME];
   size_t name_count;
-  list lists[TNI_MAX_ARGS];
+  list lists[TNI_MAX_ARGS + 1]; /* the last one is the decision's */
   char text[MAX_TEXT]; /* of the arguments, one behind the other */
   size_t text_length;
   char why[MAX_NAME + 64];
@@ -109,7 +113,7 @@ static int32_t find_said(const tn_schedule *s, const char *name, enum tni_handle
   while ((h = tni_walk_handles(&walk))) {
     int32_t id = (int32_t)walk.left + 1;
     if (h->kind == kind && h->said && strcmp(h->said, name) == 0 &&
-        (!live || (kind == TNI_HANDLE_LOOP ? tni_handle_loop(s, id) : tni_handle_block(s, id))))
+        (!live || h->kind > TNI_HANDLE_BLOCK || tni_handle_loop(s, id) || tni_handle_block(s, id)))
       return id;
   }
   return 0;
@@ -136,11 +140,12 @@ static const tn_stmt *find_printed(reader *p, const char *name, enum tni_handle_
 
 /* A handle of that name; else the loop or block that is printed so; else a handle of what is gone. 0: none. */
 static int32_t find_handle(reader *p, const char *name, enum tni_kind kind) {
-  const enum tni_handle_kind kinds[] = {TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK};
+  const enum tni_handle_kind kinds[] = {TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK}; /* a location stands for a loop */
   int first = kind == TNI_ARG_block, last = kind != TNI_ARG_loop;
   int32_t found = 0;
   const tn_stmt *stmt = NULL;
   for (int i = first; i <= last && !found; i++) found = find_said(p->s, name, kinds[i], true);
+  if (!found && kind == TNI_ARG_loop) found = find_said(p->s, name, TNI_HANDLE_LOCATION, true);
   for (int i = first; i <= last && !found && !stmt; i++) stmt = find_printed(p, name, kinds[i]);
   if (stmt) return add_found(p, stmt, name);
   for (int i = first; i <= last && !found && !p->no_memory; i++) found = find_said(p->s, name, kinds[i], false);
@@ -208,6 +213,30 @@ static bool read_handle(reader *p, enum tni_kind kind, int32_t *out) {
 
 /* ---- arguments ---- */
 
+/* A number, or the name of a sampled one. */
+static bool read_number(reader *p, int64_t *out) {
+  char name[MAX_NAME];
+  skip_space(p);
+  bool digit = p->at == p->end || !is_name_char(*p->at) || (*p->at >= '0' && *p->at <= '9');
+  if (digit) return read_int(p, out);
+  if (!read_name(p, name)) return false;
+  int32_t id = find_said(p->s, name, TNI_HANDLE_NUMBER, false);
+  *out = INT64_MIN + id;
+  return id || complain_of(p, "there is no number `%s`", name);
+}
+
+static bool read_float(reader *p, double *out) {
+  const char *why, *begin;
+  tni_scalar value;
+  skip_space(p);
+  begin = p->at;
+  while (p->at < p->end && (is_name_char(*p->at) || *p->at == '+' || *p->at == '-')) p->at++;
+  bool ok = p->at > begin && *begin >= '0' && *begin <= '9' &&
+            tni_parse_scalar(TN_F64, begin, (size_t)(p->at - begin), false, &value, &why);
+  if (ok) *out = value.f;
+  return ok || complain(p, "expected a number from 0 up");
+}
+
 /* A word may stand in quotes. */
 static bool read_text(reader *p, bool word, const char **out) {
   char *text = p->text + p->text_length;
@@ -228,26 +257,25 @@ static bool read_value(reader *p, enum tni_kind kind, list *list, tni_arg *arg, 
   case TNI_ARG_loops: return read_handle(p, TNI_ARG_loop, &list->handles[i]);
   case TNI_ARG_blocks: return read_handle(p, TNI_ARG_block, &list->handles[i]);
   case TNI_ARG_places: return read_handle(p, TNI_ARG_place, &list->handles[i]);
-  case TNI_ARG_int: return read_int(p, &arg->number);
-  case TNI_ARG_ints: return read_int(p, &list->numbers[i]);
+  case TNI_ARG_int: return read_number(p, &arg->number);
+  case TNI_ARG_ints: return read_number(p, &list->numbers[i]);
+  case TNI_ARG_floats: return read_float(p, &list->floats[i]);
   case TNI_ARG_text: return read_text(p, false, &arg->text);
   case TNI_ARG_texts: return read_text(p, false, &list->texts[i]);
   case TNI_ARG_word: return read_text(p, true, &arg->text);
   default:
     skip_space(p);
-    return p->at < p->end && *p->at == '"' ? read_text(p, false, &arg->text) : read_int(p, &arg->number);
+    return p->at < p->end && *p->at == '"' ? read_text(p, false, &arg->text) : read_number(p, &arg->number);
   }
 }
 
-static bool read_arg(reader *p, tni_step *step, int i) {
-  tni_arg *arg = &step->args[i];
-  list *list = &p->lists[i];
-  enum tni_kind kind = step->primitive->params[i].kind;
+static bool read_arg(reader *p, enum tni_kind kind, list *list, tni_arg *arg) {
   if (arg->given) return complain(p, "the argument is given twice");
   arg->given = true;
   if (!tni_is_list(kind)) return read_value(p, kind, list, arg, 0);
   arg->handles = list->handles;
   arg->numbers = list->numbers;
+  arg->floats = list->floats;
   arg->texts = list->texts;
   if (!expect(p, '[')) return false;
   while (!take(p, ']')) {
@@ -284,7 +312,8 @@ static bool read_args(reader *p, tni_step *step) {
     if (key == -1 && named) return complain(p, "an argument behind a named one needs its name");
     if (key == -1 && next == count) return complain(p, "expected `)`");
     named = key >= 0;
-    if (!read_arg(p, step, named ? key : next++)) return false;
+    int i = named ? key : next++;
+    if (!read_arg(p, primitive->params[i].kind, &p->lists[i], &step->args[i])) return false;
     more = take(p, ',');
   }
   if (!named && next < count && !primitive->params[next].optional) return expect(p, ',');
@@ -297,7 +326,22 @@ static bool read_args(reader *p, tni_step *step) {
   return true;
 }
 
-/* [name {, name} =] primitive(arguments) */
+/* @ [numbers], @ loop, @ root or @ inline: what was decided */
+static bool read_decision(reader *p, tni_step *step) {
+  tni_arg *decision = &step->decision;
+  list *list = &p->lists[TNI_MAX_ARGS];
+  if (!(step->primitive->flags & TNI_SAMPLES)) return complain_of(p, "%s decides nothing", step->primitive->name);
+  skip_space(p);
+  if (p->at < p->end && *p->at == '[') return read_arg(p, TNI_ARG_ints, list, decision);
+  const char *begin = p->at;
+  if (!read_arg(p, TNI_ARG_word, list, decision)) return false;
+  if (tni_find_word("root|inline", decision->text) >= 0) return true;
+  p->at = begin;
+  *decision = (tni_arg){0};
+  return read_arg(p, TNI_ARG_loop, list, decision);
+}
+
+/* [name {, name} =] primitive(arguments) [@ decision] */
 static bool read_line(reader *p, tni_step *step) {
   char name[MAX_NAME];
   if (!read_name(p, name)) return false;
@@ -314,7 +358,7 @@ static bool read_line(reader *p, tni_step *step) {
     snprintf(p->why, sizeof p->why, "there is no primitive `%s`", name);
     return false;
   }
-  if (!read_args(p, step)) return false;
+  if (!read_args(p, step) || (take(p, '@') && !read_decision(p, step))) return false;
   skip_space(p);
   return p->at == p->end || *p->at == '#' || complain(p, "expected the end of the line");
 }

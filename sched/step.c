@@ -35,15 +35,22 @@ tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }
 
+static const char *const kind_names[] = {
+    [TNI_HANDLE_LOOP] = "loop",
+    [TNI_HANDLE_BLOCK] = "block",
+    [TNI_HANDLE_NUMBER] = "number",
+    [TNI_HANDLE_LOCATION] = "location",
+};
+
 /* Tells why a handle cannot be the argument. */
 static void refuse_handle(tni_step *step, int arg, int32_t handle, const char *wanted) {
   const tni_handle *h = tni_handle_at(step->s, handle);
   const char *param = step->primitive->params[arg].name;
   const tni_line *end = h ? tni_handle_end(step->s, h) : NULL;
-  const char *kind = h && h->kind == TNI_HANDLE_LOOP ? "loop" : "block";
+  const char *kind = h ? kind_names[h->kind] : "";
   if (!h)
     tni_step_refuse(step, NULL, "argument `%s` is no handle of this schedule", param);
-  else if (!end || tni_handle_loop(step->s, handle) || tni_handle_block(step->s, handle))
+  else if (h->kind > TNI_HANDLE_BLOCK || !end || tni_handle_loop(step->s, handle) || tni_handle_block(step->s, handle))
     tni_step_refuse(step, NULL, "argument `%s` is a %s, not a %s", param, kind, wanted);
   else
     tni_step_refuse(step, NULL, "argument `%s`: the %s `%s` is gone since line %zu: %s", param, kind,
@@ -86,8 +93,33 @@ static tn_status give(tni_step *step, int32_t handle) {
 
 tn_status tni_give_loop(tni_step *step, const tn_expr *var) { return give(step, tni_add_loop(step->s, var)); }
 tn_status tni_give_block(tni_step *step, const char *name) { return give(step, tni_add_block(step->s, name)); }
+tn_status tni_give_location(tni_step *step, enum tni_location where) {
+  return give(step, tni_add_handle(step->s, (tni_handle){.kind = TNI_HANDLE_LOCATION, .number = where}));
+}
+tn_status tni_give_number(tni_step *step, int64_t number) {
+  return give(step, tni_add_handle(step->s, (tni_handle){.kind = TNI_HANDLE_NUMBER, .number = number}));
+}
+
+enum tni_location tni_arg_location(const tni_step *step, int arg) {
+  const tni_handle *h = tni_handle_at(step->s, step->args[arg].handle);
+  return h && h->kind == TNI_HANDLE_LOCATION ? (enum tni_location)h->number : TNI_AT_LOOP;
+}
 
 /* ---- applying ---- */
+
+/* What the numbers stand for. */
+static tn_status settle_numbers(tni_step *step, tni_arg *arg) {
+  arg->given_number = arg->number;
+  arg->given_numbers = arg->numbers;
+  arg->number = tn_schedule_number(step->s, arg->number);
+  bool sampled = false;
+  for (size_t i = 0; arg->numbers && i < arg->count; i++) sampled |= arg->numbers[i] < TNI_NUMBERS_END;
+  if (!sampled) return TN_OK;
+  int64_t *numbers = TNI_NEW_ARRAY(&step->s->region.arena, int64_t, arg->count);
+  for (size_t i = 0; numbers && i < arg->count; i++) numbers[i] = tn_schedule_number(step->s, arg->numbers[i]);
+  arg->numbers = numbers;
+  return numbers ? TN_OK : TN_E_NOMEM;
+}
 
 /* Fills in what was not given; finds words. */
 static tn_status settle_arg(tni_step *step, const tni_argument *param, tni_arg *arg) {
@@ -101,7 +133,7 @@ static tn_status settle_arg(tni_step *step, const tni_argument *param, tni_arg *
       return tni_step_refuse(step, NULL, "`%s` is not one of the words for `%s`: %s", arg->text, param->name,
                              param->fallback);
   }
-  return TN_OK;
+  return settle_numbers(step, arg);
 }
 
 static tn_status apply(tni_step *step) {
@@ -128,6 +160,7 @@ static tn_status report(const tni_step *step, tn_error **err) {
 
 tn_status tni_invoke(tni_step *step, tn_error **err) {
   tn_schedule *s = step->s;
+  uint64_t random = s->random;
   size_t handles = s->handle_count, misses = atomic_load(&s->ctx->misses);
   if (err) *err = NULL;
   tn_status status = tni_check_no_forks(s, err);
@@ -138,6 +171,7 @@ tn_status tni_invoke(tni_step *step, tn_error **err) {
   if (!status && !tni_trace_step(step)) status = TN_E_NOMEM;
   if (status) {
     s->handle_count = handles;
+    s->random = random;
     step->out_count = 0;
     return status == TN_E_REFUSED ? report(step, err) : tni_fail_nomem(err);
   }

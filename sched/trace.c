@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
+#include "text.h"
 
 const char *tn_schedule_trace(tn_schedule *s) {
   const tni_line **lines = tni_alloc(s->ctx, (s->line_count + 1) * sizeof *lines);
@@ -36,8 +37,8 @@ static bool name_results(tni_step *step) {
   for (size_t i = 0; i < step->out_count; i++) {
     tni_handle *h = tni_handle_at(s, step->outs[i]);
     const char *given = step->out_names[i];
-    const char *base = given ? tni_arena_text(arena, given)
-                             : tni_arena_format(arena, "%s%d", h->kind == TNI_HANDLE_LOOP ? "l" : "b", step->outs[i]);
+    const char *base =
+        given ? tni_arena_text(arena, given) : tni_arena_format(arena, "%c%d", "lbtl"[h->kind], step -> outs[i]);
     const char *name = base;
     for (int n = 2; name && is_taken(s, name); n++) name = tni_arena_format(arena, "%s_%d", base, n);
     h->said = given ? base : name;
@@ -99,6 +100,15 @@ static void write_handle(tni_text *t, const tn_schedule *s, enum tni_kind kind, 
 
 /* ---- lines ---- */
 
+/* A number, or the name of what was sampled. */
+static void write_number(tni_text *t, const tn_schedule *s, int64_t number) {
+  const tni_handle *h = number < TNI_NUMBERS_END ? tni_handle_at(s, (int32_t)(number - INT64_MIN)) : NULL;
+  if (h && h->kind == TNI_HANDLE_NUMBER)
+    tni_text_add(t, "%s", h->name);
+  else
+    tni_text_add(t, "%lld", (long long)number);
+}
+
 /* One value; of a list, the element i. */
 static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, const tni_arg *arg, size_t i) {
   switch (kind) {
@@ -108,8 +118,9 @@ static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, c
   case TNI_ARG_loops:
   case TNI_ARG_blocks:
   case TNI_ARG_places: write_handle(t, step->s, kind, arg->handles[i]); break;
-  case TNI_ARG_int: tni_text_add(t, "%lld", (long long)arg->number); break;
-  case TNI_ARG_ints: tni_text_add(t, "%lld", (long long)arg->numbers[i]); break;
+  case TNI_ARG_int: write_number(t, step->s, arg->given_number); break;
+  case TNI_ARG_ints: write_number(t, step->s, arg->given_numbers[i]); break;
+  case TNI_ARG_floats: tni_print_scalar(t, TN_F64, (tni_scalar){.f = arg->floats[i]}); break;
   case TNI_ARG_text: tni_text_add(t, "\"%s\"", arg->text); break;
   case TNI_ARG_texts: tni_text_add(t, "\"%s\"", arg->texts[i]); break;
   case TNI_ARG_word: tni_text_add(t, "%s", arg->text); break;
@@ -117,7 +128,7 @@ static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, c
     if (arg->text)
       tni_text_add(t, "\"%s\"", arg->text);
     else
-      tni_text_add(t, "%lld", (long long)arg->number);
+      write_number(t, step->s, arg->given_number);
   }
 }
 
@@ -140,12 +151,26 @@ static void write_arg(tni_text *t, const tni_step *step, int i) {
   tni_text_add(t, "]");
 }
 
+/* What was decided: that is the results. */
+static void write_decision(tni_text *t, const tni_step *step) {
+  const tni_handle *first = tni_handle_at(step->s, step->outs[0]);
+  tni_text_add(t, " @ ");
+  if (first->kind == TNI_HANDLE_LOOP) write_loop(t, step->s, tni_handle_loop(step->s, step->outs[0]));
+  if (first->kind == TNI_HANDLE_LOCATION) tni_text_add(t, first->number == TNI_INLINE ? "inline" : "root");
+  if (first->kind != TNI_HANDLE_NUMBER) return;
+  tni_text_add(t, "[");
+  for (size_t i = 0; i < step->out_count; i++)
+    tni_text_add(t, "%s%lld", i ? ", " : "", (long long)tni_handle_at(step->s, step->outs[i])->number);
+  tni_text_add(t, "]");
+}
+
 static void write_line(tni_text *t, const tni_step *step) {
   for (size_t i = 0; i < step->out_count; i++)
     tni_text_add(t, "%s%s", i ? ", " : "", tni_handle_at(step->s, step->outs[i])->name);
   tni_text_add(t, "%s%s(", step->out_count ? " = " : "", step->primitive->name);
   for (int i = 0; i < tni_argument_count(step->primitive); i++) write_arg(t, step, i);
   tni_text_add(t, ")");
+  if (step->primitive->flags & TNI_SAMPLES) write_decision(t, step);
 }
 
 bool tni_trace_step(tni_step *step) {

@@ -61,6 +61,30 @@ TN_API tn_status tn_producers(tn_schedule *s, tn_block_ref block, tn_block_ref *
 TN_API tn_status tn_consumers(tn_schedule *s, tn_block_ref block, tn_block_ref *out, size_t *count, tn_error **err);
 TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn_error **err);
 
+/* ---- sampled decisions ----------------------------------------------------------------------------------------- */
+
+/* Decisions are drawn by a generator (splitmix64: sched/choose.c) from the schedule's seed, 0 at first, and recorded in the
+ * trace: `t0, t1 = sample_perfect_tile(C[0], 2, max_innermost=16) @ [8, 4]`. A line with a decision takes it, and is refused if
+ * it does not fit the function; without one it draws anew. A fork draws what its parent would: give it a seed of its own.
+ *
+ * A sampled number is given out as one that stands for it, far below all others. Wherever a primitive takes an integer it
+ * takes such a one too, and the trace then has its name: so a trace goes on to fit when the decision is changed. */
+TN_API void tn_schedule_seed(tn_schedule *s, uint64_t seed);
+/* What it stands for; other numbers as they are. */
+TN_API int64_t tn_schedule_number(const tn_schedule *s, int64_t number);
+/* `count` factors of the loop's constant extent, the last at most max_innermost. All such are equally likely. */
+TN_API tn_status tn_sample_perfect_tile(tn_schedule *s, tn_loop loop, size_t count, int64_t max_innermost, int64_t *out,
+                                        tn_error **err);
+/* The same, but the product of those from number `position` on is a multiple of `multiple`. */
+TN_API tn_status tn_sample_partitioned_tile(tn_schedule *s, tn_loop loop, size_t count, size_t position,
+                                            int64_t multiple, int64_t *out, tn_error **err);
+/* One of the candidates, with these probabilities, which need not add up to 1. */
+TN_API tn_status tn_sample_categorical(tn_schedule *s, size_t count, const int64_t *candidates,
+                                       const double *probabilities, int64_t *out, tn_error **err);
+/* Where to compute a producer: what tn_compute_at takes for a loop. All loops where that is legal, the place where it stands,
+ * and inside its consumers where that is legal, are equally likely. */
+TN_API tn_status tn_sample_compute_location(tn_schedule *s, tn_block_ref block, tn_loop *out, tn_error **err);
+
 /* ---- primitives ------------------------------------------------------------------------------------------------ */
 
 /* One loop into `count` nested ones; at most one factor may be 0: it is inferred. If the factors do not divide the extent,

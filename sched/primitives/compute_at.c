@@ -123,6 +123,8 @@ tn_status tni_apply_compute_at(tni_step *step) {
   tni_region *r = &s->region;
   const void *mark;
   tni_box need;
+  if (tni_arg_location(step, 1) != TNI_AT_LOOP) /* as sample_compute_location decided */
+    return tni_arg_location(step, 1) == TNI_INLINE ? tni_apply_compute_inline(step) : TN_OK;
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 1) : NULL;
   if (!block || !loop) return TN_E_REFUSED;
   if (tni_is_below(loop, block))
