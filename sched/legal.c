@@ -106,9 +106,6 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   const char *why;
   *mark = block;
   if (!store) return "the block does more than one store";
-  if (block->as.block.where)
-    return "the block is guarded\n"
-           "needs: to be moved before its loops are split with a tail";
   const tn_buffer *buffer = store->as.store.buffer;
   *mark = store;
   if (tni_is_param(s->func, buffer)) return "the block writes a parameter, which the caller sees";

@@ -12,34 +12,13 @@
  */
 #include "sched.h"
 
-/* ---- where a block stands ---- */
-
-static bool open_site(tn_schedule *s, const tn_stmt *block, tni_site *out) {
-  *out = (tni_site){.s = s, .block = block};
-  out->depth = tni_path_to(s->func->body, block, out->path);
-  for (int i = 0; i < out->depth; i++) {
-    if (out->path[i]->kind != TNI_FOR) continue;
-    if (out->count == TNI_MAX_NEST) return false;
-    out->loops[out->count++] = out->path[i];
-  }
-  return out->depth > 0;
-}
+/* ---- where the block stands ---- */
 
 /* How many of its loops do not move while an iteration of the loop, or the block, runs? */
 static size_t depth_inside(const tni_site *site, const tn_stmt *place) {
   for (size_t i = 0; i < site->count; i++)
     if (site->loops[i] == place) return i + 1;
   return site->count;
-}
-
-static bool uses(const tni_site *site, int32_t iter, const tn_stmt *loop) {
-  return tni_expr_uses(site->s->ctx, site->block->as.block.iters[iter].binding, loop->as.loop.var);
-}
-
-static bool feeds(const tni_site *site, const tn_stmt *loop, bool reduce) {
-  for (int32_t i = 0; i < site->block->as.block.count; i++)
-    if (site->block->as.block.iters[i].reduce == reduce && uses(site, i, loop)) return true;
-  return false;
 }
 
 /* Conditions, and scopes that end, below the first `shared` statements of the path. */
@@ -56,138 +35,6 @@ static tn_status check_path(tni_step *step, const tni_site *site, int shared) {
                                                  "needs: the alloc outside of the loops");
   }
   return TN_OK;
-}
-
-/* ---- what loops bring ---- */
-
-/* What is known inside the first `depth` loops. */
-static bool know_loops(const tni_site *site, size_t depth, tni_facts *facts) {
-  bool ok = true;
-  tni_facts_init(facts, site->s->ctx);
-  for (size_t i = 0; ok && i < depth; i++)
-    ok = tni_facts_bind(facts, site->loops[i]->as.loop.var, site->loops[i]->as.loop.extent);
-  return ok;
-}
-
-/* The box of the iterators while the loops from number `depth` on run, of which every point is met. Those of a symbolic domain may
- * have all of it. False: it is not known. */
-static bool spans_of(const tni_site *site, size_t depth, tni_stretch *out) {
-  tni_region *r = &site->s->region;
-  const tn_stmt *block = site->block;
-  const tn_expr *index[TN_MAX_RANK], *vars[TNI_MAX_NEST];
-  int64_t extents[TNI_MAX_NEST];
-  int32_t from[TN_MAX_RANK];
-  size_t dims = 0, loops = 0;
-  tni_itermap map;
-  tni_facts facts;
-  for (int32_t i = 0; i < block->as.block.count; i++) {
-    const tni_iter *it = &block->as.block.iters[i];
-    out[i] = (tni_stretch){tni_index(r, 0), it->extent};
-    if (tni_runs_symbolic_domain(site->s, block, i, site->count - depth, site->loops + depth)) continue;
-    if (dims == TN_MAX_RANK) return false;
-    from[dims] = i;
-    index[dims++] = it->binding;
-  }
-  for (size_t k = depth; k < site->count; k++) {
-    bool used = false;
-    for (size_t d = 0; d < dims; d++) used |= uses(site, from[d], site->loops[k]);
-    if (!used) continue;
-    if (!tni_is_const(site->loops[k]->as.loop.extent)) return false;
-    vars[loops] = site->loops[k]->as.loop.var;
-    extents[loops++] = site->loops[k]->as.loop.extent->as.i;
-  }
-  bool ok = know_loops(site, depth, &facts) && tni_itermap_of(r, &facts, dims, index, loops, vars, extents, &map) &&
-            map.box && map.dense;
-  tni_facts_destroy(&facts);
-  for (size_t d = 0; ok && d < dims; d++) out[from[d]] = (tni_stretch){map.bases[d], tni_index(r, map.extents[d])};
-  return ok && !r->arena.failed;
-}
-
-/* Do all iterations of the loops from `depth` on, but those of the reduction when `spatial`, give other iterators? */
-static bool runs_once(const tni_site *site, size_t depth, bool spatial) {
-  const tn_expr *index[TN_MAX_RANK];
-  const tn_stmt *loops[TNI_MAX_NEST];
-  size_t dims = 0, count = 0;
-  for (int32_t i = 0; i < site->block->as.block.count; i++) {
-    const tni_iter *it = &site->block->as.block.iters[i];
-    if (spatial && it->reduce) continue;
-    if (dims == TN_MAX_RANK) return false;
-    index[dims++] = it->binding;
-  }
-  for (size_t k = depth; k < site->count; k++)
-    if (!spatial || !feeds(site, site->loops[k], true)) loops[count++] = site->loops[k];
-  return tni_meets_once(site->s, dims, index, count, loops);
-}
-
-/* What the domains of the iterators say of the loops. */
-static bool know_domains(const tni_site *site, tni_facts *facts) {
-  tni_region *r = &site->s->region;
-  bool ok = know_loops(site, site->count, facts);
-  for (int32_t i = 0; ok && i < site->block->as.block.count; i++) {
-    const tni_iter *it = &site->block->as.block.iters[i];
-    const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
-    const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
-    ok = below && above && tni_facts_learn(facts, below, true) && tni_facts_learn(facts, above, true);
-  }
-  return ok;
-}
-
-/* Does the guard cut only what is outside of the domains? */
-static bool is_domain_guarded(const tni_site *site) {
-  const tn_expr *where = site->block->as.block.where;
-  tni_facts facts;
-  if (!where) return true;
-  bool ok = know_domains(site, &facts) && tni_prove(&site->s->region, &facts, where);
-  tni_facts_destroy(&facts);
-  return ok;
-}
-
-/* ---- the order of steps ---- */
-
-/* Do the loops of the reduction, from outside, run the steps in the order of the iterators? */
-static bool steps_in_order(const tni_site *site, size_t depth, const tni_stretch *spans) {
-  tni_region *r = &site->s->region;
-  tni_facts none = {.ctx = site->s->ctx};
-  const tn_expr *place = tni_index(r, 0), *vars[TNI_MAX_NEST], *rest;
-  int64_t coefs[TNI_MAX_NEST], reach = 0;
-  const tn_stmt *loops[TNI_MAX_NEST];
-  size_t count = 0;
-  for (int32_t i = 0; i < site->block->as.block.count; i++)
-    if (site->block->as.block.iters[i].reduce)
-      place = tni_add(r, tni_mul(r, place, spans[i].extent), site->block->as.block.iters[i].binding);
-  for (size_t k = depth; k < site->count; k++)
-    if (feeds(site, site->loops[k], true)) {
-      loops[count] = site->loops[k];
-      vars[count++] = site->loops[k]->as.loop.var;
-    }
-  place = place ? tni_simplify(r, &none, place) : NULL;
-  if (count == 0) return true;
-  if (!place || !tni_affine(r, place, count, vars, coefs, &rest)) return false;
-  for (size_t k = count; k-- > 0;) {
-    const tn_expr *extent = loops[k]->as.loop.extent;
-    if (coefs[k] <= reach) return false;
-    if (!tni_is_const(extent)) return k == 0;
-    if (__builtin_mul_overflow(coefs[k], extent->as.i - 1, &coefs[k]) || __builtin_add_overflow(reach, coefs[k], &reach))
-      return false;
-  }
-  return true;
-}
-
-/* May the steps be done in another order, with the same bits? */
-static bool is_exact_in_any_order(tn_schedule *s, const tn_stmt *block) {
-  tni_reduction reduction;
-  if (!tni_reducer_of(&s->region, block, &reduction) || !reduction.any_order) return false;
-  for (int32_t k = 0; k < reduction.count; k++) {
-    enum tn_op op = tni_reducers[reduction.reducer < 0 ? reduction.rows[k] : reduction.reducer].op;
-    if (tni_type_is_float(reduction.stores[k]->as.store.buffer->type) && (op == TN_OP_add || op == TN_OP_mul)) return false;
-  }
-  return true;
-}
-
-const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans) {
-  if (steps_in_order(site, depth, spans) || is_exact_in_any_order(site->s, site->block)) return NULL;
-  return "the steps of the reduction would be done in another order, that of its iterators\n"
-         "needs: to be moved before its reduce loops are reordered";
 }
 
 /* ---- the consumer ---- */
@@ -218,9 +65,9 @@ static tn_status check_consumer(tni_step *step, tni_meeting *m) {
   if (!stores_apart(block, stores[0]))
     return tni_step_refuse(step, stores[0], "an element may be stored by several instances of the block\n"
                                             "needs: every spatial iterator as a subscript");
-  if (!is_domain_guarded(&m->consumer))
+  if (!tni_site_is_guarded_by_domains(&m->consumer))
     return tni_step_refuse(step, block, "the block's guard cuts instances that its iterators have");
-  if (!spans_of(&m->consumer, m->around, m->spans) || !runs_once(&m->consumer, m->around, false))
+  if (!tni_site_spans(&m->consumer, m->around, m->spans) || !tni_site_runs_once(&m->consumer, m->around, false))
     return tni_step_refuse(step, block, "the loops do not run all that the block's iterators range over, each once");
   const char *why = tni_why_steps_moved(&m->consumer, m->around, m->spans);
   return why ? tni_step_refuse(step, block, "%s", why) : TN_OK;
@@ -301,7 +148,7 @@ static tn_status take_part(tni_step *step, tni_meeting *m, const tn_stmt *store,
 static bool surely_runs(const tni_site *site, size_t number) {
   tni_region *r = &site->s->region;
   tni_facts facts;
-  bool ok = know_loops(site, number, &facts) &&
+  bool ok = tni_site_know_loops(site, number, &facts) &&
             tni_prove(r, &facts, tni_op2(r, TN_OP_lt, tni_index(r, 0), site->loops[number]->as.loop.extent));
   tni_facts_destroy(&facts);
   return ok;
@@ -311,7 +158,7 @@ static bool surely_runs(const tni_site *site, size_t number) {
 static tn_status take_step_loop(tni_step *step, tni_meeting *m, const tni_site *site, size_t number, size_t inside,
                                 const tn_buffer *b) {
   const tn_stmt *loop = site->loops[number];
-  if (feeds(site, loop, false))
+  if (tni_site_feeds(site, loop, false))
     return tni_step_refuse(step, loop->as.loop.var, "the loop feeds both reduce and spatial iterators");
   if (number >= inside) return TN_OK;
   if (number < m->around || !m->at_last)
@@ -334,20 +181,20 @@ static tn_status take_producer(tni_step *step, tni_meeting *m, const tn_stmt *bl
   tni_stretch parts[TNI_MAX_NEST], all[TNI_MAX_NEST];
   const tn_stmt *stores[TNI_MAX_STATES];
   const tn_buffer *b = store->as.store.buffer;
-  if (!open_site(step->s, block, &site) || block->as.block.count > TNI_MAX_NEST)
+  if (!tni_open_site(step->s, block, &site) || block->as.block.count > TNI_MAX_NEST)
     return tni_step_refuse(step, block, "there are too many loops");
   tn_status status = check_path(step, &site, m->shared);
   if (status) return status;
   if (!tni_block_stores(step->s->ctx, block, stores))
     return tni_step_refuse(step, block, "this producer does more than store one element to each of some buffers");
-  if (!is_domain_guarded(&site))
+  if (!tni_site_is_guarded_by_domains(&site))
     return tni_step_refuse(step, block, "the guard of this producer cuts instances that its iterators have");
   size_t inside = depth_inside(&site, m->place);
   for (size_t k = 0; k < site.count && !status; k++)
-    if (feeds(&site, site.loops[k], true)) status = take_step_loop(step, m, &site, k, inside, b);
+    if (tni_site_feeds(&site, site.loops[k], true)) status = take_step_loop(step, m, &site, k, inside, b);
   if (status) return status;
-  bool whole = spans_of(&site, m->around, all), part = spans_of(&site, inside, parts);
-  if (!whole || !runs_once(&site, m->around, true))
+  bool whole = tni_site_spans(&site, m->around, all), part = tni_site_spans(&site, inside, parts);
+  if (!whole || !tni_site_runs_once(&site, m->around, true))
     return tni_step_refuse(step, block, "the loops do not run all that this producer's iterators range over, each once");
   if (!part)
     return tni_step_refuse(step, block, "what an iteration brings of this producer's elements is no box that can be told\n"
@@ -425,7 +272,7 @@ tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, b
   tni_accesses all;
   *out = (tni_meeting){.place = place, .top = place, .at_last = at_last};
   int depth = tni_path_to(step->s->func->body, place, path);
-  if (!open_site(step->s, block, &out->consumer) || block->as.block.count > TNI_MAX_NEST)
+  if (!tni_open_site(step->s, block, &out->consumer) || block->as.block.count > TNI_MAX_NEST)
     return tni_step_refuse(step, block, "there are too many loops");
   while (out->shared < depth && out->shared < out->consumer.depth && path[out->shared] == out->consumer.path[out->shared])
     out->around += path[out->shared++]->kind == TNI_FOR;

@@ -331,7 +331,7 @@ const tn_expr *tni_over_copies(const tni_reduce_nest *n, const tn_expr *x);
 /* The loops that are no steps, with new variables, around s. */
 const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
 
-/* ---- motion.c: consumers that move to their producers --------------------------------------------------------------- */
+/* ---- site.c: where a block stands ---------------------------------------------------------------------------------- */
 
 /* A block, the statements and loops from the body down to it. */
 typedef struct tni_site {
@@ -342,10 +342,29 @@ typedef struct tni_site {
   size_t count;
   const tn_stmt *loops[TNI_MAX_NEST];
 } tni_site;
+/* False: there are too many loops. */
+bool tni_open_site(tn_schedule *s, const tn_stmt *block, tni_site *out);
+/* Does the loop move a reduce (or a spatial) iterator? */
+bool tni_site_feeds(const tni_site *site, const tn_stmt *loop, bool reduce);
+/* Begins facts with what is known inside the first `depth` loops. False: no memory. */
+bool tni_site_know_loops(const tni_site *site, size_t depth, tni_facts *facts);
 /* What an iterator ranges over: base .. base + extent. */
 typedef struct tni_stretch {
   const tn_expr *base, *extent;
 } tni_stretch;
+/* The box of the iterators while the loops from number `depth` on run, of which every point is met. An extent is a constant, or
+ * that of a symbolic domain, of which then all is met. False: it is not known. */
+bool tni_site_spans(const tni_site *site, size_t depth, tni_stretch *out);
+/* Do all iterations of the loops from `depth` on (with `spatial`: but those of the reduction) give other (spatial) iterators? */
+bool tni_site_runs_once(const tni_site *site, size_t depth, bool spatial);
+/* Does the block's guard cut only what is outside of its iterators' domains? */
+bool tni_site_is_guarded_by_domains(const tni_site *site);
+/* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
+ * same. Else the reason. */
+const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
+
+/* ---- motion.c: consumers that move to their producers --------------------------------------------------------------- */
+
 /* A consumer, and a loop of its producers (or a block, its only one) where it is to run. */
 typedef struct tni_meeting {
   tni_site consumer;
@@ -371,9 +390,6 @@ typedef struct tni_placed {
 bool tni_place_consumer(const tni_meeting *m, tni_placed *out);
 /* The function's body with the consumer at the end of the loop `place`. */
 const tn_stmt *tni_move_consumer(const tni_meeting *m);
-/* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
- * same. Else the reason. */
-const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
 
 /* ---- choose.c: sampled decisions ------------------------------------------------------------------------------------- */
 

@@ -21,6 +21,9 @@ static int depth_below(const tni_access *x, const tn_stmt *loop) {
   return 0;
 }
 
+/* The extent of a loop that is not known. */
+#define FAR (INT64_C(1) << 36)
+
 /* The box of all reads of the buffer in one iteration of the loop; extent 0: the whole dimension. */
 static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b,
                               tni_box *out) {
@@ -40,8 +43,10 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
                                "needs: a loop around all blocks that read it");
       break;
     }
-    if (!tni_access_box(r, x, depth, &map)) status = TN_E_NOMEM;
+    if (!tni_access_box_open(r, x, depth, FAR, &map)) status = TN_E_NOMEM;
     tni_box box = tni_box_of(b->rank, &map);
+    for (int32_t d = 0; d < b->rank; d++) /* what a symbolic loop runs through is needed whole */
+      if (box.extents[d] >= FAR / 2) box.extents[d] = 0;
     if (first)
       *out = box;
     else if (!tni_box_grow(r, &none, b->rank, out, &box))
@@ -118,6 +123,18 @@ static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_s
   return s;
 }
 
+/* The new loops run the steps of a reduction in the order of its iterators. */
+static tn_status check_steps(tni_step *step, const tn_stmt *block) {
+  tni_site site;
+  tni_stretch spans[TNI_MAX_NEST];
+  if (block->as.block.count > TNI_MAX_NEST || !tni_open_site(step->s, block, &site))
+    return tni_step_refuse(step, block, "there are too many loops");
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    spans[i] = (tni_stretch){tni_index(&step->s->region, 0), block->as.block.iters[i].extent};
+  const char *why = tni_why_steps_moved(&site, 0, spans);
+  return why ? tni_step_refuse(step, block, "%s", why) : TN_OK;
+}
+
 tn_status tni_apply_compute_at(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
@@ -131,7 +148,9 @@ tn_status tni_apply_compute_at(tni_step *step) {
     return tni_step_refuse(step, loop->as.loop.var, "the block is below this loop already");
   const char *why = tni_why_not_movable(s, block, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
-  tn_status status = required_box(step, block, loop, tni_block_store(block)->as.store.buffer, &need);
+  tn_status status = check_steps(step, block);
+  if (status) return status;
+  status = required_box(step, block, loop, tni_block_store(block)->as.store.buffer, &need);
   if (status) return status;
   const tn_stmt *nest = make_nest(step, block, loop, &need);
   const tn_stmt *both[] = {nest, loop->as.loop.body};
