@@ -4,7 +4,7 @@
  *
  * Compiled code may copy at any time between, so nobody may see when: whoever reads or writes the element a copy goes to, or
  * writes the one that it comes from, is told. A thread is an iteration of the loops around that are parallel or bound to the
- * grid; each has its copies, and groups of them.
+ * grid; each has its copies, and groups of them. The lanes of a vector are copies of their own.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,17 +52,17 @@ static bool grow(tni_machine *m) {
   return true;
 }
 
-/* The element's entry, a new one if there was none. NULL: no memory. */
-static tni_pending *entry_of(tni_machine *m, const void *data, int64_t at) {
-  if (2 * (m->pending_used + 1) > m->pending_size && !grow(m)) return NULL;
+/* So many more copies are on their way from the element, and to it. False: no memory. */
+static bool count_copy(tni_machine *m, const void *data, int64_t at, uint32_t reads, uint32_t writes) {
+  if (2 * (m->pending_used + 1) > m->pending_size && !grow(m)) return false;
   tni_pending *p = find(m->pending, m->pending_size, data, at);
-  if (p->data) return p;
-  m->pending_used++;
-  *p = (tni_pending){.data = data, .at = at};
-  return p;
+  m->pending_used += !p->data;
+  *p = (tni_pending){data, at, p->reads + reads, p->writes + writes};
+  return true;
 }
 
 bool tni_async_allows(tni_machine *m, const tni_place *access, uint32_t lane, int64_t at, bool write) {
+  if (!m->pending_size) return true;
   const tni_pending *p = find(m->pending, m->pending_size, access->memory->data, at);
   if (!p->writes && !(write && p->reads)) return true;
   tni_text text;
@@ -84,14 +84,13 @@ bool tni_async_start(tni_machine *m, const tni_action *a, uint32_t lane, int64_t
   for (int32_t i = 0; i < to->count; i++) f.index[i].i = tni_lane(&to->index[i], lane);
   if (!tni_reserve(m->ctx, (void **)&q->items, &q->capacity, q->count + 1, sizeof *q->items))
     return tni_machine_nomem(m);
-  tni_pending *p = entry_of(m, f.data, at);
-  if (!p) return false;
-  p->writes++;
   if (!from->guarded || tni_lane(&from->where, lane)) {
     f.source = from->memory->data;
-    if (!tni_place_locate(m, from, lane, &f.source_at) || !(p = entry_of(m, f.source, f.source_at))) return false;
-    p->reads++;
+    if (!tni_place_locate(m, from, lane, &f.source_at) || !tni_async_allows(m, from, lane, f.source_at, false) ||
+        !count_copy(m, f.source, f.source_at, 1, 0))
+      return false;
   }
+  if (!count_copy(m, f.data, at, 0, 1)) return false;
   q->items[q->count++] = f;
   m->pending_count++;
   return true;
@@ -104,8 +103,8 @@ static bool arrive(tni_machine *m, tni_flight *f) {
   tni_memory *memory = f->memory;
   tni_place place = {.memory = memory, .count = f->count, .flat = f->flat};
   for (int32_t i = 0; i < f->count; i++) place.index[i] = (tni_operand){.at = &f->index[i]};
-  entry_of(m, f->data, f->at)->writes--;
-  if (f->source) entry_of(m, f->source, f->source_at)->reads--;
+  find(m->pending, m->pending_size, f->data, f->at)->writes--;
+  if (f->source) find(m->pending, m->pending_size, f->source, f->source_at)->reads--;
   m->pending_count--;
   if (m->concurrent && !tni_concurrent_touch(m, &place, 0, f->at, true, -1)) return false;
   tni_write_element(memory->buffer->type, f->data, f->at, f->value);

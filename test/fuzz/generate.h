@@ -3,7 +3,8 @@
  *
  * What keeps them meaningful: a subscript is made to lie inside (by a remainder, by clamps, by a condition); what a
  * function allocates is filled first; inside a concurrent loop a buffer is either only read, or one dimension of it is
- * pinned to the loop's variable; the payload of a NaN is never looked at. Sizes are small and seldom powers of two.
+ * pinned to the loop's variable, between barriers the same way in all threads; what a copy is on its way to is not touched;
+ * the payload of a NaN is never looked at. Sizes are small and seldom powers of two.
  *
  * The same seed gives the same function on every machine.
  *
@@ -30,7 +31,7 @@ typedef struct gen_place {
 typedef struct gen_var {
   const tn_expr *x;
   int64_t extent;
-  bool pins; /* of a concurrent loop: stands in gen_place.pinned */
+  const tn_expr *pin; /* of a concurrent loop: what stands in gen_place.pinned, another value in each iteration. Else NULL */
 } gen_var;
 
 typedef struct generator {
@@ -42,6 +43,10 @@ typedef struct generator {
   int in_block;  /* blocks around */
   int in_vector; /* vectorized loops around */
   uint32_t bound; /* kinds of loops around that are bound to the grid */
+  bool shares;    /* a shared buffer is around */
+  bool apart;     /* not all threads may come here */
+  const tn_expr *team; /* the variable of the innermost loop over threads */
+  int *waits;     /* how many barriers were made */
   size_t var_count, place_count, scalar_count, pool_count;
   size_t param_scalars; /* the first so many scalars are parameters, which blocks see too */
   gen_var vars[GEN_VARS];
@@ -385,6 +390,7 @@ static inline const tn_expr *gen_value(generator *g, tn_type type, int depth) {
 /* ---- statements ---------------------------------------------------------------------------------------------------- */
 
 static inline const tn_stmt *gen_stmts(generator *g, int depth);
+static inline const tn_stmt *gen_stmt(generator *g, int depth);
 
 static inline const tn_stmt *gen_store_to(generator *g, const gen_place *p, uint32_t lanes) {
   const tn_expr *index[TN_MAX_RANK];
@@ -417,7 +423,7 @@ static inline const tn_stmt *gen_store(generator *g) {
 }
 
 static inline void gen_add_var(generator *g, const tn_expr *x, int64_t extent, bool pins) {
-  if (g->var_count < GEN_VARS) g->vars[g->var_count++] = (gen_var){x, extent, pins};
+  if (g->var_count < GEN_VARS) g->vars[g->var_count++] = (gen_var){x, extent, pins ? x : NULL};
 }
 
 /* Inside a concurrent loop a buffer has a dimension pinned to the variable, or is only read. */
@@ -435,7 +441,7 @@ static inline enum tni_loop_kind gen_loop_kind(generator *g) {
   int64_t k = gen_pick(g, 0, 9);
   if (k == 0) return TNI_PARALLEL;
   if (g->level == TNI_LEVEL_LOOP) return TNI_SERIAL;
-  int64_t axis = gen_pick(g, g->bound >> TNI_THREAD_X ? TNI_THREAD_X : TNI_BLOCK_X, TNI_THREAD_Z);
+  int64_t axis = gen_pick(g, g->bound >> TNI_THREAD_X || g->shares ? TNI_THREAD_X : TNI_BLOCK_X, TNI_THREAD_Z);
   if (k == 3 && !(g->bound >> axis & 1)) return (enum tni_loop_kind)axis;
   return k == 1 ? TNI_VECTORIZED : k == 2 ? TNI_UNROLLED : TNI_SERIAL;
 }
@@ -452,6 +458,9 @@ static inline const tn_stmt *gen_for(generator *g, int depth) {
   gen_add_var(&inner, var, extent, concurrent);
   inner.in_vector += kind == TNI_VECTORIZED;
   inner.bound |= bound ? UINT32_C(1) << kind : 0;
+  inner.apart |= kind == TNI_PARALLEL || kind == TNI_VECTORIZED;
+  if (bound && !(g->bound >> TNI_THREAD_X)) inner.apart = g->in_block;
+  if (tni_is_thread_bound(kind)) inner.team = var;
   if (concurrent) gen_pin(&inner, var, extent);
   const tn_stmt *body = gen_stmts(&inner, depth - 1);
   g->nodes = inner.nodes;
@@ -461,9 +470,13 @@ static inline const tn_stmt *gen_for(generator *g, int depth) {
 
 static inline const tn_stmt *gen_if(generator *g, int depth) {
   g->pool_count = 0;
-  const tn_expr *cond = gen_value(g, TN_BOOL, 2);
-  const tn_stmt *then = gen_stmts(g, depth - 1);
-  return tni_if(g->r, cond, then, gen_one_in(g, 2) ? gen_stmts(g, depth - 1) : NULL);
+  bool apart = g->apart, same = g->param_scalars && gen_one_in(g, 3);
+  const tn_expr *scalar = g->scalars[0]; /* a parameter is the same in all threads */
+  const tn_expr *cond = same ? tni_op2(g->r, TN_OP_ne, scalar, gen_const(g, scalar->type)) : gen_value(g, TN_BOOL, 2);
+  g->apart |= !same;
+  const tn_stmt *then = gen_stmts(g, depth - 1), *otherwise = gen_one_in(g, 2) ? gen_stmts(g, depth - 1) : NULL;
+  g->apart = apart;
+  return tni_if(g->r, cond, then, otherwise);
 }
 
 /* Every element of the buffer = a value, by loops of its own. */
@@ -497,7 +510,9 @@ static inline gen_place gen_new_place(generator *g, const char *stem, enum tni_s
 static inline const tn_stmt *gen_alloc(generator *g, int depth) {
   generator inner = *g;
   if (g->place_count == GEN_PLACES) return gen_store(g);
-  gen_place p = gen_new_place(&inner, "T", gen_one_in(g, 2) ? TNI_SCOPE_GLOBAL : TNI_SCOPE_LOCAL);
+  inner.shares |= g->level == TNI_LEVEL_TENSOR && !(g->bound >> TNI_THREAD_X) && gen_one_in(g, 2);
+  enum tni_scope scope = inner.shares && !g->shares ? TNI_SCOPE_SHARED : gen_one_in(g, 2) ? TNI_SCOPE_GLOBAL : TNI_SCOPE_LOCAL;
+  gen_place p = gen_new_place(&inner, "T", scope);
   const tn_stmt *parts[2] = {gen_fill(&inner, &p)};
   inner.places[inner.place_count++] = p;
   parts[1] = gen_stmts(&inner, depth - 1);
@@ -514,13 +529,13 @@ static inline int32_t gen_carry_pins(const generator *g, generator *inner, tni_i
   inner->var_count = 0;
   inner->scalar_count = g->param_scalars;
   for (size_t k = 0; k < g->var_count; k++) {
-    if (!g->vars[k].pins) continue;
+    if (!g->vars[k].pin) continue;
     const tn_expr *var = tni_var(g->r, "p", TN_INDEX);
-    iters[count++] = (tni_iter){var, tni_index(g->r, g->vars[k].extent), g->vars[k].x, false};
+    iters[count++] = (tni_iter){var, tni_index(g->r, g->vars[k].extent), g->vars[k].pin, false};
     gen_add_var(inner, var, g->vars[k].extent, true);
     for (size_t n = 0; n < inner->place_count; n++)
       for (int32_t d = 0; d < inner->places[n].rank; d++)
-        if (inner->places[n].pinned[d] == g->vars[k].x) inner->places[n].pinned[d] = var;
+        if (inner->places[n].pinned[d] == g->vars[k].pin) inner->places[n].pinned[d] = var;
   }
   return count;
 }
@@ -583,6 +598,7 @@ static inline const tn_stmt *gen_block(generator *g, int depth) {
   }
   inner.names = g->names + 1;
   inner.in_block++;
+  inner.apart = true;
   const tn_stmt *init = NULL, *body = NULL;
   const gen_place *p = gen_any_place(&inner, true);
   if (reduce && p)
@@ -628,7 +644,10 @@ static inline const tn_stmt *gen_while(generator *g, int depth) {
   const tn_buffer *counter = tni_buffer(g->r, gen_name(g, "n", name), TN_U8, TNI_SCOPE_LOCAL, 1, &one);
   const tn_expr *now = tni_load(g->r, TN_U8, counter, 1, &zero, NULL);
   const tn_expr *most = tni_const_int(g->r, TN_U8, gen_pick(g, 0, 3));
+  bool apart = g->apart;
+  g->apart = true;
   const tn_stmt *body[] = {gen_stmts(g, depth - 1), tni_store(g->r, counter, 1, &zero, tni_add(g->r, now, step), NULL)};
+  g->apart = apart;
   const tn_stmt *parts[] = {tni_store(g->r, counter, 1, &zero, tni_zero(g->r, TN_U8), NULL),
                             tni_while(g->r, tni_op2(g->r, TN_OP_lt, now, most), tni_seq(g->r, 2, body))};
   return tni_alloc_stmt(g->r, counter, tni_seq(g->r, 2, parts));
@@ -646,9 +665,83 @@ static inline const tn_stmt *gen_claim(generator *g, int depth) {
   return tni_claim(g->r, cond, message, gen_stmts(g, depth - 1));
 }
 
+/* The threads wait for each other; from then on each has what another had, until the end of the list (gen_stmts). */
+static inline const tn_stmt *gen_barrier(generator *g) {
+  gen_var *v = g->vars;
+  bool shared = gen_one_in(g, 4); /* which brings nothing new of other memory */
+  if (!g->team || g->apart) return gen_store(g);
+  ++*g->waits;
+  while (v->x != g->team) v++;
+  const tn_expr *old = v->pin, *last = gen_int(g, v->extent - 1, 1);
+  if (shared) return tni_barrier(g->r, TNI_SCOPE_SHARED);
+  v->pin = gen_one_in(g, 3) ? v->x
+           : gen_one_in(g, 2)
+               ? tni_sub(g->r, last, v->x)
+               : tni_op2(g->r, TN_OP_floormod, tni_add(g->r, v->x, gen_int(g, gen_pick(g, 1, 5), 1)), gen_int(g, v->extent, 1));
+  for (size_t k = 0; k < g->place_count; k++)
+    for (int32_t d = 0; d < g->places[k].rank; d++)
+      if (g->places[k].pinned[d] == old) g->places[k].pinned[d] = v->pin;
+  return tni_barrier(g->r, TNI_SCOPE_GLOBAL);
+}
+
+/* A copy, and what is done until it is waited for: nothing that looks at where it goes, or changes where it comes from. */
+static inline const tn_stmt *gen_copy(generator *g, int depth) {
+  generator inner = *g;
+  const tn_expr *index[TN_MAX_RANK];
+  gen_place *to = gen_any_place(&inner, true);
+  uint32_t lanes = g->level == TNI_LEVEL_LOOP && gen_one_in(g, 2) ? 4 : 1;
+  if (!to) return gen_store(g);
+  inner.pool_count = 0;
+  int32_t count = gen_subscripts(&inner, to, lanes, true, index);
+  const tn_expr *from = count < 0 ? NULL : gen_load(&inner, TN_TYPE_WITH_LANES(to->buffer->type, lanes), 2);
+  if (!from || from->op != TN_OP_load || (lanes > 1 && from->as.buffer == to->buffer)) return gen_store(g);
+  const tn_expr *where = gen_one_in(g, 4) ? gen_value(&inner, TN_TYPE_WITH_LANES(TN_BOOL, lanes), 1) : NULL;
+  const tn_stmt *parts[6] = {tni_copy(g->r, to->buffer, count, index, from, where), tni_commit(g->r)};
+  for (size_t k = 0; k < inner.place_count; k++) inner.places[k].write &= inner.places[k].buffer != from->as.buffer;
+  *to = inner.places[--inner.place_count];
+  inner.pool_count = 0;
+  parts[2] = gen_stmts(&inner, depth - 1);
+  int32_t later = (int32_t)gen_pick(g, 0, 2), n = 3;
+  for (int32_t k = 0; k < later; k++) parts[n++] = tni_commit(g->r);
+  parts[n++] = tni_wait(g->r, later);
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  return tni_seq(g->r, n, parts);
+}
+
+/* The threads of a block, which wait for each other after each thing they do; with a buffer that they share. */
+static inline const tn_stmt *gen_team(generator *g, int depth) {
+  generator inner = *g;
+  char name[32];
+  const tn_stmt *items[8], *parts[2];
+  int32_t count = (int32_t)gen_pick(g, 2, 4);
+  int64_t extent = gen_pick(g, 2, 6);
+  enum tni_loop_kind kind = (enum tni_loop_kind)gen_pick(g, TNI_THREAD_X, TNI_THREAD_Z);
+  if (g->var_count == GEN_VARS || g->place_count == GEN_PLACES) return gen_store(g);
+  const tn_expr *var = tni_var(g->r, gen_name(&inner, "t", name), TN_INDEX);
+  gen_place shared = gen_new_place(&inner, "S", TNI_SCOPE_SHARED);
+  parts[0] = gen_fill(&inner, &shared);
+  inner.places[inner.place_count++] = shared;
+  gen_add_var(&inner, var, extent, true);
+  gen_pin(&inner, var, extent);
+  inner.bound |= UINT32_C(1) << kind;
+  inner.team = var;
+  for (int32_t k = 0; k < count; k++) {
+    items[2 * k] = gen_stmt(&inner, depth - 1);
+    items[2 * k + 1] = gen_barrier(&inner);
+  }
+  g->nodes = inner.nodes;
+  g->names = inner.names;
+  parts[1] = tni_for(g->r, var, tni_index(g->r, extent), kind, tni_seq(g->r, 2 * count, items));
+  return tni_alloc_stmt(g->r, shared.buffer, tni_seq(g->r, 2, parts));
+}
+
 static inline const tn_stmt *gen_stmt(generator *g, int depth) {
-  if (depth <= 0 || g->nodes <= 0) return gen_store(g);
-  switch (gen_pick(g, 0, 13)) {
+  if (depth <= 0 || g->nodes <= 0) return gen_one_in(g, 5) ? gen_barrier(g) : gen_store(g);
+  switch (gen_pick(g, 0, 16)) {
+  case 14: return gen_barrier(g);
+  case 15: return g->level == TNI_LEVEL_LOOP || g->team || g->in_block ? gen_barrier(g) : gen_team(g, depth);
+  case 16: return gen_copy(g, depth);
   case 13: return gen_reduce(g);
   case 12: return gen_while(g, depth);
   case 10: return gen_let(g, depth);
@@ -664,10 +757,15 @@ static inline const tn_stmt *gen_stmt(generator *g, int depth) {
   }
 }
 
+/* A list with a barrier in it ends with one, so that behind it each thread has again what it had before. */
 static inline const tn_stmt *gen_stmts(generator *g, int depth) {
-  const tn_stmt *items[3];
-  int32_t count = (int32_t)gen_pick(g, 1, 3);
+  const tn_stmt *items[4];
+  generator before = *g;
+  int32_t count = (int32_t)gen_pick(g, 1, 3), waits = *g->waits;
   for (int32_t k = 0; k < count; k++) items[k] = gen_stmt(g, depth);
+  if (*g->waits > waits && g->team && !g->apart) items[count++] = tni_barrier(g->r, TNI_SCOPE_GLOBAL);
+  memcpy(g->places, before.places, sizeof g->places);
+  memcpy(g->vars, before.vars, sizeof g->vars);
   return tni_seq(g->r, count, items);
 }
 
@@ -676,7 +774,8 @@ static inline const tn_stmt *gen_stmts(generator *g, int depth) {
 /* A function of the program's region, not added to it; NULL without memory. */
 static inline const tn_func *gen_func(tn_program *program, const char *name, uint64_t seed) {
   uint64_t state = seed * 0x9e3779b97f4a7c15u + 11;
-  generator g = {.r = &program->region, .state = &state, .nodes = 60};
+  int waits = 0;
+  generator g = {.r = &program->region, .state = &state, .nodes = 60, .waits = &waits};
   for (int k = 0; k < 3; k++) gen_random(&state);
   g.level = gen_one_in(&g, 3) ? TNI_LEVEL_LOOP : TNI_LEVEL_TENSOR;
   g.nodes = (int)gen_pick(&g, 4, gen_one_in(&g, 4) ? 90 : 30);
