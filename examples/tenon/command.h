@@ -38,7 +38,7 @@ typedef struct command {
   const char *name, *arguments, *summary;
   int (*run)(const struct command *self, int argc, char **argv);
 } command;
-extern const command command_inspect, command_run, command_print, command_compile, command_conform,
+extern const command command_inspect, command_run, command_print, command_sched, command_compile, command_conform,
     command_check;
 
 /* Reads options and exactly one positional argument into *file. Gives -1 to go on, else the exit code: help was asked

@@ -6,7 +6,7 @@
 
 #include "command.h"
 
-static const command *const commands[] = {&command_inspect, &command_run,   &command_print,
+static const command *const commands[] = {&command_inspect, &command_run,   &command_print,  &command_sched,
                                           &command_compile, &command_check, &command_conform};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

@@ -61,6 +61,12 @@ TN_API tn_status tn_producers(tn_schedule *s, tn_block_ref block, tn_block_ref *
 TN_API tn_status tn_consumers(tn_schedule *s, tn_block_ref block, tn_block_ref *out, size_t *count, tn_error **err);
 TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn_error **err);
 
+/* The manual of all primitives, or of the one of that name: how a line is written, what it does. tn_text_destroy(*out). */
+TN_API tn_status tn_schedule_manual(tn_context *context, const char *name, char **out, tn_error **err);
+/* Facts that matter for cost, as text: with `loops` a table of trip counts, how often each loop is run, and the bytes that a run
+ * touches; then the bytes that move into each cache of the target, if what fits stays (sched/explain.c). tn_text_destroy(*out). */
+TN_API tn_status tn_schedule_explain(tn_schedule *s, const tn_target *target, int loops, char **out, tn_error **err);
+
 /* ---- sampled decisions ----------------------------------------------------------------------------------------- */
 
 /* Decisions are drawn by a generator (splitmix64: sched/choose.c) from the schedule's seed, 0 at first, and recorded in the

@@ -56,7 +56,7 @@ same() {
 # ---- what it does ------------------------------------------------------------------------------------------------------
 
 works "help" "usage: tenon" --help
-for command in inspect run print compile check; do works "help of $command" "usage: tenon $command" $command --help; done
+for command in inspect run print sched compile check; do works "help of $command" "usage: tenon $command" $command --help; done
 works "inspect names the input" "f32[1, 1, 28, 28]" inspect "$model"
 works "inspect binds an open dimension" "f32[7, 1, 28, 28]" inspect "$model" --dim n=7
 works "inspect counts operators" "conv" inspect "$model"
@@ -117,6 +117,41 @@ refuses "a .npy that is cut off" 1 "cut.npy" run "$model" --in "x=$work/cut.npy"
 head -c 100000 "$model" >"$work/cut.onnx"
 refuses "a model that is cut off" 1 "cut.onnx" run "$work/cut.onnx" --in "x=$one"
 echo "func f(" >"$work/bad.tn"
+# ---- schedules ---------------------------------------------------------------------------------------------------------
+
+cat >"$work/twice.tn" <<'END'
+func other(A: f32[4]) {
+  A[0] = 1.0:f32
+}
+func twice(A: f32[64], B: f32[64]) {
+  for i in 0..64 {
+    block B(v: 0..64 = i) {
+      B[v] = A[v] * 2.0:f32
+    }
+  }
+}
+END
+printf 'io, ii = split(i, [0, 8])\nvectorize(ii)\n' >"$work/lines"
+twice="sched $work/twice.tn --function twice"
+works "a schedule from the command line" "for i_1 in 0..8 {" $twice --do 'split(i, [0, 8])'
+works "a schedule from a file" "for i_1 in 0..8 vectorized {" $twice --do-file "$work/lines"
+works "lines behind those of a file" "for i in 0..8 unrolled {" $twice --do-file "$work/lines" --do 'unroll(io)'
+works "the trace of a schedule" "io, ii = split(B[0], [0, 8])" $twice --do-file "$work/lines" --trace
+works "what a line rewrites" "+     for i_1 in 0..8 vectorized {" $twice --do-file "$work/lines" --explain
+works "what a loop touches" "  for i_1 in 0..8 vectorized                       8           8          64 B" \
+  $twice --do-file "$work/lines" --explain --target x86-64-v3
+works "the traffic" "traffic: 512 B into L1 of 32.0 KiB, 512 B into L2 of 512.0 KiB, 512 B into L3 of 8.0 MiB" \
+  $twice --explain --target x86-64-v3
+works "the first function, without lines" "func other" sched "$work/twice.tn"
+works "the manual" "split(loop, factors: integers) -> loops" sched --list
+works "one page of the manual" "one loop into nested ones" sched --list split
+refuses "a line that is not legal" 1 "schedule: split: the factors do not cover the extent" $twice --do 'split(i, [2])'
+refuses "a line that is not legal, explained" 1 "needs: larger ones, or a factor 0, which is inferred" \
+  $twice --do 'split(i, [2])' --explain
+refuses "a function that is not there" 1 "there is no function third" sched "$work/twice.tn" --function third
+refuses "a page that is not there" 1 "there is no such primitive" sched --list nothing
+refuses "a file of lines that is not there" 1 "nowhere" $twice --do-file "$work/nowhere"
+
 refuses "a program with an error" 1 "bad.tn:1:" print "$work/bad.tn"
 
 echo "$passed passed, $failed failed"

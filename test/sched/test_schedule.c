@@ -136,6 +136,49 @@ START_TEST(only_tensor_functions_are_scheduled)
 }
 END_TEST
 
+/* ---- the manual, and facts ---- */
+
+START_TEST(the_manual_has_every_primitive)
+{
+  char *text;
+  tn_error *error;
+  ck_assert_int_eq(tn_schedule_manual(ctx, NULL, &text, NULL), TN_OK);
+  for (size_t i = 0; i < TNI_PRIMITIVE_COUNT; i++) ck_assert_ptr_nonnull(strstr(text, tni_primitives[i].meaning));
+  tn_text_destroy(text);
+  ck_assert_int_eq(tn_schedule_manual(ctx, "sample_perfect_tile", &text, NULL), TN_OK);
+  ck_assert_str_eq(text,
+                   "sample_perfect_tile(loop, count: integer, max_innermost: integer=16) -> numbers [@ decision]\n"
+                   "    factors of a loop's extent, for split\n"
+                   "    Their product is the constant extent, and the last is at most max_innermost. All such\n"
+                   "    tilings are equally likely.\n");
+  tn_text_destroy(text);
+  expect_error(tn_schedule_manual(ctx, "weave", &text, &error), TN_E_NOT_FOUND, &error,
+               "schedule: weave: there is no such primitive");
+  ck_assert_ptr_null(text);
+}
+END_TEST
+
+/* Tiles of 8 x 8: a run of the loops over a tile touches 8 rows of A, 8 columns of B and the tile. */
+START_TEST(footprints_and_traffic_are_told)
+{
+  const tn_target *target;
+  char *text;
+  ck_assert_int_eq(tn_target_get(ctx, "x86-64-v3", &target, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_run(s, "a, b = split(i, [0, 8])\nc, d = split(j, [0, 8])\nreorder([a, c, b, d])", NULL),
+                   TN_OK);
+  ck_assert_int_eq(tn_schedule_explain(s, target, 1, &text, NULL), TN_OK);
+  ck_assert_str_eq(text, "loop                                           trips        runs     footprint\n"
+                         "for i in 0..8                                      8           1      48.0 KiB\n"
+                         "  for j in 0..8                                    8           8      20.0 KiB\n"
+                         "    for i_1 in 0..8                                8          64       4.2 KiB\n"
+                         "      for j_1 in 0..8                              8         512       2.2 KiB\n"
+                         "        for k in 0..64                            64        4096         516 B\n"
+                         "traffic: 160.0 KiB into L1 of 32.0 KiB, 48.0 KiB into L2 of 512.0 KiB, "
+                         "48.0 KiB into L3 of 8.0 MiB\n");
+  tn_text_destroy(text);
+}
+END_TEST
+
 /* ---- without memory ---- */
 
 static tn_status work(tn_context *c) {
@@ -148,6 +191,11 @@ static tn_status work(tn_context *c) {
   if (!status) status = tn_schedule_run(b, "reorder([ii, C[2]])\nunroll(\"C\"[-1])\n", NULL);
   if (!status && !tn_schedule_trace(b)) status = TN_E_NOMEM;
   if (!status && !tn_schedule_text(b)) status = TN_E_NOMEM;
+  const tn_target *target;
+  char *facts = NULL;
+  if (!status) status = tn_target_get(c, "x86-64-v3", &target, NULL);
+  if (!status) status = tn_schedule_explain(b, target, 1, &facts, NULL);
+  tn_text_destroy(facts);
   if (!status) status = tn_schedule_commit(b, NULL, NULL);
   tn_schedule_destroy(b);
   tn_schedule_destroy(a);
@@ -182,6 +230,8 @@ int main(void) {
   tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
   tcase_add_test(t, a_text_that_is_missing_is_refused);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
+  tcase_add_test(t, the_manual_has_every_primitive);
+  tcase_add_test(t, footprints_and_traffic_are_told);
   tcase_add_loop_test(memory, without_memory_nothing_is_lost, 0, 2);
   suite_add_tcase(suite, t);
   suite_add_tcase(suite, memory);
