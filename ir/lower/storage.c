@@ -47,17 +47,28 @@ static int shared_depth(const tni_access *x, const tni_access *y) {
   return depth;
 }
 
+/* What is known where the access is done: the ranges of the first `depth` loops, and its block's guard. */
+static void know_place(analysis *a, const tni_access *x, int depth, tni_facts *facts) {
+  tni_facts_init(facts, a->r->arena.ctx);
+  for (int i = 0; i < depth; i++)
+    a->failed |= !tni_facts_bind(facts, x->loops[i]->as.loop.var, x->loops[i]->as.loop.extent);
+  if (x->block && x->block->as.block.where) a->failed |= !tni_facts_learn(facts, x->block->as.block.where, true);
+}
+
 /* Does the write come before the read in the same iteration of all loops around both, and bring all that is read there? A
  * guarded reduction may leave out an iteration of its reduce loops. */
 static bool covers(analysis *a, const tni_access *write, const tni_access *read, int depth) {
-  tni_facts none = nothing_known(a);
+  tni_facts here;
   tni_box want, have;
   if (!write->write || write->conditional || write->order >= read->order || write->store == read->store) return false;
   int shared = shared_depth(write, read);
   for (int i = depth; write->block && write->block->as.block.where && i < shared; i++)
     if (feeds_reduction(a, write, write->loops[i]->as.loop.var)) return false;
-  return box_of(a, read, shared, &want) && box_of(a, write, shared, &have) && have.exact &&
-         tni_box_holds(a->r, &none, read->buffer->rank, &have, &want);
+  if (!box_of(a, read, shared, &want) || !box_of(a, write, shared, &have) || !have.exact) return false;
+  know_place(a, read, shared, &here);
+  bool held = tni_box_holds(a->r, &here, read->buffer->rank, &have, &want);
+  tni_facts_destroy(&here);
+  return held;
 }
 
 static bool is_covered(analysis *a, const tni_access *read, int depth) {
