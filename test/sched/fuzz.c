@@ -14,8 +14,9 @@
 
 #include "oracle.h"
 #include "programs.h"
+#include "reals.h"
 
-enum { MAX_LINES = 24, LINE = 256, TEXT = 16384, MAX_NAMES = 128 };
+enum { MAX_STEPS = 20, MAX_LINES = 24, LINE = 256, TEXT = 16384, MAX_NAMES = 128 };
 
 typedef struct script {
   size_t count;
@@ -185,7 +186,7 @@ static bool check_script(const script *lines) {
     tn_error_destroy(error);
   }
   ok = ok && (tn_schedule_commit(s, &func, &error) == TN_OK || oracle_fail_error(&o, "commit", error));
-  ok = ok && oracle_run_all(&o, program, func, &want);
+  ok = ok && oracle_run_all(&o, program, func, &want) && reals_check(&o, program_text, program, func);
   tn_schedule_destroy(s);
   oracle_data_free(&want);
   tn_program_destroy(program);
@@ -211,8 +212,8 @@ static bool draw_script(uint64_t *state) {
   applied.count = 0;
   if (!open_program(&program, &func)) return false;
   bool ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
-  uint32_t mode = oracle_random(state) % 5, tries = oracle_random(state) % 30;
-  for (uint32_t i = 0; ok && i <= tries && applied.count < 12; i++) {
+  uint32_t mode = oracle_random(state) % 5, tries = oracle_random(state) % 45;
+  for (uint32_t i = 0; ok && i <= tries && applied.count < MAX_STEPS; i++) {
     char *line = applied.lines[applied.count];
     if (i == 0 && mode == 0)
       snprintf(line, LINE, "default %s", targets[oracle_random(state) % 4]);

@@ -18,9 +18,13 @@
 
 enum { ORACLE_ARGS = 16, ORACLE_TEXT = 1 << 16 };
 
+/* What floating-point inputs are: integers from -1 to 2; any from -1 to 1; the magnitudes of the same. */
+enum oracle_values { ORACLE_INTEGERS, ORACLE_REALS, ORACLE_MAGNITUDES };
+
 typedef struct oracle {
   tn_context *ctx;
   uint64_t seed;         /* of the inputs */
+  enum oracle_values values;
   double tolerance;      /* 0: the same bits */
   bool no_code;          /* do not compile */
   char why[ORACLE_TEXT]; /* of the last failure */
@@ -67,6 +71,14 @@ static inline void oracle_sizes(const tni_facts *facts, int32_t count, const tn_
   for (int32_t k = 0; k < count; k++) tni_bounds(facts, items[k], &out[k], &hi);
 }
 
+/* A floating-point input, which f32 holds. */
+static inline double oracle_float(enum oracle_values values, uint64_t *state) {
+  uint32_t x = oracle_random(state);
+  if (values == ORACLE_INTEGERS) return (double)(x % 4) - 1;
+  double real = (float)(x / 0x1p30 - 1);
+  return values == ORACLE_REALS ? real : fabs(real);
+}
+
 /* Integer parameters are 1..6 by seed; tensors are small integers, at least 0 where they are of an integer type. */
 static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data *d) {
   uint64_t state = o->seed * 2 + 1;
@@ -103,9 +115,9 @@ static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data 
     d->args[i] = tn_value_tensor(&d->tensors[i]);
     bool floats = tni_type_is_float(b->type);
     for (int64_t k = 0; k < d->sizes[i]; k++) {
-      int64_t x = oracle_random(&state) % 4;
       tni_write_element(b->type, d->bytes[i], k,
-                        floats ? (tni_scalar){.f = (double)(x - 1)} : (tni_scalar){.i = tni_wrap(b->type, x)});
+                        floats ? (tni_scalar){.f = oracle_float(o->values, &state)}
+                               : (tni_scalar){.i = tni_wrap(b->type, oracle_random(&state) % 4)});
     }
   }
   tni_facts_destroy(&facts);

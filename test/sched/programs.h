@@ -510,13 +510,19 @@ static inline void wild_program(writer *w) {
   put(w, "}\n");
 }
 
+#include "operators.h"
+
 typedef void program_kind(writer *w);
 static program_kind *const program_kinds[] = {
-    matmul,       conv, pool,       softmax, layer_norm,   transposes,   chain, stencil,
-    two_products, raw,  raw_blocks, conv,    wild_program, wild_program, forms, arguments};
-static const char *const program_names[] = {"matmul", "conv",    "pool",         "softmax",  "layer_norm", "transposes",
-                                            "chain",  "stencil", "two_products", "raw",      "raw_blocks", "conv",
-                                            "wild",   "wild",    "forms",        "arguments"};
+    matmul, conv, pool, softmax, layer_norm, transposes, chain, stencil, two_products, raw, raw_blocks, wild_program, wild_program,
+    wild_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
+    conv_separable, conv_capsule, conv_bn_relu, batch_matmul, transposed_matmul, norm, group_norm, global_pool, attention,
+    product_softmax};
+static const char *const program_names[] = {
+    "matmul", "conv", "pool", "softmax", "layer_norm", "transposes", "chain", "stencil", "two_products", "raw", "raw_blocks", "wild",
+    "wild", "wild", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
+    "conv_depthwise", "conv_separable", "conv_capsule", "conv_bn_relu", "batch_matmul", "transposed_matmul", "norm", "group_norm",
+    "global_pool", "attention", "product_softmax"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {
