@@ -31,9 +31,20 @@ struct tn_schedule {
   size_t first_handle, handle_count, handle_capacity;
   uint64_t random;      /* the generator's state */
   tni_chooser *chooser; /* of a template that runs, or NULL */
+  const char *next_name; /* of the results of the next primitive, or NULL */
   tni_text trace, text;
 };
 
+/* Where a schedule stands, to go back to. */
+typedef struct tni_mark {
+  const tn_func *func;
+  const tni_line *last;
+  size_t line_count, handle_count;
+  const tni_birth *births;
+  uint64_t random;
+} tni_mark;
+tni_mark tni_mark_of(const tn_schedule *s);
+void tni_go_back(tn_schedule *s, const tni_mark *mark);
 /* Refuses to change a schedule that has forks. */
 tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
 
@@ -416,8 +427,13 @@ struct tni_line {
   const tn_func *func; /* behind it */
 };
 
-/* Names the results, adds the line, takes over the function. False: no memory, and nothing changed. */
+/* Names the results, adds the line, takes over the function. False: no memory, and the caller goes back. */
 bool tni_trace_step(tni_step *step);
+/* All lines, the first one first; NULL: no memory. */
+const tni_line **tni_lines_of(const tn_schedule *s);
+void tni_lines_free(const tn_schedule *s, const tni_line **lines);
+/* The decisions of the lines behind number `first`. False: no memory. */
+bool tni_decisions_text(const tn_schedule *s, size_t first, char **out);
 
 /* ---- default/ ------------------------------------------------------------------------------------------------------ */
 

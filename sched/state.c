@@ -60,6 +60,19 @@ void tn_schedule_destroy(tn_schedule *s) {
   }
 }
 
+tni_mark tni_mark_of(const tn_schedule *s) {
+  return (tni_mark){s->func, s->last, s->line_count, s->handle_count, s->births, s->random};
+}
+
+void tni_go_back(tn_schedule *s, const tni_mark *mark) {
+  s->func = mark->func;
+  s->last = mark->last;
+  s->line_count = mark->line_count;
+  s->handle_count = mark->handle_count;
+  s->births = mark->births;
+  s->random = mark->random;
+}
+
 tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err) {
   if (atomic_load(&s->refs) == 1) return TN_OK;
   return tni_fail(s->ctx, err, TN_E_INVALID, "schedule", s->func->name,

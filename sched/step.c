@@ -160,8 +160,8 @@ static tn_status report(const tni_step *step, tn_error **err) {
 
 tn_status tni_invoke(tni_step *step, tn_error **err) {
   tn_schedule *s = step->s;
-  uint64_t random = s->random;
-  size_t handles = s->handle_count, misses = atomic_load(&s->ctx->misses);
+  tni_mark mark = tni_mark_of(s);
+  size_t misses = atomic_load(&s->ctx->misses);
   if (err) *err = NULL;
   tn_status status = tni_check_no_forks(s, err);
   if (status) return status;
@@ -170,8 +170,7 @@ tn_status tni_invoke(tni_step *step, tn_error **err) {
   if (status == TN_E_REFUSED && no_memory) status = TN_E_NOMEM; /* checks take it for no */
   if (!status && !tni_trace_step(step)) status = TN_E_NOMEM;
   if (status) {
-    s->handle_count = handles;
-    s->random = random;
+    tni_go_back(s, &mark);
     step->out_count = 0;
     return status == TN_E_REFUSED ? report(step, err) : tni_fail_nomem(err);
   }

@@ -8,15 +8,39 @@
 #include "sched.h"
 #include "text.h"
 
-const char *tn_schedule_trace(tn_schedule *s) {
-  const tni_line **lines = tni_alloc(s->ctx, (s->line_count + 1) * sizeof *lines);
-  size_t count = 0;
-  tni_text_clear(&s->trace);
-  if (!lines) return NULL;
-  for (const tni_line *line = s->last; line; line = line->before) lines[count++] = line;
-  while (count > 0) tni_text_add(&s->trace, "%s\n", lines[--count]->text);
+const tni_line **tni_lines_of(const tn_schedule *s) {
+  const tni_line **lines = tni_alloc_zero(s->ctx, (s->line_count + 1) * sizeof *lines);
+  for (const tni_line *line = s->last; lines && line; line = line->before) lines[line->number - 1] = line;
+  return lines;
+}
+
+void tni_lines_free(const tn_schedule *s, const tni_line **lines) {
   tni_free(s->ctx, lines, (s->line_count + 1) * sizeof *lines);
-  return s->trace.failed ? NULL : s->trace.data;
+}
+
+const char *tn_schedule_trace(tn_schedule *s) {
+  const tni_line **lines = tni_lines_of(s);
+  tni_text_clear(&s->trace);
+  for (size_t i = 0; lines && i < s->line_count; i++) tni_text_add(&s->trace, "%s\n", lines[i]->text);
+  bool ok = lines && !s->trace.failed;
+  tni_lines_free(s, lines);
+  return ok ? s->trace.data : NULL;
+}
+
+bool tni_decisions_text(const tn_schedule *s, size_t first, char **out) {
+  const tni_line **lines = tni_lines_of(s);
+  tni_text t;
+  tni_text_init(&t, s->ctx);
+  for (size_t i = first; lines && i < s->line_count; i++) {
+    const char *line = lines[i]->text;
+    if (!(lines[i]->primitive->flags & TNI_SAMPLES)) continue; /* the others have no @ behind their arguments */
+    tni_text_add_bytes(&t, line, (size_t)(strstr(line, " = ") - line));
+    tni_text_add(&t, " =%s\n", strrchr(line, '@') + 1);
+  }
+  *out = lines ? tni_text_take(&t) : NULL;
+  tni_text_destroy(&t);
+  tni_lines_free(s, lines);
+  return *out != NULL;
 }
 
 /* ---- names ---- */
@@ -30,23 +54,38 @@ static bool is_taken(const tn_schedule *s, const char *name) {
   return false;
 }
 
+static const char kind_letters[] = "lbtl"; /* by enum tni_handle_kind */
+
+/* What text called result i, or the host, or a letter and a number. */
+static const char *base_name(const tni_step *step, size_t i) {
+  tni_arena *arena = &step->s->region.arena;
+  const char *next = step->s->next_name;
+  if (step->out_names[i]) return tni_arena_text(arena, step->out_names[i]);
+  if (next && step->out_count == 1) return next;
+  if (next) return tni_arena_format(arena, "%s_%zu", next, i);
+  int32_t handle = step->outs[i];
+  return tni_arena_format(arena, "%c%d", kind_letters[tni_handle_at(step->s, handle)->kind], handle);
+}
+
 /* In the trace every result has a name of its own: what text called it, numbered when that stands already. */
 static bool name_results(tni_step *step) {
   tn_schedule *s = step->s;
   tni_arena *arena = &s->region.arena;
   for (size_t i = 0; i < step->out_count; i++) {
     tni_handle *h = tni_handle_at(s, step->outs[i]);
-    const char *given = step->out_names[i];
-    const char *base =
-        given ? tni_arena_text(arena, given) : tni_arena_format(arena, "%c%d", "lbtl"[h->kind], step -> outs[i]);
-    const char *name = base;
+    const char *base = base_name(step, i), *name = base;
     for (int n = 2; name && is_taken(s, name); n++) name = tni_arena_format(arena, "%s_%d", base, n);
-    h->said = given ? base : name;
+    h->said = step->out_names[i] ? base : name;
     h->name = name;
     h->line = s->line_count + 1;
     if (!name) return false;
   }
+  s->next_name = NULL;
   return true;
+}
+
+void tn_schedule_name_next(tn_schedule *s, const char *name) {
+  s->next_name = tni_arena_text(&s->region.arena, name); /* without memory the name is made up */
 }
 
 /* A block's name; in quotes where a handle might be meant. */
@@ -176,7 +215,6 @@ static void write_line(tni_text *t, const tni_step *step) {
 bool tni_trace_step(tni_step *step) {
   tn_schedule *s = step->s;
   const tn_func *old = s->func;
-  const tni_birth *births = s->births;
   tni_line *line = TNI_NEW(&s->region.arena, tni_line);
   if (!line || !name_results(step)) return false;
   tni_text_clear(&s->text);
@@ -184,12 +222,6 @@ bool tni_trace_step(tni_step *step) {
   *line = (tni_line){.before = s->last, .number = ++s->line_count, .primitive = step->primitive};
   line->text = s->text.failed ? NULL : tni_arena_text(&s->region.arena, s->text.data);
   line->func = s->func = step->func ? step->func : old;
-  if (line->text && (s->func == old || tni_note_births(s, old))) {
-    s->last = line;
-    return true;
-  }
-  s->line_count--;
-  s->func = old;
-  s->births = births;
-  return false;
+  s->last = line;
+  return line->text && (s->func == old || tni_note_births(s, old));
 }

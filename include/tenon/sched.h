@@ -61,6 +61,11 @@ TN_API tn_status tn_producers(tn_schedule *s, tn_block_ref block, tn_block_ref *
 TN_API tn_status tn_consumers(tn_schedule *s, tn_block_ref block, tn_block_ref *out, size_t *count, tn_error **err);
 TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn_error **err);
 
+/* The results of the next primitive are called so in the trace: NAME, or NAME_0, NAME_1 when there are several. */
+TN_API void tn_schedule_name_next(tn_schedule *schedule, const char *name);
+/* The trace without lines that do nothing for the function: queries and samples that no line uses, lines that later ones undo.
+ * Applied to the function that the schedule started from it leads to the same text. tn_text_destroy(*out). */
+TN_API tn_status tn_schedule_simplify(tn_schedule *schedule, char **out, tn_error **err);
 /* The manual of all primitives, or of the one of that name: how a line is written, what it does. tn_text_destroy(*out). */
 TN_API tn_status tn_schedule_manual(tn_context *context, const char *name, char **out, tn_error **err);
 /* Facts that matter for cost, as text: with `loops` a table of trip counts, how often each loop is run, and the bytes that a run
@@ -90,6 +95,26 @@ TN_API tn_status tn_sample_categorical(tn_schedule *s, size_t count, const int64
 /* Where to compute a producer: what tn_compute_at takes for a loop. All loops where that is legal, the place where it stands,
  * and inside its consumers where that is legal, are equally likely. */
 TN_API tn_status tn_sample_compute_location(tn_schedule *s, tn_block_ref block, tn_loop *out, tn_error **err);
+
+/* ---- templates ------------------------------------------------------------------------------------------------- */
+
+/* A function that samples decisions (its knobs) and applies primitives: it spans a space of schedules. Each decision, of n
+ * choices, is a digit of a configuration's number, the first one the least significant; probabilities do not count. How many
+ * choices there are should not depend on other decisions, and knobs come before primitives that may be refused, so that all
+ * of them are seen whatever is refused. tn_schedule_name_next names a knob. */
+typedef struct tn_template {
+  const char *name;
+  tn_status (*apply)(void *self, tn_schedule *schedule, tn_error **err);
+  void *self;
+} tn_template;
+
+/* How many configurations there are for the function of the schedule, which stays as it is; UINT64_MAX: more than that. */
+TN_API tn_status tn_template_size(const tn_template *t, tn_schedule *schedule, uint64_t *out, tn_error **err);
+/* Applies a configuration. On failure (TN_E_REFUSED: its schedule is not legal) the schedule is as it was. */
+TN_API tn_status tn_template_apply(const tn_template *t, tn_schedule *schedule, uint64_t index, tn_error **err);
+/* Its decisions as text, a line each: `tile_0, tile_1 = [8, 4]`. The schedule stays as it is. tn_text_destroy(*out). */
+TN_API tn_status tn_template_text(const tn_template *t, tn_schedule *schedule, uint64_t index, char **out,
+                                  tn_error **err);
 
 /* ---- primitives ------------------------------------------------------------------------------------------------ */
 

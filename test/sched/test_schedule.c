@@ -136,6 +136,109 @@ START_TEST(only_tensor_functions_are_scheduled)
 }
 END_TEST
 
+/* ---- traces ---- */
+
+START_TEST(lines_that_do_nothing_are_dropped)
+{
+  char *simple;
+  ck_assert_int_eq(tn_schedule_run(s,
+                                   "b = get_block(\"C\")\n"
+                                   "x, y, z = get_loops(b)\n"
+                                   "t = sample_perfect_tile(z, 2)\n"
+                                   "annotate(x, \"note\", 1)\n"
+                                   "u = add_unit_loop(y)\n"
+                                   "annotate(x, \"note\", 2)\n"
+                                   "annotate(z, \"gone\", 1)\n"
+                                   "unroll(z)\n"
+                                   "o = outputs()\n"
+                                   "unannotate(z, \"gone\")\n"
+                                   "reorder([x, y])\n",
+                                   NULL),
+                   TN_OK);
+  ck_assert_int_eq(tn_schedule_simplify(s, &simple, NULL), TN_OK);
+  ck_assert_str_eq(simple, "b = get_block(\"C\")\n"
+                           "x, y, z = get_loops(b)\n"
+                           "u = add_unit_loop(y)\n"
+                           "annotate(x, \"note\", 2)\n"
+                           "unroll(z)\n");
+  tn_text_destroy(simple);
+}
+END_TEST
+
+/* The first outputs of splitmix64 from seed 0, and what they choose. */
+START_TEST(draws_are_those_of_the_documented_generator)
+{
+  tn_schedule_seed(s, 0);
+  ck_assert_uint_eq(tni_draw(s), UINT64_C(0xe220a8397b1dcdaf));
+  ck_assert_uint_eq(tni_draw(s), UINT64_C(0x6e789e6aa1b965f4));
+  ck_assert_uint_eq(tni_draw(s), UINT64_C(0x06c45d188009454f));
+  tn_schedule_seed(s, 0);
+  ck_assert_uint_eq(tni_choose(s, 1000), UINT64_C(0xe220a8397b1dcdaf) % 1000);
+}
+END_TEST
+
+/* ---- templates ---- */
+
+static const double even[] = {1, 1};
+
+/* Tiles of i with an inner loop of at most 16, unrolled or vectorized; or refused, with 3 lanes. */
+static tn_status tile(void *self, tn_schedule *schedule, tn_error **err) {
+  int64_t tiles[2], vector;
+  static const int64_t choices[] = {0, 1};
+  tn_loop out[2];
+  tn_block_ref block;
+  tn_loop loops[3];
+  size_t count = 3;
+  (void)self;
+  tn_status status = tn_get_block(schedule, "C", &block, err);
+  if (!status) status = tn_get_loops(schedule, block, loops, &count, err);
+  tn_schedule_name_next(schedule, "tile");
+  if (!status) status = tn_sample_perfect_tile(schedule, loops[0], 2, 16, tiles, err);
+  tn_schedule_name_next(schedule, "vector");
+  if (!status) status = tn_sample_categorical(schedule, 2, choices, even, &vector, err);
+  if (!status) status = tn_split(schedule, loops[0], 2, tiles, out, err);
+  if (!status && tn_schedule_number(schedule, vector)) status = tn_vectorize(schedule, loops[2], err);
+  if (!status) status = tn_unroll(schedule, out[1], err);
+  return status;
+}
+static const tn_template tile_template = {"tile", tile, NULL};
+
+START_TEST(a_template_spans_a_space)
+{
+  uint64_t size;
+  char *texts[10];
+  tn_error *error;
+  ck_assert_int_eq(tn_template_size(&tile_template, s, &size, NULL), TN_OK);
+  ck_assert_uint_eq(size, 10); /* 1, 2, 4, 8, 16; twice */
+  for (uint64_t i = 0; i < size; i++) {
+    ck_assert_int_eq(tn_template_text(&tile_template, s, i, &texts[i], &error), i < 5 ? TN_OK : TN_E_REFUSED);
+    tn_error_destroy(error);
+    for (uint64_t k = 0; k < i && texts[i]; k++) ck_assert_str_ne(texts[i], texts[k]);
+  }
+  ck_assert_str_eq(texts[2], "tile_0, tile_1 = [16, 4]\nvector = [0]\n");
+  for (uint64_t i = 0; i < size; i++) tn_text_destroy(texts[i]);
+  ck_assert_str_eq(tn_schedule_trace(s), "");
+}
+END_TEST
+
+START_TEST(a_configuration_is_applied_whole_or_not)
+{
+  tn_error *error;
+  ck_assert_int_eq(tn_template_apply(&tile_template, s, 7, NULL), TN_E_REFUSED); /* k of a sum has no lanes */
+  ck_assert_str_eq(tn_schedule_trace(s), "");
+  expect_error(tn_template_apply(&tile_template, s, 10, &error), TN_E_INVALID, &error,
+               "template: tile: configuration 10 is beyond the space of 10");
+  ck_assert_str_eq(tn_schedule_trace(s), "");
+  ck_assert_int_eq(tn_template_apply(&tile_template, s, 3, NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_trace(s), "b1 = get_block(\"C\")\n"
+                                         "l2, l3, l4 = get_loops(b1)\n"
+                                         "tile_0, tile_1 = sample_perfect_tile(l2, 2, max_innermost=16) @ [8, 8]\n"
+                                         "vector = sample_categorical([0, 1], [1.0, 1.0]) @ [0]\n"
+                                         "l8, l9 = split(l2, [tile_0, tile_1])\n"
+                                         "unroll(l9)\n");
+}
+END_TEST
+
 /* ---- the manual, and facts ---- */
 
 START_TEST(the_manual_has_every_primitive)
@@ -181,23 +284,54 @@ END_TEST
 
 /* ---- without memory ---- */
 
-static tn_status work(tn_context *c) {
-  tn_program *p = NULL;
-  tn_schedule *a = NULL, *b = NULL;
-  tn_status status = tn_program_parse(c, matmul, sizeof matmul - 1, "t.tn", &p, NULL);
-  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
-  if (!status) status = tn_schedule_run(a, "io, ii = split(i, [0, 8])\nb = cache_write(C, \"global\")", NULL);
+static tn_status fork_and_commit(tn_schedule *a) {
+  tn_schedule *b = NULL;
+  tn_status status = tn_schedule_run(a, "io, ii = split(i, [0, 8])\nb = cache_write(C, \"global\")", NULL);
   if (!status) status = tn_schedule_fork(a, &b, NULL);
   if (!status) status = tn_schedule_run(b, "reorder([ii, C[2]])\nunroll(\"C\"[-1])\n", NULL);
-  if (!status && !tn_schedule_trace(b)) status = TN_E_NOMEM;
-  if (!status && !tn_schedule_text(b)) status = TN_E_NOMEM;
-  const tn_target *target;
-  char *facts = NULL;
-  if (!status) status = tn_target_get(c, "x86-64-v3", &target, NULL);
-  if (!status) status = tn_schedule_explain(b, target, 1, &facts, NULL);
-  tn_text_destroy(facts);
+  if (!status && (!tn_schedule_trace(b) || !tn_schedule_text(b))) status = TN_E_NOMEM;
   if (!status) status = tn_schedule_commit(b, NULL, NULL);
   tn_schedule_destroy(b);
+  return status;
+}
+
+static tn_status explain(tn_schedule *a) {
+  const tn_target *target;
+  char *text = NULL;
+  tn_status status = tn_target_get(a->ctx, "x86-64-v3", &target, NULL);
+  if (!status) status = tn_schedule_explain(a, target, 1, &text, NULL);
+  tn_text_destroy(text);
+  if (!status) status = tn_schedule_manual(a->ctx, "split", &text, NULL);
+  tn_text_destroy(text);
+  return status;
+}
+
+static tn_status simplify(tn_schedule *a) {
+  char *text = NULL;
+  tn_status status = tn_schedule_run(a, "b = get_block(\"C\")\nannotate(C, \"a\", 1)\nunannotate(C, \"a\")\n", NULL);
+  if (!status) status = tn_schedule_simplify(a, &text, NULL);
+  if (!status) ck_assert_str_eq(text, "");
+  tn_text_destroy(text);
+  return status;
+}
+
+static tn_status use_template(tn_schedule *a) {
+  uint64_t size;
+  char *text = NULL;
+  tn_status status = tn_template_size(&tile_template, a, &size, NULL);
+  if (!status) status = tn_template_text(&tile_template, a, 3, &text, NULL);
+  tn_text_destroy(text);
+  return status ? status : tn_template_apply(&tile_template, a, 3, NULL);
+}
+
+static tn_status (*const scenarios[])(tn_schedule *) = {fork_and_commit, explain, simplify, use_template};
+
+static tn_status work(tn_context *c, tn_status (*scenario)(tn_schedule *)) {
+  tn_program *p = NULL;
+  tn_schedule *a = NULL;
+  tn_status status = tn_program_parse(c, matmul, sizeof matmul - 1, "t.tn", &p, NULL);
+  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
+  if (!status) status = scenario(a);
   tn_schedule_destroy(a);
   tn_program_destroy(p);
   return status;
@@ -206,11 +340,11 @@ static tn_status work(tn_context *c) {
 START_TEST(without_memory_nothing_is_lost)
 {
   for (long n = 1;; n++) {
-    fault f = {.fail_at = n, .once = _i};
+    fault f = {.fail_at = n, .once = _i & 1};
     tn_context_desc desc = fault_desc(&f);
     tn_context *c;
     tn_status status = tn_context_create(&desc, &c, NULL);
-    if (!status) status = work(c);
+    if (!status) status = work(c, scenarios[_i / 2]);
     ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
     bool done = atomic_load(&f.calls) < n;
     if (done) ck_assert_int_eq(status, TN_OK);
@@ -230,10 +364,15 @@ int main(void) {
   tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
   tcase_add_test(t, a_text_that_is_missing_is_refused);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
+  tcase_add_test(t, lines_that_do_nothing_are_dropped);
+  tcase_add_test(t, draws_are_those_of_the_documented_generator);
+  tcase_add_test(t, a_template_spans_a_space);
+  tcase_add_test(t, a_configuration_is_applied_whole_or_not);
   tcase_add_test(t, the_manual_has_every_primitive);
   tcase_add_test(t, footprints_and_traffic_are_told);
-  tcase_add_loop_test(memory, without_memory_nothing_is_lost, 0, 2);
+  tcase_add_loop_test(memory, without_memory_nothing_is_lost, 0, 2 * (int)TNI_COUNT(scenarios));
   suite_add_tcase(suite, t);
+  tcase_set_timeout(memory, 60);
   suite_add_tcase(suite, memory);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);
