@@ -644,6 +644,7 @@ typedef struct tni_accesses {
   tn_context *ctx;
   tni_access *items;
   size_t count, capacity;
+  bool literal; /* to be set: no iteration has a buffer of its own but those that are allocated in it */
   bool opaque; /* an address is taken, blocks are nested, loops too deep, or threads wait: not all that happens is known */
 } tni_accesses;
 

@@ -191,7 +191,7 @@ static bool find_alloc(void *self, const tn_stmt *s) {
 static bool is_private(checker *c, const tn_buffer *b) {
   alloc_search q = {.buffer = b};
   if (tni_is_param(c->func, b)) return false;
-  if (c->func->level == TNI_LEVEL_TENSOR) return tni_is_private_to(c->r, c->func->body, b, c->loop);
+  if (c->func->level == TNI_LEVEL_TENSOR && !c->accesses->literal) return tni_is_private_to(c->r, c->func->body, b, c->loop);
   tni_stmt_visit(c->loop, find_alloc, &q);
   return q.found;
 }

@@ -305,7 +305,7 @@ TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *e
 /* The same run by the threads, as the lanes of a vector, or written out; or as an axis of a GPU's grid: blocks, which run in any
  * order or at the same time, or the threads of one block. Loops over threads have constant extents and stand alone or in loops
  * over blocks; around a statement is at most one loop of an axis. On a CPU the blocks run in parallel, and the threads of each
- * in order, one after the other. */
+ * in order, one after the other, from barrier to barrier. */
 enum tn_loop_kind {
   TN_SERIAL,
   TN_PARALLEL,

@@ -30,6 +30,7 @@ typedef struct cutter {
   tni_region *r;
   const tn_stmt *loop; /* over threads */
   const kept *lets;    /* around, innermost first */
+  const tni_piece **pieces; /* or NULL */
 } cutter;
 
 static const tn_stmt *cut(cutter *c, const tn_stmt *s);
@@ -44,6 +45,14 @@ static const tn_expr *kept_value(cutter *c, const kept *k) {
   return k->var->type == k->values->type ? value : tni_cast(c->r, k->var->type, value);
 }
 
+static bool note_piece(cutter *c, const tn_expr *var) {
+  tni_piece *made = c->pieces ? TNI_NEW(&c->r->arena, tni_piece) : NULL;
+  if (!c->pieces) return true;
+  if (made) *made = (tni_piece){*c->pieces, var, c->loop->as.loop.var};
+  if (made) *c->pieces = made;
+  return made != NULL;
+}
+
 /* Each thread runs s, without a barrier, in a loop with a variable of its own. */
 static const tn_stmt *piece(cutter *c, const tn_stmt *s) {
   if (!s || (s->kind == TNI_SEQ && s->as.seq.count == 0)) return s;
@@ -56,7 +65,7 @@ static const tn_stmt *piece(cutter *c, const tn_stmt *s) {
   const tn_stmt *loop = c->loop;
   const tn_expr *var = tni_var(c->r, loop->as.loop.var->as.name, TN_INDEX);
   tni_subst subst = {1, &loop->as.loop.var, &var};
-  if (!s || !var) return NULL;
+  if (!s || !var || !note_piece(c, var)) return NULL;
   return tni_for_like(c->r, loop, var, loop->as.loop.extent, loop->as.loop.kind, tni_stmt_subst(c->r, s, &subst));
 }
 
@@ -204,8 +213,7 @@ static const tn_stmt *cut(cutter *c, const tn_stmt *s) {
 }
 
 static const tn_stmt *cut_loop(void *self, tni_region *r, const tn_stmt *s) {
-  cutter c = {.r = r, .loop = s};
-  (void)self;
+  cutter c = {.r = r, .loop = s, .pieces = self};
   if (s->kind != TNI_FOR || !tni_is_thread_bound(s->as.loop.kind) || !tni_first_barrier(s)) return s;
   return cut(&c, s->as.loop.body);
 }
@@ -234,7 +242,7 @@ static bool uses_var(tni_region *r, const tn_stmt *s, const tn_expr *var) {
   return q.found;
 }
 
-const tn_stmt *tni_lower_barriers(tni_region *r, const tn_stmt *body) {
+const tn_stmt *tni_lower_barriers(tni_region *r, const tn_stmt *body, const tni_piece **pieces) {
   if (!body || !tni_first_barrier(body)) return body;
-  return tni_stmt_rewrite(r, tni_stmt_rewrite(r, body, NULL, cut_loop, NULL), NULL, drop_barrier, NULL);
+  return tni_stmt_rewrite(r, tni_stmt_rewrite(r, body, NULL, cut_loop, pieces), NULL, drop_barrier, NULL);
 }

@@ -16,7 +16,7 @@ typedef struct lowering {
 /* ---- passes: NULL without memory ----------------------------------------------------------------------------------- */
 
 static const tn_stmt *threads(lowering *l, const tn_stmt *s) {
-  return tni_lower_threads(l->r, tni_lower_barriers(l->r, s));
+  return tni_lower_threads(l->r, tni_lower_barriers(l->r, tni_lower_copies(l->r, s), NULL));
 }
 
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {

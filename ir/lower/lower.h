@@ -7,8 +7,19 @@
 
 #include "ir.h"
 
+/* ---- copies.c: copies done where they start ----------------------------------------------------------------------- */
+const tn_stmt *tni_lower_copies(tni_region *r, const tn_stmt *body);
+
 /* ---- barriers.c: loops over threads cut at the barriers in them ---------------------------------------------------- */
-const tn_stmt *tni_lower_barriers(tni_region *r, const tn_stmt *body);
+
+/* A loop over threads, by its variable, and the one that it is a piece of. */
+typedef struct tni_piece {
+  const struct tni_piece *next;
+  const tn_expr *var, *of;
+} tni_piece;
+
+/* The pieces go before *pieces (may be NULL). */
+const tn_stmt *tni_lower_barriers(tni_region *r, const tn_stmt *body, const tni_piece **pieces);
 
 /* ---- threads.c: loops bound to the grid of threads become serial and parallel ------------------------------------- */
 const tn_stmt *tni_lower_threads(tni_region *r, const tn_stmt *body);

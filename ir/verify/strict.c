@@ -1,5 +1,6 @@
 /* strict.c -- what of a verified function is proven, and what is not known: every subscript inside its buffer, every
- * binding inside the range of its iterator, all iterations of every concurrent loop apart from one another (ir/race.c).
+ * binding inside the range of its iterator, all iterations of every concurrent loop apart from one another (apart.c). Whether
+ * copies are waited for before somebody looks is not asked.
  *
  * Known at a place: the ranges of loops and iterators around, conditions of ifs, whiles, blocks and accesses, what is asserted
  * or assumed, that extents of buffers are not negative. A condition that reads memory counts while nothing under it can change that memory.
@@ -15,9 +16,8 @@ typedef struct strict {
   tni_map nodes; /* of the statement at hand */
   tni_findings unknown;
   size_t proven;
-  tni_region region;     /* for what the question of races needs */
-  tni_accesses accesses; /* of the function, once a loop is concurrent */
-  bool collected;
+  tni_apart apart; /* once a loop is concurrent */
+  bool asked;
   const tn_stmt *stmt; /* at hand */
   bool failed;         /* no memory */
 } strict;
@@ -114,11 +114,10 @@ static void check_inside(strict *s, const tn_stmt *t, tni_prover_mark mark) {
 
 static void check_race(strict *s, const tn_stmt *t) {
   const void *mark;
-  if (!s->collected) s->failed |= !tni_accesses_collect(&s->region, s->func->body, &s->accesses);
-  s->collected = true;
-  if (s->failed) return;
-  const char *why = tni_why_not_concurrent_among(&s->region, s->func, &s->accesses, t, &mark);
-  s->failed |= s->region.arena.failed;
+  if (!s->asked) tni_apart_init(&s->apart, s->func);
+  s->asked = true;
+  const char *why = tni_apart_why_not(&s->apart, t, &mark);
+  s->failed |= s->apart.failed;
   s->proven += !why;
   if (!why || s->failed) return;
   tni_findings_add(&s->unknown, s->func, t, t->as.loop.var,
@@ -256,14 +255,12 @@ tn_status tn_func_check(const tn_func *func, size_t *proven, size_t *unknown, tn
   tni_prover_init(&s.prover, ctx);
   tni_map_init(&s.nodes, ctx);
   tni_findings_init(&s.unknown, ctx);
-  tni_region_init(&s.region, ctx, &func->program->region);
   know_params(&s);
   if (func->body) check_stmt(&s, func->body);
   if (proven) *proven = s.proven;
   if (unknown) *unknown = s.unknown.count;
   status = s.failed || s.prover.failed ? tni_fail_nomem(err) : tni_findings_fail(&s.unknown, err);
-  if (s.collected) tni_accesses_destroy(&s.accesses);
-  tni_region_destroy(&s.region);
+  if (s.asked) tni_apart_destroy(&s.apart);
   tni_findings_destroy(&s.unknown);
   tni_map_destroy(&s.nodes);
   tni_prover_destroy(&s.prover);

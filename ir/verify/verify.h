@@ -126,6 +126,31 @@ bool tni_verify_bounds(tni_verifier *v, const tn_buffer *buffer, int32_t count, 
 /* Do no two of the first iterations of the concurrent loop surely touch the same element, one of them writing it? */
 bool tni_verify_meetings(tni_verifier *v, const tn_stmt *loop);
 
+/* apart.c */
+
+/* A function as concurrent iterations see it, with the accesses that matter. */
+typedef struct tni_apart_side {
+  const tn_func *func;
+  tni_accesses accesses;
+  const struct tni_piece *pieces;
+} tni_apart_side;
+typedef struct tni_apart {
+  tni_region region;
+  tni_apart_side sides[2];
+  int count;
+  bool cut;       /* threads wait for each other somewhere */
+  bool rewritten; /* that, or copies do */
+  bool meet;      /* what threads do before and behind a loop or branch, or in its iterations, may be at the same time */
+  bool failed;
+} tni_apart;
+
+/* Of a function with a body. */
+void tni_apart_init(tni_apart *a, const tn_func *func);
+void tni_apart_destroy(tni_apart *a);
+/* May the iterations of the loop, of the function's body, run at the same time? NULL: yes (or a->failed: no memory). Else the
+ * reason, with *mark at the place. */
+const char *tni_apart_why_not(tni_apart *a, const tn_stmt *loop, const void **mark);
+
 /* stmts.c */
 
 /* Binds the buffer, whose extents are checked. */

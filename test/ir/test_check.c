@@ -51,6 +51,21 @@ static const struct {
     {"for i in 0..8 parallel { if 0:i32 <= I[i] && I[i] < 100:i32 { B[cast(index, I[i])] = 1.0:f32 } }", 3, 1},
     {"for i in 0..n parallel { for j in 0..m vectorized { A[i, j] = 1.0:f32 } }", 3, 0},
     {"for i in 0..n { for j in 0..m parallel { A[i, j // 2] = 1.0:f32 } }", 1, 1},
+    /* threads that wait for each other, copies */
+    {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { S[t] = B[t]; barrier shared; B[t] = S[max(0, min(n - t, 7))] }", 5, 0},
+    {"alloc T: f32[8]; for t in 0..8 bind thread.x { T[t] = B[t]; barrier global; B[t] = T[max(0, min(n - t, 7))] }", 5, 0},
+    {"alloc T: f32[8]; for t in 0..8 bind thread.x { T[t] = B[t]; barrier shared; B[t] = T[max(0, min(n - t, 7))] }", 4, 1},
+    {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { for k in 0..2 { S[t] = B[t]; barrier shared\n"
+     "B[t] = S[max(0, min(n - t, 7))] } }", 4, 1}, /* the next k may be done by others */
+    {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { for k in 0..2 { S[t] = B[t]; barrier shared\n"
+     "B[t] = S[max(0, min(n - t, 7))]; barrier shared } }", 5, 0},
+    {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { S[t] = B[t]; for k in 0..n { barrier shared }\n"
+     "B[t] = S[max(0, min(n - t, 7))] }", 4, 1},
+    {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { S[t] = B[t]; if n < 3 { barrier shared } else { barrier shared }\n"
+     "let x = S[max(0, min(n - t, 7))]; barrier shared; B[t] = x }", 5, 0},
+    {"alloc T: f32[8]; for t in 0..8 bind thread.x { copy T[t] = B[t]; commit; wait 0 }", 3, 0},
+    {"alloc T: f32[8]; for t in 0..8 bind thread.x { copy T[max(0, min(n - t, 7))] = B[t]; commit; wait 0 }", 2, 1},
+    {"for t in 0..8 bind thread.x { alloc T: f32[8]; copy T[max(0, min(n - t, 7))] = B[t]; commit; wait 0 }", 3, 0},
     /* asserts and assumes, to the end of their braces */
     {"assert 0 <= n && n < 100, \"m\"; B[n] = 1.0:f32", 1, 0},
     {"assume n < 100; if 0 <= n { B[n] = 1.0:f32 }", 1, 0},
@@ -227,6 +242,13 @@ START_TEST(loops_that_may_race_are_shown_with_the_store)
              "f:4:\n"
              "    A[k] = 1.0:f32\n"
              "    ^^^^^^^^^^^^^^");
+  check_text("func f(A: f32[8], n: index) {\n alloc S: f32[8] in shared\n for t in 0..8 bind thread.x {\n  S[t] = A[t]\n"
+             "  for k in 0..n {\n   barrier shared\n  }\n  A[t] = S[7 - t]\n }\n}",
+             TN_E_VERIFY,
+             "verify: f:3: it is not known whether the iterations of this loop may run at the same time: "
+             "there is not always a barrier between what threads do to the same buffer\n"
+             "  for t in 0..8 bind thread.x {\n"
+             "      ^");
 }
 END_TEST
 
