@@ -31,11 +31,16 @@ typedef struct analysis {
 
 /* ---- guards ---- */
 
+/* The same comparison, in whatever region each is. */
+static bool is_same(const tn_expr *a, const tn_expr *b) {
+  return a && b && a->op == b->op && a->nargs == 2 && a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1];
+}
+
 enum tni_guard tni_domain_guard(tni_region *r, const tni_facts *loops, const tni_iter *it, const tn_expr *cond) {
   const tn_expr *below = tni_op2(r, TN_OP_lt, it->binding, it->extent);
   const tn_expr *above = tni_op2(r, TN_OP_le, tni_index(r, 0), it->binding);
-  if (cond == below || tni_implies(r, loops, below, cond)) return TNI_GUARD_BELOW;
-  return cond == above || tni_implies(r, loops, above, cond) ? TNI_GUARD_ABOVE : TNI_GUARD_NONE;
+  if (is_same(cond, below) || tni_implies(r, loops, below, cond)) return TNI_GUARD_BELOW;
+  return is_same(cond, above) || tni_implies(r, loops, above, cond) ? TNI_GUARD_ABOVE : TNI_GUARD_NONE;
 }
 
 /* Is iterator `it` one subscript of the store, over the whole dimension? */

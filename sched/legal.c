@@ -14,11 +14,26 @@ typedef struct still_check {
   const char *why;
 } still_check;
 
+/* How many conditions are around the loop? */
+static int conditions_around(const tn_stmt *root, const tn_stmt *loop) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  int count = 0;
+  for (int i = tni_path_to(root, loop, path); i > 0; i--)
+    count += path[i - 1]->kind == TNI_IF || path[i - 1]->kind == TNI_WHILE;
+  return count;
+}
+
+/* Has the function of the schedule the loop, as it is, under no fewer conditions? What is private may not be under more. */
+static bool is_unchanged(const still_check *q, const tn_stmt *loop) {
+  return tni_is_below(q->s->func->body, loop) &&
+         conditions_around(q->s->func->body, loop) == conditions_around(q->made->body, loop);
+}
+
 static bool check_still(void *self, const tn_stmt *s) {
   still_check *q = self;
   const void *mark;
   if (s->kind == TNI_FOR && !q->why && tni_is_concurrent(s->as.loop.kind) &&
-      !tni_is_below(q->s->func->body, s) && tni_why_not_concurrent(&q->s->region, q->made, s, &mark)) {
+      !is_unchanged(q, s) && tni_why_not_concurrent(&q->s->region, q->made, s, &mark)) {
     q->mark = s->as.loop.var;
     q->why = "iterations of this loop run at the same time, and might then touch the same element";
   }
