@@ -28,6 +28,7 @@ typedef struct monomial {
   const tn_expr *atoms[MAX_DEGREE]; /* in order */
 } monomial;
 
+/* It is large, and most have few terms: those behind the last are neither set nor copied. */
 typedef struct poly {
   bool failed; /* too long, or too large numbers */
   int count;
@@ -60,6 +61,16 @@ static int compare_atoms(const tn_expr *a, const tn_expr *b) {
 
 static bool same_atoms(const monomial *a, const monomial *b) {
   return a->degree == b->degree && memcmp(a->atoms, b->atoms, (size_t)a->degree * sizeof *a->atoms) == 0;
+}
+
+static void set_number(poly *p, int64_t c) {
+  p->failed = false;
+  p->count = 0;
+  p->constant = c;
+}
+
+static void copy_poly(poly *to, const poly *p) {
+  memcpy(to, p, offsetof(poly, terms) + (size_t)p->count * sizeof *p->terms);
 }
 
 static void add_constant(poly *p, int64_t c, int64_t scale) {
@@ -136,8 +147,18 @@ static bool keeps_value(const tn_expr *cast) {
 }
 
 /* p += scale * x. Of a vector: of its lane `lane_atom`. */
+static void add_expr(poly *p, const tn_expr *x, int64_t scale, int *budget);
+
+static void add_factors(poly *p, const tn_expr *x, const tn_expr *y, int64_t scale, int *budget) {
+  poly a, b;
+  set_number(&a, 0);
+  set_number(&b, 0);
+  add_expr(&a, x, scale, budget);
+  add_expr(&b, y, 1, budget);
+  add_product(p, &a, &b);
+}
+
 static void add_expr(poly *p, const tn_expr *x, int64_t scale, int *budget) {
-  poly a = {0}, b = {0};
   p->failed |= --*budget < 0 || is_huge(scale);
   if (p->failed) return;
   switch (x->op) {
@@ -153,9 +174,7 @@ static void add_expr(poly *p, const tn_expr *x, int64_t scale, int *budget) {
   case TN_OP_ramp:
     if (!is_index(x)) break;
     add_expr(p, x->arg[0], scale, budget);
-    add_expr(&a, x->arg[1], scale, budget);
-    add_atom(&b, &lane_atom, 1);
-    add_product(p, &a, &b);
+    add_factors(p, x->arg[1], &lane_atom, scale, budget);
     return;
   case TN_OP_add:
   case TN_OP_sub:
@@ -169,9 +188,7 @@ static void add_expr(poly *p, const tn_expr *x, int64_t scale, int *budget) {
     return;
   case TN_OP_mul:
     if (!is_index(x)) break;
-    add_expr(&a, x->arg[0], scale, budget);
-    add_expr(&b, x->arg[1], 1, budget);
-    add_product(p, &a, &b);
+    add_factors(p, x->arg[0], x->arg[1], scale, budget);
     return;
   default: break;
   }
@@ -209,14 +226,19 @@ static bool join_parts(poly *p, int *budget) {
 }
 
 static poly poly_of(const tn_expr *x) {
-  poly p = {0};
+  poly p;
+  set_number(&p, 0);
   int budget = MAX_NODES;
   add_expr(&p, x, 1, &budget);
   while (join_parts(&p, &budget)) {}
   return p;
 }
 
-static poly of_number(int64_t c) { return (poly){.constant = c}; }
+static poly of_number(int64_t c) {
+  poly p;
+  set_number(&p, c);
+  return p;
+}
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
@@ -518,8 +540,8 @@ static void add_range(tni_prover *v, const tn_expr *var, const poly *first, cons
     return;
   }
   v->ranges[v->range_count].var = var;
-  v->ranges[v->range_count].first = *first;
-  v->ranges[v->range_count++].last = *last;
+  copy_poly(&v->ranges[v->range_count].first, first);
+  copy_poly(&v->ranges[v->range_count++].last, last);
 }
 
 void tni_prover_bind(tni_prover *v, const tn_expr *var, const tn_expr *extent) {
@@ -554,16 +576,17 @@ static poly of_end(int64_t c) {
 }
 
 static void know_range(tni_prover *v, const tni_range *range) {
-  poly first = of_end(range->lo), last = of_end(range->hi), x = poly_of(range->x), below = last, above = x;
-  add_poly(&below, &x, -1);
-  add_poly(&above, &first, -1);
-  if (range->x->op != TN_OP_var) {
-    add_fact(v, &above);
+  poly first = of_end(range->lo), last = of_end(range->hi);
+  bool named = range->x->op == TN_OP_var;
+  if (!named || range->extent) {
+    poly x = poly_of(range->x), below = of_end(range->hi);
+    add_poly(&below, &x, -1);
+    add_poly(&x, &first, -1);
+    if (!named) add_fact(v, &x);
     add_fact(v, &below);
-    return;
   }
+  if (!named) return;
   if (range->extent) {
-    add_fact(v, &below);
     last = poly_of(range->extent);
     add_constant(&last, -1, 1);
     add_fact(v, &last);
