@@ -31,6 +31,7 @@ struct tn_schedule {
   size_t first_handle, handle_count, handle_capacity;
   uint64_t random;      /* the generator's state */
   tni_chooser *chooser; /* of a template that runs, or NULL */
+  bool keeps_order;      /* of floating-point sums and products */
   const char *next_name; /* of the results of the next primitive, or NULL */
   tni_text trace, text;
 };
@@ -401,6 +402,13 @@ typedef struct tni_placed {
 bool tni_place_consumer(const tni_meeting *m, tni_placed *out);
 /* The function's body with the consumer at the end of the loop `place`. */
 const tn_stmt *tni_move_consumer(const tni_meeting *m);
+
+/* ---- exact.c: the order of floating-point sums ----------------------------------------------------------------------- */
+
+/* For primitives of which a row says TNI_REASSOCIATES. Refuses when the schedule forbids another order of the steps of the
+ * block; or that iterations of the loop run at once, which leaves the order of `reduce` statements open. */
+tn_status tni_step_reassociates(tni_step *step, const tn_stmt *block);
+tn_status tni_step_runs_at_once(tni_step *step, const tn_stmt *loop);
 
 /* ---- choose.c: sampled decisions ------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,7 @@ tn_status tn_schedule_fork(tn_schedule *parent, tn_schedule **out, tn_error **er
   s->line_count = parent->line_count;
   s->births = parent->births;
   s->random = parent->random;
+  s->keeps_order = parent->keeps_order;
   s->first_handle = s->handle_count = parent->handle_count;
   return TN_OK;
 }

@@ -11,7 +11,7 @@ typedef struct sched_options {
   texts lines;          /* --do */
   const char *file;     /* --do-file */
   const char *function; /* --function */
-  bool explain, trace;
+  bool explain, trace, exact;
 } sched_options;
 
 /* All lines, first those of the file. NULL: it cannot be read. */
@@ -72,6 +72,7 @@ static int apply(session *s, const char *file, tn_program *program, const sched_
     return EXIT_FAILED;
   }
   if (tn_schedule_create(program, func, &schedule, &error)) return report(file, error);
+  tn_schedule_forbid_reassociation(schedule, o->exact);
   bool good = o->explain ? explain_lines(s, file, schedule, lines)
                          : tn_schedule_run(schedule, lines, &error) == TN_OK || (report(file, error), false);
   const char *text = !good ? "" : o->trace ? tn_schedule_trace(schedule) : o->explain ? "" : tn_schedule_text(schedule);
@@ -105,6 +106,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--function", "NAME", OPTION_TEXT, &o.function, "of this function (the first one)"},
       {"--explain", NULL, OPTION_FLAG, &o.explain, "show what each line rewrites, trip counts, footprints and traffic"},
       {"--trace", NULL, OPTION_FLAG, &o.trace, "print the trace, which does not depend on the names of variables"},
+      {"--exact", NULL, OPTION_FLAG, &o.exact, "refuse what would make a floating-point sum in another order"},
       {"--target", "NAME", OPTION_TEXT, &s.target, "whose caches --explain counts with (this CPU's)"},
       {"--list", NULL, OPTION_FLAG, &listing,
        "instead of a FILE: the manual, of all primitives or of those named behind"},

@@ -31,7 +31,9 @@ static tn_status set_concurrent(tni_step *step, enum tni_loop_kind kind) {
                            "needs: a split, to vectorize the inner loop",
                            MAX_VECTOR);
   const char *why = tni_why_not_concurrent(&step->s->region, step->s->func, loop, &mark);
-  return why ? tni_step_refuse(step, mark, "%s", why) : set_kind(step, loop, kind);
+  if (why) return tni_step_refuse(step, mark, "%s", why);
+  tn_status status = tni_step_runs_at_once(step, loop);
+  return status ? status : set_kind(step, loop, kind);
 }
 
 tn_status tni_apply_parallel(tni_step *step) { return set_concurrent(step, TNI_PARALLEL); }

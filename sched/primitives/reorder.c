@@ -157,6 +157,7 @@ tn_status tni_apply_reorder(tni_step *step) {
   if (!why) why = why_overwritten(step->s, block, count, chain, order, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = check_places(step, count, order);
+  if (!status && swaps_reduce(step->s, block, count, chain, order)) status = tni_step_reassociates(step, block);
   if (status) return status;
   const tn_stmt *body = chain[count - 1]->as.loop.body;
   for (int i = count - 1; i >= 0; i--)

@@ -284,6 +284,7 @@ tn_status tni_apply_rfactor(tni_step *step) {
   plan p = {.r = r, .loop = tni_arg_loop(step, 0), .axis = step->args[1].number};
   if (!p.loop) return TN_E_REFUSED;
   tn_status status = check(step, &p);
+  if (!status) status = tni_step_reassociates(step, p.nest.block);
   if (status) return status;
   for (size_t i = 0; i < p.nest.step_count; i++) {
     p.step_iters[i] = tni_var(r, p.nest.step_vars[i]->as.name, TN_INDEX);

@@ -148,6 +148,23 @@ works "one page of the manual" "one loop into nested ones" sched --list split
 refuses "a line that is not legal" 1 "schedule: split: the factors do not cover the extent" $twice --do 'split(i, [2])'
 refuses "a line that is not legal, explained" 1 "needs: larger ones, or a factor 0, which is inferred" \
   $twice --do 'split(i, [2])' --explain
+cat >"$work/sum.tn" <<'END'
+func sum(A: f32[6, 8], S: f32[6]) {
+  for i in 0..6 {
+    for j in 0..8 {
+      block S(a: 0..6 = i, reduce b: 0..8 = j) {
+        init {
+          S[a] = 0.0:f32
+        }
+        S[a] = S[a] + A[a, b]
+      }
+    }
+  }
+}
+END
+works "a sum in parts" "block S_rf" sched "$work/sum.tn" --do 'rfactor(j, 0)'
+refuses "a sum in parts, where the order counts" 1 "needs: a schedule that does not forbid reassociation" \
+  sched "$work/sum.tn" --do 'rfactor(j, 0)' --exact
 refuses "a function that is not there" 1 "there is no function third" sched "$work/twice.tn" --function third
 refuses "a page that is not there" 1 "there is no such primitive" sched --list nothing
 refuses "a file of lines that is not there" 1 "nowhere" $twice --do-file "$work/nowhere"

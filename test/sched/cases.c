@@ -20,6 +20,8 @@
  * The trace of every schedule must lead to the same function again, and when all variables are called otherwise to a like
  * one. --traces writes each as a file of cases, so that another process can run them (traces.sh).
  *
+ * A program with the comment `# keeps the order` is scheduled without reassociation.
+ *
  *     cases FOLDER [NAME-PART | --traces FOLDER]
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -195,6 +197,7 @@ static bool run_schedule(oracle *o, const char *program_text, const char *lines,
   if (ok) {
     ok = oracle_run_all(o, program, func, &want) && tn_schedule_create(program, func, &s, &error) == TN_OK;
     if (ok) {
+      tn_schedule_forbid_reassociation(s, strstr(program_text, "# keeps the order") != NULL);
       ok = run_lines(o, s, lines, out);
       if (ok && !out->refused) add_line(&out->shown, tn_schedule_text(s));
       ok = ok && write_trace(o, program_text, s);
