@@ -1,12 +1,13 @@
-/* motion.c -- a consumer that moves up to its producers: what runs between them, and which of its instances an iteration of a loop
- * makes ready.
+/* motion.c -- a consumer that moves up to its producers: what runs between them, and which of its instances an
+ * iteration of a loop makes ready.
  *
  *     for i { for j { block P(i, j) { T[i, j] = .. } } }            below i, iteration i: T[i, 0..m] is complete
  *     ..                                                             what runs between must not care
  *     for a { for b { block Y(a, b) { Y[a, b] = f(T[a, b]) } } }    instances (i, 0..m) are ready
  *
- * The instances of a block are its iterators' domains, or, in an iteration of the loops around both blocks, the boxes that its
- * other loops bring. Each must run once. A dimension of T of which an iteration brings a part must be read at an iterator.
+ * The instances of a block are its iterators' domains, or, in an iteration of the loops around both blocks, the boxes
+ * that its other loops bring. Each must run once. A dimension of T of which an iteration brings a part must be read at
+ * an iterator.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,8 +32,9 @@ static tn_status check_path(tni_step *step, const tni_site *site, int shared) {
       return tni_step_refuse(step, site->block, "the block stands in the scope of a let, assert or assume");
     tni_uses own = s->kind == TNI_ALLOC ? tni_uses_of(step->s->ctx, site->block, s->as.alloc.buffer) : (tni_uses){0};
     if (own.readers || own.writers)
-      return tni_step_refuse(step, site->block, "a buffer of the block is allocated where it stands\n"
-                                                 "needs: the alloc outside of the loops");
+      return tni_step_refuse(step, site->block,
+                             "a buffer of the block is allocated where it stands\n"
+                             "needs: the alloc outside of the loops");
   }
   return TN_OK;
 }
@@ -63,8 +65,9 @@ static tn_status check_consumer(tni_step *step, tni_meeting *m) {
     if (!tni_reads_own_element(ctx, block, stores[k]))
       return tni_step_refuse(step, stores[k], "the block reads elements that other instances of it write");
   if (!stores_apart(block, stores[0]))
-    return tni_step_refuse(step, stores[0], "an element may be stored by several instances of the block\n"
-                                            "needs: every spatial iterator as a subscript");
+    return tni_step_refuse(step, stores[0],
+                           "an element may be stored by several instances of the block\n"
+                           "needs: every spatial iterator as a subscript");
   if (!tni_site_is_guarded_by_domains(&m->consumer))
     return tni_step_refuse(step, block, "the block's guard cuts instances that its iterators have");
   if (!tni_site_spans(&m->consumer, m->around, m->spans) || !tni_site_runs_once(&m->consumer, m->around, false))
@@ -120,8 +123,8 @@ static int32_t iter_read_at(const tni_meeting *m, const tn_buffer *buffer, int32
   return -1;
 }
 
-/* Dimension d of the buffer, which is iterator `iter` of its producer: an iteration brings `part` of it, all iterations of the
- * loops that are not around both `all`. */
+/* Dimension d of the buffer, which is iterator `iter` of its producer: an iteration brings `part` of it, all
+ * iterations of the loops that are not around both `all`. */
 static tn_status take_part(tni_step *step, tni_meeting *m, const tn_stmt *store, int32_t d, const tn_expr *iter,
                            const tni_stretch *part, const tni_stretch *all) {
   const tn_buffer *b = store->as.store.buffer;
@@ -129,15 +132,19 @@ static tn_status take_part(tni_step *step, tni_meeting *m, const tn_stmt *store,
   if (is_whole(part, b->shape[d])) return TN_OK;
   int32_t i = iter_read_at(m, b, d);
   if (i < 0)
-    return tni_step_refuse(step, block, "an iteration brings a part of dimension %d of `%s`, and the block may read others there\n"
-                                        "needs: the same iterator as that subscript in all its loads",
+    return tni_step_refuse(step, block,
+                           "an iteration brings a part of dimension %d of `%s`, and the block may read others there\n"
+                           "needs: the same iterator as that subscript in all its loads",
                            d, b->name);
   if (block->as.block.iters[i].reduce)
-    return tni_step_refuse(step, block, "an iteration brings a part of what the reduction of the block takes in\n"
-                                        "needs: a loop further out, which brings all of it");
+    return tni_step_refuse(step, block,
+                           "an iteration brings a part of what the reduction of the block takes in\n"
+                           "needs: a loop further out, which brings all of it");
   if (!is_whole(all, b->shape[d]) && !is_inside(&step->s->region, all, &m->spans[i]))
-    return tni_step_refuse(step, block, "the loops around both blocks bring less of `%s` than the block reads", b->name);
-  if (m->parts[i].base && !(is_inside(&step->s->region, &m->parts[i], part) && is_inside(&step->s->region, part, &m->parts[i])))
+    return tni_step_refuse(step, block, "the loops around both blocks bring less of `%s` than the block reads",
+                           b->name);
+  if (m->parts[i].base &&
+      !(is_inside(&step->s->region, &m->parts[i], part) && is_inside(&step->s->region, part, &m->parts[i])))
     return tni_step_refuse(step, store, "this producer brings another part than one before it");
   m->parts[i] = *part;
   m->from[i] = iter;
@@ -167,8 +174,9 @@ static tn_status take_step_loop(tni_step *step, tni_meeting *m, const tni_site *
                            "needs: a loop outside of it, or fuse_reduction_epilogue");
   bool defined = !site->block->as.block.init || tni_is_param(step->s->func, b);
   if (defined && !surely_runs(site, number))
-    return tni_step_refuse(step, loop->as.loop.var, "the reduction may have no step, and so no last one\n"
-                                                    "needs: reverse_compute_at, to a loop outside of it");
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the reduction may have no step, and so no last one\n"
+                           "needs: reverse_compute_at, to a loop outside of it");
   for (size_t k = 0; k < m->last_count; k++)
     if (m->last[k] == loop) return TN_OK;
   m->last[m->last_count++] = loop;
@@ -195,14 +203,18 @@ static tn_status take_producer(tni_step *step, tni_meeting *m, const tn_stmt *bl
   if (status) return status;
   bool whole = tni_site_spans(&site, m->around, all), part = tni_site_spans(&site, inside, parts);
   if (!whole || !tni_site_runs_once(&site, m->around, true))
-    return tni_step_refuse(step, block, "the loops do not run all that this producer's iterators range over, each once");
+    return tni_step_refuse(step, block,
+                           "the loops do not run all that this producer's iterators range over, each once");
   if (!part)
-    return tni_step_refuse(step, block, "what an iteration brings of this producer's elements is no box that can be told\n"
-                                        "needs: constant extents of the loops inside");
+    return tni_step_refuse(step, block,
+                           "what an iteration brings of this producer's elements is no box that can be told\n"
+                           "needs: constant extents of the loops inside");
   for (int32_t d = 0; d < b->rank; d++) {
     int32_t i = iter_of_dimension(block, store, d);
     for (int32_t e = 0; e < d; e++) i = store->as.store.index[e] == store->as.store.index[d] ? -1 : i;
-    if (i < 0) return tni_step_refuse(step, store, "a subscript of this producer's store is not a plain spatial iterator of its own");
+    if (i < 0)
+      return tni_step_refuse(step, store,
+                             "a subscript of this producer's store is not a plain spatial iterator of its own");
     if ((status = take_part(step, m, store, d, block->as.block.iters[i].var, &parts[i], &all[i]))) return status;
   }
   return TN_OK;
@@ -216,7 +228,8 @@ static bool is_below(const tni_access *x, const tn_stmt *place) {
   return x->block == place;
 }
 
-/* From where to where accesses run before the block, in order as they stand: from the outermost loop that is not around both. */
+/* From where to where accesses run before the block, in order as they stand: from the outermost loop that is not
+ * around both. */
 typedef struct range {
   int begin, end;
 } range;
@@ -237,8 +250,9 @@ static tn_status cross(tni_step *step, tni_meeting *m, const tni_access *x, cons
     return tni_step_refuse(step, mark, "what the block writes is %s here, before it", x->write ? "written" : "read");
   if (!x->write) return TN_OK;
   if (!x->block || !is_below(x, m->place))
-    return tni_step_refuse(step, mark, "what the block reads is written here, outside of the place\n"
-                                       "needs: to be moved to the last of its producers");
+    return tni_step_refuse(step, mark,
+                           "what the block reads is written here, outside of the place\n"
+                           "needs: to be moved to the last of its producers");
   m->met = true;
   return take_producer(step, m, x->block, x->store);
 }
@@ -274,7 +288,8 @@ tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, b
   int depth = tni_path_to(step->s->func->body, place, path);
   if (!tni_open_site(step->s, block, &out->consumer) || block->as.block.count > TNI_MAX_NEST)
     return tni_step_refuse(step, block, "there are too many loops");
-  while (out->shared < depth && out->shared < out->consumer.depth && path[out->shared] == out->consumer.path[out->shared])
+  while (out->shared < depth && out->shared < out->consumer.depth &&
+         path[out->shared] == out->consumer.path[out->shared])
     out->around += path[out->shared++]->kind == TNI_FOR;
   if (out->shared == depth) return tni_step_refuse(step, place->as.loop.var, "the block is below this loop already");
   for (int i = depth - 1; i >= out->shared; i--)
@@ -295,7 +310,9 @@ static bool add_bound(tni_region *r, const tni_facts *facts, const tn_expr *cond
 }
 
 /* What an iterator ranges over in the new place. */
-static const tni_stretch *span_of(const tni_meeting *m, int32_t i) { return m->parts[i].base ? &m->parts[i] : &m->spans[i]; }
+static const tni_stretch *span_of(const tni_meeting *m, int32_t i) {
+  return m->parts[i].base ? &m->parts[i] : &m->spans[i];
+}
 
 /* One iterator: its new loop (none of extent 1), binding and guard. */
 static bool place_iter(const tni_meeting *m, tni_facts *facts, int32_t i, tni_iter *it, const tn_expr **loop_var,

@@ -2,8 +2,8 @@
  *
  *     for i { for k { for j { block C(i, j, reduce k) { .. } } } }      from k: steps k; others j
  *
- * What a reduction does at first (init) or at last, for all elements below a loop, can be done before or behind that loop when
- * nothing else below it cares: decompose_reduction, rfactor and blockize ask for that here.
+ * What a reduction does at first (init) or at last, for all elements below a loop, can be done before or behind that
+ * loop when nothing else below it cares: decompose_reduction, rfactor and blockize ask for that here.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -26,8 +26,10 @@ static tn_status add_loop(tni_step *step, tni_reduce_nest *n, const tn_stmt *loo
   if (n->count == TNI_MAX_NEST || n->step_count == TNI_MAX_NEST)
     return tni_step_refuse(step, var, "there are too many loops");
   if (feeds(n, var, true)) {
-    if (feeds(n, var, false)) return tni_step_refuse(step, var, "the loop feeds both reduce and spatial iterators\n"
-                                        "needs: to be done before loops of both are fused");
+    if (feeds(n, var, false))
+      return tni_step_refuse(step, var,
+                             "the loop feeds both reduce and spatial iterators\n"
+                             "needs: to be done before loops of both are fused");
     n->steps[n->step_count] = loop;
     n->step_vars[n->step_count++] = var;
     return TN_OK;

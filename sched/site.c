@@ -1,4 +1,5 @@
-/* site.c -- where a block stands: the loops around it, the boxes of its iterators that they bring, the order of its steps.
+/* site.c -- where a block stands: the loops around it, the boxes of its iterators that they bring, the order of its
+ * steps.
  *
  *     for io { for ii in 0..4 { block B(i: 0..n = io*4 + ii) .. } }      from ii on: io*4 .. io*4 + 4; from io on: 0..n
  *
@@ -39,8 +40,8 @@ bool tni_site_know_loops(const tni_site *site, size_t depth, tni_facts *facts) {
   return ok;
 }
 
-/* The next iterators that loops from `depth` on move together, none of which is done yet; they are now. At most TN_MAX_RANK, else 0;
- * 0 too when there are no more. */
+/* The next iterators that loops from `depth` on move together, none of which is done yet; they are now. At most
+ * TN_MAX_RANK, else 0; 0 too when there are no more. */
 static size_t next_group(const tni_site *site, size_t depth, bool *done, int32_t *from) {
   int32_t count = site->block->as.block.count;
   size_t dims = 0;
@@ -77,8 +78,8 @@ static bool span_group(const tni_site *site, size_t depth, size_t dims, const in
     vars[loops] = site->loops[k]->as.loop.var;
     extents[loops++] = site->loops[k]->as.loop.extent->as.i;
   }
-  bool ok = tni_site_know_loops(site, depth, &facts) && tni_itermap_of(r, &facts, dims, index, loops, vars, extents, &map) &&
-            map.box && map.dense;
+  bool ok = tni_site_know_loops(site, depth, &facts) &&
+            tni_itermap_of(r, &facts, dims, index, loops, vars, extents, &map) && map.box && map.dense;
   tni_facts_destroy(&facts);
   for (size_t d = 0; ok && d < dims; d++) out[from[d]] = (tni_stretch){map.bases[d], tni_index(r, map.extents[d])};
   return ok;
@@ -125,7 +126,8 @@ bool tni_site_runs_once(const tni_site *site, size_t depth, bool spatial) {
     left -= (int32_t)dims;
   }
   for (size_t k = depth; k < site->count; k++)
-    if (!met[k] && !(spatial && tni_site_feeds(site, site->loops[k], true)) && !tni_is_int(site->loops[k]->as.loop.extent, 1))
+    if (!met[k] && !(spatial && tni_site_feeds(site, site->loops[k], true)) &&
+        !tni_is_int(site->loops[k]->as.loop.extent, 1))
       return false;
   return true;
 }
@@ -178,7 +180,8 @@ static bool steps_in_order(const tni_site *site, size_t depth, const tni_stretch
     const tn_expr *extent = loops[k]->as.loop.extent;
     if (coefs[k] <= reach) return false;
     if (!tni_is_const(extent)) return k == 0;
-    if (__builtin_mul_overflow(coefs[k], extent->as.i - 1, &coefs[k]) || __builtin_add_overflow(reach, coefs[k], &reach))
+    if (__builtin_mul_overflow(coefs[k], extent->as.i - 1, &coefs[k]) ||
+        __builtin_add_overflow(reach, coefs[k], &reach))
       return false;
   }
   return true;
@@ -190,7 +193,8 @@ static bool is_exact_in_any_order(tn_schedule *s, const tn_stmt *block) {
   if (!tni_reducer_of(&s->region, block, &reduction) || !reduction.any_order) return false;
   for (int32_t k = 0; k < reduction.count; k++) {
     enum tn_op op = tni_reducers[reduction.reducer < 0 ? reduction.rows[k] : reduction.reducer].op;
-    if (tni_type_is_float(reduction.stores[k]->as.store.buffer->type) && (op == TN_OP_add || op == TN_OP_mul)) return false;
+    if (tni_type_is_float(reduction.stores[k]->as.store.buffer->type) && (op == TN_OP_add || op == TN_OP_mul))
+      return false;
   }
   return true;
 }
@@ -200,4 +204,3 @@ const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_st
   return "the steps of the reduction would be done in another order, that of its iterators\n"
          "needs: to be moved before its reduce loops are reordered";
 }
-

@@ -8,11 +8,12 @@
  *         init { for ii in 0..4 { C[i*4 + ii] = 0 } }
  *         for ii in 0..4 { for ki in 0..8 { C[i*4 + ii] = C[i*4 + ii] + A[i*4 + ii, k*8 + ki] } } } } }
  *
- * The block has an iterator for each of the old one's that the loops outside move, over parts of equal size; those that the
- * loops inside bring wholly are gone. A guard becomes an if inside. The new block has the old name.
+ * The block has an iterator for each of the old one's that the loops outside move, over parts of equal size; those
+ * that the loops inside bring wholly are gone. A guard becomes an if inside. The new block has the old name.
  *
- * needs: one block below, in loops each of which holds only the next; iterators whose parts are boxes, begin at multiples of their
- *        size and are run once; when it has an init: one store to each state (ir/reducer.c), the step of zeros first
+ * needs: one block below, in loops each of which holds only the next; iterators whose parts are boxes, begin at
+ *        multiples of their size and are run once; of a block with an init: one store to each state (ir/reducer.c), the
+ *        step of zeros first
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,7 +26,8 @@ typedef struct plan {
   int32_t count;
   tni_iter iters[TNI_MAX_NEST]; /* of the new block */
   const tn_stmt *block;
-  const tn_expr *old_vars[TNI_MAX_NEST], *values[TNI_MAX_NEST]; /* the old iterators over the new ones and the loops inside */
+  const tn_expr *old_vars[TNI_MAX_NEST],
+      *values[TNI_MAX_NEST];    /* the old iterators over the new ones and the loops inside */
   const tn_expr *where;         /* of the new block */
   const tn_expr *inside, *init; /* what guards an instance in it; and its init */
 } plan;
@@ -55,14 +57,16 @@ static const tn_expr *at_first(const plan *p, const tn_expr *x) {
 
 /* ---- iterators ---- */
 
-static bool add_guard(const plan *p, const tni_facts *facts, const tn_expr *x, const tn_expr *extent, const tn_expr **where) {
+static bool add_guard(const plan *p, const tni_facts *facts, const tn_expr *x, const tn_expr *extent,
+                      const tn_expr **where) {
   const tn_expr *below = tni_op2(p->r, TN_OP_lt, x, extent);
   if (below && !tni_prove(p->r, facts, below)) *where = tni_conj(p->r, *where, below);
   return below != NULL;
 }
 
 static tn_status refuse_boxes(tni_step *step, const plan *p) {
-  return tni_step_refuse(step, p->block, "the loops inside do not run boxes of the block's iterators, each instance once");
+  return tni_step_refuse(step, p->block,
+                         "the loops inside do not run boxes of the block's iterators, each instance once");
 }
 
 /* The iterator of the new block, and the value of the old one in it. */
@@ -135,8 +139,9 @@ static tn_status check_chain(tni_step *step, plan *p, const tn_stmt *loop) {
     if (uses_outer(p, inner->as.loop.extent))
       return tni_step_refuse(step, inner->as.loop.var, "its extent depends on a loop outside");
     if (tni_is_concurrent(inner->as.loop.kind))
-      return tni_step_refuse(step, inner->as.loop.var, "its iterations run at the same time\n"
-                                                       "needs: to be done before the loop is annotated");
+      return tni_step_refuse(step, inner->as.loop.var,
+                             "its iterations run at the same time\n"
+                             "needs: to be done before the loop is annotated");
   }
   return TN_OK;
 }
@@ -147,8 +152,9 @@ static tn_status check_init(tni_step *step, const plan *p) {
   if (why) return tni_step_refuse(step, p->block, "%s", why);
   for (size_t k = p->depth; p->block->as.block.init && k < p->site.count; k++)
     if (is_step(p, k) && tni_site_feeds(&p->site, p->site.loops[k], false))
-      return tni_step_refuse(step, p->site.loops[k]->as.loop.var, "the loop feeds both reduce and spatial iterators\n"
-                                                                  "needs: to be done before loops of both are fused");
+      return tni_step_refuse(step, p->site.loops[k]->as.loop.var,
+                             "the loop feeds both reduce and spatial iterators\n"
+                             "needs: to be done before loops of both are fused");
   return TN_OK;
 }
 
@@ -169,7 +175,8 @@ static const tn_stmt *make_init(const plan *p) {
   for (size_t k = p->depth; k < p->site.count; k++) {
     const tn_stmt *loop = p->site.loops[k];
     const tn_expr *extent = is_step(p, k) ? at_first(p, loop->as.loop.extent) : NULL;
-    if (extent && !tni_is_const(extent)) guard = tni_conj(p->r, guard, tni_op2(p->r, TN_OP_lt, tni_index(p->r, 0), extent));
+    if (extent && !tni_is_const(extent))
+      guard = tni_conj(p->r, guard, tni_op2(p->r, TN_OP_lt, tni_index(p->r, 0), extent));
     if (is_step(p, k)) continue;
     old_vars[copies.count] = loop->as.loop.var;
     if (!(new_vars[copies.count++] = tni_var(p->r, loop->as.loop.var->as.name, TN_INDEX))) return NULL;

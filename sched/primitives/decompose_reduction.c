@@ -4,11 +4,11 @@
  *       ->
  *     for i { block C_init(i) { I }  for k { block C(i, reduce k) { S } } }
  *
- * The new block runs where the first step would have run: a guard is kept as it is there, and so is a step that an extent may
- * leave none of.
+ * The new block runs where the first step would have run: a guard is kept as it is there, and so is a step that an
+ * extent may leave none of.
  *
- * needs: a block with init below the loop; all loops that feed its reduce iterators at or below it, and nothing else there that
- *        uses the buffers, or stores what init reads; each element summed up once below the loop
+ * needs: a block with init below the loop; all loops that feed its reduce iterators at or below it, and nothing else
+ *        there that uses the buffers, or stores what init reads; each element summed up once below the loop
  *
  * SPDX-License-Identifier: Apache-2.0
  */

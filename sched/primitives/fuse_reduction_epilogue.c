@@ -5,12 +5,14 @@
  *       ->
  *     for i { for k in 0..n { block C(i, reduce k) ..  block Y(i) where k == n - 1 { Y[i] = max(C[i], 0) } } }
  *
- * The epilogue runs once for each element, behind its last step: what it computes stays the same to the bit, whatever it is. One
- * more step of the same reducer, where all orders give the same bits (integers; min and max), goes into the init instead:
+ * The epilogue runs once for each element, behind its last step: what it computes stays the same to the bit, whatever
+ * it is. One more step of the same reducer, where all orders give the same bits (integers; min and max), goes into the
+ * init instead:
  *
  *     C[i] = max(C[i], A[i, k]) from -inf,  Y[i] = max(C[i], 0)   ->   Y[i] = max(Y[i], A[i, k]) from max(-inf, 0)
  *
- * needs: what reverse_compute_at needs of a consumer, each subscript of C being an iterator of it; a block of a reduction
+ * needs: what reverse_compute_at needs of a consumer, each subscript of C being an iterator of it; a block of a
+ * reduction
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -96,7 +98,8 @@ static const tn_expr *load_result(void *self, tni_region *r, const tn_expr *x) {
 static const tn_stmt *store_result(void *self, tni_region *r, const tn_stmt *s) {
   const last_step *l = self;
   if (s->kind != TNI_STORE) return s;
-  return tni_store(r, l->made->as.store.buffer, l->made->as.store.count, l->made->as.store.index, s->as.store.value, NULL);
+  return tni_store(r, l->made->as.store.buffer, l->made->as.store.count, l->made->as.store.index, s->as.store.value,
+                   NULL);
 }
 
 /* The reduction, into the epilogue's buffer, from its init with the value put in. */
@@ -121,8 +124,8 @@ static bool fold_step(tni_step *step, const tni_meeting *m, const tn_stmt *reduc
   tn_schedule *s = step->s;
   const tn_stmt *epilogue = m->consumer.block, *store = tni_block_store(epilogue);
   last_step l = {.r = &s->region, .m = m, .reduction = reduction};
-  if (!store || epilogue->as.block.init || !tni_reducer_of(l.r, reduction, &l.of) || l.of.count != 1 || l.of.rows[0] < 0 ||
-      !l.of.inits[0] || !is_step(&l, s->ctx, store->as.store.value) || !takes_all(&l, s))
+  if (!store || epilogue->as.block.init || !tni_reducer_of(l.r, reduction, &l.of) || l.of.count != 1 ||
+      l.of.rows[0] < 0 || !l.of.inits[0] || !is_step(&l, s->ctx, store->as.store.value) || !takes_all(&l, s))
     return false;
   const tn_stmt *made = make_reduction(&l), *body = tni_drop_block(l.r, s->func->body, epilogue->as.block.name);
   body = body && made ? tni_replace(l.r, body, reduction, made) : NULL;
@@ -140,8 +143,9 @@ tn_status tni_apply_fuse_reduction_epilogue(tni_step *step) {
   for (int i = tni_path_to(step->s->func->body, reduction, path); i > 0 && !loop; i--)
     if (path[i - 1]->kind == TNI_FOR) loop = path[i - 1];
   if (!reduces || !loop)
-    return tni_step_refuse(step, reduction, "the block is no reduction\n"
-                                            "needs: reverse_compute_at or reverse_compute_inline, for other producers");
+    return tni_step_refuse(step, reduction,
+                           "the block is no reduction\n"
+                           "needs: reverse_compute_at or reverse_compute_inline, for other producers");
   if (!reads_results(step->s->ctx, epilogue, reduction))
     return tni_step_refuse(step, epilogue, "the epilogue does not read what the reduction writes");
   tn_status status = tni_meet(step, epilogue, loop, true, &m);

@@ -5,11 +5,12 @@
  *       ->                                                                   reverse_compute_at(Y, o)
  *     for o in 0..n/4 { for j in 0..4 { block T(..) { T[o*4 + j] = .. } }  for a in 0..4 { block Y(o*4 + a) .. } }
  *
- * A dimension that an iteration completes is read at any subscript; one of which it brings a part, at an iterator of the block,
- * which then ranges over that part. Parts that lie outside the iterator's domain are guarded.
+ * A dimension that an iteration completes is read at any subscript; one of which it brings a part, at an iterator of
+ * the block, which then ranges over that part. Parts that lie outside the iterator's domain are guarded.
  *
- * needs: a block behind the loop, of stores to elements of its own; producers below the loop that run each instance once, and
- *        complete their reductions there; nothing between that uses what the block writes, or writes what else it reads
+ * needs: a block behind the loop, of stores to elements of its own; producers below the loop that run each instance
+ *        once, and complete their reductions there; nothing between that uses what the block writes, or writes what
+ *        else it reads
  * refuses: a reduction of which an iteration brings a part, or whose steps would change their order
  *
  * SPDX-License-Identifier: Apache-2.0

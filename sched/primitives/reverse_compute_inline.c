@@ -4,7 +4,8 @@
  *
  * The block keeps the producer's name and loops; T is gone. A load T[e if c] becomes select(c, f, 0).
  *
- * needs: a consumer of one store, whose iterators are the subscripts of its loads of T; T made in the function, for it alone
+ * needs: a consumer of one store, whose iterators are the subscripts of its loads of T; T made in the function, for
+ *        it alone
  * refuses: a reduction on either side: what is done with its result is fuse_reduction_epilogue
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -43,17 +44,20 @@ static tn_status find_producer(tni_step *step, const tn_stmt *block, const tn_st
   search q = {.s = s};
   tni_stmt_visit_exprs(s->ctx, block, see_load, &q);
   if (!q.buffer || q.several)
-    return tni_step_refuse(step, block, q.several ? "the block reads several buffers that are made in the function\n"
-                                                    "needs: compute_inline of all their producers but one"
-                                                  : "the block reads nothing that is made in the function");
+    return tni_step_refuse(step, block,
+                           q.several ? "the block reads several buffers that are made in the function\n"
+                                       "needs: compute_inline of all their producers but one"
+                                     : "the block reads nothing that is made in the function");
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, q.buffer);
   if (uses.writers == 1) tni_stmt_visit(s->func->body, see_writer, &q);
   const tn_stmt *producer = q.writer;
   if (producer && (reduces(producer) || producer->as.block.init))
-    return tni_step_refuse(step, producer, "the producer is a reduction\n"
-                                           "needs: fuse_reduction_epilogue, which waits for the last step");
+    return tni_step_refuse(step, producer,
+                           "the producer is a reduction\n"
+                           "needs: fuse_reduction_epilogue, which waits for the last step");
   if (!producer || uses.readers != 1 || uses.loose)
-    return tni_step_refuse(step, block, "`%s` is written or read by others than the block and its only producer", q.buffer->name);
+    return tni_step_refuse(step, block, "`%s` is written or read by others than the block and its only producer",
+                           q.buffer->name);
   if (!tni_block_store(producer)) return tni_step_refuse(step, producer, "the producer does more than one store");
   *out = producer;
   return TN_OK;
@@ -103,8 +107,9 @@ tn_status tni_apply_reverse_compute_inline(tni_step *step) {
   tni_placed placed;
   if (!block) return TN_E_REFUSED;
   if (reduces(block) || block->as.block.init || !tni_block_store(block))
-    return tni_step_refuse(step, block, "the block does more than store one element\n"
-                                        "needs: reverse_compute_at, which keeps it as a block");
+    return tni_step_refuse(step, block,
+                           "the block does more than store one element\n"
+                           "needs: reverse_compute_at, which keeps it as a block");
   tn_status status = find_producer(step, block, &producer);
   if (!status) status = tni_meet(step, block, producer, false, &m);
   if (status) return status;
@@ -113,8 +118,9 @@ tn_status tni_apply_reverse_compute_inline(tni_step *step) {
       return tni_step_refuse(step, block, "iterator `%s` of the block is no subscript of what it reads of its producer",
                              block->as.block.iters[i].var->as.name);
   if (!tni_place_consumer(&m, &placed)) return TN_E_NOMEM;
-  const tn_stmt *made = tni_block_like(r, producer, producer->as.block.iters, tni_conj(r, producer->as.block.where, placed.where),
-                                       NULL, make_store(&m, producer));
+  const tn_stmt *made =
+      tni_block_like(r, producer, producer->as.block.iters, tni_conj(r, producer->as.block.where, placed.where), NULL,
+                     make_store(&m, producer));
   const tn_stmt *body = tni_drop_block(r, s->func->body, block->as.block.name);
   if (body && made) body = tni_replace(r, body, producer, made);
   return tni_step_accept(step, made ? tni_drop_unused_allocs(r, body) : NULL);

@@ -1,5 +1,5 @@
-/* rfactor.c -- partial results of a reduction, one for each iteration of a loop, in a new buffer; then a block that combines
- * them.
+/* rfactor.c -- partial results of a reduction, one for each iteration of a loop, in a new buffer; then a block that
+ * combines them.
  *
  *     for i { for ko { for ki in 0..4 { block C(i, reduce k = ko*4 + ki) { init { C[i] = I }  C[i] = C[i] + f(i, k) } } } }
  *       ->                                                                                      rfactor(ki, 0)
@@ -7,12 +7,13 @@
  *               block C_rf(i, ki, reduce ko) { init { C_rf[ki, i] = 0 }  C_rf[ki, i] = C_rf[ki, i] + f(i, ko*4 + ki) } } }
  *             for ki in 0..4 { block C(i, reduce ki) { init { C[i] = I }  C[i] = C[i] + C_rf[ki, i] } } }
  *
- * The partial results start from the reducer's identity; the loop is dimension `axis` of the new buffer. They are combined behind
- * the outermost loop of the reduction. A guard stays with the steps; the new block combines what they have begun.
+ * The partial results start from the reducer's identity; the loop is dimension `axis` of the new buffer. They are
+ * combined behind the outermost loop of the reduction. A guard stays with the steps; the new block combines what they
+ * have begun.
  *
- * needs: a reduction by known reducers (ir/reducer.c), of which nothing else below its outermost reduce loop uses the buffers
- * refuses: what depends on the order of its steps; extents that are not of the function; a guard that may leave a partial
- *          result out at first and not later
+ * needs: a reduction by known reducers (ir/reducer.c); nothing else below its outermost reduce loop uses the buffers
+ * refuses: what depends on the order of its steps; extents that are not of the function; a guard that may leave a
+ *          partial result out at first and not later
  * note: a floating-point sum or product is summed up in another order
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -92,27 +93,34 @@ static tn_status check(tni_step *step, plan *p) {
   block_search q = {.ctx = step->s->ctx, .var = var};
   tni_stmt_visit(loop, see_block, &q);
   if (q.count != 1)
-    return tni_step_refuse(step, var, q.count ? "the loop is of several reductions\n"
-                                                "needs: loops of its own for each of them"
-                                              : "the loop feeds no reduce iterator of a block below it");
-  if (loop->as.loop.kind != TNI_SERIAL) return tni_step_refuse(step, var, "the loop is not serial any more\n"
-                                      "needs: to be done before the loop is annotated");
+    return tni_step_refuse(step, var,
+                           q.count ? "the loop is of several reductions\n"
+                                     "needs: loops of its own for each of them"
+                                   : "the loop feeds no reduce iterator of a block below it");
+  if (loop->as.loop.kind != TNI_SERIAL)
+    return tni_step_refuse(step, var,
+                           "the loop is not serial any more\n"
+                           "needs: to be done before the loop is annotated");
   if (!tni_reducer_of(p->r, q.found, &p->reduction))
-    return p->r->arena.failed ? TN_E_NOMEM : tni_step_refuse(step, q.found, "the block is not understood as a reduction");
+    return p->r->arena.failed ? TN_E_NOMEM
+                              : tni_step_refuse(step, q.found, "the block is not understood as a reduction");
   if (!p->reduction.any_order)
-    return tni_step_refuse(step, q.found, "the steps of this reduction must stay in their order\n"
-                                          "needs: a reducer whose steps can be regrouped: sum, product, min, max, any, all, "
-                                          "xor, argmin, argmax");
+    return tni_step_refuse(step, q.found,
+                           "the steps of this reduction must stay in their order\n"
+                           "needs: a reducer whose steps can be regrouped: sum, product, min, max, any, all, "
+                           "xor, argmin, argmax");
   tn_status status = tni_open_reduce_nest(step, q.found, NULL, &p->nest);
   if (!status) status = check_extents(step, p);
   if (status) return status;
   const char *why = tni_why_not_apart(&p->nest);
   if (why) return tni_step_refuse(step, q.found, "%s", why);
   if (!tni_first_step_runs_first(&p->nest, var, q.found->as.block.where))
-    return tni_step_refuse(step, q.found, "its guard may leave out the first step of a partial result, but not later ones");
+    return tni_step_refuse(step, q.found,
+                           "its guard may leave out the first step of a partial result, but not later ones");
   int32_t rank = p->reduction.stores[0]->as.store.count;
   if (p->axis < 0 || p->axis > rank)
-    return tni_step_refuse(step, var, "the axis is %lld, but the new dimension can be 0 to %d", (long long)p->axis, rank);
+    return tni_step_refuse(step, var, "the axis is %lld, but the new dimension can be 0 to %d", (long long)p->axis,
+                           rank);
   return TN_OK;
 }
 
@@ -178,7 +186,8 @@ static const tn_stmt *begin_parts(const plan *p) {
   return tni_seq(p->r, p->reduction.count, inits);
 }
 
-/* The iterators of the first block: the spatial ones, that of the loop, the other steps; the old reduce iterators by them. */
+/* The iterators of the first block: the spatial ones, that of the loop, the other steps; the old reduce iterators by
+ * them. */
 static const tn_stmt *make_partial_block(plan *p, const char *name) {
   const tn_stmt *block = p->nest.block;
   tni_iter iters[2 * TNI_MAX_NEST];
@@ -259,7 +268,8 @@ static const tn_stmt *make_update(const plan *p, const tn_expr *part) {
   return s;
 }
 
-/* for (copies of the other loops) { for part { block C(.., reduce part) { init { I } C[..] = C[..] + C_rf[.., part, ..] } } } */
+/* for (copies of the other loops) { for part { block C(.., reduce part) { init { I } C[..] = C[..] + C_rf[.., part,
+ * ..] } } } */
 static const tn_stmt *make_final(const plan *p, const tn_expr *where) {
   const tn_stmt *block = p->nest.block;
   const tn_expr *extent = p->loop->as.loop.extent, *var = p->loop->as.loop.var;

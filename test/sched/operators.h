@@ -1,15 +1,15 @@
-/* operators.h -- the operators that models are made of, as random programs of small shapes: convolutions of all kinds, products,
- * norms, attention.
+/* operators.h -- the operators that models are made of, as random programs of small shapes: convolutions of all kinds,
+ * products, norms, attention.
  *
- * A sum of products without differences says how many terms it has, `# terms N`: then fuzz.c tries it on real values too, against
- * f64 (reals.h).
+ * A sum of products without differences says how many terms it has, `# terms N`: then fuzz.c tries it on real values
+ * too, against f64 (reals.h).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef TEST_SCHED_OPERATORS_H
 #define TEST_SCHED_OPERATORS_H
 
-/* ---- convolutions -------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ------------------------------------------------------------------------------------------------ */
 
 enum { CONV_DIMS = 3 };
 static const char *const conv_out_names[CONV_DIMS] = {"y", "x", "z"}, *const conv_in_names[CONV_DIMS] = {"r", "s", "t"};
@@ -103,8 +103,8 @@ static inline void convolution(writer *w, const conv_form *f) {
   append(load, sizeof load, "]");
   append(weight, sizeof weight, "]");
   contract(w, f->epilogue == CONV_PLAIN ? "Y" : "T", index, count, axes, load, weight);
-  snprintf(value, sizeof value, f->epilogue == CONV_NORM_RELU ? "max(T[%s] * g[o] + h[o], 0.0:f32)" : "max(T[%s] + h[o], 0.0:f32)",
-           index);
+  snprintf(value, sizeof value,
+           f->epilogue == CONV_NORM_RELU ? "max(T[%s] * g[o] + h[o], 0.0:f32)" : "max(T[%s] + h[o], 0.0:f32)", index);
   if (f->epilogue != CONV_PLAIN) map(w, "Y", index, 1 + f->dims, axes, value);
   put(w, "}\n");
 }
@@ -165,16 +165,18 @@ static inline void conv_bn_relu(writer *w) {
 
 /* Each input is spread over an output window: read where the place divides. */
 static inline void conv_transposed(writer *w) {
-  int h = pick(w, 1, 4), c = pick(w, 1, 3), o = pick(w, 1, 3), k = pick(w, 1, 3), s = pick(w, 1, 3), p = pick(w, 0, k - 1);
+  int h = pick(w, 1, 4), c = pick(w, 1, 3), o = pick(w, 1, 3), k = pick(w, 1, 3), s = pick(w, 1, 3),
+      p = pick(w, 0, k - 1);
   int n = (h - 1) * s + k - p;
   axis axes[] = {{"o", o, 0}, {"y", n, 0}, {"x", n, 0}, {"c", c, 1}, {"r", k, 1}, {"s", k, 1}};
   char load[320];
-  snprintf(load, sizeof load,
-           "X[c, (y + %d - r) // %d, (x + %d - s) // %d if (y + %d - r) %% %d == 0 && 0 <= y + %d - r && y + %d - r < %d && "
-           "(x + %d - s) %% %d == 0 && 0 <= x + %d - s && x + %d - s < %d]",
-           p, s, p, s, p, s, p, p, h * s, p, s, p, p, h * s);
-  put(w, "# terms %d\nfunc f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], Y: f32[%d, %d, %d]) {\n", c * k * k, c, h, h, c, o, k,
-      k, o, n, n);
+  snprintf(
+      load, sizeof load,
+      "X[c, (y + %d - r) // %d, (x + %d - s) // %d if (y + %d - r) %% %d == 0 && 0 <= y + %d - r && y + %d - r < %d && "
+      "(x + %d - s) %% %d == 0 && 0 <= x + %d - s && x + %d - s < %d]",
+      p, s, p, s, p, s, p, p, h * s, p, s, p, p, h * s);
+  put(w, "# terms %d\nfunc f(X: f32[%d, %d, %d], W: f32[%d, %d, %d, %d], Y: f32[%d, %d, %d]) {\n", c * k * k, c, h, h,
+      c, o, k, k, o, n, n);
   contract(w, "Y", "o, y, x", 6, axes, load, "W[c, o, r, s]");
   put(w, "}\n");
 }
@@ -183,8 +185,8 @@ static inline void conv_transposed(writer *w) {
 static inline void conv_capsule(writer *w) {
   int n = pick(w, 1, 3), k = pick(w, 1, 2), c = pick(w, 1, 2), o = pick(w, 1, 2), in = n + k - 1;
   axis axes[] = {{"o", o, 0}, {"y", n, 0}, {"i", 2, 0}, {"j", 2, 0}, {"c", c, 1}, {"r", k, 1}, {"m", 2, 1}};
-  put(w, "# terms %d\nfunc f(X: f32[%d, %d, 2, 2], W: f32[%d, %d, %d, 2, 2], Y: f32[%d, %d, 2, 2]) {\n", c * k * 2, c, in, o, c,
-      k, o, n);
+  put(w, "# terms %d\nfunc f(X: f32[%d, %d, 2, 2], W: f32[%d, %d, %d, 2, 2], Y: f32[%d, %d, 2, 2]) {\n", c * k * 2, c,
+      in, o, c, k, o, n);
   contract(w, "Y", "o, y, i, j", 7, axes, "X[c, y + r, i, m]", "W[o, c, r, m, j]");
   put(w, "}\n");
 }
@@ -193,19 +195,20 @@ static inline void conv_capsule(writer *w) {
 static inline void conv_separable(writer *w) {
   int c = pick(w, 1, 4), o = pick(w, 1, 5), n = pick(w, 1, 5), k = pick(w, 1, 3);
   axis deep[] = {{"c", c, 0}, {"y", n, 0}, {"r", k, 1}}, point[] = {{"o", o, 0}, {"y", n, 0}, {"c", c, 1}};
-  put(w, "# terms %d\nfunc f(X: f32[%d, %d], D: f32[%d, %d], W: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n", c * k + 2,
-      c, n + k - 1, c, k, o, c, o, n, c, n);
+  put(w, "# terms %d\nfunc f(X: f32[%d, %d], D: f32[%d, %d], W: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n",
+      c * k + 2, c, n + k - 1, c, k, o, c, o, n, c, n);
   contract(w, "T", "c, y", 3, deep, "X[c, y + r]", "D[c, r]");
   contract(w, "Y", "o, y", 3, point, "T[c, y]", "W[o, c]");
   put(w, "}\n");
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 static inline void batch_matmul(writer *w) {
   int b = pick(w, 1, 4), n = pick(w, 1, 6), m = pick(w, 1, 9), k = pick(w, 1, 7);
   axis axes[] = {{"b", b, 0}, {"i", n, 0}, {"j", m, 0}, {"k", k, 1}};
-  put(w, "# terms %d\nfunc f(A: f32[%d, %d, %d], B: f32[%d, %d, %d], Y: f32[%d, %d, %d]) {\n", k, b, n, k, b, k, m, b, n, m);
+  put(w, "# terms %d\nfunc f(A: f32[%d, %d, %d], B: f32[%d, %d, %d], Y: f32[%d, %d, %d]) {\n", k, b, n, k, b, k, m, b,
+      n, m);
   contract(w, "Y", "b, i, j", 4, axes, "A[b, i, k]", "B[b, k, j]");
   put(w, "}\n");
 }
@@ -214,14 +217,14 @@ static inline void batch_matmul(writer *w) {
 static inline void transposed_matmul(writer *w) {
   int n = pick(w, 1, 8), m = pick(w, 1, 12), k = pick(w, 1, 9), left = pick(w, 0, 1), right = pick(w, 0, 1);
   axis axes[] = {{"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, swapped[] = {{"j", m, 0}, {"i", n, 0}};
-  put(w, "# terms %d\nfunc f(A: f32[%d, %d], B: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n", k + 1, left ? k : n,
-      left ? n : k, right ? m : k, right ? k : m, m, n, n, m);
+  put(w, "# terms %d\nfunc f(A: f32[%d, %d], B: f32[%d, %d], Y: f32[%d, %d]) {\nalloc T: f32[%d, %d]\n", k + 1,
+      left ? k : n, left ? n : k, right ? m : k, right ? k : m, m, n, n, m);
   contract(w, "T", "i, j", 3, axes, left ? "A[k, i]" : "A[i, k]", right ? "B[j, k]" : "B[k, j]");
   map(w, "Y", "j, i", 2, swapped, "T[i, j] * 2.0:f32");
   put(w, "}\n");
 }
 
-/* ---- norms, attention ---------------------------------------------------------------------------------------------- */
+/* ---- norms, attention -------------------------------------------------------------------------------------------- */
 
 /* The root of a sum of squares. */
 static inline void norm(writer *w) {
@@ -240,8 +243,8 @@ static inline void group_norm(writer *w) {
   char load[64], value[160];
   snprintf(load, sizeof load, "X[g * %d + c, i]", c);
   snprintf(value, sizeof value, "(X[o, i] - M[o // %d]) * a[o] + V[o // %d]", c, c);
-  put(w, "func f(X: f32[%d, %d], a: f32[%d], Y: f32[%d, %d]) {\nalloc M: f32[%d]\nalloc V: f32[%d]\n", g * c, n, g * c, g * c, n,
-      g, g);
+  put(w, "func f(X: f32[%d, %d], a: f32[%d], Y: f32[%d, %d]) {\nalloc M: f32[%d]\nalloc V: f32[%d]\n", g * c, n, g * c,
+      g * c, n, g, g);
   reduce(w, "M", "g", 3, sum, 0, load);
   contract(w, "V", "g", 3, sum, load, load);
   map(w, "Y", "o, i", 2, each, value);
@@ -268,14 +271,16 @@ static inline void soft_rows(writer *w, int b, int n, int m, int exact) {
 }
 
 static inline void alloc_rows(writer *w, int b, int n, int m, int result) {
-  put(w, "alloc S: f32[%d, %d, %d]\nalloc M: f32[%d, %d]\nalloc E: f32[%d, %d, %d]\nalloc D: f32[%d, %d]\n", b, n, m, b, n, b, n,
-      m, b, n);
+  put(w, "alloc S: f32[%d, %d, %d]\nalloc M: f32[%d, %d]\nalloc E: f32[%d, %d, %d]\nalloc D: f32[%d, %d]\n", b, n, m, b,
+      n, b, n, m, b, n);
   if (result) put(w, "alloc P: f32[%d, %d, %d]\n", b, n, m);
 }
 
 static inline void attention(writer *w) {
-  int b = pick(w, 1, 2), n = pick(w, 1, 4), m = pick(w, 1, 5), k = pick(w, 1, 4), v = pick(w, 1, 5), exact = pick(w, 0, 1);
-  axis scores[] = {{"b", b, 0}, {"i", n, 0}, {"j", m, 0}, {"k", k, 1}}, mix[] = {{"b", b, 0}, {"i", n, 0}, {"v", v, 0}, {"j", m, 1}};
+  int b = pick(w, 1, 2), n = pick(w, 1, 4), m = pick(w, 1, 5), k = pick(w, 1, 4), v = pick(w, 1, 5),
+      exact = pick(w, 0, 1);
+  axis scores[] = {{"b", b, 0}, {"i", n, 0}, {"j", m, 0}, {"k", k, 1}},
+       mix[] = {{"b", b, 0}, {"i", n, 0}, {"v", v, 0}, {"j", m, 1}};
   put(w, "%sfunc f(Q: f32[%d, %d, %d], K: f32[%d, %d, %d], V: f32[%d, %d, %d], Y: f32[%d, %d, %d]) {\n",
       exact ? "" : "# inexact\n", b, n, k, b, m, k, b, m, v, b, n, v);
   alloc_rows(w, b, n, m, 1);
@@ -289,8 +294,8 @@ static inline void attention(writer *w) {
 static inline void product_softmax(writer *w) {
   int b = pick(w, 1, 3), n = pick(w, 1, 5), m = pick(w, 1, 7), k = pick(w, 1, 5), exact = pick(w, 0, 1);
   axis scores[] = {{"b", b, 0}, {"i", n, 0}, {"j", m, 0}, {"k", k, 1}};
-  put(w, "%sfunc f(Q: f32[%d, %d, %d], K: f32[%d, %d, %d], P: f32[%d, %d, %d]) {\n", exact ? "" : "# inexact\n", n, b, k, m, b, k, b,
-      n, m);
+  put(w, "%sfunc f(Q: f32[%d, %d, %d], K: f32[%d, %d, %d], P: f32[%d, %d, %d]) {\n", exact ? "" : "# inexact\n", n, b,
+      k, m, b, k, b, n, m);
   alloc_rows(w, b, n, m, 0);
   contract(w, "S", "b, i, j", 4, scores, "Q[i, b, k]", "K[j, b, k]");
   soft_rows(w, b, n, m, exact);

@@ -1,7 +1,8 @@
 /* reals.h -- a scheduled sum of products on real values: how far is it from the same in f64?
  *
- * A program that begins with `# terms N` has no differences: its function on the magnitudes of its inputs is the sum of the
- * magnitudes of all terms, S. Whatever their order, a sum of N products in f32 is then within (N + 1) eps S of the true one, eps = 2^-23.
+ * A program that begins with `# terms N` has no differences: its function on the magnitudes of its inputs is the sum
+ * of the magnitudes of all terms, S. Whatever their order, a sum of N products in f32 is then within (N + 1) eps S of
+ * the true one, eps = 2^-23.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,21 +29,21 @@ static inline bool reals_expect(oracle *o, const char *text, enum oracle_values 
   return ok;
 }
 
-static inline bool reals_compare(oracle *o, const char *what, double unit, const oracle_data *want, const oracle_data *sum,
-                                 const oracle_data *have) {
+static inline bool reals_compare(oracle *o, const char *what, double unit, const oracle_data *want,
+                                 const oracle_data *sum, const oracle_data *have) {
   for (size_t i = 0; i < want->count; i++)
     for (int64_t k = 0; k < want->sizes[i]; k++) {
       double a = ((const double *)want->bytes[i])[k], b = ((const float *)have->bytes[i])[k];
       double most = unit * ((const double *)sum->bytes[i])[k];
       if (!(fabs(a - b) <= most))
-        return oracle_fail(o, "%s on reals: argument %zu: element %lld is %.9g, not %.9g within %.3g", what, i, (long long)k, b, a,
-                           most);
+        return oracle_fail(o, "%s on reals: argument %zu: element %lld is %.9g, not %.9g within %.3g", what, i,
+                           (long long)k, b, a, most);
     }
   return true;
 }
 
-static inline bool reals_run(oracle *o, const tn_program *program, const tn_func *func, double unit, const oracle_data *want,
-                             const oracle_data *sum) {
+static inline bool reals_run(oracle *o, const tn_program *program, const tn_func *func, double unit,
+                             const oracle_data *want, const oracle_data *sum) {
   tn_compile_desc desc = {.struct_size = sizeof desc, .keep_schedules = 1};
   const tn_function *function;
   tn_module *module;

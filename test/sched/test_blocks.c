@@ -6,18 +6,19 @@
 #include "sched.h"
 
 /* A product, what is done with it, a sum of that, what is done with the sum. */
-static const char text[] = "func f(A: f32[8, 12], B: f32[12, 6], Y: f32[8, 6], Z: f32[8]) {\n"
-                           "  alloc C: f32[8, 6]\n"
-                           "  alloc S: f32[8]\n"
-                           "  for i in 0..8 { for j in 0..6 { for k in 0..12 {\n"
-                           "    block C(a: 0..8 = i, b: 0..6 = j, reduce c: 0..12 = k) {\n"
-                           "      init { C[a, b] = 0.0:f32 }\n"
-                           "      C[a, b] = fma(A[a, c], B[c, b], C[a, b])\n"
-                           "  } } } }\n"
-                           "  for i in 0..8 { for j in 0..6 { block Y(a: 0..8 = i, b: 0..6 = j) { Y[a, b] = C[a, b] + 1.0:f32 } } }\n"
-                           "  for i in 0..8 { block S(a: 0..8 = i) { S[a] = A[a, 0] * 2.0:f32 } }\n"
-                           "  for i in 0..8 { block Z(a: 0..8 = i) { Z[a] = S[a] - 1.0:f32 } }\n"
-                           "}\n";
+static const char text[] =
+    "func f(A: f32[8, 12], B: f32[12, 6], Y: f32[8, 6], Z: f32[8]) {\n"
+    "  alloc C: f32[8, 6]\n"
+    "  alloc S: f32[8]\n"
+    "  for i in 0..8 { for j in 0..6 { for k in 0..12 {\n"
+    "    block C(a: 0..8 = i, b: 0..6 = j, reduce c: 0..12 = k) {\n"
+    "      init { C[a, b] = 0.0:f32 }\n"
+    "      C[a, b] = fma(A[a, c], B[c, b], C[a, b])\n"
+    "  } } } }\n"
+    "  for i in 0..8 { for j in 0..6 { block Y(a: 0..8 = i, b: 0..6 = j) { Y[a, b] = C[a, b] + 1.0:f32 } } }\n"
+    "  for i in 0..8 { block S(a: 0..8 = i) { S[a] = A[a, 0] * 2.0:f32 } }\n"
+    "  for i in 0..8 { block Z(a: 0..8 = i) { Z[a] = S[a] - 1.0:f32 } }\n"
+    "}\n";
 
 static tn_context *ctx;
 static tn_program *program;
