@@ -111,7 +111,7 @@ void tni_ll_reduce(tni_ll_function *f, const tn_stmt *s) {
   const tn_expr *index = s->as.store.count ? s->as.store.index[0] : tni_index(&m->region, 0);
   const tn_buffer *buffer = s->as.store.buffer;
   const tni_ll_entry *entry = tni_ll_scope_find(&f->scope, buffer);
-  LLVMValueRef base = tni_ll_address(f, buffer);
+  LLVMValueRef base = tni_ll_base(f, buffer);
   reduction r = {.f = f, .type = buffer->type, .shared = entry && entry->shared};
   r.old = tni_var(&m->region, "old", r.type);
   r.operand = tni_var(&m->region, "operand", r.type);

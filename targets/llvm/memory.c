@@ -243,6 +243,11 @@ void tni_ll_store(tni_ll_function *f, const tn_stmt *s) {
   }
 }
 
+LLVMValueRef tni_ll_base(tni_ll_function *f, const tn_buffer *buffer) {
+  tni_ll_access a = {.buffer = buffer, .lanes = 1};
+  return find_buffer(f, &a) ? a.base : NULL;
+}
+
 LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer) {
   tni_ll_access a = {.buffer = buffer, .lanes = 1};
   if (!find_buffer(f, &a)) return NULL;

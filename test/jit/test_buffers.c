@@ -86,6 +86,9 @@ START_TEST(strides_and_offsets)
         (given[]){across, across});
   check("func f(A: i8[20, 37] strides (1, 20) align 64, Y: i8[20, 37]) { " NEST "{ Y[a, b] = A[a, b] - 3:i8 } } } }",
         (given[]){across, plain});
+  check("func f(A: i32[20, 37], Y: i32[20, 37] strides (41, 1) offset 5) { for i in 0..20 parallel { for j in 0..37 { "
+        "Y[i, j] = A[i, j]; reduce Y[i, j] add= 7:i32 } } }",
+        (given[]){plain, wide});
 }
 END_TEST
 
@@ -100,6 +103,9 @@ START_TEST(packed_strides_and_offsets)
   check("func f(A: u4[20, 37] strides (s, 1) offset o, Y: u4[20, 37] strides (s, 1) offset o, s: index, o: index) "
         "{ " NEST "{ Y[a, b] = A[19 - a, b] + 1:u4 } } } }",
         (given[]){wide, wide, s, o});
+  check("func f(A: u4[20, 37], Y: u4[20, 37] strides (41, 1) offset 6) { for i in 0..20 { for j in 0..37 { "
+        "Y[i, j] = A[i, j]; reduce Y[i, j] add= 7:u4 } } }",
+        (given[]){plain, wide});
   check("func f(A: i4[20, 37] strides (1, 21), Y: i4[20, 37] strides (1, 21)) { " NEST
         "{ Y[a, b] = max(A[a, b], A[19 - a, b]) } } } }",
         (given[]){across, across});
