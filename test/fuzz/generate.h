@@ -494,16 +494,42 @@ static inline const tn_stmt *gen_fill(generator *g, const gen_place *p) {
   return s;
 }
 
+/* Where the elements stand: strides with gaps, dimensions in another order, a layout of tiles; an offset of a parameter. */
+static inline const tn_buffer *gen_form(generator *g, tn_buffer *form, bool is_param) {
+  const tn_expr *strides[TN_MAX_RANK], *vars[TN_MAX_RANK], *index[TN_MAX_RANK];
+  int64_t step = gen_pick(g, 1, 2), kind = gen_pick(g, 0, 5);
+  bool packed = tni_type_is_packed(form->type);
+  for (int32_t d = 0; d < form->rank; d++) index[d] = vars[d] = tni_var(g->r, "l", TN_INDEX);
+  if (kind == 0 && form->rank) { /* the last dimension in tiles, before the others */
+    const tn_expr *two = gen_int(g, 2, 1), *last = vars[form->rank - 1];
+    for (int32_t d = form->rank; d > 0; d--) index[d] = d == form->rank ? tni_op2(g->r, TN_OP_floormod, last, two) : vars[d - 1];
+    index[0] = tni_op2(g->r, TN_OP_floordiv, last, two);
+    form->layout = tni_layout_make(g->r, form->rank, form->shape, vars, form->rank + 1, index);
+  }
+  if (kind == 1) {
+    bool backwards = gen_one_in(g, 2);
+    for (int32_t k = 0; k < form->rank; k++) {
+      int32_t d = backwards ? k : form->rank - 1 - k;
+      strides[d] = gen_int(g, step, 1);
+      step = step * form->shape[d]->as.i + gen_pick(g, 0, 2);
+    }
+    form->strides = strides;
+  }
+  if (kind < 2 && is_param) form->offset = gen_int(g, gen_pick(g, 0, 3) * (packed ? 2 : 1), 1);
+  if (form->offset && tni_is_int(form->offset, 0)) form->offset = NULL;
+  return tni_buffer_make(g->r, form);
+}
+
 static inline gen_place gen_new_place(generator *g, const char *stem, enum tni_scope scope) {
-  const tn_expr *shape[TN_MAX_RANK];
   bool flat = g->level == TNI_LEVEL_LOOP && *stem == 'T'; /* what a loop-level function allocates has one dimension */
   gen_place p = {.rank = flat ? 1 : (int32_t)gen_pick(g, 0, 3), .write = true};
   char name[32];
+  tn_buffer form = {.name = gen_name(g, stem, name), .type = gen_type(g), .scope = scope, .rank = p.rank};
   for (int32_t d = 0; d < p.rank; d++) {
     p.shape[d] = gen_pick(g, 1, d == p.rank - 1 && gen_one_in(g, 2) ? 19 : 6);
-    shape[d] = gen_int(g, p.shape[d], 1);
+    form.shape[d] = gen_int(g, p.shape[d], 1);
   }
-  p.buffer = tni_buffer(g->r, gen_name(g, stem, name), gen_type(g), scope, p.rank, shape);
+  p.buffer = flat ? tni_buffer_make(g->r, &form) : gen_form(g, &form, *stem == 'A');
   return p;
 }
 

@@ -64,7 +64,7 @@ typedef struct arguments {
   size_t count;
   tn_value values[MAX_ARGS];
   DLTensor tensors[MAX_ARGS];
-  int64_t shapes[MAX_ARGS][TN_MAX_RANK];
+  int64_t shapes[MAX_ARGS][TN_MAX_RANK], strides[MAX_ARGS][TN_MAX_RANK];
   int64_t elements[MAX_ARGS];
   void *bytes[MAX_ARGS];
 } arguments;
@@ -74,17 +74,24 @@ static tn_value scalar_argument(uint64_t *state, tn_type type) {
   return tni_type_is_float(type) ? tn_value_float(s.f) : tn_value_int(s.i);
 }
 
+/* All of the memory is filled, and compared: what strides, a layout or an offset leave out stays as it is. */
 static void fill_tensor(arguments *a, size_t i, const tn_buffer *b, uint64_t *state) {
-  a->elements[i] = 1;
-  for (int32_t d = 0; d < b->rank; d++) a->elements[i] *= a->shapes[i][d] = b->shape[d]->as.i;
+  int32_t rank = tni_memory_rank(b);
+  for (int32_t d = 0; d < rank; d++) {
+    a->shapes[i][d] = tni_memory_shape(b)[d]->as.i;
+    a->strides[i][d] = b->strides ? b->strides[d]->as.i : 0;
+  }
+  a->elements[i] = tni_buffer_constant_size(b);
   size_t size = (size_t)a->elements[i] * tn_type_bytes(b->type);
   a->bytes[i] = aligned_alloc(64, (size + 64) / 64 * 64);
   for (int64_t k = 0; k < a->elements[i]; k++) tni_write_element(b->type, a->bytes[i], k, gen_scalar(state, b->type));
   a->tensors[i] = (DLTensor){.data = a->bytes[i],
                              .device = {kDLCPU, 0},
-                             .ndim = b->rank,
+                             .ndim = rank,
                              .dtype = tn_type_to_dlpack(b->type),
-                             .shape = a->shapes[i]};
+                             .shape = a->shapes[i],
+                             .strides = b->strides ? a->strides[i] : NULL,
+                             .byte_offset = b->offset ? tn_array_bytes(b->type, b->offset->as.i) : 0};
   a->values[i] = tn_value_tensor(&a->tensors[i]);
 }
 

@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 
+#include "../lib/fault.h"
 #include "ir.h"
 
 static const struct {
@@ -127,10 +127,52 @@ START_TEST(iterations_meet_or_do_not)
 }
 END_TEST
 
+/* Parsed, checked, interpreted and lowered. */
+static tn_status do_all(tn_context *ctx, const char *text) {
+  static int32_t data[2][8];
+  void *const buffers[] = {data[0], data[1]};
+  tn_program *program;
+  const tn_func *lowered;
+  tni_region r;
+  tn_status status = tn_program_parse(ctx, text, strlen(text), "text", &program, NULL);
+  if (status) return status;
+  const tn_func *func = tn_program_func_at(program, 0);
+  tni_region_init(&r, ctx, &program->region);
+  status = tn_func_check(func, NULL, NULL, NULL);
+  if (!status) status = tni_evaluate_interpreted(NULL, func, buffers, NULL);
+  if (!status) status = tni_lower(&r, func, &lowered, NULL);
+  tni_region_destroy(&r);
+  tn_program_destroy(program);
+  return status;
+}
+
+START_TEST(no_memory_is_told)
+{
+  static const char text[] = "func f(A: i32[8], B: i32[8]) {\n  alloc S: i32[4, 2] in shared\n  for y in 0..2 bind thread.y {\n"
+                             "    let s = A[y]\n    for x in 0..4 bind thread.x {\n      alloc T: i32[2] layout (i) -> (i % 2)\n"
+                             "      copy S[x, y] = A[y * 4 + x]\n      commit\n      T[0] = s\n      wait 0\n      barrier shared\n"
+                             "      if 1 < 2 {\n        block Q(v: 0..8 = y * 4 + x) {\n          B[v] = T[0]\n        }\n      }\n"
+                             "      B[y * 4 + x] = S[3 - x, 1 - y] + B[y * 4 + x] + s\n    }\n    barrier global\n  }\n}\n";
+  for (int once = 0; once < 2; once++)
+    for (long at = 1;; at += 1 + at / 50) { /* all of the first, then one in ever more */
+      fault f = {.fail_at = 0, .once = once};
+      tn_context *faulty = fault_context(&f);
+      f.fail_at = atomic_load(&f.calls) + at;
+      tn_status status = do_all(faulty, text);
+      bool hit = atomic_load(&f.calls) >= f.fail_at;
+      if (!once || status != TN_OK) ck_assert_int_eq(status, hit ? TN_E_NOMEM : TN_OK); /* one may be done without */
+      fault_finish(&f, faulty);
+      if (!hit) break;
+    }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("races");
   TCase *tests = tcase_create("races");
   tcase_add_loop_test(tests, iterations_meet_or_do_not, 0, (int)TNI_COUNT(cases));
+  tcase_add_test(tests, no_memory_is_told);
+  tcase_set_timeout(tests, 60);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
