@@ -164,12 +164,10 @@ bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, si
   K(block, "block") \
   K(blocks, "blocks") \
   K(place, "loop or block") \
-  K(places, "loops or blocks") \
   K(int, "integer") \
   K(ints, "integers") \
   K(floats, "numbers") \
   K(text, "\"text\"") \
-  K(texts, "\"texts\"") \
   K(scalar, "integer or \"text\"") \
   K(word, "word")
 
@@ -227,7 +225,7 @@ int tni_find_word(const char *words, const char *text);
 /* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
 
 /* An argument. What holds depends on the kind: handle of loop, block, place; handles of their lists; number of int; numbers,
- * floats, texts of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
+ * floats of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
  * not given is filled in, empty if it is a list; a word's number is its place among those there are.
  *
  * Numbers may stand for sampled ones (below TNI_NUMBERS_END). A primitive sees what they stand for; what was given is kept
@@ -241,7 +239,6 @@ typedef struct tni_arg {
   const int32_t *handles;
   const int64_t *numbers;
   const double *floats;
-  const char *const *texts;
   int64_t given_number; /* as given */
   const int64_t *given_numbers;
 } tni_arg;
@@ -279,7 +276,6 @@ const tn_stmt *tni_arg_block(tni_step *step, int arg);
 const tn_stmt *tni_arg_place(tni_step *step, int arg);
 const tn_stmt *tni_arg_loop_at(tni_step *step, int arg, size_t i);
 const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i);
-const tn_stmt *tni_arg_place_at(tni_step *step, int arg, size_t i);
 /* A result handle. */
 tn_status tni_give_loop(tni_step *step, const tn_expr *var);
 tn_status tni_give_block(tni_step *step, const char *name);
@@ -301,9 +297,6 @@ static inline tni_arg tni_of_floats(size_t count, const double *floats) {
   return (tni_arg){.given = true, .count = count, .floats = floats};
 }
 static inline tni_arg tni_of_text(const char *text) { return (tni_arg){.given = text != NULL, .text = text}; }
-static inline tni_arg tni_of_texts(size_t count, const char *const *texts) {
-  return (tni_arg){.given = true, .count = count, .texts = texts};
-}
 /* Invokes, and fills out[0..room) (may be NULL) with the results, 0 where there are fewer; `out` may be an array of the
  * arguments, since it is written last. *found (may be NULL): how many results there are. */
 tn_status tni_perform(tn_schedule *s, enum tni_primitive_id id, size_t count, const tni_arg *args, size_t room,

@@ -19,14 +19,14 @@
 #include "sched.h"
 #include "text.h"
 
-enum { MAX_LIST = 32, MAX_NAME = 256, MAX_TEXT = 2048 };
+enum { MAX_LIST = 32, MAX_NAME = 256 };
 
-/* The elements of an argument that is a list; of its texts, the bytes are in the reader. */
+/* What an argument points to: the elements of a list, or the bytes of a text. */
 typedef union list {
   int32_t handles[MAX_LIST];
   int64_t numbers[MAX_LIST];
   double floats[MAX_LIST];
-  const char *texts[MAX_LIST];
+  char text[MAX_NAME];
 } list;
 
 typedef struct reader {
@@ -36,8 +36,6 @@ typedef struct reader {
   char names[TNI_MAX_OUT][MAX_NAME];
   size_t name_count;
   list lists[TNI_MAX_ARGS + 1]; /* the last one is the decision's */
-  char text[MAX_TEXT]; /* of the arguments, one behind the other */
-  size_t text_length;
   char why[MAX_NAME + 64];
   bool no_memory;
 } reader;
@@ -238,14 +236,10 @@ static bool read_float(reader *p, double *out) {
 }
 
 /* A word may stand in quotes. */
-static bool read_text(reader *p, bool word, const char **out) {
-  char *text = p->text + p->text_length;
-  if (sizeof p->text - p->text_length < MAX_NAME) return complain(p, "the line is too long");
+static bool read_text(reader *p, bool word, list *list, tni_arg *arg) {
+  arg->text = list->text;
   skip_space(p);
-  if (word && p->at < p->end && *p->at != '"' ? !read_name(p, text) : !read_quoted(p, text)) return false;
-  p->text_length += strlen(text) + 1;
-  *out = text;
-  return true;
+  return word && p->at < p->end && *p->at != '"' ? read_name(p, list->text) : read_quoted(p, list->text);
 }
 
 /* One value into the argument; of a list, into its element i. */
@@ -256,16 +250,14 @@ static bool read_value(reader *p, enum tni_kind kind, list *list, tni_arg *arg, 
   case TNI_ARG_place: return read_handle(p, kind, &arg->handle);
   case TNI_ARG_loops: return read_handle(p, TNI_ARG_loop, &list->handles[i]);
   case TNI_ARG_blocks: return read_handle(p, TNI_ARG_block, &list->handles[i]);
-  case TNI_ARG_places: return read_handle(p, TNI_ARG_place, &list->handles[i]);
   case TNI_ARG_int: return read_number(p, &arg->number);
   case TNI_ARG_ints: return read_number(p, &list->numbers[i]);
   case TNI_ARG_floats: return read_float(p, &list->floats[i]);
-  case TNI_ARG_text: return read_text(p, false, &arg->text);
-  case TNI_ARG_texts: return read_text(p, false, &list->texts[i]);
-  case TNI_ARG_word: return read_text(p, true, &arg->text);
+  case TNI_ARG_text: return read_text(p, false, list, arg);
+  case TNI_ARG_word: return read_text(p, true, list, arg);
   default:
     skip_space(p);
-    return p->at < p->end && *p->at == '"' ? read_text(p, false, &arg->text) : read_number(p, &arg->number);
+    return p->at < p->end && *p->at == '"' ? read_text(p, false, list, arg) : read_number(p, &arg->number);
   }
 }
 
@@ -276,7 +268,6 @@ static bool read_arg(reader *p, enum tni_kind kind, list *list, tni_arg *arg) {
   arg->handles = list->handles;
   arg->numbers = list->numbers;
   arg->floats = list->floats;
-  arg->texts = list->texts;
   if (!expect(p, '[')) return false;
   while (!take(p, ']')) {
     if (arg->count == MAX_LIST) return complain(p, "the list is too long");

@@ -81,9 +81,6 @@ const tn_stmt *tni_arg_loop_at(tni_step *step, int arg, size_t i) {
 const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i) {
   return resolve(step, arg, step->args[arg].handles[i], TNI_ARG_block);
 }
-const tn_stmt *tni_arg_place_at(tni_step *step, int arg, size_t i) {
-  return resolve(step, arg, step->args[arg].handles[i], TNI_ARG_place);
-}
 
 static tn_status give(tni_step *step, int32_t handle) {
   if (step->out_count == TNI_MAX_OUT) return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_OUT);

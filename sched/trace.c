@@ -134,7 +134,7 @@ static void write_handle(tni_text *t, const tn_schedule *s, enum tni_kind kind, 
   else if (h->kind == TNI_HANDLE_LOOP)
     write_loop(t, s, tni_handle_loop(s, handle));
   else
-    write_block(t, s, h->block, kind == TNI_ARG_place || kind == TNI_ARG_places);
+    write_block(t, s, h->block, kind == TNI_ARG_place);
 }
 
 /* ---- lines ---- */
@@ -155,13 +155,11 @@ static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, c
   case TNI_ARG_block:
   case TNI_ARG_place: write_handle(t, step->s, kind, arg->handle); break;
   case TNI_ARG_loops:
-  case TNI_ARG_blocks:
-  case TNI_ARG_places: write_handle(t, step->s, kind, arg->handles[i]); break;
+  case TNI_ARG_blocks: write_handle(t, step->s, kind, arg->handles[i]); break;
   case TNI_ARG_int: write_number(t, step->s, arg->given_number); break;
   case TNI_ARG_ints: write_number(t, step->s, arg->given_numbers[i]); break;
   case TNI_ARG_floats: tni_print_scalar(t, TN_F64, (tni_scalar){.f = arg->floats[i]}); break;
   case TNI_ARG_text: tni_text_add(t, "\"%s\"", arg->text); break;
-  case TNI_ARG_texts: tni_text_add(t, "\"%s\"", arg->texts[i]); break;
   case TNI_ARG_word: tni_text_add(t, "%s", arg->text); break;
   default:
     if (arg->text)

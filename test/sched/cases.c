@@ -18,11 +18,12 @@
  * leaves the function as it was. TN_BLESS=1 writes what is into the file.
  *
  * The trace of every schedule must lead to the same function again, and when all variables are called otherwise to a like
- * one. --traces writes each as a file of cases, so that another process can run them (traces.sh).
+ * one. --texts compares texts alone, and runs nothing; --traces then writes each trace as a file of cases, so that another
+ * process can apply them (traces.sh).
  *
  * A program with the comment `# keeps the order` is scheduled without reassociation.
  *
- *     cases FOLDER [NAME-PART | --traces FOLDER]
+ *     cases FOLDER [NAME-PART | --texts [--traces FOLDER]]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -171,6 +172,7 @@ static bool replay_both(oracle *o, const char *program_text, tn_schedule *s) {
 /* ---- traces for another process ------------------------------------------------------------------------------------ */
 
 static const char *traces_folder; /* NULL: none are written */
+static bool texts_only;           /* nothing is run, only texts are compared */
 static int trace_count;
 
 /* A file of cases: the program, the trace, what it leads to. */
@@ -193,20 +195,21 @@ static bool run_schedule(oracle *o, const char *program_text, const char *lines,
   if (tn_program_parse(o->ctx, program_text, strlen(program_text), "case", &program, &error) != TN_OK)
     return oracle_fail_error(o, "parse", error);
   func = tn_program_func_at(program, 0);
-  bool ok = oracle_expect(o, func, &want);
+  bool ok = texts_only || oracle_expect(o, func, &want);
   if (ok) {
-    ok = oracle_run_all(o, program, func, &want) && tn_schedule_create(program, func, &s, &error) == TN_OK;
+    ok = (texts_only || oracle_run_all(o, program, func, &want)) &&
+         tn_schedule_create(program, func, &s, &error) == TN_OK;
     if (ok) {
       tn_schedule_forbid_reassociation(s, strstr(program_text, "# keeps the order") != NULL);
       ok = run_lines(o, s, lines, out);
       if (ok && !out->refused) add_line(&out->shown, tn_schedule_text(s));
       ok = ok && write_trace(o, program_text, s);
       ok = ok && (tn_schedule_commit(s, &func, &error) == TN_OK || oracle_fail_error(o, "commit", error));
-      ok = ok && oracle_run_all(o, program, func, &want);
+      ok = ok && (texts_only || oracle_run_all(o, program, func, &want));
       ok = ok && replay_both(o, program_text, s);
       tn_schedule_destroy(s);
     }
-    oracle_data_free(&want);
+    if (!texts_only) oracle_data_free(&want);
   }
   tn_program_destroy(program);
   return ok;
@@ -279,14 +282,16 @@ int main(int argc, char **argv) {
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = 2, .compile_workers = 1}};
   struct dirent *entry;
   DIR *folder = argc > 1 ? opendir(argv[1]) : NULL;
-  if (argc > 3 && strcmp(argv[2], "--traces") == 0) traces_folder = argv[3];
+  texts_only = argc > 2 && strcmp(argv[2], "--texts") == 0;
+  if (argc > 4 && strcmp(argv[3], "--traces") == 0) traces_folder = argv[4];
   if (!folder || tn_context_create(&desc, &ctx, NULL) != TN_OK) {
     fprintf(stderr, "cases: no folder %s\n", argc > 1 ? argv[1] : "given");
     return 1;
   }
   while ((entry = readdir(folder)) && count < MAX_FILES) {
     size_t n = strlen(entry->d_name);
-    if (n > 3 && strcmp(entry->d_name + n - 3, ".tn") == 0 && (argc != 3 || strstr(entry->d_name, argv[2])))
+    if (n > 3 && strcmp(entry->d_name + n - 3, ".tn") == 0 &&
+        (argc < 3 || texts_only || strstr(entry->d_name, argv[2])))
       names[count++] = strdup(entry->d_name);
   }
   closedir(folder);

@@ -124,6 +124,60 @@ START_TEST(a_text_that_is_missing_is_refused)
 }
 END_TEST
 
+static tn_status count_words(tni_step *step) {
+  return tni_step_refuse(step, NULL, "the word is number %d of the list", (int)step->args[0].number);
+}
+
+/* An argument that is one of some words; the first one when it is left out. */
+START_TEST(words_are_found_in_the_list)
+{
+  static const tni_primitive paint = {.name = "paint",
+                                      .params = {{"colour", TNI_ARG_word, true, "red|green|blue"}},
+                                      .results = "none",
+                                      .apply = count_words};
+  tni_step step = {.s = s, .primitive = &paint, .args = {tni_of_text("blue")}};
+  tn_error *error;
+  expect_error(tni_invoke(&step, &error), TN_E_REFUSED, &error, "schedule: paint: the word is number 2 of the list");
+  step = (tni_step){.s = s, .primitive = &paint};
+  expect_error(tni_invoke(&step, &error), TN_E_REFUSED, &error, "schedule: paint: the word is number 0 of the list");
+  step = (tni_step){.s = s, .primitive = &paint, .args = {tni_of_text("gree")}};
+  expect_error(tni_invoke(&step, &error), TN_E_REFUSED, &error,
+               "schedule: paint: `gree` is not one of the words for `colour`: red|green|blue");
+}
+END_TEST
+
+/* ---- externals ---- */
+
+START_TEST(what_externals_see_is_not_moved)
+{
+  static const char text[] = "extern noise(f32): f32\n"
+                             "extern log(ptr): void\n"
+                             "func f(X: f32[4], Y: f32[4]) {\n"
+                             "  alloc S: f32[4]\n"
+                             "  alloc T: f32[4]\n"
+                             "  for i in 0..4 { block S(a: 0..4 = i) { S[a] = @noise(X[a]) } }\n"
+                             "  for i in 0..4 { block T(a: 0..4 = i) { T[a] = Y[a] } }\n"
+                             "  call log(&Y)\n"
+                             "  for i in 0..4 { block X(a: 0..4 = i) { X[a] = S[a] + T[a] } }\n"
+                             "}\n";
+  static const char calls[] = "schedule: compute_inline: the block calls an external\n",
+                    given[] = "schedule: compute_inline: an input of the block is given to an external\n";
+  tn_program *other;
+  tn_schedule *o;
+  tn_error *error;
+  ck_assert_int_eq(tn_program_parse(ctx, text, sizeof text - 1, "t.tn", &other, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(other, tn_program_func_at(other, 0), &o, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_run(o, "compute_inline(S)", &error), TN_E_REFUSED);
+  ck_assert_int_eq(strncmp(tn_error_text(error), calls, sizeof calls - 1), 0);
+  tn_error_destroy(error);
+  ck_assert_int_eq(tn_schedule_run(o, "compute_inline(T)", &error), TN_E_REFUSED);
+  ck_assert_int_eq(strncmp(tn_error_text(error), given, sizeof given - 1), 0);
+  tn_error_destroy(error);
+  tn_schedule_destroy(o);
+  tn_program_destroy(other);
+}
+END_TEST
+
 /* ---- schedules ---- */
 
 START_TEST(only_tensor_functions_are_scheduled)
@@ -363,6 +417,8 @@ int main(void) {
   tcase_add_test(t, forks_outlive_their_parents);
   tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
   tcase_add_test(t, a_text_that_is_missing_is_refused);
+  tcase_add_test(t, words_are_found_in_the_list);
+  tcase_add_test(t, what_externals_see_is_not_moved);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
   tcase_add_test(t, lines_that_do_nothing_are_dropped);
   tcase_add_test(t, draws_are_those_of_the_documented_generator);

@@ -6,7 +6,7 @@
 set -eu
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-"$1" "$2" --traces "$out" >/dev/null
+"$1" "$2" --texts --traces "$out" >/dev/null
 count=$(ls "$out" | wc -l)
 [ "$count" -gt 100 ] || { echo "only $count traces" >&2; exit 1; }
-"$1" "$out" | tail -1
+"$1" "$out" --texts | tail -1
