@@ -75,14 +75,15 @@ static const char *loop_before(const names *loops, const char *block, uint64_t *
 static void choose_block_line(const names *loops, const names *blocks, size_t b, uint64_t *state, char *line) {
   const char *block = blocks->at[b], *place = blocks->place[b];
   const char *above = loop_near(loops, place, true, state);
+  size_t before = b - (b > 0) - (b > 1 && oracle_random(state) % 4 == 0); /* most often the block before it */
   switch (oracle_random(state) % 7) {
   case 0: snprintf(line, LINE, "rfactor(%s, %u)", above, oracle_random(state) % 3); break;
   case 1:
-  case 2: snprintf(line, LINE, "reverse_compute_at(%s, %s)", block, loop_before(loops, place, state)); break;
+  case 2: snprintf(line, LINE, "reverse_compute_at(%s, %s)", block, loop_before(loops, blocks->place[before], state)); break;
   case 5: snprintf(line, LINE, "blockize(%s)", above); break;
   case 3: snprintf(line, LINE, "reverse_compute_inline(%s)", block); break;
   case 4:
-    snprintf(line, LINE, "fuse_reduction_epilogue(%s, %s)", blocks->at[b > 0 ? b - 1 : 0], block);
+    snprintf(line, LINE, "fuse_reduction_epilogue(%s, %s)", blocks->at[before], block);
     break;
   default: snprintf(line, LINE, "decompose_reduction(%s, %s)", block, above); break;
   }
