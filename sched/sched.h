@@ -137,6 +137,23 @@ const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, co
  * the function, be its only writer, and every spatial iterator must be one plain subscript. NULL: yes. Else the reason. */
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark);
 
+/* ---- copies.c: one buffer in the place of another ------------------------------------------------------------------ */
+
+/* The buffers that a block's body loads, each once, in the order in which its text names them (of more: the first). */
+enum { TNI_MAX_READS = 32 };
+typedef struct tni_reads {
+  size_t count;
+  const tn_buffer *items[TNI_MAX_READS];
+} tni_reads;
+tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block);
+enum { TNI_LOADS = 1, TNI_STORES = 2 };
+/* The statement with `made` for `old` where it loads, stores, or both. */
+const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer *old, const tn_buffer *made, unsigned what);
+/* for c0.. { for c1.. { block NAME(..) { to[..] = from[..] } } }, of equal shapes */
+const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *from, const tn_buffer *to);
+/* The scope of that name in which a buffer between can be; -1: none. */
+int tni_cache_scope(const char *name);
+
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
 
 /* Does a block of one store write its whole buffer: is every spatial iterator one plain subscript, and do the loops around

@@ -146,6 +146,12 @@ TN_API tn_status tn_reverse_compute_at(tn_schedule *s, tn_block_ref block, tn_lo
 TN_API tn_status tn_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err);
 /* Puts an elementwise consumer into its only producer, which keeps its name. */
 TN_API tn_status tn_reverse_compute_inline(tn_schedule *s, tn_block_ref block, tn_error **err);
+/* The block reads a new buffer in `scope` ("global", "local", "register") where it read its buffer number `read` (from 0, in the
+ * order in which it first loads them), and a new block, the result, copies all of the old one before. Bring it to a loop with
+ * tn_compute_at: then the new buffer holds what is read there, in the order of its dimensions: a panel without gaps. Refused when
+ * the buffer may not be whole, or is written under the block's outermost loop. */
+TN_API tn_status tn_cache_read(tn_schedule *s, tn_block_ref block, int32_t read, const char *scope, tn_block_ref *out,
+                               tn_error **err);
 /* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
 TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */

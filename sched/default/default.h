@@ -75,6 +75,8 @@ typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
+  /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
+  const tn_buffer *packed;
 } tni_tile;
 
 /* False: no dimension for vectors. */

@@ -29,6 +29,7 @@ typedef struct tiled_loops {
   size_t outer_count;
   tn_loop outer[TNI_MAX_LOOPS]; /* in front of the tile */
   tn_loop row, vector, lane;    /* of the tile; 0: none */
+  tn_loop vector_tiles;         /* one of the outer ones; 0: none */
 } tiled_loops;
 
 static void swap_loops(tn_loop *a, tn_loop *b) {
@@ -50,7 +51,7 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
       out->row = parts[1];
     } else if ((int32_t)d == t->vector_dim) {
       if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts)) return false;
-      out->outer[vector_tiles = out->outer_count++] = parts[0];
+      out->outer[vector_tiles = out->outer_count++] = out->vector_tiles = parts[0];
       tn_loop inner[2];
       if (!tni_try_split(p, parts[1], t->lanes, inner)) return false;
       out->vector = inner[0];
@@ -104,6 +105,23 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   order[n++] = parts[0];
   order[n++] = parts[1];
   return tni_try_reorder(p, n, order);
+}
+
+/* The columns of a tile, copied without gaps before the tiles that read them; the copy moves in vectors. */
+static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, tn_loop vector_tiles) {
+  const tn_stmt *stmt = tni_handle_block(p->s, block);
+  tni_reads reads = stmt ? tni_reads_of(p->s->ctx, stmt) : (tni_reads){0};
+  tn_loop loops[TNI_MAX_LOOPS], parts[2];
+  tn_block_ref copy;
+  tn_error *e = NULL;
+  int32_t which = 0;
+  while ((size_t)which < reads.count && reads.items[which] != t->packed) which++;
+  if ((size_t)which == reads.count || !tni_tried(p, tn_cache_read(p->s, block, which, "global", &copy, &e), &e)) return;
+  if (!tni_tried(p, tn_compute_at(p->s, copy, vector_tiles, &e), &e)) return;
+  size_t count = tni_loops_of(p, copy, loops);
+  if (!count || !tni_try_split(p, loops[count - 1], t->lanes, parts)) return;
+  tni_try_vectorize(p, parts[1]);
+  tni_try_unroll(p, parts[0]);
 }
 
 static void write_out_tile(tni_planner *p, const tiled_loops *l) {
@@ -170,6 +188,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tn_error *e = NULL;
     tn_block_ref ref = tni_block_named(p, name);
     if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), &e)) return;
+    if (t.packed) pack_columns(p, ref, &t, loops.vector_tiles);
   }
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);

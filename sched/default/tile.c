@@ -70,6 +70,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 
 /* ---- how large ---- */
 
+static const double WORTH_IT = 0.99; /* a narrower tile must be so much better */
 enum { UNIT_LATENCY = 4, UNITS = 2, LOAD_PORTS = 2, CACHE_BYTES = 32 /* a cycle, from the second cache */ };
 
 /* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, and the
@@ -94,18 +95,21 @@ static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t al
   return sum;
 }
 
-/* Accumulators fill 13 of 16 registers at most: more, and the compiler keeps some in memory. Wide tiles win a tie. The vectors
+/* Accumulators fill 13 of 16 registers at most: more, and the compiler keeps some in memory. The vectors
  * of the whole sum stay in the second cache while rows pass by, or at least one does. */
 static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, tni_tile *t) {
   int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
   int64_t vector_bytes = target->vector_bits / 8;
+  int64_t most_vectors = row_extent > 1 ? 4 : registers / 2;
   double best = 0;
-  for (int64_t vectors = 1; vectors <= all && vectors <= registers / 2; vectors++) {
+  if (most_vectors > all) most_vectors = all;
+  t->rows = t->vectors = 1;
+  for (int64_t vectors = most_vectors; vectors >= 1; vectors--) {
+    if (row_extent > 1 && vectors > 1 && sum * vectors * vector_bytes > (int64_t)target->l2 / 3) continue;
     int64_t most = registers * 13 / 16 / vectors;
-    if (row_extent > 1 && vectors > 1 && (vectors > 4 || sum * vectors * vector_bytes > (int64_t)target->l2 / 3)) break;
-    for (int64_t rows = 1; rows <= most && rows <= row_extent; rows++) {
+    for (int64_t rows = most < row_extent ? most : row_extent; rows >= 1; rows--) {
       double cycles = cover_cycles(target, row_extent, all, rows, vectors);
-      if (best > 0 && cycles > best) continue;
+      if (best > 0 && cycles > best * WORTH_IT) continue;
       best = cycles;
       t->rows = rows;
       t->vectors = vectors;
@@ -141,7 +145,7 @@ static void add_traffic(void *self, const tn_expr *x) {
   if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer) return;
   const tni_iter *row = &iters[tni_iter_of_dim(q->block, q->tile->row_dim)];
   const tni_iter *vector = &iters[tni_iter_of_dim(q->block, q->tile->vector_dim)];
-  double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 2;
+  double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 3;
   for (int32_t i = 0; i < q->block->as.block.count; i++)
     if ((iters[i].reduce || &iters[i] == row || &iters[i] == vector) && moves(q->p, x, iters[i].var))
       bytes *= (double)tni_extent_of(q->block, i);
@@ -157,6 +161,44 @@ static bool wants_vectors_outside(const tni_planner *p, const tn_stmt *block, co
   if (t->row_dim < 0) return false;
   tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, add_traffic, &q);
   return q.vectors_outside < q.rows_outside;
+}
+
+/* ---- packing ---- */
+
+enum { LEAST_SWEEPS = 8 }; /* row tiles that read a copy before it has paid */
+
+typedef struct pack_search {
+  const tni_planner *p;
+  const tn_stmt *block;
+  const tni_tile *tile;
+  const tn_buffer *found;
+} pack_search;
+
+/* Is it what the vectors come from, far larger than the second cache, in rows far from each other? */
+static void look_at_operand(void *self, const tn_expr *x) {
+  pack_search *q = self;
+  const tni_iter *iters = q->block->as.block.iters;
+  if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer || tni_load_where(x)) return;
+  const tn_expr *row = iters[tni_iter_of_dim(q->block, q->tile->row_dim)].var;
+  const tni_iter *vector = &iters[tni_iter_of_dim(q->block, q->tile->vector_dim)];
+  int64_t width = q->tile->vectors * q->tile->lanes, bytes = (int64_t)tn_type_bytes(x->type), stride, sum = 1;
+  bool apart = false;
+  if (!tni_stride_of(q->p, x->as.buffer, x->arg, vector->var, &stride) || stride != 1 || moves(q->p, x, row)) return;
+  for (int32_t i = 0; i < q->block->as.block.count; i++) {
+    if (!iters[i].reduce) continue;
+    if (!tni_stride_of(q->p, x->as.buffer, x->arg, iters[i].var, &stride) || !stride) return;
+    apart |= stride > width;
+    sum *= tni_extent_of(q->block, i);
+  }
+  if (apart && sum * bytes * vector->extent->as.i > (int64_t)q->p->target->l2 / 3) q->found = x->as.buffer;
+}
+
+static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  pack_search q = {.p = p, .block = block, .tile = t};
+  if (!t->vectors_outside || tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) < LEAST_SWEEPS * t->rows)
+    return NULL;
+  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_operand, &q);
+  return q.found;
 }
 
 /* Steps of the sum. */
@@ -180,5 +222,6 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
   size_tile(p->target, extent, rows, sum_of(block), t);
   t->vectors_outside = wants_vectors_outside(p, block, t);
+  t->packed = choose_packed(p, block, t);
   return true;
 }

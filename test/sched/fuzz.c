@@ -94,7 +94,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
   find_names(text, "for ", " ", &loops);
   find_names(text, "block ", "(", &blocks);
-  uint32_t what = oracle_random(state) % 28, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  uint32_t what = oracle_random(state) % 29, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
              *l2 = left > 2 ? loops.at[at + 2] : l1;
@@ -131,6 +131,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
+  case 28: snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
   case 17: snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]); break;
   default:
     snprintf(line, LINE, "decompose_reduction(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], true, state));

@@ -1,0 +1,63 @@
+/* copies.c -- one buffer in the place of another, and the block that copies between them: for cache_read and cache_write.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+static void see_load(void *self, const tn_expr *x) {
+  tni_reads *q = self;
+  if (x->op != TN_OP_load) return;
+  for (size_t i = 0; i < q->count; i++)
+    if (q->items[i] == x->as.buffer) return;
+  if (q->count < TNI_MAX_READS) q->items[q->count++] = x->as.buffer;
+}
+
+tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block) {
+  tni_reads q = {0};
+  tni_stmt_visit_exprs(ctx, block->as.block.body, see_load, &q);
+  return q;
+}
+
+typedef struct renamer {
+  const tn_buffer *old, *made;
+} renamer;
+
+static const tn_expr *rename_load(void *self, tni_region *r, const tn_expr *x) {
+  const renamer *n = self;
+  if (x->op != TN_OP_load || x->as.buffer != n->old) return x;
+  return tni_load(r, x->type, n->made, (size_t)tni_load_count(x), x->arg, tni_load_where(x));
+}
+
+static const tn_stmt *rename_store(void *self, tni_region *r, const tn_stmt *s) {
+  const renamer *n = self;
+  if (!tni_is_write(s) || s->as.store.buffer != n->old) return s;
+  return tni_store_like(r, s, n->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
+}
+
+const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer *old, const tn_buffer *made,
+                               unsigned what) {
+  renamer n = {old, made};
+  return tni_stmt_rewrite(r, s, what & TNI_LOADS ? rename_load : NULL, what & TNI_STORES ? rename_store : NULL, &n);
+}
+
+const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *from, const tn_buffer *to) {
+  tni_iter iters[TN_MAX_RANK];
+  const tn_expr *index[TN_MAX_RANK];
+  if (!from || !to) return NULL;
+  for (int32_t i = 0; i < to->rank; i++) {
+    char letter[8] = {'c', (char)('0' + i), 0};
+    iters[i] = (tni_iter){
+        .var = tni_var(r, letter, TN_INDEX), .extent = to->shape[i], .binding = tni_var(r, letter, TN_INDEX)};
+    index[i] = iters[i].var;
+  }
+  const tn_expr *value = tni_load(r, from->type, from, (size_t)from->rank, index, NULL);
+  const tn_stmt *s = tni_block(r, name, to->rank, iters, NULL, NULL, tni_store(r, to, to->rank, index, value, NULL));
+  for (int32_t i = to->rank - 1; i >= 0; i--) s = tni_for(r, iters[i].binding, iters[i].extent, TNI_SERIAL, s);
+  return s;
+}
+
+int tni_cache_scope(const char *name) {
+  for (int i = 0; i < TNI_SCOPE_SHARED; i++) /* a shared buffer would have to stand inside the loops over blocks */
+    if (strcmp(tni_scope_names[i], name) == 0) return i;
+  return -1;
+}
