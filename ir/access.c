@@ -177,7 +177,7 @@ static void collect_block(analysis *a, const tn_stmt *s) {
   const tn_expr **bindings = TNI_NEW_ARRAY(&a->r->arena, const tn_expr *, count);
   size_t mark = a->var_count;
   if (a->block) {
-    a->out->opaque = true;
+    a->out->odd = a->out->opaque = true;
     return;
   }
   for (int32_t i = 0; bindings && i < count; i++) {
@@ -214,7 +214,7 @@ static void collect(analysis *a, const tn_stmt *s) {
   case TNI_FOR:
     read_all(a, s->as.loop.extent);
     if (a->depth == MAX_DEPTH) {
-      a->out->opaque = true;
+      a->out->odd = a->out->opaque = true;
       return;
     }
     a->stack[a->depth++] = s;
@@ -260,7 +260,7 @@ static void collect(analysis *a, const tn_stmt *s) {
   case TNI_BARRIER:
   case TNI_COPY:
   case TNI_COMMIT:
-  case TNI_WAIT: a->out->opaque = true; break;
+  case TNI_WAIT: a->out->odd = a->out->opaque = true; break;
   case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;

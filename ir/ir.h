@@ -645,7 +645,8 @@ typedef struct tni_accesses {
   tni_access *items;
   size_t count, capacity;
   bool literal; /* to be set: no iteration has a buffer of its own but those that are allocated in it */
-  bool opaque; /* an address is taken, blocks are nested, loops too deep, or threads wait: not all that happens is known */
+  bool odd;     /* blocks are nested, loops too deep, or threads wait: not all that happens is known */
+  bool opaque;  /* the same, or an address is taken: who has it may access all of its buffer */
 } tni_accesses;
 
 /* Does the conjunct only keep the iterator's binding inside its domain: is it true for all bindings below the extent, or for
@@ -666,10 +667,11 @@ bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t 
 
 /* ---- race.c ---------------------------------------------------------------------------------------------------- */
 
-/* May the iterations of a loop of the function run at the same time? NULL: yes, surely. Else why that is not known, with *mark
- * at the place. */
+/* May a loop of the function be made one whose iterations run at the same time? NULL: yes, surely. Else why that is not known,
+ * with *mark at the place. */
 const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark);
-/* The same for one that has collected the accesses of the function's body. */
+/* May it be one that somebody made so? Then he takes it on himself that externals are called at the same time. For one that
+ * has collected the accesses of the function's body. */
 const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
                                          const tn_stmt *loop, const void **mark);
 bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
@@ -759,6 +761,8 @@ const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);
 tn_status tni_verify_all(tn_context *ctx, size_t count, const tn_func *const *funcs, tn_error **err);
+/* The function where all that tn_func_check does not know is checked when it runs (verify/guard.c); `func` when nothing is. */
+tn_status tni_guard(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
 /* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */
 tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count,

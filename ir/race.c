@@ -205,7 +205,7 @@ typedef struct reduce_search {
   tni_region *r;
   const tn_expr *var;
   const tn_stmt *block;
-  bool calls;
+  bool calls, gives;
 } reduce_search;
 
 static bool find_reduce(void *self, const tn_stmt *s) {
@@ -216,6 +216,8 @@ static bool find_reduce(void *self, const tn_stmt *s) {
       q->block = s;
   return !q->block;
 }
+
+static void see_given(void *self, const tn_expr *x) { ((reduce_search *)self)->gives |= x->op == TNI_OP_ADDRESS; }
 
 static const char *check(checker *c, const void **mark) {
   for (size_t i = 0; i < c->accesses->count; i++) {
@@ -233,8 +235,8 @@ static const char *check(checker *c, const void **mark) {
   return NULL;
 }
 
-const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
-                                         const tn_stmt *loop, const void **mark) {
+static const char *why_not(tni_region *r, const tn_func *func, const tni_accesses *accesses, const tn_stmt *loop,
+                           bool calls, const void **mark) {
   reduce_search search = {.r = r, .var = loop->as.loop.var};
   *mark = loop->as.loop.var;
   tni_stmt_visit(loop, find_reduce, &search);
@@ -242,18 +244,24 @@ const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, con
     *mark = search.block;
     return "the loop feeds a reduce iterator of this block";
   }
-  if (search.calls) return "an external is called in it";
-  if (accesses->opaque) return "not all of its accesses are known";
+  if (search.calls && !calls) return "an external is called in it";
+  if (accesses->opaque) tni_stmt_visit_exprs(r->arena.ctx, loop, see_given, &search);
+  if (accesses->odd || search.gives) return "not all of its accesses are known";
   checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
   const char *why = check(&c, mark);
   r->arena.failed |= c.failed;
   return c.failed ? nomem : why;
 }
 
+const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
+                                         const tn_stmt *loop, const void **mark) {
+  return why_not(r, func, accesses, loop, true, mark);
+}
+
 const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark) {
   tni_accesses accesses;
   bool ok = tni_accesses_collect(r, func->body, &accesses);
-  const char *why = ok ? tni_why_not_concurrent_among(r, func, &accesses, loop, mark) : nomem;
+  const char *why = ok ? why_not(r, func, &accesses, loop, false, mark) : nomem;
   r->arena.failed |= !ok;
   if (!ok) *mark = loop->as.loop.var;
   tni_accesses_destroy(&accesses);

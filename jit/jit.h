@@ -78,7 +78,15 @@ typedef struct tni_pipeline {
 } tni_pipeline;
 
 /* The stages, in their order. `tni_pass_count` and the like count lowering's passes one by one in LOWER's place. */
-enum tni_stage { TNI_STAGE_FOLD, TNI_STAGE_LAYOUT, TNI_STAGE_FUSE, TNI_STAGE_SCHEDULE, TNI_STAGE_LOWER, TNI_STAGE_COUNT };
+enum tni_stage {
+  TNI_STAGE_FOLD,
+  TNI_STAGE_LAYOUT,
+  TNI_STAGE_FUSE,
+  TNI_STAGE_GUARD,
+  TNI_STAGE_SCHEDULE,
+  TNI_STAGE_LOWER,
+  TNI_STAGE_COUNT
+};
 
 /* Copies the program's functions and declarations; graphs are taken over by the first stage. */
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,

@@ -11,6 +11,7 @@ static const tn_pass_info stages[] = {
     [TNI_STAGE_FOLD]     = {"fold", 'f', "graph", "constant parts computed, what nobody uses dropped"},
     [TNI_STAGE_LAYOUT]   = {"layout", 'l', "graph", "constant weights in the layout that the target wants"},
     [TNI_STAGE_FUSE]     = {"fuse", 'u', "graph", "nodes grouped into tensor functions"},
+    [TNI_STAGE_GUARD]    = {"guard", 'g', "tensor", "what is not proven inside or apart is checked when it runs"},
     [TNI_STAGE_SCHEDULE] = {"schedule", 's', "tensor", "a schedule for every function that has none"},
 };
 static const tn_pass_info code = {"code", 'c', "code", "objects for the target, by LLVM"};

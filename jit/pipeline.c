@@ -1,6 +1,6 @@
 /* pipeline.c -- the stages between a program and objects; the table that names them is passes.c.
  *
- *     program --copy--> work program --fold--> --layout--> --fuse--> --schedule--> --lower--> loop functions
+ *     program --copy--> work program --fold--> --layout--> --fuse--> --guard--> --schedule--> --lower--> loop functions
  * --codegen--> objects
  *
  * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns
@@ -49,6 +49,9 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (desc->struct_size != sizeof *desc)
     return tni_fail(ctx, err, TN_E_VERSION, "build", "tn_compile_desc", "struct_size is %zu, this library knows %zu",
                     desc->struct_size, sizeof *desc);
+  if (desc->unproven > TN_UNPROVEN_TRUST)
+    return tni_fail(ctx, err, TN_E_INVALID, "build", "unproven", "%d is not in 0..%d", desc->unproven,
+                    TN_UNPROVEN_TRUST);
   tni_pipeline *p = tni_alloc_zero(ctx, sizeof *p);
   if (!p) return tni_fail_nomem(err);
   p->ctx = ctx;
@@ -122,6 +125,24 @@ static tn_status fuse(tni_pipeline *p, tn_error **err) {
 
 /* ---- functions ---- */
 
+static tn_status guard_one(tni_pipeline *p, const tn_func *func, tn_error **err) {
+  const tn_func *guarded;
+  double start = tni_seconds(p->ctx);
+  if (p->desc->unproven == TN_UNPROVEN_REFUSE) return tn_func_check(func, NULL, NULL, err);
+  tn_status status = tni_guard(&p->work->region, func, &guarded, err);
+  if (!status && guarded != func) status = tni_program_add(p->work, guarded, err);
+  if (!status) tni_tell_func(p, TNI_STAGE_GUARD, guarded, start);
+  return status;
+}
+
+/* Before schedules are chosen: functions are in their simplest form, and what allows a schedule cannot change later. */
+static tn_status guard(tni_pipeline *p, tn_error **err) {
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < p->work->func_count && !status && p->desc->unproven != TN_UNPROVEN_TRUST; i++)
+    status = guard_one(p, p->work->funcs[i], err);
+  return status;
+}
+
 static tn_status schedule_one(tni_pipeline *p, size_t i, tn_error **err) {
   double start = tni_seconds(p->ctx);
   tn_schedule *s;
@@ -159,8 +180,8 @@ static tn_status lower(tni_pipeline *p, tn_error **err) {
 /* ---- stages ---- */
 
 static tn_status (*const stages[TNI_STAGE_COUNT])(tni_pipeline *p, tn_error **err) = {
-    [TNI_STAGE_FOLD] = fold,         [TNI_STAGE_LAYOUT] = layout, [TNI_STAGE_FUSE] = fuse,
-    [TNI_STAGE_SCHEDULE] = schedule, [TNI_STAGE_LOWER] = lower,
+    [TNI_STAGE_FOLD] = fold,   [TNI_STAGE_LAYOUT] = layout,     [TNI_STAGE_FUSE] = fuse,
+    [TNI_STAGE_GUARD] = guard, [TNI_STAGE_SCHEDULE] = schedule, [TNI_STAGE_LOWER] = lower,
 };
 
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err) {

@@ -94,12 +94,13 @@ TN_API tn_status tn_func_hash(const tn_func *func, uint64_t hash[2], tn_error **
  * twenty of them at most, each with the line of the printed function and a mark. */
 TN_API tn_status tn_func_verify(const tn_func *func, tn_error **err);
 
-/* The strict check: verifies, and asks what would be memory corruption in compiled code: is every subscript inside its
- * buffer, and every binding of a block inside its iterator's range? Refuted is an error of tn_func_verify already; here
- * also "not known" is: TN_E_VERIFY lists the places. Known are the ranges of loops and iterators, the conditions of ifs,
- * blocks and accesses, and that extents of buffers are not negative. So a subscript that depends on data needs a guard,
- * `A[i if 0 <= i && i < n]`, or a clamp, `A[max(0, min(i, n - 1))]` where 0 < n. The counts (may be NULL) tell how many
- * questions were answered, and how many were not. */
+/* The strict check: verifies, and asks what would be memory corruption or a race in compiled code: is every subscript inside its
+ * buffer, every binding of a block inside its iterator's range, and do no iterations of a concurrent loop touch what another
+ * one writes? Refuted is an error of tn_func_verify already; here also "not known" is: TN_E_VERIFY lists the places. Known are
+ * the ranges of loops and iterators, the conditions of ifs, blocks and accesses, what is asserted and assumed, and that extents
+ * of buffers are not negative. So a subscript that depends on data needs a guard, `A[i if 0 <= i && i < n]`, a clamp,
+ * `A[max(0, min(i, n - 1))]` where 0 < n, or an assume. tn_compile asks the same, and by default checks what is not known when
+ * it runs: see enum tn_unproven. The counts (may be NULL) tell how many questions were answered, and how many were not. */
 TN_API tn_status tn_func_check(const tn_func *func, size_t *proven, size_t *unknown, tn_error **err);
 
 /* A parameter: a scalar of the type, or a buffer of `rank` dimensions with such elements. */

@@ -20,11 +20,21 @@ typedef struct tn_model tn_model;       /* owned by its module */
 
 struct tn_pass_event;
 
+/* What becomes of what tn_func_check does not know: subscripts that may leave their buffers, iterations that may meet. */
+enum tn_unproven {
+  TN_UNPROVEN_CHECK,  /* subscripts are checked when they are used, and fail the call with TN_E_INVALID as the interpreter does;
+                         loops that may race run in order. So the code means what the program means, and reads and writes
+                         nothing that is not the program's. What cannot be checked (an external is called for it) is refused */
+  TN_UNPROVEN_REFUSE, /* tn_compile gives the TN_E_VERIFY of tn_func_check: no checks are hidden in the code */
+  TN_UNPROVEN_TRUST   /* the host knows better: what leaves its buffer there corrupts memory */
+};
+
 typedef struct tn_compile_desc {
   size_t struct_size;
   const tn_target *target; /* NULL: "host". Others compile, but do not run: see tn_program_emit */
   /* Functions that carry no schedule get the default one, unless this is 1. */
   uint8_t keep_schedules;
+  uint8_t unproven; /* enum tn_unproven */
   /* Called now and then on the calling thread with how many of `total` kernels are compiled; may be NULL. Other than 0
    * ends the compilation with TN_E_HOST. */
   int32_t (*progress)(void *self, int32_t done, int32_t total);

@@ -14,13 +14,35 @@ typedef struct strict {
   tn_context *ctx;
   tni_prover prover;
   tni_map nodes; /* of the statement at hand */
-  tni_findings unknown;
+  tni_findings *unknown; /* or NULL */
+  tni_map *open;         /* or NULL */
   size_t proven;
   tni_apart apart; /* once a loop is concurrent */
   bool asked;
   const tn_stmt *stmt; /* at hand */
   bool failed;         /* no memory */
 } strict;
+
+/* ---- answers ---- */
+
+/* `node` is what tni_strict adds, `mark` the expression that may be outside. */
+static void leave_open(strict *s, const void *node, const tn_expr *mark, const char *kind, const char *name) {
+  if (s->open) s->failed |= tni_map_add(s->open, node, 0, NULL) == TNI_MAP_NONE;
+  if (s->unknown) /* a constant may stand in the statement more than once */
+    tni_findings_add(s->unknown, s->func, s->stmt, tni_is_const(mark) ? NULL : mark,
+                     "it is not known whether this %s of `%s` is inside 0..its extent: a condition around it, or an "
+                     "assume, can tell",
+                     kind, name);
+}
+
+static void leave_race_open(strict *s, const tn_stmt *loop, const char *why, const void *mark) {
+  const tn_expr *var = loop->as.loop.var;
+  if (s->open) s->failed |= tni_map_add(s->open, var, 0, NULL) == TNI_MAP_NONE;
+  if (!s->unknown) return;
+  tni_findings_add(s->unknown, s->func, loop, var,
+                   "it is not known whether the iterations of this loop may run at the same time: %s", why);
+  if (mark != var) tni_findings_add_place(s->unknown, s->func, NULL, mark);
+}
 
 /* ---- conditions that last ---- */
 
@@ -78,8 +100,9 @@ static bool is_inside(strict *s, const tn_buffer *buffer, int32_t i, const tn_ex
   return tni_prover_is_inside(&s->prover, index, 1, &extent);
 }
 
-static void check_access(strict *s, const tn_buffer *buffer, int32_t count, const tn_expr *const *index,
-                         const tn_expr *where) {
+/* `node` is the load, or the statement that stores. */
+static void check_access(strict *s, const void *node, const tn_buffer *buffer, int32_t count,
+                         const tn_expr *const *index, const tn_expr *where) {
   tni_prover_mark mark = tni_prover_mark_of(&s->prover);
   const tn_expr *open = NULL;
   if (count) tni_prover_bind_lanes(&s->prover, TN_TYPE_LANES(index[0]->type));
@@ -87,9 +110,7 @@ static void check_access(strict *s, const tn_buffer *buffer, int32_t count, cons
   for (int32_t i = 0; i < count && !open; i++)
     if (!is_inside(s, buffer, i, index[i])) open = index[i];
   s->proven += !open;
-  if (open) /* a constant may stand in the statement more than once */
-    tni_findings_add(&s->unknown, s->func, s->stmt, tni_is_const(open) ? NULL : open,
-                     "it is not known whether this subscript of `%s` is inside 0..its extent", buffer->name);
+  if (open) leave_open(s, node, open, "subscript", buffer->name);
   tni_prover_pop(&s->prover, mark);
 }
 
@@ -99,7 +120,8 @@ static void check_expr(strict *s, const tn_expr *x) {
   if (x && !tni_map_add_dag(&s->nodes, x)) s->failed = true;
   for (; n < s->nodes.count && !s->failed; n++) {
     const tn_expr *node = s->nodes.entries[n].key;
-    if (node->op == TN_OP_load) check_access(s, node->as.buffer, tni_load_count(node), node->arg, tni_load_where(node));
+    if (node->op == TN_OP_load)
+      check_access(s, node, node->as.buffer, tni_load_count(node), node->arg, tni_load_where(node));
   }
 }
 
@@ -119,10 +141,7 @@ static void check_race(strict *s, const tn_stmt *t) {
   const char *why = tni_apart_why_not(&s->apart, t, &mark);
   s->failed |= s->apart.failed;
   s->proven += !why;
-  if (!why || s->failed) return;
-  tni_findings_add(&s->unknown, s->func, t, t->as.loop.var,
-                   "it is not known whether the iterations of this loop may run at the same time: %s", why);
-  if (mark != t->as.loop.var) tni_findings_add_place(&s->unknown, s->func, NULL, mark);
+  if (why && !s->failed) leave_race_open(s, t, why, mark);
 }
 
 static void check_for(strict *s, const tn_stmt *t) {
@@ -146,9 +165,7 @@ static void check_block(strict *s, const tn_stmt *t) {
     check_expr(s, iter->extent);
     bool inside = tni_prover_is_inside(&s->prover, iter->binding, 1, &iter->extent);
     s->proven += inside;
-    if (!inside)
-      tni_findings_add(&s->unknown, s->func, t, tni_is_const(iter->binding) ? NULL : iter->binding,
-                       "it is not known whether this binding of `%s` is inside 0..its extent", iter->var->as.name);
+    if (!inside) leave_open(s, iter->var, iter->binding, "binding", iter->var->as.name);
   }
   for (int32_t i = 0; i < t->as.block.count; i++)
     if (lasts(s, t->as.block.iters[i].extent, t))
@@ -166,7 +183,7 @@ static void check_store(strict *s, const tn_stmt *t) {
   if (t->as.store.where && t->as.store.where->type == TN_BOOL) tni_prover_know(&s->prover, t->as.store.where, true);
   for (int32_t i = 0; i < t->as.store.count; i++) check_expr(s, t->as.store.index[i]);
   check_expr(s, t->as.store.value);
-  check_access(s, t->as.store.buffer, t->as.store.count, t->as.store.index, t->as.store.where);
+  check_access(s, t, t->as.store.buffer, t->as.store.count, t->as.store.index, t->as.store.where);
   tni_prover_pop(&s->prover, mark);
 }
 
@@ -245,24 +262,35 @@ static void know_params(strict *s) {
       tni_prover_know_extent(&s->prover, s->func->params[i].buffer->shape[d]);
 }
 
+/* False: no memory. */
+static bool run(strict *s, const tn_func *func) {
+  s->func = func;
+  s->ctx = func->program->ctx;
+  tni_prover_init(&s->prover, s->ctx);
+  tni_map_init(&s->nodes, s->ctx);
+  know_params(s);
+  if (func->body) check_stmt(s, func->body);
+  bool good = !s->failed && !s->prover.failed;
+  if (s->asked) tni_apart_destroy(&s->apart);
+  tni_map_destroy(&s->nodes);
+  tni_prover_destroy(&s->prover);
+  return good;
+}
+
+bool tni_strict(const tn_func *func, tni_map *open) { return run(&(strict){.open = open}, func); }
+
 tn_status tn_func_check(const tn_func *func, size_t *proven, size_t *unknown, tn_error **err) {
-  tn_context *ctx = func->program->ctx;
-  strict s = {.func = func, .ctx = ctx};
+  tni_findings findings;
+  strict s = {.unknown = &findings};
   if (proven) *proven = 0;
   if (unknown) *unknown = 0;
   tn_status status = tni_verify(func, err);
   if (status) return status;
-  tni_prover_init(&s.prover, ctx);
-  tni_map_init(&s.nodes, ctx);
-  tni_findings_init(&s.unknown, ctx);
-  know_params(&s);
-  if (func->body) check_stmt(&s, func->body);
+  tni_findings_init(&findings, func->program->ctx);
+  bool good = run(&s, func);
   if (proven) *proven = s.proven;
-  if (unknown) *unknown = s.unknown.count;
-  status = s.failed || s.prover.failed ? tni_fail_nomem(err) : tni_findings_fail(&s.unknown, err);
-  if (s.asked) tni_apart_destroy(&s.apart);
-  tni_findings_destroy(&s.unknown);
-  tni_map_destroy(&s.nodes);
-  tni_prover_destroy(&s.prover);
+  if (unknown) *unknown = findings.count;
+  status = good ? tni_findings_fail(&findings, err) : tni_fail_nomem(err);
+  tni_findings_destroy(&findings);
   return status;
 }

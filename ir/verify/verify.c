@@ -1,9 +1,9 @@
 /* verify.c -- the rules that a function must keep on its level.
  *
  *     both     Types of all nodes agree. Every variable is bound once, by a loop, an iterator, a let or a parameter
- *              around its use; every buffer is a parameter or allocated around its use, once. Externals are declared, and called
- *              as declared. A subscript that surely leaves its buffer is refused,
- *              and so are iterations of a concurrent loop that surely touch the same element, one of them writing it.
+ *              around its use; every buffer is a parameter or allocated around its use, once. Externals are declared, and
+ *              called as declared. A subscript that surely leaves its buffer is refused, and so are iterations of a
+ *              concurrent loop that surely touch the same element, one of them writing it.
  *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
  *              what its body stores, and uses no reduce iterator. Names of blocks are unique. Loops bound to threads have

@@ -151,6 +151,12 @@ void tni_apart_destroy(tni_apart *a);
  * reason, with *mark at the place. */
 const char *tni_apart_why_not(tni_apart *a, const tn_stmt *loop, const void **mark);
 
+/* strict.c */
+
+/* Adds to `open` what is not known of a verified function: a load or the statement that stores, for a subscript; the iterator,
+ * for a binding; the variable of a loop whose iterations may meet. False: no memory. */
+bool tni_strict(const tn_func *func, tni_map *open);
+
 /* stmts.c */
 
 /* Binds the buffer, whose extents are checked. */

@@ -50,6 +50,8 @@ static const struct {
     {"for i in 0..100 parallel { B[i] = 1.0:f32 }", 2, 0},
     {"for i in 0..8 parallel { if 0:i32 <= I[i] && I[i] < 100:i32 { B[cast(index, I[i])] = 1.0:f32 } }", 3, 1},
     {"for i in 0..n parallel { for j in 0..m vectorized { A[i, j] = 1.0:f32 } }", 3, 0},
+    {"for i in 0..8 parallel { call note(i)\nI[i] = 1:i32 }\ncall g(&B)", 2, 0},
+    {"for i in 0..8 parallel { call g(&B)\nI[i] = 1:i32 }", 1, 1},
     {"for i in 0..n { for j in 0..m parallel { A[i, j // 2] = 1.0:f32 } }", 1, 1},
     /* threads that wait for each other, copies */
     {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { S[t] = B[t]; barrier shared; B[t] = S[max(0, min(n - t, 7))] }", 5, 0},
@@ -144,7 +146,7 @@ START_TEST(proofs_and_what_is_not_known)
   char text[1000];
   size_t proven, unknown;
   snprintf(text, sizeof text,
-           "extern g(ptr): i32\n"
+           "extern g(ptr): i32\nextern note(index): i32\n"
            "func f(A: f32[n, m], B: f32[100], I: i32[8], n: index, m: index) {\n%s\n}",
            proofs[_i].body);
   tn_program *program = parse(text);
@@ -218,13 +220,13 @@ START_TEST(each_unknown_is_shown_with_its_place)
   check_text("func f(A: f32[8], n: index) {\n for i in 0..n {\n  A[i] = A[i + 1]\n  block b(x: 0..8 = i) {\n   A[x] = "
              "1.0:f32\n  }\n }\n}",
              TN_E_VERIFY,
-             "verify: f:3: it is not known whether this subscript of `A` is inside 0..its extent\n"
+             "verify: f:3: it is not known whether this subscript of `A` is inside 0..its extent: a condition around it, or an assume, can tell\n"
              "    A[i] = A[i + 1]\n"
              "             ^^^^^\n"
-             "f:3: it is not known whether this subscript of `A` is inside 0..its extent\n"
+             "f:3: it is not known whether this subscript of `A` is inside 0..its extent: a condition around it, or an assume, can tell\n"
              "    A[i] = A[i + 1]\n"
              "      ^\n"
-             "f:4: it is not known whether this binding of `x` is inside 0..its extent\n"
+             "f:4: it is not known whether this binding of `x` is inside 0..its extent: a condition around it, or an assume, can tell\n"
              "    block b(x: 0..8 = i) {\n"
              "                      ^");
 }
@@ -265,7 +267,7 @@ START_TEST(more_than_twenty_are_counted)
   ck_assert_uint_eq(unknown, 23);
   const char *last = strstr(tn_error_text(err), "f:21: ");
   ck_assert_ptr_nonnull(last);
-  ck_assert_str_eq(last, "f:21: it is not known whether this subscript of `A` is inside 0..its extent\n"
+  ck_assert_str_eq(last, "f:21: it is not known whether this subscript of `A` is inside 0..its extent: a condition around it, or an assume, can tell\n"
                          "  A[n] = 19.0:f32\n    ^\n(and 3 more)");
   tn_error_destroy(err);
   tn_program_destroy(program);
