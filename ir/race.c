@@ -176,24 +176,11 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
   return false;
 }
 
-typedef struct alloc_search {
-  const tn_buffer *buffer;
-  bool found;
-} alloc_search;
-
-static bool find_alloc(void *self, const tn_stmt *s) {
-  alloc_search *q = self;
-  q->found |= s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer;
-  return !q->found;
-}
-
 /* Has each iteration its own? */
 static bool is_private(checker *c, const tn_buffer *b) {
-  alloc_search q = {.buffer = b};
-  if (tni_is_param(c->func, b)) return false;
-  if (c->func->level == TNI_LEVEL_TENSOR && !c->accesses->literal) return tni_is_private_to(c->r, c->func->body, b, c->loop);
-  tni_stmt_visit(c->loop, find_alloc, &q);
-  return q.found;
+  if (tni_is_allocated_in(c->loop, b)) return true;
+  if (tni_is_param(c->func, b) || c->func->level == TNI_LEVEL_LOOP || c->accesses->literal) return false;
+  return tni_is_private_to(c->r, c->func->body, b, c->loop);
 }
 
 static bool is_safe(checker *c, const tn_buffer *b) {

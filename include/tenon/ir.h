@@ -128,8 +128,9 @@ TN_API tn_status tn_func_param_form(const tn_func *func, size_t i, const tn_valu
                                     tn_param_form *out, tn_error **err);
 
 /* Runs a function in the reference interpreter: one value per parameter, tensors for buffers, numbers for scalars.
- * Reports, with the place: subscripts out of bounds, reads of what was not written, iterations of a parallel or vectorized
- * loop that touch the same element while one writes it. Externals of the program are called. Slow and exact. */
+ * Reports, with the place: subscripts out of bounds, reads of what was not written, iterations of a concurrent loop that touch
+ * the same element while one writes it (threads: without a barrier between), uses of what a copy is on its way to. Externals of
+ * the program are called. Slow and exact. */
 TN_API tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
 
 /* ---- external functions of the host ---------------------------------------------------------------------------- */

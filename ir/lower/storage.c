@@ -299,11 +299,29 @@ bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out) {
   return out->items != NULL;
 }
 
+typedef struct alloc_search {
+  const tn_buffer *buffer;
+  bool found;
+} alloc_search;
+
+static bool find_alloc(void *self, const tn_stmt *s) {
+  alloc_search *q = self;
+  q->found |= s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer;
+  return !q->found;
+}
+
+bool tni_is_allocated_in(const tn_stmt *s, const tn_buffer *buffer) {
+  alloc_search q = {.buffer = buffer};
+  tni_stmt_visit(s, find_alloc, &q);
+  return q.found;
+}
+
 bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
   buffer_list list = {.r = r};
   analysis a = {.r = r};
   const tni_access *first;
   bool inside = false;
+  if (tni_is_allocated_in(loop, buffer)) return true;
   list_allocs(&list, body, NULL, NULL);
   bool known = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
   if (known && !a.accesses.opaque)
