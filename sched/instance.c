@@ -18,7 +18,7 @@ typedef struct nest {
   size_t count;
   const tn_stmt *loops[MAX_LOOPS];            /* above the block, outermost first */
   bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
-  bool conditional, bound; /* under an if or while; behind a let, assert or assume */
+  bool conditional, bound; /* under an if or while; behind a let, assert or assume inside of a loop */
 } nest;
 
 static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
@@ -27,7 +27,7 @@ static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
   *n = (nest){.s = s, .block = block};
   for (int i = 0; i < depth; i++) {
     n->conditional |= path[i]->kind == TNI_IF || path[i]->kind == TNI_WHILE;
-    n->bound |= path[i]->kind != TNI_ALLOC && tni_rest(path[i]);
+    n->bound |= n->count && path[i]->kind != TNI_ALLOC && tni_rest(path[i]);
     if (path[i]->kind != TNI_FOR) continue;
     if (n->count == MAX_LOOPS) return false;
     for (int32_t k = 0; k < block->as.block.count; k++) {

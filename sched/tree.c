@@ -201,3 +201,23 @@ const tn_stmt *tni_block_store(const tn_stmt *block) {
   const tn_stmt *body = block->as.block.body;
   return body->kind == TNI_STORE && !body->as.store.where ? body : NULL;
 }
+
+/* ---- extents ---- */
+
+typedef struct scope_search {
+  const tn_func *func;
+  bool wrong;
+} scope_search;
+
+static void see_foreign(void *self, const tn_expr *x) {
+  scope_search *q = self;
+  bool own = x->op != TN_OP_var;
+  for (uint32_t i = 0; i < q->func->param_count; i++) own |= q->func->params[i].scalar == x;
+  q->wrong |= !own || x->op == TN_OP_load || x->op == TN_OP_call;
+}
+
+bool tni_is_of_function(tn_schedule *s, const tn_expr *x) {
+  scope_search q = {.func = s->func};
+  tni_expr_visit(s->ctx, x, see_foreign, &q);
+  return !q.wrong;
+}

@@ -34,25 +34,6 @@ typedef struct plan {
 
 /* ---- legality ---- */
 
-typedef struct scope_search {
-  const tn_func *func;
-  bool wrong;
-} scope_search;
-
-static void see_foreign(void *self, const tn_expr *x) {
-  scope_search *q = self;
-  bool own = x->op != TN_OP_var;
-  for (uint32_t i = 0; i < q->func->param_count; i++) own |= q->func->params[i].scalar == x;
-  q->wrong |= !own || x->op == TN_OP_load || x->op == TN_OP_call;
-}
-
-/* Is it made of constants and parameters? */
-static bool is_of_function(tn_schedule *s, const tn_expr *x) {
-  scope_search q = {.func = s->func};
-  tni_expr_visit(s->ctx, x, see_foreign, &q);
-  return !q.wrong;
-}
-
 /* The block below the loop that it is a step of. */
 typedef struct block_search {
   tn_context *ctx;
@@ -73,14 +54,14 @@ static bool see_block(void *self, const tn_stmt *s) {
 
 static tn_status check_extents(tni_step *step, const plan *p) {
   for (size_t i = 0; i < p->nest.step_count; i++)
-    if (!is_of_function(step->s, p->nest.steps[i]->as.loop.extent))
+    if (!tni_is_of_function(step->s, p->nest.steps[i]->as.loop.extent))
       return tni_step_refuse(step, p->nest.step_vars[i], "its extent is not made of constants and parameters");
   for (int32_t k = 0; k < p->reduction.count; k++) {
     const tn_buffer *b = p->reduction.stores[k]->as.store.buffer;
     if (b->rank == TN_MAX_RANK)
       return tni_step_refuse(step, p->reduction.stores[k], "the buffer has %d dimensions already", TN_MAX_RANK);
     for (int32_t d = 0; d < b->rank; d++)
-      if (!is_of_function(step->s, b->shape[d]))
+      if (!tni_is_of_function(step->s, b->shape[d]))
         return tni_step_refuse(step, p->reduction.stores[k],
                                "an extent of the buffer is not made of constants and parameters");
   }
