@@ -37,7 +37,7 @@ typedef struct reader {
   size_t name_count;
   list lists[TNI_MAX_ARGS + 1]; /* the last one is the decision's */
   char why[MAX_NAME + 64];
-  bool no_memory;
+  bool no_memory, redraw; /* redraw: decisions are passed over */
 } reader;
 
 static void skip_space(reader *p) {
@@ -350,6 +350,7 @@ static bool read_line(reader *p, tni_step *step) {
     return false;
   }
   if (!read_args(p, step) || (take(p, '@') && !read_decision(p, step))) return false;
+  if (p->redraw) step->decision = (tni_arg){0};
   skip_space(p);
   return p->at == p->end || *p->at == '#' || complain(p, "expected the end of the line");
 }
@@ -362,7 +363,7 @@ static tn_status syntax_error(reader *p, const char *line, tn_error **err) {
                   line, (int)(p->at - line), "");
 }
 
-tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
+static tn_status run(tn_schedule *s, const char *lines, bool redraw, tn_error **err) {
   tn_status status = TN_OK;
   int number = 0;
   if (err) *err = NULL;
@@ -371,7 +372,7 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
     size_t handles = s->handle_count;
     const char *end = strchr(line, '\n');
     end = end ? end : line + strlen(line);
-    reader p = {.s = s, .at = line, .end = end, .line = ++number};
+    reader p = {.s = s, .at = line, .end = end, .line = ++number, .redraw = redraw};
     tni_step step = {.s = s};
     skip_space(&p);
     if (p.at < end && *p.at != '#')
@@ -381,3 +382,7 @@ tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) {
   }
   return status;
 }
+
+tn_status tn_schedule_run(tn_schedule *s, const char *lines, tn_error **err) { return run(s, lines, false, err); }
+
+tn_status tn_schedule_redraw(tn_schedule *s, const char *lines, tn_error **err) { return run(s, lines, true, err); }

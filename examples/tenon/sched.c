@@ -11,6 +11,7 @@ typedef struct sched_options {
   texts lines;          /* --do */
   const char *file;     /* --do-file */
   const char *function; /* --function */
+  int32_t seed;         /* --seed */
   bool explain, trace, exact;
 } sched_options;
 
@@ -73,6 +74,7 @@ static int apply(session *s, const char *file, tn_program *program, const sched_
   }
   if (tn_schedule_create(program, func, &schedule, &error)) return report(file, error);
   tn_schedule_forbid_reassociation(schedule, o->exact);
+  tn_schedule_seed(schedule, (uint64_t)o->seed);
   bool good = o->explain ? explain_lines(s, file, schedule, lines)
                          : tn_schedule_run(schedule, lines, &error) == TN_OK || (report(file, error), false);
   const char *text = !good ? "" : o->trace ? tn_schedule_trace(schedule) : o->explain ? "" : tn_schedule_text(schedule);
@@ -106,6 +108,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--function", "NAME", OPTION_TEXT, &o.function, "of this function (the first one)"},
       {"--explain", NULL, OPTION_FLAG, &o.explain, "show what each line rewrites, trip counts, footprints and traffic"},
       {"--trace", NULL, OPTION_FLAG, &o.trace, "print the trace, which does not depend on the names of variables"},
+      {"--seed", "N", OPTION_COUNT, &o.seed, "from which lines that sample draw, where they do not say what"},
       {"--exact", NULL, OPTION_FLAG, &o.exact, "refuse what would make a floating-point sum in another order"},
       {"--target", "NAME", OPTION_TEXT, &s.target, "whose caches --explain counts with (this CPU's)"},
       {"--list", NULL, OPTION_FLAG, &listing,

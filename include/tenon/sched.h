@@ -30,7 +30,8 @@ typedef int32_t tn_place; /* the handle of a loop or of a block */
 /* Starts from `func`, a tensor function of `program`. Nothing of the program changes before tn_schedule_commit. */
 TN_API tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err);
 /* A schedule that goes on from where the parent stands, with its handles and lines. Takes constant time, whatever their number.
- * While it has forks the parent does not change: primitives give TN_E_INVALID. Forks may run on threads of their own. */
+ * While it has forks the parent does not change: primitives give TN_E_INVALID. Forks may run on threads of their own, as long as
+ * nobody changes the program. */
 TN_API tn_status tn_schedule_fork(tn_schedule *parent, tn_schedule **out, tn_error **err);
 /* In any order; what forks share lives as long as one of them. */
 TN_API void tn_schedule_destroy(tn_schedule *schedule);
@@ -45,6 +46,9 @@ TN_API const char *tn_schedule_trace(tn_schedule *schedule);
  * stands, else the loop or block that is printed so. `"C"` is always the printed block, `C[1]` the second loop above block C
  * from the outside, `C[-1]` the innermost, `$3` the fourth loop of the printed function. */
 TN_API tn_status tn_schedule_run(tn_schedule *schedule, const char *lines, tn_error **err);
+
+/* The same, but decisions that lines give are passed over and drawn anew: a trace becomes a space to sample from. */
+TN_API tn_status tn_schedule_redraw(tn_schedule *schedule, const char *lines, tn_error **err);
 
 /* ---- queries --------------------------------------------------------------------------------------------------- */
 

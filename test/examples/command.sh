@@ -142,6 +142,7 @@ works "what a loop touches" "  for i_1 in 0..8 vectorized                       
   $twice --do-file "$work/lines" --explain --target x86-64-v3
 works "the traffic" "traffic: 512 B into L1 of 32.0 KiB, 512 B into L2 of 512.0 KiB, 512 B into L3 of 8.0 MiB" \
   $twice --explain --target x86-64-v3
+works "a decision that is drawn" "@ [8, 8]" $twice --trace --seed 3 --do 'sample_perfect_tile(i, 2)'
 works "the first function, without lines" "func other" sched "$work/twice.tn"
 works "the manual" "split(loop, factors: integers) -> loops" sched --list
 works "one page of the manual" "one loop into nested ones" sched --list split

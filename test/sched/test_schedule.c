@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <pthread.h>
+
 #include "../lib/fault.h"
 #include "sched.h"
 
@@ -91,6 +93,39 @@ START_TEST(forks_outlive_their_parents)
   ck_assert_int_eq(tn_schedule_run(s, "reorder([a, c, b, d])\nvectorize(d)", NULL), TN_OK);
   ck_assert_str_eq(tn_schedule_trace(s), "a, b = split(C[0], [0, 8])\nc, d = split(C[2], [0, 16])\n"
                                          "reorder([a, c, b, d])\nvectorize(d)\n");
+}
+END_TEST
+
+static void *go_on(void *arg) {
+  static const char *const lines[] = {"c, d = split(j, [0, 16])\nreorder([a, c, b, d])\nvectorize(d)\n",
+                                      "c, d = split(k, [0, 4])\nunroll(d)\nparallel(a)\n"};
+  tn_schedule *fork = arg;
+  for (int i = 0; i < 20; i++) {
+    tn_schedule *next;
+    bool ok = tn_schedule_fork(fork, &next, NULL) == TN_OK && tn_schedule_run(next, lines[i % 2], NULL) == TN_OK;
+    tn_schedule_destroy(next);
+    if (!ok) return NULL;
+  }
+  tn_schedule_destroy(fork);
+  return arg;
+}
+
+START_TEST(forks_run_on_threads_of_their_own)
+{
+  enum { THREADS = 4 };
+  pthread_t threads[THREADS];
+  ck_assert_int_eq(tn_schedule_run(s, "a, b = split(i, [0, 8])", NULL), TN_OK);
+  for (int i = 0; i < THREADS; i++) {
+    tn_schedule *fork;
+    ck_assert_int_eq(tn_schedule_fork(s, &fork, NULL), TN_OK);
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, go_on, fork), 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    void *done;
+    pthread_join(threads[i], &done);
+    ck_assert_ptr_nonnull(done);
+  }
+  ck_assert_int_eq(tn_schedule_run(s, "unroll(b)", NULL), TN_OK);
 }
 END_TEST
 
@@ -216,6 +251,46 @@ START_TEST(lines_that_do_nothing_are_dropped)
                            "annotate(x, \"note\", 2)\n"
                            "unroll(z)\n");
   tn_text_destroy(simple);
+}
+END_TEST
+
+/* A matmul of another size with other names, and no trace of the first one's loops. */
+static const char smaller[] = "func product(X: f32[32, 48], Y: f32[48, 24], Z: f32[32, 24]) {\n"
+                              "  for r in 0..32 { for c in 0..24 { for s in 0..48 {\n"
+                              "    block C(p: 0..32 = r, q: 0..24 = c, reduce t: 0..48 = s) {\n"
+                              "      init { Z[p, q] = 0.0:f32 }\n"
+                              "      Z[p, q] = fma(X[p, t], Y[t, q], Z[p, q])\n"
+                              "  } } } } }\n";
+
+START_TEST(a_trace_leads_on_from_other_shapes)
+{
+  static const char lines[] = "a, b = sample_perfect_tile(C[0], 2) @ [8, 8]\n"
+                              "o, i = split(C[0], [a, b])\n"
+                              "n, m = split(C[2], [0, 8])\n"
+                              "reorder([o, n, i, m])\n"
+                              "unroll(m)\n";
+  tn_program *other;
+  tn_schedule *again;
+  tn_error *error;
+  ck_assert_int_eq(tn_schedule_run(s, lines, NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_trace(s), "a, b = sample_perfect_tile(C[0], 2) @ [8, 8]\n"
+                                         "o, i = split(C[0], [a, b])\n"
+                                         "n, m = split(C[2], [0, 8])\n"
+                                         "reorder([o, n, i, m])\n"
+                                         "unroll(m)\n");
+  ck_assert_int_eq(tn_program_parse(ctx, smaller, sizeof smaller - 1, "t.tn", &other, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(other, tn_program_func_at(other, 0), &again, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_run(again, tn_schedule_trace(s), &error), TN_E_REFUSED);
+  ck_assert_ptr_nonnull(strstr(tn_error_text(error), "the factors of the decision are not those of the extent"));
+  tn_error_destroy(error);
+  ck_assert_int_eq(tn_schedule_redraw(again, tn_schedule_trace(s), NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_trace(again), "a, b = sample_perfect_tile(C[0], 2) @ [32, 1]\n"
+                                             "o, i = split(C[0], [a, b])\n"
+                                             "n, m = split(C[2], [0, 8])\n"
+                                             "reorder([o, n, i, m])\n"
+                                             "unroll(m)\n");
+  tn_schedule_destroy(again);
+  tn_program_destroy(other);
 }
 END_TEST
 
@@ -415,12 +490,14 @@ int main(void) {
   tcase_add_test(t, a_fork_goes_on_and_leaves_its_parent);
   tcase_add_test(t, a_schedule_with_forks_does_not_change);
   tcase_add_test(t, forks_outlive_their_parents);
+  tcase_add_test(t, forks_run_on_threads_of_their_own);
   tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
   tcase_add_test(t, a_text_that_is_missing_is_refused);
   tcase_add_test(t, words_are_found_in_the_list);
   tcase_add_test(t, what_externals_see_is_not_moved);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
   tcase_add_test(t, lines_that_do_nothing_are_dropped);
+  tcase_add_test(t, a_trace_leads_on_from_other_shapes);
   tcase_add_test(t, draws_are_those_of_the_documented_generator);
   tcase_add_test(t, a_template_spans_a_space);
   tcase_add_test(t, a_configuration_is_applied_whole_or_not);
