@@ -52,6 +52,8 @@ static const tn_stmt *find(const tn_schedule *s, int32_t handle, enum tni_handle
 const tn_stmt *tni_handle_loop(const tn_schedule *s, tn_loop loop) { return find(s, loop, TNI_HANDLE_LOOP); }
 const tn_stmt *tni_handle_block(const tn_schedule *s, tn_block_ref block) { return find(s, block, TNI_HANDLE_BLOCK); }
 
+int tn_is_loop(const tn_schedule *s, tn_place place) { return tni_handle_loop(s, place) != NULL; }
+
 const tni_line *tni_handle_end(const tn_schedule *s, const tni_handle *h) {
   for (const tni_line *line = s->last; line; line = line->before)
     if (find_at(s, h, line->before ? line->before->func : s->origin, line->number - 1)) return line;

@@ -460,6 +460,41 @@ bool tni_decisions_text(const tn_schedule *s, size_t first, char **out);
 /* tile.c: columns of a tile of a matrix product of that shape, by which constant operands are stored. */
 int64_t tni_panel_width(const tn_target *target, tn_type type, int64_t rows, int64_t columns, int64_t sum);
 
+/* ---- depend.c: which iterations may change places ------------------------------------------------------------------ */
+
+enum { TNI_MAX_TURNS = 64 };
+/* A pair of iterations: in loop y[i] the one, in x[i] the one of the same number (order 0), of a greater one (1), of a smaller
+ * one (-1). Of loops that are not in the list any iteration. */
+typedef struct tni_turns {
+  int count;
+  const tn_stmt *x[TNI_MAX_TURNS], *y[TNI_MAX_TURNS];
+  int order[TNI_MAX_TURNS];
+} tni_turns;
+/* The place of the new pair. What finds no room is left away: then more pairs of iterations stand so. */
+static inline int tni_add_turn(tni_turns *t, const tn_stmt *x, const tn_stmt *y, int order) {
+  if (t->count == TNI_MAX_TURNS) return TNI_MAX_TURNS - 1;
+  t->x[t->count] = x;
+  t->y[t->count] = y;
+  t->order[t->count] = order;
+  return t->count++;
+}
+/* May something under loop a, in iteration x, meet something under b, in iteration y, with one of them writing? NULL: surely
+ * not. Else the reason. Buffers that are made below loop a are another one in each iteration. */
+const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_stmt *a, const tn_stmt *b,
+                              const tni_turns *turns, const void **mark);
+/* Does the statement do what is to stay in its order whatever it touches? NULL: no. */
+const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark);
+
+/* ---- parts.c, pad.c: loops over other ranges ------------------------------------------------------------------------- */
+
+/* The loop from iteration `first` on, for `count` of them. `root` is what both stand in. */
+const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *loop, const tn_expr *first,
+                             const tn_expr *count);
+/* Blocks of a name that stands before get another one: name_1, ... */
+const tn_stmt *tni_rename_blocks(tni_region *r, const tn_stmt *root);
+/* *out is the body in which the loop may run up to `extent`, constant and not below its own, without harm; or a refusal. */
+tn_status tni_pad_loop(tni_step *step, const tn_stmt *loop, const tn_expr *extent, const tn_stmt **out);
+
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */

@@ -128,8 +128,19 @@ TN_API tn_status tn_template_text(const tn_template *t, tn_schedule *schedule, u
 /* One loop into `count` nested ones; at most one factor may be 0: it is inferred. If the factors do not divide the extent,
  * the blocks below are guarded. */
 TN_API tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, tn_loop *out, tn_error **err);
+/* What is done where factors do not divide the extent: a guard; the extent is rounded up, and what is written gets room for that
+ * (refused where the added iterations could do harm); a loop behind does what is left, without guards. */
+enum tn_tail { TN_TAIL_GUARD, TN_TAIL_PAD, TN_TAIL_CUT };
+/* The same with a choice of the tail. `out` has room for count + 1: the last is the loop that does what is left, or 0. */
+TN_API tn_status tn_split_tail(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, enum tn_tail tail,
+                               tn_loop *out, tn_error **err);
+/* One loop into count + 1, one behind the other: over 0..points[0], points[0]..points[1], ... and the last to the extent. */
+TN_API tn_status tn_loop_partition(tn_schedule *s, tn_loop loop, size_t count, const int64_t *points, tn_loop *out,
+                                   tn_error **err);
 /* Nested loops, each the only child of the one before, into one. */
 TN_API tn_status tn_fuse(tn_schedule *s, size_t count, const tn_loop *loops, tn_loop *out, tn_error **err);
+/* Loops that stand one behind the other, of the same kind and extent, into one: the first of all bodies, then the second ... */
+TN_API tn_status tn_merge(tn_schedule *s, size_t count, const tn_loop *loops, tn_loop *out, tn_error **err);
 /* Loops of one chain take the places they hold among themselves in the given order. */
 TN_API tn_status tn_reorder(tn_schedule *s, size_t count, const tn_loop *loops, tn_error **err);
 TN_API tn_status tn_parallel(tn_schedule *s, tn_loop loop, tn_error **err);
@@ -142,6 +153,9 @@ TN_API tn_status tn_schedule_annotate(tn_schedule *s, tn_place place, const char
 TN_API tn_status tn_schedule_annotate_text(tn_schedule *s, tn_place place, const char *key, const char *text,
                                            tn_error **err);
 TN_API tn_status tn_schedule_unannotate(tn_schedule *s, tn_place place, const char *key, tn_error **err);
+/* The iterators of a block take another order: their numbers, from 0, as they are to stand. */
+TN_API tn_status tn_reorder_block_iter_var(tn_schedule *s, tn_block_ref block, size_t count, const int64_t *order,
+                                           tn_error **err);
 /* Computes a producer under a loop of its consumers, for just what that loop's body reads. */
 TN_API tn_status tn_compute_at(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
 /* Runs a consumer under a loop of its producers, for just what an iteration has completed. */

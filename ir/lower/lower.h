@@ -60,7 +60,7 @@ const tn_stmt *tni_lower_flatten(tni_region *r, const tn_stmt *body);
 
 /* ---- unroll.c ----------------------------------------------------------------------------------------------------- */
 const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body);
-/* The same statement with loop variables and allocated buffers of its own. */
+/* The same statement with loop variables, iterators, lets and allocated buffers of its own; blocks keep their names. */
 const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
 
 /* ---- dead.c: stores into registers that nobody reads, or where nothing is true; of flat subscripts ------------------- */

@@ -16,8 +16,24 @@ static const tn_stmt *rename_let(tni_region *r, const tn_stmt *s) {
   return tni_let(r, var, s->as.let.value, var ? tni_stmt_subst(r, s->as.let.body, &subst) : NULL);
 }
 
+static const tn_stmt *rename_iters(tni_region *r, const tn_stmt *s) {
+  size_t count = (size_t)s->as.block.count;
+  tni_iter *iters = tni_arena_copy(&r->arena, s->as.block.iters, count * sizeof *iters);
+  const tn_expr **old = TNI_NEW_ARRAY(&r->arena, const tn_expr *, count), **made = TNI_NEW_ARRAY(&r->arena, const tn_expr *, count);
+  if (!iters || !old || !made) return NULL;
+  for (size_t i = 0; i < count; i++) {
+    old[i] = iters[i].var;
+    if (!(iters[i].var = made[i] = tni_var(r, old[i]->as.name, TN_INDEX))) return NULL;
+  }
+  tni_subst subst = {count, old, made};
+  const tn_stmt *init = s->as.block.init ? tni_stmt_subst(r, s->as.block.init, &subst) : NULL;
+  if (s->as.block.init && !init) return NULL;
+  return tni_block_like(r, s, iters, s->as.block.where, init, tni_stmt_subst(r, s->as.block.body, &subst));
+}
+
 static const tn_stmt *rename_bound(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
+  if (s->kind == TNI_BLOCK) return rename_iters(r, s);
   if (s->kind == TNI_ALLOC) return tni_alloc_swapped(r, s, tni_buffer_make(r, s->as.alloc.buffer));
   if (s->kind == TNI_LET) return rename_let(r, s);
   if (s->kind != TNI_FOR) return s;

@@ -48,7 +48,7 @@ tn_status tni_apply_annotate(tni_step *step) {
   for (int32_t i = 0; i < old.count; i++)
     if (strcmp(old.items[i].key, note.key) != 0) items[count++] = old.items[i];
   if (count == MAX_NOTES)
-    return tni_step_refuse(step, mark_of(place), "there are %d annotations already: remove one first", MAX_NOTES);
+    return tni_step_refuse(step, mark_of(place), "there are %d annotations already\nneeds: one to be taken away", MAX_NOTES);
   items[count++] = note;
   return set_notes(step, place, count, items);
 }

@@ -2,10 +2,9 @@
  *
  *     for i { for j { for k { S } } }   reorder([k, i])  ->  for k { for j { for i { S } } }
  *
- * needs: one block below; a chain of loops each of which holds only the next
- * refuses: a loop that would leave the loop its extent depends on; blocks of the grid inside threads; a block whose
- *          instances depend on each other in another way than by accumulating; reduce loops that change places when the
- *          order of steps matters (ir/reducer.c)
+ * needs: a chain of loops each of which holds only the next; below it what any iterations that change places do to different
+ *        elements (depend.c), or one block that only accumulates, in steps of any order (ir/reducer.c)
+ * refuses: a loop that would leave the loop its extent depends on; blocks of the grid inside threads; calls of externals, asserts
  * note: exchanging two reduce loops changes the order of a floating-point sum
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -44,9 +43,6 @@ static const tn_stmt *only_block(const tn_stmt *inner) {
 static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void **mark) {
   const tn_stmt *stores[TNI_MAX_STATES];
   *mark = block;
-  if (block->kind != TNI_BLOCK)
-    return "there is more than one block below\n"
-           "needs: to be reordered before other blocks are computed there";
   int32_t count = tni_block_stores(s->ctx, block, stores);
   if (!count) return "the block does more than store one element to each of some buffers";
   if (block->as.block.init && !tni_init_fits(s->ctx, block)) return "init stores something else than the block";
@@ -113,6 +109,78 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   return tni_meets_once(s, dims, steps, reduces, reduce) ? NULL : "a step of the reduction runs several times";
 }
 
+/* In the order that is, p comes before q; in the new one behind it. Iterations that change places: the first loop in which they
+ * differ now is p, and there the one comes first; the first in which they will differ is q, and there it comes last. */
+static void set_turns(tni_turns *turns, int above, int count, const tn_stmt *const *chain, const tn_stmt *const *order,
+                      int p, int q) {
+  turns->count = above;
+  for (int i = 0; i < p; i++) tni_add_turn(turns, chain[i], chain[i], 0);
+  for (int i = 0; i < count && order[i] != chain[q]; i++) {
+    bool known = false;
+    for (int k = 0; k < p; k++) known |= chain[k] == order[i];
+    if (!known) tni_add_turn(turns, order[i], order[i], 0);
+  }
+  tni_add_turn(turns, chain[p], chain[p], -1);
+  tni_add_turn(turns, chain[q], chain[q], 1);
+}
+
+static int place_of(const tn_stmt *const *order, const tn_stmt *loop) {
+  int i = 0;
+  while (order[i] != loop) i++;
+  return i;
+}
+
+static const char *why_crossed(tn_schedule *s, const tni_accesses *all, int count, const tn_stmt *const *chain,
+                               const tn_stmt *const *order, const void **mark) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  tni_turns turns = {0};
+  int depth = tni_path_to(s->func->body, chain[0], path);
+  for (int i = 0; i < depth - 1; i++)
+    if (path[i]->kind == TNI_FOR) tni_add_turn(&turns, path[i], path[i], 0);
+  int above = turns.count;
+  for (int p = 0; p < count; p++)
+    for (int q = p + 1; q < count; q++) {
+      if (place_of(order, chain[q]) > place_of(order, chain[p])) continue;
+      set_turns(&turns, above, count, chain, order, p, q);
+      const char *why = tni_why_dependent(&s->region, all, chain[0], chain[0], &turns, mark);
+      if (why) return why;
+    }
+  return NULL;
+}
+
+/* What forbids the order, whatever is below. */
+static const char *why_dependent(tn_schedule *s, int count, const tn_stmt *const *chain, const tn_stmt *const *order,
+                                 const void **mark) {
+  tni_accesses all;
+  const char *why = tni_why_in_order(s->ctx, chain[0], mark);
+  if (why) return why;
+  *mark = chain[0]->as.loop.var;
+  bool ok = tni_accesses_collect(&s->region, s->func->body, &all);
+  why = !ok          ? "there is no memory to check it"
+        : all.opaque ? "not all accesses to memory are known"
+                     : why_crossed(s, &all, count, chain, order, mark);
+  tni_accesses_destroy(&all);
+  return why;
+}
+
+/* One block that accumulates (*accumulates), or anything that does not care. */
+static const char *why_not(tn_schedule *s, int count, const tn_stmt *const *chain, const tn_stmt *const *order,
+                           bool *accumulates, const void **mark) {
+  const tn_stmt *block = only_block(chain[count - 1]);
+  const void *dependent_mark;
+  const char *why = NULL;
+  if (block->kind == TNI_BLOCK) {
+    why = why_ordered(s, block, mark);
+    if (!why) why = why_overwritten(s, block, count, chain, order, mark);
+    if (!why) return NULL;
+  }
+  *accumulates = false;
+  const char *dependent = why_dependent(s, count, chain, order, &dependent_mark);
+  if (why || !dependent) return dependent ? why : NULL;
+  *mark = dependent_mark;
+  return dependent;
+}
+
 static tn_status check_places(tni_step *step, int count, const tn_stmt *const *order) {
   for (int i = 0; i < count; i++) {
     const char *why = tni_why_not_again(step->s->ctx, order[i]);
@@ -152,12 +220,13 @@ tn_status tni_apply_reorder(tni_step *step) {
         break;
       }
   }
-  const tn_stmt *block = only_block(chain[count - 1]);
-  const char *why = why_ordered(step->s, block, &mark);
-  if (!why) why = why_overwritten(step->s, block, count, chain, order, &mark);
-  if (why) return tni_step_refuse(step, mark, "%s", why);
+  bool accumulates = true;
   tn_status status = check_places(step, count, order);
-  if (!status && swaps_reduce(step->s, block, count, chain, order)) status = tni_step_reassociates(step, block);
+  if (status) return status;
+  const char *why = why_not(step->s, count, chain, order, &accumulates, &mark);
+  if (why) return tni_step_refuse(step, mark, "%s", why);
+  const tn_stmt *block = only_block(chain[count - 1]);
+  if (accumulates && swaps_reduce(step->s, block, count, chain, order)) status = tni_step_reassociates(step, block);
   if (status) return status;
   const tn_stmt *body = chain[count - 1]->as.loop.body;
   for (int i = count - 1; i >= 0; i--)

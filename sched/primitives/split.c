@@ -4,11 +4,14 @@
  *       ->
  *     for i_0 in 0..ceil(n / (a*b)) { for i_1 in 0..a { for i_2 in 0..b { S[i := i_0*a*b + i_1*b + i_2] } } }
  *
- * When the factors do not divide n, every block below runs only where the new index is below n; an if guards a body that does
- * more than run blocks.
+ * When the factors do not divide n, there is a tail:
  *
- * needs: a serial loop; a constant extent when a factor is inferred from it or a guard can be left away
- * refuses: factors that do not cover the extent, more than one factor 0, negative ones
+ *     guard    every block below runs only where the new index is below n; an if guards a body that does more than run blocks
+ *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
+ *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
+ *
+ * needs: a serial loop; factors that cover the extent, or, with cut, are not larger; for pad a constant extent
+ * refuses: more than one factor 0, negative ones; what pad.c refuses
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -53,65 +56,100 @@ static const tn_stmt *guarded(tni_region *r, const tn_stmt *body, const tn_expr 
   return q.loose ? tni_if(r, cond, body, NULL) : tni_stmt_rewrite(r, body, NULL, add_guard, &g);
 }
 
-/* The extents of the new loops in `out`; *exact tells that they divide the old one. */
-static tn_status choose_extents(tni_step *step, const tn_stmt *loop, const tn_expr **out, bool *exact) {
+/* The extents of the new loops in `out`; *whole tells that they surely make up the old one. */
+static tn_status choose_extents(tni_step *step, const tn_stmt *loop, enum tn_tail tail, const tn_expr **out,
+                                bool *whole) {
   tni_region *r = &step->s->region;
   const tn_expr *extent = loop->as.loop.extent;
-  const int64_t *factors = step->args[1].numbers;
-  size_t count = step->args[1].count, open = count;
+  const tni_arg *factors = &step->args[1];
+  size_t open = factors->count;
   int64_t product = 1;
-  for (size_t i = 0; i < count; i++) {
-    if (factors[i] < 0 || (factors[i] == 0 && open < count))
+  for (size_t i = 0; i < factors->count; i++) {
+    if (factors->numbers[i] < 0 || (factors->numbers[i] == 0 && open < factors->count))
       return tni_step_refuse(step, loop->as.loop.var, "factors must be positive, and at most one 0");
-    if (factors[i] == 0)
+    if (factors->numbers[i] == 0)
       open = i;
-    else if (__builtin_mul_overflow(product, factors[i], &product) || product > INT64_C(1) << 40)
+    else if (__builtin_mul_overflow(product, factors->numbers[i], &product) || product > INT64_C(1) << 40)
       return tni_step_refuse(step, loop->as.loop.var, "the factors are too large");
-    out[i] = tni_index(r, factors[i]);
+    out[i] = tni_index(r, factors->numbers[i]);
   }
-  *exact = tni_is_const(extent) && (open < count ? extent->as.i % product == 0 : extent->as.i == product);
-  if (open < count) {
-    const tn_expr *sum = tni_add(r, extent, tni_index(r, product - 1));
-    out[open] = tni_op2(r, TN_OP_floordiv, sum, tni_index(r, product));
-  } else if (!tni_is_const(extent) || extent->as.i > product) {
+  bool inferred = open < factors->count;
+  *whole = tni_is_const(extent) && (inferred ? extent->as.i % product == 0 : extent->as.i == product);
+  if (inferred)
+    out[open] = tni_op2(r, TN_OP_floordiv, tail == TN_TAIL_CUT ? extent : tni_add(r, extent, tni_index(r, product - 1)),
+                        tni_index(r, product));
+  if (tail == TN_TAIL_CUT && tni_is_const(extent) && extent->as.i < product)
+    return tni_step_refuse(step, loop->as.loop.var,
+                           "the factors are larger than the extent, and nothing would be before the cut\n"
+                           "needs: smaller ones");
+  if (!inferred && (!tni_is_const(extent) || (extent->as.i > product && tail != TN_TAIL_CUT)))
     return tni_step_refuse(step, loop->as.loop.var,
                            "the factors do not cover the extent\n"
                            "needs: larger ones, or a factor 0, which is inferred");
-  }
   return TN_OK;
+}
+
+/* The loop over what is left behind the `covered` iterations. */
+static const tn_stmt *make_rest(tni_step *step, const tn_stmt *loop, const tn_expr *covered) {
+  tni_region *r = &step->s->region;
+  tni_facts none = {.ctx = step->s->ctx};
+  const tn_expr *count = tni_sub(r, loop->as.loop.extent, covered);
+  return count ? tni_loop_part(r, step->s->func->body, loop, covered, tni_simplify(r, &none, count)) : NULL;
 }
 
 tn_status tni_apply_split(tni_step *step) {
   tni_region *r = &step->s->region;
-  const tn_stmt *loop = tni_arg_loop(step, 0);
-  const tn_expr *extents[TNI_MAX_OUT], *vars[TNI_MAX_OUT];
-  bool exact = false;
+  const tni_arg *factors = &step->args[1];
+  enum tn_tail tail = (enum tn_tail)step->args[2].number;
+  const tn_stmt *loop = tni_arg_loop(step, 0), *root = step->s->func->body, *rest = NULL;
+  const tn_expr *extents[TNI_MAX_OUT], *vars[TNI_MAX_OUT], *index = tni_index(r, 0), *covered = tni_index(r, 1);
+  bool whole = false;
   if (!loop) return TN_E_REFUSED;
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var,
                            "the loop is not serial any more\n"
                            "needs: to be split before it is annotated");
-  size_t count = step->args[1].count;
-  if (count < 1 || count > TNI_MAX_OUT)
-    return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT);
+  if (factors->count < 1 || factors->count >= TNI_MAX_OUT)
+    return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT - 1);
   const char *why = tni_why_not_again(step->s->ctx, loop);
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
-  tn_status status = choose_extents(step, loop, extents, &exact);
-  const tn_expr *index = tni_index(r, 0);
-  for (size_t i = 0; i < count && !status; i++) {
+  tn_status status = choose_extents(step, loop, tail, extents, &whole);
+  for (size_t i = 0; i < factors->count && !status; i++) {
     vars[i] = tni_var(r, loop->as.loop.var->as.name, TN_INDEX);
     index = tni_add(r, tni_mul(r, index, extents[i]), vars[i]);
+    covered = tni_mul(r, covered, extents[i]);
     status = vars[i] ? tni_give_loop(step, vars[i]) : TN_E_NOMEM;
+  }
+  if (!status && !whole && tail == TN_TAIL_PAD) {
+    status = tni_pad_loop(step, loop, covered, &root);
+    loop = status ? NULL : tni_find_loop(root, loop->as.loop.var);
+  }
+  if (!status && !whole && tail == TN_TAIL_CUT) {
+    rest = make_rest(step, loop, covered);
+    status = rest ? tni_give_loop(step, rest->as.loop.var) : TN_E_NOMEM;
   }
   if (status) return status;
   tni_subst subst = {1, &loop->as.loop.var, &index};
   const tn_stmt *body = index ? tni_stmt_subst(r, loop->as.loop.body, &subst) : NULL;
-  if (!exact) body = guarded(r, body, tni_op2(r, TN_OP_lt, index, loop->as.loop.extent));
-  for (size_t i = count; i > 0; i--) body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
-  return tni_step_accept(step, tni_replace(r, step->s->func->body, loop, body));
+  if (!whole && tail == TN_TAIL_GUARD) body = guarded(r, body, tni_op2(r, TN_OP_lt, index, loop->as.loop.extent));
+  for (size_t i = factors->count; i > 0; i--) body = tni_for(r, vars[i - 1], extents[i - 1], TNI_SERIAL, body);
+  const tn_stmt *both[] = {body, rest};
+  body = tni_replace(r, root, loop, rest ? tni_seq(r, 2, both) : body);
+  return tni_step_accept(step, rest ? tni_rename_blocks(r, body) : body);
+}
+
+static tn_status perform(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, const char *tail,
+                         size_t room, tn_loop *out, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(loop), tni_of_ints(count, factors), tni_of_text(tail)};
+  return tni_perform(s, TNI_PRIMITIVE_split, 3, args, room, out, NULL, err);
 }
 
 tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, tn_loop *out, tn_error **err) {
-  tni_arg args[] = {tni_of_handle(loop), tni_of_ints(count, factors)};
-  return tni_perform(s, TNI_PRIMITIVE_split, 2, args, count, out, NULL, err);
+  return perform(s, loop, count, factors, NULL, count, out, err);
+}
+
+tn_status tn_split_tail(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, enum tn_tail tail,
+                        tn_loop *out, tn_error **err) {
+  static const char *const words[] = {"guard", "pad", "cut"};
+  return perform(s, loop, count, factors, (size_t)tail < TNI_COUNT(words) ? words[tail] : "", count + 1, out, err);
 }

@@ -89,6 +89,35 @@ static void choose_block_line(const names *loops, const names *blocks, size_t b,
   }
 }
 
+static size_t column_of(const char *text, const char *place) {
+  size_t column = 0;
+  while (place > text && place[-1] != '\n') place--, column++;
+  return column;
+}
+
+/* The next loop that stands as far inside as this one: often its neighbour. */
+static const char *loop_behind(const char *text, const names *loops, size_t at) {
+  for (size_t i = at + 1; i < loops->count; i++)
+    if (column_of(text, loops->place[i]) == column_of(text, loops->place[at])) return loops->at[i];
+  return "none";
+}
+
+/* What makes other loops of some. */
+static void choose_loop_line(const char *text, const names *loops, size_t at, const char *block, uint64_t *state,
+                             char *line) {
+  const char *loop = loops->at[at];
+  uint32_t f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  static const char *const orders[] = {"[0]", "[1, 0]", "[2, 0, 1]", "[1, 0, 2]"};
+  switch (oracle_random(state) % 8) {
+  case 0: snprintf(line, LINE, "split(%s, [0, %u], tail=pad)", loop, f); break;
+  case 1: snprintf(line, LINE, "split(%s, [0, %u], tail=cut)", loop, f); break;
+  case 2: snprintf(line, LINE, "split(%s, [%u, %u], tail=cut)", loop, f, g); break;
+  case 3: snprintf(line, LINE, "loop_partition(%s, [%u, %u])", loop, f, f + g); break;
+  case 4: snprintf(line, LINE, "reorder_block_iter_var(%s, %s)", block, orders[g - 1]); break;
+  default: snprintf(line, LINE, "merge([%s, %s])", loop, loop_behind(text, loops, at)); break;
+  }
+}
+
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
@@ -99,6 +128,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
              *l2 = left > 2 ? loops.at[at + 2] : l1;
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
+  if (loops.count && oracle_random(state) % 6 == 0) {
+    choose_loop_line(text, &loops, at, any(&blocks, state), state, line);
+    return;
+  }
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
     if (strcmp(blocks.at[i], "P") == 0) b = i;
   if (!blocks.count && what != 20 && what != 21) what %= 14;

@@ -1,0 +1,200 @@
+/* depend.c -- may iterations change places?
+ *
+ * A rewrite that lets the iterations of loops run in another order exchanges pairs of them. How the iterations of a pair stand to
+ * each other is said loop by loop: the same, a later, an earlier one. No element may be touched in both of a pair, and written in
+ * one, for all pairs that stand so:
+ *
+ *     T[i + 1] in iteration i, T[j] in iteration j, i later than j:   i = j + 1 + e,  i + 1 - j = 2 + e > 0,  never the same
+ *
+ * That is asked of every dimension, and of the place that row-major memory would have. Different subscripts are different
+ * elements, as in ir/race.c. Conditions are not looked at: what they keep from running is taken to run.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+enum { MAX_LOOPS = 65 };
+
+/* ---- two accesses -------------------------------------------------------------------------------------------------- */
+
+/* The variables of one access's loops, and what stands for them. */
+typedef struct side {
+  size_t count;
+  const tn_expr *vars[MAX_LOOPS], *values[MAX_LOOPS];
+} side;
+
+typedef struct meeting {
+  tni_region *r;
+  tni_prover prover;
+  const tni_turns *turns;
+  const tn_expr *base[TNI_MAX_TURNS]; /* the earlier iteration of each pair of loops */
+  bool failed;
+} meeting;
+
+static const tn_expr *over(meeting *m, const side *s, const tn_expr *x) {
+  tni_subst subst = {s->count, s->vars, s->values};
+  const tn_expr *y = tni_expr_subst(m->r, x, &subst);
+  m->failed |= !y;
+  return y;
+}
+
+/* A number of its own in 0..extent. What an extent reads may be another thing in another iteration. */
+static const tn_expr *number_below(meeting *m, const tn_expr *extent, const char *name) {
+  const tn_expr *x = tni_var(m->r, name, TN_INDEX);
+  m->failed |= !x || !extent;
+  if (m->failed) return NULL;
+  if (tni_expr_reads(m->r->arena.ctx, extent))
+    tni_prover_know_extent(&m->prover, x);
+  else
+    tni_prover_bind(&m->prover, x, extent);
+  return x;
+}
+
+/* An iteration after `before`, and below the extent. */
+static const tn_expr *later(meeting *m, const tn_expr *before, const tn_expr *extent, const char *name) {
+  const tn_expr *by = number_below(m, extent, name);
+  const tn_expr *x = tni_add(m->r, tni_add(m->r, before, tni_index(m->r, 1)), by);
+  m->failed |= !x;
+  return x;
+}
+
+static int find_turn(const tni_turns *t, const tn_stmt *const *loops, const tn_stmt *loop) {
+  for (int i = 0; i < t->count; i++)
+    if (loops[i] == loop) return i;
+  return -1;
+}
+
+static void know_below(meeting *m, const tn_expr *x, const tn_expr *extent) {
+  const tn_expr *below = m->failed || tni_expr_reads(m->r->arena.ctx, extent) ? NULL : tni_op2(m->r, TN_OP_lt, x, extent);
+  if (below) tni_prover_know(&m->prover, below, true);
+}
+
+/* The iterations of y's loops, or, behind them, of x's. */
+static void place(meeting *m, const tni_access *access, bool is_y, side *s) {
+  s->count = 0;
+  for (int k = 0; k < access->depth && !m->failed; k++) {
+    const tn_stmt *loop = access->loops[k];
+    const char *name = loop->as.loop.var->as.name;
+    const tn_expr *extent = over(m, s, loop->as.loop.extent), *value;
+    int i = find_turn(m->turns, is_y ? m->turns->y : m->turns->x, loop), order = i < 0 ? 0 : m->turns->order[i];
+    if (i < 0) {
+      value = number_below(m, extent, name);
+    } else {
+      if (is_y) m->base[i] = number_below(m, extent, name);
+      value = order == (is_y ? -1 : 1) ? later(m, m->base[i], extent, name) : m->base[i];
+      if (value) know_below(m, value, extent);
+    }
+    s->vars[s->count] = loop->as.loop.var;
+    s->values[s->count++] = value;
+    m->failed |= !value || s->count == MAX_LOOPS;
+  }
+}
+
+/* Are a and b never the same number? */
+static bool differ(meeting *m, const tn_expr *a, const tn_expr *b) {
+  const tn_expr *zero = tni_index(m->r, 0), *gap = tni_sub(m->r, a, b);
+  gap = gap ? tni_simplify(m->r, &m->prover.intervals, gap) : NULL;
+  int64_t mod, rem;
+  m->failed |= !gap || !zero;
+  if (m->failed) return false;
+  tni_modular(&m->prover.intervals, gap, &mod, &rem);
+  return rem != 0 || tni_prover_never_less(&m->prover, gap, zero, 1) || tni_prover_never_less(&m->prover, zero, gap, 1);
+}
+
+static bool never_meet(meeting *m, const tni_access *x, const tni_access *y) {
+  side sx, sy;
+  bool known = true;
+  place(m, y, true, &sy);
+  place(m, x, false, &sx);
+  const tn_expr *at_x = tni_index(m->r, 0), *at_y = at_x;
+  for (int32_t d = 0; d < x->buffer->rank && !m->failed; d++) {
+    const tn_expr *a = over(m, &sx, x->index[d]), *b = over(m, &sy, y->index[d]);
+    bool reads = m->failed || tni_expr_reads(m->r->arena.ctx, a) || tni_expr_reads(m->r->arena.ctx, b);
+    known &= !reads;
+    if (!reads && differ(m, a, b)) return true;
+    at_x = tni_add(m->r, tni_mul(m->r, at_x, x->buffer->shape[d]), a);
+    at_y = tni_add(m->r, tni_mul(m->r, at_y, x->buffer->shape[d]), b);
+  }
+  return known && x->buffer->rank > 1 && !m->failed && differ(m, at_x, at_y);
+}
+
+/* ---- all of them ---------------------------------------------------------------------------------------------------- */
+
+static bool is_under(const tni_access *x, const tn_stmt *loop) {
+  for (int i = 0; i < x->depth; i++)
+    if (x->loops[i] == loop) return true;
+  return false;
+}
+
+/* Reductions by one operator may come in any order, but for the rounding of sums and products. */
+static bool commute(const tni_access *x, const tni_access *y) {
+  if (!x->reduces || !y->reduces || x->store->as.store.op != y->store->as.store.op) return false;
+  enum tn_op op = x->store->as.store.op;
+  return !tni_type_is_float(x->buffer->type) || (op != TN_OP_add && op != TN_OP_mul);
+}
+
+typedef struct alloc_search {
+  const tn_buffer *buffer;
+  bool found;
+} alloc_search;
+
+static bool see_alloc(void *self, const tn_stmt *s) {
+  alloc_search *q = self;
+  q->found |= s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer;
+  return !q->found;
+}
+
+static bool is_made_below(const tn_stmt *loop, const tn_buffer *buffer) {
+  alloc_search q = {.buffer = buffer};
+  tni_stmt_visit(loop, see_alloc, &q);
+  return q.found;
+}
+
+const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_stmt *a, const tn_stmt *b,
+                              const tni_turns *turns, const void **mark) {
+  for (size_t i = 0; i < all->count; i++)
+    for (size_t k = 0; k < all->count; k++) {
+      const tni_access *x = &all->items[i], *y = &all->items[k];
+      if (x->buffer != y->buffer || (!x->write && !y->write) || !is_under(x, a) || !is_under(y, b) || commute(x, y) ||
+          is_made_below(a, x->buffer))
+        continue;
+      meeting m = {.r = r, .turns = turns};
+      tni_prover_init(&m.prover, r->arena.ctx);
+      bool apart = never_meet(&m, x, y);
+      m.failed |= m.prover.failed;
+      tni_prover_destroy(&m.prover);
+      if (apart && !m.failed) continue;
+      *mark = y->store ? y->store : x->store;
+      return m.failed ? "there is no memory to check it"
+                      : "iterations that would change places may touch the same element here";
+    }
+  return NULL;
+}
+
+typedef struct effect_search {
+  tn_context *ctx;
+  const tn_stmt *call, *assert, *wait;
+  bool calls;
+} effect_search;
+
+static void see_call(void *self, const tn_expr *x) { ((effect_search *)self)->calls |= x->op == TN_OP_call; }
+
+static bool see_effect(void *self, const tn_stmt *s) {
+  effect_search *q = self;
+  q->calls = false;
+  if (s->kind == TNI_BLOCK || tni_is_write(s) || s->kind == TNI_EVALUATE) tni_stmt_visit_exprs(q->ctx, s, see_call, q);
+  if (q->calls || s->kind == TNI_EVALUATE) q->call = s;
+  if (s->kind == TNI_ASSERT) q->assert = s;
+  if (s->kind == TNI_BARRIER || s->kind == TNI_COPY || s->kind == TNI_COMMIT || s->kind == TNI_WAIT) q->wait = s;
+  return true;
+}
+
+const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark) {
+  effect_search q = {.ctx = ctx};
+  tni_stmt_visit(s, see_effect, &q);
+  *mark = q.call ? q.call : q.assert ? q.assert : q.wait;
+  return q.call     ? "an external is called here, and calls stay in their order"
+         : q.assert ? "an assert is here, and the first that fails must stay the first"
+         : q.wait   ? "this waits, or is waited for, and stays in its order"
+                    : NULL;
+}

@@ -1,0 +1,227 @@
+/* test_loops.c -- primitives of loops from C: each does what its line does; externals; without memory.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "../lib/fault.h"
+#include "sched.h"
+
+static const char text[] =
+    "func f(A: f32[8, 10], Y: f32[8], Z: f32[8]) {\n"
+    "  alloc T: f32[10]\n"
+    "  for i in 0..8 { for k in 0..10 { block Y(a: 0..8 = i, reduce c: 0..10 = k) {\n"
+    "    init { Y[a] = 0.0:f32 }\n"
+    "    Y[a] = Y[a] + A[a, c]\n"
+    "  } } }\n"
+    "  for j in 0..8 { block Z(a: 0..8 = j) { Z[a] = Y[a] * 2.0:f32 } }\n"
+    "  for m in 0..10 { block T(a: 0..10 = m) { T[a] = A[0, a] } }\n"
+    "}\n";
+
+static tn_context *ctx;
+static tn_program *program;
+static tn_schedule *s, *other;
+
+static void open_text(const char *source) {
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_parse(ctx, source, strlen(source), "t.tn", &program, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &other, NULL), TN_OK);
+}
+
+static void setup(void) { open_text(text); }
+
+static void teardown(void) {
+  tn_schedule_destroy(s);
+  tn_schedule_destroy(other);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+static tn_block_ref block(const char *name) {
+  tn_block_ref out;
+  ck_assert_int_eq(tn_get_block(s, name, &out, NULL), TN_OK);
+  return out;
+}
+
+static tn_loop loop(const char *name, size_t number) {
+  tn_loop loops[8];
+  size_t count = 8;
+  ck_assert_int_eq(tn_get_loops(s, block(name), loops, &count, NULL), TN_OK);
+  ck_assert_uint_lt(number, count);
+  return loops[number];
+}
+
+/* The schedule is where the lines lead. */
+static void expect_lines(const char *lines) {
+  ck_assert_int_eq(tn_schedule_run(other, lines, NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_text(s), tn_schedule_text(other));
+}
+
+static void expect_refusal(tn_status status, tn_error **error, const char *reason) {
+  ck_assert_int_eq(status, TN_E_REFUSED);
+  ck_assert_int_eq(strncmp(tn_error_text(*error), reason, strlen(reason)), 0);
+  ck_assert_int_eq(tn_error_text(*error)[strlen(reason)], '\n');
+  tn_error_destroy(*error);
+}
+
+START_TEST(queries)
+{
+  tn_place places[4];
+  tn_block_ref blocks[4];
+  size_t count = 4;
+  ck_assert_int_eq(tn_children(s, loop("Y", 0), places, &count, NULL), TN_OK);
+  ck_assert_uint_eq(count, 1);
+  ck_assert(tn_is_loop(s, places[0]) && tni_handle_loop(s, places[0]) == tni_handle_loop(s, loop("Y", 1)));
+  count = 4;
+  ck_assert_int_eq(tn_children(s, places[0], places, &count, NULL), TN_OK);
+  ck_assert(count == 1 && !tn_is_loop(s, places[0]) && tni_handle_block(s, places[0]) == tni_handle_block(s, block("Y")));
+  count = 1; /* there are more than have room */
+  ck_assert_int_eq(tn_outputs(s, blocks, &count, NULL), TN_OK);
+  ck_assert(count == 2 && tni_handle_block(s, blocks[0]) == tni_handle_block(s, block("Y")));
+  count = 4;
+  ck_assert_int_eq(tn_producers(s, block("Z"), blocks, &count, NULL), TN_OK);
+  ck_assert(count == 1 && tni_handle_block(s, blocks[0]) == tni_handle_block(s, block("Y")));
+  count = 4;
+  ck_assert_int_eq(tn_consumers(s, block("Z"), blocks, &count, NULL), TN_OK);
+  ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+START_TEST(splits_and_their_tails)
+{
+  const int64_t by4[] = {0, 4}, by5[] = {0, 5};
+  tn_loop out[3];
+  ck_assert_int_eq(tn_split_tail(s, loop("Y", 1), 2, by4, TN_TAIL_CUT, out, NULL), TN_OK);
+  ck_assert(out[0] && out[1] && out[2]);
+  ck_assert_int_eq(tn_split_tail(s, loop("T", 0), 2, by4, TN_TAIL_PAD, out, NULL), TN_OK);
+  ck_assert(out[0] && out[1] && !out[2]);
+  ck_assert_int_eq(tn_split_tail(s, loop("Z", 0), 2, by5, TN_TAIL_GUARD, out, NULL), TN_OK);
+  expect_lines("split(k, [0, 4], tail=cut)\nsplit(m, [0, 4], tail=pad)\nsplit(j, [0, 5])");
+}
+END_TEST
+
+START_TEST(a_tail_there_is_not)
+{
+  const int64_t by4[] = {0, 4};
+  tn_error *error;
+  ck_assert_int_eq(tn_split_tail(s, loop("Z", 0), 2, by4, (enum tn_tail)3, NULL, &error), TN_E_REFUSED);
+  ck_assert_str_eq(tn_error_text(error), "schedule: split: `` is not one of the words for `tail`: guard|pad|cut");
+  tn_error_destroy(error);
+}
+END_TEST
+
+START_TEST(loops_apart_and_together)
+{
+  const int64_t points[] = {3, 5}, swapped[] = {1, 0};
+  tn_loop parts[3], both[2], merged, unit;
+  ck_assert_int_eq(tn_loop_partition(s, loop("T", 0), 2, points, parts, NULL), TN_OK);
+  both[0] = loop("Y", 0);
+  both[1] = loop("Z", 0);
+  ck_assert_int_eq(tn_merge(s, 2, both, &merged, NULL), TN_OK);
+  ck_assert_int_eq(tn_add_unit_loop(s, block("Y"), &unit, NULL), TN_OK);
+  ck_assert_int_eq(tn_reorder_block_iter_var(s, block("Y"), 2, swapped, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_annotate(s, unit, "depth", 3, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_annotate_text(s, unit, "kind", "one", NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_unannotate(s, unit, "depth", NULL), TN_OK);
+  expect_lines("loop_partition(m, [3, 5])\nx = merge([i, j])\nu = add_unit_loop(Y)\n"
+               "reorder_block_iter_var(Y, [1, 0])\nannotate(u, \"kind\", \"one\")");
+}
+END_TEST
+
+/* ---- externals ---- */
+
+START_TEST(what_an_external_may_touch_is_not_known)
+{
+  tn_error *error;
+  open_text("extern log(ptr): void\n"
+            "func f(X: f32[10], Y: f32[10, 4]) {\n"
+            "  for i in 0..10 { block A(a: 0..10 = i) { X[a] = 1.0:f32 } }\n"
+            "  for j in 0..10 { block B(a: 0..10 = j) { Y[a, 0] = 1.0:f32 } }\n"
+            "  call log(&X)\n"
+            "  for k in 0..10 { for l in 0..4 { Y[k, l] = X[k] } }\n"
+            "}\n");
+  tn_loop both[] = {loop("A", 0), loop("B", 0)};
+  expect_refusal(tn_merge(s, 2, both, NULL, &error), &error, "schedule: merge: not all accesses to memory are known");
+  tn_status status = tn_schedule_run(s, "reorder([l, k])", &error);
+  expect_refusal(status, &error, "schedule: reorder: not all accesses to memory are known");
+  teardown();
+}
+END_TEST
+
+START_TEST(externals_stay_in_their_order)
+{
+  const int64_t by4[] = {0, 4};
+  tn_error *error;
+  open_text("extern log(index): f32\n"
+            "func f(X: f32[10], Y: f32[10, 4]) {\n"
+            "  alloc T: f32[10]\n"
+            "  for i in 0..10 { block T(a: 0..10 = i) { T[a] = @log(a) } }\n"
+            "  for j in 0..10 { block X(a: 0..10 = j) { X[a] = 1.0:f32 } }\n"
+            "  for k in 0..10 { for l in 0..4 { Y[k, l] = @log(l) } }\n"
+            "}\n");
+  expect_refusal(tn_split_tail(s, loop("T", 0), 2, by4, TN_TAIL_PAD, NULL, &error), &error,
+                 "schedule: split: an external would be called in iterations that there are not");
+  tn_loop both[] = {loop("T", 0), loop("X", 0)};
+  expect_refusal(tn_merge(s, 2, both, NULL, &error), &error,
+                 "schedule: merge: an external is called here, and calls stay in their order");
+  tn_status status = tn_schedule_run(s, "reorder([l, k])", &error);
+  expect_refusal(status, &error, "schedule: reorder: an external is called here, and calls stay in their order");
+  teardown();
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+static const char *const scripts[] = {
+    "k0, k1, k2 = split(k, [0, 4], tail=cut)\na, b = loop_partition(i, [3])\nunroll(b)\n",
+    "split(m, [0, 4], tail=pad)\nx = merge([i, j])\nannotate(x, \"note\", \"text\")\nunannotate(x, \"note\")\n",
+    "u = add_unit_loop(i)\nreorder_block_iter_var(Y, [1, 0])\np = producers(Z)\nc = children(i)\nreorder([k, i])\no = outputs()\n",
+};
+
+static tn_status work(tn_context *c, const char *script) {
+  tn_program *p = NULL;
+  tn_schedule *a = NULL;
+  tn_status status = tn_program_parse(c, text, sizeof text - 1, "t.tn", &p, NULL);
+  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
+  if (!status) status = tn_schedule_run(a, script, NULL);
+  if (!status) status = tn_schedule_commit(a, NULL, NULL);
+  tn_schedule_destroy(a);
+  tn_program_destroy(p);
+  return status;
+}
+
+START_TEST(without_memory_nothing_is_lost)
+{
+  for (long n = 1;; n++) {
+    fault f = {.fail_at = n, .once = _i % 2};
+    tn_context_desc desc = fault_desc(&f);
+    tn_context *c;
+    tn_status status = tn_context_create(&desc, &c, NULL);
+    if (!status) status = work(c, scripts[_i / 2]);
+    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
+    bool done = atomic_load(&f.calls) < n;
+    if (done) ck_assert_int_eq(status, TN_OK);
+    fault_finish(&f, c);
+    if (done) return;
+  }
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("loops");
+  TCase *t = tcase_create("loops"), *alone = tcase_create("alone");
+  tcase_add_checked_fixture(t, setup, teardown);
+  tcase_add_test(t, queries);
+  tcase_add_test(t, splits_and_their_tails);
+  tcase_add_test(t, a_tail_there_is_not);
+  tcase_add_test(t, loops_apart_and_together);
+  tcase_add_test(alone, what_an_external_may_touch_is_not_known);
+  tcase_add_test(alone, externals_stay_in_their_order);
+  tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
+  suite_add_tcase(suite, t);
+  suite_add_tcase(suite, alone);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
