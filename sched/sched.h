@@ -457,8 +457,8 @@ bool tni_decisions_text(const tn_schedule *s, size_t first, char **out);
 
 /* ---- default/ ------------------------------------------------------------------------------------------------------ */
 
-/* tile.c: columns of a tile of a matrix product of that shape, by which constant operands are stored. */
-int64_t tni_panel_width(const tn_target *target, tn_type type, int64_t rows, int64_t columns, int64_t sum);
+/* facts.c: lanes of the vectors along an extent: no more than it fills to more than a half. */
+int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent);
 
 /* ---- depend.c: which iterations may change places ------------------------------------------------------------------ */
 

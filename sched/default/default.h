@@ -65,8 +65,6 @@ int64_t tni_extent_of(const tn_stmt *block, int32_t i);   /* 0: not constant */
 int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a block, at most 2^62 */
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
-/* No more lanes than the extent fills to more than a half. */
-int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent);
 static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */

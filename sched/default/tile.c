@@ -117,12 +117,6 @@ static void size_tile(const tn_target *target, int64_t vector_extent, int64_t ro
   }
 }
 
-int64_t tni_panel_width(const tn_target *target, tn_type type, int64_t rows, int64_t columns, int64_t sum) {
-  tni_tile t = {.lanes = tni_target_lanes(target, type, columns)};
-  size_tile(target, columns, rows, sum, &t);
-  return t.vectors * t.lanes;
-}
-
 /* ---- which way the tiles go ---- */
 
 typedef struct traffic {

@@ -8,7 +8,8 @@
  *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
- * p columns are those of a tile in registers: a tile reads one panel from its first to its last byte. Weights that stay in
+ * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so that more
+ * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
  * the first cache as they are gain nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -85,9 +86,8 @@ static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
 
 static tn_status store_panels(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
                               tni_attr *added, uint32_t *added_count, tn_error **err) {
-  const tni_gvalue *x = &c->from->values[node->inputs[0]], *w = &c->from->values[node->inputs[1]];
-  int64_t sums = w->shape[0], columns = w->shape[1], rows = x->rank > 1 ? x->shape[x->rank - 2] : 1;
-  int64_t width = tni_panel_width(target, w->type, rows, columns, sums);
+  const tni_gvalue *w = &c->from->values[node->inputs[1]];
+  int64_t sums = w->shape[0], columns = w->shape[1], width = tni_target_lanes(target, w->type, columns);
   int64_t shape[] = {(columns - 1) / width + 1, sums, width};
   size_t bytes = tn_type_bytes(w->type);
   char *to = tni_arena_alloc_aligned(&c->to->region.arena, (size_t)(shape[0] * sums * width) * bytes, LINE);
