@@ -156,13 +156,15 @@ static void see_load(void *self, const tn_expr *x) {
 
 static void see_call(void *self, const tn_expr *x) { ((reads_search *)self)->found |= x->op == TN_OP_call; }
 
-/* A store to what init or the guard reads? */
+/* A store to what init, the guard or a binding reads? */
 static bool see_store(void *self, const tn_stmt *s) {
   reads_search *q = self;
   if (tni_is_write(s)) {
     q->own = s;
     if (q->block->as.block.init) tni_stmt_visit_exprs(q->ctx, q->block->as.block.init, see_load, q);
     if (q->block->as.block.where) tni_expr_visit(q->ctx, q->block->as.block.where, see_load, q);
+    for (int32_t i = 0; i < q->block->as.block.count; i++)
+      tni_expr_visit(q->ctx, q->block->as.block.iters[i].binding, see_load, q);
   }
   q->found |= s->kind == TNI_EVALUATE;
   return true;
@@ -197,7 +199,7 @@ const char *tni_why_not_apart(const tni_reduce_nest *n) {
   reads_search q = {.ctx = ctx, .block = n->block};
   if (n->block->as.block.init) tni_stmt_visit_exprs(ctx, n->block->as.block.init, see_call, &q);
   tni_stmt_visit(n->top, see_store, &q);
-  if (q.found) return "what init or the guard reads is stored below the loop, or an external is called";
+  if (q.found) return "what init, the guard or a binding reads is stored below the loop, or an external is called";
   if (!tni_store_over_loops(n->s, n->block, stores[0], index) ||
       !tni_meets_once(n->s, (size_t)stores[0]->as.store.count, index, n->count, n->loops))
     return "an element is summed up several times below the loop";
