@@ -1,4 +1,4 @@
-/* script.c -- schedules as text: one primitive a line.
+/* script.c -- schedules as text (LANGUAGE.md): one primitive a line.
  *
  *     io, ii = split(i, [0, 8])        results are named on the left; missing names are made up
  *     reorder([io, j, ii])             # loops and blocks by names of results, else by the names in the printed function
