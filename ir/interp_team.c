@@ -2,7 +2,7 @@
  *
  *     for t in 0..32 bind thread.x { A; barrier shared; B }         A of all threads, in order; then B of all threads
  *
- * What has a barrier in it is run by the team as one: a sequence statement by statement; a loop, or an if, by what its extent
+ * What has a barrier in it is run by the team as one: a sequence from barrier to barrier; a loop, or an if, by what its extent
  * or condition is in the first thread, since it is the same in all of them (verify/threads.c); an alloc or a let with one
  * memory or value for each thread. What has none is run by one thread after the other. A loop over threads inside makes of each
  * thread as many.
@@ -146,6 +146,26 @@ static void wait_all(team *t, enum tni_scope scope) {
   for (; t; t = t->outer) tni_concurrent_wait(&t->watch, scope);
 }
 
+/* Parts first..end have no barrier: one thread after the other runs them. */
+static bool run_piece(tni_machine *m, team *t, const tni_action *seq, int32_t first, int32_t end) {
+  for (size_t i = 0; i < t->count && first < end; i++) {
+    enter(m, t, i);
+    for (int32_t k = first; k < end; k++)
+      if (!tni_action_run(m, seq->parts[k])) return false;
+  }
+  return true;
+}
+
+static bool run_seq(tni_machine *m, team *t, const tni_action *a) {
+  int32_t count = a->stmt->as.seq.count, first = 0;
+  for (int32_t i = 0; i < count; i++) {
+    if (!a->parts[i]->waits) continue;
+    if (!run_piece(m, t, a, first, i) || !run_together(m, t, a->parts[i])) return false;
+    first = i + 1;
+  }
+  return run_piece(m, t, a, first, count);
+}
+
 static bool run_together(tni_machine *m, team *t, const tni_action *a) {
   if (!a->waits) return run_each(m, t, tni_action_run, a);
   switch (a->stmt->kind) {
@@ -156,11 +176,8 @@ static bool run_together(tni_machine *m, team *t, const tni_action *a) {
   case TNI_LET: return run_let(m, t, a);
   case TNI_ASSERT:
   case TNI_ASSUME: return run_each(m, t, tni_action_claim, a) && run_together(m, t, a->first);
-  default: break;
+  default: return run_seq(m, t, a);
   }
-  for (int32_t i = 0; i < a->stmt->as.seq.count; i++)
-    if (!run_together(m, t, a->parts[i])) return false;
-  return true;
 }
 
 bool tni_team_run(tni_machine *m, const tni_action *loop) { return run_team(m, NULL, loop); }

@@ -54,7 +54,7 @@ typedef struct pass {
 
 /* clang-format off */
 static const pass passes[] = {
-    {{"threads", 't', "loops bound to blocks and threads become parallel and serial"},  threads,   false},
+    {{"threads", 't', "loops over threads cut at barriers; blocks parallel, threads in order"}, threads, false},
     {{"simplify", 'S', "index arithmetic in its canonical form; ifs decided"},          simplify,  false},
     {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false},
     {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false},

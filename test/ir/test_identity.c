@@ -75,6 +75,24 @@ START_TEST(everything_else_counts)
 }
 END_TEST
 
+START_TEST(how_threads_and_copies_wait_counts)
+{
+#define THREADS(copy, wait, barrier, scope)                                                                            \
+  FUNC("A: f32[8]", "alloc S: f32[8]" scope "\nfor t in 0..8 bind thread.x {\n" copy "S[t] = A[t]\ncommit\n" wait "\n" barrier \
+                    "\ncopy A[t] = S[7 - t]\nwait 0\n}")
+  const char *base = THREADS("copy ", "wait 0", "barrier global", " in shared");
+  static const char *const others[] = {
+      THREADS("", "wait 0", "barrier global", " in shared"),
+      THREADS("copy ", "wait 1", "barrier global", " in shared"),
+      THREADS("copy ", "commit", "barrier global", " in shared"),
+      THREADS("copy ", "wait 0", "barrier shared", " in shared"),
+      THREADS("copy ", "wait 0", "barrier global", ""),
+  };
+  ck_assert(are_equal(base, base));
+  for (size_t i = 0; i < TNI_COUNT(others); i++) ck_assert_msg(!are_equal(base, others[i]), "%s", others[i]);
+}
+END_TEST
+
 START_TEST(blocks_and_externals_are_known_by_their_names_and_types)
 {
   const char *block = FUNC("A: f32[8]", "for i in 0..8 {\n block A(v: 0..8 = i) {\n A[v] = 0.0:f32\n }\n}");
@@ -174,6 +192,7 @@ int main(void) {
   const TTest *const tests[] = {
       names_of_variables_buffers_and_the_function_do_not_count,
       everything_else_counts,
+      how_threads_and_copies_wait_counts,
       blocks_and_externals_are_known_by_their_names_and_types,
       shared_nodes_are_met_once,
       hashes_are_what_they_were,

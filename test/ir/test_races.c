@@ -92,7 +92,10 @@ static const struct {
     {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; wait 0; barrier shared; B[t] = S[3 - t] }",
      NULL},
     {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; barrier shared; wait 0; B[t] = S[3 - t] }",
-     "interpret: f: t = 0: iteration 0 of the concurrent loop `t` reads S[3], which iteration 3 writes"},
+     "interpret: f: t = 0: S[3] is read while a copy to it is pending"},
+    {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; barrier shared; wait 0\n"
+     "B[t] = S[n - 4 if t == 3] }",
+     "interpret: f: t = 3: iteration 3 of the concurrent loop `t` reads S[0], which iteration 0 writes"},
     {"alloc S: i32[4] in shared; for t in 0..4 bind thread.x { copy S[t] = A[t]; commit; barrier shared; B[t] = S[3 - t]; wait 0 }",
      "interpret: f: t = 0: S[3] is read while a copy to it is pending"},
     {"for t in 0..4 bind thread.x { copy A[n + t] = A[t]; commit; B[t] = A[(t + 1) % 4 + 4 if t == 3]; barrier global; wait 0 }",
@@ -100,7 +103,7 @@ static const struct {
     {"for t in 0..4 bind thread.x { B[t] = A[n + (t + 1) % 4 if t == 0]; copy A[n + t] = B[t + 4]; commit; barrier global; wait 0 }",
      "interpret: f: t = 1: iteration 1 of the concurrent loop `t` writes A[5], which iteration 0 reads"},
     {"for t in 0..4 bind thread.x { copy A[n + t] = A[t]; commit; barrier global; if t == 3 { wait 0 }\n"
-     "B[t] = A[n + 3 if t == 0] }", "interpret: f: t = 0: iteration 0 of the concurrent loop `t` reads A[7], which iteration 3 writes"},
+     "B[t] = A[n + 3 if t == 0] }", "interpret: f: t = 0: A[7] is read while a copy to it is pending"},
     {"for t in 0..4 bind thread.x { alloc T: i32[2]; copy T[0] = A[t]; commit; barrier global; wait 0; B[t] = T[0]\n"
      "copy T[1] = A[t] }", NULL},
     {"for t in 0..4 bind thread.x { alloc T: i32[2]; copy T[1] = A[t]; commit; barrier global; B[t] = T[1]; wait 0 }",
