@@ -503,6 +503,9 @@ tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *t
 
 /* ---- primitives/ -------------------------------------------------------------------------------------------------- */
 
+/* loop_kind.c: the loop, serial so far, gets a kind of concurrent iterations; or a refusal. */
+tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind);
+
 #define PRIMITIVE(name, args, results, flags, meaning, doc) tn_status tni_apply_##name(tni_step *step);
 #include "primitives.def"
 #undef PRIMITIVE

@@ -145,6 +145,8 @@ TN_API tn_status tn_merge(tn_schedule *s, size_t count, const tn_loop *loops, tn
 TN_API tn_status tn_reorder(tn_schedule *s, size_t count, const tn_loop *loops, tn_error **err);
 TN_API tn_status tn_parallel(tn_schedule *s, tn_loop loop, tn_error **err);
 TN_API tn_status tn_vectorize(tn_schedule *s, tn_loop loop, tn_error **err);
+/* The iterations are blocks of a GPU's grid, or the threads of a block: TN_BLOCK_X .. TN_THREAD_Z. See enum tn_loop_kind. */
+TN_API tn_status tn_bind(tn_schedule *s, tn_loop loop, enum tn_loop_kind axis, tn_error **err);
 TN_API tn_status tn_unroll(tn_schedule *s, tn_loop loop, tn_error **err);
 /* A loop of one iteration around a loop or block. */
 TN_API tn_status tn_add_unit_loop(tn_schedule *s, tn_place place, tn_loop *out, tn_error **err);

@@ -117,13 +117,24 @@ START_TEST(loops_apart_and_together)
   both[0] = loop("Y", 0);
   both[1] = loop("Z", 0);
   ck_assert_int_eq(tn_merge(s, 2, both, &merged, NULL), TN_OK);
+  ck_assert_int_eq(tn_bind(s, merged, TN_BLOCK_Y, NULL), TN_OK);
   ck_assert_int_eq(tn_add_unit_loop(s, block("Y"), &unit, NULL), TN_OK);
   ck_assert_int_eq(tn_reorder_block_iter_var(s, block("Y"), 2, swapped, NULL), TN_OK);
   ck_assert_int_eq(tn_schedule_annotate(s, unit, "depth", 3, NULL), TN_OK);
   ck_assert_int_eq(tn_schedule_annotate_text(s, unit, "kind", "one", NULL), TN_OK);
   ck_assert_int_eq(tn_schedule_unannotate(s, unit, "depth", NULL), TN_OK);
-  expect_lines("loop_partition(m, [3, 5])\nx = merge([i, j])\nu = add_unit_loop(Y)\n"
+  expect_lines("loop_partition(m, [3, 5])\nx = merge([i, j])\nbind(x, block.y)\nu = add_unit_loop(Y)\n"
                "reorder_block_iter_var(Y, [1, 0])\nannotate(u, \"kind\", \"one\")");
+}
+END_TEST
+
+START_TEST(an_axis_there_is_not)
+{
+  tn_error *error;
+  ck_assert_int_eq(tn_bind(s, loop("T", 0), TN_VECTORIZED, &error), TN_E_REFUSED);
+  ck_assert_str_eq(tn_error_text(error), "schedule: bind: `` is not one of the words for `axis`: "
+                                         "block.x|block.y|block.z|thread.x|thread.y|thread.z");
+  tn_error_destroy(error);
 }
 END_TEST
 
@@ -173,7 +184,7 @@ END_TEST
 
 static const char *const scripts[] = {
     "k0, k1, k2 = split(k, [0, 4], tail=cut)\na, b = loop_partition(i, [3])\nunroll(b)\n",
-    "split(m, [0, 4], tail=pad)\nx = merge([i, j])\nannotate(x, \"note\", \"text\")\nunannotate(x, \"note\")\n",
+    "split(m, [0, 4], tail=pad)\nx = merge([i, j])\nbind(x, block.x)\nannotate(x, \"note\", \"text\")\nunannotate(x, \"note\")\n",
     "u = add_unit_loop(i)\nreorder_block_iter_var(Y, [1, 0])\np = producers(Z)\nc = children(i)\nreorder([k, i])\no = outputs()\n",
 };
 
@@ -214,6 +225,7 @@ int main(void) {
   tcase_add_test(t, splits_and_their_tails);
   tcase_add_test(t, a_tail_there_is_not);
   tcase_add_test(t, loops_apart_and_together);
+  tcase_add_test(t, an_axis_there_is_not);
   tcase_add_test(alone, what_an_external_may_touch_is_not_known);
   tcase_add_test(alone, externals_stay_in_their_order);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
