@@ -51,8 +51,6 @@ static bool check_for(tni_verifier *v, const tn_stmt *s) {
   bool empty = false;
   enum tni_loop_kind kind = s->as.loop.kind;
   const char *parted = v->parted;
-  if (v->func->level == TNI_LEVEL_LOOP && kind != TNI_SERIAL && kind != TNI_PARALLEL)
-    return tni_verify_fail(v, s, "loops of the loop level are serial or parallel");
   if (!tni_verify_typed(v, s->as.loop.extent, TN_INDEX, "an extent")) return false;
   tni_scoped var = {.varies = tni_verify_varies(v, s->as.loop.extent) || tni_is_thread_bound(kind)};
   if (kind == TNI_PARALLEL || kind == TNI_VECTORIZED)
@@ -115,7 +113,6 @@ static bool check_init(tni_verifier *v, const tn_stmt *s) {
 static bool check_header(tni_verifier *v, const tn_stmt *s) {
   const char *name = s->as.block.name;
   bool added;
-  if (v->func->level == TNI_LEVEL_LOOP) return tni_verify_fail(v, s, "there are no blocks on the loop level");
   if (!*name) return tni_verify_fail(v, s, "a block needs a name");
   if (tni_map_add(&v->names, name, strlen(name), &added) == TNI_MAP_NONE) return tni_verify_nomem(v);
   if (!added) return tni_verify_fail(v, s, "there are two blocks of the name `%s`", name);
@@ -213,8 +210,8 @@ bool tni_verify_declaration(tni_verifier *v, const tn_buffer *buffer) {
 
 /* The buffer stays bound: its scope ends with the list, which the caller unbinds. */
 static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
-  if (v->func->level == TNI_LEVEL_LOOP && (buffer->rank > 1 || !tni_is_row_major(buffer)))
-    return tni_verify_fail(v, buffer, "buffers of the loop level are flat");
+  bool formed = buffer->rank > 1 || !tni_is_row_major(buffer);
+  if (formed && !tni_verify_thing(v, TNI_THING_formed, buffer)) return false;
   if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
   if (!tni_verify_declaration(v, buffer) || !tni_verify_scope(v, buffer)) return false;
   for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
@@ -258,6 +255,7 @@ static bool check_evaluate(tni_verifier *v, const tn_stmt *s) {
 static bool check_one(tni_verifier *v, const tn_stmt *s) {
   v->stmt = s;
   tni_map_clear(&v->nodes);
+  if (!tni_verify_legal(v, s)) return false;
   switch (s->kind) {
   case TNI_FOR: return check_annotations(v, s) && check_for(v, s);
   case TNI_BLOCK: return check_annotations(v, s) && check_block(v, s);

@@ -72,7 +72,7 @@ bool tni_verify_scope(tni_verifier *v, const tn_buffer *buffer) {
     if (tni_verify_varies(v, held[i - 1])) find(v, buffer)->varies = true;
   if (buffer->scope != TNI_SCOPE_SHARED) return true;
   v->shared++;
-  if (v->func->level == TNI_LEVEL_LOOP) return tni_verify_fail(v, buffer, "a shared buffer belongs to the tensor level");
+  if (!tni_verify_thing(v, TNI_THING_shared, buffer)) return false;
   return !threads_around(v) ||
          tni_verify_fail(v, buffer, "a shared buffer is allocated outside of the loops over threads");
 }

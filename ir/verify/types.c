@@ -12,9 +12,7 @@ enum { MAX_EXPR_DEPTH = 4000 };
 
 static bool check_lanes(tni_verifier *v, const tn_expr *x) {
   if (!tni_type_is_valid(x->type)) return tni_verify_fail(v, x, "not a type");
-  if (v->func->level == TNI_LEVEL_TENSOR && TN_TYPE_LANES(x->type) != 1)
-    return tni_verify_fail(v, x, "vectors belong to the loop level");
-  return true;
+  return TN_TYPE_LANES(x->type) == 1 || tni_verify_thing(v, TNI_THING_vector, x);
 }
 
 static bool check_load(tni_verifier *v, const tn_expr *x) {

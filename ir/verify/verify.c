@@ -4,12 +4,14 @@
  *              around its use; every buffer is a parameter or allocated around its use, once. Externals are declared, and
  *              called as declared. A subscript that surely leaves its buffer is refused, and so are iterations of a
  *              concurrent loop that surely touch the same element, one of them writing it.
- *     tensor   As many subscripts as dimensions, one lane everywhere. A block's bindings and condition use what is around
+ *     tensor   As many subscripts as dimensions. A block's bindings and condition use what is around
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
  *              what its body stores, and uses no reduce iterator. Names of blocks are unique. Loops bound to threads have
  *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement. All
  *              threads of a block come to a barrier, or none (threads.c).
- *     loop     No blocks; loops serial or parallel; buffers flat: one subscript.
+ *     loop     One subscript.
+ *
+ * What belongs to which level at all is a table (legal.c).
  *
  * The error shows each place that was found wrong, of a statement the first: the line of the printed function, with a mark
  * under the piece (findings.c).

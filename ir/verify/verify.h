@@ -20,6 +20,49 @@ typedef struct tni_findings {
   size_t place_length; /* of the first */
 } tni_findings;
 
+/* What may stand on which level: T(name, what it is called, levels). A name of several kinds of statements is one row. */
+enum { TNI_ON_GRAPH = 1, TNI_ON_TENSOR = 2, TNI_ON_LOOP = 4, TNI_ON_PLAN = 8 };
+/* clang-format off */
+#define TNI_THINGS(T) \
+  T(gop,          "graph operators",                                          GRAPH) \
+  T(constant,     "constants with elements",                                  GRAPH | PLAN) \
+  T(func_call,    "calls of functions",                                       GRAPH | PLAN) \
+  T(slice,        "slices of an arena, copies of buffers",                    PLAN) \
+  T(serial,       "serial loops",                                             TENSOR | LOOP) \
+  T(parallel,     "parallel loops",                                           TENSOR | LOOP) \
+  T(vectorized,   "vectorized loops",                                         TENSOR) \
+  T(unrolled,     "unrolled loops",                                           TENSOR) \
+  T(block_bound,  "loops bound to blocks",                                    TENSOR) \
+  T(thread_bound, "loops bound to threads",                                   TENSOR) \
+  T(block,        "blocks",                                                   TENSOR) \
+  T(store,        "stores",                                                   TENSOR | LOOP) \
+  T(reduce,       "reduces",                                                  TENSOR | LOOP) \
+  T(copy,         "copies of elements",                                       TENSOR | LOOP) \
+  T(wait,         "commits and waits",                                        TENSOR | LOOP) \
+  T(barrier,      "barriers",                                                 TENSOR) \
+  T(branch,       "ifs and whiles",                                           TENSOR | LOOP) \
+  T(let,          "lets",                                                     TENSOR | LOOP) \
+  T(claim,        "asserts and assumes",                                      TENSOR | LOOP) \
+  T(call,         "calls of externals, addresses of buffers",                 TENSOR | LOOP) \
+  T(alloc,        "allocated buffers: global, local or register",             TENSOR | LOOP) \
+  T(shared,       "shared buffers",                                           TENSOR) \
+  T(formed,       "allocated buffers of several dimensions, strides or a layout", TENSOR) \
+  T(element,      "numbers and bools",                                        GRAPH | TENSOR | LOOP) \
+  T(index,        "index",                                                    TENSOR | LOOP) \
+  T(vector,       "vectors",                                                  LOOP)
+/* clang-format on */
+enum tni_thing {
+#define TNI_THING_ENUM(name, what, levels) TNI_THING_##name,
+  TNI_THINGS(TNI_THING_ENUM)
+#undef TNI_THING_ENUM
+      TNI_THING_COUNT
+};
+typedef struct tni_legal_row {
+  const char *what;
+  uint8_t levels;
+} tni_legal_row;
+extern const tni_legal_row tni_legal[TNI_THING_COUNT];
+
 /* A variable or buffer, by the entry of `known`. */
 typedef struct tni_scoped {
   bool live;
@@ -80,6 +123,12 @@ bool tni_verify_nomem(tni_verifier *v);
 /* Shows the line with `mark` (NULL: the statement at hand, or none for parameters). */
 bool tni_verify_fail(tni_verifier *v, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
 bool tni_verify_limit(tni_verifier *v, const char *what, uint32_t limit);
+
+/* legal.c */
+
+/* Does it belong to the level of the function? */
+bool tni_verify_legal(tni_verifier *v, const tn_stmt *s);
+bool tni_verify_thing(tni_verifier *v, enum tni_thing thing, const void *mark);
 
 /* scopes.c */
 

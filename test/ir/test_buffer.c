@@ -253,7 +253,7 @@ START_TEST(buffers_of_the_loop_level_are_flat)
   check_refused("loop func f(A: f32[4, 5] offset 7 layout (i, j) -> (j // 2, i, j % 2)) { A[31] = 1:f32 }",
                 "verify: f:2: a subscript of `A` is 31, outside 0..30\n  A[31] = 1.0:f32\n    ^^");
   check_refused("loop func f() { alloc T: f32[4] strides (2); T[0] = 1:f32 }",
-                "verify: f:2: buffers of the loop level are flat\n  alloc T: f32[4] strides (2)\n        ^");
+                "verify: f:2: allocated buffers of several dimensions, strides or a layout do not belong to the loop level\n  alloc T: f32[4] strides (2)\n        ^");
 }
 END_TEST
 

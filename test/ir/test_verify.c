@@ -233,7 +233,7 @@ START_TEST(loops_over_threads_stand_in_loops_over_blocks)
   check_bad("func f(A: f32[8], n: index) {\n  for t in 0..n bind thread.x {\n    A[t] = 1.0:f32\n  }\n}",
             "verify: f:2: a loop over threads needs a constant extent\n  for t in 0..n bind thread.x {\n              ^");
   check_bad("loop func f(A: f32[8]) {\n  for t in 0..8 bind thread.x {\n    A[t] = 1.0:f32\n  }\n}",
-            "verify: f:2: loops of the loop level are serial or parallel\n  for t in 0..8 bind thread.x {\n"
+            "verify: f:2: loops bound to threads do not belong to the loop level\n  for t in 0..8 bind thread.x {\n"
             "  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^");
 }
 END_TEST
@@ -252,7 +252,7 @@ START_TEST(all_threads_come_to_a_barrier_or_none)
   check_bad("func f() {\n  barrier shared\n}",
             "verify: f:2: a barrier stands in a loop over threads\n  barrier shared\n  ^^^^^^^^^^^^^^");
   check_bad("loop func f() {\n  barrier global\n}",
-            "verify: f:2: a barrier stands in a loop over threads\n  barrier global\n  ^^^^^^^^^^^^^^");
+            "verify: f:2: barriers do not belong to the loop level\n  barrier global\n  ^^^^^^^^^^^^^^");
   check_bad(IN_THREADS("    block Q() {\n      barrier shared\n    }"),
             "verify: f:4: a barrier stands outside of blocks\n      barrier shared\n      ^^^^^^^^^^^^^^");
   check_bad(IN_THREADS("    if t < n {\n      A[t] = 1.0:f32\n    } else {\n      for k in 0..2 {\n        barrier shared\n      }\n    }"),
@@ -329,7 +329,7 @@ START_TEST(threads_share_what_is_allocated_around_them)
             "verify: f:3: a shared buffer is allocated outside of the loops over threads\n    alloc S: f32[8] in shared\n"
             "          ^");
   check_bad("loop func f() {\n  alloc S: f32[8] in shared\n}",
-            "verify: f:2: a shared buffer belongs to the tensor level\n  alloc S: f32[8] in shared\n        ^");
+            "verify: f:2: shared buffers do not belong to the loop level\n  alloc S: f32[8] in shared\n        ^");
 }
 END_TEST
 
@@ -609,7 +609,7 @@ START_TEST(vectors_belong_to_the_loop_level)
   check_good("loop func f(A: f32[4, 4]) { A[ramp(0, 1, 16)] = broadcast(1.0:f32, 16) }");
   check_bad(
       "func f(A: f32[4]) { A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4) }",
-      "verify: f:2: vectors belong to the loop level\n  A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4)\n    ^^^^^^^^^^^^^");
+      "verify: f:2: vectors do not belong to the tensor level\n  A[ramp(0, 1, 4)] = broadcast(1.0:f32, 4)\n    ^^^^^^^^^^^^^");
 }
 END_TEST
 
@@ -617,12 +617,12 @@ START_TEST(the_loop_level_has_plain_loops_and_flat_buffers)
 {
   check_good("loop func f(A: f32[4, 4]) { for i in 0..16 parallel { A[i] = 1.0:f32 } }");
   check_bad("loop func f(A: f32[4]) { block b() { A[0] = 1.0:f32 } }",
-            "verify: f:2: there are no blocks on the loop level\n  block b() {\n  ^^^^^^^^^^^");
+            "verify: f:2: blocks do not belong to the loop level\n  block b() {\n  ^^^^^^^^^^^");
   check_bad("loop func f(A: f32[4]) { for i in 0..4 vectorized { A[i] = 1.0:f32 } }",
-            "verify: f:2: loops of the loop level are serial or parallel\n  for i in 0..4 vectorized {\n"
+            "verify: f:2: vectorized loops do not belong to the loop level\n  for i in 0..4 vectorized {\n"
             "  ^^^^^^^^^^^^^^^^^^^^^^^^^^");
   check_bad("loop func f(A: f32[4]) { alloc T: f32[4, 4] }",
-            "verify: f:2: buffers of the loop level are flat\n  alloc T: f32[4, 4]\n        ^");
+            "verify: f:2: allocated buffers of several dimensions, strides or a layout do not belong to the loop level\n  alloc T: f32[4, 4]\n        ^");
   check_bad("loop func f(A: f32[4, 4]) { A[16] = 1.0:f32 }",
             "verify: f:2: a subscript of `A` is 16, outside 0..15\n  A[16] = 1.0:f32\n    ^^");
 }
