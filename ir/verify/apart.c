@@ -4,7 +4,7 @@
  * Loops over threads are cut at their barriers (lower/barriers.c), and copies done where they start: what is asked of a loop is
  * asked of all of its pieces. A barrier of shared memory does not order what is done to other memory, which is asked about on a
  * second side, where only barriers of all memory cut. Pieces with no barrier between, of which one ends before a loop or branch
- * and the other begins in it, must not touch the same buffer.
+ * and the other begins in it, must not touch the same buffer, unless each thread has its own elements by its number.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,54 +27,86 @@ static void keep_accesses(tni_accesses *accesses, bool shared) {
 
 /* ---- pieces without a barrier between ------------------------------------------------------------------------------ */
 
-enum { MAX_TOUCHED = 32, MAX_NEST = 6 };
+enum { MAX_TOUCHED = 32, MAX_NEST = 6, MAX_THREADS = 3 };
+
+/* A buffer that threads touch; by[d]: the loop over threads whose variable subscript d always is, or NULL. */
+typedef struct touch {
+  const tn_buffer *buffer;
+  bool writes;
+  const tn_expr *by[TN_MAX_RANK];
+} touch;
 
 /* What threads may have touched since the last barrier. */
 typedef struct touched {
   int count;
-  const tn_buffer *buffers[MAX_TOUCHED];
-  bool writes[MAX_TOUCHED];
+  touch items[MAX_TOUCHED];
 } touched;
 
 typedef struct neighbours {
   tn_context *ctx;
-  const tn_buffer *own[MAX_TOUCHED]; /* allocated by each thread */
-  int own_count, nest;
+  const tn_buffer *own[MAX_TOUCHED]; /* allocated around; by each thread, from the first own on */
+  const tn_expr *threads[MAX_THREADS];
+  int own_count, first_own, thread_count, nest;
   touched piece; /* of the one at hand */
   bool meet;     /* or there is no room to know */
 } neighbours;
 
-static void touch(neighbours *n, const tn_buffer *buffer, bool write) {
-  touched *t = &n->piece;
+static void join_touch(neighbours *n, touched *t, const touch *x) {
   int i = 0;
-  for (int k = 0; k < n->own_count; k++)
-    if (n->own[k] == buffer) return;
-  while (i < t->count && t->buffers[i] != buffer) i++;
+  while (i < t->count && t->items[i].buffer != x->buffer) i++;
   n->meet |= i == MAX_TOUCHED;
   if (n->meet) return;
-  t->writes[i] = write || (i < t->count && t->writes[i]);
-  t->buffers[i] = buffer;
-  t->count += i == t->count;
+  if (i == t->count) {
+    t->items[t->count++] = *x;
+    return;
+  }
+  t->items[i].writes |= x->writes;
+  for (int d = 0; d < TN_MAX_RANK; d++)
+    if (t->items[i].by[d] != x->by[d]) t->items[i].by[d] = NULL;
+}
+
+static void join(neighbours *n, touched *t, const touched *other) {
+  for (int i = 0; i < other->count; i++) join_touch(n, t, &other->items[i]);
+}
+
+static void see_access(neighbours *n, const tn_buffer *buffer, const tn_expr *const *index, bool write) {
+  touch x = {.buffer = buffer, .writes = write};
+  for (int k = n->first_own; k < n->own_count; k++)
+    if (n->own[k] == buffer) return;
+  for (int32_t d = 0; d < buffer->rank; d++)
+    for (int k = 0; k < n->thread_count; k++)
+      if (index[d] == n->threads[k]) x.by[d] = index[d];
+  join_touch(n, &n->piece, &x);
 }
 
 static void see_load(void *self, const tn_expr *x) {
-  if (x->op == TN_OP_load) touch(self, x->as.buffer, false);
+  if (x->op == TN_OP_load) see_access(self, x->as.buffer, x->arg, false);
 }
 
 static bool see_write(void *self, const tn_stmt *s) {
-  if (tni_is_write(s)) touch(self, s->as.store.buffer, true);
+  if (tni_is_write(s)) see_access(self, s->as.store.buffer, s->as.store.index, true);
   return true;
+}
+
+/* Does each thread touch elements of its own? Then every loop over threads gives one subscript, the same in both. */
+static bool is_own(const neighbours *n, const touch *a, const touch *b) {
+  int found = 0;
+  for (int k = 0; k < n->thread_count; k++) {
+    bool gives = false;
+    for (int d = 0; d < TN_MAX_RANK; d++) gives |= a->by[d] == n->threads[k] && b->by[d] == n->threads[k];
+    found += gives;
+  }
+  return found == n->thread_count;
 }
 
 /* One more piece, which joins what was touched before. */
 static void add_piece(neighbours *n, touched *before) {
-  const touched piece = n->piece;
-  for (int i = 0; i < piece.count; i++)
-    for (int k = 0; k < before->count; k++)
-      n->meet |= piece.buffers[i] == before->buffers[k] && (piece.writes[i] || before->writes[k]);
-  n->piece = *before;
-  for (int i = 0; i < piece.count; i++) touch(n, piece.buffers[i], piece.writes[i]);
-  *before = n->piece;
+  for (int i = 0; i < n->piece.count; i++)
+    for (int k = 0; k < before->count; k++) {
+      const touch *a = &n->piece.items[i], *b = &before->items[k];
+      n->meet |= a->buffer == b->buffer && (a->writes || b->writes) && !is_own(n, a, b);
+    }
+  join(n, before, &n->piece);
   n->piece.count = 0;
 }
 
@@ -95,21 +127,19 @@ static void walk_seq(neighbours *n, const tn_stmt *s, touched *t) {
   add_piece(n, t);
 }
 
-/* Whatever of the two was done. */
-static void join(neighbours *n, touched *t, const touched *other) {
-  n->piece = *t;
-  for (int i = 0; i < other->count; i++) touch(n, other->buffers[i], other->writes[i]);
-  *t = n->piece;
-  n->piece.count = 0;
+/* A thread for each of those around. What was allocated outside is theirs together. */
+static void walk_threads(neighbours *n, const tn_stmt *s, touched *t) {
+  int first = n->first_own;
+  n->first_own = n->own_count;
+  n->threads[n->thread_count++] = s->as.loop.var;
+  walk(n, s->as.loop.body, t);
+  n->thread_count--;
+  n->first_own = first;
 }
 
-/* The end of an iteration meets the beginning of the next, unless they are threads. */
+/* The end of an iteration meets the beginning of the next. */
 static void walk_loop(neighbours *n, const tn_stmt *s, touched *t) {
   touched none = *t;
-  if (tni_is_thread_bound(s->as.loop.kind)) {
-    walk(n, s->as.loop.body, t);
-    return;
-  }
   n->meet |= ++n->nest > MAX_NEST;
   for (int k = 0; k < 2 && !n->meet; k++) walk(n, s->as.loop.body, t);
   n->nest--;
@@ -139,6 +169,8 @@ static void walk(neighbours *n, const tn_stmt *s, touched *t) {
   } else if (s->kind == TNI_SEQ || !tni_first_barrier(s)) {
     const tn_stmt one = {.kind = TNI_SEQ, .as.seq = {1, &s}};
     walk_seq(n, s->kind == TNI_SEQ ? s : &one, t);
+  } else if (s->kind == TNI_FOR && tni_is_thread_bound(s->as.loop.kind)) {
+    walk_threads(n, s, t);
   } else if (s->kind == TNI_FOR) {
     walk_loop(n, s, t);
   } else if (s->kind == TNI_IF) {
@@ -156,7 +188,7 @@ static bool see_team(void *self, const tn_stmt *s) {
   neighbours *n = self;
   touched none = {0};
   bool team = s->kind == TNI_FOR && tni_is_thread_bound(s->as.loop.kind) && tni_first_barrier(s);
-  if (team) walk(n, s->as.loop.body, &none);
+  if (team) walk_threads(n, s, &none);
   return !team && !n->meet;
 }
 

@@ -65,6 +65,14 @@ static const struct {
      "B[t] = S[max(0, min(n - t, 7))] }", 4, 1},
     {"alloc S: f32[8] in shared; for t in 0..8 bind thread.x { S[t] = B[t]; if n < 3 { barrier shared } else { barrier shared }\n"
      "let x = S[max(0, min(n - t, 7))]; barrier shared; B[t] = x }", 5, 0},
+    {"alloc S: f32[2, 8] in shared; alloc T: f32[8]; for t in 0..8 bind thread.x { S[0, t] = B[t]; for k in 0..4 {\n"
+     "S[(k + 1) % 2, t] = B[t + k * 8]; barrier shared; T[t] = S[k % 2, 7 - t]; barrier shared } }", 7, 0},
+    {"alloc S: f32[2, 8] in shared; alloc T: f32[8]; for t in 0..8 bind thread.x { S[0, t] = B[t]; for k in 0..4 {\n"
+     "S[(k + 1) % 2, 7 - t] = B[t + k * 8]; barrier shared; T[t] = S[k % 2, 7 - t]; barrier shared } }", 6, 1},
+    {"for y in 0..2 bind thread.y { alloc T: f32[4]; for x in 0..4 bind thread.x { T[x] = B[x]; for k in 0..n { barrier global }\n"
+     "B[y * 4 + x + 50] = T[max(0, min(n - x, 3))] } }", 4, 2},
+    {"for y in 0..2 bind thread.y { alloc T: f32[4]; for x in 0..4 bind thread.x { T[x] = B[x]; barrier global\n"
+     "B[y * 4 + x + 50] = T[max(0, min(n - x, 3))] } }", 6, 0},
     {"alloc T: f32[8]; for t in 0..8 bind thread.x { copy T[t] = B[t]; commit; wait 0 }", 3, 0},
     {"alloc T: f32[8]; for t in 0..8 bind thread.x { copy T[max(0, min(n - t, 7))] = B[t]; commit; wait 0 }", 2, 1},
     {"for t in 0..8 bind thread.x { alloc T: f32[8]; copy T[max(0, min(n - t, 7))] = B[t]; commit; wait 0 }", 3, 0},
