@@ -56,6 +56,17 @@ const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *f
   return s;
 }
 
+const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope) {
+  for (int32_t d = 0; d < buffer->rank; d++) {
+    if (!tni_is_of_function(s, buffer->shape[d]))
+      return "an extent of the buffer is not made of constants and parameters";
+    if (scope == TNI_SCOPE_REGISTER && !tni_is_const(buffer->shape[d]))
+      return "a buffer in registers has constant extents\n"
+             "needs: scope global or local";
+  }
+  return NULL;
+}
+
 int tni_cache_scope(const char *name) {
   for (int i = 0; i < TNI_SCOPE_SHARED; i++) /* a shared buffer would have to stand inside the loops over blocks */
     if (strcmp(tni_scope_names[i], name) == 0) return i;

@@ -153,6 +153,8 @@ enum { TNI_LOADS = 1, TNI_STORES = 2 };
 const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer *old, const tn_buffer *made, unsigned what);
 /* for c0.. { for c1.. { block NAME(..) { to[..] = from[..] } } }, of equal shapes */
 const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *from, const tn_buffer *to);
+/* Can a buffer of that shape stand around everything, in the scope? NULL: yes. Else the reason. */
+const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
 /* The scope of that name in which a buffer between can be; -1: none. */
 int tni_cache_scope(const char *name);
 

@@ -56,6 +56,7 @@ tn_status tni_apply_cache_read(tni_step *step) {
                            under.writers ? "the buffer is written under the same outermost loop"
                                          : "the buffer is used outside of blocks");
   const char *why = why_not_filled(s, old);
+  if (!why) why = tni_why_no_cache(s, old, scope);
   if (why) return tni_step_refuse(step, block, "%s", why);
   const char *name = tni_arena_format(&r->arena, "%s_cache", old->name);
   const char *base = tni_arena_format(&r->arena, "%s_read", block->as.block.name);

@@ -28,13 +28,8 @@ tn_status tni_apply_cache_write(tni_step *step) {
     return tni_step_refuse(step, store, "the block is not the only writer of the buffer");
   const char *why = tni_why_not_reduction(s->ctx, block);
   if (!why) why = tni_why_not_whole(s, block);
+  if (!why) why = tni_why_no_cache(s, old, scope);
   if (why) return tni_step_refuse(step, store, "%s", why);
-  for (int32_t d = 0; d < old->rank; d++)
-    if (!tni_is_of_function(s, old->shape[d]) || (scope == TNI_SCOPE_REGISTER && !tni_is_const(old->shape[d])))
-      return tni_step_refuse(step, store, scope == TNI_SCOPE_REGISTER
-                                              ? "a buffer in registers has constant extents\n"
-                                                "needs: scope global or local"
-                                              : "an extent of the buffer is not made of constants and parameters");
   int depth = tni_path_to(s->func->body, block, path), top = 0;
   while (top < depth - 1 && path[top]->kind != TNI_FOR) top++;
   if (top < depth - 1 && uses.readers > (tni_uses_of(s->ctx, block, old).readers ? 1 : 0) &&

@@ -302,4 +302,47 @@ static inline void product_softmax(writer *w) {
   put(w, "}\n");
 }
 
+/* ---- symbolic extents ---------------------------------------------------------------------------------------------- */
+
+/* A block over axes of which some have the extents n and m: as open_block, which writes numbers. */
+static inline void open_symbolic(writer *w, const char *name, int count, const char *const *axes,
+                                 const char *const *extents, int reduce) {
+  for (int i = 0; i < count; i++) put(w, "for %s%s in 0..%s {\n", axes[i], name, extents[i]);
+  put(w, "block %s(", name);
+  for (int i = 0; i < count; i++)
+    put(w, "%s%s%s: 0..%s = %s%s", i ? ", " : "", i == reduce ? "reduce " : "", axes[i], extents[i], axes[i], name);
+  put(w, ") {\n");
+}
+
+static inline void map_symbolic(writer *w, const char *name, const char *index, int count, const char *const *axes,
+                                const char *const *extents, const char *value) {
+  open_symbolic(w, name, count, axes, extents, -1);
+  put(w, "%.1s[%s] = %s\n", name, index, value);
+  close_block(w, count);
+}
+
+/* A product and what becomes of it, row sums and what is left: the init of a sum is a block of its own, as tn_reduce makes it, or
+ * not. */
+static inline void symbolic(writer *w) {
+  static const char *const axes[] = {"i", "j", "k"};
+  static const char *const choices[] = {"n", "m", "3", "5", "n", "m"};
+  const char *e[3], *row[2];
+  char value[96];
+  int apart = pick(w, 0, 1), product = pick(w, 0, 1);
+  for (int i = 0; i < 3; i++) e[i] = choices[pick(w, 0, 5)];
+  row[0] = e[0], row[1] = product ? e[2] : e[1];
+  put(w, "func f(n: index, m: index, A: f32[%s, %s], B: f32[%s, %s], Y: f32[%s, %s]) {\n", e[0], row[1], e[2], e[1],
+      e[0], e[1]);
+  put(w, "alloc T: f32[%s, %s]\nalloc S: f32[%s%s%s]\n", e[0], row[1], e[0], product ? ", " : "", product ? e[1] : "");
+  map_symbolic(w, "T", "i, j", 2, axes, row, unary(w, value, sizeof value, "A[i, j]"));
+  const char *index = product ? "i, j" : "i";
+  if (apart) map_symbolic(w, "S_init", index, product ? 2 : 1, axes, e, "0.0:f32");
+  open_symbolic(w, "S", product ? 3 : 2, axes, e, product ? 2 : 1);
+  if (!apart) put(w, "init { S[%s] = 0.0:f32 }\n", index);
+  put(w, product ? "S[i, j] = fma(T[i, k], B[k, j], S[i, j])\n" : "S[i] = S[i] + T[i, j]\n");
+  close_block(w, product ? 3 : 2);
+  map_symbolic(w, "Y", "i, j", 2, axes, e, product ? unary(w, value, sizeof value, "S[i, j]") : "T[i, j] - S[i]");
+  put(w, "}\n");
+}
+
 #endif

@@ -517,12 +517,12 @@ static program_kind *const program_kinds[] = {
     matmul, conv, pool, softmax, layer_norm, transposes, chain, stencil, two_products, raw, raw_blocks, wild_program, wild_program,
     wild_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
     conv_separable, conv_capsule, conv_bn_relu, batch_matmul, transposed_matmul, norm, group_norm, global_pool, attention,
-    product_softmax};
+    product_softmax, symbolic};
 static const char *const program_names[] = {
     "matmul", "conv", "pool", "softmax", "layer_norm", "transposes", "chain", "stencil", "two_products", "raw", "raw_blocks", "wild",
     "wild", "wild", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
     "conv_depthwise", "conv_separable", "conv_capsule", "conv_bn_relu", "batch_matmul", "transposed_matmul", "norm", "group_norm",
-    "global_pool", "attention", "product_softmax"};
+    "global_pool", "attention", "product_softmax", "symbolic"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 static inline void write_program(char *text, size_t size, int kind, uint64_t *state) {
