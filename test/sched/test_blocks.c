@@ -179,6 +179,7 @@ int main(void) {
   tcase_add_test(t, consumers_move_to_producers);
   tcase_add_test(t, an_epilogue_is_fused);
   tcase_add_test(t, blockize_gives_the_block);
+  tcase_set_timeout(alone, 100);
   tcase_add_test(alone, externals_keep_blocks_in_their_places);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
   suite_add_tcase(suite, t);
