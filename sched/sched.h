@@ -201,7 +201,8 @@ enum tni_kind {
 };
 /* clang-format on */
 
-enum { TNI_MAX_ARGS = 6, TNI_MAX_OUT = 16 };
+/* TNI_MAX_OUT: into how many parts a primitive cuts a loop, or from how many it makes one. A text is at most that long. */
+enum { TNI_MAX_ARGS = 6, TNI_MAX_OUT = 16, TNI_MAX_RESULTS = 64, TNI_MAX_LIST = 64, TNI_MAX_TEXT = 255 };
 typedef struct tni_argument {
   const char *name;
   enum tni_kind kind;
@@ -272,8 +273,8 @@ struct tni_step {
   /* results */
   const tn_func *func; /* the new function, when it changed */
   size_t out_count;
-  int32_t outs[TNI_MAX_OUT];
-  const char *out_names[TNI_MAX_OUT]; /* given by a text line, or NULL */
+  int32_t outs[TNI_MAX_RESULTS];
+  const char *out_names[TNI_MAX_RESULTS]; /* given by a text line, or NULL */
   char reason[400];
   const void *mark;
 };
@@ -496,6 +497,11 @@ const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *
 const tn_stmt *tni_rename_blocks(tni_region *r, const tn_stmt *root);
 /* *out is the body in which the loop may run up to `extent`, constant and not below its own, without harm; or a refusal. */
 tn_status tni_pad_loop(tni_step *step, const tn_stmt *loop, const tn_expr *extent, const tn_stmt **out);
+
+/* ---- script.c: lines of text ---------------------------------------------------------------------------------------- */
+
+/* May the text stand as a name in a line? */
+bool tni_is_line_name(const char *text);
 
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 

@@ -19,13 +19,13 @@
 #include "sched.h"
 #include "text.h"
 
-enum { MAX_LIST = 32, MAX_NAME = 256 };
+enum { MAX_NAME = TNI_MAX_TEXT + 1 };
 
 /* What an argument points to: the elements of a list, or the bytes of a text. */
 typedef union list {
-  int32_t handles[MAX_LIST];
-  int64_t numbers[MAX_LIST];
-  double floats[MAX_LIST];
+  int32_t handles[TNI_MAX_LIST];
+  int64_t numbers[TNI_MAX_LIST];
+  double floats[TNI_MAX_LIST];
   char text[MAX_NAME];
 } list;
 
@@ -33,7 +33,7 @@ typedef struct reader {
   tn_schedule *s;
   const char *at, *end; /* of the line */
   int line;
-  char names[TNI_MAX_OUT][MAX_NAME];
+  char names[TNI_MAX_RESULTS][MAX_NAME];
   size_t name_count;
   list lists[TNI_MAX_ARGS + 1]; /* the last one is the decision's */
   char why[MAX_NAME + 64];
@@ -74,6 +74,12 @@ static bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
+bool tni_is_line_name(const char *text) {
+  size_t n = 0;
+  while (is_name_char(text[n])) n++;
+  return n > 0 && n < MAX_NAME && !text[n];
+}
+
 static bool read_name(reader *p, char *out) {
   skip_space(p);
   size_t n = 0;
@@ -82,11 +88,32 @@ static bool read_name(reader *p, char *out) {
   return n > 0 || complain(p, "expected a name");
 }
 
+static int digit_of(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
+
+/* Behind a backslash: itself, a quote, or xNN, a byte that is not 0. */
+static bool read_escape(reader *p, char *out) {
+  int high = p->end - p->at > 2 && *p->at == 'x' ? digit_of(p->at[1]) : -1, low = high >= 0 ? digit_of(p->at[2]) : -1;
+  bool plain = p->at < p->end && (*p->at == '"' || *p->at == '\\');
+  if (!plain && (low < 0 || high * 16 + low == 0)) return complain(p, "the escapes are \\\", \\\\ and \\xNN");
+  *out = plain ? *p->at : (char)(high * 16 + low);
+  p->at += plain ? 1 : 3;
+  return true;
+}
+
 /* Text in quotes, without them; `out` has room for MAX_NAME. */
 static bool read_quoted(reader *p, char *out) {
   size_t n = 0;
   if (!expect(p, '"')) return false;
-  while (p->at < p->end && *p->at != '"' && n + 1 < MAX_NAME) out[n++] = *p->at++;
+  while (p->at < p->end && *p->at != '"' && n + 1 < MAX_NAME) {
+    char c = *p->at++;
+    if (c == '\\' && !read_escape(p, &c)) return false;
+    out[n++] = c;
+  }
   out[n] = 0;
   return expect(p, '"');
 }
@@ -270,7 +297,7 @@ static bool read_arg(reader *p, enum tni_kind kind, list *list, tni_arg *arg) {
   arg->floats = list->floats;
   if (!expect(p, '[')) return false;
   while (!take(p, ']')) {
-    if (arg->count == MAX_LIST) return complain(p, "the list is too long");
+    if (arg->count == TNI_MAX_LIST) return complain(p, "the list is too long");
     if ((arg->count && !expect(p, ',')) || !read_value(p, kind, list, arg, arg->count)) return false;
     arg->count++;
   }
@@ -337,7 +364,7 @@ static bool read_line(reader *p, tni_step *step) {
   char name[MAX_NAME];
   if (!read_name(p, name)) return false;
   while (!take(p, '(')) {
-    if (p->name_count == TNI_MAX_OUT) return complain(p, "too many names");
+    if (p->name_count == TNI_MAX_RESULTS) return complain(p, "too many names");
     memcpy(p->names[p->name_count], name, sizeof name);
     step->out_names[p->name_count] = p->names[p->name_count];
     p->name_count++;

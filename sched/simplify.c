@@ -78,6 +78,10 @@ static bool is_word_char(char c) {
 static bool mentions(const char *text, const char *word, size_t length) {
   bool quoted = false;
   for (const char *c = text; *c; c++) {
+    if (quoted && *c == '\\' && c[1]) {
+      c++;
+      continue;
+    }
     quoted ^= *c == '"';
     bool begins = c == text || !is_word_char(c[-1]);
     if (!quoted && begins && strncmp(c, word, length) == 0 && !is_word_char(c[length])) return true;

@@ -83,7 +83,7 @@ const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i) {
 }
 
 static tn_status give(tni_step *step, int32_t handle) {
-  if (step->out_count == TNI_MAX_OUT) return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_OUT);
+  if (step->out_count == TNI_MAX_RESULTS) return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_RESULTS);
   if (handle) step->outs[step->out_count++] = handle;
   return handle ? TN_OK : TN_E_NOMEM;
 }
@@ -121,6 +121,10 @@ static tn_status settle_numbers(tni_step *step, tni_arg *arg) {
 /* Fills in what was not given; finds words. */
 static tn_status settle_arg(tni_step *step, const tni_argument *param, tni_arg *arg) {
   if (!arg->given && !param->optional) return tni_step_refuse(step, NULL, "argument `%s` is missing", param->name);
+  if (arg->count > TNI_MAX_LIST)
+    return tni_step_refuse(step, NULL, "argument `%s` has more than %d elements", param->name, TNI_MAX_LIST);
+  if (arg->text && strlen(arg->text) > TNI_MAX_TEXT)
+    return tni_step_refuse(step, NULL, "argument `%s` has more than %d characters", param->name, TNI_MAX_TEXT);
   if (!arg->given && !tni_is_list(param->kind)) {
     arg->text = param->kind == TNI_ARG_word ? NULL : param->fallback;
     if (param->kind == TNI_ARG_int) arg->number = strtoll(param->fallback, NULL, 10);

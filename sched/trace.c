@@ -85,12 +85,15 @@ static bool name_results(tni_step *step) {
 }
 
 void tn_schedule_name_next(tn_schedule *s, const char *name) {
-  s->next_name = tni_arena_text(&s->region.arena, name); /* without memory the name is made up */
+  s->next_name = name && tni_is_line_name(name) ? tni_arena_text(&s->region.arena, name) : NULL;
 }
 
-/* A block's name; in quotes where a handle might be meant. */
+/* A block's name; in quotes where a handle might be meant, or it is no name of a line. */
 static void write_block(tni_text *t, const tn_schedule *s, const char *block, bool quoted) {
-  tni_text_add(t, quoted || is_taken(s, block) ? "\"%s\"" : "%s", block);
+  if (quoted || is_taken(s, block) || !tni_is_line_name(block))
+    tni_print_quoted(t, block);
+  else
+    tni_text_add(t, "%s", block);
 }
 
 typedef struct first_search {
@@ -159,11 +162,11 @@ static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, c
   case TNI_ARG_int: write_number(t, step->s, arg->given_number); break;
   case TNI_ARG_ints: write_number(t, step->s, arg->given_numbers[i]); break;
   case TNI_ARG_floats: tni_print_scalar(t, TN_F64, (tni_scalar){.f = arg->floats[i]}); break;
-  case TNI_ARG_text: tni_text_add(t, "\"%s\"", arg->text); break;
+  case TNI_ARG_text: tni_print_quoted(t, arg->text); break;
   case TNI_ARG_word: tni_text_add(t, "%s", arg->text); break;
   default:
     if (arg->text)
-      tni_text_add(t, "\"%s\"", arg->text);
+      tni_print_quoted(t, arg->text);
     else
       write_number(t, step->s, arg->given_number);
   }

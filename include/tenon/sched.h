@@ -68,7 +68,8 @@ TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn
 /* Primitives that could make a floating-point sum or product in another order, which rounds otherwise (the manual tells which),
  * are refused from now on where they would; forks too. */
 TN_API void tn_schedule_forbid_reassociation(tn_schedule *schedule, int forbid);
-/* The results of the next primitive are called so in the trace: NAME, or NAME_0, NAME_1 when there are several. */
+/* The results of the next primitive are called so in the trace: NAME, or NAME_0, NAME_1 when there are several. Letters, digits,
+ * _ and . make a name; another text, or NULL, leaves it to the trace. */
 TN_API void tn_schedule_name_next(tn_schedule *schedule, const char *name);
 /* The trace without lines that do nothing for the function: queries and samples that no line uses, lines that later ones undo.
  * Applied to the function that the schedule started from it leads to the same text. tn_text_destroy(*out). */

@@ -163,6 +163,25 @@ static tn_status count_words(tni_step *step) {
   return tni_step_refuse(step, NULL, "the word is number %d of the list", (int)step->args[0].number);
 }
 
+/* What could not be read back is refused; names that are none are left away. */
+START_TEST(what_a_trace_cannot_say_is_refused)
+{
+  char text[300];
+  tn_loop loops[65] = {0};
+  tn_block_ref block;
+  tn_error *error;
+  memset(text, 'x', sizeof text);
+  text[sizeof text - 1] = 0;
+  expect_error(tn_get_block(s, text, &block, &error), TN_E_REFUSED, &error,
+               "schedule: get_block: argument `name` has more than 255 characters");
+  expect_error(tn_reorder(s, 65, loops, &error), TN_E_REFUSED, &error,
+               "schedule: reorder: argument `loops` has more than 64 elements");
+  tn_schedule_name_next(s, "not a name");
+  ck_assert_int_eq(tn_get_block(s, "C", &block, NULL), TN_OK);
+  ck_assert_str_eq(tn_schedule_trace(s), "b1 = get_block(\"C\")\n");
+}
+END_TEST
+
 /* An argument that is one of some words; the first one when it is left out. */
 START_TEST(words_are_found_in_the_list)
 {
@@ -493,6 +512,7 @@ int main(void) {
   tcase_add_test(t, forks_run_on_threads_of_their_own);
   tcase_add_test(t, a_handle_of_the_wrong_kind_is_refused);
   tcase_add_test(t, a_text_that_is_missing_is_refused);
+  tcase_add_test(t, what_a_trace_cannot_say_is_refused);
   tcase_add_test(t, words_are_found_in_the_list);
   tcase_add_test(t, what_externals_see_is_not_moved);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
