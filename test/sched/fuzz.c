@@ -1,7 +1,10 @@
 /* fuzz.c -- random programs under random schedules: each must still compute the same (oracle.h).
  *
  *     fuzz [--seed N] [--count N] [--seconds N] [--kind NAME] [--no-code] [--keep-going]
- *          [--verbose] [--reasons]
+ *          [--verbose] [--reasons] [--cases FOLDER] [--off CHECK]
+ *
+ * With --cases every other program is one of the .tn files there, with one of its schedules, and a few lines more. --off
+ * switches one of the checks of schedule_mutants off (mutate.py).
  *
  * Program number n of a seed is the same everywhere: `--seed S --count 1` repeats the failure that names S. A failure
  * prints the program, the schedule with the lines that are not needed left out, and the first difference.
@@ -12,11 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "corpus.h"
 #include "oracle.h"
 #include "programs.h"
 #include "reals.h"
 
-enum { MAX_STEPS = 20, MAX_LINES = 24, LINE = 256, TEXT = 16384, MAX_NAMES = 128 };
+enum { MAX_STEPS = 20, MAX_GIVEN = 40, MAX_LINES = 24, LINE = 256, TEXT = 16384, MAX_NAMES = 128 };
 
 typedef struct script {
   size_t count;
@@ -35,7 +39,12 @@ static script applied;
 static uint64_t current_seed;
 static long accepted[64], tried[64]; /* by primitive */
 static bool verbose, reasons;
+static const char *check_off = "";
 static long meaningful;
+
+/* Is the check of that name on? Asked by the sources that mutate.py made. */
+int tni_check_on(const char *name);
+int tni_check_on(const char *name) { return strcmp(name, check_off) != 0; }
 
 /* ---- choosing lines ------------------------------------------------------------------------------------------------ */
 
@@ -239,8 +248,16 @@ static void count_line(const char *line, bool ok) {
   }
 }
 
-/* Draws lines; those that apply are the script. */
-static bool draw_script(uint64_t *state) {
+/* Takes the next line of a case, if it is one to apply. */
+static bool take_given(const char **given, const char *end, char *line) {
+  size_t n = *given < end ? strcspn(*given, "\n") : 0;
+  snprintf(line, LINE, "%.*s", (int)n, *given);
+  *given += *given < end ? n + 1 : 0;
+  return n > 0 && n < LINE;
+}
+
+/* Draws lines, behind those of a case (NULL: of none); those that apply are the script. */
+static bool draw_script(const corpus_case *from, uint64_t *state) {
   static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
   tn_program *program;
   const tn_func *func;
@@ -249,10 +266,13 @@ static bool draw_script(uint64_t *state) {
   applied.count = 0;
   if (!open_program(&program, &func)) return false;
   bool ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
-  uint32_t mode = oracle_random(state) % 5, tries = oracle_random(state) % 45;
+  uint32_t mode = oracle_random(state) % 5, tries = from ? MAX_GIVEN + oracle_random(state) % 4 : oracle_random(state) % 45;
+  const char *given = from ? from->lines : "", *end = given + (from ? from->lines_size : 0);
   for (uint32_t i = 0; ok && i <= tries && applied.count < MAX_STEPS; i++) {
     char *line = applied.lines[applied.count];
-    if (i == 0 && mode == 0)
+    if (from && i < MAX_GIVEN) {
+      if (!take_given(&given, end, line)) continue;
+    } else if (i == 0 && mode == 0)
       snprintf(line, LINE, "default %s", targets[oracle_random(state) % 4]);
     else
       choose_line(tn_schedule_text(s), state, line);
@@ -313,13 +333,17 @@ static bool run_one(uint64_t seed, int kind) {
   uint64_t state = seed * 0x9e3779b97f4a7c15u + 7;
   current_seed = seed;
   int drawn = (int)(oracle_random(&state) % PROGRAM_KINDS);
-  write_program(program_text, sizeof program_text, kind < 0 ? drawn : kind, &state);
+  const corpus_case *from = corpus_count && seed % 2 ? &corpus[seed / 2 % corpus_count] : NULL;
+  if (from && from->program_size < sizeof program_text)
+    snprintf(program_text, sizeof program_text, "%.*s", (int)from->program_size, from->program);
+  else
+    write_program(program_text, sizeof program_text, kind < 0 ? drawn : kind, &state);
   o.seed = seed;
   o.tolerance = strstr(program_text, "# inexact") ? 1e-4 : 0;
   applied.count = 0;
-  if (program_kinds[kind < 0 ? drawn : kind] == wild_program && !is_meaningful()) return true;
+  if ((from || program_kinds[kind < 0 ? drawn : kind] == wild_program) && !is_meaningful()) return true;
   meaningful++;
-  if (draw_script(&state) && check_script(&applied)) return true;
+  if (draw_script(from, &state) && check_script(&applied)) return true;
   shrink();
   show(stderr);
   if (verbose) show_result(stderr);
@@ -358,6 +382,8 @@ int main(int argc, char **argv) {
       keep_going = true;
       continue;
     }
+    if (strcmp(argv[i], "--off") == 0) check_off = value;
+    if (strcmp(argv[i], "--cases") == 0 && !corpus_load(value)) return 1;
     if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10);
     if (strcmp(argv[i], "--count") == 0) count = strtol(value, NULL, 10);
     if (strcmp(argv[i], "--seconds") == 0) seconds = strtol(value, NULL, 10), count = 1L << 40;
