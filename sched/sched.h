@@ -183,7 +183,6 @@ bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, si
   K(loop, "loop") \
   K(loops, "loops") \
   K(block, "block") \
-  K(blocks, "blocks") \
   K(place, "loop or block") \
   K(int, "integer") \
   K(ints, "integers") \
@@ -297,7 +296,6 @@ const tn_stmt *tni_arg_loop(tni_step *step, int arg);
 const tn_stmt *tni_arg_block(tni_step *step, int arg);
 const tn_stmt *tni_arg_place(tni_step *step, int arg);
 const tn_stmt *tni_arg_loop_at(tni_step *step, int arg, size_t i);
-const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i);
 /* A result handle. */
 tn_status tni_give_loop(tni_step *step, const tn_expr *var);
 tn_status tni_give_block(tni_step *step, const char *name);

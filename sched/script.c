@@ -276,7 +276,6 @@ static bool read_value(reader *p, enum tni_kind kind, list *list, tni_arg *arg, 
   case TNI_ARG_block:
   case TNI_ARG_place: return read_handle(p, kind, &arg->handle);
   case TNI_ARG_loops: return read_handle(p, TNI_ARG_loop, &list->handles[i]);
-  case TNI_ARG_blocks: return read_handle(p, TNI_ARG_block, &list->handles[i]);
   case TNI_ARG_int: return read_number(p, &arg->number);
   case TNI_ARG_ints: return read_number(p, &list->numbers[i]);
   case TNI_ARG_floats: return read_float(p, &list->floats[i]);

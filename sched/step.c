@@ -78,9 +78,6 @@ const tn_stmt *tni_arg_place(tni_step *step, int arg) {
 const tn_stmt *tni_arg_loop_at(tni_step *step, int arg, size_t i) {
   return resolve(step, arg, step->args[arg].handles[i], TNI_ARG_loop);
 }
-const tn_stmt *tni_arg_block_at(tni_step *step, int arg, size_t i) {
-  return resolve(step, arg, step->args[arg].handles[i], TNI_ARG_block);
-}
 
 static tn_status give(tni_step *step, int32_t handle) {
   if (step->out_count == TNI_MAX_RESULTS) return tni_step_refuse(step, NULL, "more than %d results", TNI_MAX_RESULTS);

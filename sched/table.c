@@ -31,7 +31,7 @@ int tni_argument_count(const tni_primitive *p) {
 }
 
 bool tni_is_list(enum tni_kind kind) {
-  return kind == TNI_ARG_loops || kind == TNI_ARG_blocks || kind == TNI_ARG_ints || kind == TNI_ARG_floats;
+  return kind == TNI_ARG_loops || kind == TNI_ARG_ints || kind == TNI_ARG_floats;
 }
 
 int tni_find_word(const char *words, const char *text) {

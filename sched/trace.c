@@ -157,8 +157,7 @@ static void write_value(tni_text *t, const tni_step *step, enum tni_kind kind, c
   case TNI_ARG_loop:
   case TNI_ARG_block:
   case TNI_ARG_place: write_handle(t, step->s, kind, arg->handle); break;
-  case TNI_ARG_loops:
-  case TNI_ARG_blocks: write_handle(t, step->s, kind, arg->handles[i]); break;
+  case TNI_ARG_loops: write_handle(t, step->s, kind, arg->handles[i]); break;
   case TNI_ARG_int: write_number(t, step->s, arg->given_number); break;
   case TNI_ARG_ints: write_number(t, step->s, arg->given_numbers[i]); break;
   case TNI_ARG_floats: tni_print_scalar(t, TN_F64, (tni_scalar){.f = arg->floats[i]}); break;
