@@ -45,6 +45,7 @@ typedef struct generator {
   uint32_t bound; /* kinds of loops around that are bound to the grid */
   bool shares;    /* a shared buffer is around */
   bool apart;     /* not all threads may come here */
+  bool racy;      /* now and then nothing is pinned, so that iterations may meet */
   const tn_expr *team; /* the variable of the innermost loop over threads */
   int *waits;     /* how many barriers were made */
   size_t var_count, place_count, scalar_count, pool_count;
@@ -428,6 +429,7 @@ static inline void gen_add_var(generator *g, const tn_expr *x, int64_t extent, b
 
 /* Inside a concurrent loop a buffer has a dimension pinned to the variable, or is only read. */
 static inline void gen_pin(generator *g, const tn_expr *var, int64_t extent) {
+  if (g->racy && gen_one_in(g, 3)) return;
   for (size_t k = 0; k < g->place_count; k++) {
     gen_place *p = &g->places[k];
     int32_t d = p->rank ? (int32_t)gen_pick(g, 0, p->rank - 1) : 0;
@@ -798,10 +800,10 @@ static inline const tn_stmt *gen_stmts(generator *g, int depth) {
 /* ---- functions ----------------------------------------------------------------------------------------------------- */
 
 /* A function of the program's region, not added to it; NULL without memory. */
-static inline const tn_func *gen_func(tn_program *program, const char *name, uint64_t seed) {
+static inline const tn_func *gen_func_of(tn_program *program, const char *name, uint64_t seed, bool racy) {
   uint64_t state = seed * 0x9e3779b97f4a7c15u + 11;
   int waits = 0;
-  generator g = {.r = &program->region, .state = &state, .nodes = 60, .waits = &waits};
+  generator g = {.r = &program->region, .state = &state, .nodes = 60, .racy = racy, .waits = &waits};
   for (int k = 0; k < 3; k++) gen_random(&state);
   g.level = gen_one_in(&g, 3) ? TNI_LEVEL_LOOP : TNI_LEVEL_TENSOR;
   g.nodes = (int)gen_pick(&g, 4, gen_one_in(&g, 4) ? 90 : 30);
@@ -827,6 +829,10 @@ static inline const tn_func *gen_func(tn_program *program, const char *name, uin
                     .body = gen_stmts(&g, (int)gen_pick(&g, 1, 5)),
                     .program = program};
   return func->name && func->body ? func : NULL;
+}
+
+static inline const tn_func *gen_func(tn_program *program, const char *name, uint64_t seed) {
+  return gen_func_of(program, name, seed, false);
 }
 
 #endif

@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "generate.h"
+#include "arguments.h"
 #include "jit.h"
 #include "shrink.h"
 
-enum { BATCH = 8, MAX_ARGS = 8, WHY = 1 << 14 };
+enum { BATCH = 8, WHY = 1 << 14 };
 
 /* Which promise is broken. */
 enum verdict { GOOD, UNVERIFIED, TEXT, UNINTERPRETED, UNLOWERED, LOWERED_TEXT, LOWERED_VALUES, UNCOMPILED, VALUES };
@@ -58,57 +58,7 @@ static enum verdict because_of(fuzz *f, enum verdict verdict, tn_error *error) {
   return verdict;
 }
 
-/* ---- arguments ----------------------------------------------------------------------------------------------------- */
-
-typedef struct arguments {
-  size_t count;
-  tn_value values[MAX_ARGS];
-  DLTensor tensors[MAX_ARGS];
-  int64_t shapes[MAX_ARGS][TN_MAX_RANK], strides[MAX_ARGS][TN_MAX_RANK];
-  int64_t elements[MAX_ARGS];
-  void *bytes[MAX_ARGS];
-} arguments;
-
-static tn_value scalar_argument(uint64_t *state, tn_type type) {
-  tni_scalar s = gen_scalar(state, type);
-  return tni_type_is_float(type) ? tn_value_float(s.f) : tn_value_int(s.i);
-}
-
-/* All of the memory is filled, and compared: what strides, a layout or an offset leave out stays as it is. */
-static void fill_tensor(arguments *a, size_t i, const tn_buffer *b, uint64_t *state) {
-  int32_t rank = tni_memory_rank(b);
-  for (int32_t d = 0; d < rank; d++) {
-    a->shapes[i][d] = tni_memory_shape(b)[d]->as.i;
-    a->strides[i][d] = b->strides ? b->strides[d]->as.i : 0;
-  }
-  a->elements[i] = tni_buffer_constant_size(b);
-  size_t size = (size_t)a->elements[i] * tn_type_bytes(b->type);
-  a->bytes[i] = aligned_alloc(64, (size + 64) / 64 * 64);
-  for (int64_t k = 0; k < a->elements[i]; k++) tni_write_element(b->type, a->bytes[i], k, gen_scalar(state, b->type));
-  a->tensors[i] = (DLTensor){.data = a->bytes[i],
-                             .device = {kDLCPU, 0},
-                             .ndim = rank,
-                             .dtype = tn_type_to_dlpack(b->type),
-                             .shape = a->shapes[i],
-                             .strides = b->strides ? a->strides[i] : NULL,
-                             .byte_offset = b->offset ? tn_array_bytes(b->type, b->offset->as.i) : 0};
-  a->values[i] = tn_value_tensor(&a->tensors[i]);
-}
-
-static void make_arguments(const fuzz *f, const tn_func *func, arguments *a) {
-  uint64_t state = f->seed * 2 + 1;
-  memset(a, 0, sizeof *a);
-  a->count = func->param_count;
-  for (size_t i = 0; i < a->count; i++)
-    if (func->params[i].buffer)
-      fill_tensor(a, i, func->params[i].buffer, &state);
-    else
-      a->values[i] = scalar_argument(&state, func->params[i].scalar->type);
-}
-
-static void free_arguments(arguments *a) {
-  for (size_t i = 0; i < a->count; i++) free(a->bytes[i]);
-}
+/* ---- values -------------------------------------------------------------------------------------------------------- */
 
 static bool same_value(tn_type type, tni_scalar a, tni_scalar b) {
   if (!tni_type_is_float(type)) return a.i == b.i;
@@ -156,7 +106,7 @@ static enum verdict check_text(fuzz *f, enum verdict bad, const tn_func *func) {
 
 static enum verdict interpret(fuzz *f, enum verdict bad, const tn_func *func, arguments *out) {
   tn_error *error = NULL;
-  make_arguments(f, func, out);
+  make_arguments(f->seed, func, out);
   if (tn_func_interpret(func, out->values, out->count, &error) == TN_OK) return GOOD;
   free_arguments(out);
   return because_of(f, bad, error);
@@ -197,7 +147,7 @@ static enum verdict run_code(fuzz *f, const tn_module *module, const char *who, 
   const tn_function *function;
   tn_error *error = NULL;
   arguments have;
-  make_arguments(f, func, &have);
+  make_arguments(f->seed, func, &have);
   enum verdict verdict = GOOD;
   if (tn_module_function(module, func->name, &function, &error) != TN_OK ||
       tn_function_call(function, have.values, have.count, NULL, &error) != TN_OK)
