@@ -24,11 +24,12 @@ static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   return s && tni_storage_plan(l->r, s, &l->storage) ? s : NULL;
 }
 
-static const tn_stmt *blocks(lowering *l, const tn_stmt *s) {
-  return tni_stmt_simplify(l->r, tni_lower_blocks(l->r, &l->storage, s));
-}
+/* Simplified only when buffers are in their loops, which that may take away. */
+static const tn_stmt *blocks(lowering *l, const tn_stmt *s) { return tni_lower_blocks(l->r, &l->storage, s); }
 
-static const tn_stmt *storage(lowering *l, const tn_stmt *s) { return tni_storage_apply(l->r, &l->storage, s); }
+static const tn_stmt *storage(lowering *l, const tn_stmt *s) {
+  return tni_stmt_simplify(l->r, tni_storage_apply(l->r, &l->storage, s));
+}
 
 static const tn_stmt *partition(lowering *l, const tn_stmt *s) { return tni_lower_partition(l->r, s); }
 
