@@ -11,6 +11,9 @@
 
 enum { MAX_DEPTH = 64 };
 
+/* A symbolic extent stands for all extents up to this. */
+#define FAR (INT64_C(1) << 36)
+
 typedef struct analysis {
   tni_region *r;
   tni_accesses *out;
@@ -23,7 +26,7 @@ typedef struct analysis {
   const tn_stmt
       *states[TNI_MAX_STATES]; /* stores to the elements that init sets: its body's loads of these are no reads */
   int32_t state_count;
-  bool conditional, reduces;
+  bool conditional, reduces, claimed;
   int order;
   const tn_stmt *store;
   bool failed;
@@ -101,14 +104,18 @@ static bool stores_whole(const analysis *a, const tn_stmt *block, const tn_stmt 
   return !block->as.block.where || tni_guards_domain(a->r, (size_t)a->depth, a->stack, block, store);
 }
 
-static void record(analysis *a, const tn_buffer *buffer, bool write, int32_t count, const tn_expr *const *index) {
+/* load: of a read, unless it is that of a reduce. */
+static void record(analysis *a, const tn_buffer *buffer, bool write, const tn_expr *load, int32_t count,
+                   const tn_expr *const *index) {
   tn_context *ctx = a->r->arena.ctx;
   bool guarded = a->block && a->block->as.block.where && !(write && stores_whole(a, a->block, a->store));
   tni_access x = {
       .buffer = buffer, .store = a->store, .order = a->order, .depth = a->depth, .write = write, .block = a->block,
       .bindings = a->bindings};
+  x.load = load;
   x.reduces = a->reduces;
-  x.conditional = a->conditional || guarded;
+  x.conditional = a->conditional || guarded || (load && tni_load_where(load));
+  x.claimed = a->claimed;
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
   for (int32_t i = 0; i < count; i++)
     x.index[i] = over_loops(a, index[i]);
@@ -134,7 +141,7 @@ static void record_reads(void *self, const tn_expr *x) {
     a->out->opaque = true;
     return;
   }
-  if (x->op == TN_OP_load && !is_accumulator(a, x)) record(a, x->as.buffer, false, tni_load_count(x), x->arg);
+  if (x->op == TN_OP_load && !is_accumulator(a, x)) record(a, x->as.buffer, false, x, tni_load_count(x), x->arg);
 }
 
 static void collect(analysis *a, const tn_stmt *s);
@@ -208,7 +215,7 @@ static void collect_let(analysis *a, const tn_stmt *s) {
 }
 
 static void collect(analysis *a, const tn_stmt *s) {
-  bool before = a->conditional;
+  bool before = a->conditional, claimed = a->claimed;
   a->order++;
   switch (s->kind) {
   case TNI_FOR:
@@ -230,8 +237,8 @@ static void collect(analysis *a, const tn_stmt *s) {
     for (int32_t i = 0; i < s->as.store.count; i++) read_all(a, s->as.store.index[i]);
     a->conditional |= s->as.store.where != NULL;
     a->reduces = s->kind == TNI_REDUCE;
-    if (a->reduces) record(a, s->as.store.buffer, false, s->as.store.count, s->as.store.index);
-    record(a, s->as.store.buffer, true, s->as.store.count, s->as.store.index);
+    if (a->reduces) record(a, s->as.store.buffer, false, NULL, s->as.store.count, s->as.store.index);
+    record(a, s->as.store.buffer, true, NULL, s->as.store.count, s->as.store.index);
     a->store = NULL;
     a->reduces = false;
     break;
@@ -254,6 +261,7 @@ static void collect(analysis *a, const tn_stmt *s) {
   case TNI_ASSERT:
   case TNI_ASSUME:
     read_all(a, s->as.claim.cond);
+    a->claimed = true;
     collect(a, s->as.claim.body);
     break;
   case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
@@ -264,6 +272,7 @@ static void collect(analysis *a, const tn_stmt *s) {
   case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;
+  a->claimed = claimed;
 }
 
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out) {
@@ -299,7 +308,7 @@ bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t 
     if (i < depth) {
       ok = tni_facts_bind(&facts, loop->as.loop.var, loop->as.loop.extent);
     } else {
-      exact &= tni_is_const(loop->as.loop.extent);
+      exact &= tni_is_const(loop->as.loop.extent) && hi > 0;
       bounded &= hi < TNI_INF || open;
       vars[i - depth] = loop->as.loop.var;
       extents[i - depth] = hi < TNI_INF ? hi : open;
@@ -315,4 +324,47 @@ bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t 
 
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out) {
   return tni_access_box_open(r, x, depth, 0, out);
+}
+
+/* The loop, from number `depth` on, of unknown extent, that runs just over dimension d and over no other; or -1. */
+static int loop_over_dimension(tn_context *ctx, const tni_access *x, int depth, int32_t d) {
+  int loop = -1;
+  for (int i = depth; i < x->depth; i++)
+    if (x->index[d] == x->loops[i]->as.loop.var && x->buffer->shape[d] == x->loops[i]->as.loop.extent) loop = i;
+  for (int32_t k = 0; k < x->buffer->rank && loop >= 0; k++)
+    if (k != d && tni_expr_uses(ctx, x->index[k], x->index[d])) loop = -1;
+  const tn_expr *extent = x->buffer->shape[d];
+  return loop < 0 || tni_is_const(extent) || tni_expr_reads(ctx, extent) ? -1 : loop;
+}
+
+bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *out) {
+  const tn_stmt *loops[MAX_DEPTH];
+  tni_access rest = *x; /* without the dimensions that are known to be whole, and their loops */
+  tn_buffer fewer = *x->buffer;
+  tni_itermap map;
+  int32_t which[TN_MAX_RANK];
+  bool whole[MAX_DEPTH] = {false};
+  fewer.rank = rest.depth = 0;
+  for (int32_t d = 0; d < x->buffer->rank; d++) {
+    int loop = loop_over_dimension(r->arena.ctx, x, depth, d);
+    if (loop >= 0) {
+      whole[loop] = true;
+      continue;
+    }
+    which[fewer.rank] = d;
+    rest.index[fewer.rank++] = x->index[d];
+  }
+  for (int i = 0; i < x->depth; i++)
+    if (!whole[i]) loops[rest.depth++] = x->loops[i];
+  rest.buffer = &fewer;
+  rest.loops = loops;
+  if (!tni_access_box_open(r, &rest, depth, FAR, &map)) return false;
+  tni_box box = tni_box_of(fewer.rank, &map);
+  *out = (tni_box){.exact = box.exact};
+  for (int32_t k = 0; k < fewer.rank; k++) {
+    if (box.extents[k] >= FAR / 2) continue; /* a loop of unknown extent runs through it */
+    out->bases[which[k]] = box.bases[k];
+    out->extents[which[k]] = box.extents[k];
+  }
+  return true;
 }

@@ -612,17 +612,39 @@ bool tni_itermap_invert(tni_region *r, const tni_facts *facts, size_t dims, cons
 
 /* ---- arith/box.c ----------------------------------------------------------------------------------------------- */
 
-/* Dimension d: bases[d] .. bases[d] + extents[d], the bases over the variables around; of extent 0 nothing is known. */
+/* Dimension d: bases[d] .. bases[d] + extents[d], the bases over the variables around; of extent 0: the whole dimension. */
 typedef struct tni_box {
   const tn_expr *bases[TN_MAX_RANK];
   int64_t extents[TN_MAX_RANK];
   bool exact; /* every point is covered */
 } tni_box;
+/* What is not known of the map is a whole dimension. */
 tni_box tni_box_of(int32_t rank, const tni_itermap *map);
 /* Surely: is all of `inner` in `outer`? */
 bool tni_box_holds(tni_region *r, const tni_facts *facts, int32_t rank, const tni_box *outer, const tni_box *inner);
 /* Makes the box the smallest around both. False: no memory. */
 bool tni_box_grow(tni_region *r, const tni_facts *facts, int32_t rank, tni_box *box, const tni_box *more);
+
+/* ---- arith/area.c ---------------------------------------------------------------------------------------------- */
+
+/* A set of elements as a union of boxes, known from one side: it may hold less than the set it stands for (within), or more
+ * (around), but neither when it is exact. */
+enum tni_side { TNI_WITHIN, TNI_AROUND };
+enum { TNI_AREA_BOXES = 12 };
+typedef struct tni_area {
+  enum tni_side side;
+  int32_t rank, count;
+  bool exact;
+  tni_box boxes[TNI_AREA_BOXES];
+} tni_area;
+/* The empty one. */
+tni_area tni_area_of(enum tni_side side, int32_t rank);
+/* Union, intersection and difference with a box; one that is not exact stands for any part of it. False: no memory. */
+bool tni_area_add(tni_region *r, const tni_facts *facts, tni_area *area, const tni_box *box);
+bool tni_area_meet(tni_region *r, const tni_facts *facts, tni_area *area, const tni_box *box);
+bool tni_area_cut(tni_region *r, const tni_facts *facts, tni_area *area, const tni_box *box);
+/* Surely: is all of `want` (around) in `have` (within)? */
+bool tni_area_covers(tni_region *r, const tni_facts *facts, const tni_area *have, const tni_area *want);
 
 /* ---- access.c -------------------------------------------------------------------------------------------------- */
 
@@ -630,11 +652,13 @@ typedef struct tni_access {
   const tn_buffer *buffer;
   const tn_stmt *store; /* the store or reduce it belongs to, or NULL */
   const tn_stmt *block; /* or NULL */
+  const tn_expr *load;  /* of a read, unless it is that of a reduce */
   const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
   int order;            /* of statements, as they stand */
   bool write;
   bool reduces; /* the read or the write of a reduce */
   bool conditional; /* under an if, a predicate, or a `where` that cuts more of a store than lies outside its buffer */
+  bool claimed;     /* behind an assert or assume */
   int depth;
   const tn_stmt *const *loops;       /* the loops around, outermost first */
   const tn_expr *index[TN_MAX_RANK]; /* over loop variables */
@@ -664,6 +688,19 @@ void tni_accesses_destroy(tni_accesses *accesses);
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
 /* The same where extents that have no constant bound stand for all up to `open`; 0: the box is not known then. */
 bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t open, tni_itermap *out);
+/* The same as a box of the buffer, whose dimensions may be whole, as many as their extents may be. */
+bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *out);
+
+/* ---- cover.c --------------------------------------------------------------------------------------------------- */
+
+/* Does the loop drive a reduce iterator of the block that the access is in? */
+bool tni_feeds_reduction(tn_context *ctx, const tni_access *x, const tn_expr *loop_var);
+/* Is all that the read sees surely written before it, in the same iteration of all loops around both? The loops above `depth`
+ * stand still. False also when there is no memory, which the region knows. */
+bool tni_is_covered(tni_region *r, const tni_accesses *accesses, const tni_access *read, int depth);
+/* Does the read surely see an element that nothing is written to before, in any iteration? where[d] is one. False also when
+ * there is no memory, which the region knows. */
+bool tni_is_unwritten(tni_region *r, const tni_accesses *accesses, const tni_access *read, int64_t *where);
 
 /* ---- race.c ---------------------------------------------------------------------------------------------------- */
 

@@ -191,20 +191,24 @@ const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block) {
   return NULL;
 }
 
-/* Is every subscript of the store a spatial iterator of its own, over the whole dimension, and none left over? */
+static bool is_whole_buffer(const tn_stmt *block, const tn_stmt *store) {
+  for (int32_t i = 0; i < store->as.store.count; i++)
+    for (int32_t k = 0; k < block->as.block.count; k++)
+      if (block->as.block.iters[k].var == store->as.store.index[i] &&
+          block->as.block.iters[k].extent != store->as.store.buffer->shape[i])
+        return false;
+  return true;
+}
+
+/* Is every subscript of the store a spatial iterator of its own, and none left over? */
 static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
   int32_t spatial = 0;
   for (int32_t k = 0; k < block->as.block.count; k++) spatial += !block->as.block.iters[k].reduce;
   if (spatial != store->as.store.count) return "the block has spatial iterators that are no subscripts of its store";
   for (int32_t i = 0; i < store->as.store.count; i++) {
     bool found = false;
-    for (int32_t k = 0; k < block->as.block.count; k++) {
-      const tni_iter *it = &block->as.block.iters[k];
-      if (it->var == store->as.store.index[i] && !it->reduce) {
-        found = true;
-        if (it->extent != store->as.store.buffer->shape[i]) return "the block does not write the whole buffer";
-      }
-    }
+    for (int32_t k = 0; k < block->as.block.count; k++)
+      found |= block->as.block.iters[k].var == store->as.store.index[i] && !block->as.block.iters[k].reduce;
     if (!found) return "a subscript of the store is not a plain spatial iterator";
     for (int32_t k = 0; k < i; k++)
       if (store->as.store.index[k] == store->as.store.index[i])
@@ -213,11 +217,12 @@ static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
   return NULL;
 }
 
-const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
+const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole) {
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *where = block->as.block.where;
   nest n;
   bool reduces = false;
+  *whole = store && is_whole_buffer(block, store);
   for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
   if (!store) return "the block does more than one store";
   const char *why = why_not_plain(block, store);
@@ -233,4 +238,10 @@ const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
   if (reduces && (!runs_domain(&n, true, true) || !sums_apart(&n, store)))
     return "the loops do not run each step of the reduction once, in one go";
   return NULL;
+}
+
+const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
+  bool whole;
+  const char *why = tni_why_not_its_box(s, block, &whole);
+  return why || whole ? why : "the block does not write the whole buffer";
 }

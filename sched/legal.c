@@ -116,9 +116,24 @@ static void see_given(void *self, const tn_expr *x) {
   q->found |= x->op == TNI_OP_ADDRESS && tni_uses_of(q->ctx, q->block, x->as.buffer).readers;
 }
 
+/* Does no reader of the buffer see more of it than the block writes? Otherwise *mark is one that may. */
+static bool reads_what_is_written(tn_schedule *s, const tn_stmt *block, const tn_buffer *buffer, const void **mark) {
+  tni_accesses all;
+  bool ok = tni_accesses_collect(&s->region, s->func->body, &all) && !all.opaque;
+  for (size_t i = 0; i < all.count && ok; i++) {
+    const tni_access *x = &all.items[i];
+    if (x->write || x->buffer != buffer || x->block == block) continue;
+    ok = tni_is_covered(&s->region, &all, x, 0);
+    if (!ok) *mark = x->load ? x->load : (const void *)x->store;
+  }
+  tni_accesses_destroy(&all);
+  return ok;
+}
+
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
   const tn_stmt *store = tni_block_store(block);
   const char *why;
+  bool whole;
   *mark = block;
   if (!store) return "the block does more than one store";
   const tn_buffer *buffer = store->as.store.buffer;
@@ -127,7 +142,9 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, buffer);
   if (uses.writers != 1 || uses.loose)
     return "the buffer is written or used by others than this block and blocks that read it";
-  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block))) return why;
+  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_its_box(s, block, &whole))) return why;
+  if (!whole && !reads_what_is_written(s, block, buffer, mark))
+    return "the block writes a part of the buffer, and more of it may be read";
   outside_search outside = {.ctx = s->ctx, .block = block};
   tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
   if (outside.found) return "the block calls an external";

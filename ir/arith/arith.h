@@ -141,4 +141,9 @@ bool tni_relax(const tni_simplifier *s, const tn_expr *x, const tni_loops *loops
 /* The smallest reach around both, if they lie a known number apart. */
 bool tni_reach_hull(const tni_simplifier *s, tni_reach a, tni_reach b, tni_reach *out);
 
+/* ---- box.c ----------------------------------------------------------------------------------------------------- */
+
+/* Bounds of b - a. False: they are not known, or there is no memory. */
+bool tni_apart(tni_region *r, const tni_facts *facts, const tn_expr *a, const tn_expr *b, int64_t *lo, int64_t *hi);
+
 #endif

@@ -1,8 +1,8 @@
-/* box.c -- boxes of elements, symbolic: in each dimension base .. base + extent, the base over the variables around. What a set
- * of accesses covers while some loops run is the smallest box around those of each (itermap.c, access.c).
+/* box.c -- boxes of elements, symbolic: in each dimension base .. base + extent, the base over the variables around. The box
+ * around two of them (area.c keeps them apart):
  *
  *     [i*8 +4] and [i*8 + 2 +4]      [i*8 +6]
- *     [i +4] and [n +4]              nothing is known, but for i and n that lie a bounded way apart
+ *     [i +4] and [n +4]              the whole dimension, but for i and n that lie a bounded way apart
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,14 +13,15 @@
 tni_box tni_box_of(int32_t rank, const tni_itermap *map) {
   tni_box box = {.exact = map->box && map->dense};
   for (int32_t d = 0; d < rank; d++) {
-    box.bases[d] = map->bases[d];
-    box.extents[d] = map->bases[d] ? map->extents[d] : 0;
+    bool known = map->bases[d] && map->extents[d] > 0;
+    box.bases[d] = known ? map->bases[d] : NULL;
+    box.extents[d] = known ? map->extents[d] : 0;
+    box.exact &= known;
   }
   return box;
 }
 
-/* Bounds of b - a. False: they are not known, or there is no memory. */
-static bool apart(tni_region *r, const tni_facts *facts, const tn_expr *a, const tn_expr *b, int64_t *lo, int64_t *hi) {
+bool tni_apart(tni_region *r, const tni_facts *facts, const tn_expr *a, const tn_expr *b, int64_t *lo, int64_t *hi) {
   const tn_expr *d = tni_simplify(r, facts, tni_sub(r, b, a));
   if (!d) return false;
   tni_bounds(facts, d, lo, hi);
@@ -30,7 +31,8 @@ static bool apart(tni_region *r, const tni_facts *facts, const tn_expr *a, const
 bool tni_box_holds(tni_region *r, const tni_facts *facts, int32_t rank, const tni_box *outer, const tni_box *inner) {
   for (int32_t d = 0; d < rank; d++) {
     int64_t lo, hi;
-    if (!outer->extents[d] || !inner->extents[d] || !apart(r, facts, outer->bases[d], inner->bases[d], &lo, &hi) ||
+    if (!outer->extents[d]) continue;
+    if (!inner->extents[d] || !tni_apart(r, facts, outer->bases[d], inner->bases[d], &lo, &hi) ||
         lo < 0 || hi + inner->extents[d] > outer->extents[d])
       return false;
   }
@@ -47,7 +49,7 @@ bool tni_box_grow(tni_region *r, const tni_facts *facts, int32_t rank, tni_box *
   box->exact = false;
   for (int32_t d = 0; d < rank; d++) {
     int64_t lo, hi;
-    if (!box->extents[d] || !more->extents[d] || !apart(r, facts, box->bases[d], more->bases[d], &lo, &hi)) {
+    if (!box->extents[d] || !more->extents[d] || !tni_apart(r, facts, box->bases[d], more->bases[d], &lo, &hi)) {
       box->extents[d] = 0;
       continue;
     }

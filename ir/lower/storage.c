@@ -24,67 +24,16 @@ typedef struct analysis {
 
 /* ---- deciding where a buffer lives ---- */
 
-static bool box_of(analysis *a, const tni_access *x, int depth, tni_box *out) {
-  tni_itermap map;
-  bool ok = tni_access_box(a->r, x, depth, &map);
-  *out = tni_box_of(x->buffer->rank, &map);
-  a->failed |= !ok;
-  return ok;
-}
-
 static tni_facts nothing_known(const analysis *a) { return (tni_facts){.ctx = a->r->arena.ctx}; }
-
-static bool feeds_reduction(analysis *a, const tni_access *x, const tn_expr *loop_var) {
-  for (int32_t i = 0; x->block && i < x->block->as.block.count; i++)
-    if (x->block->as.block.iters[i].reduce && tni_expr_uses(a->r->arena.ctx, x->bindings[i], loop_var)) return true;
-  return false;
-}
-
-/* How many loops are around both. */
-static int shared_depth(const tni_access *x, const tni_access *y) {
-  int depth = 0;
-  while (depth < x->depth && depth < y->depth && x->loops[depth] == y->loops[depth]) depth++;
-  return depth;
-}
-
-/* What is known where the access is done: the ranges of the first `depth` loops, and its block's guard. */
-static void know_place(analysis *a, const tni_access *x, int depth, tni_facts *facts) {
-  tni_facts_init(facts, a->r->arena.ctx);
-  for (int i = 0; i < depth; i++)
-    a->failed |= !tni_facts_bind(facts, x->loops[i]->as.loop.var, x->loops[i]->as.loop.extent);
-  if (x->block && x->block->as.block.where) a->failed |= !tni_facts_learn(facts, x->block->as.block.where, true);
-}
-
-/* Does the write come before the read in the same iteration of all loops around both, and bring all that is read there? A
- * guarded reduction may leave out an iteration of its reduce loops. */
-static bool covers(analysis *a, const tni_access *write, const tni_access *read, int depth) {
-  tni_facts here;
-  tni_box want, have;
-  if (!write->write || write->conditional || write->order >= read->order || write->store == read->store) return false;
-  int shared = shared_depth(write, read);
-  for (int i = depth; write->block && write->block->as.block.where && i < shared; i++)
-    if (feeds_reduction(a, write, write->loops[i]->as.loop.var)) return false;
-  if (!box_of(a, read, shared, &want) || !box_of(a, write, shared, &have) || !have.exact) return false;
-  know_place(a, read, shared, &here);
-  bool held = tni_box_holds(a->r, &here, read->buffer->rank, &have, &want);
-  tni_facts_destroy(&here);
-  return held;
-}
-
-static bool is_covered(analysis *a, const tni_access *read, int depth) {
-  for (size_t i = 0; i < a->accesses.count; i++)
-    if (a->accesses.items[i].buffer == read->buffer && covers(a, &a->accesses.items[i], read, depth)) return true;
-  return false;
-}
 
 /* May the buffer live inside the loops above `depth`? */
 static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_expr *loop_var) {
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
     if (x->buffer != b) continue;
-    if (x->write && feeds_reduction(a, x, loop_var)) /* it accumulates in the buffer over this loop */
+    if (x->write && tni_feeds_reduction(a->r->arena.ctx, x, loop_var)) /* it accumulates in the buffer over this loop */
       return false;
-    if (!x->write && !is_covered(a, x, depth)) return false;
+    if (!x->write && !tni_is_covered(a->r, &a->accesses, x, depth)) return false;
   }
   return true;
 }
@@ -124,7 +73,9 @@ static tni_box box_of_all(analysis *a, const tn_buffer *b, int depth) {
   tni_box all = {0}, one;
   bool first = true;
   for (size_t i = 0; i < a->accesses.count; i++) {
-    if (a->accesses.items[i].buffer != b || !box_of(a, &a->accesses.items[i], depth, &one)) continue;
+    if (a->accesses.items[i].buffer != b) continue;
+    a->failed |= !tni_access_cover(a->r, &a->accesses.items[i], depth, &one);
+    if (a->failed) return all;
     if (first)
       all = one;
     else

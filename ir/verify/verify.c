@@ -8,7 +8,8 @@
  *              it, its body only its own iterators (and what is bound in the body, and parameters); its init stores only
  *              what its body stores, and uses no reduce iterator. Names of blocks are unique. Loops bound to threads have
  *              constant extents and stand inside those bound to blocks; an axis is bound once around a statement. All
- *              threads of a block come to a barrier, or none (threads.c).
+ *              threads of a block come to a barrier, or none (threads.c). A read that surely sees an element of an alloc
+ *              that nothing was written to is refused (written.c).
  *     loop     One subscript.
  *
  * What belongs to which level at all is a table (legal.c).
@@ -96,7 +97,10 @@ static tn_status find(const tn_func *func, tni_findings *findings, tn_error **er
   tni_map *maps[] = {&v.known, &v.names, &v.stored, &v.typed, &v.nodes};
   for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_init(maps[i], ctx);
   tni_facts_init(&v.facts, ctx);
+  size_t mistakes = findings->count;
   if (check_params(&v) && func->body && tni_verify_body(&v, func->body)) tni_verify_waits(&v);
+  bool sound = !v.status && findings->count == mistakes;
+  if (sound && func->body && func->level == TNI_LEVEL_TENSOR) tni_verify_written(&v);
   tni_facts_destroy(&v.facts);
   for (size_t i = 0; i < TNI_COUNT(maps); i++) tni_map_destroy(maps[i]);
   tni_free(ctx, v.bindings, v.binding_capacity * sizeof *v.bindings);

@@ -206,6 +206,11 @@ const char *tni_apart_why_not(tni_apart *a, const tn_stmt *loop, const void **ma
  * for a binding; the variable of a loop whose iterations may meet. False: no memory. */
 bool tni_strict(const tn_func *func, tni_map *open);
 
+/* written.c */
+
+/* Does no read of a sound function surely see what was never written? */
+bool tni_verify_written(tni_verifier *v);
+
 /* stmts.c */
 
 /* Binds the buffer, whose extents are checked. */

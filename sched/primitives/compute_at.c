@@ -21,9 +21,6 @@ static int depth_below(const tni_access *x, const tn_stmt *loop) {
   return 0;
 }
 
-/* The extent of a loop that is not known. */
-#define FAR (INT64_C(1) << 36)
-
 /* The box of all reads of the buffer in one iteration of the loop; extent 0: the whole dimension. */
 static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b,
                               tni_box *out) {
@@ -34,7 +31,7 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
   bool first = true;
   for (size_t i = 0; i < all.count && !status; i++) {
     const tni_access *x = &all.items[i];
-    tni_itermap map;
+    tni_box box;
     if (x->buffer != b || x->write || x->block == block) continue;
     int depth = depth_below(x, loop);
     if (!depth) {
@@ -43,11 +40,9 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
                                "needs: a loop around all blocks that read it");
       break;
     }
-    if (!tni_access_box_open(r, x, depth, FAR, &map)) status = TN_E_NOMEM;
-    tni_box box = tni_box_of(b->rank, &map);
-    for (int32_t d = 0; d < b->rank; d++) /* what a symbolic loop runs through is needed whole */
-      if (box.extents[d] >= FAR / 2) box.extents[d] = 0;
-    if (first)
+    if (!tni_access_cover(r, x, depth, &box))
+      status = TN_E_NOMEM;
+    else if (first)
       *out = box;
     else if (!tni_box_grow(r, &none, b->rank, out, &box))
       status = TN_E_NOMEM;
@@ -77,7 +72,7 @@ static bool push_loops(tni_facts *facts, const tn_stmt *root, const tn_stmt *loo
 }
 
 /* One iterator's new loop (none for extent 1), binding and guard. */
-static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, const tn_stmt *store, const tni_box *need,
+static bool place_iter(tni_region *r, tni_facts *facts, const tn_stmt *store, const tni_box *need,
                        tni_iter *it, const tn_expr **loop_var, const tn_expr **loop_extent, const tn_expr **where) {
   int32_t d = 0;
   const tn_expr *base = NULL;
@@ -85,7 +80,7 @@ static bool place_iter(tni_region *r, tni_facts *facts, const tn_buffer *b, cons
   if (!it->reduce) {
     while (store->as.store.index[d] != it->var) d++;
     base = need->bases[d];
-    *loop_extent = need->extents[d] ? tni_index(r, need->extents[d]) : b->shape[d];
+    *loop_extent = need->extents[d] ? tni_index(r, need->extents[d]) : it->extent;
   }
   *loop_var = NULL;
   it->binding = base ? base : tni_index(r, 0);
@@ -114,7 +109,7 @@ static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_s
   tni_facts_init(&facts, step->s->ctx);
   bool ok = iters && count <= MAX_ITERS && push_loops(&facts, step->s->func->body, loop);
   for (int32_t i = 0; ok && i < count; i++)
-    ok = place_iter(r, &facts, store->as.store.buffer, store, need, &iters[i], &vars[i], &extents[i], &where);
+    ok = place_iter(r, &facts, store, need, &iters[i], &vars[i], &extents[i], &where);
   tni_facts_destroy(&facts);
   const tn_stmt *s =
       ok ? tni_block_like(r, block, iters, where, block->as.block.init, block->as.block.body) : NULL;

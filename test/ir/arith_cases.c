@@ -10,6 +10,7 @@
  *     itermap    o: 0..3 / i: 0..4      ; o * 4 + i                ; dense injective [o * 4 +4]
  *     invert     i: 0..4, j: 0..6       ; i * 6 + j                ; i = y0 // 6, j = y0 % 6
  *     hull       o: 0..3 / i: 0..4      ; o * 4 + i, o * 4 + i + 2 ; [o * 4 +6]
+ *     around     o: 0..3                ; [o +4] | [9 +2] - [1 +2] ; ...         and within, covers: area.h
  *
  * `i: 0..8` is 0 <= i < 8; an end may be missing, or an expression. What stands behind `if` is known. Of itermap, invert and hull the
  * loops run that stand behind the slash, or all; a condition is their `where`. [base +extent, ...] is the box; of hull, that
@@ -23,23 +24,26 @@
 
 #include "ir/arith.h"
 
-enum { LINE = 1024, MAX_FILES = 64, MAX_DIMS = 4, WINDOW_LOW = -7, WINDOW = 21, PARAMS = 4 };
+enum { LINE = 1024, MAX_FILES = 64, MAX_DIMS = 4, MAX_INPUTS = 16, WINDOW_LOW = -7, WINDOW = 21, PARAMS = 4 };
 
 typedef struct variable {
   char name[16], low[64], high[64];
   bool runs;
 } variable;
 
+#include "ir/area.h"
+
 typedef struct test_case {
-  char kind[16], vars[LINE], input[LINE], want[LINE], where[LINE];
-  size_t count;
+  char kind[16], vars[LINE], input[LINE], want[LINE], where[LINE], inputs[MAX_INPUTS][64];
+  size_t count, input_count;
   variable variables[MAX_VARS];
   /* parsed */
   tn_context *ctx;
   tn_program *program;
   tni_region *r;
-  const tn_expr *var[MAX_VARS], *low[MAX_VARS], *high[MAX_VARS], *cond, *exprs[MAX_DIMS], *at[MAX_DIMS];
+  const tn_expr *var[MAX_VARS], *low[MAX_VARS], *high[MAX_VARS], *cond, *exprs[MAX_INPUTS], *at[MAX_DIMS];
   size_t dims;
+  areas areas;
   tni_facts facts;
   domain points;
   char have[LINE], why[2 * LINE];
@@ -96,6 +100,52 @@ static bool read_variables(test_case *c) {
   return true;
 }
 
+static bool add_input(test_case *c, const char *expr) {
+  return c->input_count < MAX_INPUTS &&
+         snprintf(c->inputs[c->input_count++], sizeof *c->inputs, "%s", expr) < (int)sizeof *c->inputs;
+}
+
+/* Subscripts, with commas between. */
+static bool read_subscripts(test_case *c) {
+  char text[LINE], *next;
+  bool ok = true;
+  snprintf(text, sizeof text, "%s", c->input);
+  for (char *s = text; s && ok; s = next) {
+    next = cut(s, ",");
+    ok = c->input_count < MAX_DIMS && add_input(c, trim(s));
+  }
+  c->dims = c->input_count;
+  return ok;
+}
+
+/* Boxes with operators between: [base +extent, *] | ~[base +extent, base +extent] */
+static bool read_areas(test_case *c) {
+  char text[LINE], *s = text;
+  snprintf(text, sizeof text, "%s", c->input);
+  for (char op = '|'; *s; op = *s ? *s++ : 0) {
+    char *dim = strchr(s, '['), *end = dim ? strchr(dim, ']') : NULL, *next;
+    area_step *step = areas_step(&c->areas, op);
+    if (!end || !step) return false;
+    *end = 0;
+    step->box.exact = dim == s || dim[-1] != '~';
+    for (dim++; dim && step->rank < MAX_DIMS; dim = next) {
+      next = cut(dim, ",");
+      char *extent = strrchr(dim, '+');
+      step->first[step->rank] = (int)c->input_count;
+      if (extent) *extent = 0;
+      step->box.extents[step->rank++] = extent ? atoi(extent + 1) : 0;
+      if (!add_input(c, extent ? trim(dim) : "0")) return false;
+    }
+    for (s = end + 1; *s == ' '; s++) {}
+    if (*s && !strchr("|&-<", *s)) return false;
+  }
+  return true;
+}
+
+static bool is_area(const char *kind) {
+  return strcmp(kind, "around") == 0 || strcmp(kind, "within") == 0 || strcmp(kind, "covers") == 0;
+}
+
 static bool read_case(test_case *c, const char *line) {
   char text[LINE];
   snprintf(text, sizeof text, "%s", line);
@@ -106,7 +156,7 @@ static bool read_case(test_case *c, const char *line) {
   snprintf(c->vars, sizeof c->vars, "%s", trim(vars + 1));
   snprintf(c->input, sizeof c->input, "%s", trim(input));
   snprintf(c->want, sizeof c->want, "%s", trim(want));
-  return read_variables(c);
+  return read_variables(c) && (is_area(c->kind) ? read_areas(c) : read_subscripts(c));
 }
 
 /* ---- expressions, by the library's parser: each is a store's value, cast so that any type will do ---- */
@@ -122,7 +172,6 @@ static void add_store(char *source, const char *expr) {
 
 static bool parse_case(test_case *c) {
   static char source[8 * LINE];
-  char inputs[LINE], *next;
   tn_error *error;
   strcpy(source, "func f(I: i64[9]");
   for (size_t i = 0; i < c->count; i++) strcat(strcat(strcat(source, ", "), c->variables[i].name), ": index");
@@ -133,11 +182,7 @@ static bool parse_case(test_case *c) {
     add_store(source, *c->variables[i].high ? c->variables[i].high : "0");
   }
   add_store(source, *c->where ? c->where : "true");
-  snprintf(inputs, sizeof inputs, "%s", c->input);
-  for (char *s = inputs; s && c->dims < MAX_DIMS; s = next, c->dims++) {
-    next = cut(s, ",");
-    add_store(source, trim(s));
-  }
+  for (size_t i = 0; i < c->input_count; i++) add_store(source, c->inputs[i]);
   strcat(source, "}\n");
   if (tn_program_parse(c->ctx, source, strlen(source), "case", &c->program, &error) != TN_OK) {
     snprintf(c->why, sizeof c->why, "%s", tn_error_text(error));
@@ -155,7 +200,7 @@ static bool parse_case(test_case *c) {
   for (int i = 0; i < MAX_DIMS; i++) c->at[i] = f->params[1 + c->count + (size_t)i].scalar;
   c->cond = *c->where ? (*s)->as.store.value->arg[0] : NULL;
   s++;
-  for (size_t i = 0; i < c->dims; i++) c->exprs[i] = uncast(c, (*s++)->as.store.value);
+  for (size_t i = 0; i < c->input_count; i++) c->exprs[i] = uncast(c, (*s++)->as.store.value);
   return true;
 }
 
@@ -356,13 +401,46 @@ static bool answer_hull(test_case *c) {
   return true;
 }
 
+static void add_box(test_case *c, int32_t rank, const tni_box *box) {
+  strcat(c->have, "[");
+  for (int32_t d = 0; d < rank; d++) {
+    if (d) strcat(c->have, ", ");
+    if (box->extents[d])
+      add_expr(c, box->bases[d]), sprintf(c->have + strlen(c->have), " +%lld", (long long)box->extents[d]);
+    else
+      strcat(c->have, "*");
+  }
+  strcat(c->have, "]");
+}
+
+static bool answer_area(test_case *c) {
+  tni_area area;
+  enum tni_side side = strcmp(c->kind, "within") == 0 ? TNI_WITHIN : TNI_AROUND;
+  areas_bind(&c->areas, c->exprs);
+  areas_compute(&c->areas, c->r, &c->facts, side, &area);
+  strcpy(c->have, area.exact ? "exact" : "");
+  for (int32_t i = 0; i < area.count; i++) {
+    if (*c->have) strcat(c->have, i && *c->have ? " | " : " ");
+    add_box(c, area.rank, &area.boxes[i]);
+  }
+  if (area.count == 0) strcat(c->have, *c->have ? " nothing" : "nothing");
+  return agree(c, areas_refuted(&c->areas, &c->points, &area), c->have);
+}
+
+static bool answer_covers(test_case *c) {
+  areas_bind(&c->areas, c->exprs);
+  bool covers = areas_covers(&c->areas, c->r, &c->facts);
+  strcpy(c->have, covers ? "covered" : "unknown");
+  return agree(c, covers ? areas_uncovered(&c->areas, &c->points) : TNI_MAP_NONE, c->have);
+}
+
 static const struct {
   const char *name;
   bool (*answer)(test_case *c);
 } kinds[] = {
     {"bounds", answer_bounds}, {"modular", answer_modular}, {"simplify", answer_simplify},
     {"decide", answer_decide}, {"itermap", answer_itermap}, {"invert", answer_invert},
-    {"hull", answer_hull},
+    {"hull", answer_hull},     {"around", answer_area},   {"within", answer_area},     {"covers", answer_covers},
 };
 
 /* False with c->why: the case is no case, or its answer is not true. */

@@ -33,6 +33,16 @@ static const struct {
     {"", "for i in 0..64 { reduce A[0] add= B[i] }", NULL},
     {"", "for i in 0..64 { reduce A[0] add= B[i]; reduce A[0] max= 2:i32 }", meets},
     {"", "alloc T: i32[1]; for i in 0..64 { T[0] = A[i]; B[i] = T[0] }", NULL},
+    /* a buffer that each iteration writes before it reads, by several writes; by some; by data, but inside; symbolic */
+    {"", "alloc T: i32[8]; for i in 0..8 { T[0] = 0:i32; for k in 0..6 { T[k + 1] = A[k] }\nT[7] = 0:i32\n"
+     "for k in 0..8 { C[i, k] = T[k] } }", NULL},
+    {"", "alloc T: i32[8]; for i in 0..8 { T[0] = 0:i32; for k in 0..5 { T[k + 1] = A[k] }\nT[6 if n < 3] = 0:i32; T[7] = 0:i32\n"
+     "for k in 0..8 { C[i, k] = T[k] } }", meets},
+    {"", "alloc T: i32[8]; for i in 0..8 { for k in 0..8 { T[k] = A[k] }\nB[i] = T[cast(index, A[i])] }", NULL},
+    {"", "alloc T: i32[8]; for i in 0..8 { for k in 0..7 { T[k] = A[k] }\nT[7 if n < 3] = 0:i32; B[i] = T[cast(index, A[i])] }", meets},
+    {"", "alloc T: i32[n, 2]; for i in 0..8 { for k in 0..n { T[k, 0] = A[k]; T[k, 1] = 0:i32 }\n"
+     "for k in 0..n { reduce B[i] add= T[k, k % 2] } }", NULL},
+    {"", "alloc T: i32[n + 1]; for i in 0..8 { for k in 0..n { T[k] = A[k] }\nfor k in 0..n { reduce B[i] add= T[k + 1] } }", meets},
     {"", "for i in 0..64 { alloc T: i32[i + 1]; T[i] = A[i]; B[i] = T[i] }", NULL},
     {"", "for i in 0..64 { alloc T: i32[cast(index, A[0]) + 1]; reduce T[0] add= A[i] }", NULL},
     {"", "alloc T: i32[n]; for i in 0..64 { T[0] = A[i]; B[i] = T[0] }", NULL},

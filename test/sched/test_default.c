@@ -22,6 +22,13 @@ static tn_program *parse(const char *text) {
   return program;
 }
 
+static bool is_sound(const char *text) {
+  tn_program *program;
+  tn_status status = tn_program_parse(o.ctx, text, strlen(text), "t.tn", &program, NULL);
+  tn_program_destroy(program);
+  return status == TN_OK;
+}
+
 /* The only function of the program, scheduled for the target and committed. */
 static const tn_func *schedule(tn_program *program, const char *target_name) {
   const tn_target *target;
@@ -51,11 +58,13 @@ START_TEST(keeps_the_results)
   for (int round = 0; round < ROUNDS; round++) {
     oracle_data want;
     write_program(text, sizeof text, _i, &state);
+    bool wild = program_kinds[_i] == wild_program; /* it may mean nothing */
+    if (wild && !is_sound(text)) continue;
     tn_program *program = parse(text);
     o.seed = (uint64_t)round;
     o.tolerance = strstr(text, "# inexact") ? 1e-4 : 0;
-    if (!oracle_expect(&o, tn_program_func_at(program, 0), &want)) { /* a wild one that means nothing */
-      ck_assert_msg(program_kinds[_i] == wild_program, "%s", o.why);
+    if (!oracle_expect(&o, tn_program_func_at(program, 0), &want)) {
+      ck_assert_msg(wild, "%s", o.why);
       tn_program_destroy(program);
       continue;
     }
