@@ -5,7 +5,7 @@
  */
 #include "text.h"
 
-enum { MAX_LANES = 0xffff, MAX_EXTENT_BITS = 40, MAX_ALIGN = 4096, MAX_LAYOUT_DEPTH = 16 };
+enum { MAX_EXTENT_BITS = 40, MAX_ALIGN = 4096, MAX_LAYOUT_DEPTH = 16 };
 
 static bool is_data(tn_type type) { return tni_is_element_type(TN_TYPE_WITH_LANES(type, 1)); }
 static bool is_index(tn_type type) { return TN_TYPE_CODE(type) == TN_CODE_INDEX; }
@@ -32,13 +32,13 @@ const char *tni_check_ramp(const tn_expr *base, const tn_expr *stride, uint64_t 
   if (base->type != stride->type) return "base and stride of a ramp have different types";
   if (TN_TYPE_LANES(base->type) != 1 || (!is_index(base->type) && !tni_type_is_int(base->type)))
     return "base and stride of a ramp are one index or integer each";
-  return lanes >= 2 && lanes <= MAX_LANES ? NULL : "lanes are a number in 2..65535";
+  return lanes >= 2 && lanes <= TNI_MAX_LANES ? NULL : "lanes are a number in 2..1024";
 }
 
 const char *tni_check_broadcast(const tn_expr *a, uint64_t lanes) {
   if (TN_TYPE_LANES(a->type) != 1 || (!is_index(a->type) && !is_data(a->type)))
     return "only one number or bool can be broadcast";
-  return lanes >= 2 && lanes <= MAX_LANES ? NULL : "lanes are a number in 2..65535";
+  return lanes >= 2 && lanes <= TNI_MAX_LANES ? NULL : "lanes are a number in 2..1024";
 }
 
 const char *tni_check_subscript(const tn_expr *index) {

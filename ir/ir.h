@@ -33,6 +33,7 @@ struct tn_expr {
   } as;
   const tn_expr *arg[];
 };
+enum { TNI_MAX_LANES = 1024 };         /* of a vector, here and in every back end */
 enum { TNI_OP_ADDRESS = TN_OP_COUNT }; /* the address of as.buffer, printed `&A` */
 
 enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_SHARED, TNI_SCOPE_COUNT };

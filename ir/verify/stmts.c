@@ -214,9 +214,11 @@ static bool check_alloc(tni_verifier *v, const tn_buffer *buffer) {
   if (formed && !tni_verify_thing(v, TNI_THING_formed, buffer)) return false;
   if (v->open++ == MAX_OPEN) return tni_verify_limit(v, too_many, MAX_OPEN);
   if (!tni_verify_declaration(v, buffer) || !tni_verify_scope(v, buffer)) return false;
-  for (int32_t i = 0; buffer->scope == TNI_SCOPE_REGISTER && i < buffer->rank; i++)
+  bool stacked = buffer->scope == TNI_SCOPE_LOCAL && v->func->level == TNI_LEVEL_LOOP;
+  for (int32_t i = 0; (stacked || buffer->scope == TNI_SCOPE_REGISTER) && i < buffer->rank; i++)
     if (!tni_is_const(buffer->shape[i]))
-      return tni_verify_fail(v, buffer->shape[i], "a buffer in registers has constant extents");
+      return tni_verify_fail(v, buffer->shape[i], "a buffer %s has constant extents",
+                             stacked ? "on the stack of the loop level" : "in registers");
   return true;
 }
 

@@ -17,7 +17,7 @@
 
 #include "targets.h"
 
-enum { TNI_LL_MAX_LANES = 1024, TNI_LL_STACK_BYTES = 1 << 20, TNI_LL_ALIGN = 64 };
+enum { TNI_LL_MAX_LANES = TNI_MAX_LANES, TNI_LL_STACK_BYTES = 1 << 20, TNI_LL_ALIGN = 64 };
 
 /* ---- scope.c --------------------------------------------------------------------------------------------------- */
 

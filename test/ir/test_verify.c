@@ -404,6 +404,10 @@ START_TEST(registers_need_constant_extents)
   check_good("func f(n: index) { alloc T: f32[4] in register }");
   check_bad("func f(n: index) { alloc T: f32[n] in register }",
             "verify: f:2: a buffer in registers has constant extents\n  alloc T: f32[n] in register\n               ^");
+  check_bad("loop func f(n: index) { alloc T: f32[n] in local }",
+            "verify: f:2: a buffer on the stack of the loop level has constant extents\n  alloc T: f32[n] in local\n"
+            "               ^");
+  check_good("func f(n: index) { alloc T: f32[n] in local }");
 }
 END_TEST
 
