@@ -10,6 +10,7 @@
 /* A function on its way. */
 typedef struct lowering {
   tni_region *r;
+  const tn_func *func; /* as it was */
   tni_storage storage; /* decided by simplify, which sees the blocks */
 } lowering;
 
@@ -21,7 +22,8 @@ static const tn_stmt *threads(lowering *l, const tn_stmt *s) {
 
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   s = tni_stmt_simplify(l->r, s);
-  return s && tni_storage_plan(l->r, s, &l->storage) ? s : NULL;
+  const tn_func *now = s && tni_storage_plan(l->r, s, &l->storage) ? tni_func_with_body(l->r, l->func, TNI_LEVEL_TENSOR, s) : NULL;
+  return now ? tni_lower_order(l->r, &l->storage, now) : NULL;
 }
 
 /* Simplified only when buffers are in their loops, which that may take away. */
@@ -72,7 +74,7 @@ const tni_pass *tni_lower_pass(size_t i) { return &passes[i].info; }
 
 tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_observer *observer, const tn_func **out,
                              tn_error **err) {
-  lowering l = {.r = r};
+  lowering l = {.r = r, .func = func};
   tn_context *ctx = r->arena.ctx;
   const tn_func *now = func->body ? func : tni_func_with_body(r, func, func->level, tni_seq(r, 0, NULL));
   *out = NULL;

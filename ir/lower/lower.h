@@ -49,6 +49,9 @@ bool tni_storage_plan(tni_region *r, const tn_stmt *body, tni_storage *out);
 /* Applies to the body without blocks: allocations moved, subscripts rebased. */
 const tn_stmt *tni_storage_apply(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 
+/* ---- order.c: concurrent loops of the body whose iterations would share a buffer become serial ---------------------- */
+const tn_stmt *tni_lower_order(tni_region *r, const tni_storage *storage, const tn_func *func);
+
 /* ---- blocks.c: blocks into their statements ---------------------------------------------------------------------- */
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 

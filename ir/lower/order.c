@@ -1,0 +1,85 @@
+/* order.c -- concurrent loops whose iterations would share a buffer run in order.
+ *
+ *     alloc T  for i in 0..n parallel { T[..] = ..  .. T[..] }  ->  alloc T  for i in 0..n { T[..] = ..  .. T[..] }
+ *
+ * Iterations may run at the same time when what each writes before it reads is its own. That was found out on the program as it was
+ * scheduled; here it is asked again for buffers that storage.c, which sees the simplified program, leaves outside of such a loop.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lower.h"
+#include "text.h"
+
+typedef struct orderer {
+  tni_region *r;
+  const tn_func *func;
+  const tni_storage *storage;
+  tni_accesses accesses; /* of the body */
+  bool collected, failed;
+  tni_map in_order; /* variables of loops */
+} orderer;
+
+typedef struct write_search {
+  const tn_buffer *buffer;
+  bool found;
+} write_search;
+
+static bool see_write(void *self, const tn_stmt *s) {
+  write_search *q = self;
+  q->found |= tni_is_write(s) && s->as.store.buffer == q->buffer;
+  return !q->found;
+}
+
+typedef struct loop_search {
+  const tn_expr *var;
+  bool found;
+} loop_search;
+
+static bool see_loop(void *self, const tn_stmt *s) {
+  loop_search *q = self;
+  q->found |= s->kind == TNI_FOR && s->as.loop.var == q->var;
+  return !q->found;
+}
+
+/* Does the loop write a buffer that will live outside of it? */
+static bool writes_outside(const orderer *o, const tn_stmt *loop) {
+  for (size_t i = 0; i < o->storage->count; i++) {
+    const tni_placement *p = &o->storage->items[i];
+    write_search write = {.buffer = p->old};
+    loop_search place = {.var = p->at};
+    tni_stmt_visit(loop->as.loop.body, see_write, &write);
+    if (write.found && p->at) tni_stmt_visit(loop, see_loop, &place);
+    if (write.found && !place.found) return true;
+  }
+  return false;
+}
+
+static bool see_stmt(void *self, const tn_stmt *s) {
+  orderer *o = self;
+  const void *mark;
+  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_PARALLEL && s->as.loop.kind != TNI_VECTORIZED)) return !o->failed;
+  if (!writes_outside(o, s)) return !o->failed;
+  if (!o->collected) o->failed |= !tni_accesses_collect(o->r, o->func->body, &o->accesses);
+  o->collected = true;
+  if (!o->failed && tni_why_not_concurrent_among(o->r, o->func, &o->accesses, s, &mark))
+    o->failed |= tni_map_add(&o->in_order, &s->as.loop.var, sizeof s->as.loop.var, NULL) == TNI_MAP_NONE;
+  return !o->failed;
+}
+
+static const tn_stmt *put_in_order(void *self, tni_region *r, const tn_stmt *s) {
+  const orderer *o = self;
+  if (s->kind != TNI_FOR || tni_map_find(&o->in_order, &s->as.loop.var, sizeof s->as.loop.var) == TNI_MAP_NONE)
+    return s;
+  return tni_for_like(r, s, s->as.loop.var, s->as.loop.extent, TNI_SERIAL, s->as.loop.body);
+}
+
+const tn_stmt *tni_lower_order(tni_region *r, const tni_storage *storage, const tn_func *func) {
+  orderer o = {.r = r, .func = func, .storage = storage};
+  tni_map_init(&o.in_order, r->arena.ctx);
+  tni_stmt_visit(func->body, see_stmt, &o);
+  const tn_stmt *made = func->body;
+  if (!o.failed && o.in_order.count) made = tni_stmt_rewrite(r, func->body, NULL, put_in_order, &o);
+  tni_map_destroy(&o.in_order);
+  if (o.collected) tni_accesses_destroy(&o.accesses);
+  return o.failed ? NULL : made;
+}
