@@ -13,7 +13,6 @@
 #include "sched.h"
 
 typedef struct search {
-  const tn_stmt *loop; /* the one to bind */
   enum tni_loop_kind kind;
   const tn_stmt *same, *blocks, *waits; /* what is found below */
 } search;
@@ -33,7 +32,7 @@ static tn_status refuse_same(tni_step *step, const tn_stmt *loop) {
 }
 
 static tn_status check_below(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind) {
-  search q = {.loop = loop, .kind = kind};
+  search q = {.kind = kind};
   tni_stmt_visit(loop->as.loop.body, see, &q);
   if (q.same) return refuse_same(step, q.same);
   if (q.blocks && tni_is_thread_bound(kind))
