@@ -242,13 +242,20 @@ static bool take_apart(const tni_simplifier *s, const tn_expr *x, const tn_expr 
   return *q && *rest;
 }
 
+/* The number that x always is, as -1 // i is for i in 1..3, or x. */
+static const tn_expr *number_or(const tni_simplifier *s, const tn_expr *x) {
+  if (!x) return NULL;
+  tni_interval in = tni_values_of(s->scan, x).in;
+  return in.lo == in.hi ? tni_index(s->r, in.lo) : x;
+}
+
 const tn_expr *tni_divide_by(const tni_simplifier *s, const tn_expr *x, const tn_expr *d) {
   const tn_expr *q, *rest;
   bool inside;
   if (!x || !d) return NULL;
   if (tni_is_const(d)) return tni_divide(s, x, d->as.i);
   if (!take_apart(s, x, d, &q, &rest, &inside)) return s->r->arena.failed ? NULL : tni_op2(s->r, TN_OP_floordiv, x, d);
-  return inside ? q : tni_sum(s, tni_add(s->r, q, tni_op2(s->r, TN_OP_floordiv, rest, d)));
+  return inside ? q : tni_sum(s, tni_add(s->r, q, number_or(s, tni_op2(s->r, TN_OP_floordiv, rest, d))));
 }
 
 const tn_expr *tni_modulo_by(const tni_simplifier *s, const tn_expr *x, const tn_expr *d) {
@@ -257,5 +264,5 @@ const tn_expr *tni_modulo_by(const tni_simplifier *s, const tn_expr *x, const tn
   if (!x || !d) return NULL;
   if (tni_is_const(d)) return tni_modulo(s, x, d->as.i);
   if (!take_apart(s, x, d, &q, &rest, &inside)) return s->r->arena.failed ? NULL : tni_op2(s->r, TN_OP_floormod, x, d);
-  return inside ? rest : tni_op2(s->r, TN_OP_floormod, rest, d);
+  return inside ? rest : number_or(s, tni_op2(s->r, TN_OP_floormod, rest, d));
 }
