@@ -44,7 +44,7 @@ func gather(I: i32[4], A: f32[8], B: f32[4]) {
   }
 }
 END
-finds "read before" <<'END'
+finds "T[0] is read here, and nothing is written to it before" <<'END'
 func unwritten(B: f32[4]) {
   alloc T: f32[4]
   for i in 0..4 {
