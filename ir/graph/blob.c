@@ -25,11 +25,22 @@ void tni_blob_layout_destroy(tni_blob_layout *layout) {
   tni_arena_destroy(&layout->arena);
 }
 
+/* The contents, as they are compared and written: what stands behind the last of an odd number of 4-bit elements is 0. */
+static const void *contents_of(tni_blob_layout *layout, const tni_gvalue *constant, size_t bytes) {
+  const uint8_t *data = constant->data;
+  if (TN_TYPE_BITS(constant->type) != 4 || tni_gvalue_numel(constant) % 2 == 0 || !(data[bytes - 1] & 0xf0)) return data;
+  uint8_t *copy = tni_arena_copy(&layout->arena, data, bytes);
+  if (copy) copy[bytes - 1] &= 0x0f;
+  return copy;
+}
+
 const tni_blob_part *tni_blob_layout_add(tni_blob_layout *layout, const tni_gvalue *constant) {
   size_t bytes;
   tni_blob_part *part = TNI_NEW(&layout->arena, tni_blob_part);
   if (!part || !tni_gvalue_bytes(layout->arena.ctx, constant, &bytes)) return NULL;
-  *part = (tni_blob_part){tni_hash_bytes(constant->data, bytes), bytes, constant->data, layout->size};
+  const void *contents = contents_of(layout, constant, bytes);
+  if (!contents) return NULL;
+  *part = (tni_blob_part){tni_hash_bytes(contents, bytes), bytes, contents, layout->size};
   bool added;
   size_t entry = tni_map_add(&layout->parts, part, KEY_BYTES, &added);
   if (entry == TNI_MAP_NONE) return NULL;

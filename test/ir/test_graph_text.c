@@ -209,6 +209,36 @@ START_TEST(large_constants_lie_in_the_blob_once)
 }
 END_TEST
 
+/* Nine elements of 4 bits leave half a byte, which nobody set: the text and the blob are the same whatever it holds. */
+START_TEST(what_stands_behind_the_elements_is_no_content)
+{
+  tni_text blobs[2];
+  char *texts[2];
+  for (int i = 0; i < 2; i++) {
+    uint8_t data[] = {0x21, 0x43, 0x65, 0x07, (uint8_t)(i ? 0xf5 : 0x05)};
+    tn_program *program;
+    tni_gbuilder *g;
+    tn_error *err;
+    ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+    ck_assert_int_eq(tni_gbuilder_create(program, "g", &g, &err), TN_OK);
+    uint32_t w = tni_g_const(g, "w", TN_U4, 1, (int64_t[]){9}, data);
+    tni_g_output(g, w);
+    ck_assert_int_eq(tni_gbuilder_finish(g, NULL, &err), TN_OK);
+    tni_text_init(&blobs[i], ctx);
+    ck_assert_int_eq(tn_program_print(program, &texts[i], NULL), TN_OK);
+    ck_assert_int_eq(tn_program_write_blob(program, keep_bytes, &blobs[i], NULL), TN_OK);
+    tn_program_destroy(program);
+  }
+  ck_assert_str_eq(texts[0], texts[1]);
+  ck_assert_uint_eq(blobs[1].length, 64);
+  ck_assert_mem_eq(blobs[0].data, blobs[1].data, 64);
+  for (int i = 0; i < 2; i++) {
+    tn_text_destroy(texts[i]);
+    tni_text_destroy(&blobs[i]);
+  }
+}
+END_TEST
+
 static void check_blob_refused(const char *text, const void *blob, size_t size, tn_status status, const char *want) {
   tn_program *program;
   tn_error *err;
@@ -601,6 +631,7 @@ int main(void) {
       nodes_may_share_a_line,
       dead_constants_are_not_printed,
       large_constants_lie_in_the_blob_once,
+      what_stands_behind_the_elements_is_no_content,
       a_wrong_blob_is_refused,
       the_host_may_refuse_the_blob,
       blobs_are_bounded,
