@@ -281,6 +281,19 @@ static bool calls(tn_context *ctx, const tn_stmt *s) {
   return found;
 }
 
+/* What runs only at the last iteration of a loop has no parts that move with it: the other iterations bring theirs to nobody. */
+static tn_status check_last(tni_step *step, const tni_meeting *m) {
+  for (size_t k = 0; k < m->last_count; k++)
+    for (int32_t i = 0; i < m->consumer.block->as.block.count; i++) {
+      const tn_expr *var = m->last[k]->as.loop.var;
+      if (m->parts[i].base && tni_expr_uses(step->s->ctx, m->parts[i].base, var))
+        return tni_step_refuse(step, var,
+                               "the loop steps a reduction, and brings parts of what another producer writes\n"
+                               "needs: the other producer before the loop, or reverse_compute_at outside of it");
+    }
+  return TN_OK;
+}
+
 tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, bool at_last, tni_meeting *out) {
   const tn_stmt *path[TNI_MAX_PATH];
   tni_accesses all;
@@ -299,7 +312,7 @@ tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, b
   if (status) return status;
   status = tni_accesses_collect(&step->s->region, step->s->func->body, &all) ? cross_all(step, out, &all) : TN_E_NOMEM;
   tni_accesses_destroy(&all);
-  return status;
+  return status ? status : check_last(step, out);
 }
 
 /* ---- the new place ---- */
