@@ -601,7 +601,7 @@ static void machine_init(tni_machine *m, const tn_func *func, tni_extern_call ca
   m->err = err;
   m->async = &m->whole;
   tni_arena_init(&m->arena, m->ctx);
-  tni_region_init(&m->region, m->ctx, NULL);
+  tni_region_init(&m->region, m->ctx, &func->program->region);
 }
 
 static void machine_destroy(tni_machine *m) {
