@@ -79,10 +79,10 @@ bool tni_define_matmul(tni_define *d) {
   int32_t n = batch_index(d, x, batches, axes, left), m = panel ? 0 : batch_index(d, y, batches, axes, right);
   if (x->rank > 1) left[n++] = axes[batches];
   left[n] = k;
-  const tn_expr *column = axes[out->rank - 1];
+  const tn_expr *column = y->rank > 1 ? axes[out->rank - 1] : NULL;
   if (panel) right[m++] = tn_op2(b, TN_OP_floordiv, column, tn_index(b, panel));
   right[m++] = k;
-  if (y->rank > 1) right[m] = panel ? tn_op2(b, TN_OP_floormod, column, tn_index(b, panel)) : column;
+  if (column) right[m] = panel ? tn_op2(b, TN_OP_floormod, column, tn_index(b, panel)) : column;
   tn_reduce(b, acc, axes, 1, &k, TN_REDUCE_SUM,
             tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)),
                    tn_cast(b, type, tn_load(b, d->in[1], right, NULL))));
