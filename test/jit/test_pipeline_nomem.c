@@ -111,15 +111,27 @@ static tn_status emit(const tn_program *program, const char *stage, char **text,
   return status;
 }
 
+/* Lowered code loads lanes of T that it does not use: what was not written is poison there, not a mistake. */
+static void poison(const char *loops, char *out, size_t size) {
+  const char *alloc = strstr(loops, "alloc T: f32["), *end = alloc ? strchr(alloc, '\n') : NULL;
+  if (end)
+    snprintf(out, size, "%.*s  for p in 0..%d { T[p] = nan:f32 }%s", (int)(end + 1 - loops), loops,
+             atoi(alloc + strlen("alloc T: f32[")), end);
+  else
+    snprintf(out, size, "%s", loops);
+}
+
 /* The loop program of `source` in the interpreter: a step of the schedule may be missing, a part of the meaning not. */
 static void check_meaning(const char *loops) {
+  char text[8192];
   static const tn_type params[] = {TN_F32};
   float x[3 * N], y[N], noted;
   int64_t sx[] = {3, N}, sy[] = {N};
   DLTensor tx = view(TN_F32, 2, sx, x), ty = view(TN_F32, 1, sy, y);
   tn_value args[] = {tn_value_tensor(&tx), tn_value_tensor(&ty), tn_value_int(3)};
   tn_context *ctx = session_open();
-  tn_program *program = session_parse(ctx, loops);
+  poison(loops, text, sizeof text);
+  tn_program *program = session_parse(ctx, text);
   for (int i = 0; i < 3 * N; i++) x[i] = (float)(i % N);
   ck_assert_int_eq(tn_program_extern(program, "note", TN_I32, 1, params, (void (*)(void))note, &noted, NULL), TN_OK);
   ck_assert_int_eq(tn_func_interpret(tn_program_func(program, "f"), args, 3, NULL), TN_OK);
