@@ -71,7 +71,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 /* ---- how large ---- */
 
 static const double WORTH_IT = 0.99; /* a narrower tile must be so much better */
-enum { UNIT_LATENCY = 4, UNITS = 2, LOAD_PORTS = 2, CACHE_BYTES = 32 /* a cycle, from the second cache */ };
+enum { UNIT_LATENCY = 4, UNITS = 2, LOAD_PORTS = 2, CACHE_BYTES = 24 /* a cycle, from the second cache */ };
 
 /* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, and the
  * chain through each accumulator. */
