@@ -162,16 +162,23 @@ static inline bool oracle_interpret(oracle *o, const char *what, const tn_func *
   return ok;
 }
 
-/* From the last iteration to the first, in this order: that they do not meet is found out forwards. */
+static inline bool oracle_see_barrier(void *self, const tn_stmt *s) {
+  *(bool *)self |= s->kind == TNI_BARRIER;
+  return true;
+}
+
+/* From the last iteration to the first, in this order: that they do not meet is found out forwards. Threads that wait for
+ * each other stay threads. */
 static inline const tn_stmt *oracle_reverse(void *self, tni_region *r, const tn_stmt *s) {
+  bool waits = false;
   (void)self;
   if (s->kind != TNI_FOR || !tni_is_concurrent(s->as.loop.kind)) return s;
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, TN_INDEX);
   const tn_expr *back = tni_sub(r, tni_sub(r, s->as.loop.extent, tni_index(r, 1)), var);
   tni_subst subst = {1, &s->as.loop.var, &back};
-  enum tni_loop_kind kind = s->as.loop.kind;
-  if (kind == TNI_PARALLEL || kind == TNI_VECTORIZED) kind = TNI_SERIAL; /* those of the grid may have barriers */
-  return tni_for(r, var, s->as.loop.extent, kind, tni_stmt_subst(r, s->as.loop.body, &subst));
+  tni_stmt_visit(s, oracle_see_barrier, &waits);
+  return tni_for(r, var, s->as.loop.extent, waits ? s->as.loop.kind : TNI_SERIAL,
+                 tni_stmt_subst(r, s->as.loop.body, &subst));
 }
 
 static inline bool oracle_backwards(oracle *o, tni_region *r, const tn_func *func, const oracle_data *want) {
