@@ -5,8 +5,8 @@
  * The copy stands behind the outermost loop of the block; blocks that read C stay behind the copy.
  *
  * needs: the only writer of its buffer, of all of it; scope "global", "local" or "register"
- * refuses: a block that reads other elements of the buffer than the one it accumulates; a buffer read under the same
- *          outermost loop
+ * refuses: a block that reads other elements of the buffer than the one it accumulates; a buffer read, or allocated, under the
+ *          same outermost loop
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,6 +32,8 @@ tn_status tni_apply_cache_write(tni_step *step) {
   if (why) return tni_step_refuse(step, store, "%s", why);
   int depth = tni_path_to(s->func->body, block, path), top = 0;
   while (top < depth - 1 && path[top]->kind != TNI_FOR) top++;
+  if (top < depth - 1 && tni_is_allocated_in(path[top], old))
+    return tni_step_refuse(step, store, "the buffer is allocated under the block's outermost loop");
   if (top < depth - 1 && uses.readers > (tni_uses_of(s->ctx, block, old).readers ? 1 : 0) &&
       tni_uses_of(s->ctx, path[top], old).readers > (tni_uses_of(s->ctx, block, old).readers ? 1 : 0))
     return tni_step_refuse(step, store, "the buffer is read under the same outermost loop");
