@@ -13,6 +13,8 @@
 
 /* ---- which elements are read ---- */
 
+enum { MAX_ELEMENTS = 1 << 16 }; /* no registers hold so many */
+
 typedef struct interval {
   int64_t first, count;
 } interval;
@@ -59,6 +61,8 @@ static void see_exprs(reads *q, const tn_stmt *s) {
   } else if (tni_own_expr(s)) {
     tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
   }
+  for (int32_t d = 0; s->kind == TNI_ALLOC && d < s->as.alloc.buffer->rank; d++)
+    tni_expr_visit(q->ctx, s->as.alloc.buffer->shape[d], see_load, q);
 }
 
 static bool see_stmt(void *self, const tn_stmt *s) {
@@ -77,6 +81,7 @@ static const tn_stmt *drop_unread(void *self, tni_region *r, const tn_stmt *s) {
   if (!interval_of(s->as.store.index[0], &at) || at.first < 0 || at.count > q->size - at.first) return s;
   bool needed = memchr(q->read + at.first, true, (size_t)at.count) != NULL;
   tni_expr_visit(q->ctx, s->as.store.value, see_call, &needed);
+  if (s->as.store.where) tni_expr_visit(q->ctx, s->as.store.where, see_call, &needed);
   return needed ? s : tni_seq(r, 0, NULL);
 }
 
@@ -89,14 +94,15 @@ static const tn_stmt *drop_dead(void *self, tni_region *r, const tn_stmt *s) {
   if (tni_is_write(s) && is_never(s->as.store.where)) return tni_seq(r, 0, NULL);
   if (s->kind != TNI_ALLOC || s->as.alloc.buffer->scope != TNI_SCOPE_REGISTER) return s;
   const tn_buffer *b = s->as.alloc.buffer;
-  if (b->rank != 1 || !tni_is_const(b->shape[0])) return s;
+  if (b->rank != 1 || !tni_is_const(b->shape[0]) || b->shape[0]->as.i < 0 || b->shape[0]->as.i > MAX_ELEMENTS) return s;
   tn_context *ctx = self;
   reads q = {.ctx = ctx, .buffer = b, .size = b->shape[0]->as.i};
   q.read = tni_alloc(ctx, (size_t)q.size + 1);
   if (!q.read) return NULL;
   memset(q.read, false, (size_t)q.size + 1);
   tni_stmt_visit(s->as.alloc.body, see_stmt, &q);
-  const tn_stmt *made = q.opaque ? s : tni_alloc_stmt(r, b, tni_stmt_rewrite(r, s->as.alloc.body, NULL, drop_unread, &q));
+  const tn_stmt *made =
+      q.opaque ? s : tni_alloc_stmt(r, b, tni_stmt_rewrite(r, s->as.alloc.body, NULL, drop_unread, &q));
   tni_free(ctx, q.read, (size_t)q.size + 1);
   return made;
 }

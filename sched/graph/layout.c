@@ -10,7 +10,7 @@
  *
  * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so that more
  * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
- * the first cache as they are gain nothing.
+ * the first cache as they are gain nothing, and few columns would be mostly filling.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -81,6 +81,7 @@ static tn_status store_oc_last(tni_gcopy *c, const tni_gnode *node, const tn_tar
 static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   return w->data && w->rank == 2 && !tni_attr_int(node, "panel", 0) && tn_type_bytes(w->type) > 0 &&
+         w->shape[1] >= target->vector_bits / 8 / (int64_t)tn_type_bytes(w->type) &&
          tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
 }
 

@@ -19,8 +19,6 @@ enum { MAX_ROUNDS = 501, MAX_PEERS = 16 };
 double bench_now(bool wall);
 /* GFLOP/s of about 2 ms of independent f32 multiply-adds in the widest vectors on one thread; 0: no loop for this CPU. */
 double bench_peak_f32(void);
-/* GB/s at which one thread reads `bytes` bytes (a multiple of 4096), once through. */
-double bench_read_bandwidth(const void *data, size_t bytes);
 /* Sorts the values. */
 double bench_median(double *values, int count);
 /* Numbers in -1..1, the same in every run. */

@@ -154,7 +154,7 @@ typedef struct outcome {
   double ratio, gflops, share; /* best peer's time over ours; ours; ours of the peak */
   double peer_ratio[MAX_PEERS];
   const char *best;
-  double compile_ms, bandwidth;
+  double compile_ms;
 } outcome;
 
 static void run_one(contest *c, size_t who) {
@@ -246,7 +246,6 @@ static bool measure_shape(contest *c, tn_context *ctx, const struct gemm_shape *
   if (good) {
     run_rounds(c);
     *out = judge(c);
-    out->bandwidth = 1e-9 * (double)b_size * sizeof *b * 1e9 * out->gflops / (2.0 * s->m * s->n * s->k);
   }
   for (size_t p = 0; p < c->peer_count; p++)
     if (c->prepared[p]) c->peers[p]->drop(c->prepared[p]);

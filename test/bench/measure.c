@@ -72,20 +72,6 @@ PEAK_FUNCTION(peak_neon, float32x4_t)
   return 1e-9 * flops / (bench_now(false) - start);
 }
 
-double bench_read_bandwidth(const void *data, size_t bytes) {
-  typedef uint64_t vector __attribute__((vector_size(64), aligned(64)));
-  static volatile uint64_t keep;
-  const vector *from = data;
-  vector sums[4] = {{0}};
-  double start = bench_now(false);
-  for (size_t i = 0; i < bytes / sizeof(vector); i += 4)
-    for (size_t k = 0; k < 4; k++) sums[k] |= from[i + k];
-  vector all = sums[0] | sums[1] | sums[2] | sums[3];
-  keep = all[0] | all[7];
-  (void)keep;
-  return 1e-9 * (double)bytes / (bench_now(false) - start);
-}
-
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
