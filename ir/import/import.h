@@ -124,7 +124,7 @@ typedef struct tni_onnx {
 /* The contents of a tensor where the program can keep them: in the model's bytes if aligned, else copied. */
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err);
 
-/* ---- onnx_ops.c: the converter table --------------------------------------------------------------------------- */
+/* ---- onnx_ops.c: the converters, a row each in onnx_ops.h -------------------------------------------------------- */
 
 const tni_onnx_op *tni_onnx_op_find(const char *op_type);
 /* Adds what the node means to the graph and fills node->outputs. */

@@ -31,7 +31,7 @@ export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1" ASAN_OPTIONS="detect_l
 words() { sed -nE "$1" "$2" | sed 's/.*/"&"/'; }
 { words 's/^ *(OP|MATH)\(([a-z_0-9]+),.*/\2/p' include/tenon/ops.h; words 's/^ *OP\(([a-z_0-9]+),.*/\1/p' ir/graph/ops.h
   tr -c 'a-z' '\n' <ir/lex.c | grep -E '^[a-z]{2,}$' | sort -u | sed 's/.*/"&"/'; } >build-fuzz/parse.dict
-tr -c 'A-Za-z0-9_' '\n' <ir/import/onnx_ops.c | grep -E '^[A-Z][A-Za-z]{2,}$' | sort -u | sed 's/.*/"&"/' >build-fuzz/onnx.dict
+words 's/^ *OP\(([A-Za-z0-9]+),.*/\1/p' ir/import/onnx_ops.h >build-fuzz/onnx.dict
 for target; do
   mkdir -p "build-fuzz/corpus/$target"
   "build-fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
