@@ -341,7 +341,7 @@ bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *ou
   const tn_stmt *loops[MAX_DEPTH];
   tni_access rest = *x; /* without the dimensions that are known to be whole, and their loops */
   tn_buffer fewer = *x->buffer;
-  tni_itermap map;
+  tni_itermap map, nearer; /* of loops of unknown extent as far as one number, and as another */
   int32_t which[TN_MAX_RANK];
   bool whole[MAX_DEPTH] = {false};
   fewer.rank = rest.depth = 0;
@@ -358,11 +358,12 @@ bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *ou
     if (!whole[i]) loops[rest.depth++] = x->loops[i];
   rest.buffer = &fewer;
   rest.loops = loops;
-  if (!tni_access_box_open(r, &rest, depth, FAR, &map)) return false;
-  tni_box box = tni_box_of(fewer.rank, &map);
-  *out = (tni_box){.exact = box.exact};
+  if (!tni_access_box_open(r, &rest, depth, FAR, &map) || !tni_access_box_open(r, &rest, depth, FAR / 2, &nearer))
+    return false;
+  tni_box box = tni_box_of(fewer.rank, &map), other = tni_box_of(fewer.rank, &nearer);
+  *out = (tni_box){.exact = box.exact && other.exact};
   for (int32_t k = 0; k < fewer.rank; k++) {
-    if (box.extents[k] >= FAR / 2) continue; /* a loop of unknown extent runs through it */
+    if (box.extents[k] != other.extents[k] || box.bases[k] != other.bases[k]) continue; /* an unknown extent reaches in */
     out->bases[which[k]] = box.bases[k];
     out->extents[which[k]] = box.extents[k];
   }
