@@ -30,9 +30,6 @@ static tn_status make_model(tn_module *m, const tn_graph *g, tn_model *model, tn
   for (uint32_t i = 0; i < plan.step_count; i++) {
     uint32_t k = plan.steps[i].kernel;
     names[i] = k == TNI_PLAN_COPY ? "copy" : m->functions[k].func->name;
-    if (k != TNI_PLAN_COPY && !kernels[k])
-      return tni_fail(m->ctx, err, TN_E_UNSUPPORTED, "load", names[i],
-                      "a function with scalar parameters cannot be a plan step");
   }
   model->step_count = plan.step_count;
   model->step_names = names;

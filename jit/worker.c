@@ -165,13 +165,17 @@ static void remove_worker(workers *pool, worker *w) {
   pool->count--;
 }
 
+static tn_status fail_no_thread(tn_context *ctx, tn_error **err) {
+  return tni_fail(ctx, err, TN_E_NOMEM, "codegen", NULL, "the system gave no thread to compile on");
+}
+
 /* With the lock held: fails every job that nobody will take, since there is no worker left and none can be made. */
 static void fail_waiting_jobs(workers *pool) {
   for (; pool->batches; pool->batches = pool->batches->next) {
     batch *b = pool->batches;
     for (; b->begun < b->count; b->begun++, b->done++) {
       tni_job *job = &b->jobs[b->begun];
-      job->status = tni_fail(pool->ctx, &job->error, TN_E_COMPILER, "codegen", NULL, "no compile worker is left");
+      job->status = fail_no_thread(pool->ctx, &job->error);
     }
     pthread_cond_signal(&b->progress);
   }
@@ -327,6 +331,6 @@ tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t coun
     return tni_fail(ctx, err, TN_E_COMPILER, "codegen", NULL,
                     "LLVM failed fatally %d times: compilation is closed in this context", TNI_MAX_PARKED);
   }
-  if (!ready) return tni_fail(ctx, err, TN_E_NOMEM, "codegen", NULL, "the system gave no thread to compile on");
+  if (!ready) return fail_no_thread(ctx, err);
   return collect(count, jobs, err);
 }

@@ -12,6 +12,7 @@
  */
 #include "llvm.h"
 
+#include <assert.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Transforms/PassBuilder.h>
@@ -77,8 +78,7 @@ tn_status tni_codegen_create(tn_context *ctx, const tn_target *target, tni_codeg
   if (err) *err = NULL;
   tni_codegen_init();
   if (LLVMGetTargetFromTriple(target->triple, &llvm_target, &message)) {
-    tn_status status =
-        tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", target->name, "%s", message ? message : "no such target");
+    tn_status status = tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", target->name, "%s", message);
     LLVMDisposeMessage(message);
     return status;
   }
@@ -87,10 +87,7 @@ tn_status tni_codegen_create(tn_context *ctx, const tn_target *target, tni_codeg
   codegen->ctx = ctx;
   codegen->target = target;
   codegen->machine = create_machine(target, llvm_target);
-  if (!codegen->machine) {
-    tni_free(ctx, codegen, sizeof *codegen);
-    return tni_fail(ctx, err, TN_E_COMPILER, "codegen", target->name, "LLVM makes no machine for this target");
-  }
+  assert(codegen->machine); /* there is one for every target that init_llvm registers */
   *out = codegen;
   return TN_OK;
 }
@@ -114,6 +111,7 @@ void tni_codegen_break(tni_codegen *codegen) { codegen->broken = true; }
 
 /* ---- modules --------------------------------------------------------------------------------------------------- */
 
+/* The first failure. LLVM gives a reason with each of its own. */
 static void record(tni_ll_module *m, tn_status status, const char *place, const char *reason) {
   if (m->status != TN_OK) return;
   m->status = tni_fail(m->ctx, &m->error, status, "codegen", place, "%s", reason);
@@ -195,7 +193,7 @@ static void add_broken_function(tni_ll_module *m) {
 static void verify_module(tni_ll_module *m) {
   char *message = NULL;
   if (LLVMVerifyModule(m->module, LLVMReturnStatusAction, &message)) {
-    record(m, TN_E_COMPILER, NULL, message ? message : "LLVM's verifier refused the module");
+    record(m, TN_E_COMPILER, NULL, message);
   }
   LLVMDisposeMessage(message);
 }
@@ -231,7 +229,7 @@ static void emit_module(tni_ll_module *m, LLVMTargetMachineRef machine, enum tni
   char *message = NULL;
   LLVMCodeGenFileType type = what == TNI_EMIT_OBJECT ? LLVMObjectFile : LLVMAssemblyFile;
   if (LLVMTargetMachineEmitToMemoryBuffer(machine, m->module, type, &message, &buffer)) {
-    record(m, TN_E_COMPILER, NULL, message ? message : "LLVM gave no code");
+    record(m, TN_E_COMPILER, NULL, message);
     LLVMDisposeMessage(message);
     return;
   }

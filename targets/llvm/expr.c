@@ -5,6 +5,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "llvm.h"
 
 static LLVMValueRef emit_const(tni_ll_module *m, const tn_expr *x) {
@@ -47,10 +49,7 @@ static LLVMValueRef emit_shuffle(tni_ll_module *m, const tn_expr *x, LLVMValueRe
 
 static LLVMValueRef emit_with_args(tni_ll_function *f, const tn_expr *x) {
   LLVMValueRef args[3];
-  if (x->nargs > 3) {
-    tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "an operator with %u operands", x->nargs);
-    return NULL;
-  }
+  assert(x->nargs <= TNI_COUNT(args));
   for (unsigned i = 0; i < x->nargs; i++) args[i] = tni_ll_expr(f, x->arg[i]);
   switch (x->op) {
   case TN_OP_cast: return tni_ll_cast(f->m, x->type, x->arg[0]->type, args[0]);

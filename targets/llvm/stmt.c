@@ -377,6 +377,6 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_ASSERT: emit_assert(f, s); break;
   case TNI_ASSUME: tni_ll_stmt(f, s->as.claim.body); break;
   case TNI_EVALUATE: tni_ll_expr(f, s->as.evaluate.call); break;
-  default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block on the loop level"); break;
+  default: tni_ll_fail(f->m, TN_E_COMPILER, f->func->name, "a block or a barrier on the loop level"); break;
   }
 }

@@ -423,6 +423,15 @@ START_TEST(the_hosts_failure_ends_the_kernel)
 }
 END_TEST
 
+START_TEST(a_status_without_a_story_is_named)
+{
+  tni_host_failure none = {0};
+  compile_text("func f(A: f32[1]) {\n}\n");
+  refused(tni_kernel_error(module, &none, TN_E_LIMIT, "f", &error), error, TN_E_LIMIT,
+          "call: f: the kernel ended with TN_E_LIMIT");
+}
+END_TEST
+
 START_TEST(the_hosts_failure_ends_a_parallel_loop)
 {
   host h = {.fail_at = 77, .status = -3};
@@ -604,6 +613,7 @@ int main(void) {
                                 the_host_is_called_from_a_loop,
                                 the_host_is_called_from_a_parallel_loop,
                                 the_hosts_failure_ends_the_kernel,
+                                a_status_without_a_story_is_named,
                                 the_hosts_failure_ends_a_parallel_loop,
                                 the_host_gives_values,
                                 the_host_receives_addresses,

@@ -74,11 +74,36 @@ START_TEST(one_name_twice_in_a_library_is_refused)
   char *objects[] = {make_object(&k, "f", 1, &sizes[0]), make_object(&k, "f", 2, &sizes[1])};
   ck_assert_int_eq(tni_library_load(k.ctx, 2, objects, sizes, &library, &error), TN_E_INVALID);
   ck_assert_ptr_null(library);
-  ck_assert_str_eq(tn_error_place(error), "f");
+  ck_assert_str_eq(tn_error_text(error), "load: f: two objects define this symbol");
   tn_error_destroy(error);
   kit_ok(tni_library_load(k.ctx, 1, objects, sizes, &library, &error), error); /* the loader still works */
   tni_library_unload(library);
   for (int i = 0; i < 2; i++) tn_text_destroy(objects[i]);
+  kit_close(&k);
+}
+END_TEST
+
+/* A module over code that is not its program's. */
+START_TEST(a_function_without_code_is_refused)
+{
+  kit k;
+  tn_module m = {0};
+  tn_error *error = NULL;
+  size_t size;
+  kit_open(&k, "host");
+  char *object = make_object(&k, "f", 1, &size);
+  kit_ok(tni_library_load(k.ctx, 1, &object, &size, &m.library, &error), error);
+  kit_ok(tni_parse(k.program, "func g(A: i32[1]) {\n}\n", 22, "test", &error), error);
+  m.ctx = k.ctx;
+  m.work = k.program;
+  tni_arena_init(&m.arena, k.ctx);
+  ck_assert_int_eq(tni_functions_create(&m, &error), TN_E_COMPILER);
+  ck_assert_str_eq(tn_error_text(error), "load: g: the symbol is missing in the loaded code");
+  tn_error_destroy(error);
+  tni_functions_destroy(&m);
+  tni_library_unload(m.library);
+  tni_arena_destroy(&m.arena);
+  tn_text_destroy(object);
   kit_close(&k);
 }
 END_TEST
@@ -139,14 +164,84 @@ START_TEST(calls_spread_values_over_a_signature)
   args[9] = tn_value_int(10);
   kit_ok(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 10, &result, &error), error);
   ck_assert_int_eq(result.as.i, 1000055);
-  args[1] = tn_value_int(256);
-  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 10, &result, &error),
-                   TN_E_INVALID);
-  ck_assert_ptr_nonnull(strstr(tn_error_text(error), "argument 1"));
-  tn_error_destroy(error);
-  ck_assert_int_eq(tni_caller_call(caller, "add_all", (void (*)(void))add_all, &self, args, 9, &result, NULL),
-                   TN_E_INVALID);
   tni_caller_destroy(caller);
+  kit_close(&k);
+}
+END_TEST
+
+static int take_two(void *self, void *p, float f) { return (void)self, (void)p, (void)f, 0; }
+
+START_TEST(values_that_do_not_fit_the_signature)
+{
+  static const tn_type params[] = {TN_POINTER, TN_F32};
+  static const struct {
+    tn_value args[2];
+    size_t count;
+    const char *want;
+  } rows[] = {
+      {{{0}}, 1, "call: take_two: 1 arguments given, 2 expected"},
+      {{{.tag = TN_VALUE_INT}, {.tag = TN_VALUE_FLOAT}},
+       2,
+       "call: take_two: argument 0: a pointer or a tensor of type ptr was expected"},
+      {{{.tag = TN_VALUE_POINTER}, {.tag = TN_VALUE_POINTER}},
+       2,
+       "call: take_two: argument 1: a number of type f32 was expected"},
+  };
+  tni_caller *caller;
+  tn_error *error = NULL;
+  tn_value result;
+  kit k;
+  kit_open(&k, "host");
+  kit_ok(tni_caller_create(k.ctx, TN_I32, 2, params, &caller, &error), error);
+  for (size_t i = 0; i < TNI_COUNT(rows); i++) {
+    ck_assert_int_eq(tni_caller_call(caller, "take_two", (void (*)(void))take_two, NULL, rows[i].args, rows[i].count,
+                                     &result, &error),
+                     TN_E_INVALID);
+    ck_assert_str_eq(tn_error_text(error), rows[i].want);
+    tn_error_destroy(error);
+  }
+  tni_caller_destroy(caller);
+  kit_close(&k);
+}
+END_TEST
+
+static int take_small(void *self, uint8_t a) { return (void)self, (void)a, 0; }
+
+START_TEST(integers_that_do_not_fit_the_signature)
+{
+  static const tn_type u8 = TN_U8;
+  tni_caller *caller;
+  tn_error *error = NULL;
+  tn_value result, large = tn_value_int(256), number = tn_value_float(1);
+  kit k;
+  kit_open(&k, "host");
+  kit_ok(tni_caller_create(k.ctx, TN_I32, 1, &u8, &caller, &error), error);
+  ck_assert_int_eq(tni_caller_call(caller, "f", (void (*)(void))take_small, NULL, &large, 1, &result, &error),
+                   TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(error), "call: f: argument 0: an integer in range of type u8 was expected");
+  tn_error_destroy(error);
+  ck_assert_int_eq(tni_caller_call(caller, "f", (void (*)(void))take_small, NULL, &number, 1, &result, &error),
+                   TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(error), "call: f: argument 0: an integer of type u8 was expected");
+  tn_error_destroy(error);
+  tni_caller_destroy(caller);
+  kit_close(&k);
+}
+END_TEST
+
+START_TEST(signatures_that_cannot_be_called)
+{
+  tn_type params[257] = {TN_TYPE_WITH_LANES(TN_F32, 4)};
+  tni_caller *caller;
+  tn_error *error = NULL;
+  kit k;
+  kit_open(&k, "host");
+  ck_assert_int_eq(tni_caller_create(k.ctx, TN_I32, 257, params, &caller, &error), TN_E_LIMIT);
+  ck_assert_str_eq(tn_error_text(error), "call: a signature of more than 256 parameters");
+  tn_error_destroy(error);
+  ck_assert_int_eq(tni_caller_create(k.ctx, TN_I32, 1, params, &caller, &error), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(error), "call: a signature with a type that C calls cannot pass");
+  tn_error_destroy(error);
   kit_close(&k);
 }
 END_TEST
@@ -158,10 +253,14 @@ static float give_f32(void *self) { return (void)self, 0.5f; }
 static void *give_pointer(void *self) { return self; }
 static int32_t give_status(void *self) { return (void)self, 9; }
 
-static tn_value call_plain(kit *k, tn_type type, void (*function)(void), tn_status want) {
+/* `why` is NULL where the call is to succeed. */
+static tn_value call_plain(kit *k, tn_type type, void (*function)(void), tn_status want, const char *why) {
   tni_extern external = {.name = "give", .result = type, .function = function, .self = k};
   tn_value result;
-  ck_assert_int_eq(tni_call_extern(k->ctx, &external, NULL, 0, &result, NULL), want);
+  tn_error *error;
+  ck_assert_int_eq(tni_call_extern(k->ctx, &external, NULL, 0, &result, &error), want);
+  if (why) ck_assert_str_eq(tn_error_text(error), why);
+  tn_error_destroy(error);
   return result;
 }
 
@@ -169,13 +268,16 @@ START_TEST(results_of_all_widths)
 {
   kit k;
   kit_open(&k, "host");
-  ck_assert_int_eq(call_plain(&k, TN_I8, (void (*)(void))give_i8, TN_OK).as.i, -5);
-  ck_assert_int_eq(call_plain(&k, TN_BOOL, (void (*)(void))give_bool, TN_OK).as.i, 1);
-  ck_assert_int_eq(call_plain(&k, TN_U16, (void (*)(void))give_u16, TN_OK).as.i, 65535);
-  ck_assert_double_eq(call_plain(&k, TN_F32, (void (*)(void))give_f32, TN_OK).as.f, 0.5);
-  ck_assert_ptr_eq(call_plain(&k, TN_POINTER, (void (*)(void))give_pointer, TN_OK).as.pointer, &k);
-  ck_assert_int_eq(call_plain(&k, TN_I32, (void (*)(void))give_status, TN_E_HOST).as.i, 9);
-  call_plain(&k, TN_I32, NULL, TN_E_INVALID);
+  ck_assert_int_eq(call_plain(&k, TN_I8, (void (*)(void))give_i8, TN_OK, NULL).as.i, -5);
+  ck_assert_int_eq(call_plain(&k, TN_BOOL, (void (*)(void))give_bool, TN_OK, NULL).as.i, 1);
+  ck_assert_int_eq(call_plain(&k, TN_U16, (void (*)(void))give_u16, TN_OK, NULL).as.i, 65535);
+  ck_assert_double_eq(call_plain(&k, TN_F32, (void (*)(void))give_f32, TN_OK, NULL).as.f, 0.5);
+  ck_assert_ptr_eq(call_plain(&k, TN_POINTER, (void (*)(void))give_pointer, TN_OK, NULL).as.pointer, &k);
+  ck_assert_int_eq(call_plain(&k, TN_I32, (void (*)(void))give_status, TN_E_HOST,
+                              "call: give: the host's function failed with status 9")
+                       .as.i,
+                   9);
+  call_plain(&k, TN_I32, NULL, TN_E_INVALID, "call: give: the external function is declared, but not bound");
   kit_close(&k);
 }
 END_TEST
@@ -187,8 +289,12 @@ int main(void) {
   tcase_add_test(tc, libraries_may_define_the_same_names);
   tcase_add_test(tc, loading_and_unloading_many_times_leaves_nothing);
   tcase_add_test(tc, one_name_twice_in_a_library_is_refused);
+  tcase_add_test(tc, a_function_without_code_is_refused);
   tcase_add_test(tc, damaged_objects_are_refused);
   tcase_add_test(tc, calls_spread_values_over_a_signature);
+  tcase_add_test(tc, values_that_do_not_fit_the_signature);
+  tcase_add_test(tc, integers_that_do_not_fit_the_signature);
+  tcase_add_test(tc, signatures_that_cannot_be_called);
   tcase_add_test(tc, results_of_all_widths);
   suite_add_tcase(suite, tc);
   SRunner *runner = srunner_create(suite);

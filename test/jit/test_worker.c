@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "kit.h"
+#include "lib/fault.h"
 
 enum { FUNCS = 6 };
 
@@ -119,8 +120,34 @@ START_TEST(a_fatal_error_of_llvm_fails_its_job_only)
   }
   make_jobs(jobs, funcs);
   ck_assert_int_eq(tni_compile_jobs(k.ctx, k.target, FUNCS, jobs, NULL, NULL, &error), TN_E_COMPILER);
-  ck_assert_ptr_nonnull(strstr(tn_error_text(error), "closed"));
+  ck_assert_str_eq(tn_error_text(error), "codegen: LLVM failed fatally 4 times: compilation is closed in this context");
   tn_error_destroy(error);
+  kit_close(&k);
+}
+END_TEST
+
+/* Each of the first allocations fails in turn: one of them is the worker's own. */
+START_TEST(no_worker_can_be_started)
+{
+  kit k;
+  const tn_func *funcs[FUNCS];
+  int seen = 0;
+  kit_open(&k, "host");
+  parse_funcs(&k, funcs);
+  for (long i = 1; i <= 8; i++) {
+    fault f = {.once = true};
+    tn_context *ctx = fault_context(&f);
+    tni_job jobs[FUNCS];
+    tn_error *error;
+    make_jobs(jobs, funcs);
+    f.fail_at = atomic_load(&f.calls) + i;
+    if (tni_compile_jobs(ctx, k.target, 1, jobs, NULL, NULL, &error) == TN_E_NOMEM)
+      seen += strcmp(tn_error_text(error), "codegen: the system gave no thread to compile on") == 0;
+    tn_error_destroy(error);
+    tn_text_destroy(jobs[0].bytes);
+    fault_finish(&f, ctx);
+  }
+  ck_assert_int_eq(seen, 1);
   kit_close(&k);
 }
 END_TEST
@@ -203,6 +230,7 @@ int main(void) {
   tcase_add_test(tc, two_threads_compile_load_and_run_at_once);
   tcase_add_test(tc, equal_input_gives_equal_bytes_on_any_worker);
   tcase_add_test(tc, a_fatal_error_of_llvm_fails_its_job_only);
+  tcase_add_test(tc, no_worker_can_be_started);
   tcase_add_test(tc, the_first_failed_job_speaks);
   tcase_add_test(tc, progress_is_told_to_the_end);
   tcase_add_test(tc, the_host_can_end_a_compilation);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <check.h>
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -141,32 +142,124 @@ START_TEST(no_operator_imports_anything)
 }
 END_TEST
 
+/* The header of the object's symbol table. */
+static Elf64_Shdr *symbol_table(char *object) {
+  const Elf64_Ehdr *head = (const Elf64_Ehdr *)(void *)object;
+  Elf64_Shdr *sections = (Elf64_Shdr *)(void *)(object + head->e_shoff);
+  for (unsigned i = 0; i < head->e_shnum; i++)
+    if (sections[i].sh_type == SHT_SYMTAB) return &sections[i];
+  ck_abort_msg("an object without symbols");
+}
+
+static char *object_of_getenv(size_t *size) {
+  parse("loop func getenv(A: f32[1]) {\n  A[0] = 0.0:f32\n}\n");
+  return emit("host", TNI_EMIT_OBJECT, size);
+}
+
+static void object_is_refused(const char *object, size_t size, tn_status status, const char *want) {
+  tn_error *error = NULL;
+  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, &error), status);
+  ck_assert_str_eq(tn_error_text(error), want);
+  tn_error_destroy(error);
+}
+
 /* A symbol that is not on the list is found and named: memcpy is, the rest is not. */
 START_TEST(an_import_is_refused_by_name)
 {
-  parse("loop func getenv(A: f32[1]) {\n  A[0] = 0.0:f32\n}\n");
   size_t size;
-  char *object = emit("host", TNI_EMIT_OBJECT, &size);
-  tn_error *error = NULL;
-  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, &error), TN_OK);
-  /* Turn the definition of `getenv` into an import: its symbol gets section 0. */
-  uint64_t table_at;
-  memcpy(&table_at, object + 40, 8);
-  uint16_t sections;
-  memcpy(&sections, object + 60, 2);
-  for (unsigned i = 0; i < sections; i++) {
-    uint32_t type;
-    uint64_t at, bytes;
-    memcpy(&type, object + table_at + i * 64 + 4, 4);
-    memcpy(&at, object + table_at + i * 64 + 24, 8);
-    memcpy(&bytes, object + table_at + i * 64 + 32, 8);
-    if (type != 2) continue;
-    for (uint64_t s = 24; s < bytes; s += 24) memset(object + at + s + 6, 0, 2);
-  }
-  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, &error), TN_E_COMPILER);
-  ck_assert_ptr_nonnull(strstr(tn_error_text(error), "`getenv`"));
-  tn_error_destroy(error);
+  char *object = object_of_getenv(&size);
+  const Elf64_Shdr *table = symbol_table(object);
+  ck_assert_int_eq(tni_object_check_closed(ctx, object, size, NULL), TN_OK);
+  Elf64_Sym *symbols = (Elf64_Sym *)(void *)(object + table->sh_offset);
+  for (uint64_t i = 1; i < table->sh_size / sizeof *symbols; i++) symbols[i].st_shndx = SHN_UNDEF;
+  object_is_refused(object, size, TN_E_COMPILER,
+                    "codegen: the code would import `getenv`: kernels import nothing but the memory functions");
   tn_text_destroy(object);
+}
+END_TEST
+
+START_TEST(a_damaged_object_is_refused)
+{
+  size_t size;
+  char *object = object_of_getenv(&size);
+  Elf64_Shdr *table = symbol_table(object);
+  Elf64_Sym *symbols = (Elf64_Sym *)(void *)(object + table->sh_offset);
+  object_is_refused(object, 20, TN_E_INVALID, "load: object: not an ELF64 relocatable object");
+  symbols[table->sh_size / sizeof *symbols - 1].st_name = UINT32_MAX;
+  object_is_refused(object, size, TN_E_INVALID, "load: object: a symbol's name is out of range");
+  table->sh_entsize++;
+  object_is_refused(object, size, TN_E_INVALID, "load: object: its symbol table is damaged");
+  tn_text_destroy(object);
+}
+END_TEST
+
+/* ---- what has no code ------------------------------------------------------------------------------------------ */
+
+/* The functions, which nobody verified, have no code for that reason. */
+static void are_refused(size_t count, const tn_func *const *funcs, tn_status status, const char *want) {
+  tn_error *error = NULL;
+  tni_codegen *codegen;
+  char *out;
+  size_t size;
+  ck_assert_int_eq(tni_codegen_create(ctx, target_named("host"), &codegen, NULL), TN_OK);
+  ck_assert_int_eq(tni_codegen_run(codegen, count, funcs, TNI_EMIT_OBJECT, &out, &size, &error), status);
+  ck_assert_ptr_null(out);
+  ck_assert_str_eq(tn_error_text(error), want);
+  tn_error_destroy(error);
+  tni_codegen_destroy(codegen);
+}
+
+/* f(out) { out[0] = value }, or the statement. */
+static void is_refused(const tn_expr *value, const tn_stmt *body, tn_status status, const char *want) {
+  tni_region *r = &program->region;
+  const tn_expr *one = tni_index(r, 1), *zero = tni_index(r, 0);
+  tni_param out = {.buffer = tni_buffer(r, "out", TN_F32, TNI_SCOPE_GLOBAL, 1, &one)};
+  if (!body) body = tni_store(r, out.buffer, 1, &zero, value, NULL);
+  ck_assert_ptr_nonnull(body);
+  tn_func func = {.name = "f", .level = TNI_LEVEL_LOOP, .param_count = 1, .params = &out, .body = body};
+  func.program = program;
+  const tn_func *funcs[] = {&func};
+  are_refused(1, funcs, status, want);
+}
+
+START_TEST(what_is_not_bound_is_refused)
+{
+  tni_region *r = &program->region;
+  const tn_expr *one = tni_index(r, 1), *zero = tni_index(r, 0);
+  const tn_buffer *other = tni_buffer(r, "other", TN_F32, TNI_SCOPE_GLOBAL, 1, &one);
+  is_refused(tni_var(r, "x", TN_F32), NULL, TN_E_COMPILER, "codegen: f: variable `x` is not bound");
+  is_refused(tni_load(r, TN_F32, other, 1, &zero, NULL), NULL, TN_E_COMPILER,
+             "codegen: f: buffer `other` is not bound");
+  is_refused(tni_call(r, TN_F32, "host_f", 0, NULL), NULL, TN_E_NOT_FOUND, "codegen: f: no external function `host_f`");
+}
+END_TEST
+
+START_TEST(what_no_vector_can_be_is_refused)
+{
+  tni_region *r = &program->region;
+  is_refused(tni_broadcast(r, tni_const_float(r, TN_F32, 1), TNI_MAX_LANES + 1), NULL, TN_E_LIMIT,
+             "codegen: f: a vector of more than 1024 lanes");
+  ck_assert_int_eq(tni_program_declare(program, "host_f", TN_F32, 0, NULL, NULL), TN_OK);
+  is_refused(tni_call(r, TN_TYPE_WITH_LANES(TN_F32, 4), "host_f", 0, NULL), NULL, TN_E_UNSUPPORTED,
+             "codegen: f: a vector of calls of `host_f`");
+}
+END_TEST
+
+START_TEST(what_is_of_the_tensor_level_is_refused)
+{
+  is_refused(NULL, tni_barrier(&program->region, TNI_SCOPE_SHARED), TN_E_COMPILER,
+             "codegen: f: a block or a barrier on the loop level");
+  parse("func g(A: f32[1]) {\n}\n");
+  const tn_func *g = tn_program_func_at(program, 0);
+  are_refused(1, &g, TN_E_INVALID, "codegen: g: only functions on the loop level have code");
+}
+END_TEST
+
+START_TEST(two_functions_of_one_name_are_refused)
+{
+  parse("loop func g(A: f32[1]) {\n}\n");
+  const tn_func *g = tn_program_func_at(program, 0), *twice[] = {g, g};
+  are_refused(2, twice, TN_E_INVALID, "codegen: g: two functions of one name");
 }
 END_TEST
 
@@ -265,6 +358,11 @@ int main(void) {
   tcase_add_checked_fixture(tc, open_program, close_program);
   tcase_add_loop_test(tc, no_operator_imports_anything, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, an_import_is_refused_by_name);
+  tcase_add_test(tc, a_damaged_object_is_refused);
+  tcase_add_test(tc, what_is_not_bound_is_refused);
+  tcase_add_test(tc, what_no_vector_can_be_is_refused);
+  tcase_add_test(tc, what_is_of_the_tensor_level_is_refused);
+  tcase_add_test(tc, two_functions_of_one_name_are_refused);
   tcase_add_test(tc, long_expansions_are_functions);
   tcase_add_test(tc, register_buffers_end_in_registers);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
