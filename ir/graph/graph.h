@@ -109,6 +109,9 @@ char tni_gop_attr_kind(const tni_gop *op, const char *name, size_t length);
 
 /* ---- define.c: one node as a tensor function ------------------------------------------------------------------- */
 
+/* The type that sums of `type` are kept in: f32 for shorter floats, else itself. */
+tn_type tni_sum_type(tn_type type);
+
 /* Is the value a constant of one element that an operator of this kind takes as an immediate number? */
 bool tni_is_immediate(const tni_gop *op, const tni_gvalue *value);
 /* Runs one operator on constants: in[i]->data are the inputs (NULL where absent), out_data[i] has room for output i. */

@@ -151,8 +151,6 @@ TNI_BLOCK_OPS(TNI_DEFINE_BLOCKS)
 
 /* A number of any type. */
 const tn_expr *tni_number(tn_builder *b, tn_type type, double value);
-/* The type that sums of `type` are kept in: f32 for shorter floats, else itself. */
-tn_type tni_sum_type(tn_type type);
 /* One axis per dimension, named i0, i1, ... */
 void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr **axes);
 /* Input i at `axes` of the output's space (of `rank` dimensions), broadcast from the right; an immediate number where it is

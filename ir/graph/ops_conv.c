@@ -23,8 +23,8 @@ static void weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t sha
 static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   const tni_gvalue *in = x->in[0], *w = x->in[1], *bias = x->node->input_count > 2 ? x->in[2] : NULL;
   int64_t shape[TN_MAX_RANK];
-  if (!tni_type_is_float(in->type) || w->type != in->type)
-    return tni_refuse(x, "input and weights need one floating-point type");
+  if (!(tni_type_is_float(in->type) || tni_type_is_int(in->type)) || w->type != in->type)
+    return tni_refuse(x, "input and weights need one numeric type");
   if (in->rank < 3 || w->rank != in->rank)
     return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
   weight_shape(x->node, w, shape);

@@ -179,3 +179,52 @@ void pass_attrs(conversion *c, const char *op) {
     }
   }
 }
+
+/* ---- compositions ------------------------------------------------------------------------------------------------ */
+
+uint32_t emit3(conversion *c, const char *op, uint32_t x, uint32_t y, uint32_t z) {
+  uint32_t inputs[] = {x, y, z};
+  return emit_n(c, op, 3, inputs, NULL);
+}
+
+uint32_t with_number(conversion *c, const char *op, uint32_t x, double number) {
+  return emit2(c, op, x, const_number(c, value_of(c, x)->type, number), NULL);
+}
+
+uint32_t cast_to(conversion *c, uint32_t x, tn_type type) {
+  char text[16];
+  if (value_of(c, x)->type == type) return x;
+  set_string(c, "to", tn_type_text(type, text));
+  return emit1(c, "cast", x, NULL);
+}
+
+uint32_t reduced(conversion *c, const char *op, uint32_t x, int32_t count, const int64_t *axes, bool keep) {
+  set_ints(c, "axes", count, axes);
+  set_int(c, "keepdims", keep);
+  return emit1(c, op, x, NULL);
+}
+
+uint32_t sliced(conversion *c, uint32_t x, int64_t axis, int64_t start, int64_t end) {
+  set_ints(c, "starts", 1, &start);
+  set_ints(c, "ends", 1, &end);
+  set_ints(c, "axes", 1, &axis);
+  return emit1(c, "slice", x, NULL);
+}
+
+uint32_t permuted(conversion *c, uint32_t x, const int64_t *perm) {
+  set_ints(c, "perm", value_of(c, x)->rank, perm);
+  return emit1(c, "transpose", x, NULL);
+}
+
+uint32_t counting(conversion *c, tn_type type, int64_t count, int32_t rank, int32_t axis) {
+  int64_t shape[TN_MAX_RANK];
+  void *data = new_contents(c, type, count);
+  for (int32_t i = 0; i < rank; i++) shape[i] = i == axis ? count : 1;
+  for (int64_t i = 0; data && i < count; i++)
+    tni_write_element(type, data, i, tni_eval_cast(type, TN_I64, (tni_scalar){.i = i}));
+  return data ? add_const(c, type, rank, shape, data, NULL) : TNI_NO_VALUE;
+}
+
+void finish(conversion *c, uint32_t i, uint32_t value) {
+  if (wants(c, i)) give(c, i, emit1(c, "identity", value, out_name(c, i)));
+}

@@ -61,6 +61,14 @@ TNI_ONNX_OPS(TNI_CONVERTER_PROTOTYPE)
 #define const_ints tni_c_const_ints
 #define reshape tni_c_reshape
 #define pass_attrs tni_c_pass_attrs
+#define emit3 tni_c_emit3
+#define with_number tni_c_with_number
+#define cast_to tni_c_cast_to
+#define reduced tni_c_reduced
+#define sliced tni_c_sliced
+#define permuted tni_c_permuted
+#define counting tni_c_counting
+#define finish tni_c_finish
 
 /* ---- errors, inputs, attributes (convert.c) -------------------------------------------------------------------- */
 
@@ -120,6 +128,18 @@ static inline const char *out_name(const conversion *c, uint32_t i) {
 static inline void give(conversion *c, uint32_t i, uint32_t value) {
   if (i < c->n->output_count) c->n->outputs[i] = value;
 }
+
+/* What compositions are made of; the values have no names. */
+uint32_t emit3(conversion *c, const char *op, uint32_t x, uint32_t y, uint32_t z);
+uint32_t with_number(conversion *c, const char *op, uint32_t x, double number); /* of x's type */
+uint32_t cast_to(conversion *c, uint32_t x, tn_type type);
+uint32_t reduced(conversion *c, const char *op, uint32_t x, int32_t count, const int64_t *axes, bool keep);
+uint32_t sliced(conversion *c, uint32_t x, int64_t axis, int64_t start, int64_t end);
+uint32_t permuted(conversion *c, uint32_t x, const int64_t *perm);
+/* 0, 1, ... along one axis of `rank`; the other dimensions are 1. */
+uint32_t counting(conversion *c, tn_type type, int64_t count, int32_t rank, int32_t axis);
+/* The value becomes output i. */
+void finish(conversion *c, uint32_t i, uint32_t value);
 
 uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *shape, const void *data, const char *name);
 /* Memory of the program for `count` elements. */

@@ -1,0 +1,142 @@
+/* ops_quantize.c -- converters of quantized operators: what they mean in numbers.
+ *
+ *     real = (q - zero_point) * scale          q = saturate(round(real / scale) + zero_point), ties to even
+ *
+ * Products of quantized numbers are sums in i32, which is exact.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "convert.h"
+
+/* A scale or zero point as it broadcasts with x: one number, one per element of the axis, or one per block of elements. */
+static uint32_t spread(conversion *c, uint32_t v, const tni_gvalue *x) {
+  tni_gvalue p = *value_of(c, v);
+  int64_t block = attr_int(c, "block_size", 0);
+  if (!ok(c) || tni_gvalue_numel(&p) == 1) return reshape(c, v, 0, NULL, NULL);
+  int32_t axis = normal_axis(c, attr_int(c, "axis", 1), x->rank);
+  if (!ok(c)) return TNI_NO_VALUE;
+  int64_t shape[TN_MAX_RANK];
+  if (block == 0) {
+    for (int32_t i = 0; i < x->rank; i++) shape[i] = i == axis ? x->shape[i] : 1;
+    if (p.rank == 1 && p.shape[0] == x->shape[axis]) return reshape(c, v, x->rank, shape, NULL);
+    return fail(c, TN_E_INVALID, "scale or zero point is not one number per element of axis %d", axis), TNI_NO_VALUE;
+  }
+  bool fits = p.rank == x->rank && block > 0;
+  for (int32_t i = 0; i < x->rank && fits; i++)
+    fits = p.shape[i] == (i == axis ? (x->shape[i] + block - 1) / block : x->shape[i]);
+  if (!fits)
+    return fail(c, TN_E_INVALID, "scale or zero point is not one number per block of axis %d", axis), TNI_NO_VALUE;
+  uint32_t at = with_number(c, "div", counting(c, TN_I64, x->shape[axis], 1, 0), (double)block);
+  set_int(c, "axis", axis);
+  return emit2(c, "gather", v, at, NULL);
+}
+
+/* To the nearest number of the type, which zero_point (or TNI_NO_VALUE) has too. */
+static uint32_t saturated(conversion *c, uint32_t x, uint32_t zero_point, tn_type type) {
+  char text[16];
+  if (!tni_type_is_float(type)) {
+    x = emit1(c, "round", x, NULL);
+    if (zero_point != TNI_NO_VALUE) x = emit2(c, "add", x, cast_to(c, zero_point, value_of(c, x)->type), NULL);
+  } else {
+    set_int(c, "saturate", attr_int(c, "saturate", 1));
+  }
+  set_string(c, "to", tn_type_text(type, text));
+  return emit1(c, "cast", x, NULL);
+}
+
+static tn_type output_type(conversion *c, uint32_t zero_point, const char *attr, tn_type otherwise) {
+  if (zero_point != TNI_NO_VALUE) return value_of(c, zero_point)->type;
+  int64_t onnx = attr_int(c, attr, 0);
+  tn_type type = onnx ? tni_onnx_type(onnx) : otherwise;
+  if (!type) fail(c, TN_E_UNSUPPORTED, "data type %lld is not supported", (long long)onnx);
+  return type;
+}
+
+void tni_convert_quantize_linear(conversion *c) {
+  tni_gvalue x = *in(c, 0);
+  uint32_t zero_point = input(c, 2);
+  tn_type type = output_type(c, zero_point, "output_dtype", TN_U8), work = tni_sum_type(in(c, 1)->type);
+  uint32_t scale = cast_to(c, spread(c, input(c, 1), &x), work);
+  uint32_t real = emit2(c, "div", cast_to(c, input(c, 0), work), scale, NULL);
+  if (zero_point != TNI_NO_VALUE) zero_point = spread(c, zero_point, &x);
+  finish(c, 0, saturated(c, real, zero_point, type));
+}
+
+void tni_convert_dequantize_linear(conversion *c) {
+  tni_gvalue x = *in(c, 0);
+  tn_type type = output_type(c, TNI_NO_VALUE, "output_dtype", in(c, 1)->type), work = tni_sum_type(in(c, 1)->type);
+  uint32_t real = cast_to(c, input(c, 0), work);
+  if (has_input(c, 2)) real = emit2(c, "sub", real, cast_to(c, spread(c, input(c, 2), &x), work), NULL);
+  real = emit2(c, "mul", real, cast_to(c, spread(c, input(c, 1), &x), work), NULL);
+  finish(c, 0, cast_to(c, real, type));
+}
+
+/* To u8, with the scale and zero point that fit the range of x and 0. */
+void tni_convert_dynamic_quantize_linear(conversion *c) {
+  uint32_t x = input(c, 0), ends[2];
+  for (int i = 0; i < 2; i++) {
+    set_int(c, "keepdims", 0);
+    ends[i] = with_number(c, i ? "max" : "min", emit1(c, i ? "reduce_max" : "reduce_min", x, NULL), 0);
+  }
+  uint32_t scale = with_number(c, "div", emit2(c, "sub", ends[1], ends[0], NULL), 255);
+  uint32_t zero_point = saturated(c, emit1(c, "neg", emit2(c, "div", ends[0], scale, NULL), NULL), TNI_NO_VALUE, TN_U8);
+  finish(c, 0, saturated(c, emit2(c, "div", x, scale, NULL), zero_point, TN_U8));
+  finish(c, 1, scale);
+  finish(c, 2, zero_point);
+}
+
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
+/* Input `value` minus its zero point, in i32. A list of zero points or scales lies along dimension `axis` of `rank`. */
+static uint32_t aligned(conversion *c, uint32_t i, int32_t rank, int32_t axis) {
+  int64_t shape[TN_MAX_RANK];
+  tni_gvalue v = *in(c, i);
+  if (!ok(c) || v.rank > 1 || rank < 1) return input(c, i);
+  if (tni_gvalue_numel(&v) == 1) return reshape(c, input(c, i), 0, NULL, NULL);
+  for (int32_t k = 0; k < rank; k++) shape[k] = k == axis ? v.shape[0] : 1;
+  return reshape(c, input(c, i), rank, shape, NULL);
+}
+
+static uint32_t centred(conversion *c, uint32_t value, uint32_t zero_point, int32_t axis) {
+  int32_t rank = in(c, value)->rank;
+  uint32_t x = cast_to(c, input(c, value), TN_I32);
+  if (!has_input(c, zero_point)) return x;
+  return emit2(c, "sub", x, cast_to(c, aligned(c, zero_point, rank, axis < 0 ? axis + rank : axis), TN_I32), NULL);
+}
+
+/* sum * (x_scale * w_scale / y_scale), quantized. */
+static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w_scale, uint32_t y_scale,
+                       uint32_t zero_point) {
+  tn_type work = tni_sum_type(value_of(c, x_scale)->type);
+  uint32_t scale = emit2(c, "mul", cast_to(c, x_scale, work), cast_to(c, w_scale, work), NULL);
+  scale = emit2(c, "div", scale, cast_to(c, y_scale, work), NULL);
+  uint32_t real = emit2(c, "mul", cast_to(c, sum, work), scale, NULL);
+  finish(c, 0, saturated(c, real, zero_point, value_of(c, zero_point)->type));
+}
+
+void tni_convert_matmul_integer(conversion *c) {
+  uint32_t x = centred(c, 0, 2, -2), y = centred(c, 1, 3, -1);
+  give(c, 0, emit2(c, "matmul", x, y, out_name(c, 0)));
+}
+
+void tni_convert_qlinear_matmul(conversion *c) {
+  uint32_t x = centred(c, 0, 2, -2), y = centred(c, 3, 5, -1), sum = emit2(c, "matmul", x, y, NULL);
+  int32_t rank = value_of(c, sum)->rank;
+  requantize(c, sum, aligned(c, 1, rank, rank - 2), aligned(c, 4, rank, rank - 1), input(c, 6), input(c, 7));
+}
+
+static uint32_t integer_conv(conversion *c, uint32_t x, uint32_t w, uint32_t bias) {
+  uint32_t inputs[] = {x, w, bias};
+  pass_attrs(c, "conv");
+  return emit_n(c, "conv", 3, inputs, NULL);
+}
+
+void tni_convert_conv_integer(conversion *c) {
+  finish(c, 0, integer_conv(c, centred(c, 0, 2, 0), centred(c, 1, 3, 0), TNI_NO_VALUE));
+}
+
+void tni_convert_qlinear_conv(conversion *c) {
+  uint32_t sum = integer_conv(c, centred(c, 0, 2, 0), centred(c, 3, 5, 0), input(c, 8));
+  int32_t rank = value_of(c, sum)->rank;
+  requantize(c, sum, input(c, 1), aligned(c, 4, rank, 1), input(c, 6), input(c, 7));
+}
