@@ -22,7 +22,11 @@ static const tn_stmt *threads(lowering *l, const tn_stmt *s) {
 
 static const tn_stmt *simplify(lowering *l, const tn_stmt *s) {
   s = tni_stmt_simplify(l->r, s);
-  const tn_func *now = s && tni_storage_plan(l->r, s, &l->storage) ? tni_func_with_body(l->r, l->func, TNI_LEVEL_TENSOR, s) : NULL;
+  return s && tni_storage_plan(l->r, s, &l->storage) ? s : NULL;
+}
+
+static const tn_stmt *order(lowering *l, const tn_stmt *s) {
+  const tn_func *now = tni_func_with_body(l->r, l->func, TNI_LEVEL_TENSOR, s);
   return now ? tni_lower_order(l->r, &l->storage, now) : NULL;
 }
 
@@ -59,6 +63,7 @@ typedef struct pass {
 static const pass passes[] = {
     {{"threads", 't', "loops over threads cut at barriers; blocks parallel, threads in order"}, threads, false},
     {{"simplify", 'S', "index arithmetic in its canonical form; ifs decided"},          simplify,  false},
+    {{"order", 'o', "concurrent loops that would share a buffer in order"},             order,     false},
     {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false},
     {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false},
     {{"partition", 'p', "loops cut where a guard inside becomes true"},                 partition, false},

@@ -2,6 +2,8 @@
  *
  *     alloc T  for i in 0..n parallel { T[..] = ..  .. T[..] }  ->  alloc T  for i in 0..n { T[..] = ..  .. T[..] }
  *
+ * needs: blocks, and the storage plan of the simplified body
+ *
  * Iterations may run at the same time when what each writes before it reads is its own. That was found out on the program as it was
  * scheduled; here it is asked again for buffers that storage.c, which sees the simplified program, leaves outside of such a loop.
  *

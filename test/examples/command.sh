@@ -75,6 +75,9 @@ for stage in graph tensor loop plan ll asm; do works "print --stage $stage" "" p
 works "print --after a pass" "vectorized" print "$model" --after schedule
 works "print --diff: what a pass changed" "+ scheduled func" print "$model" --after schedule --diff
 works "print --function" "# main: fuse" print "$model" --after fuse --diff --function main
+sed '1,/^--- expect/d; s/^func/scheduled func/' "$root/test/sched/cases/unsound_shared_rows.tn" >"$work/rows.tn"
+works "print --after order: a loop that is concurrent no more" "-   for yT_1 in 0..3 parallel {" \
+  print "$work/rows.tn" --after order --diff
 works "print --times names the passes" "partition  loop" print "$model" --times
 refuses "print --after an unknown pass" 2 "there is no such pass; they are fold, layout" print "$model" --after nothing
 TN_DUMP=s "$tenon" print "$model" --stage tensor >"$work/out" 2>"$work/err" && grep -q "^# schedule " "$work/err"
