@@ -47,16 +47,23 @@ int read_options(const command *self, const option *options, int argc, char **ar
 
 /* ---- session.c: a context, and the model or program the command works on ------------------------------------------ */
 
-/* The options that every subcommand has, and what they make. */
+/* The options that several subcommands have, and what they make. */
 typedef struct session {
-  int32_t threads;    /* --threads */
-  const char *target; /* --target */
-  texts shapes;       /* --shape NAME=2x3 */
-  texts dims;         /* --dim NAME=2 */
-  bool progress;      /* --progress */
+  int32_t threads;      /* --threads */
+  const char *target;   /* --target */
+  const char *unproven; /* --unproven; NULL: check */
+  texts shapes;         /* --shape NAME=2x3 */
+  texts dims;           /* --dim NAME=2 */
+  bool progress;        /* --progress */
   tn_context *context;
   const tn_target *target_found;
+  enum tn_unproven unproven_found;
 } session;
+#define UNPROVEN_HELP                                                                                                  \
+  "subscripts and loops that are not proven sound:\n"                                                                  \
+  "check   are checked when they run, or run in order (the default)\n"                                                 \
+  "refuse  are refused\n"                                                                                              \
+  "trust   are compiled as they are: a wrong one corrupts memory"
 
 /* Prints the error and destroys it. Gives EXIT_FAILED. */
 int report(const char *what, tn_error *error);

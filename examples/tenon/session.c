@@ -110,10 +110,22 @@ static bool read_dims(const texts *specs, tn_dim *out) {
 
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
+static bool find_unproven(session *s) {
+  static const char *const names[] = {
+      [TN_UNPROVEN_CHECK] = "check", [TN_UNPROVEN_REFUSE] = "refuse", [TN_UNPROVEN_TRUST] = "trust"};
+  for (int i = TN_UNPROVEN_CHECK; i <= TN_UNPROVEN_TRUST; i++) {
+    s->unproven_found = (enum tn_unproven)i;
+    if (!s->unproven || !strcmp(s->unproven, names[i])) return true;
+  }
+  fprintf(stderr, "tenon: --unproven %s: expected check, refuse or trust\n", s->unproven);
+  return false;
+}
+
 bool session_open(session *s) {
   tn_error *error = NULL;
   tn_context_desc desc = {.struct_size = sizeof desc};
   desc.threads.count = s->threads;
+  if (!find_unproven(s)) return false;
   if (tn_context_create(&desc, &s->context, &error)) return report("context", error), false;
   if (s->target && tn_target_get(s->context, s->target, &s->target_found, &error)) {
     report("--target", error);
@@ -177,7 +189,8 @@ static int32_t show_compile(void *self, int32_t done, int32_t total) {
 }
 
 tn_compile_desc session_compile_desc(session *s) {
-  tn_compile_desc desc = {.struct_size = sizeof desc, .target = s->target_found};
+  tn_compile_desc desc = {
+      .struct_size = sizeof desc, .target = s->target_found, .unproven = (uint8_t)s->unproven_found};
   if (progress_wanted(s)) desc.progress = show_compile;
   passes_dump(&desc);
   return desc;

@@ -80,6 +80,24 @@ works "print --after order: a loop that is concurrent no more" "-   for yT_1 in 
   print "$work/rows.tn" --after order --diff
 works "print --times names the passes" "partition  loop" print "$model" --times
 refuses "print --after an unknown pass" 2 "there is no such pass; they are fold, layout" print "$model" --after nothing
+cat >"$work/gather.tn" <<'END'
+func gather(I: i32[4], A: f32[8], B: f32[4]) {
+  for i in 0..4 {
+    B[i] = A[cast(index, I[i])]
+  }
+}
+END
+works "print --unproven check" "assert " print "$work/gather.tn" --stage tensor --unproven check
+works "print --unproven trust" "func gather" print "$work/gather.tn" --stage tensor --unproven trust
+! grep -q "assert " "$work/out"
+note $? "code that is trusted checks nothing"
+refuses "print --unproven refuse" 1 "it is not known whether this subscript of \`A\` is inside" \
+  print "$work/gather.tn" --unproven refuse
+refuses "compile --unproven refuse" 1 "it is not known" compile "$work/gather.tn" -o "$work/gather.o" --unproven refuse
+refuses "another word after --unproven" 1 "--unproven maybe: expected check, refuse or trust" \
+  print "$work/gather.tn" --unproven maybe
+works "run --unproven" "output y" run "$model" --in "x=$one" --unproven trust
+works "help of --unproven" "trust   are compiled as they are: a wrong one corrupts memory" print --help
 TN_DUMP=s "$tenon" print "$model" --stage tensor >"$work/out" 2>"$work/err" && grep -q "^# schedule " "$work/err"
 note $? "TN_DUMP prints what the passes of its letters made"
 TN_DUMP=Q "$tenon" print "$model" >"$work/out" 2>"$work/err" || grep -q "is the letter of no pass" "$work/err"
