@@ -65,6 +65,11 @@ bool tni_machine_fail(tni_machine *m, tn_status status, const char *format, ...)
   return false;
 }
 
+bool tni_machine_step(tni_machine *m) {
+  return m->steps++ != m->how.steps || !m->how.steps ||
+         tni_machine_fail(m, TN_E_LIMIT, "more than %llu statements run", (unsigned long long)m->how.steps);
+}
+
 bool tni_machine_nomem(tni_machine *m) {
   if (m->status == TN_OK) m->status = tni_fail_nomem(m->err);
   return false;
@@ -482,6 +487,7 @@ bool tni_action_allocate(tni_machine *m, const tni_action *a) {
 }
 
 bool tni_action_run(tni_machine *m, const tni_action *a) {
+  if (!tni_machine_step(m)) return false;
   switch (a->stmt->kind) {
   case TNI_FOR: return run_loop(m, a);
   case TNI_BLOCK: return run_block(m, a);
@@ -593,11 +599,11 @@ static bool take_arguments(tni_machine *m, const parameter *params, const argume
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-static void machine_init(tni_machine *m, const tn_func *func, tni_extern_call call, tn_error **err) {
+static void machine_init(tni_machine *m, const tn_func *func, const tni_interpretation *how, tn_error **err) {
   memset(m, 0, sizeof *m);
   m->ctx = func->program->ctx;
   m->func = func;
-  m->call = call;
+  m->how = *how;
   m->err = err;
   m->async = &m->whole;
   tni_arena_init(&m->arena, m->ctx);
@@ -631,27 +637,25 @@ static void run_machine(tni_machine *m, const arguments *args) {
   if (take_arguments(m, params, args) && body && tni_action_run(m, body)) tni_async_end(m);
 }
 
-static tn_status interpret(const tn_func *func, tni_extern_call call, const arguments *args, tn_error **err) {
+static tn_status interpret(const tn_func *func, const tni_interpretation *how, const arguments *args, tn_error **err) {
   tni_machine m;
   if (err) *err = NULL;
-  machine_init(&m, func, call, err);
+  machine_init(&m, func, how, err);
   run_machine(&m, args);
   machine_destroy(&m);
   return m.status;
 }
 
-tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count,
-                             tn_status (*call)(tn_context *ctx, const tni_extern *external, const tn_value *args,
-                                               size_t count, tn_value *result, tn_error **err),
+tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count, const tni_interpretation *how,
                              tn_error **err) {
   if (count != func->param_count)
     return tni_fail(func->program->ctx, err, TN_E_INVALID, "interpret", func->name,
                     "expected %u arguments, but there are %zu", func->param_count, count);
-  return interpret(func, call, &(arguments){args, NULL}, err);
+  return interpret(func, how, &(arguments){args, NULL}, err);
 }
 
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err) {
-  return tni_interpret_with(func, args, count, NULL, err);
+  return tni_interpret_with(func, args, count, &(tni_interpretation){0}, err);
 }
 
 tn_status tni_evaluate_interpreted(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
@@ -660,5 +664,5 @@ tn_status tni_evaluate_interpreted(void *self, const tn_func *func, void *const 
     if (!func->params[i].buffer)
       return tni_fail(func->program->ctx, err, TN_E_INVALID, "interpret", func->name,
                       "parameter %u is a scalar; only buffers can be evaluated", i);
-  return interpret(func, NULL, &(arguments){NULL, buffers}, err);
+  return interpret(func, &(tni_interpretation){0}, &(arguments){NULL, buffers}, err);
 }

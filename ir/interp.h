@@ -190,13 +190,11 @@ typedef struct tni_async {
 } tni_async;
 
 typedef struct tni_machine tni_machine;
-typedef tn_status (*tni_extern_call)(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
-                                     tn_value *result, tn_error **err);
-
 struct tni_machine {
   tn_context *ctx;
   const tn_func *func;
-  tni_extern_call call;
+  tni_interpretation how;
+  uint64_t steps; /* statements that have run */
   tn_error **err;
   tn_status status; /* of the first failure */
   tni_arena arena;
@@ -272,6 +270,8 @@ bool tni_team_run(tni_machine *m, const tni_action *loop);
 /* interp.c */
 
 bool tni_action_run(tni_machine *m, const tni_action *a);
+/* One more statement runs. False, and reported: one more than may. */
+bool tni_machine_step(tni_machine *m);
 /* An alloc: memory whose elements count as unwritten. */
 bool tni_action_allocate(tni_machine *m, const tni_action *a);
 void tni_memory_release(tni_machine *m, tni_memory *memory);

@@ -109,12 +109,12 @@ static bool call_lane(tni_machine *m, const tni_step *step, uint32_t lane) {
   if (!external->function)
     return tni_machine_fail(m, TN_E_INVALID, "external `%s` is declared, but no function is bound to it",
                             external->name);
-  if (!m->call)
+  if (!m->how.call)
     return tni_machine_fail(m, TN_E_UNSUPPORTED,
                             "external `%s`: this interpreter was not given a way to call C functions", external->name);
   for (uint32_t i = 0; i < site->count; i++)
     site->values[i] = to_value(site->types[i], site->args[i].at[(size_t)lane * site->args[i].stride]);
-  tn_status status = m->call(m->ctx, external, site->values, site->count, &result, &cause);
+  tn_status status = m->how.call(m->ctx, external, site->values, site->count, &result, &cause);
   if (status != TN_OK) {
     tni_machine_fail(m, status, "external `%s` could not be called: %s", external->name, tn_error_reason(cause));
     tn_error_destroy(cause);

@@ -168,6 +168,7 @@ static bool run_seq(tni_machine *m, team *t, const tni_action *a) {
 
 static bool run_together(tni_machine *m, team *t, const tni_action *a) {
   if (!a->waits) return run_each(m, t, tni_action_run, a);
+  if (!tni_machine_step(m)) return false;
   switch (a->stmt->kind) {
   case TNI_BARRIER: wait_all(t, a->stmt->as.barrier.scope); return true;
   case TNI_FOR: return run_loop(m, t, a);

@@ -802,10 +802,13 @@ tn_status tni_verify_all(tn_context *ctx, size_t count, const tn_func *const *fu
 /* The function where all that tn_func_check does not know is checked when it runs (verify/guard.c); `func` when nothing is. */
 tn_status tni_guard(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);
-/* The same, with a way to call externals (jit gives tni_call_extern; without one an external is TN_E_UNSUPPORTED). */
-tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count,
-                             tn_status (*call)(tn_context *ctx, const tni_extern *external, const tn_value *args,
-                                               size_t count, tn_value *result, tn_error **err),
+typedef tn_status (*tni_extern_call)(tn_context *ctx, const tni_extern *external, const tn_value *args, size_t count,
+                                     tn_value *result, tn_error **err);
+typedef struct tni_interpretation {
+  tni_extern_call call; /* jit gives tni_call_extern; NULL: an external is TN_E_UNSUPPORTED */
+  uint64_t steps;       /* statements that may run, beyond it is TN_E_LIMIT; 0: any number */
+} tni_interpretation;
+tn_status tni_interpret_with(const tn_func *func, const tn_value *args, size_t count, const tni_interpretation *how,
                              tn_error **err);
 
 /* The evaluator that constant folding asks: runs `func` on raw pointers, one per buffer parameter, in order. The

@@ -220,5 +220,5 @@ tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_
 }
 
 tn_status tn_func_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err) {
-  return tni_interpret_with(func, args, count, tni_call_extern, err);
+  return tni_interpret_with(func, args, count, &(tni_interpretation){.call = tni_call_extern}, err);
 }

@@ -21,14 +21,26 @@
 #include "jit.h"
 #include "shrink.h"
 
-enum { BATCH = 8, WHY = 1 << 14 };
+enum { BATCH = 8, WHY = 1 << 14, STEPS = 1 << 22 };
 
 /* Which promise is broken. */
-enum verdict { GOOD, UNVERIFIED, TEXT, UNINTERPRETED, UNLOWERED, LOWERED_TEXT, LOWERED_VALUES, UNCOMPILED, VALUES };
+enum verdict {
+  GOOD,
+  UNVERIFIED,
+  TEXT,
+  UNINTERPRETED,
+  ENDLESS,
+  UNLOWERED,
+  LOWERED_TEXT,
+  LOWERED_VALUES,
+  UNCOMPILED,
+  VALUES
+};
 static const char *const verdict_names[] = {"good",
                                             "refused by the verifier",
                                             "another program when parsed back",
                                             "refused by the interpreter",
+                                            "more than the interpreter may run",
                                             "not lowered",
                                             "lowered: another when parsed back",
                                             "lowered: other values",
@@ -39,7 +51,8 @@ typedef struct fuzz {
   tn_context *ctx;
   const tn_target *targets[4];
   size_t target_count;
-  uint64_t seed; /* of the function at hand: its arguments too */
+  uint64_t seed;  /* of the function at hand: its arguments too */
+  uint64_t steps; /* statements that the interpreter may run; 0: any number */
   char why[WHY];
 } fuzz;
 
@@ -107,9 +120,11 @@ static enum verdict check_text(fuzz *f, enum verdict bad, const tn_func *func) {
 static enum verdict interpret(fuzz *f, enum verdict bad, const tn_func *func, arguments *out) {
   tn_error *error = NULL;
   make_arguments(f->seed, func, out);
-  if (tn_func_interpret(func, out->values, out->count, &error) == TN_OK) return GOOD;
+  tni_interpretation how = {.call = tni_call_extern, .steps = f->steps};
+  tn_status status = tni_interpret_with(func, out->values, out->count, &how, &error);
+  if (status == TN_OK) return GOOD;
   free_arguments(out);
-  return because_of(f, bad, error);
+  return because_of(f, status == TN_E_LIMIT ? ENDLESS : bad, error);
 }
 
 /* Lowered code loads lanes that it does not use: what was not written is poison, not a mistake. */
@@ -274,7 +289,9 @@ static bool report(fuzz *f, uint64_t seed, long tries) {
   const tn_func *func = gen_func(program, "f", seed);
   attempt a = {f, func ? check_alone(f, func) : GOOD};
   if (a.verdict) {
+    f->steps = STEPS; /* a loop that is made smaller may not end by itself */
     func = shrink(&program->region, func, fails_alike, &a, tries);
+    f->steps = 0;
     check_alone(f, func); /* says why again */
     printf("# seed %llu: %s\n", (unsigned long long)seed, verdict_names[a.verdict]);
     print_function("made smaller", func);

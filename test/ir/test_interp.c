@@ -540,6 +540,8 @@ static tn_status call(tn_context *context, const tni_extern *external, const tn_
   return TN_OK;
 }
 
+static const tni_interpretation with_call = {.call = call};
+
 START_TEST(externals_are_called)
 {
   ck_assert_int_eq(tn_program_extern(program, "twice", TN_F32, 1, (tn_type[]){TN_F32}, nothing, NULL, NULL), TN_OK);
@@ -555,7 +557,7 @@ START_TEST(externals_are_called)
   tn_value args[] = {tn_value_tensor(&ty)};
   tn_error *err;
   const tn_func *func = finish();
-  tn_status status = tni_interpret_with(func, args, 1, call, &err);
+  tn_status status = tni_interpret_with(func, args, 1, &with_call, &err);
   ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
   ck_assert(out[0] == 42 && out[1] == 9);
   ck_assert_int_eq(tni_interpret(func, args, 1, &err), TN_E_UNSUPPORTED);
@@ -569,7 +571,7 @@ START_TEST(failing_external_ends_the_run)
   ck_assert_int_eq(tn_program_extern(program, "fail", TN_I32, 0, NULL, nothing, NULL, NULL), TN_OK);
   tn_emit(b, tn_evaluate(b, tn_call(b, "fail", 0, NULL)));
   tn_error *err;
-  ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, call, &err), TN_E_HOST);
+  ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, &with_call, &err), TN_E_HOST);
   ck_assert_str_eq(tn_error_text(err), "interpret: f: external `fail` returned status 5");
   tn_error_destroy(err);
 }
@@ -580,13 +582,41 @@ START_TEST(externals_that_cannot_be_called)
   tn_error *err;
   ck_assert_int_eq(tn_program_extern(program, "far", TN_I32, 0, NULL, nothing, NULL, NULL), TN_OK);
   tn_emit(b, tn_evaluate(b, tn_call(b, "far", 0, NULL)));
-  ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, call, &err), TN_E_HOST);
+  ck_assert_int_eq(tni_interpret_with(finish(), NULL, 0, &with_call, &err), TN_E_HOST);
   ck_assert_str_eq(tn_error_text(err), "interpret: f: external `far` could not be called: no way to it");
   tn_error_destroy(err);
   ck_assert_int_eq(tn_program_extern(program, "far", TN_I32, 0, NULL, NULL, NULL, NULL), TN_OK);
-  ck_assert_int_eq(tni_interpret_with(tn_program_func(program, "f"), NULL, 0, call, &err), TN_E_INVALID);
+  ck_assert_int_eq(tni_interpret_with(tn_program_func(program, "f"), NULL, 0, &with_call, &err), TN_E_INVALID);
   ck_assert_str_eq(tn_error_text(err), "interpret: f: external `far` is declared, but no function is bound to it");
   tn_error_destroy(err);
+}
+END_TEST
+
+/* ---- length ------------------------------------------------------------------------------------------------------ */
+
+/* Runs the program in at most so many statements; the error, or "". */
+static void runs_in(uint64_t steps, const char *text, const char *want) {
+  tn_error *err;
+  tn_program_destroy(program);
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "test", &program, &err), TN_OK);
+  const tn_func *func = tn_program_func_at(program, 0);
+  tn_status status = tni_interpret_with(func, NULL, 0, &(tni_interpretation){.steps = steps}, &err);
+  ck_assert_str_eq(tn_error_text(err), want);
+  ck_assert_int_eq(status, *want ? TN_E_LIMIT : TN_OK);
+  tn_error_destroy(err);
+}
+
+START_TEST(a_run_ends_at_its_limit)
+{
+  finish();
+  static const char loop[] = "func f() {\n  for i in 0..3 {\n    assert i < 3, \"no\"\n  }\n}\n";
+  runs_in(0, loop, "");
+  runs_in(7, loop, "");
+  runs_in(6, loop, "interpret: f: i = 2: more than 6 statements run");
+  runs_in(1000, "func f() {\n  while true {\n  }\n}\n", "interpret: f: more than 1000 statements run");
+  runs_in(50,
+          "func f() {\n  for t in 0..4 bind thread.x {\n    for i in 0..100 {\n      barrier shared\n    }\n  }\n}\n",
+          "interpret: f: t = 0, i = 48: more than 50 statements run");
 }
 END_TEST
 
@@ -653,6 +683,7 @@ int main(void) {
   tcase_add_test(tests, externals_are_called);
   tcase_add_test(tests, failing_external_ends_the_run);
   tcase_add_test(tests, externals_that_cannot_be_called);
+  tcase_add_test(tests, a_run_ends_at_its_limit);
   tcase_add_test(tests, every_allocation_may_fail);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
