@@ -43,6 +43,19 @@ const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn
   return tn_load(d->b, d->in[i], index, NULL);
 }
 
+const tn_expr *tni_flatten(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr *const *axes) {
+  const tn_expr *place = tn_index(b, 0);
+  for (int32_t i = 0; i < rank; i++) place = tn_add(b, tn_mul(b, place, tn_index(b, shape[i])), axes[i]);
+  return place;
+}
+
+void tni_unflatten(tn_builder *b, const tn_expr *place, int32_t rank, const int64_t *shape, const tn_expr **axes) {
+  for (int32_t i = rank - 1; i >= 0; i--) {
+    axes[i] = i == 0 ? place : tn_op2(b, TN_OP_floormod, place, tn_index(b, shape[i]));
+    place = tn_op2(b, TN_OP_floordiv, place, tn_index(b, shape[i]));
+  }
+}
+
 const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent) {
   const tn_expr *low = tn_op2(b, TN_OP_le, tn_int(b, tn_expr_type(x), 0), x);
   return tn_op2(b, TN_OP_and, low, tn_op2(b, TN_OP_lt, x, tn_int(b, tn_expr_type(x), extent)));

@@ -56,6 +56,7 @@
   OP(shrink,           1, 1, real,    "lambd:f bias:f",  "x < -lambd ? x + bias : x > lambd ? x - bias : 0") \
   OP(clip,             1, 3, number,  "",                "min(max(x, low), high)") \
   OP(cast,             1, 1, cast,    "saturate:i to:s", "another type; with saturate an 8-bit float is never infinite") \
+  OP(bit_cast,         1, 1, bit_cast, "to:s",           "the same bits as another type of the same size") \
   OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
   OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \
   OP(not,              1, 1, logic,   "",                "logical not") \
@@ -90,6 +91,8 @@
   OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i panel:i", "matrix product, batches broadcast; panel: y in panels of so many columns (panels, k, panel)") \
   OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window") \
   OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window") \
+  OP(lp_pool,          REDUCTION, 1, 1, lp_pool,   "auto_pad:s ceil_mode:i dilations:I kernel_shape:I p:i pads:I strides:I", "p-norm of a window") \
+  OP(max_pool_indices, REDUCTION, 1, 1, max_pool_indices, "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I storage_order:i strides:I", "where in x the largest of a window is") \
   OP(reduce_sum,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "sum") \
   OP(reduce_mean,      REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "mean") \
   OP(reduce_max,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "largest") \
@@ -106,6 +109,7 @@
   OP(log_softmax,      REDUCTION, 1, 1, axis,      "axis:i",            "log of softmax") \
   OP(layer_norm,       REDUCTION, 1, 3, layer_norm, "axis:i epsilon:f", "(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from `axis`") \
   OP(cum_sum,          REDUCTION, 1, 1, cum_sum,   "axis:i exclusive:i reverse:i", "running sum along an axis") \
+  OP(cum_prod,         REDUCTION, 1, 1, cum_sum,   "axis:i exclusive:i reverse:i", "running product along an axis") \
   OP(identity,         VIEW,      1, 1, identity,  "",                  "x") \
   OP(reshape,          VIEW,      1, 1, reshape,   "shape:I",           "the same elements under another shape") \
   OP(transpose,        INJECTIVE, 1, 1, transpose, "perm:I",            "axes in another order") \
@@ -119,6 +123,12 @@
   OP(one_hot,          INJECTIVE, 2, 2, one_hot,   "axis:i depth:i",    "values[1] where the axis equals the index, else values[0]") \
   OP(trilu,            INJECTIVE, 1, 1, trilu,     "k:i upper:i",       "the upper or lower triangle, 0 elsewhere") \
   OP(resize,           INJECTIVE, 1, 1, resize,    "mode:s nearest:s coordinates:s scales:F shape:I", "sampled at another size") \
+  OP(grid_sample,      INJECTIVE, 2, 2, grid_sample, "align_corners:i mode:s padding_mode:s places:i", "x at the places that a grid names, interpolated") \
+  OP(scatter_elements, OPAQUE,    3, 3, scatter_elements, "axis:i reduction:s", "x with elements replaced by index; none for an index out of range") \
+  OP(scatter_nd,       OPAQUE,    3, 3, scatter_nd, "reduction:s",      "x with slices replaced by tuples of indices; none if out of range") \
+  OP(top_k_indices,    OPAQUE,    1, 1, top_k,     "axis:i k:i largest:i", "where the k largest are, the first of equal ones first; NaN is largest") \
+  OP(roi_align,        OPAQUE,    3, 3, roi_align, "half_pixel:i mode:s output_height:i output_width:i sampling_ratio:i spatial_scale:f", "bins of regions of x, the mean or largest of samples") \
+  OP(det,              OPAQUE,    1, 1, det,       "",                  "determinants of matrices, by elimination with pivots") \
   OP(concat,           OPAQUE,    1, 255, concat,  "axis:i",            "one behind the other along an axis")
 /* clang-format on */
 
@@ -139,7 +149,9 @@ int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank);
   RULE(number) RULE(real) RULE(cast) RULE(test) RULE(logic) RULE(bits) RULE(pow) RULE(compare) RULE(where) \
   RULE(conv) RULE(conv_transpose) RULE(matmul) RULE(pool) RULE(reduce) RULE(arg) RULE(axis) RULE(layer_norm) \
   RULE(cum_sum) RULE(identity) RULE(reshape) RULE(transpose) RULE(slice) RULE(pad) RULE(expand) RULE(tile) \
-  RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat)
+  RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat) RULE(bit_cast) \
+  RULE(lp_pool) RULE(max_pool_indices) RULE(scatter_elements) RULE(scatter_nd) RULE(top_k) RULE(grid_sample) \
+  RULE(roi_align) RULE(det)
 TNI_INFER_RULES(TNI_INFER_PROTOTYPE)
 
 #define TNI_DEFINE_POINTWISE(name, least, most, rule, attrs, meaning) bool tni_define_##name(tni_define *d);
@@ -156,6 +168,11 @@ void tni_axes(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr *
 /* Input i at `axes` of the output's space (of `rank` dimensions), broadcast from the right; an immediate number where it is
  * one. */
 const tn_expr *tni_input(const tni_define *d, uint32_t i, int32_t rank, const tn_expr *const *axes);
+/* The place of `axes` in a tensor of that shape, row by row, and back. */
+const tn_expr *tni_flatten(tn_builder *b, int32_t rank, const int64_t *shape, const tn_expr *const *axes);
+void tni_unflatten(tn_builder *b, const tn_expr *place, int32_t rank, const int64_t *shape, const tn_expr **axes);
+/* An index read from data: negative ones count from the end. *inside gets the condition that it is in 0..dim. */
+const tn_expr *tni_read_index(tn_builder *b, const tn_expr *raw, int64_t dim, const tn_expr **inside);
 /* x is inside 0..extent; for a constant extent. */
 const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent);
 /* a && b, NULL standing for true. */

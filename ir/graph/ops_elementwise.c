@@ -79,6 +79,16 @@ bool tni_infer_cast(tni_infer *x) {
   return broadcast_inputs(x);
 }
 
+/* Bools are bytes here. */
+bool tni_infer_bit_cast(tni_infer *x) {
+  const char *to = tni_attr_string(x->node, "to", "");
+  tn_type from = x->in[0]->type, type = tni_type_parse(to, strlen(to));
+  x->out->type = type;
+  if (!type_is_of(type, REAL | INTEGER | BOOL)) return tni_refuse(x, "no element type `%.32s`", to);
+  int32_t have = from == TN_BOOL ? 8 : TN_TYPE_BITS(from), want = type == TN_BOOL ? 8 : TN_TYPE_BITS(type);
+  return have == want ? broadcast_inputs(x) : tni_refuse(x, "%d bits as %d", have, want);
+}
+
 bool tni_infer_pow(tni_infer *x) {
   x->out->type = x->in[0]->type;
   for (int i = 0; i < 2; i++)
@@ -228,6 +238,12 @@ VALUE(shrink) {
   const tn_expr *bound = attr(e, "lambd", 0.5), *bias = attr(e, "bias", 0);
   const tn_expr *high = pick(e, op2(e, TN_OP_lt, bound, e->x), tn_sub(e->b, e->x, bias), num(e, 0));
   return pick(e, op2(e, TN_OP_lt, e->x, op1(e, TN_OP_neg, bound)), tn_add(e->b, e->x, bias), high);
+}
+
+VALUE(bit_cast) {
+  const tn_expr *x = tn_expr_type(e->x) == TN_BOOL ? tn_cast(e->b, TN_U8, e->x) : e->x;
+  if (e->type != TN_BOOL) return tn_reinterpret(e->b, e->type, x);
+  return tn_cast(e->b, TN_BOOL, tn_reinterpret(e->b, TN_U8, x));
 }
 
 VALUE(clip) {

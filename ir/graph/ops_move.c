@@ -55,13 +55,9 @@ bool tni_define_identity(tni_define *d) {
 bool tni_define_reshape(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
   tn_builder *b = d->b;
-  const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *flat = tn_index(b, 0);
+  const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK];
   tni_axes(b, out->rank, out->shape, axes);
-  for (int32_t i = 0; i < out->rank; i++) flat = tn_add(b, tn_mul(b, flat, tn_index(b, out->shape[i])), axes[i]);
-  for (int32_t i = x->rank - 1; i >= 0; i--) {
-    from[i] = i == 0 ? flat : tn_op2(b, TN_OP_floormod, flat, tn_index(b, x->shape[i]));
-    flat = tn_op2(b, TN_OP_floordiv, flat, tn_index(b, x->shape[i]));
-  }
+  tni_unflatten(b, tni_flatten(b, out->rank, out->shape, axes), x->rank, x->shape, from);
   tn_compute(b, d->out[0], axes, tn_load(b, d->in[0], from, NULL));
   return true;
 }
@@ -280,8 +276,7 @@ bool tni_infer_gather(tni_infer *x) {
   return true;
 }
 
-/* An index read from data: negative ones count from the end. *inside gets the condition that it is in 0..dim. */
-static const tn_expr *read_index(tn_builder *b, const tn_expr *raw, int64_t dim, const tn_expr **inside) {
+const tn_expr *tni_read_index(tn_builder *b, const tn_expr *raw, int64_t dim, const tn_expr **inside) {
   raw = tn_cast(b, TN_I64, raw);
   const tn_expr *negative = tn_op2(b, TN_OP_lt, raw, tn_int(b, TN_I64, 0));
   const tn_expr *wrapped = tn_op3(b, TN_OP_select, negative, tn_add(b, raw, tn_int(b, TN_I64, dim)), raw);
@@ -296,7 +291,7 @@ bool tni_define_gather(tni_define *d) {
   tni_axes(d->b, out->rank, out->shape, axes);
   for (int32_t i = 0; i < x->rank; i++)
     if (i != axis) from[i] = axes[i < axis ? i : i - 1 + at->rank];
-  from[axis] = read_index(d->b, tn_load(d->b, d->in[1], axes + axis, NULL), x->shape[axis], &inside);
+  from[axis] = tni_read_index(d->b, tn_load(d->b, d->in[1], axes + axis, NULL), x->shape[axis], &inside);
   tn_compute(d->b, d->out[0], axes, tn_load(d->b, d->in[0], from, inside));
   return true;
 }
@@ -320,7 +315,7 @@ bool tni_define_gather_elements(tni_define *d) {
   const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *inside = NULL;
   tni_axes(d->b, out->rank, out->shape, axes);
   memcpy(from, axes, sizeof from);
-  from[axis] = read_index(d->b, tn_load(d->b, d->in[1], axes, NULL), x->shape[axis], &inside);
+  from[axis] = tni_read_index(d->b, tn_load(d->b, d->in[1], axes, NULL), x->shape[axis], &inside);
   tn_compute(d->b, d->out[0], axes, tn_load(d->b, d->in[0], from, inside));
   return true;
 }
@@ -358,7 +353,7 @@ bool tni_define_gather_nd(tni_define *d) {
       continue;
     }
     tuple[at->rank - 1] = tn_index(b, i - batch);
-    from[i] = read_index(b, tn_load(b, d->in[1], tuple, NULL), x->shape[i], &inside);
+    from[i] = tni_read_index(b, tn_load(b, d->in[1], tuple, NULL), x->shape[i], &inside);
   }
   tn_compute(b, d->out[0], axes, tn_load(b, d->in[0], from, inside));
   return true;

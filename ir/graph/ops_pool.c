@@ -3,6 +3,8 @@
  *     pad:    p = x under a border of the reducer's identity               only if a window leaves the input
  *     pool:   a[n, c, o...] = max or sum over t...  p[n, c, o * stride + t * dilation...]
  *     mean:   out[n, c, o...] = a[n, c, o...] / taps that count
+ *     lp:     out[n, c, o...] = (sum over t...  |p[...]|^p)^(1 / p)
+ *     places: out[n, c, o...] = the place in x, as one number, of the first tap that is a[n, c, o...]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,8 +15,8 @@
 bool tni_infer_pool(tni_infer *x) {
   const tni_gvalue *in = x->in[0];
   tni_window w;
-  bool mean = strcmp(x->node->op->name, "average_pool") == 0;
-  if (!tni_type_is_float(in->type) && (mean || !tni_type_is_int(in->type)))
+  bool real = strstr(x->node->op->name, "max") == NULL;
+  if (!tni_type_is_float(in->type) && (real || !tni_type_is_int(in->type)))
     return tni_refuse(x, "the input's type cannot be pooled");
   if (in->rank < 3) return tni_refuse(x, "an input of rank %d, at least 3 is needed", in->rank);
   if (!tni_window_of(x->node, in->rank - 2, in->shape + 2, NULL, &w, x->reason)) return false;
@@ -26,20 +28,42 @@ bool tni_infer_pool(tni_infer *x) {
   return tni_gvalue_bytes(x->ctx, &padded, &bytes) || tni_refuse(x, "the padded input is too big");
 }
 
-static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *padded, const tn_buffer *acc,
-                           tn_type type, enum tn_reducer reducer) {
+bool tni_infer_lp_pool(tni_infer *x) {
+  int64_t p = tni_attr_int(x->node, "p", 2);
+  if (p < 1 || p > 1 << 20) return tni_refuse(x, "`p` is %lld", (long long)p);
+  return tni_infer_pool(x);
+}
+
+bool tni_infer_max_pool_indices(tni_infer *x) {
+  if (!tni_infer_pool(x)) return false;
+  x->out->type = TN_I64;
+  return true;
+}
+
+/* The axes of the output and of the taps, and where in the padded input they meet. */
+typedef struct window_axes {
+  const tn_expr *out[TN_MAX_RANK], *taps[TNI_MAX_SPACE], *from[TN_MAX_RANK];
+} window_axes;
+
+static void make_axes(tni_define *d, const tni_window *w, window_axes *a) {
   const tni_gvalue *out = d->out_value[0];
   tn_builder *b = d->b;
-  const tn_expr *axes[TN_MAX_RANK], *taps[TNI_MAX_SPACE], *from[TN_MAX_RANK];
-  tni_axes(b, out->rank, out->shape, axes);
-  from[0] = axes[0];
-  from[1] = axes[1];
+  tni_axes(b, out->rank, out->shape, a->out);
+  a->from[0] = a->out[0];
+  a->from[1] = a->out[1];
   for (int32_t i = 0; i < w->dims; i++) {
-    taps[i] = tn_reduce_axis(b, i == 0 ? "kh" : i == 1 ? "kw" : "kd", w->kernel[i]);
-    from[2 + i] =
-        tn_add(b, tn_mul(b, axes[2 + i], tn_index(b, w->stride[i])), tn_mul(b, taps[i], tn_index(b, w->dilation[i])));
+    a->taps[i] = tn_reduce_axis(b, i == 0 ? "kh" : i == 1 ? "kw" : "kd", w->kernel[i]);
+    a->from[2 + i] = tn_add(b, tn_mul(b, a->out[2 + i], tn_index(b, w->stride[i])),
+                            tn_mul(b, a->taps[i], tn_index(b, w->dilation[i])));
   }
-  tn_reduce(b, acc, axes, (size_t)w->dims, taps, reducer, tn_cast(b, type, tn_load(b, padded, from, NULL)));
+}
+
+static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *padded, const tn_buffer *acc,
+                           tn_type type, enum tn_reducer reducer) {
+  window_axes a;
+  make_axes(d, w, &a);
+  const tn_expr *value = tn_cast(d->b, type, tn_load(d->b, padded, a.from, NULL));
+  tn_reduce(d->b, acc, a.out, (size_t)w->dims, a.taps, reducer, value);
 }
 
 /* The lowest number of a type, the identity of max. */
@@ -95,5 +119,79 @@ bool tni_define_average_pool(tni_define *d) {
   if (varying) count = tn_mul(b, count, tn_cast(b, type, tn_cast(b, TN_I64, varying)));
   const tn_expr *mean = tn_div(b, tn_load(b, sum, axes, NULL), count);
   tn_compute(b, d->out[0], axes, tn_cast(b, out->type, mean));
+  return true;
+}
+
+bool tni_define_lp_pool(tni_define *d) {
+  const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
+  tn_builder *b = d->b;
+  tn_type type = tni_sum_type(x->type);
+  int64_t p = tni_attr_int(d->node, "p", 2);
+  tni_window w;
+  char reason[256];
+  if (!tni_window_of(d->node, x->rank - 2, x->shape + 2, NULL, &w, reason)) return false;
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
+  const tn_buffer *sum = tn_alloc(b, "sum", type, out->rank, out->shape);
+  window_axes a;
+  make_axes(d, &w, &a);
+  const tn_expr *value = tn_op1(b, TN_OP_abs, tn_cast(b, type, tn_load(b, padded, a.from, NULL)));
+  const tn_expr *power = tn_float(b, type, (double)p), *root = tn_float(b, type, 1 / (double)p);
+  value = p == 1 ? value : p == 2 ? tn_mul(b, value, value) : tn_op2(b, TN_OP_pow, value, power);
+  tn_reduce(b, sum, a.out, (size_t)w.dims, a.taps, TN_REDUCE_SUM, value);
+  tni_axes(b, out->rank, out->shape, a.out);
+  value = tn_load(b, sum, a.out, NULL);
+  value = p == 1 ? value : p == 2 ? tn_op1(b, TN_OP_sqrt, value) : tn_op2(b, TN_OP_pow, value, root);
+  tn_compute(b, d->out[0], a.out, tn_cast(b, out->type, value));
+  return true;
+}
+
+/* ---- the places of the largest ------------------------------------------------------------------------------------- */
+
+/* The place in x of a tap, row by row; *inside: it is in x, not in the padding. */
+static const tn_expr *place_of(tni_define *d, const tni_window *w, const window_axes *a, const tn_expr **inside) {
+  const tni_gvalue *x = d->in_value[0];
+  tn_builder *b = d->b;
+  const tn_expr *place = tn_add(b, tn_mul(b, a->from[0], tn_index(b, x->shape[1])), a->from[1]);
+  *inside = NULL;
+  for (int32_t i = 0; i < w->dims; i++) {
+    const tn_expr *at = tn_sub(b, a->from[2 + i], tn_index(b, w->begin[i]));
+    if (w->needs_padding) *inside = tni_both(b, *inside, tni_inside(b, at, w->in[i]));
+    place = tn_add(b, tn_mul(b, place, tn_index(b, w->in[i])), at);
+  }
+  return tn_cast(b, TN_I64, place);
+}
+
+/* The same place when the last dimension varies slowest. */
+static const tn_expr *column_major(tni_define *d, const tni_window *w, const tn_expr *place) {
+  tn_builder *b = d->b;
+  const tn_expr *at[TNI_MAX_SPACE], *rest = place;
+  for (int32_t i = w->dims - 1; i >= 0; i--) {
+    at[i] = tn_op2(b, TN_OP_floormod, rest, tn_int(b, TN_I64, w->in[i]));
+    rest = tn_op2(b, TN_OP_floordiv, rest, tn_int(b, TN_I64, w->in[i]));
+  }
+  for (int32_t i = w->dims - 1; i >= 0; i--) rest = tn_add(b, tn_mul(b, rest, tn_int(b, TN_I64, w->in[i])), at[i]);
+  return rest;
+}
+
+bool tni_define_max_pool_indices(tni_define *d) {
+  const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
+  tn_builder *b = d->b;
+  tni_window w;
+  char reason[256];
+  if (!tni_window_of(d->node, x->rank - 2, x->shape + 2, NULL, &w, reason)) return false;
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", lowest(b, x->type));
+  const tn_buffer *max = tn_alloc(b, "max", x->type, out->rank, out->shape);
+  const tn_buffer *place = tn_alloc(b, "place", TN_I64, out->rank, out->shape);
+  reduce_windows(d, &w, padded, max, x->type, TN_REDUCE_MAX);
+  window_axes a;
+  make_axes(d, &w, &a);
+  const tn_expr *inside, *at = place_of(d, &w, &a, &inside);
+  const tn_expr *hit = tn_op2(b, TN_OP_eq, tn_load(b, padded, a.from, NULL), tn_load(b, max, a.out, NULL));
+  int64_t n = tni_gvalue_numel(x);
+  at = tn_op3(b, TN_OP_select, tni_both(b, hit, inside), at, tn_int(b, TN_I64, n > 0 ? n - 1 : 0));
+  tn_reduce(b, place, a.out, (size_t)w.dims, a.taps, TN_REDUCE_MIN, at);
+  tni_axes(b, out->rank, out->shape, a.out);
+  at = tn_load(b, place, a.out, NULL);
+  tn_compute(b, d->out[0], a.out, tni_attr_int(d->node, "storage_order", 0) ? column_major(d, &w, at) : at);
   return true;
 }

@@ -359,7 +359,7 @@ static bool define_arg(tni_define *d, enum tn_reducer reducer) {
 bool tni_define_arg_max(tni_define *d) { return define_arg(d, TN_REDUCE_MAX); }
 bool tni_define_arg_min(tni_define *d) { return define_arg(d, TN_REDUCE_MIN); }
 
-bool tni_define_cum_sum(tni_define *d) {
+static bool define_running(tni_define *d, enum tn_reducer reducer) {
   const tni_gvalue *x = d->in_value[0];
   tn_builder *b = d->b;
   int64_t axis = tni_normal_axis(d->node, 0, x->rank);
@@ -370,7 +370,10 @@ bool tni_define_cum_sum(tni_define *d) {
   const tn_expr *r = in[axis] = tn_reduce_axis(b, "r", x->shape[axis]);
   const tn_expr *before = reverse ? axes[axis] : r, *after = reverse ? r : axes[axis];
   const tn_expr *counts = tn_op2(b, exclusive ? TN_OP_lt : TN_OP_le, before, after);
-  const tn_expr *value = tn_op3(b, TN_OP_select, counts, tn_load(b, d->in[0], in, NULL), tni_number(b, x->type, 0));
-  tn_reduce(b, d->out[0], axes, 1, &r, TN_REDUCE_SUM, value);
+  const tn_expr *value = tn_op3(b, TN_OP_select, counts, tn_load(b, d->in[0], in, NULL),
+                                identity_of(b, x->type, reducer));
+  tn_reduce(b, d->out[0], axes, 1, &r, reducer, value);
   return true;
 }
+bool tni_define_cum_sum(tni_define *d) { return define_running(d, TN_REDUCE_SUM); }
+bool tni_define_cum_prod(tni_define *d) { return define_running(d, TN_REDUCE_PRODUCT); }

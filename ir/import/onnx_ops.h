@@ -14,6 +14,7 @@
   OP(Acos,                      "acos",                 same) \
   OP(Acosh,                     "acosh",                same) \
   OP(Add,                       "add",                  same) \
+  OP(AffineGrid,                "",                     affine_grid) \
   OP(And,                       "and",                  same) \
   OP(ArgMax,                    "arg_max",              same) \
   OP(ArgMin,                    "arg_min",              same) \
@@ -24,6 +25,7 @@
   OP(Attention,                 "",                     attention) \
   OP(AveragePool,               "average_pool",         pool) \
   OP(BatchNormalization,        "",                     batch_normalization) \
+  OP(BitCast,                   "bit_cast",             bit_cast) \
   OP(BitShift,                  "bit_shift",            same) \
   OP(BitwiseAnd,                "bitwise_and",          same) \
   OP(BitwiseNot,                "bitwise_not",          same) \
@@ -31,9 +33,12 @@
   OP(BitwiseXor,                "bitwise_xor",          same) \
   OP(Cast,                      "cast",                 cast) \
   OP(CastLike,                  "cast",                 cast_like) \
+  OP(CausalConvWithState,       "",                     causal_conv) \
   OP(Ceil,                      "ceil",                 same) \
   OP(Celu,                      "celu",                 same) \
+  OP(CenterCropPad,             "",                     center_crop_pad) \
   OP(Clip,                      "clip",                 clip) \
+  OP(Col2Im,                    "",                     col2im) \
   OP(Concat,                    "concat",               same) \
   OP(Constant,                  "",                     constant) \
   OP(ConstantOfShape,           "",                     constant_of_shape) \
@@ -42,9 +47,12 @@
   OP(ConvTranspose,             "conv_transpose",       same) \
   OP(Cos,                       "cos",                  same) \
   OP(Cosh,                      "cosh",                 same) \
-  OP(CumSum,                    "cum_sum",              cum_sum) \
+  OP(CumProd,                   "cum_prod",             running) \
+  OP(CumSum,                    "cum_sum",              running) \
+  OP(DeformConv,                "",                     deform_conv) \
   OP(DepthToSpace,              "",                     depth_to_space) \
   OP(DequantizeLinear,          "",                     dequantize_linear) \
+  OP(Det,                       "det",                  same) \
   OP(Div,                       "div",                  same) \
   OP(Dropout,                   "",                     dropout) \
   OP(DynamicQuantizeLinear,     "",                     dynamic_quantize_linear) \
@@ -53,6 +61,7 @@
   OP(Erf,                       "erf",                  same) \
   OP(Exp,                       "exp",                  same) \
   OP(Expand,                    "expand",               expand) \
+  OP(EyeLike,                   "",                     eye_like) \
   OP(Flatten,                   "",                     flatten) \
   OP(Floor,                     "floor",                same) \
   OP(Gather,                    "gather",               same) \
@@ -64,6 +73,7 @@
   OP(GlobalMaxPool,             "reduce_max",           global_pool) \
   OP(Greater,                   "greater",              same) \
   OP(GreaterOrEqual,            "greater_or_equal",     same) \
+  OP(GridSample,                "grid_sample",          grid_sample) \
   OP(GroupNormalization,        "",                     group_normalization) \
   OP(HardSigmoid,               "hard_sigmoid",         same) \
   OP(HardSwish,                 "hard_swish",           same) \
@@ -80,10 +90,12 @@
   OP(Log,                       "log",                  same) \
   OP(LogSoftmax,                "log_softmax",          softmax) \
   OP(LpNormalization,           "",                     lp_normalization) \
+  OP(LpPool,                    "lp_pool",              same) \
   OP(MatMul,                    "matmul",               same) \
   OP(MatMulInteger,             "",                     matmul_integer) \
   OP(Max,                       "max",                  variadic) \
   OP(MaxPool,                   "max_pool",             pool) \
+  OP(MaxUnpool,                 "",                     max_unpool) \
   OP(Mean,                      "add",                  variadic) \
   OP(MeanVarianceNormalization, "",                     mean_variance_normalization) \
   OP(Min,                       "min",                  variadic) \
@@ -117,8 +129,13 @@
   OP(Relu,                      "relu",                 same) \
   OP(Reshape,                   "",                     reshape) \
   OP(Resize,                    "resize",               resize) \
+  OP(ReverseSequence,           "",                     reverse_sequence) \
+  OP(RoiAlign,                  "roi_align",            roi_align) \
   OP(RotaryEmbedding,           "",                     rotary_embedding) \
   OP(Round,                     "round",                same) \
+  OP(Scatter,                   "scatter_elements",     same) \
+  OP(ScatterElements,           "scatter_elements",     same) \
+  OP(ScatterND,                 "scatter_nd",           same) \
   OP(Selu,                      "selu",                 same) \
   OP(Shape,                     "",                     shape) \
   OP(Shrink,                    "shrink",               same) \
@@ -141,8 +158,10 @@
   OP(Swish,                     "swish",                same) \
   OP(Tan,                       "tan",                  same) \
   OP(Tanh,                      "tanh",                 same) \
+  OP(TensorScatter,             "",                     tensor_scatter) \
   OP(ThresholdedRelu,           "thresholded_relu",     same) \
   OP(Tile,                      "tile",                 tile) \
+  OP(TopK,                      "",                     top_k) \
   OP(Transpose,                 "transpose",            same) \
   OP(Trilu,                     "trilu",                trilu) \
   OP(Unsqueeze,                 "",                     unsqueeze) \

@@ -84,3 +84,17 @@ void tni_convert_range(conversion *c) {
   }
   give(c, 0, add_const(c, type, 1, &count, data, out_name(c, 0)));
 }
+
+/* 1 on a diagonal, of the shape and by default the type of the input. */
+void tni_convert_eye_like(conversion *c) {
+  tni_gvalue x = *in(c, 0);
+  int64_t onnx = attr_int(c, "dtype", 0), k = attr_int(c, "k", 0);
+  tn_type type = onnx ? tni_onnx_type(onnx) : x.type;
+  if (!type) return fail(c, TN_E_UNSUPPORTED, "data type %lld is not supported", (long long)onnx);
+  if (x.rank != 2) return fail(c, TN_E_INVALID, "an input of rank %d, 2 is needed", x.rank);
+  int64_t most = (int64_t)1 << 40;
+  k = k < -most ? -most : k > most ? most : k;
+  uint32_t row = with_number(c, "add", counting(c, TN_I64, x.shape[0], 2, 0), (double)k);
+  uint32_t one = emit2(c, "equal", row, counting(c, TN_I64, x.shape[1], 2, 1), NULL);
+  finish(c, 0, cast_to(c, one, type));
+}

@@ -53,3 +53,11 @@ void tni_convert_cast(conversion *c) {
   emit_cast(c, tni_onnx_type(to));
 }
 void tni_convert_cast_like(conversion *c) { emit_cast(c, in(c, 1)->type); }
+
+void tni_convert_bit_cast(conversion *c) {
+  int64_t to = attr_int(c, "to", 0);
+  char text[16];
+  if (!tni_onnx_type(to)) return fail(c, TN_E_UNSUPPORTED, "a cast to data type %lld is not supported", (long long)to);
+  set_string(c, "to", tn_type_text(tni_onnx_type(to), text));
+  give(c, 0, emit1(c, "bit_cast", input(c, 0), out_name(c, 0)));
+}

@@ -110,3 +110,61 @@ void tni_convert_space_to_depth(conversion *c) {
   set_ints(c, "perm", 6, perm);
   give(c, 0, reshape(c, emit1(c, "transpose", y, NULL), 4, shape, out_name(c, 0)));
 }
+
+/* The first lengths[batch] elements along the time axis in reverse. */
+void tni_convert_reverse_sequence(conversion *c) {
+  tni_gvalue x = *in(c, 0);
+  int64_t time = attr_int(c, "time_axis", 0), batch = attr_int(c, "batch_axis", 1), shape[TN_MAX_RANK];
+  if (x.rank < 2 || time < 0 || time > 1 || batch != 1 - time)
+    return fail(c, TN_E_INVALID, "time and batch are not the first two axes");
+  if (in(c, 1)->rank != 1 || in(c, 1)->shape[0] != x.shape[batch])
+    return fail(c, TN_E_INVALID, "the lengths are not one number per element of the batch");
+  for (int32_t i = 0; i < x.rank; i++) shape[i] = i == batch ? x.shape[batch] : 1;
+  uint32_t length = cast_to(c, reshape(c, input(c, 1), x.rank, shape, NULL), TN_I64);
+  uint32_t at = counting(c, TN_I64, x.shape[time], x.rank, (int32_t)time);
+  uint32_t mirrored = with_number(c, "sub", emit2(c, "sub", length, at, NULL), 1);
+  at = emit3(c, "where", emit2(c, "less", at, length, NULL), mirrored, at);
+  set_ints(c, "shape", x.rank, x.shape);
+  at = emit1(c, "expand", at, NULL);
+  set_int(c, "axis", time);
+  give(c, 0, emit2(c, "gather_elements", input(c, 0), at, out_name(c, 0)));
+}
+
+/* The update goes to places write_indices[batch], ... along an axis; circular: on from the start at the end. */
+void tni_convert_tensor_scatter(conversion *c) {
+  tni_gvalue x = *in(c, 0), update = *in(c, 1);
+  const char *mode = attr_string(c, "mode", "linear");
+  bool circular = strcmp(mode, "circular") == 0;
+  int32_t axis = normal_axis(c, attr_int(c, "axis", -2), x.rank);
+  if (!circular && strcmp(mode, "linear") != 0) return fail(c, TN_E_INVALID, "there is no mode `%.32s`", mode);
+  if (!ok(c)) return;
+  if (axis == 0 || update.rank != x.rank) return fail(c, TN_E_INVALID, "the update does not fit");
+  int64_t shape[TN_MAX_RANK];
+  for (int32_t i = 0; i < x.rank; i++) shape[i] = i ? 1 : x.shape[0];
+  uint32_t at = counting(c, TN_I64, update.shape[axis], x.rank, axis);
+  if (has_input(c, 2)) at = emit2(c, "add", at, cast_to(c, reshape(c, input(c, 2), x.rank, shape, NULL), TN_I64), NULL);
+  if (circular) at = with_number(c, "mod", at, (double)x.shape[axis]);
+  set_ints(c, "shape", x.rank, update.shape);
+  at = emit1(c, "expand", at, NULL);
+  set_int(c, "axis", axis);
+  finish(c, 0, emit3(c, "scatter_elements", input(c, 0), at, input(c, 1)));
+}
+
+/* Cuts or pads both ends of some axes to a shape; what is odd goes to the end. */
+void tni_convert_center_crop_pad(conversion *c) {
+  tni_gvalue x = *in(c, 0);
+  int32_t count, axis_count;
+  const int64_t *want = known_ints(c, 1, "shape", &count), *axes = attr_ints(c, "axes", &axis_count);
+  int64_t pads[2 * TN_MAX_RANK] = {0};
+  if (ok(c) && count != (axes ? axis_count : x.rank))
+    fail(c, TN_E_INVALID, "%d sizes for %d axes", count, axes ? axis_count : x.rank);
+  for (int32_t i = 0; ok(c) && i < count; i++) {
+    int32_t axis = axes ? normal_axis(c, axes[i], x.rank) : i;
+    if (!ok(c)) return;
+    int64_t more = want[i] - x.shape[axis], before = more >= 0 ? more / 2 : -(-more / 2);
+    pads[axis] = before;
+    pads[x.rank + axis] = more - before;
+  }
+  set_ints(c, "pads", 2 * x.rank, pads);
+  give(c, 0, emit1(c, "pad", input(c, 0), out_name(c, 0)));
+}

@@ -1,0 +1,134 @@
+/* test_graph_operators.c -- graph operators on constants that fit a line: what the interpreter and compiled code make of
+ * them is the same, and what is said here.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "session.h"
+
+#include "graph/graph.h"
+
+static tn_error *error;
+
+/* Compiled, whatever the size. */
+static tn_status run_compiled(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
+  tn_module *m;
+  const tn_function *f;
+  (void)self;
+  tn_status status = tn_compile(func->program, NULL, &m, err);
+  if (status != TN_OK) return status;
+  status = tn_module_function(m, tn_func_name(func), &f, err);
+  if (status == TN_OK) status = f->packed(&m->env, buffers);
+  tn_module_destroy(m);
+  return status;
+}
+
+static const struct {
+  const char *graph; /* constants, and the node that makes y */
+  const char *want;  /* y */
+} rows[] = {
+    /* scatter: equal places in order, from the end, outside */
+    {"const x: f32[4] = [1.0, 2.0, 3.0, 4.0]\n const i: i64[4] = [1, 1, -1, 4]\n const u: f32[4] = [5.0, 6.0, 7.0, "
+     "8.0]\n"
+     "y: f32[4] = scatter_elements(x, i, u)",
+     "const y: f32[4] = [1.0, 6.0, 3.0, 7.0]"},
+    {"const x: f32[4] = [1.0, 2.0, 3.0, 4.0]\n const i: i64[4] = [1, 1, -1, 4]\n const u: f32[4] = [5.0, 6.0, 7.0, "
+     "8.0]\n"
+     "y: f32[4] = scatter_elements(x, i, u) {reduction = \"add\"}",
+     "const y: f32[4] = [1.0, 13.0, 3.0, 11.0]"},
+    {"const x: i32[2, 2] = [1, 2, 3, 4]\n const i: i32[1, 2] = [1, 0]\n const u: i32[1, 2] = [9, -9]\n"
+     "y: i32[2, 2] = scatter_elements(x, i, u) {axis = 0, reduction = \"max\"}",
+     "const y: i32[2, 2] = [1, 2, 9, 4]"},
+    {"const x: f32[2, 2] = [1.0, 2.0, 3.0, 4.0]\n const i: i64[2, 1] = [1, 2]\n const u: f32[2, 2] = [5.0, 6.0, 7.0, "
+     "8.0]\n"
+     "y: f32[2, 2] = scatter_nd(x, i, u) {reduction = \"mul\"}",
+     "const y: f32[2, 2] = [1.0, 2.0, 15.0, 24.0]"},
+    {"const x: bool[3] = [false, false, true]\n const i: i64[2, 1] = [0, 2]\n const u: bool[2] = [true, false]\n"
+     "y: bool[3] = scatter_nd(x, i, u)",
+     "const y: bool[3] = [true, false, false]"},
+    /* the first of equal ones first, -0 as 0, NaN above all */
+    {"const x: f32[6] = [1.0, -0.0, 0.0, nan, 1.0, -inf]\n y: i64[5] = top_k_indices(x) {k = 5}",
+     "const y: i64[5] = [3, 0, 4, 1, 2]"},
+    {"const x: f32[6] = [1.0, -0.0, 0.0, nan, 1.0, -inf]\n y: i64[3] = top_k_indices(x) {k = 3, largest = 0}",
+     "const y: i64[3] = [5, 1, 2]"},
+    {"const x: u64[2, 3] = [1, 18446744073709551615, 2, 7, 7, 8]\n y: i64[2, 1] = top_k_indices(x) {k = 1, axis = -1}",
+     "const y: i64[2, 1] = [1, 2]"},
+    {"const x: i8[3, 2] = [1, -1, -128, 127, 3, 3]\n y: i64[2, 2] = top_k_indices(x) {axis = 0, k = 2}",
+     "const y: i64[2, 2] = [2, 1, 0, 2]"},
+    /* pools: the padding never wins, equal ones the first */
+    {"const x: f32[1, 1, 4] = [-1.0, -2.0, -2.0, -1.0]\n"
+     "y: i64[1, 1, 3] = max_pool_indices(x) {kernel_shape = [2], pads = [1, 1], strides = [2]}",
+     "const y: i64[1, 1, 3] = [0, 1, 3]"},
+    {"const x: f32[1, 1, 2, 3] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]\n"
+     "y: i64[1, 1, 1, 2] = max_pool_indices(x) {kernel_shape = [2, 2], storage_order = 1}",
+     "const y: i64[1, 1, 1, 2] = [3, 5]"},
+    {"const x: f32[1, 1, 4] = [3.0, -4.0, 0.0, 2.0]\n y: f32[1, 1, 2] = lp_pool(x) {kernel_shape = [2], strides = [2]}",
+     "const y: f32[1, 1, 2] = [5.0, 2.0]"},
+    {"const x: f32[1, 1, 4] = [3.0, -4.0, 0.0, 2.0]\n y: f32[1, 1, 2] = lp_pool(x) {kernel_shape = [2], p = 1, strides "
+     "= [2]}",
+     "const y: f32[1, 1, 2] = [7.0, 2.0]"},
+    {"const x: i32[4] = [2, 3, 4, 5]\n y: i32[4] = cum_prod(x) {exclusive = 1, reverse = 1}",
+     "const y: i32[4] = [60, 20, 5, 1]"},
+    {"const x: f32[2] = [1.0, -0.0]\n y: i32[2] = bit_cast(x) {to = \"i32\"}",
+     "const y: i32[2] = [1065353216, -2147483648]"},
+    {"const x: u8[3] = [0, 1, 1]\n y: bool[3] = bit_cast(x) {to = \"bool\"}", "const y: bool[3] = [false, true, true]"},
+    /* determinants: a swap, a singular matrix, nothing */
+    {"const x: f32[2, 2, 2] = [0.0, 1.0, 2.0, 3.0, 1.0, 2.0, 2.0, 4.0]\n y: f32[2] = det(x)",
+     "const y: f32[2] = [-2.0, -0.0]"},
+    {"const x: f64[0, 0] = []\n y: f64[] = det(x)", "const y: f64[] = [1.0]"},
+    /* places between elements */
+    {"const x: f32[1, 1, 4] = [1.0, 2.0, 3.0, 4.0]\n const g: f32[1, 3, 1] = [-1.0, 0.0, 1.5]\n"
+     "y: f32[1, 1, 3] = grid_sample(x, g)",
+     "const y: f32[1, 1, 3] = [0.5, 2.5, 0.0]"},
+    {"const x: f32[1, 1, 4] = [1.0, 2.0, 3.0, 4.0]\n const g: f32[1, 3, 1] = [-1.0, 0.0, 1.5]\n"
+     "y: f32[1, 1, 3] = grid_sample(x, g) {padding_mode = \"border\"}",
+     "const y: f32[1, 1, 3] = [1.0, 2.5, 4.0]"},
+    {"const x: f32[1, 1, 4] = [1.0, 2.0, 3.0, 4.0]\n const g: f32[1, 3, 1] = [-1.0, 0.0, 2.0]\n"
+     "y: f32[1, 1, 3] = grid_sample(x, g) {align_corners = 1, padding_mode = \"reflection\"}",
+     "const y: f32[1, 1, 3] = [1.0, 2.5, 2.5]"},
+    {"const x: i32[1, 1, 4] = [1, 2, 3, 4]\n const g: f32[1, 3, 1] = [-0.2, 0.4, 3.0]\n"
+     "y: i32[1, 1, 3] = grid_sample(x, g) {mode = \"nearest\"}",
+     "const y: i32[1, 1, 3] = [2, 3, 0]"},
+    {"const x: f32[1, 1, 4] = [1.0, 2.0, 3.0, 4.0]\n const g: f32[1, 2, 1] = [1.5, 2.0]\n"
+     "y: f32[1, 1, 2] = grid_sample(x, g) {mode = \"cubic\", places = 1}",
+     "const y: f32[1, 1, 2] = [2.5, 3.0]"},
+    {"const x: f32[1, 1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n const r: f32[2, 4] = [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0, 2.0]\n"
+     "const i: i64[2] = [0, 1]\n y: f32[2, 1, 1, 1] = roi_align(x, r, i)",
+     "const y: f32[2, 1, 1, 1] = [2.5, 0.0]"},
+};
+
+static void check_row(tn_context *ctx, const char *graph, const char *want, const tni_evaluator *evaluator) {
+  char text[1024];
+  tn_program *program;
+  const tn_graph *folded;
+  snprintf(text, sizeof text, "graph main() -> (y) {\n%s\n}\n", graph);
+  must(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &error), error);
+  must(tni_graph_fold(tn_program_graph(program, "main"), program, evaluator, &folded, &error), error);
+  tni_text t;
+  tni_text_init(&t, ctx);
+  tni_graph_print(&t, folded);
+  snprintf(text, sizeof text, "graph main() -> (y) {\n  %s\n}\n", want);
+  ck_assert_str_eq(t.data, text);
+  tni_text_destroy(&t);
+  tn_program_destroy(program);
+}
+
+START_TEST(operators_are_what_they_say)
+{
+  static const tni_evaluator ways[] = {{NULL, tni_evaluate_interpreted}, {NULL, run_compiled}};
+  tn_context *ctx = session_open();
+  for (size_t i = 0; i < 2; i++) check_row(ctx, rows[_i].graph, rows[_i].want, &ways[i]);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("graph_operators");
+  TCase *tests = tcase_create("all");
+  tcase_add_loop_test(tests, operators_are_what_they_say, 0, sizeof rows / sizeof *rows);
+  suite_add_tcase(suite, tests);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed != 0;
+}
