@@ -1,8 +1,8 @@
-/* gemm.c -- tenon-bench gemm: f32 matrix products beside the libraries, shape by shape.
+/* gemm.c -- tenon-bench gemm: matrix products of one type beside the libraries, shape by shape.
  *
  * Tenon's product is a tensor function that nobody scheduled, called directly; with constant B it is an ONNX model of one
  * MatMul, so that its weights are packed at compile time as a user's would be. Each result is checked against a product in
- * double precision. In a round the multiply-add peak and all contestants run in turn; a contestant's figure in it is the
+ * more precision. In a round the multiply-add peak and all contestants run in turn; a contestant's figure in it is the
  * least of three batches; ratios are medians over rounds of ratios within a round.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -22,7 +22,19 @@ static const double least_batch = 150e-6; /* seconds, so that the clock does not
 
 /* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
 
-typedef int32_t gemm_code(const tn_env *env, const float *a, const float *b, float *c);
+const bench_types bench_type_table[BENCH_TYPES] = {
+    [BENCH_F32] = {"f32", TN_F32, TN_F32, TN_F32},    [BENCH_F64] = {"f64", TN_F64, TN_F64, TN_F64},
+    [BENCH_BF16] = {"bf16", TN_BF16, TN_BF16, TN_F32}, [BENCH_F16] = {"f16", TN_F16, TN_F16, TN_F32},
+    [BENCH_U8S8] = {"u8s8", TN_U8, TN_I8, TN_I32},    [BENCH_S8S8] = {"s8s8", TN_I8, TN_I8, TN_I32},
+};
+
+static const bench_types *types_of(const bench_gemm *g) { return &bench_type_table[g->type]; }
+
+static size_t bytes_of(tn_type type, int64_t rows, int64_t columns) {
+  return TN_TYPE_BITS(type) / 8 * (size_t)(rows * columns);
+}
+
+typedef int32_t gemm_code(const tn_env *env, const void *a, const void *b, void *c);
 
 typedef struct ours {
   tn_program *program;
@@ -39,30 +51,56 @@ static void build_function(tn_program *program, const bench_gemm *g) {
   tn_error *error = NULL;
   tn_builder *b;
   bench_must(tn_builder_create(program, "gemm", &b, &error), &error);
-  const tn_buffer *x = tn_param(b, "A", TN_F32, 2, (int64_t[]){g->m, g->k});
-  const tn_buffer *y = tn_param(b, "B", TN_F32, 2, (int64_t[]){g->k, g->n});
-  const tn_buffer *z = tn_param(b, "C", TN_F32, 2, (int64_t[]){g->m, g->n});
+  const bench_types *t = types_of(g);
+  const tn_buffer *x = tn_param(b, "A", t->a, 2, (int64_t[]){g->m, g->k});
+  const tn_buffer *y = tn_param(b, "B", t->b, 2, (int64_t[]){g->k, g->n});
+  const tn_buffer *z = tn_param(b, "C", t->c, 2, (int64_t[]){g->m, g->n});
   const tn_expr *i = tn_axis(b, "i", g->m), *j = tn_axis(b, "j", g->n), *k = tn_reduce_axis(b, "k", g->k);
   const tn_expr *ik[] = {i, k}, *kj[] = {k, j}, *ij[] = {i, j};
-  tn_reduce(b, z, ij, 1, &k, TN_REDUCE_SUM, tn_mul(b, tn_load(b, x, ik, NULL), tn_load(b, y, kj, NULL)));
+  tn_reduce(b, z, ij, 1, &k, TN_REDUCE_SUM,
+            tn_mul(b, tn_cast(b, t->c, tn_load(b, x, ik, NULL)), tn_cast(b, t->c, tn_load(b, y, kj, NULL))));
   bench_must(tn_builder_finish(b, NULL, &error), &error);
 }
 
+static int onnx_type(tn_type type) {
+  switch (type) {
+  case TN_F32: return ONNX_FLOAT;
+  case TN_F64: return ONNX_DOUBLE;
+  case TN_F16: return ONNX_FLOAT16;
+  case TN_BF16: return ONNX_BFLOAT16;
+  case TN_U8: return ONNX_UINT8;
+  default: return ONNX_INT8;
+  }
+}
+
+static void add_cast(bytes *graph, const char *from, const char *to) {
+  bytes cast = node("Cast", to, from, to);
+  attr_int(&cast, "to", ONNX_FLOAT);
+  add_node(graph, cast);
+}
+
+/* Short floats are cast first: ONNX's MatMul would round the sums to their type. */
 static void import_model(tn_context *ctx, const bench_gemm *g, tn_program **program) {
   tn_error *error = NULL;
+  const bench_types *t = types_of(g);
   bytes graph = {0};
-  size_t size = sizeof(float) * (size_t)(g->k * g->n);
-  add_node(&graph, node("MatMul", "gemm", "A B", "C"));
-  add_weight(&graph, tensor_raw("B", ONNX_FLOAT, 2, (int64_t[]){g->k, g->n}, g->b, size));
-  add_input(&graph, "A", 2, (int64_t[]){g->m, g->k});
+  bool is_short = t->c == TN_F32 && t->a != TN_F32;
+  if (is_short) {
+    add_cast(&graph, "A", "A32");
+    add_cast(&graph, "B", "B32");
+  }
+  add_node(&graph, node(t->c == TN_I32 ? "MatMulInteger" : "MatMul", "gemm", is_short ? "A32 B32" : "A B", "C"));
+  add_weight(&graph, tensor_raw("B", onnx_type(t->b), 2, (int64_t[]){g->k, g->n}, g->b, bytes_of(t->b, g->k, g->n)));
+  put_message(&graph, 11, value_info("A", onnx_type(t->a), 2, (int64_t[]){g->m, g->k}));
   add_output(&graph, "C");
   bytes onnx = model(13, graph);
   bench_must(tn_onnx_import(ctx, onnx.data, onnx.size, NULL, program, &error), &error);
   free(onnx.data);
 }
 
-static DLTensor view(float *data, int64_t *shape) {
-  return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = shape};
+static DLTensor view(const void *data, tn_type type, int64_t *shape) {
+  DLDataType dtype = {(uint8_t)TN_TYPE_CODE(type), (uint8_t)TN_TYPE_BITS(type), 1};
+  return (DLTensor){.data = (void *)(uintptr_t)data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = dtype, .shape = shape};
 }
 
 static void compile_ours(tn_context *ctx, const bench_gemm *g, ours *o) {
@@ -79,8 +117,8 @@ static void compile_ours(tn_context *ctx, const bench_gemm *g, ours *o) {
   o->compile_seconds = bench_now(true) - start;
   if (g->constant) {
     bench_must(tn_module_model(o->module, "main", &o->model, &error), &error);
-    o->a = view((float *)(uintptr_t)g->a, o->a_shape);
-    o->c = view(g->c, o->c_shape);
+    o->a = view(g->a, types_of(g)->a, o->a_shape);
+    o->c = view(g->c, types_of(g)->c, o->c_shape);
   } else {
     const tn_function *f;
     bench_must(tn_module_function(o->module, "gemm", &f, &error), &error);
@@ -111,29 +149,52 @@ static int64_t next_row(const bench_gemm *g, int64_t i) {
   return i + 1 == g->m ? g->m : i + step >= g->m ? g->m - 1 : i + step;
 }
 
-/* Is C the product, within the bound of a sum of k rounded products in any order, (k + 1) u sum |a b|? */
-static bool is_product(const bench_gemm *g, const char *by) {
-  double *sum = bench_alloc(sizeof *sum * (size_t)g->n), *size = bench_alloc(sizeof *size * (size_t)g->n);
-  bool good = true;
-  for (int64_t i = 0; i < g->m && good; i = next_row(g, i)) {
-    memset(sum, 0, sizeof *sum * (size_t)g->n);
-    memset(size, 0, sizeof *size * (size_t)g->n);
-    for (int64_t k = 0; k < g->k; k++)
-      for (int64_t j = 0; j < g->n; j++) {
-        double product = (double)g->a[i * g->k + k] * g->b[k * g->n + j];
-        sum[j] += product;
-        size[j] += fabs(product);
+/* The rows that are looked at of the product, and of the sums of absolute products. */
+typedef struct reference {
+  long double *sum, *size;
+} reference;
+
+static reference make_reference(const bench_gemm *g) {
+  const bench_types *t = types_of(g);
+  size_t rows = 0, n = (size_t)g->n, at = 0;
+  for (int64_t i = 0; i < g->m; i = next_row(g, i)) rows++;
+  reference ref = {bench_alloc(sizeof *ref.sum * n * rows), bench_alloc(sizeof *ref.size * n * rows)};
+  for (int64_t i = 0; i < g->m; i = next_row(g, i), at += n)
+    for (int64_t k = 0; k < g->k; k++) {
+      long double a = bench_number(t->a, g->a, (size_t)(i * g->k + k));
+      for (size_t j = 0; j < n; j++) {
+        long double product = a * bench_number(t->b, g->b, (size_t)k * n + j);
+        ref.sum[at + j] += product;
+        ref.size[at + j] += fabsl(product);
       }
-    for (int64_t j = 0; j < g->n && good; j++) {
-      good = fabs(g->c[i * g->n + j] - sum[j]) <= (double)(g->k + 1) * (FLT_EPSILON / 2) * size[j];
-      if (!good)
-        fprintf(stderr, "tenon-bench: %s: C[%lld, %lld] is %.9g, not %.9g\n", by, (long long)i, (long long)j,
-                g->c[i * g->n + j], sum[j]);
     }
-  }
-  free(sum);
-  free(size);
-  return good;
+  return ref;
+}
+
+static void drop_reference(reference *ref) {
+  free(ref->sum);
+  free(ref->size);
+}
+
+/* Half a unit in the last place of 1. */
+static double rounding_of(tn_type type) {
+  return type == TN_F64 ? DBL_EPSILON / 2 : type == TN_F32 ? FLT_EPSILON / 2 : 0;
+}
+
+/* Is C the product, within the bound of a sum of k rounded products in any order, (k + 1) u sum |a b|? Integers are exact. */
+static bool is_product(const bench_gemm *g, const reference *ref, const char *by) {
+  const bench_types *t = types_of(g);
+  double unit = (double)(g->k + 1) * rounding_of(t->c);
+  size_t at = 0;
+  for (int64_t i = 0; i < g->m; i = next_row(g, i))
+    for (int64_t j = 0; j < g->n; j++, at++) {
+      double c = bench_number(t->c, g->c, (size_t)(i * g->n + j));
+      if (fabsl(c - ref->sum[at]) <= unit * ref->size[at]) continue;
+      fprintf(stderr, "tenon-bench: %s: C[%lld, %lld] is %.17g, not %.17Lg\n", by, (long long)i, (long long)j, c,
+              ref->sum[at]);
+      return false;
+    }
+  return true;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------------------------------- */
@@ -216,29 +277,30 @@ static outcome judge(contest *c) {
 }
 
 static bool check_all(contest *c) {
-  bool good = true;
-  size_t bytes = sizeof(float) * (size_t)(c->g.m * c->g.n);
+  size_t bytes = bytes_of(types_of(&c->g)->c, c->g.m, c->g.n);
+  reference ref = make_reference(&c->g);
   memset(c->g.c, 0xff, bytes);
   run_ours(&c->mine, &c->g);
-  good = is_product(&c->g, "tenon");
+  bool good = is_product(&c->g, &ref, "tenon");
   for (size_t p = 0; p < c->peer_count; p++) {
     if (!c->prepared[p]) continue;
     memset(c->g.c, 0xff, bytes);
     run_one(c, p);
-    if (is_product(&c->g, c->peers[p]->name)) continue;
+    if (is_product(&c->g, &ref, c->peers[p]->name)) continue;
     c->peers[p]->drop(c->prepared[p]);
     c->prepared[p] = NULL; /* a wrong result has no time */
   }
+  drop_reference(&ref);
   return good;
 }
 
 static bool measure_shape(contest *c, tn_context *ctx, const struct gemm_shape *s, outcome *out) {
   bench_gemm *g = &c->g;
-  size_t a_size = (size_t)s->m * s->k, b_size = (size_t)s->k * s->n, c_size = (size_t)s->m * s->n;
-  float *a = bench_alloc(a_size * sizeof *a), *b = bench_alloc(b_size * sizeof *b);
-  bench_fill(a, a_size, 1);
-  bench_fill(b, b_size, 2);
-  *g = (bench_gemm){s->m, s->n, s->k, a, b, bench_alloc(c_size * sizeof *g->c), s->constant};
+  const bench_types *t = &bench_type_table[c->options->type];
+  void *a = bench_alloc(bytes_of(t->a, s->m, s->k)), *b = bench_alloc(bytes_of(t->b, s->k, s->n));
+  bench_fill(t->a, a, (size_t)s->m * (size_t)s->k, 1);
+  bench_fill(t->b, b, (size_t)s->k * (size_t)s->n, 2);
+  *g = (bench_gemm){c->options->type, s->m, s->n, s->k, a, b, bench_alloc(bytes_of(t->c, s->m, s->n)), s->constant};
   compile_ours(ctx, g, &c->mine);
   for (size_t p = 0; p < c->peer_count; p++)
     c->prepared[p] = c->peers[p]->packs && !s->constant ? NULL : c->peers[p]->prepare(g);
@@ -263,6 +325,7 @@ static void open_peers(contest *c) {
   c->complete = true;
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
     for (const bench_peer *p = tables[t]; p->name; p++) {
+      if (!(p->types >> c->options->type & 1)) continue;
       if (p->open(c->options->peer_folder, c->options->threads)) {
         c->peers[c->peer_count++] = p;
         continue;
@@ -320,8 +383,8 @@ static void print_row(const contest *c, const row *r) {
 static bool write_json(const contest *c, const row *rows, size_t count) {
   FILE *f = fopen(c->options->json, "w");
   if (!f) return false;
-  fprintf(f, "{\"suite\": \"gemm\", \"threads\": %d, \"rounds\": %d, \"rows\": [", c->options->threads,
-          c->options->rounds);
+  fprintf(f, "{\"suite\": \"gemm\", \"type\": \"%s\", \"threads\": %d, \"rounds\": %d, \"rows\": [",
+          bench_type_table[c->options->type].name, c->options->threads, c->options->rounds);
   for (size_t i = 0; i < count; i++) {
     const row *r = &rows[i];
     fprintf(f,
@@ -350,7 +413,10 @@ static bool draw(const contest *c, const row *rows, size_t count) {
     snprintf(labels[i], sizeof labels[i], "%s %dx%dx%d", s->from, s->m, s->n, s->k);
     bars[i] = (bench_bar){labels[i], rows[i].o.ratio};
   }
-  return bench_plot(c->options->svg, "f32 products: time of the best library / time of Tenon", bars, count);
+  char title[80];
+  snprintf(title, sizeof title, "%s products: time of the best library / time of Tenon",
+           bench_type_table[c->options->type].name);
+  return bench_plot(c->options->svg, title, bars, count);
 }
 
 static bool is_chosen(const bench_options *o, const struct gemm_shape *s) {
@@ -370,8 +436,9 @@ int bench_run_gemm(const bench_options *options) {
   c.options = options;
   bench_must(tn_context_create(&desc, &ctx, &error), &error);
   open_peers(&c);
-  printf("f32, %d thread%s, medians of %d rounds; * B is constant; ratio: the best library's time / Tenon's\n",
-         options->threads, options->threads > 1 ? "s" : "", options->rounds);
+  printf("%s, %d thread%s, medians of %d rounds; * B is constant; ratio: the best library's time / Tenon's; peak%%: of f32 "
+         "multiply-adds\n",
+         bench_type_table[options->type].name, options->threads, options->threads > 1 ? "s" : "", options->rounds);
   print_header(&c);
   for (size_t i = 0; i < GEMM_SHAPES; i++) {
     if (!is_chosen(options, &gemm_shapes[i])) continue;

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,46 @@ double bench_median(double *values, int count) {
   return values[count / 2];
 }
 
-void bench_fill(float *to, size_t count, uint64_t seed) {
+static void put_number(tn_type type, void *to, size_t i, uint64_t random) {
+  uint32_t high = (uint32_t)(random >> 32), bits;
+  float f = (float)(int32_t)high * 0x1p-31f;
+  switch (type) {
+  case TN_F64: ((double *)to)[i] = (double)(int64_t)random * 0x1p-63; break;
+  case TN_F32: ((float *)to)[i] = f; break;
+  case TN_BF16:
+    memcpy(&bits, &f, sizeof bits);
+    ((uint16_t *)to)[i] = (uint16_t)(bits >> 16);
+    break;
+  case TN_F16: /* sign, one of the exponents of 1/16..1, fraction */
+    ((uint16_t *)to)[i] = (uint16_t)((high >> 31) << 15 | (11 + (high >> 10) % 4) << 10 | (high & 0x3ff));
+    break;
+  default: ((uint8_t *)to)[i] = (uint8_t)(high >> 24);
+  }
+}
+
+void bench_fill(tn_type type, void *to, size_t count, uint64_t seed) {
   for (size_t i = 0; i < count; i++) {
     seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    to[i] = (float)(int32_t)(seed >> 32) * 0x1p-31f;
+    put_number(type, to, i, seed);
+  }
+}
+
+double bench_number(tn_type type, const void *of, size_t i) {
+  uint32_t bits;
+  float f;
+  switch (type) {
+  case TN_F64: return ((const double *)of)[i];
+  case TN_F32: return ((const float *)of)[i];
+  case TN_BF16:
+    bits = (uint32_t)((const uint16_t *)of)[i] << 16;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+  case TN_F16: /* normal ones only */
+    bits = ((const uint16_t *)of)[i];
+    return (bits >> 15 ? -1 : 1) * ldexp(1024 + (bits & 0x3ff), (int)(bits >> 10 & 31) - 25);
+  case TN_I32: return ((const int32_t *)of)[i];
+  case TN_U8: return ((const uint8_t *)of)[i];
+  default: return ((const int8_t *)of)[i];
   }
 }
 

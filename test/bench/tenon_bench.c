@@ -1,8 +1,8 @@
 /* tenon_bench.c -- Tenon beside other libraries, in one process and in turn.
  *
- *     tenon-bench SUITE [--rounds N] [--threads N] [--only TEXT] [--peers FOLDER] [--json FILE] [--svg FILE]
+ *     tenon-bench SUITE [--type T] [--rounds N] [--threads N] [--only TEXT] [--peers FOLDER] [--json FILE] [--svg FILE]
  *
- *     gemm    64 matrix products of real networks, f32
+ *     gemm    64 matrix products of real networks; of f32, f64, bf16, f16, u8s8 or s8s8
  *
  * The libraries are opened at run time: those of FOLDER (peers.sh makes one) or of the system. Threading libraries read
  * the environment when they are loaded, so the program starts itself anew with what they need.
@@ -23,8 +23,8 @@ static const struct {
 } suites[] = {{"gemm", bench_run_gemm}};
 
 static int usage(void) {
-  fprintf(stderr, "usage: tenon-bench SUITE [--rounds N] [--threads N] [--only TEXT] [--peers FOLDER] [--json FILE] "
-                  "[--svg FILE]\nsuites:");
+  fprintf(stderr, "usage: tenon-bench SUITE [--type f32|f64|bf16|f16|u8s8|s8s8] [--rounds N] [--threads N] [--only TEXT] "
+                  "[--peers FOLDER] [--json FILE] [--svg FILE]\nsuites:");
   for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) fprintf(stderr, " %s", suites[i].name);
   fprintf(stderr, "\n");
   return 2;
@@ -60,13 +60,24 @@ static void start_anew(const bench_options *o, char **argv) {
   execv("/proc/self/exe", argv);
 }
 
+static bool find_type(const char *name, enum bench_type *out) {
+  for (int t = 0; t < BENCH_TYPES; t++)
+    if (strcmp(bench_type_table[t].name, name) == 0) {
+      *out = (enum bench_type)t;
+      return true;
+    }
+  return false;
+}
+
 int main(int argc, char **argv) {
   bench_options o = {.rounds = 21, .threads = 1};
   if (argc < 2) return usage();
   for (int i = 2; i < argc; i += 2) {
     const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (!value) return usage();
-    if (strcmp(argv[i], "--rounds") == 0)
+    if (strcmp(argv[i], "--type") == 0) {
+      if (!find_type(value, &o.type)) return usage();
+    } else if (strcmp(argv[i], "--rounds") == 0)
       o.rounds = atoi(value);
     else if (strcmp(argv[i], "--threads") == 0)
       o.threads = atoi(value);

@@ -1,4 +1,6 @@
-/* blas.c -- OpenBLAS, BLIS and MKL: cblas_sgemm; MKL also with B packed.
+/* blas.c -- OpenBLAS, BLIS and MKL: the products of their C interfaces; MKL also with B packed.
+ *
+ * f32 and f64 by cblas_sgemm and cblas_dgemm. Of MKL alone: bf16 and f16 into f32, u8 by s8 into s32.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -7,25 +9,53 @@
 
 #include "../bench.h"
 
-enum { ROW_MAJOR = 101, NO_TRANS = 111, PACKED = 151, B_MATRIX = 162 };
+enum { ROW_MAJOR = 101, NO_TRANS = 111, PACKED = 151, B_MATRIX = 162, FIX_OFFSET = 173 };
 
 typedef void sgemm(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
                    const float *b, int ldb, float beta, float *c, int ldc);
-typedef size_t sgemm_pack_get_size(int which, int m, int n, int k);
-typedef void sgemm_pack(int layout, int which, int trans, int m, int n, int k, float alpha, const float *from, int ld,
-                        float *to);
-typedef void sgemm_compute(int layout, int trans_a, int trans_b, int m, int n, int k, const float *a, int lda,
-                           const float *b, int ldb, float beta, float *c, int ldc);
+typedef void dgemm(int layout, int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a, int lda,
+                   const double *b, int ldb, double beta, double *c, int ldc);
+typedef void short_gemm(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha, const void *a, int lda,
+                        const void *b, int ldb, float beta, float *c, int ldc); /* and its form of packed B */
+typedef void int_gemm(int layout, int trans_a, int trans_b, int offset, int m, int n, int k, float alpha, const void *a,
+                      int lda, int8_t a_offset, const void *b, int ldb, int8_t b_offset, float beta, int32_t *c,
+                      int ldc, const int32_t *c_offset); /* and its form of packed B */
+typedef size_t pack_get_size(int which, int m, int n, int k);
+typedef void spack(int layout, int which, int trans, int m, int n, int k, float alpha, const float *from, int ld,
+                   void *to);
+typedef void dpack(int layout, int which, int trans, int m, int n, int k, double alpha, const double *from, int ld,
+                   void *to);
+typedef void pack(int layout, int which, int trans, int m, int n, int k, const void *from, int ld, void *to);
+typedef void scompute(int layout, int trans_a, int trans_b, int m, int n, int k, const float *a, int lda,
+                      const void *b, int ldb, float beta, float *c, int ldc);
+typedef void dcompute(int layout, int trans_a, int trans_b, int m, int n, int k, const double *a, int lda,
+                      const void *b, int ldb, double beta, double *c, int ldc);
 
-static sgemm *openblas, *blis, *mkl;
-static sgemm_pack_get_size *mkl_pack_size;
-static sgemm_pack *mkl_pack;
-static sgemm_compute *mkl_compute;
+/* The products of one library; NULL: it has none of the type. */
+typedef struct products {
+  sgemm *s;
+  dgemm *d;
+  short_gemm *of_short[BENCH_TYPES];
+  int_gemm *u8s8;
+} products;
 
-static bool find(const char *folder, const char *const *names, sgemm **out) {
+static products openblas, blis, mkl;
+static struct {
+  pack_get_size *size[BENCH_TYPES];
+  spack *s;
+  dpack *d;
+  pack *other[BENCH_TYPES];
+  scompute *compute_s;
+  dcompute *compute_d;
+  short_gemm *compute_short[BENCH_TYPES];
+  int_gemm *compute_u8s8;
+} mkl_packed;
+
+#define FIND(library, to, name) (*(void **)&(to) = dlsym(library, name))
+
+static bool find(const char *folder, const char *const *names, products *out) {
   void *library = bench_open(folder, names);
-  *out = library ? (sgemm *)dlsym(library, "cblas_sgemm") : NULL;
-  return *out != NULL;
+  return library && FIND(library, out->s, "cblas_sgemm") && FIND(library, out->d, "cblas_dgemm");
 }
 
 static bool open_openblas(const char *folder, int threads) {
@@ -41,43 +71,68 @@ static bool open_blis(const char *folder, int threads) {
 static const char *const mkl_names[] = {"libmkl_rt.so.3", "libmkl_rt.so.2", NULL};
 
 static bool open_mkl(const char *folder, int threads) {
+  void *library = bench_open(folder, mkl_names);
   (void)threads;
-  return find(folder, mkl_names, &mkl);
+  return find(folder, mkl_names, &mkl) && FIND(library, mkl.of_short[BENCH_BF16], "cblas_gemm_bf16bf16f32") &&
+         FIND(library, mkl.of_short[BENCH_F16], "cblas_gemm_f16f16f32") &&
+         FIND(library, mkl.u8s8, "cblas_gemm_s8u8s32");
 }
 
 static bool open_mkl_packed(const char *folder, int threads) {
-  void *library = bench_open(folder, mkl_names);
+  void *l = bench_open(folder, mkl_names);
   (void)threads;
-  if (!library) return false;
-  mkl_pack_size = (sgemm_pack_get_size *)dlsym(library, "cblas_sgemm_pack_get_size");
-  mkl_pack = (sgemm_pack *)dlsym(library, "cblas_sgemm_pack");
-  mkl_compute = (sgemm_compute *)dlsym(library, "cblas_sgemm_compute");
-  return mkl_pack_size && mkl_pack && mkl_compute;
+  return l && FIND(l, mkl_packed.size[BENCH_F32], "cblas_sgemm_pack_get_size") &&
+         FIND(l, mkl_packed.size[BENCH_F64], "cblas_dgemm_pack_get_size") &&
+         FIND(l, mkl_packed.size[BENCH_BF16], "cblas_gemm_bf16bf16f32_pack_get_size") &&
+         FIND(l, mkl_packed.size[BENCH_F16], "cblas_gemm_f16f16f32_pack_get_size") &&
+         FIND(l, mkl_packed.size[BENCH_U8S8], "cblas_gemm_s8u8s32_pack_get_size") &&
+         FIND(l, mkl_packed.s, "cblas_sgemm_pack") && FIND(l, mkl_packed.d, "cblas_dgemm_pack") &&
+         FIND(l, mkl_packed.other[BENCH_BF16], "cblas_gemm_bf16bf16f32_pack") &&
+         FIND(l, mkl_packed.other[BENCH_F16], "cblas_gemm_f16f16f32_pack") &&
+         FIND(l, mkl_packed.other[BENCH_U8S8], "cblas_gemm_s8u8s32_pack") &&
+         FIND(l, mkl_packed.compute_s, "cblas_sgemm_compute") && FIND(l, mkl_packed.compute_d, "cblas_dgemm_compute") &&
+         FIND(l, mkl_packed.compute_short[BENCH_BF16], "cblas_gemm_bf16bf16f32_compute") &&
+         FIND(l, mkl_packed.compute_short[BENCH_F16], "cblas_gemm_f16f16f32_compute") &&
+         FIND(l, mkl_packed.compute_u8s8, "cblas_gemm_s8u8s32_compute");
 }
 
 static void *prepare(const bench_gemm *g) { return (void *)(uintptr_t)g; }
 static void drop(void *prepared) { (void)prepared; }
 
-static void multiply(sgemm *with, const bench_gemm *g) {
+static void multiply(const products *with, const bench_gemm *g) {
   int m = (int)g->m, n = (int)g->n, k = (int)g->k;
-  with(ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, g->a, k, g->b, n, 0, g->c, n);
+  const int32_t zero = 0;
+  switch (g->type) {
+  case BENCH_F32: with->s(ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, g->a, k, g->b, n, 0, g->c, n); break;
+  case BENCH_F64: with->d(ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, g->a, k, g->b, n, 0, g->c, n); break;
+  case BENCH_BF16:
+  case BENCH_F16:
+    with->of_short[g->type](ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, g->a, k, g->b, n, 0, g->c, n);
+    break;
+  default:
+    with->u8s8(ROW_MAJOR, NO_TRANS, NO_TRANS, FIX_OFFSET, m, n, k, 1, g->a, k, 0, g->b, n, 0, 0, g->c, n, &zero);
+  }
 }
 
-static void run_openblas(void *g) { multiply(openblas, g); }
-static void run_blis(void *g) { multiply(blis, g); }
-static void run_mkl(void *g) { multiply(mkl, g); }
+static void run_openblas(void *g) { multiply(&openblas, g); }
+static void run_blis(void *g) { multiply(&blis, g); }
+static void run_mkl(void *g) { multiply(&mkl, g); }
 
 typedef struct packed {
   const bench_gemm *g;
-  float *b;
+  void *b;
 } packed;
 
 static void *prepare_packed(const bench_gemm *g) {
   packed *p = bench_alloc(sizeof *p);
   int m = (int)g->m, n = (int)g->n, k = (int)g->k;
   p->g = g;
-  p->b = bench_alloc(mkl_pack_size(B_MATRIX, m, n, k));
-  mkl_pack(ROW_MAJOR, B_MATRIX, NO_TRANS, m, n, k, 1, g->b, n, p->b);
+  p->b = bench_alloc(mkl_packed.size[g->type](B_MATRIX, m, n, k));
+  switch (g->type) {
+  case BENCH_F32: mkl_packed.s(ROW_MAJOR, B_MATRIX, NO_TRANS, m, n, k, 1, g->b, n, p->b); break;
+  case BENCH_F64: mkl_packed.d(ROW_MAJOR, B_MATRIX, NO_TRANS, m, n, k, 1, g->b, n, p->b); break;
+  default: mkl_packed.other[g->type](ROW_MAJOR, B_MATRIX, NO_TRANS, m, n, k, g->b, n, p->b);
+  }
   return p;
 }
 
@@ -85,7 +140,18 @@ static void run_packed(void *prepared) {
   const packed *p = prepared;
   const bench_gemm *g = p->g;
   int m = (int)g->m, n = (int)g->n, k = (int)g->k;
-  mkl_compute(ROW_MAJOR, NO_TRANS, PACKED, m, n, k, g->a, k, p->b, n, 0, g->c, n);
+  const int32_t zero = 0;
+  switch (g->type) {
+  case BENCH_F32: mkl_packed.compute_s(ROW_MAJOR, NO_TRANS, PACKED, m, n, k, g->a, k, p->b, n, 0, g->c, n); break;
+  case BENCH_F64: mkl_packed.compute_d(ROW_MAJOR, NO_TRANS, PACKED, m, n, k, g->a, k, p->b, n, 0, g->c, n); break;
+  case BENCH_BF16:
+  case BENCH_F16:
+    mkl_packed.compute_short[g->type](ROW_MAJOR, NO_TRANS, PACKED, m, n, k, 1, g->a, k, p->b, n, 0, g->c, n);
+    break;
+  default:
+    mkl_packed.compute_u8s8(ROW_MAJOR, NO_TRANS, PACKED, FIX_OFFSET, m, n, k, 1, g->a, k, 0, p->b, n, 0, 0, g->c, n,
+                            &zero);
+  }
 }
 
 static void drop_packed(void *prepared) {
@@ -95,9 +161,10 @@ static void drop_packed(void *prepared) {
 }
 
 const bench_peer bench_blas_peers[] = {
-    {"openblas", true, false, open_openblas, prepare, run_openblas, drop},
-    {"blis", true, false, open_blis, prepare, run_blis, drop},
-    {"mkl", true, false, open_mkl, prepare, run_mkl, drop},
-    {"mkl-packed", true, true, open_mkl_packed, prepare_packed, run_packed, drop_packed},
+    {"openblas", ON_F32 | ON_F64, true, false, open_openblas, prepare, run_openblas, drop},
+    {"blis", ON_F32 | ON_F64, true, false, open_blis, prepare, run_blis, drop},
+    {"mkl", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, false, open_mkl, prepare, run_mkl, drop},
+    {"mkl-packed", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, true, open_mkl_packed, prepare_packed, run_packed,
+     drop_packed},
     {0},
 };

@@ -10,8 +10,13 @@
 
 #include "../bench.h"
 
-enum { CPU = 1, IN_ORDER = 1, F32 = 3, ANY = 1, QUERY_WEIGHTS = 131, ARG_SRC = 1, ARG_DST = 17, ARG_WEIGHTS = 33 };
+enum { CPU = 1, IN_ORDER = 1, ANY = 1, QUERY_WEIGHTS = 131, ARG_SRC = 1, ARG_DST = 17, ARG_WEIGHTS = 33 };
 enum { ARG_FROM = ARG_SRC, ARG_TO = ARG_DST };
+
+static const struct {
+  int a, b, c;
+} types[BENCH_TYPES] = {[BENCH_F32] = {3, 3, 3}, [BENCH_BF16] = {2, 2, 3}, [BENCH_F16] = {1, 1, 3},
+                        [BENCH_U8S8] = {6, 5, 4}, [BENCH_S8S8] = {5, 5, 4}};
 
 typedef void *handle; /* every object of oneDNN */
 typedef struct argument {
@@ -79,9 +84,9 @@ typedef struct matmul {
   handle primitive, a, b, c;
 } matmul;
 
-static handle describe(int64_t rows, int64_t columns) {
+static handle describe(int type, int64_t rows, int64_t columns) {
   handle desc = NULL;
-  dnnl.memory_desc_create_with_strides(&desc, 2, (int64_t[]){rows, columns}, F32, (int64_t[]){columns, 1});
+  dnnl.memory_desc_create_with_strides(&desc, 2, (int64_t[]){rows, columns}, type, (int64_t[]){columns, 1});
   return desc;
 }
 
@@ -106,8 +111,9 @@ static bool place_weights(const bench_gemm *g, handle plain, handle wanted, hand
 
 static void *prepare_matmul(const bench_gemm *g) {
   matmul *p = bench_alloc(sizeof *p);
-  handle a = describe(g->m, g->k), b = describe(g->k, g->n), c = describe(g->m, g->n), any = NULL, how = NULL;
-  dnnl.memory_desc_create_with_tag(&any, 2, (int64_t[]){g->k, g->n}, F32, ANY);
+  handle a = describe(types[g->type].a, g->m, g->k), b = describe(types[g->type].b, g->k, g->n);
+  handle c = describe(types[g->type].c, g->m, g->n), any = NULL, how = NULL;
+  dnnl.memory_desc_create_with_tag(&any, 2, (int64_t[]){g->k, g->n}, types[g->type].b, ANY);
   bool good = !dnnl.matmul_primitive_desc_create(&how, engine, a, g->constant ? any : b, NULL, c, NULL) &&
               !dnnl.primitive_create(&p->primitive, how) &&
               !dnnl.memory_create(&p->a, a, engine, (void *)(uintptr_t)g->a) &&
@@ -136,7 +142,7 @@ static void drop_matmul(void *prepared) {
 }
 
 const bench_peer bench_onednn_peers[] = {
-    {"onednn-sgemm", true, false, open_sgemm, prepare_sgemm, run_sgemm, drop_sgemm},
-    {"onednn", true, false, open_matmul, prepare_matmul, run_matmul, drop_matmul},
+    {"onednn-sgemm", ON_F32, true, false, open_sgemm, prepare_sgemm, run_sgemm, drop_sgemm},
+    {"onednn", ON_F32 | ON_SHORT | ON_INT8, true, false, open_matmul, prepare_matmul, run_matmul, drop_matmul},
     {0},
 };

@@ -1,4 +1,4 @@
-/* xsmm.c -- libxsmm: a kernel of its own for the whole shape, where it makes one.
+/* xsmm.c -- libxsmm, f32: a kernel of its own for the whole shape, where it makes one.
  *
  * Its matrices are column major: C' = B' A', so the operands change places.
  *
@@ -43,4 +43,4 @@ static void run(void *prepared) {
   p->run(p->g->b, p->g->a, p->g->c);
 }
 
-const bench_peer bench_xsmm_peers[] = {{"libxsmm", true, false, open_xsmm, prepare, run, free}, {0}};
+const bench_peer bench_xsmm_peers[] = {{"libxsmm", ON_F32, true, false, open_xsmm, prepare, run, free}, {0}};
