@@ -224,7 +224,7 @@ const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whol
   bool reduces = false;
   *whole = store && is_whole_buffer(block, store);
   for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
-  if (!store) return "the block does more than one store";
+  if (!store) return "the block is not one store without a condition";
   const char *why = why_not_plain(block, store);
   if (why) return why;
   if (!open_nest(&n, s, block)) return "the loops around the block are too many";

@@ -135,7 +135,7 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   const char *why;
   bool whole;
   *mark = block;
-  if (!store) return "the block does more than one store";
+  if (!store) return "the block is not one store without a condition";
   const tn_buffer *buffer = store->as.store.buffer;
   *mark = store;
   if (tni_is_param(s->func, buffer)) return "the block writes a parameter, which the caller sees";

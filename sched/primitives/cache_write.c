@@ -21,7 +21,7 @@ tn_status tni_apply_cache_write(tni_step *step) {
   if (scope < 0)
     return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", step->args[1].text);
   const tn_stmt *store = tni_block_store(block);
-  if (!store) return tni_step_refuse(step, block, "the block does more than one store");
+  if (!store) return tni_step_refuse(step, block, "the block is not one store without a condition");
   const tn_buffer *old = store->as.store.buffer;
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, old);
   if (uses.writers != 1 || uses.loose)

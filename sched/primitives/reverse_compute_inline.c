@@ -58,7 +58,7 @@ static tn_status find_producer(tni_step *step, const tn_stmt *block, const tn_st
   if (!producer || uses.readers != 1 || uses.loose)
     return tni_step_refuse(step, block, "`%s` is written or read by others than the block and its only producer",
                            q.buffer->name);
-  if (!tni_block_store(producer)) return tni_step_refuse(step, producer, "the producer does more than one store");
+  if (!tni_block_store(producer)) return tni_step_refuse(step, producer, "the producer is not one store without a condition");
   *out = producer;
   return TN_OK;
 }
