@@ -380,7 +380,8 @@ static bool is_loop_var(tn_builder *b, const tn_expr *var, const tn_expr *extent
 
 _Static_assert((int)TN_SERIAL == TNI_SERIAL && (int)TN_PARALLEL == TNI_PARALLEL &&
                    (int)TN_VECTORIZED == TNI_VECTORIZED && (int)TN_UNROLLED == TNI_UNROLLED &&
-                   (int)TN_BLOCK_X == TNI_BLOCK_X && (int)TN_THREAD_Z == TNI_THREAD_Z,
+                   (int)TN_OUTLINED == TNI_OUTLINED && (int)TN_BLOCK_X == TNI_BLOCK_X &&
+                   (int)TN_THREAD_Z == TNI_THREAD_Z,
                "kinds of loops have one number");
 
 const tn_stmt *tn_for_kind(tn_builder *b, enum tn_loop_kind kind, const tn_expr *var, const tn_expr *extent,

@@ -257,9 +257,9 @@ static uint32_t annotate(dumper *d, uint32_t number, const tni_annotations *note
 }
 
 static uint32_t make_for(dumper *d, const tn_stmt *s) {
-  static const char *const kinds[TNI_LOOP_KIND_COUNT] = {"TN_SERIAL",  "TN_PARALLEL", "TN_VECTORIZED", "TN_UNROLLED",
-                                                          "TN_BLOCK_X", "TN_BLOCK_Y",  "TN_BLOCK_Z",    "TN_THREAD_X",
-                                                          "TN_THREAD_Y", "TN_THREAD_Z"};
+  static const char *const kinds[TNI_LOOP_KIND_COUNT] = {"TN_SERIAL",   "TN_PARALLEL", "TN_VECTORIZED", "TN_UNROLLED",
+                                                         "TN_OUTLINED", "TN_BLOCK_X",  "TN_BLOCK_Y",    "TN_BLOCK_Z",
+                                                         "TN_THREAD_X", "TN_THREAD_Y", "TN_THREAD_Z"};
   make(d, s->as.loop.extent);
   make(d, s->as.loop.var);
   uint32_t body = make_body(d, s->as.loop.body), number = begin(d, "tn_for_kind");

@@ -88,6 +88,7 @@ enum tni_loop_kind {
   TNI_PARALLEL,
   TNI_VECTORIZED,
   TNI_UNROLLED,
+  TNI_OUTLINED, /* serial, and compiled as a function that equal loops share: outline.c */
   TNI_BLOCK_X,
   TNI_BLOCK_Y,
   TNI_BLOCK_Z,
@@ -100,7 +101,9 @@ extern const char *const tni_loop_kind_names[TNI_LOOP_KIND_COUNT]; /* stmt.c; of
 static inline bool tni_is_bound(enum tni_loop_kind kind) { return kind >= TNI_BLOCK_X; }
 static inline bool tni_is_thread_bound(enum tni_loop_kind kind) { return kind >= TNI_THREAD_X; }
 /* May the iterations run at the same time? */
-static inline bool tni_is_concurrent(enum tni_loop_kind kind) { return kind != TNI_SERIAL && kind != TNI_UNROLLED; }
+static inline bool tni_is_concurrent(enum tni_loop_kind kind) {
+  return kind == TNI_PARALLEL || kind == TNI_VECTORIZED || kind >= TNI_BLOCK_X;
+}
 
 typedef struct tni_iter {
   const tn_expr *var;     /* ranges over 0..extent */
@@ -539,7 +542,7 @@ static inline bool tni_prove(tni_region *r, const tni_facts *facts, const tn_exp
 /* Surely: where `given` is true, so is `cond`. */
 bool tni_implies(tni_region *r, const tni_facts *facts, const tn_expr *given, const tn_expr *cond);
 /* Simplifies every expression of a statement with the loops' ranges known; drops loops of extent 0 and ifs that are decided,
- * substitutes loops of extent 1. */
+ * substitutes loops of extent 1 that are not outlined. */
 const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s);
 
 /* x = sum of coefs[i] * vars[i] + rest, where `rest` uses none of vars: for affine index expressions. False otherwise. */
@@ -749,6 +752,26 @@ int32_t tni_block_stores(tn_context *ctx, const tn_stmt *block, const tn_stmt **
 bool tni_init_fits(tn_context *ctx, const tn_stmt *block);
 /* What reduction the block is; false: none that is understood, or no memory. */
 bool tni_reducer_of(tni_region *r, const tn_stmt *block, tni_reduction *out);
+
+/* ---- outline.c -------------------------------------------------------------------------------------------------- */
+
+/* A loop of the loop level as a function: `body` over formal buffers, scalars and numbers. Formal buffer k is buffers[k] from
+ * bases[k] elements on; scalars are variables that are bound around the loop; number k stands for values[k]. */
+enum { TNI_OUTLINE_NUMBERS = 64 }; /* constants beyond these stay in the text */
+typedef struct tni_outline {
+  size_t buffer_count, scalar_count, number_count;
+  const tn_buffer *const *buffers, *const *formal;
+  const tn_expr *const *bases, *const *scalars, *const *numbers;
+  const int64_t *values;
+  const tn_stmt *body;
+  bool reduces, forks;  /* is there a reduce in it, a parallel loop? */
+  const char *text;     /* the same for loops that are one function, */
+  const tn_func *owner; /* together with this: of one that calls or asserts the function it stands in, else NULL */
+} tni_outline;
+/* False: no memory. All of the loop are nodes of r. */
+bool tni_outline_of(tni_region *r, const tn_func *func, const tn_stmt *loop, tni_outline *out);
+/* The body with values in the place of its numbers. */
+const tn_stmt *tni_outline_body(tni_region *r, const tni_outline *outline, const tn_expr *const *values);
 
 /* ---- program.c ------------------------------------------------------------------------------------------------- */
 

@@ -253,6 +253,8 @@ static bool parse_loop_kind(tni_parser *p, enum tni_loop_kind *kind) {
     *kind = TNI_VECTORIZED;
   else if (tni_accept_word(p, "unrolled"))
     *kind = TNI_UNROLLED;
+  else if (tni_accept_word(p, "outlined"))
+    *kind = TNI_OUTLINED;
   return true;
 }
 

@@ -4,8 +4,9 @@
  */
 #include "ir.h"
 
-const char *const tni_loop_kind_names[TNI_LOOP_KIND_COUNT] = {"serial",  "parallel", "vectorized", "unrolled", "block.x",
-                                                              "block.y", "block.z",  "thread.x",   "thread.y", "thread.z"};
+const char *const tni_loop_kind_names[TNI_LOOP_KIND_COUNT] = {"serial",   "parallel", "vectorized", "unrolled",
+                                                              "outlined", "block.x",  "block.y",    "block.z",
+                                                              "thread.x", "thread.y", "thread.z"};
 
 static tn_stmt *make(tni_region *r, enum tni_stmt_kind kind) {
   tn_stmt *s = TNI_NEW(&r->arena, tn_stmt);

@@ -304,15 +304,17 @@ TN_API const tn_stmt *tn_seq(tn_builder *b, size_t count, const tn_stmt *const *
 TN_API const tn_stmt *tn_if(tn_builder *b, const tn_expr *condition, const tn_stmt *then, const tn_stmt *otherwise);
 /* for var in 0..extent */
 TN_API const tn_stmt *tn_for(tn_builder *b, const tn_expr *var, const tn_expr *extent, const tn_stmt *body);
-/* The same run by the threads, as the lanes of a vector, or written out; or as an axis of a GPU's grid: blocks, which run in any
- * order or at the same time, or the threads of one block. Loops over threads have constant extents and stand alone or in loops
- * over blocks; around a statement is at most one loop of an axis. On a CPU the blocks run in parallel, and the threads of each
- * in order, one after the other, from barrier to barrier. */
+/* The same run by the threads, as the lanes of a vector, written out, or in order by a function of the compiled code, which equal
+ * loops share (outlined); or as an axis of a GPU's grid: blocks, which run in any order or at the same time, or the threads of
+ * one block. Loops over threads have constant extents and stand alone or in loops over blocks; around a statement is at most one
+ * loop of an axis. On a CPU the blocks run in parallel, and the threads of each in order, one after the other, from barrier to
+ * barrier. */
 enum tn_loop_kind {
   TN_SERIAL,
   TN_PARALLEL,
   TN_VECTORIZED,
   TN_UNROLLED,
+  TN_OUTLINED,
   TN_BLOCK_X,
   TN_BLOCK_Y,
   TN_BLOCK_Z,

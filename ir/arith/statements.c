@@ -46,7 +46,8 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   int64_t lo, hi;
   tni_bounds(&w->facts, extent, &lo, &hi);
   if (hi <= 0) return empty(w);
-  if (tni_is_int(extent, 1)) return only_iteration(w, s->as.loop.var, s->as.loop.body);
+  bool stays = s->as.loop.kind == TNI_OUTLINED; /* also around one iteration: it is a function */
+  if (tni_is_int(extent, 1) && !stays) return only_iteration(w, s->as.loop.var, s->as.loop.body);
   bool vector = s->as.loop.kind == TNI_VECTORIZED;
   size_t mark = w->facts.count;
   if (vector) w->vectors[w->vector_count++ % MAX_VECTORS] = s->as.loop.var;
@@ -56,7 +57,7 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   if (body && is_empty(body)) return body;
   const tn_expr *fewer = body ? guarded_extent(s->as.loop.var, extent, body) : NULL;
   if (!fewer || (vector && !tni_is_int(fewer, 1))) return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
-  if (tni_is_int(fewer, 1)) return only_iteration(w, s->as.loop.var, body->as.cond.then);
+  if (tni_is_int(fewer, 1) && !stays) return only_iteration(w, s->as.loop.var, body->as.cond.then);
   return tni_for_like(w->r, s, s->as.loop.var, fewer, s->as.loop.kind, body->as.cond.then);
 }
 

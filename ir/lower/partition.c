@@ -100,11 +100,13 @@ static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
   return tni_seq(r, 2, parts);
 }
 
+static bool is_cut(enum tni_loop_kind kind) {
+  return kind == TNI_SERIAL || kind == TNI_OUTLINED || kind == TNI_PARALLEL;
+}
+
 static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_SERIAL && s->as.loop.kind != TNI_PARALLEL) ||
-      !tni_is_const(s->as.loop.extent))
-    return s;
+  if (s->kind != TNI_FOR || !is_cut(s->as.loop.kind) || !tni_is_const(s->as.loop.extent)) return s;
   int size = 0;
   tni_stmt_visit(s->as.loop.body, count, &size);
   if (size > MAX_BODY) return s;

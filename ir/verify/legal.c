@@ -21,9 +21,10 @@ const tni_legal_row tni_legal[TNI_THING_COUNT] = {
 static const uint8_t loops[TNI_LOOP_KIND_COUNT] = {
     [TNI_SERIAL] = TNI_THING_serial,         [TNI_PARALLEL] = TNI_THING_parallel,
     [TNI_VECTORIZED] = TNI_THING_vectorized, [TNI_UNROLLED] = TNI_THING_unrolled,
-    [TNI_BLOCK_X] = TNI_THING_block_bound,   [TNI_BLOCK_Y] = TNI_THING_block_bound,
-    [TNI_BLOCK_Z] = TNI_THING_block_bound,   [TNI_THREAD_X] = TNI_THING_thread_bound,
-    [TNI_THREAD_Y] = TNI_THING_thread_bound, [TNI_THREAD_Z] = TNI_THING_thread_bound,
+    [TNI_OUTLINED] = TNI_THING_outlined,     [TNI_BLOCK_X] = TNI_THING_block_bound,
+    [TNI_BLOCK_Y] = TNI_THING_block_bound,   [TNI_BLOCK_Z] = TNI_THING_block_bound,
+    [TNI_THREAD_X] = TNI_THING_thread_bound, [TNI_THREAD_Y] = TNI_THING_thread_bound,
+    [TNI_THREAD_Z] = TNI_THING_thread_bound,
 };
 
 static enum tni_thing thing_of(const tn_stmt *s) {

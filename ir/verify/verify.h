@@ -32,6 +32,7 @@ enum { TNI_ON_GRAPH = 1, TNI_ON_TENSOR = 2, TNI_ON_LOOP = 4, TNI_ON_PLAN = 8 };
   T(parallel,     "parallel loops",                                           TENSOR | LOOP) \
   T(vectorized,   "vectorized loops",                                         TENSOR) \
   T(unrolled,     "unrolled loops",                                           TENSOR) \
+  T(outlined,     "outlined loops",                                           TENSOR | LOOP) \
   T(block_bound,  "loops bound to blocks",                                    TENSOR) \
   T(thread_bound, "loops bound to threads",                                   TENSOR) \
   T(block,        "blocks",                                                   TENSOR) \

@@ -248,7 +248,9 @@ tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *con
   *size = 0;
   if (err) *err = NULL;
   open_module(&m, codegen);
-  for (size_t i = 0; i < count && m.status == TN_OK; i++) tni_ll_define(&m, funcs[i]);
+  const tn_func **ready = TNI_NEW_ARRAY(&m.arena, const tn_func *, count);
+  for (size_t i = 0; ready && i < count && !m.arena.failed; i++) ready[i] = tni_ll_prepare(&m, funcs[i]);
+  for (size_t i = 0; i < count && m.status == TN_OK && !m.arena.failed; i++) tni_ll_define(&m, ready[i]);
   if (codegen->broken) add_broken_function(&m);
   if (m.arena.failed && m.status == TN_OK) m.status = tni_fail_nomem(&m.error);
   if (m.status == TN_OK) verify_module(&m);

@@ -34,6 +34,15 @@ void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function) {
   if (m->target->tune[0]) add_string(m, function, "tune-cpu", m->target->tune);
 }
 
+LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *what, unsigned k, LLVMTypeRef type) {
+  const char *full = tni_arena_format(&m->arena, "%s.%s.%u", name, what, k);
+  if (!full) return NULL;
+  LLVMValueRef function = LLVMAddFunction(m->module, full, type);
+  LLVMSetLinkage(function, LLVMInternalLinkage);
+  tni_ll_function_attributes(m, function);
+  return function;
+}
+
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function) {
   add_enum(m, function, LLVMAttributeFunctionIndex, "memory"); /* 0: none */
   add_enum(m, function, LLVMAttributeFunctionIndex, "willreturn");

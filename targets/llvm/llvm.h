@@ -65,6 +65,10 @@ typedef struct tni_ll_shared {
   LLVMValueRef function;
 } tni_ll_shared;
 
+/* Functions of outlined loops: see outline.c. */
+typedef struct tni_ll_group tni_ll_group;
+typedef struct tni_ll_site tni_ll_site;
+
 /* One LLVM module under construction. */
 typedef struct tni_ll_module {
   tn_context *ctx;
@@ -77,7 +81,9 @@ typedef struct tni_ll_module {
   LLVMTypeRef void_type, i1, i4, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
   LLVMValueRef zeros; /* what a scalar load reads where its condition is false; made on first use */
   tni_ll_shared *shared;
-  uint32_t outlined;  /* parallel bodies so far, for their names */
+  tni_ll_group *groups;
+  tni_ll_site *sites;
+  uint32_t outlined;  /* parallel bodies and outlined loops so far, for their names */
   tn_status status;   /* the first failure */
   tn_error *error;
 } tni_ll_module;
@@ -149,7 +155,7 @@ typedef struct tni_ll_function {
   uint32_t epoch; /* counts statements: what was read in one is not known in the next */
   bool impure;    /* the expression being emitted reads memory or calls */
   bool in_parallel;
-  uint64_t stack_bytes;
+  uint64_t stack_bytes, callee_bytes; /* of its buffers; of the functions that it calls, the most */
 } tni_ll_function;
 
 /* The value of an expression at the builder's place. */
@@ -178,11 +184,20 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s);
 void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLVMValueRef end, bool enters,
                  const tn_stmt *body);
 void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s);
+/* Refuses so many more bytes of stack, `for what`, where they are too many. */
+bool tni_ll_has_stack(tni_ll_function *f, uint64_t bytes, const char *what);
 /* Leaves through the unwind blocks when the i32 is not 0; the builder stands on the other way afterwards. */
 void tni_ll_check(tni_ll_function *f, LLVMValueRef status);
 /* Memory on the stack, aligned to 64 bytes (or less for small types). */
 LLVMValueRef tni_ll_alloca(tni_ll_function *f, LLVMTypeRef type, uint64_t count, unsigned align, const char *name);
 LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
+
+/* ---- outline.c ------------------------------------------------------------------------------------------------- */
+
+/* The function with nodes of the module's region, its outlined loops known before any is emitted; itself when it has none. NULL
+ * without memory. */
+const tn_func *tni_ll_prepare(tni_ll_module *m, const tn_func *func);
+void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
 /* ---- function.c ------------------------------------------------------------------------------------------------ */
 
@@ -192,6 +207,8 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func);
 void tni_ll_function_begin(tni_ll_function *f, tni_ll_module *m, const tn_func *func, LLVMValueRef value);
 void tni_ll_function_end(tni_ll_function *f);
 void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function);
+/* One that only the module sees, NAME.WHAT.K. NULL without memory. */
+LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *what, unsigned k, LLVMTypeRef type);
 /* The function reads and writes no memory, and returns. */
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */

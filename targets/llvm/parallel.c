@@ -110,13 +110,6 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
 
 /* ---- the two functions ----------------------------------------------------------------------------------------- */
 
-static LLVMValueRef add_internal(tni_ll_module *m, const char *name, LLVMTypeRef type) {
-  LLVMValueRef function = LLVMAddFunction(m->module, name, type);
-  LLVMSetLinkage(function, LLVMInternalLinkage);
-  tni_ll_function_attributes(m, function);
-  return function;
-}
-
 static void bind_captures(tni_ll_function *inner, const captures *c) {
   tni_ll_module *m = inner->m;
   for (size_t i = 0; i < c->count; i++) {
@@ -138,7 +131,7 @@ static void align_capture(const capture *item, LLVMValueRef access) {
 }
 
 /* NAME.range.K */
-static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn_stmt *s, const char *name) {
+static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn_stmt *s, unsigned number) {
   tni_ll_module *m = f->m;
   unsigned count = 3 + (unsigned)c->count;
   LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, count);
@@ -146,7 +139,9 @@ static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn
   params[0] = m->ptr;
   params[1] = params[2] = m->i64;
   for (size_t i = 0; i < c->count; i++) params[3 + i] = tni_ll_memory_type(m, c->items[i].type);
-  LLVMValueRef function = add_internal(m, name, LLVMFunctionType(m->i32, params, count, 0));
+  LLVMValueRef function =
+      tni_ll_internal(m, f->func->name, "range", number, LLVMFunctionType(m->i32, params, count, 0));
+  if (!function) return NULL;
   tni_ll_function inner;
   tni_ll_function_begin(&inner, m, f->func, function);
   inner.in_parallel = true;
@@ -157,12 +152,12 @@ static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn
 }
 
 /* NAME.parallel.K */
-static LLVMValueRef define_body(tni_ll_module *m, const captures *c, LLVMTypeRef closure, LLVMValueRef range,
-                                const char *name) {
-  LLVMTypeRef params[] = {m->ptr, m->ptr, m->i64, m->i64};
-  LLVMValueRef function = add_internal(m, name, LLVMFunctionType(m->i32, params, 4, 0));
+static LLVMValueRef define_body(const captures *c, LLVMTypeRef closure, LLVMValueRef range, unsigned number) {
+  tni_ll_module *m = c->f->m;
+  LLVMTypeRef params[] = {m->ptr, m->ptr, m->i64, m->i64}, type = LLVMFunctionType(m->i32, params, 4, 0);
+  LLVMValueRef function = tni_ll_internal(m, c->f->func->name, "parallel", number, type);
   LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, 3 + c->count);
-  if (!args) return NULL;
+  if (!function || !args) return NULL;
   LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
   args[0] = LLVMGetParam(function, 0);
   args[1] = LLVMGetParam(function, 2);
@@ -172,8 +167,7 @@ static LLVMValueRef define_body(tni_ll_module *m, const captures *c, LLVMTypeRef
     args[3 + i] = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, c->items[i].type), slot, "");
     align_capture(&c->items[i], args[3 + i]);
   }
-  LLVMTypeRef type = LLVMGlobalGetValueType(range);
-  LLVMValueRef call = LLVMBuildCall2(m->b, type, range, args, 3 + (unsigned)c->count, "");
+  LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(range), range, args, 3 + (unsigned)c->count, "");
   LLVMSetTailCall(call, 1);
   LLVMBuildRet(m->b, call);
   return function;
@@ -210,14 +204,12 @@ void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s) {
   LLVMValueRef extent = tni_ll_expr(f, s->as.loop.extent);
   LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
   unsigned number = m->outlined++;
-  const char *range_name = tni_arena_format(&m->arena, "%s.range.%u", f->func->name, number);
-  const char *body_name = tni_arena_format(&m->arena, "%s.parallel.%u", f->func->name, number);
   tni_ll_scope_init(&c.seen, &m->arena);
   collect_stmt(&c, s->as.loop.body);
   LLVMTypeRef type = closure_type(m, &c);
   if (m->arena.failed) return;
-  LLVMValueRef range = define_range(f, &c, s, range_name);
-  LLVMValueRef body = range ? define_body(m, &c, type, range, body_name) : NULL;
+  LLVMValueRef range = define_range(f, &c, s, number);
+  LLVMValueRef body = range ? define_body(&c, type, range, number) : NULL;
   LLVMPositionBuilderAtEnd(m->b, here);
   if (body) call_parallel_for(f, &c, type, body, extent);
 }

@@ -153,6 +153,10 @@ static void emit_for(tni_ll_function *f, const tn_stmt *s) {
     tni_ll_parallel(f, s);
     return;
   }
+  if (s->as.loop.kind == TNI_OUTLINED) {
+    tni_ll_outline(f, s);
+    return;
+  }
   tni_ll_loop(f, s->as.loop.var, tni_ll_index(f->m, 0), tni_ll_expr(f, extent), constant, s->as.loop.body);
 }
 
@@ -210,6 +214,13 @@ static void bind_buffer(tni_ll_function *f, const tn_buffer *buffer, LLVMValueRe
   entry->align = align;
 }
 
+bool tni_ll_has_stack(tni_ll_function *f, uint64_t bytes, const char *what) {
+  if (bytes <= TNI_LL_STACK_BYTES - f->stack_bytes - f->callee_bytes) return true;
+  tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "with `%s` the function needs more than %d bytes of stack", what,
+              TNI_LL_STACK_BYTES);
+  return false;
+}
+
 static void emit_on_stack(tni_ll_function *f, const tn_buffer *buffer, const tn_stmt *body) {
   uint64_t count;
   if (!constant_size(buffer, &count)) {
@@ -217,11 +228,7 @@ static void emit_on_stack(tni_ll_function *f, const tn_buffer *buffer, const tn_
     return;
   }
   uint64_t bytes = tn_array_bytes(buffer->type, count > INT64_MAX ? -1 : (int64_t)count);
-  if (bytes > TNI_LL_STACK_BYTES - f->stack_bytes) {
-    tni_ll_fail(f->m, TN_E_LIMIT, f->func->name, "with `%s` the function needs more than %d bytes of stack",
-                buffer->name, TNI_LL_STACK_BYTES);
-    return;
-  }
+  if (!tni_ll_has_stack(f, bytes, buffer->name)) return;
   f->stack_bytes += bytes;
   LLVMTypeRef type = tni_ll_memory_type(f->m, buffer->type);
   if (tni_type_is_packed(buffer->type)) count = bytes;

@@ -442,6 +442,7 @@ static inline void gen_pin(generator *g, const tn_expr *var, int64_t extent) {
 static inline enum tni_loop_kind gen_loop_kind(generator *g) {
   int64_t k = gen_pick(g, 0, 9);
   if (k == 0) return TNI_PARALLEL;
+  if (k == 4) return TNI_OUTLINED;
   if (g->level == TNI_LEVEL_LOOP) return TNI_SERIAL;
   int64_t axis = gen_pick(g, g->bound >> TNI_THREAD_X || g->shares ? TNI_THREAD_X : TNI_BLOCK_X, TNI_THREAD_Z);
   if (k == 3 && !(g->bound >> axis & 1)) return (enum tni_loop_kind)axis;
@@ -452,7 +453,7 @@ static inline const tn_stmt *gen_for(generator *g, int depth) {
   generator inner = *g;
   char name[32];
   enum tni_loop_kind kind = gen_loop_kind(g);
-  int64_t extent = gen_pick(g, kind == TNI_SERIAL && gen_one_in(g, 12) ? 0 : 1, 6);
+  int64_t extent = gen_pick(g, !tni_is_concurrent(kind) && gen_one_in(g, 12) ? 0 : 1, 6);
   if (inner.var_count == GEN_VARS) return gen_store(g);
   const tn_expr *var = tni_var(g->r, gen_name(g, "i", name), TN_INDEX);
   inner.names = g->names;

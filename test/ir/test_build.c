@@ -114,7 +114,7 @@ static const tn_stmt *while_of_a_number(void) { return tn_while(b, n, body()); }
 static const tn_stmt *reduce_by_sub(void) { return tn_reduce_store(b, TN_OP_sub, A, &n, one); }
 static const tn_stmt *reduce_of_floats_by_and(void) { return tn_reduce_store(b, TN_OP_and, A, &n, one); }
 static const tn_stmt *loop_of_no_kind(void) {
-  return tn_for_kind(b, (enum tn_loop_kind)10, tn_var(b, "i", TN_INDEX), n, body());
+  return tn_for_kind(b, (enum tn_loop_kind)11, tn_var(b, "i", TN_INDEX), n, body());
 }
 static const tn_stmt *store_where_a_number(void) { return tn_store_where(b, A, &zero, one, n); }
 static const tn_stmt *buffer_of_no_scope(void) {
@@ -233,7 +233,7 @@ static const struct {
     {assume_of_a_number, "build: f: what is asserted or assumed must be bool"},
     {reduce_by_sub, "build: f: a reduce is by add, mul, min, max, and, or, xor"},
     {reduce_of_floats_by_and, "build: f: `A`: `and`: the operands must be integers or bool"},
-    {loop_of_no_kind, "build: f: there is no loop of kind 10"},
+    {loop_of_no_kind, "build: f: there is no loop of kind 11"},
     {store_where_a_number, "build: f: `A`: the condition of a store must be bool"},
     {buffer_of_no_scope, "build: f: `T`: there is no scope 4"},
     {barrier_of_no_memory, "build: f: a barrier is of shared or of global memory"},

@@ -24,6 +24,7 @@ static const struct {
     [TNI_THING_parallel] = {.func = "for i in 0..4 parallel { A[i] = 1.0:f32 }"},
     [TNI_THING_vectorized] = {.func = "for i in 0..4 vectorized { A[i] = 1.0:f32 }"},
     [TNI_THING_unrolled] = {.func = "for i in 0..4 unrolled { A[i] = 1.0:f32 }"},
+    [TNI_THING_outlined] = {.func = "for i in 0..4 outlined { A[i] = 1.0:f32 }"},
     [TNI_THING_block_bound] = {.func = "for i in 0..4 bind block.x { A[i] = 1.0:f32 }"},
     [TNI_THING_thread_bound] = {.func = "for i in 0..4 bind thread.x { A[i] = 1.0:f32 }"},
     [TNI_THING_block] = {.func = "block b() { A[0] = 1.0:f32 }"},

@@ -33,6 +33,15 @@ START_TEST(loops_of_no_or_one_iteration_go)
 { check_statement("for i in 0..0 { I[i] = 1:i64 }; for i in 0..1 { I[i + n] = 2:i64 }", "  I[n] = 2:i64\n"); }
 END_TEST
 
+START_TEST(an_outlined_loop_of_one_iteration_stays)
+{
+  check_statement("for i in 0..1 outlined { I[i + n] = 2:i64 }; for i in 0..0 outlined { I[i] = 1:i64 }\n"
+                  "for i in 0..4 outlined { if i < 1 { I[i] = 1:i64 } }",
+                  "  for i in 0..1 outlined {\n    I[n] = 2:i64\n  }\n"
+                  "  for i_1 in 0..1 outlined {\n    I[0] = 1:i64\n  }\n");
+}
+END_TEST
+
 START_TEST(branches_that_are_decided_go)
 {
   check_statement("for i in 0..4 { if i < 4 { I[i] = 1:i64 } else { I[i] = 2:i64 } }",
@@ -146,6 +155,7 @@ int main(void) {
   Suite *suite = suite_create("simplify");
   TCase *tests = tcase_create("simplify");
   tcase_add_test(tests, loops_of_no_or_one_iteration_go);
+  tcase_add_test(tests, an_outlined_loop_of_one_iteration_stays);
   tcase_add_test(tests, branches_that_are_decided_go);
   tcase_add_test(tests, lets_of_index_arithmetic_go);
   tcase_add_test(tests, claims_are_known_in_what_follows);

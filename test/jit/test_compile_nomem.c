@@ -14,7 +14,9 @@ static const char text[] = "extern note(index): i32\n"
                            "  A[ramp(0, 1, 16) if ramp(0, 1, 16) < broadcast(n, 16)] = S[ramp(0, 1, 16) if ramp(0, 1, "
                            "16) < broadcast(n, 16)]\n}\n"
                            "loop func g(A: f32[4]) {\n  assert A[1] < 2.0:f32, \"small\"\n  let x = A[1]\n  for i in 0..4 parallel {\n"
-                           "    reduce A[0] max= x\n  }\n  while A[0] < x {\n    A[0] = x\n  }\n}\n";
+                           "    reduce A[0] max= x\n  }\n  while A[0] < x {\n    A[0] = x\n  }\n"
+                           "  for i in 0..2 outlined {\n    for k in 0..2 outlined {\n      A[i * 2 + k] = x\n    }\n  }\n"
+                           "  for i in 0..1 outlined {\n    A[i + 2] = A[1]\n  }\n}\n";
 
 /* From a fresh context to loaded code and back. */
 static tn_status compile_and_load(tn_context *ctx, const tn_program *program, tn_error **err) {

@@ -118,13 +118,14 @@ static void choose_loop_line(const char *text, const names *loops, size_t at, co
   uint32_t f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   static const char *const orders[] = {"[0]", "[1, 0]", "[2, 0, 1]", "[1, 0, 2]"};
   static const char *const axes[] = {"block.x", "block.y", "thread.x", "thread.x", "thread.y"};
-  switch (oracle_random(state) % 9) {
+  switch (oracle_random(state) % 10) {
   case 0: snprintf(line, LINE, "split(%s, [0, %u], tail=pad)", loop, f); break;
   case 1: snprintf(line, LINE, "split(%s, [0, %u], tail=cut)", loop, f); break;
   case 2: snprintf(line, LINE, "split(%s, [%u, %u], tail=cut)", loop, f, g); break;
   case 3: snprintf(line, LINE, "loop_partition(%s, [%u, %u])", loop, f, f + g); break;
   case 4: snprintf(line, LINE, "reorder_block_iter_var(%s, %s)", block, orders[g - 1]); break;
   case 5: snprintf(line, LINE, "bind(%s, %s)", loop, axes[f - 1]); break;
+  case 6: snprintf(line, LINE, "outline(%s)", g == 1 ? block : loop); break;
   default: snprintf(line, LINE, "merge([%s, %s])", loop, loop_behind(text, loops, at)); break;
   }
 }
