@@ -557,7 +557,7 @@ typedef struct tni_term {
 bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
                   const tn_expr **base, size_t *term_count, tni_term *terms, size_t room);
 
-/* ---- arith/prove.c --------------------------------------------------------------------------------------------- */
+/* ---- arith/prove.c, arith/known.c -------------------------------------------------------------------------------- */
 
 /* What is known at a place, symbolically; asked by the strict checks. */
 typedef struct tni_prover {
