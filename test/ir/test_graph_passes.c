@@ -1,0 +1,330 @@
+/* test_graph_passes.c -- the passes over graphs: folding, fusion, memory; and what cannot be planned.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir/graphs.h"
+
+static const char *text_of(const tn_graph *g) {
+  static char text[4096];
+  tni_text t;
+  tni_text_init(&t, ctx);
+  tni_graph_print(&t, g);
+  snprintf(text, sizeof text, "%s", t.data);
+  tni_text_destroy(&t);
+  return text;
+}
+
+static const tn_graph *fold(const tn_graph *g) {
+  tn_error *err = NULL;
+  tn_status status = tni_graph_fold(g, target, &interpreter, &g, &err);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
+  return g;
+}
+
+START_TEST(folding_computes_constants_and_drops_the_dead)
+{
+  static const float w[] = {1, 4};
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2)), c = tni_g_const(b, "c", TN_F32, DIMS(2), w);
+  uint32_t root = add1("sqrt", "root", c);
+  add1("exp", "unused", x);
+  tni_attr same[] = {INTS("shape", 2)};
+  uint32_t wide = add("expand", "wide", add1("identity", "i", x), TNI_NO_VALUE, TNI_NO_VALUE, 1, same);
+  tni_g_output(b, add2("add", "y", wide, root));
+  ck_assert_str_eq(text_of(fold(finish())), "graph main(x: f32[2]) -> (y) {\n"
+                                            "  const root: f32[2] = [1.0, 2.0]\n"
+                                            "  y: f32[2] = add(x, root)\n"
+                                            "}\n");
+}
+END_TEST
+
+START_TEST(folding_sees_transposes_that_move_nothing)
+{
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 1, 3));
+  tni_attr perm[] = {INTS("perm", 1, 0, 3, 2)};
+  uint32_t y = add("transpose", "t", x, TNI_NO_VALUE, TNI_NO_VALUE, 1, perm);
+  tni_g_output(b, add1("relu", "y", y));
+  ck_assert_ptr_nonnull(strstr(text_of(fold(finish())), "t: f32[4, 1, 3, 1] = reshape(x) {shape = [4, 1, 3, 1]}"));
+}
+END_TEST
+
+START_TEST(outputs_keep_their_names)
+{
+  static const float w[] = {1, 4};
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2)), c = tni_g_const(b, "c", TN_F32, DIMS(2), w);
+  tni_g_output(b, add1("identity", "y", x));
+  tni_g_output(b, add1("neg", "z", c));
+  tni_g_output(b, x);
+  float y[2], z[2], again[2];
+  void *in[] = {(void *)six}, *out[] = {y, z, again};
+  const tn_graph *g = run(finish(), in, out);
+  tn_tensor_info info;
+  ck_assert_uint_eq(tn_graph_output_count(g), 3);
+  tn_graph_output(g, 0, &info);
+  ck_assert_str_eq(info.name, "y");
+  tn_graph_output(g, 1, &info);
+  ck_assert_str_eq(info.name, "z");
+  ck_assert_float_eq(y[1], 2);
+  ck_assert_float_eq(z[1], -4);
+  ck_assert_float_eq(again[0], 1);
+}
+END_TEST
+
+/* conv -> add(residual) -> relu, twice, with the same shapes. */
+static const tn_graph *residual_net(void) {
+  static float w[2][4 * 4 * 9];
+  static const char *const names[2][3] = {{"c0", "s0", "r0"}, {"c1", "s1", "y"}};
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 5, 5));
+  tni_attr pads[] = {INTS("pads", 1, 1, 1, 1)};
+  for (int i = 0; i < 2; i++) {
+    fill(w[i], TNI_COUNT(w[i]), 5 + (uint32_t)i);
+    uint32_t weights = tni_g_const(b, i ? "w1" : "w0", TN_F32, DIMS(4, 4, 3, 3), w[i]);
+    uint32_t c = add("conv", names[i][0], x, weights, TNI_NO_VALUE, 1, pads);
+    x = add1("relu", names[i][2], add2("add", names[i][1], c, x));
+  }
+  tni_g_output(b, x);
+  return finish();
+}
+
+START_TEST(chains_and_residuals_become_one_function)
+{
+  ck_assert_str_eq(text_of(optimize(residual_net())),
+                   "graph main(x: f32[1, 4, 5, 5]) -> (y) {\n"
+                   "  const w0: f32[4, 4, 3, 3] = blob(0, 0x398527f0a77fa938040e1e461ad35df9)\n"
+                   "  const w1: f32[4, 4, 3, 3] = blob(576, 0xb20341563a47de90ca1a72325d353dc8)\n"
+                   "  r0: f32[1, 4, 5, 5] = call fused_conv_add_relu(x, w0)\n"
+                   "  y: f32[1, 4, 5, 5] = call fused_conv_add_relu(r0, w1)\n"
+                   "}\n");
+  ck_assert_uint_eq(tn_program_func_count(target), 1); /* equal functions are one */
+}
+END_TEST
+
+START_TEST(fused_functions_give_the_same_bits)
+{
+  /* every node alone, by folding it with the input as a constant, against the fused graph */
+  float x[100], fused[100];
+  void *in[] = {x}, *out[] = {fused};
+  fill(x, TNI_COUNT(x), 11);
+  const tn_graph *g = residual_net();
+  run(g, in, out);
+  tn_program *alone;
+  ck_assert_int_eq(tn_program_create(ctx, &alone, NULL), TN_OK);
+  ck_assert_int_eq(tni_gbuilder_create(alone, "alone", &b, NULL), TN_OK);
+  uint32_t map[64], result = tni_g_const(b, "x", TN_F32, DIMS(1, 4, 5, 5), x);
+  memset(map, 0xff, sizeof map);
+  map[g->inputs[0]] = result;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    uint32_t inputs[3];
+    const tni_gnode *n = &g->nodes[i];
+    for (uint32_t k = 0; k < n->input_count; k++) {
+      const tni_gvalue *v = &g->values[n->inputs[k]];
+      if (map[n->inputs[k]] == TNI_NO_VALUE)
+        map[n->inputs[k]] = tni_g_const(b, v->name, v->type, v->rank, v->shape, v->data);
+      inputs[k] = map[n->inputs[k]];
+    }
+    ck_assert_int_eq(tni_g_node(b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs, 1, NULL,
+                                &map[n->outputs[0]], NULL),
+                     TN_OK);
+  }
+  tni_g_output(b, map[g->outputs[0]]);
+  const tn_graph *folded = fold(finish());
+  ck_assert_uint_eq(folded->node_count, 0);
+  ck_assert_mem_eq(folded->values[folded->outputs[0]].data, fused, sizeof fused);
+  tn_program_destroy(alone);
+}
+END_TEST
+
+START_TEST(a_value_used_elsewhere_ends_a_function)
+{
+  /* neg is an output of its own, so the chain is cut behind it */
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(4)), n = add1("neg", "n", add1("abs", "a", x));
+  tni_g_output(b, n);
+  tni_g_output(b, add1("exp", "y", n));
+  ck_assert_str_eq(text_of(optimize(finish())), "graph main(x: f32[4]) -> (n, y) {\n"
+                                                "  n: f32[4] = call fused_abs_neg(x)\n"
+                                                "  y: f32[4] = call fused_exp(n)\n"
+                                                "}\n");
+}
+END_TEST
+
+START_TEST(a_diamond_stays_in_one_function)
+{
+  uint32_t a = add1("abs", "a", tni_g_input(b, "x", TN_F32, DIMS(4)));
+  uint32_t root = add1("sqrt", "s", a), minus = add1("neg", "n", a);
+  tni_g_output(b, add2("mul", "y", root, minus));
+  ck_assert_ptr_nonnull(strstr(text_of(optimize(finish())), "y: f32[4] = call fused_abs_sqrt_neg_mul(x)"));
+}
+END_TEST
+
+START_TEST(views_are_no_code)
+{
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
+  tni_attr flat[] = {INTS("shape", 6)};
+  uint32_t r = add("reshape", "r", add1("neg", "n", x), TNI_NO_VALUE, TNI_NO_VALUE, 1, flat);
+  tni_g_output(b, add1("exp", "y", r));
+  const tn_graph *g = optimize(finish());
+  tni_arena arena;
+  tni_plan plan;
+  const void *const *constants;
+  tni_arena_init(&arena, ctx);
+  ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, NULL), TN_OK);
+  ck_assert_uint_eq(plan.step_count, 2);
+  ck_assert_uint_eq(plan.args[plan.steps[0].first_arg + 1], plan.args[plan.steps[1].first_arg]); /* one buffer */
+  tni_arena_destroy(&arena);
+}
+END_TEST
+
+START_TEST(values_alive_together_do_not_overlap)
+{
+  /* a chain of products, where each step needs the two results before it */
+  float w[64];
+  fill(w, 64, 3);
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(8, 8)), before = x, last = add2("matmul", "m0", x, x);
+  for (int i = 1; i < 12; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "m%d", i);
+    uint32_t next = add2("matmul", name, last, before);
+    before = last;
+    last = next;
+  }
+  tni_g_output(b, last);
+  const tn_graph *g = optimize(finish());
+  tni_arena arena;
+  tni_plan plan;
+  const void *const *constants;
+  tni_arena_init(&arena, ctx);
+  ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, NULL), TN_OK);
+  ck_assert_uint_eq(plan.step_count, 12);
+  ck_assert_uint_eq(plan.arena_bytes, 3 * 256); /* two inputs and the result */
+  for (uint32_t i = 0; i < plan.step_count; i++)
+    for (uint32_t k = 0; k < 3; k++)
+      for (uint32_t m = 0; m < k; m++) {
+        const tni_plan_buffer *p = &plan.buffers[plan.args[plan.steps[i].first_arg + k]];
+        const tni_plan_buffer *q = &plan.buffers[plan.args[plan.steps[i].first_arg + m]];
+        if (p == q || p->kind != TNI_PLAN_ARENA || q->kind != TNI_PLAN_ARENA) continue;
+        ck_assert_uint_eq(p->offset % 64, 0);
+        ck_assert(p->offset + p->bytes <= q->offset || q->offset + q->bytes <= p->offset);
+      }
+  tni_arena_destroy(&arena);
+}
+END_TEST
+
+static tn_status keep_bytes(void *self, const void *bytes, size_t size) {
+  tni_text_add_bytes(self, bytes, size);
+  return TN_OK;
+}
+
+START_TEST(fused_programs_are_printed_and_parsed_back)
+{
+  const tn_graph *g = optimize(residual_net());
+  char *text, *again;
+  tni_text blob;
+  tn_program *back;
+  tn_error *err = NULL;
+  uint8_t equal;
+  tni_text_init(&blob, ctx);
+  ck_assert_int_eq(tn_program_print(target, &text, NULL), TN_OK);
+  ck_assert_int_eq(tn_program_write_blob(target, keep_bytes, &blob, NULL), TN_OK);
+  tn_program_parse_with(ctx, text, strlen(text), "fused", blob.data, blob.length, &back, &err);
+  ck_assert_msg(back != NULL, "%s", tn_error_text(err));
+  ck_assert_int_eq(tn_program_print(back, &again, NULL), TN_OK);
+  ck_assert_str_eq(again, text);
+  ck_assert_int_eq(tn_graph_equal(g, tn_program_graph(back, "main"), &equal, NULL), TN_OK);
+  ck_assert(equal);
+  tni_text_destroy(&blob);
+  tn_text_destroy(text);
+  tn_text_destroy(again);
+  tn_program_destroy(back);
+}
+END_TEST
+
+START_TEST(stats_count_what_people_ask)
+{
+  const tn_graph *g = residual_net();
+  tn_graph_stats stats = {.struct_size = sizeof stats};
+  const char *name;
+  uint64_t count;
+  tn_graph_get_stats(g, &stats);
+  ck_assert_uint_eq(stats.nodes, 6);
+  ck_assert_uint_eq(stats.constants, 2);
+  ck_assert_uint_eq(stats.parameters, 288);
+  ck_assert_uint_eq(stats.constant_bytes, 288 * 4);
+  ck_assert_uint_eq(stats.multiply_adds, 2 * 100 * 36);
+  ck_assert(tn_graph_op_count(g, 0, &name, &count) && count == 2);
+  ck_assert_str_eq(name, "add");
+  ck_assert(tn_graph_op_count(g, 2, &name, &count));
+  ck_assert_str_eq(name, "relu");
+  ck_assert(!tn_graph_op_count(g, 3, &name, &count));
+}
+END_TEST
+
+/* ---- what cannot be planned ------------------------------------------------------------------------------------- */
+
+static void check_not_planned(const tn_graph *g, const char *want) {
+  tni_arena arena;
+  tni_plan plan;
+  const void *const *constants;
+  tn_error *err;
+  tni_arena_init(&arena, ctx);
+  ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(err), want);
+  tn_error_destroy(err);
+  tni_arena_destroy(&arena);
+}
+
+START_TEST(a_plan_is_made_of_calls)
+{
+  tni_g_output(b, add1("relu", "y", tni_g_input(b, "x", TN_F32, DIMS(2))));
+  check_not_planned(finish(), "graph: y: the graph is not fused: relu is an operator");
+}
+END_TEST
+
+/* f(x0, y0 .. y5) that does nothing, of that program. */
+static const tn_func *six_results(tn_program *of) {
+  tn_builder *f;
+  const tn_func *func;
+  ck_assert_int_eq(tn_builder_create(of, "f", &f, NULL), TN_OK);
+  for (int i = 0; i < 7; i++) tn_param(f, i ? "y" : "x", TN_F32, DIMS(2));
+  ck_assert_int_eq(tn_builder_finish(f, &func, NULL), TN_OK);
+  return func;
+}
+
+static const tn_graph *call_of_six_results(const tn_func *func) {
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2)), out[6];
+  for (int i = 0; i < 6; i++) tni_g_output(b, out[i] = tni_g_value(b, NULL, TN_F32, DIMS(2)));
+  tni_g_call(b, func, "c", 1, &in, 6, out);
+  return finish();
+}
+
+START_TEST(a_plan_calls_functions_of_its_program)
+{ check_not_planned(call_of_six_results(six_results(target)), "graph: c: the program has no function `f`"); }
+END_TEST
+
+START_TEST(calls_of_many_results_are_kept)
+{
+  static const char want[] =
+      "graph main(x: f32[2]) -> (v0, v1, v2, v3, v4, v5) {\n"
+      "  v0: f32[2], v1: f32[2], v2: f32[2], v3: f32[2], v4: f32[2], v5: f32[2] = call f(x) as c\n}\n";
+  const tn_graph *g = call_of_six_results(six_results(program));
+  ck_assert_str_eq(text_of(g), want);
+  ck_assert_str_eq(text_of(optimize(g)), want);
+}
+END_TEST
+
+int main(void) {
+  TCase *tests = tcase_create("graph_passes");
+  tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
+  tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
+  tcase_add_test(tests, outputs_keep_their_names);
+  tcase_add_test(tests, chains_and_residuals_become_one_function);
+  tcase_add_test(tests, fused_functions_give_the_same_bits);
+  tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
+  tcase_add_test(tests, a_diamond_stays_in_one_function);
+  tcase_add_test(tests, views_are_no_code);
+  tcase_add_test(tests, values_alive_together_do_not_overlap);
+  tcase_add_test(tests, fused_programs_are_printed_and_parsed_back);
+  tcase_add_test(tests, stats_count_what_people_ask);
+  tcase_add_test(tests, a_plan_is_made_of_calls);
+  tcase_add_test(tests, a_plan_calls_functions_of_its_program);
+  tcase_add_test(tests, calls_of_many_results_are_kept);
+  return run_case("graph_passes", tests);
+}
