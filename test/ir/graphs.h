@@ -5,12 +5,12 @@
 #ifndef TEST_IR_GRAPHS_H
 #define TEST_IR_GRAPHS_H
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "graph/graph.h"
+#include "suite.h"
 
 static tn_context *ctx;
 static tn_program *program, *target;
@@ -151,18 +151,5 @@ static inline void expect(uint32_t y, const void *x, const void *w, size_t count
   free(got);
 }
 #define EXPECT(y, x, w, ...) expect(y, x, w, sizeof((float[]){__VA_ARGS__}) / 4, (const float[]){__VA_ARGS__})
-
-/* Runs the suite of that test case; gives main's exit status. */
-static inline int run_case(const char *name, TCase *tests) {
-  Suite *suite = suite_create(name);
-  tcase_set_timeout(tests, 60);
-  tcase_add_checked_fixture(tests, setup, teardown);
-  suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
-}
 
 #endif

@@ -510,14 +510,5 @@ int main(void) {
                                 forms_are_built,
                                 wrong_forms_are_refused,
                                 no_memory_is_told};
-  Suite *suite = suite_create("buffer");
-  TCase *tc = tcase_create("buffer");
-  tcase_add_checked_fixture(tc, setup, teardown);
-  for (size_t i = 0; i < TNI_COUNT(tests); i++) tcase_add_test(tc, tests[i]);
-  suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run_tests("buffer", tests, TNI_COUNT(tests), setup, teardown);
 }

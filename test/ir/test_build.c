@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static tn_context *ctx;
 static tn_program *program;
@@ -281,9 +281,5 @@ int main(void) {
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));
   tcase_add_test(tests, a_function_has_a_name);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

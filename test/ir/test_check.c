@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -325,9 +324,5 @@ int main(void) {
   tcase_add_test(tests, more_than_twenty_are_counted);
   tcase_add_test(tests, without_memory_nothing_leaks);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -2,12 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static int64_t int1(enum tn_op op, tn_type type, int64_t a) {
   tni_scalar args[3] = {{.i = a}, {.i = 0}, {.i = 0}};
@@ -451,9 +451,5 @@ int main(void) {
   tcase_add_test(tests, four_bits_wrap);
   tcase_add_test(tests, select_takes_by_condition);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

@@ -3,12 +3,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static const tn_type all_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,      TN_U8,
                                     TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,     TN_F32,
@@ -251,9 +251,5 @@ int main(void) {
   tcase_add_loop_test(tests, constants_fold_to_their_evaluation, 0, (int)TNI_COUNT(all_types));
   tcase_add_test(tests, core_operators_are_few);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

@@ -521,5 +521,5 @@ int main(void) {
   tcase_add_test(tests, results_over_the_limit_are_refused);
   tcase_add_test(tests, errors_stay);
   tcase_add_test(tests, rows_of_the_table_are_well_formed);
-  return run_case("graph", tests);
+  return suite_run_case("graph", tests, 60, setup, teardown);
 }

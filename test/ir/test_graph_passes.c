@@ -326,5 +326,5 @@ int main(void) {
   tcase_add_test(tests, a_plan_is_made_of_calls);
   tcase_add_test(tests, a_plan_calls_functions_of_its_program);
   tcase_add_test(tests, calls_of_many_results_are_kept);
-  return run_case("graph_passes", tests);
+  return suite_run_case("graph_passes", tests, 60, setup, teardown);
 }

@@ -650,9 +650,5 @@ int main(void) {
   };
   for (size_t i = 0; i < TNI_COUNT(tests); i++) tcase_add_test(all, tests[i]);
   suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+  return suite_run(suite);
 }

@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "../lib/fault.h"
@@ -183,9 +182,5 @@ int main(void) {
   tcase_add_test(tests, an_external_is_not_called_twice);
   tcase_add_test(tests, want_of_memory_is_told);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+  return suite_run(suite);
 }

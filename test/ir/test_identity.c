@@ -199,5 +199,5 @@ int main(void) {
       bytes_have_the_hash_of_the_published_algorithm,
       no_memory_is_reported,
   };
-  return run_tests("identity", tests, TNI_COUNT(tests));
+  return suite_run_tests("identity", tests, TNI_COUNT(tests), NULL, NULL);
 }

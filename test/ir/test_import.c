@@ -2,8 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
-
 #include "import/import.h"
 #include "lib/fault.h"
 #include "onnx_writer.h"
@@ -536,9 +534,5 @@ int main(void) {
   tcase_add_test(tests, noise_is_survived);
   tcase_add_test(tests, every_allocation_may_fail);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -3,10 +3,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
-
 #include "import/import.h"
 #include "onnx_writer.h"
+#include "suite.h"
 
 /* Imports and destroys the model: "STATUS: the error's text", or "" when it is taken. */
 static const char *told_with(const tn_limits *limits, bytes m, const tn_import_desc *desc) {
@@ -489,9 +488,5 @@ int main(void) {
   tcase_add_test(tests, a_description_is_of_this_version);
   tcase_add_test(tests, bytes_end_where_they_say);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

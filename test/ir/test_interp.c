@@ -2,12 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 /* ---- a program, and what can be asked of it --------------------------------------------------------------------- */
 
@@ -686,9 +686,5 @@ int main(void) {
   tcase_add_test(tests, a_run_ends_at_its_limit);
   tcase_add_test(tests, every_allocation_may_fail);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 #include "verify/verify.h"
 
 enum { ROOM = 1 << 17 };
@@ -124,9 +124,5 @@ int main(void) {
   tcase_add_loop_test(tests, each_thing_stands_on_its_levels, 0, TNI_THING_COUNT);
   tcase_add_test(tests, the_manual_shows_the_table);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+  return suite_run(suite);
 }

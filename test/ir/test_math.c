@@ -4,12 +4,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 enum { ROOM = 4096 };
 
@@ -418,9 +418,5 @@ int main(void) {
   tcase_add_test(tests, angles_of_large_and_small_points);
   tcase_add_test(tests, halves_go_through_f32);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

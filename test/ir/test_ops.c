@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static const tn_type all_types[] = {TN_BOOL, TN_I8,   TN_I16, TN_I32, TN_I64,    TN_U8,     TN_U16,   TN_U32, TN_U64,
                                     TN_F16,  TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_INDEX, 0};
@@ -194,9 +194,5 @@ int main(void) {
   tcase_add_test(tests, shuffles_have_a_limit);
   tcase_add_test(tests, operands_keep_their_rule);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

@@ -201,5 +201,5 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {plans_print_and_read_back,   bad_buffers_are_told,  bad_steps_are_told, bad_heads_are_told,
                                 one_run_finds_many_mistakes, no_memory_is_reported};
-  return run_tests("plan text", tests, TNI_COUNT(tests));
+  return suite_run_tests("plan text", tests, TNI_COUNT(tests), NULL, NULL);
 }

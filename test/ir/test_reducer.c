@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static tn_context *ctx;
 static tn_program *program;
@@ -439,14 +439,5 @@ int main(void) {
                                 blocks_are_recognised_by_their_form,
                                 reductions_that_make_no_sense,
                                 reducers_that_make_no_sense};
-  Suite *suite = suite_create("reducer");
-  TCase *tc = tcase_create("reducer");
-  tcase_add_checked_fixture(tc, setup, teardown);
-  for (size_t t = 0; t < TNI_COUNT(tests); t++) tcase_add_test(tc, tests[t]);
-  suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run_tests("reducer", tests, TNI_COUNT(tests), setup, teardown);
 }

@@ -11,11 +11,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 enum { ROOM = 1 << 17 };
 
@@ -171,9 +171,5 @@ int main(void) {
   tcase_add_test(tests, a_name_has_no_nul_byte);
   tcase_add_loop_test(tests, a_limit_is_kept, 0, TNI_COUNT(limited));
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

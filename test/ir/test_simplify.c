@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static void check_statement(const char *body, const char *want) {
   char source[1000], expected[1000];
@@ -168,9 +168,5 @@ int main(void) {
   tcase_add_test(tests, extents_are_known_by_name);
   tcase_add_test(tests, shared_nodes_cost_once);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

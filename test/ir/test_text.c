@@ -723,9 +723,5 @@ int main(void) {
   tcase_add_loop_test(tests, mutated_programs_do_no_harm, 0, TNI_COUNT(programs));
   tcase_add_loop_test(tests, no_memory_is_reported, 0, TNI_COUNT(programs));
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

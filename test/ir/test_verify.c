@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ir.h"
+#include "suite.h"
 
 static tn_context *ctx;
 static tn_program *program; /* for functions made node by node */
@@ -702,9 +702,5 @@ int main(void) {
   tcase_add_test(tests, lanes_of_an_access_agree);
   tcase_add_test(tests, nesting_made_by_a_host_is_bounded_too);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return suite_run(suite);
 }

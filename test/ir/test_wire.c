@@ -2,10 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
-
 #include "import/import.h"
 #include "onnx_writer.h"
+#include "suite.h"
 
 static tn_context *ctx;
 
@@ -141,9 +140,5 @@ int main(void) {
   tcase_add_test(tests, unknown_fields_are_skipped);
   tcase_add_test(tests, nesting_is_limited);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -2,7 +2,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "../lib/fault.h"
@@ -122,9 +121,5 @@ int main(void) {
   tcase_add_loop_test(tests, iterations_that_meet_are_told, 0, (int)TNI_COUNT(cases));
   tcase_add_test(tests, want_of_memory_is_no_meeting);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+  return suite_run(suite);
 }

@@ -6,12 +6,12 @@
 #ifndef TEST_JIT_KIT_H
 #define TEST_JIT_KIT_H
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "jit.h"
+#include "suite.h"
 
 /* A program under test and the code made of it. */
 typedef struct kit {

@@ -99,20 +99,4 @@ static inline const char *source_path(const char *name) {
   return path;
 }
 
-/* Runs the tests, each between setup and teardown; gives main's exit status. */
-static inline int session_run(const char *name, const TTest *const *tests, size_t count, void (*setup)(void),
-                              void (*teardown)(void)) {
-  Suite *suite = suite_create(name);
-  TCase *all = tcase_create(name);
-  tcase_set_timeout(all, 200);
-  tcase_add_checked_fixture(all, setup, teardown);
-  for (size_t i = 0; i < count; i++) tcase_add_test(all, tests[i]);
-  suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
-}
-
 #endif

@@ -318,5 +318,5 @@ int main(void) {
                                 forms_that_the_arguments_do_not_give_are_refused,
                                 a_form_beyond_memory_is_refused,
                                 a_view_that_is_written_shares_no_memory};
-  return session_run("buffers", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("buffers", tests, TNI_COUNT(tests), open_context, close_context);
 }

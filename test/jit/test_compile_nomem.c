@@ -110,5 +110,5 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {no_memory_from_some_point_on, no_memory_once, a_parked_worker_holds_none_of_the_context,
                                 no_memory_for_a_call};
-  return run_tests("compile_nomem", tests, TNI_COUNT(tests));
+  return suite_run_tests("compile_nomem", tests, TNI_COUNT(tests), NULL, NULL);
 }

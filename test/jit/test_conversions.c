@@ -215,9 +215,5 @@ int main(void) {
   if (tni_host_level() >= 3) tcase_add_test(tc, on_v3);
   if (tni_host_level() >= 4) tcase_add_test(tc, on_v4);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -220,5 +220,5 @@ int main(void) {
                                 objects_for_other_processors,
                                 what_a_target_lacks_is_expanded,
                                 code_for_another_processor_does_not_run_here};
-  return session_run("emit", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("emit", tests, TNI_COUNT(tests), open_context, close_context);
 }

@@ -281,9 +281,5 @@ int main(void) {
   tcase_add_loop_test(tc, casts_that_saturate, 0, (int)TNI_COUNT(targets));
   tcase_add_loop_test(tc, lanes_are_picked, 0, (int)TNI_COUNT(targets));
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

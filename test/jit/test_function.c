@@ -624,5 +624,5 @@ int main(void) {
                                 another_description_is_refused,
                                 a_program_without_functions_compiles,
                                 statistics_tell_what_was_made};
-  return session_run("function", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("function", tests, TNI_COUNT(tests), open_context, close_context);
 }

@@ -126,9 +126,5 @@ int main(void) {
   TCase *tests = tcase_create("all");
   tcase_add_loop_test(tests, operators_are_what_they_say, 0, sizeof rows / sizeof *rows);
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

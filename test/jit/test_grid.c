@@ -176,9 +176,5 @@ int main(void) {
   tcase_add_test(tc, the_next_tile_is_copied_while_this_one_is_used);
   tcase_add_test(tc, a_tile_that_nobody_waited_for_is_told);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -297,9 +297,5 @@ int main(void) {
   tcase_add_test(tc, signatures_that_cannot_be_called);
   tcase_add_test(tc, results_of_all_widths);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -117,5 +117,5 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {f32, f64, f16, bf16, f8e4m3};
-  return session_run("math_code", tests, TNI_COUNT(tests), NULL, NULL);
+  return suite_run_tests("math_code", tests, TNI_COUNT(tests), NULL, NULL);
 }

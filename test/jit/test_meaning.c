@@ -314,9 +314,5 @@ int main(void) {
   tcase_add_loop_test(tc, programs_do_what_they_say, 0, (int)TNI_COUNT(rows));
   tcase_add_loop_test(tc, failures_say_where_and_why, 0, (int)TNI_COUNT(failures));
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -503,5 +503,5 @@ int main(void) {
                                 large_functions_are_evaluated_as_small_ones,
                                 every_kernel_of_fashion_agrees_with_the_interpreter,
                                 steps_are_counted_and_cheap};
-  return session_run("model", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("model", tests, TNI_COUNT(tests), open_context, close_context);
 }

@@ -285,9 +285,5 @@ int main(void) {
   if (tni_host_level() >= 2) tcase_add_test(tc, operators_on_v2);
   if (tni_host_level() >= 2) tcase_add_test(tc, expansions_on_v2);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -385,9 +385,5 @@ int main(void) {
   tcase_add_test(tc, stacks_add_up);
   tcase_add_test(tc, code_is_the_same_each_time);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

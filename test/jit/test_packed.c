@@ -303,5 +303,5 @@ int main(void) {
   if (tni_host_level() >= 2) tests[count++] = on_v2;
   if (tni_host_level() >= 3) tests[count++] = on_v3;
   if (tni_host_level() >= 4) tests[count++] = on_v4;
-  return run_tests("packed", tests, count);
+  return suite_run_tests("packed", tests, count, NULL, NULL);
 }

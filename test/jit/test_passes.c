@@ -163,5 +163,5 @@ int main(void) {
                                 registers_that_nobody_reads_are_not_written, registers_that_others_read_are_kept,
                                 registers_that_an_extent_reads_are_kept,
                                 an_unknown_letter_is_refused};
-  return session_run("passes", tests, TNI_COUNT(tests), open_program, close_program);
+  return suite_run_tests("passes", tests, TNI_COUNT(tests), open_program, close_program);
 }

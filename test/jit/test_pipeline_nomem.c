@@ -248,5 +248,5 @@ int main(void) {
   const TTest *const tests[] = {a_function_from_some_point_on, a_function_once,
                                 a_model_from_some_point_on,    a_model_once,
                                 the_loops_of_a_function_once,  the_stages_of_a_model_once};
-  return run_tests("pipeline_nomem", tests, TNI_COUNT(tests));
+  return suite_run_tests("pipeline_nomem", tests, TNI_COUNT(tests), NULL, NULL);
 }

@@ -136,5 +136,5 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {simple_reducers, the_place_of_the_largest_and_smallest, states_of_the_hosts_own_making};
-  return session_run("reducers", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("reducers", tests, TNI_COUNT(tests), open_context, close_context);
 }

@@ -307,9 +307,5 @@ int main(void) {
   tcase_add_test(tc, externals_take_and_give_values);
   tcase_add_test(tc, what_has_no_code_is_refused);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -152,5 +152,5 @@ int main(void) {
                                 a_softmax_of_open_rows,
                                 a_window_over_an_open_row,
                                 a_transpose};
-  return session_run("symbolic", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("symbolic", tests, TNI_COUNT(tests), open_context, close_context);
 }

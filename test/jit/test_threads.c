@@ -283,5 +283,5 @@ int main(void) {
                                 one_program_compiled_by_several_threads,
                                 one_function_called_by_several_threads,
                                 failures_are_not_mixed};
-  return session_run("threads", tests, TNI_COUNT(tests), NULL, NULL);
+  return suite_run_tests("threads", tests, TNI_COUNT(tests), NULL, NULL);
 }

@@ -155,5 +155,5 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {what_leaves_its_buffer_fails_the_call, loops_that_may_race_run_in_order,
                                 the_host_may_have_it_refused, the_host_may_be_trusted};
-  return session_run("unproven", tests, TNI_COUNT(tests), open_context, close_context);
+  return suite_run_tests("unproven", tests, TNI_COUNT(tests), open_context, close_context);
 }

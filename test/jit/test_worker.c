@@ -235,9 +235,5 @@ int main(void) {
   tcase_add_test(tc, progress_is_told_to_the_end);
   tcase_add_test(tc, the_host_can_end_a_compilation);
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

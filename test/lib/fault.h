@@ -5,10 +5,10 @@
 #ifndef TEST_FAULT_H
 #define TEST_FAULT_H
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "lib.h"
+#include "suite.h"
 
 /* `fail_at` counts from 1: that request for memory and all later ones fail (only that one, if `once`). 0: none does. */
 typedef struct fault {
@@ -73,20 +73,6 @@ static inline void fault_finish(fault *f, tn_context *ctx) {
   tn_context_destroy(ctx);
   ck_assert_int_eq(atomic_load(&f->blocks), 0);
   ck_assert_int_eq(atomic_load(&f->bytes), 0);
-}
-
-/* Runs the suite of one test case; gives main's exit status. */
-static inline int run_tests(const char *name, const TTest *const *tests, size_t count) {
-  Suite *suite = suite_create(name);
-  TCase *all = tcase_create(name);
-  tcase_set_timeout(all, 120);
-  for (size_t i = 0; i < count; i++) tcase_add_test(all, tests[i]);
-  suite_add_tcase(suite, all);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
 }
 
 #endif

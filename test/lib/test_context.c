@@ -343,5 +343,5 @@ int main(void) {
                                 failure_of_the_system_is_reported,
                                 blob_lives_until_its_last_reference,
                                 the_clock_does_not_go_back};
-  return run_tests("context", tests, TNI_COUNT(tests));
+  return suite_run_tests("context", tests, TNI_COUNT(tests), NULL, NULL);
 }

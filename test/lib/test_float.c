@@ -178,5 +178,5 @@ int main(void) {
       agrees_with_the_compiler,
 #endif
   };
-  return run_tests("float", tests, TNI_COUNT(tests));
+  return suite_run_tests("float", tests, TNI_COUNT(tests), NULL, NULL);
 }

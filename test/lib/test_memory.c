@@ -352,5 +352,5 @@ int main(void) {
                                 error_outlives_its_context,
                                 null_error_reads_as_nothing,
                                 every_status_has_a_name};
-  return run_tests("memory", tests, TNI_COUNT(tests));
+  return suite_run_tests("memory", tests, TNI_COUNT(tests), NULL, NULL);
 }

@@ -206,5 +206,5 @@ int main(void) {
   const TTest *const tests[] = {
       context_create,          tensor_create_and_dlpack, tensor_check,        arena, text, errors, blobs,
       executor_create_and_run, parallel_region,          scratch_and_topology};
-  return run_tests("nomem", tests, TNI_COUNT(tests));
+  return suite_run_tests("nomem", tests, TNI_COUNT(tests), NULL, NULL);
 }

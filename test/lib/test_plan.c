@@ -249,5 +249,5 @@ int main(void) {
                                 second_call_needs_no_memory, failing_step_ends_the_run_and_is_named,
                                 empty_plan_does_nothing,     threads_run_one_executor_at_once,
                                 unsound_plans_are_refused,   step_costs_a_few_nanoseconds};
-  return run_tests("plan", tests, TNI_COUNT(tests));
+  return suite_run_tests("plan", tests, TNI_COUNT(tests), NULL, NULL);
 }

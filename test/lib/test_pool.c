@@ -462,5 +462,5 @@ int main(void) {
                                 scratch_wastes_at_most_a_quarter,
                                 scratch_gives_its_lists_back_before_it_fails,
                                 scratch_blocks_belong_to_one_thread_at_a_time};
-  return run_tests("pool", tests, TNI_COUNT(tests));
+  return suite_run_tests("pool", tests, TNI_COUNT(tests), NULL, NULL);
 }

@@ -476,5 +476,5 @@ int main(void) {
                                 argument_that_does_not_fit_is_named,
                                 arguments_have_the_strides_and_offset_that_are_asked_for,
                                 spans_and_overlaps_of_strides};
-  return run_tests("tensor", tests, TNI_COUNT(tests));
+  return suite_run_tests("tensor", tests, TNI_COUNT(tests), NULL, NULL);
 }

@@ -2,10 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
-
 #include "oracle.h"
 #include "programs.h"
+#include "suite.h"
 
 static oracle o;
 
@@ -171,9 +170,5 @@ int main(void) {
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

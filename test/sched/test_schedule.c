@@ -527,9 +527,5 @@ int main(void) {
   suite_add_tcase(suite, t);
   tcase_set_timeout(memory, 60);
   suite_add_tcase(suite, memory);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }

@@ -5,10 +5,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "suite.h"
 #include "targets.h"
 #include "text.h"
 
@@ -182,9 +182,5 @@ int main(void) {
   tcase_add_loop_test(tests, scalars_of_the_tensor_level, 0, (int)TNI_COUNT(targets));
   tcase_add_loop_test(tests, vectors_of_the_loop_level, 0, (int)TNI_COUNT(targets));
   suite_add_tcase(suite, tests);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? 1 : 0;
+  return suite_run(suite);
 }

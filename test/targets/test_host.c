@@ -2,9 +2,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <check.h>
 #include <stdio.h>
 
+#include "suite.h"
 #include "targets.h"
 
 static tn_context *ctx;
@@ -118,9 +118,5 @@ int main(void) {
   tcase_add_test(tc, the_host_has_what_the_kernel_saw);
 #endif
   suite_add_tcase(suite, tc);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed != 0;
+  return suite_run(suite);
 }
