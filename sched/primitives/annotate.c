@@ -5,14 +5,14 @@
  *
  * A hint of that key which is there already is replaced.
  *
- * refuses: keys that are no names; texts that a line of a schedule cannot hold; a key to remove that is not there
+ * refuses: keys that are no names; a text of no characters; a key to remove that is not there
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
 #include "text.h"
 
-enum { MAX_NOTES = 64, MAX_NOTE_TEXT = 200 };
+enum { MAX_NOTES = 64 };
 
 static const void *mark_of(const tn_stmt *place) {
   return place->kind == TNI_FOR ? (const void *)place->as.loop.var : place;
@@ -25,24 +25,14 @@ static tn_status set_notes(tni_step *step, const tn_stmt *place, int32_t count, 
   return tni_step_keep(step, tni_replace(r, step->s->func->body, place, made));
 }
 
-/* Can a line of a schedule hold it between quotes? */
-static bool fits_line(const char *text) {
-  size_t length = strlen(text);
-  for (const char *c = text; *c; c++)
-    if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20 || *c == 0x7f) return false;
-  return length > 0 && length <= MAX_NOTE_TEXT;
-}
-
 tn_status tni_apply_annotate(tni_step *step) {
   tni_annotation items[MAX_NOTES], note = {step->args[1].text, step->args[2].text, step->args[2].number};
   const tn_stmt *place = tni_arg_place(step, 0);
   if (!place) return TN_E_REFUSED;
   if (!tni_is_identifier(note.key))
     return tni_step_refuse(step, mark_of(place), "the key of an annotation is a name: letters, digits and _");
-  if (note.text && !fits_line(note.text))
-    return tni_step_refuse(step, mark_of(place),
-                           "the text of an annotation is 1 to %d characters, without quotes, backslashes and line ends",
-                           MAX_NOTE_TEXT);
+  if (note.text && !*note.text)
+    return tni_step_refuse(step, mark_of(place), "the text of an annotation has a character at least");
   tni_annotations old = tni_annotations_of(place);
   int32_t count = 0;
   for (int32_t i = 0; i < old.count; i++)
