@@ -23,7 +23,8 @@ static tn_status check(tni_step *step, size_t count, const tn_stmt **loops) {
     if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
     for (size_t k = 0; k < i; k++)
       if (tni_expr_uses(step->s->ctx, loops[i]->as.loop.extent, loops[k]->as.loop.var))
-        return tni_step_refuse(step, loops[i]->as.loop.var, "its extent depends on an outer loop");
+        return tni_step_refuse(step, loops[i]->as.loop.var, "its extent depends on an outer loop\n"
+                               "needs: a split of it by one factor, the most that its extent is, which guards the rest");
   }
   return TN_OK;
 }

@@ -188,7 +188,8 @@ static tn_status check_places(tni_step *step, int count, const tn_stmt *const *o
     for (int k = i + 1; k < count; k++)
       if (tni_expr_uses(step->s->ctx, order[i]->as.loop.extent, order[k]->as.loop.var))
         return tni_step_refuse(step, order[i]->as.loop.var,
-                               "its extent depends on a loop that would come to stand inside it");
+                               "its extent depends on a loop that would come to stand inside it\n"
+                               "needs: a split of it by one factor, the most that its extent is, which guards the rest");
     for (int k = i + 1; k < count && tni_is_thread_bound(order[i]->as.loop.kind); k++)
       if (tni_is_bound(order[k]->as.loop.kind) && !tni_is_thread_bound(order[k]->as.loop.kind))
         return tni_step_refuse(step, order[k]->as.loop.var, "a loop over blocks would come to stand inside one over threads");

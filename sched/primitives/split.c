@@ -10,7 +10,7 @@
  *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
  *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
  *
- * needs: a serial loop; factors that cover the extent, or, with cut, are not larger; for pad a constant extent
+ * needs: a serial loop; factors that cover the extent (one that depends on loops around: the most that it is), or, with cut, are not larger; for pad a constant extent
  * refuses: more than one factor 0, negative ones; what pad.c refuses
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -56,6 +56,20 @@ static const tn_stmt *guarded(tni_region *r, const tn_stmt *body, const tn_expr 
   return q.loose ? tni_if(r, cond, body, NULL) : tni_stmt_rewrite(r, body, NULL, add_guard, &g);
 }
 
+/* Is the loop's extent, in all iterations of the loops around it, at most so much? */
+static bool is_covered(tni_step *step, const tn_stmt *loop, int64_t count) {
+  tni_region *r = &step->s->region;
+  const tn_stmt *path[TNI_MAX_PATH];
+  tni_facts facts;
+  bool ok = true;
+  tni_facts_init(&facts, step->s->ctx);
+  for (int i = 0, depth = tni_path_to(step->s->func->body, loop, path); ok && i < depth - 1; i++)
+    ok = path[i]->kind != TNI_FOR || tni_facts_bind(&facts, path[i]->as.loop.var, path[i]->as.loop.extent);
+  ok = ok && tni_prove(r, &facts, tni_op2(r, TN_OP_le, loop->as.loop.extent, tni_index(r, count)));
+  tni_facts_destroy(&facts);
+  return ok;
+}
+
 /* The extents of the new loops in `out`; *whole tells that they surely make up the old one. */
 static tn_status choose_extents(tni_step *step, const tn_stmt *loop, enum tn_tail tail, const tn_expr **out,
                                 bool *whole) {
@@ -82,7 +96,9 @@ static tn_status choose_extents(tni_step *step, const tn_stmt *loop, enum tn_tai
     return tni_step_refuse(step, loop->as.loop.var,
                            "the factors are larger than the extent, and nothing would be before the cut\n"
                            "needs: smaller ones");
-  if (!inferred && (!tni_is_const(extent) || (extent->as.i > product && tail != TN_TAIL_CUT)))
+  bool covered = tni_is_const(extent) ? extent->as.i <= product || tail == TN_TAIL_CUT
+                                      : tail == TN_TAIL_GUARD && !inferred && is_covered(step, loop, product);
+  if (!inferred && !covered)
     return tni_step_refuse(step, loop->as.loop.var,
                            "the factors do not cover the extent\n"
                            "needs: larger ones, or a factor 0, which is inferred");
