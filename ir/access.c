@@ -229,6 +229,8 @@ static void collect(analysis *a, const tn_stmt *s) {
     a->depth--;
     break;
   case TNI_BLOCK: collect_block(a, s); break;
+  case TNI_COPY: /* as if it were done here */
+    a->out->waits = true; /* fall through */
   case TNI_STORE:
   case TNI_REDUCE:
     a->store = s;
@@ -266,9 +268,8 @@ static void collect(analysis *a, const tn_stmt *s) {
     break;
   case TNI_EVALUATE: read_all(a, s->as.evaluate.call); break;
   case TNI_BARRIER:
-  case TNI_COPY:
   case TNI_COMMIT:
-  case TNI_WAIT: a->out->odd = a->out->opaque = true; break;
+  case TNI_WAIT: a->out->waits = true; break;
   case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;

@@ -102,7 +102,8 @@ bool tni_is_unwritten(tni_region *r, const tni_accesses *accesses, const tni_acc
   int32_t rank = read->buffer->rank;
   tni_area seen = tni_area_of(TNI_WITHIN, rank);
   tni_box box;
-  if (!read->load || read->conditional || read->claimed || accesses->opaque) return false;
+  if (!read->load || read->conditional || read->claimed || accesses->opaque || accesses->waits)
+    return false;
   bool ok = tni_access_cover(r, read, 0, &box) && tni_area_add(r, &none, &seen, &box);
   for (size_t i = 0; i < accesses->count && ok && seen.count > 0; i++)
     if (may_come_before(&accesses->items[i], read))

@@ -673,7 +673,8 @@ typedef struct tni_accesses {
   tni_access *items;
   size_t count, capacity;
   bool literal; /* to be set: no iteration has a buffer of its own but those that are allocated in it */
-  bool odd;     /* blocks are nested, loops too deep, or threads wait: not all that happens is known */
+  bool waits;   /* there are barriers, or copies that go on: not all is done in the order in which it stands */
+  bool odd;     /* blocks are nested, or loops too deep: not all that happens is known */
   bool opaque;  /* the same, or an address is taken: who has it may access all of its buffer */
 } tni_accesses;
 

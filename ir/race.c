@@ -234,6 +234,7 @@ static const char *why_not(tni_region *r, const tn_func *func, const tni_accesse
   if (search.calls && !calls) return "an external is called in it";
   if (accesses->opaque) tni_stmt_visit_exprs(r->arena.ctx, loop, see_given, &search);
   if (accesses->odd || search.gives) return "not all of its accesses are known";
+  if (accesses->waits && tni_first_sync(loop)) return "threads, or copies, are waited for in it";
   checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
   const char *why = check(&c, mark);
   r->arena.failed |= c.failed;

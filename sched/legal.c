@@ -23,8 +23,10 @@ static int conditions_around(const tn_stmt *root, const tn_stmt *loop) {
   return count;
 }
 
-/* Has the function of the schedule the loop, as it is, under no fewer conditions? What is private may not be under more. */
+/* Has the function of the schedule the loop, as it is, under no fewer conditions? What is private may not be under more. A loop
+ * around a barrier, copy or wait is around all that changes (step.c), and in it the same is touched from one of these to the next. */
 static bool is_unchanged(const still_check *q, const tn_stmt *loop) {
+  if (tni_first_sync(loop)) return true;
   return tni_is_below(q->s->func->body, loop) &&
          conditions_around(q->s->func->body, loop) == conditions_around(q->made->body, loop);
 }

@@ -290,8 +290,8 @@ tn_status tni_invoke(tni_step *step, tn_error **err);
 
 /* Refuses. Where something would make it legal, a second line of the reason says what: "the reason\nneeds: the remedy". */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
-/* Takes the new body, refuses when threads wait for each other in the function, or when a loop of concurrent iterations would
- * not be one any more, or tells of no memory. */
+/* Takes the new body; refuses when what is changed lies on both sides of a barrier, copy or wait, or when a loop of concurrent
+ * iterations would not be one any more; or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
 /* The same for a rewrite that moves nothing, so that it can take away from no loop what allowed its kind. */
 tn_status tni_step_keep(tni_step *step, const tn_stmt *body);

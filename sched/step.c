@@ -23,12 +23,57 @@ tn_status tni_step_keep(tni_step *step, const tn_stmt *body) {
   return step->func && !step->s->region.arena.failed ? TN_OK : TN_E_NOMEM;
 }
 
+/* Is what the rewrite changes on one side of all barriers, copies and waits: one piece of the text without them? */
+static bool crosses(const tn_stmt *old, const tn_stmt *made);
+
+/* The statements from the first to the last one that is another: a piece, or one that holds the piece. */
+static bool crosses_seq(const tn_stmt *old, const tn_stmt *made) {
+  const tn_stmt *const *a = old->as.seq.stmts, *const *b = made->as.seq.stmts;
+  int32_t i = 0, n = old->as.seq.count, m = made->as.seq.count;
+  while (i < n && i < m && a[i] == b[i]) i++;
+  while (i < n && i < m && a[n - 1] == b[m - 1]) n--, m--;
+  if (n - i == 1 && m - i == 1) return crosses(a[i], b[i]);
+  for (int32_t k = i; k < n; k++)
+    if (tni_first_sync(a[k])) return true;
+  for (int32_t k = i; k < m; k++)
+    if (tni_first_sync(b[k])) return true;
+  return false;
+}
+
+static bool crosses_if(const tn_stmt *old, const tn_stmt *made) {
+  const tn_stmt *a = old->as.cond.otherwise, *b = made->as.cond.otherwise;
+  if (old->as.cond.cond != made->as.cond.cond) return true;
+  if (a == b) return crosses(old->as.cond.then, made->as.cond.then);
+  return !a || !b || old->as.cond.then != made->as.cond.then || crosses(a, b);
+}
+
+static bool crosses(const tn_stmt *old, const tn_stmt *made) {
+  if (old == made || (!tni_first_sync(old) && !tni_first_sync(made))) return false;
+  bool freed = old->kind == TNI_ALLOC && (made->kind != TNI_ALLOC || made->as.alloc.buffer != old->as.alloc.buffer);
+  if (freed) return crosses(tni_rest(old), made); /* nobody uses it any more */
+  if (old->kind != made->kind || tni_own_expr(old) != tni_own_expr(made)) return true;
+  switch (old->kind) {
+  case TNI_FOR:
+    return old->as.loop.var != made->as.loop.var || old->as.loop.kind != made->as.loop.kind ||
+           crosses(old->as.loop.body, made->as.loop.body);
+  case TNI_SEQ: return crosses_seq(old, made);
+  case TNI_IF: return crosses_if(old, made);
+  case TNI_WHILE: return crosses(old->as.repeat.body, made->as.repeat.body);
+  case TNI_LET: return old->as.let.var != made->as.let.var || crosses(tni_rest(old), tni_rest(made));
+  case TNI_ALLOC:
+  case TNI_ASSERT:
+  case TNI_ASSUME: return crosses(tni_rest(old), tni_rest(made));
+  default: return true;
+  }
+}
+
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
-  const void *mark = tni_first_sync(step->s->func->body);
-  if (mark)
+  const tn_stmt *old = step->s->func->body;
+  const void *mark = tni_first_sync(old);
+  if (mark && body && crosses(old, body))
     return tni_step_refuse(step, mark,
                            "threads, or copies, are waited for in the function, and the rewrite might bring something to the "
-                           "other side\nneeds: a function without barriers and copies");
+                           "other side\nneeds: a rewrite of what stands between two barriers, copies or waits");
   tn_status status = tni_step_keep(step, body);
   if (status) return status;
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);

@@ -147,7 +147,7 @@ static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
 
 /* Does the buffer stay where it is allocated, as it is? */
 static bool is_fixed(const analysis *a, const tni_placement *p) {
-  return a->accesses.opaque || p->tied || is_sized_by_memory(a, p->old);
+  return a->accesses.opaque || a->accesses.waits || p->tied || is_sized_by_memory(a, p->old);
 }
 
 static bool place(analysis *a, tni_placement *out) {
@@ -275,7 +275,7 @@ bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buff
   if (tni_is_allocated_in(loop, buffer)) return true;
   list_allocs(&list, body, NULL, NULL);
   bool known = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
-  if (known && !a.accesses.opaque)
+  if (known && !a.accesses.opaque && !a.accesses.waits) /* with waits the text says where a buffer is */
     for (size_t i = 0; i < list.count; i++)
       if (list.items[i].old == buffer && !is_fixed(&a, &list.items[i])) {
         int depth = live_depth(&a, buffer, list.items[i].at, &first);
