@@ -2,15 +2,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <stdio.h>
+#include "ir/judged.h"
 
-#include "../lib/fault.h"
-#include "ir.h"
-
-static const struct {
-  const char *level, *body; /* over A and B, i32[64] each, C, i32[8, 8], and n */
-  const char *error;        /* NULL: none is found */
-} cases[] = {
+/* Over A and B, i32[64] each, C, i32[8, 8], and n. */
+static const judged_frames frames = {"func f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n",
+                                     "loop func f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n"};
+static const judged cases[] = {
     {"", "for i in 0..4 parallel { B[i] = A[i + 1] }", NULL},
     {"", "for i in 0..4 parallel { A[i] = A[i + 1] }",
      "verify: f:3: iteration 1 of the concurrent loop `i` writes A[1], which iteration 0 reads\n"
@@ -54,7 +51,7 @@ static const struct {
      "f:4:\n    A[i] = k\n    ^^^^^^^^"},
     {"", "for i in 0..4 parallel { alloc T: i32[1]; T[0] = A[i]; B[i] = T[0] }", NULL},
     {"", "alloc T: i32[1]; for i in 0..4 parallel { T[0] = A[i]; B[i] = T[0] }", NULL},
-    {"loop ", "alloc T: i32[1]\nfor i in 0..4 parallel { T[0] = A[i]; B[i] = T[0] }",
+    {"loop", "alloc T: i32[1]\nfor i in 0..4 parallel { T[0] = A[i]; B[i] = T[0] }",
      "verify: f:4: iteration 1 of the concurrent loop `i` writes T[0], which iteration 0 writes\n"
      "    T[0] = A[i]\n    ^^^^^^^^^^^"},
     {"", "for i in 0..4 parallel { if i == 0 { A[0] = 1:i32 } else { B[i] = A[0] } }", NULL},
@@ -65,61 +62,23 @@ static const struct {
     {"", "for i in 0..4 parallel { assert A[i] == 0:i32, \"m\"; B[0] = 1:i32 }", NULL},
     {"", "if n < 4 { for i in 0..4 parallel { A[0] = 1:i32 } }", NULL},
     /* vectors, by their first lane */
-    {"loop ", "for i in 0..4 parallel { A[ramp(4 * i, 1, 4)] = broadcast(0:i32, 4) }", NULL},
-    {"loop ", "for i in 0..4 parallel { A[ramp(i // 2, 1, 4)] = broadcast(0:i32, 4) }",
+    {"loop", "for i in 0..4 parallel { A[ramp(4 * i, 1, 4)] = broadcast(0:i32, 4) }", NULL},
+    {"loop", "for i in 0..4 parallel { A[ramp(i // 2, 1, 4)] = broadcast(0:i32, 4) }",
      "verify: f:3: iteration 1 of the concurrent loop `i` writes A[0], which iteration 0 writes\n"
      "    A[ramp(i // 2, 1, 4)] = broadcast(0:i32, 4)\n    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
 };
 
-static tn_status parse(tn_context *ctx, size_t i, tn_error **error) {
-  char text[512];
-  tn_program *program;
-  snprintf(text, sizeof text, "%sfunc f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n", cases[i].level,
-           cases[i].body);
-  tn_status status = tn_program_parse(ctx, text, strlen(text), "case", &program, error);
-  tn_program_destroy(program);
-  return status;
-}
-
 START_TEST(iterations_that_meet_are_told)
-{
-  tn_context *ctx;
-  tn_error *error;
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  tn_status status = parse(ctx, (size_t)_i, &error);
-  ck_assert_str_eq(tn_error_text(error), cases[_i].error ? cases[_i].error : "");
-  ck_assert_int_eq(status, cases[_i].error ? TN_E_VERIFY : TN_OK);
-  tn_error_destroy(error);
-  tn_context_destroy(ctx);
-}
+{ judged_check(&frames, &cases[_i]); }
 END_TEST
 
-/* Want of memory is told, or did not matter: it finds no meeting where there is none. */
 START_TEST(want_of_memory_is_no_meeting)
-{
-  for (size_t i = 0; i < TNI_COUNT(cases); i++) {
-    fault f = {.once = true};
-    tn_context *ctx = fault_context(&f);
-    tn_error *error;
-    bool hit = true;
-    for (long at = 1; hit; at++) {
-      f.fail_at = atomic_load(&f.calls) + at;
-      tn_status status = parse(ctx, i, &error), want = cases[i].error ? TN_E_VERIFY : TN_OK;
-      hit = atomic_load(&f.calls) >= f.fail_at;
-      ck_assert_msg(status == want || (hit && status == TN_E_NOMEM), "case %zu, call %ld: %d", i, at, (int)status);
-      tn_error_destroy(error);
-    }
-    fault_finish(&f, ctx);
-  }
-}
+{ judged_without_memory(&frames, TNI_COUNT(cases), cases); }
 END_TEST
 
 int main(void) {
-  Suite *suite = suite_create("witness");
   TCase *tests = tcase_create("witness");
-  tcase_set_timeout(tests, 60);
   tcase_add_loop_test(tests, iterations_that_meet_are_told, 0, (int)TNI_COUNT(cases));
   tcase_add_test(tests, want_of_memory_is_no_meeting);
-  suite_add_tcase(suite, tests);
-  return suite_run(suite);
+  return suite_run_case("witness", tests, 60, NULL, NULL);
 }

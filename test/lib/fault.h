@@ -75,4 +75,26 @@ static inline void fault_finish(fault *f, tn_context *ctx) {
   ck_assert_int_eq(atomic_load(&f->bytes), 0);
 }
 
+/* Calls work on a fresh context with the N-th request for memory failing, N = 1, 2, ..., until none does: only the N-th, if
+ * `once`, else all from it on. It gives TN_OK or TN_E_NOMEM, and nothing is left. */
+static inline void fault_walk(tn_status (*work)(tn_context *ctx, const void *what), const void *what, bool once) {
+  for (long n = 1;; n++) {
+    fault f = {.fail_at = n, .once = once};
+    tn_context_desc desc = fault_desc(&f);
+    tn_context *ctx;
+    tn_error *err;
+    desc.threads.count = 2;
+    tn_status status = tn_context_create(&desc, &ctx, &err);
+    ck_assert_int_eq(tn_error_status(err), status);
+    ck_assert(!status == !!ctx);
+    tn_error_destroy(err);
+    if (!status) status = work(ctx, what);
+    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
+    bool done = atomic_load(&f.calls) < n;
+    if (done) ck_assert_int_eq(status, TN_OK);
+    fault_finish(&f, ctx);
+    if (done) return;
+  }
+}
+
 #endif

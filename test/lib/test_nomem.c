@@ -10,32 +10,11 @@
 /* A piece of work on a fresh context; gives its status, or the first one that was not TN_OK. */
 typedef tn_status (*scenario)(tn_context *ctx);
 
-/* Runs it with the N-th request for memory failing, N = 1, 2, ..., until nothing fails. In one round only the N-th
- * fails, in the other all from the N-th on. */
-static void step_through(scenario work, bool once) {
-  for (long n = 1;; n++) {
-    fault f = {.fail_at = n, .once = once};
-    tn_context_desc desc = fault_desc(&f);
-    desc.threads.count = 2;
-    tn_context *ctx;
-    tn_error *err;
-    tn_status status = tn_context_create(&desc, &ctx, &err);
-    ck_assert_int_eq(tn_error_status(err), status);
-    ck_assert(!status == !!ctx);
-    tn_error_destroy(err);
-    if (!status) status = work(ctx);
-    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
-    bool done = atomic_load(&f.calls) < n;
-    if (done) ck_assert_int_eq(status, TN_OK);
-    fault_finish(&f, ctx);
-    if (done) return;
-    ck_assert_int_lt(n, 1000);
-  }
-}
+static tn_status do_work(tn_context *ctx, const void *work) { return (*(const scenario *)work)(ctx); }
 
 static void step_both_ways(scenario work) {
-  step_through(work, false);
-  step_through(work, true);
+  fault_walk(do_work, &work, false);
+  fault_walk(do_work, &work, true);
 }
 
 /* The status, after checking that the error says the same and that it came with an output or not. */

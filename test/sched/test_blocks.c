@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "../lib/fault.h"
-#include "sched.h"
+#include "sched/handles.h"
 
 /* A product, what is done with it, a sum of that, what is done with the sum. */
 static const char text[] =
@@ -20,52 +19,19 @@ static const char text[] =
     "  for i in 0..8 { block Z(a: 0..8 = i) { Z[a] = S[a] - 1.0:f32 } }\n"
     "}\n";
 
-static tn_context *ctx;
-static tn_program *program;
-static tn_schedule *s, *other;
-
-static void open_text(const char *source) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_parse(ctx, source, strlen(source), "t.tn", &program, NULL), TN_OK);
-  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
-  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &other, NULL), TN_OK);
-}
-
 static void setup(void) { open_text(text); }
 
-static void teardown(void) {
-  tn_schedule_destroy(s);
-  tn_schedule_destroy(other);
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
-
-static tn_block_ref block(const char *name) {
-  tn_block_ref out;
-  ck_assert_int_eq(tn_get_block(s, name, &out, NULL), TN_OK);
-  return out;
-}
-
-static tn_loop loop(const char *name, size_t number) {
-  tn_loop loops[8];
-  size_t count = 8;
-  ck_assert_int_eq(tn_get_loops(s, block(name), loops, &count, NULL), TN_OK);
-  ck_assert_uint_lt(number, count);
-  return loops[number];
-}
-
 /* The schedule is where the lines lead, and a handle names the block of that name. */
-static void expect_lines(const char *lines, tn_block_ref handle, const char *name) {
-  ck_assert_int_eq(tn_schedule_run(other, lines, NULL), TN_OK);
-  ck_assert_str_eq(tn_schedule_text(s), tn_schedule_text(other));
-  if (name) ck_assert_str_eq(tni_handle_block(s, handle)->as.block.name, name);
+static void expect_made(const char *lines, tn_block_ref handle, const char *name) {
+  expect_lines(lines);
+  ck_assert_str_eq(tni_handle_block(s, handle)->as.block.name, name);
 }
 
 START_TEST(rfactor_gives_the_block_of_the_parts)
 {
   tn_block_ref parts;
   ck_assert_int_eq(tn_rfactor(s, loop("C", 2), 1, &parts, NULL), TN_OK);
-  expect_lines("rfactor(k, 1)", parts, "C_rf");
+  expect_made("rfactor(k, 1)", parts, "C_rf");
 }
 END_TEST
 
@@ -83,14 +49,14 @@ START_TEST(consumers_move_to_producers)
 {
   ck_assert_int_eq(tn_reverse_compute_at(s, block("Y"), loop("C", 1), NULL), TN_OK);
   ck_assert_int_eq(tn_reverse_compute_inline(s, block("Z"), NULL), TN_OK);
-  expect_lines("l0, l1, l2 = get_loops(C)\nreverse_compute_at(Y, l1)\nreverse_compute_inline(Z)", 0, NULL);
+  expect_lines("l0, l1, l2 = get_loops(C)\nreverse_compute_at(Y, l1)\nreverse_compute_inline(Z)");
 }
 END_TEST
 
 START_TEST(an_epilogue_is_fused)
 {
   ck_assert_int_eq(tn_fuse_reduction_epilogue(s, block("C"), block("Y"), NULL), TN_OK);
-  expect_lines("fuse_reduction_epilogue(C, Y)", 0, NULL);
+  expect_lines("fuse_reduction_epilogue(C, Y)");
 }
 END_TEST
 
@@ -98,20 +64,11 @@ START_TEST(blockize_gives_the_block)
 {
   tn_block_ref made;
   ck_assert_int_eq(tn_blockize(s, loop("C", 2), &made, NULL), TN_OK);
-  expect_lines("blockize(k)", made, "C");
+  expect_made("blockize(k)", made, "C");
 }
 END_TEST
 
 /* ---- externals ---- */
-
-static void expect_refusal(tn_status status, tn_error **error, const char *reason) {
-  ck_assert_int_eq(status, TN_E_REFUSED);
-  const char *end = strchr(tn_error_text(*error), '\n');
-  ck_assert_ptr_nonnull(end);
-  ck_assert_int_eq(strncmp(tn_error_text(*error), reason, strlen(reason)), 0);
-  ck_assert_uint_eq((size_t)(end - tn_error_text(*error)), strlen(reason));
-  tn_error_destroy(*error);
-}
 
 START_TEST(externals_keep_blocks_in_their_places)
 {
@@ -139,35 +96,10 @@ static const char lines[] = "ko, ki = split(k, [0, 4])\n"
                             "l0, l1, l2, l3 = get_loops(C_rf)\n"
                             "b = blockize(l2)\n";
 
-static tn_status work(tn_context *c, const char *script) {
-  tn_program *p = NULL;
-  tn_schedule *a = NULL;
-  tn_status status = tn_program_parse(c, text, sizeof text - 1, "t.tn", &p, NULL);
-  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
-  if (!status) status = tn_schedule_run(a, script, NULL);
-  if (!status) status = tn_schedule_commit(a, NULL, NULL);
-  tn_schedule_destroy(a);
-  tn_program_destroy(p);
-  return status;
-}
-
 static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)"};
 
 START_TEST(without_memory_nothing_is_lost)
-{
-  for (long n = 1;; n++) {
-    fault f = {.fail_at = n, .once = _i % 2};
-    tn_context_desc desc = fault_desc(&f);
-    tn_context *c;
-    tn_status status = tn_context_create(&desc, &c, NULL);
-    if (!status) status = work(c, scripts[_i / 2]);
-    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
-    bool done = atomic_load(&f.calls) < n;
-    if (done) ck_assert_int_eq(status, TN_OK);
-    fault_finish(&f, c);
-    if (done) return;
-  }
-}
+{ fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
 END_TEST
 
 int main(void) {

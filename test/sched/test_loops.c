@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "../lib/fault.h"
-#include "sched.h"
+#include "sched/handles.h"
 
 static const char text[] =
     "func f(A: f32[8, 10], Y: f32[8], Z: f32[8]) {\n"
@@ -16,52 +15,7 @@ static const char text[] =
     "  for m in 0..10 { block T(a: 0..10 = m) { T[a] = A[0, a] } }\n"
     "}\n";
 
-static tn_context *ctx;
-static tn_program *program;
-static tn_schedule *s, *other;
-
-static void open_text(const char *source) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_parse(ctx, source, strlen(source), "t.tn", &program, NULL), TN_OK);
-  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &s, NULL), TN_OK);
-  ck_assert_int_eq(tn_schedule_create(program, tn_program_func_at(program, 0), &other, NULL), TN_OK);
-}
-
 static void setup(void) { open_text(text); }
-
-static void teardown(void) {
-  tn_schedule_destroy(s);
-  tn_schedule_destroy(other);
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
-
-static tn_block_ref block(const char *name) {
-  tn_block_ref out;
-  ck_assert_int_eq(tn_get_block(s, name, &out, NULL), TN_OK);
-  return out;
-}
-
-static tn_loop loop(const char *name, size_t number) {
-  tn_loop loops[8];
-  size_t count = 8;
-  ck_assert_int_eq(tn_get_loops(s, block(name), loops, &count, NULL), TN_OK);
-  ck_assert_uint_lt(number, count);
-  return loops[number];
-}
-
-/* The schedule is where the lines lead. */
-static void expect_lines(const char *lines) {
-  ck_assert_int_eq(tn_schedule_run(other, lines, NULL), TN_OK);
-  ck_assert_str_eq(tn_schedule_text(s), tn_schedule_text(other));
-}
-
-static void expect_refusal(tn_status status, tn_error **error, const char *reason) {
-  ck_assert_int_eq(status, TN_E_REFUSED);
-  ck_assert_int_eq(strncmp(tn_error_text(*error), reason, strlen(reason)), 0);
-  ck_assert_int_eq(tn_error_text(*error)[strlen(reason)], '\n');
-  tn_error_destroy(*error);
-}
 
 START_TEST(queries)
 {
@@ -188,33 +142,8 @@ static const char *const scripts[] = {
     "u = add_unit_loop(i)\nreorder_block_iter_var(Y, [1, 0])\np = producers(Z)\nc = children(i)\nreorder([k, i])\no = outputs()\n",
 };
 
-static tn_status work(tn_context *c, const char *script) {
-  tn_program *p = NULL;
-  tn_schedule *a = NULL;
-  tn_status status = tn_program_parse(c, text, sizeof text - 1, "t.tn", &p, NULL);
-  if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
-  if (!status) status = tn_schedule_run(a, script, NULL);
-  if (!status) status = tn_schedule_commit(a, NULL, NULL);
-  tn_schedule_destroy(a);
-  tn_program_destroy(p);
-  return status;
-}
-
 START_TEST(without_memory_nothing_is_lost)
-{
-  for (long n = 1;; n++) {
-    fault f = {.fail_at = n, .once = _i % 2};
-    tn_context_desc desc = fault_desc(&f);
-    tn_context *c;
-    tn_status status = tn_context_create(&desc, &c, NULL);
-    if (!status) status = work(c, scripts[_i / 2]);
-    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
-    bool done = atomic_load(&f.calls) < n;
-    if (done) ck_assert_int_eq(status, TN_OK);
-    fault_finish(&f, c);
-    if (done) return;
-  }
-}
+{ fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
 END_TEST
 
 int main(void) {

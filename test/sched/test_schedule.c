@@ -472,34 +472,22 @@ static tn_status use_template(tn_schedule *a) {
   return status ? status : tn_template_apply(&tile_template, a, 3, NULL);
 }
 
-static tn_status (*const scenarios[])(tn_schedule *) = {fork_and_commit, explain, simplify, use_template};
+typedef tn_status (*scenario)(tn_schedule *a);
+static const scenario scenarios[] = {fork_and_commit, explain, simplify, use_template};
 
-static tn_status work(tn_context *c, tn_status (*scenario)(tn_schedule *)) {
+static tn_status work(tn_context *c, const void *what) {
   tn_program *p = NULL;
   tn_schedule *a = NULL;
   tn_status status = tn_program_parse(c, matmul, sizeof matmul - 1, "t.tn", &p, NULL);
   if (!status) status = tn_schedule_create(p, tn_program_func_at(p, 0), &a, NULL);
-  if (!status) status = scenario(a);
+  if (!status) status = (*(const scenario *)what)(a);
   tn_schedule_destroy(a);
   tn_program_destroy(p);
   return status;
 }
 
 START_TEST(without_memory_nothing_is_lost)
-{
-  for (long n = 1;; n++) {
-    fault f = {.fail_at = n, .once = _i & 1};
-    tn_context_desc desc = fault_desc(&f);
-    tn_context *c;
-    tn_status status = tn_context_create(&desc, &c, NULL);
-    if (!status) status = work(c, scenarios[_i / 2]);
-    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", n, tn_status_name(status));
-    bool done = atomic_load(&f.calls) < n;
-    if (done) ck_assert_int_eq(status, TN_OK);
-    fault_finish(&f, c);
-    if (done) return;
-  }
-}
+{ fault_walk(work, &scenarios[_i / 2], _i % 2); }
 END_TEST
 
 int main(void) {
