@@ -9,7 +9,7 @@
 
 #include "import.h"
 
-enum { MIN_OPSET = 7, MAX_OPSET = 27, NAMES_PER_OPERATOR = 8, MAX_ATTRIBUTES = 64, MAX_NUMBERS = 1 << 24 };
+enum { MIN_OPSET = 1, MAX_OPSET = 27, NAMES_PER_OPERATOR = 8, MAX_ATTRIBUTES = 64, MAX_NUMBERS = 1 << 24 };
 enum { BY_NOBODY = -1, BY_INITIALIZER = -2, BY_INPUT = -3 }; /* who makes a name; else the number of a node */
 
 static const char phase[] = "import";

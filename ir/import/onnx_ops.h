@@ -13,9 +13,9 @@
   OP(Abs,                       "abs",                  same) \
   OP(Acos,                      "acos",                 same) \
   OP(Acosh,                     "acosh",                same) \
-  OP(Add,                       "add",                  same) \
+  OP(Add,                       "add",                  binary) \
   OP(AffineGrid,                "",                     affine_grid) \
-  OP(And,                       "and",                  same) \
+  OP(And,                       "and",                  binary) \
   OP(ArgMax,                    "arg_max",              same) \
   OP(ArgMin,                    "arg_min",              same) \
   OP(Asin,                      "asin",                 same) \
@@ -39,7 +39,7 @@
   OP(CenterCropPad,             "",                     center_crop_pad) \
   OP(Clip,                      "clip",                 clip) \
   OP(Col2Im,                    "",                     col2im) \
-  OP(Concat,                    "concat",               same) \
+  OP(Concat,                    "concat",               concat) \
   OP(Constant,                  "",                     constant) \
   OP(ConstantOfShape,           "",                     constant_of_shape) \
   OP(Conv,                      "conv",                 same) \
@@ -53,11 +53,11 @@
   OP(DepthToSpace,              "",                     depth_to_space) \
   OP(DequantizeLinear,          "",                     dequantize_linear) \
   OP(Det,                       "det",                  same) \
-  OP(Div,                       "div",                  same) \
+  OP(Div,                       "div",                  binary) \
   OP(Dropout,                   "",                     dropout) \
   OP(DynamicQuantizeLinear,     "",                     dynamic_quantize_linear) \
   OP(Elu,                       "elu",                  same) \
-  OP(Equal,                     "equal",                same) \
+  OP(Equal,                     "equal",                binary) \
   OP(Erf,                       "erf",                  same) \
   OP(Exp,                       "exp",                  same) \
   OP(Expand,                    "expand",               expand) \
@@ -70,8 +70,9 @@
   OP(Gelu,                      "gelu",                 same) \
   OP(Gemm,                      "",                     gemm) \
   OP(GlobalAveragePool,         "reduce_mean",          global_pool) \
+  OP(GlobalLpPool,              "",                     global_lp_pool) \
   OP(GlobalMaxPool,             "reduce_max",           global_pool) \
-  OP(Greater,                   "greater",              same) \
+  OP(Greater,                   "greater",              binary) \
   OP(GreaterOrEqual,            "greater_or_equal",     same) \
   OP(GridSample,                "grid_sample",          grid_sample) \
   OP(GroupNormalization,        "",                     group_normalization) \
@@ -85,7 +86,7 @@
   OP(LRN,                       "",                     lrn) \
   OP(LayerNormalization,        "layer_norm",           layer_normalization) \
   OP(LeakyRelu,                 "leaky_relu",           same) \
-  OP(Less,                      "less",                 same) \
+  OP(Less,                      "less",                 binary) \
   OP(LessOrEqual,               "less_or_equal",        same) \
   OP(Log,                       "log",                  same) \
   OP(LogSoftmax,                "log_softmax",          softmax) \
@@ -101,15 +102,15 @@
   OP(Min,                       "min",                  variadic) \
   OP(Mish,                      "mish",                 same) \
   OP(Mod,                       "mod",                  same) \
-  OP(Mul,                       "mul",                  same) \
+  OP(Mul,                       "mul",                  binary) \
   OP(Neg,                       "neg",                  same) \
   OP(NegativeLogLikelihoodLoss, "",                     nll_loss) \
   OP(Not,                       "not",                  same) \
   OP(OneHot,                    "one_hot",              one_hot) \
-  OP(Or,                        "or",                   same) \
-  OP(PRelu,                     "prelu",                same) \
+  OP(Or,                        "or",                   binary) \
+  OP(PRelu,                     "prelu",                prelu) \
   OP(Pad,                       "pad",                  pad) \
-  OP(Pow,                       "pow",                  same) \
+  OP(Pow,                       "pow",                  binary) \
   OP(QLinearConv,               "",                     qlinear_conv) \
   OP(QLinearMatMul,             "",                     qlinear_matmul) \
   OP(QuantizeLinear,            "",                     quantize_linear) \
@@ -153,7 +154,7 @@
   OP(Split,                     "slice",                split) \
   OP(Sqrt,                      "sqrt",                 same) \
   OP(Squeeze,                   "",                     squeeze) \
-  OP(Sub,                       "sub",                  same) \
+  OP(Sub,                       "sub",                  binary) \
   OP(Sum,                       "add",                  variadic) \
   OP(Swish,                     "swish",                same) \
   OP(Tan,                       "tan",                  same) \
@@ -167,7 +168,7 @@
   OP(Unsqueeze,                 "",                     unsqueeze) \
   OP(Upsample,                  "resize",               resize) \
   OP(Where,                     "where",                same) \
-  OP(Xor,                       "xor",                  same)
+  OP(Xor,                       "xor",                  binary)
 /* clang-format on */
 
 #endif

@@ -4,6 +4,27 @@
  */
 #include "convert.h"
 
+/* Before opset 7 the second operand lay along the first from an axis on; now shapes are aligned at their ends. */
+static void align_from_axis(conversion *c, int32_t axis) {
+  tni_gvalue x = *in(c, 0), y = *in(c, 1);
+  int64_t shape[TN_MAX_RANK];
+  if (!ok(c) || y.rank == 0 || axis + y.rank >= x.rank) return;
+  for (int32_t i = 0; i < x.rank - axis; i++) shape[i] = i < y.rank ? y.shape[i] : 1;
+  c->n->inputs[1] = reshape(c, input(c, 1), x.rank - axis, shape, NULL);
+}
+
+/* An operator of two operands. */
+void tni_convert_binary(conversion *c) {
+  int64_t axis = attr_int(c, "axis", -1);
+  if (c->m->opset < 7 && axis >= 0 && axis < TN_MAX_RANK) align_from_axis(c, (int32_t)axis);
+  tni_convert_same(c);
+}
+
+void tni_convert_prelu(conversion *c) {
+  if (c->m->opset < 7) align_from_axis(c, 1);
+  tni_convert_same(c);
+}
+
 /* The same operator: inputs and shared attributes as they are. */
 void tni_convert_same(conversion *c) {
   pass_attrs(c, c->row->op);

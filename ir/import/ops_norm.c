@@ -37,6 +37,8 @@ void tni_convert_batch_normalization(conversion *c) {
   if (x.rank < 2) fail(c, TN_E_INVALID, "an input of rank %d, at least 2 is needed", x.rank);
   if (attr_int(c, "spatial", 1) == 0 || (wants(c, 1) && !training))
     fail(c, TN_E_UNSUPPORTED, "statistics per position, and training before opset 14, are not supported");
+  if (c->m->opset < 7 && !attr_int(c, "is_test", 0))
+    fail(c, TN_E_UNSUPPORTED, "training before opset 7 is not supported");
   for (uint32_t i = 0; i < 4 && ok(c); i++) p[i] = per_channel(c, i + 1, x.rank, x.shape[1]);
   if (!ok(c)) return;
   if (training) batch_statistics(c, x.rank, x.shape[1], &p[2], &p[3]);

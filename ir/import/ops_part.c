@@ -4,6 +4,16 @@
  */
 #include "convert.h"
 
+/* Along axis 1 before opset 4, where none is given. */
+void tni_convert_concat(conversion *c) {
+  if (c->m->opset >= 4 || has_attr(c, "axis")) {
+    tni_convert_same(c);
+    return;
+  }
+  set_int(c, "axis", 1);
+  give(c, 0, emit_n(c, "concat", c->n->input_count, c->n->inputs, out_name(c, 0)));
+}
+
 void tni_convert_slice(conversion *c) {
   static const char *const names[] = {"starts", "ends", "axes", "steps"};
   for (uint32_t i = 0; i < 4; i++) {

@@ -37,6 +37,17 @@ void tni_convert_global_pool(conversion *c) {
   give(c, 0, emit1(c, c->row->op, input(c, 0), out_name(c, 0)));
 }
 
+/* The norm over all dimensions behind the channels: of whole powers 1 and 2. */
+void tni_convert_global_lp_pool(conversion *c) {
+  static const int64_t axes[] = {2, 3, 4, 5, 6, 7};
+  int32_t rank = in(c, 0)->rank;
+  int64_t p = attr_int(c, "p", 2);
+  if (rank < 3) fail(c, TN_E_INVALID, "an input of rank %d, at least 3 is needed", rank);
+  if (p != 1 && p != 2) fail(c, TN_E_UNSUPPORTED, "a norm of power %lld is not supported", (long long)p);
+  set_ints(c, "axes", rank - 2, axes);
+  give(c, 0, emit1(c, p == 1 ? "reduce_l1" : "reduce_l2", input(c, 0), out_name(c, 0)));
+}
+
 void tni_convert_running(conversion *c) {
   pass_attrs(c, c->row->op);
   set_int(c, "axis", known_int(c, 1, "axis"));

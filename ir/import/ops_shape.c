@@ -24,7 +24,7 @@ void tni_convert_flatten(conversion *c) {
 /* 0 keeps a dimension (unless allowzero), one -1 takes what is left. */
 void tni_convert_reshape(conversion *c) {
   int32_t count, open = -1;
-  const int64_t *want = known_ints(c, 1, "shape", &count);
+  const int64_t *want = ints_since(c, 5, 1, "shape", &count);
   tni_gvalue x = *in(c, 0);
   int64_t shape[TN_MAX_RANK], given = 1;
   bool zeros = attr_int(c, "allowzero", 0) != 0;
@@ -92,6 +92,7 @@ void tni_convert_expand(conversion *c) {
 
 void tni_convert_tile(conversion *c) {
   int32_t count;
+  if (c->m->opset < 6) return fail(c, TN_E_UNSUPPORTED, "one axis and a number of tiles is not supported");
   const int64_t *repeats = known_ints(c, 1, "repeats", &count);
   set_ints(c, "repeats", count, repeats);
   give(c, 0, emit1(c, "tile", input(c, 0), out_name(c, 0)));
