@@ -197,12 +197,13 @@ typedef struct reduce_search {
 
 static bool find_reduce(void *self, const tn_stmt *s) {
   reduce_search *q = self;
-  q->calls |= s->kind == TNI_EVALUATE;
   for (int32_t i = 0; s->kind == TNI_BLOCK && i < s->as.block.count; i++)
     if (s->as.block.iters[i].reduce && tni_expr_uses(q->r->arena.ctx, s->as.block.iters[i].binding, q->var))
       q->block = s;
   return !q->block;
 }
+
+static void see_call(void *self, const tn_expr *x) { ((reduce_search *)self)->calls |= x->op == TN_OP_call; }
 
 static void see_given(void *self, const tn_expr *x) { ((reduce_search *)self)->gives |= x->op == TNI_OP_ADDRESS; }
 
@@ -231,7 +232,8 @@ static const char *why_not(tni_region *r, const tn_func *func, const tni_accesse
     *mark = search.block;
     return "the loop feeds a reduce iterator of this block";
   }
-  if (search.calls && !calls) return "an external is called in it";
+  if (!calls) tni_stmt_visit_exprs(r->arena.ctx, loop, see_call, &search);
+  if (search.calls) return "an external is called in it";
   if (accesses->opaque) tni_stmt_visit_exprs(r->arena.ctx, loop, see_given, &search);
   if (accesses->odd || search.gives) return "not all of its accesses are known";
   if (accesses->waits && tni_first_sync(loop)) return "threads, or copies, are waited for in it";

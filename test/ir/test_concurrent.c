@@ -50,7 +50,10 @@ static const struct {
     {"", "for i in 0..8 { for j in 0..8 { block b(x: 0..8 = j, reduce y: 0..8 = i) { A[x] = A[x] + C[x, y] } } }",
      "the loop feeds a reduce iterator of this block"},
     {"", "for i in 0..8 { call g(&A) }", "an external is called in it"},
-    {"", "for i in 0..8 { B[i] = @h(&A) }", "not all of its accesses are known"},
+    {"", "for i in 0..8 { B[i] = @k(i) }", "an external is called in it"},
+    {"", "for i in 0..8 { block M(a: 0..8 = i) { for z in 0..1 { block N(b: 0..8 = a) { B[b] = A[b] } } } }",
+     "not all of its accesses are known"},
+    {"", "for i in 0..8 { B[i] = @h(&A) }", "an external is called in it"},
     /* flat subscripts and vectors */
     {"loop ", "for i in 0..8 { for j in 0..8 { C[i * 8 + j] = A[i * 8 + j] } }", NULL},
     {"loop ", "for i in 0..7 { for j in 0..9 { C[i * 8 + j] = A[i * 8 + j] } }", meets},
@@ -78,7 +81,7 @@ static tn_program *parse(tn_context *ctx, const char *level, const char *body) {
   tn_program *program;
   tn_error *error;
   snprintf(text, sizeof text,
-           "extern g(ptr): void\nextern h(ptr): i32\n%sfunc f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n",
+           "extern g(ptr): void\nextern h(ptr): i32\nextern k(index): i32\n%sfunc f(A: i32[64], B: i32[64], C: i32[8, 8], n: index) {\n%s\n}\n",
            level, body);
   tn_program_parse(ctx, text, strlen(text), "case", &program, &error);
   ck_assert_msg(program != NULL, "%s", tn_error_text(error));
