@@ -12,8 +12,8 @@
  * that the loops inside bring wholly are gone. A guard becomes an if inside. The new block has the old name.
  *
  * needs: one block below, in loops each of which holds only the next; iterators whose parts are boxes, begin at
- *        multiples of their size and are run once; of a block with an init: one store to each state (ir/reducer.c), the
- *        step of zeros first
+ *        multiples of their size and are run once; nothing in it that depends on a loop or let outside; of a block with an
+ *        init: one store to each state (ir/reducer.c), the step of zeros first
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,9 +32,13 @@ typedef struct plan {
   const tn_expr *inside, *init; /* what guards an instance in it; and its init */
 } plan;
 
+/* Of a loop or let outside: the body of a block uses none. */
 static bool uses_outer(const plan *p, const tn_expr *x) {
-  for (size_t i = 0; i < p->depth; i++)
-    if (tni_expr_uses(p->site.s->ctx, x, p->site.loops[i]->as.loop.var)) return true;
+  for (int i = 0; p->site.path[i] != p->site.loops[p->depth]; i++) {
+    const tn_stmt *s = p->site.path[i];
+    const tn_expr *var = s->kind == TNI_FOR ? s->as.loop.var : s->kind == TNI_LET ? s->as.let.var : NULL;
+    if (var && tni_expr_uses(p->site.s->ctx, x, var)) return true;
+  }
   return false;
 }
 
@@ -57,11 +61,14 @@ static const tn_expr *at_first(const plan *p, const tn_expr *x) {
 
 /* ---- iterators ---- */
 
+/* *where && x is in 0..extent */
 static bool add_guard(const plan *p, const tni_facts *facts, const tn_expr *x, const tn_expr *extent,
                       const tn_expr **where) {
-  const tn_expr *below = tni_op2(p->r, TN_OP_lt, x, extent);
-  if (below && !tni_prove(p->r, facts, below)) *where = tni_conj(p->r, *where, below);
-  return below != NULL;
+  const tn_expr *below = tni_op2(p->r, TN_OP_lt, x, extent), *above = tni_op2(p->r, TN_OP_le, tni_index(p->r, 0), x);
+  if (!below || !above) return false;
+  if (!tni_prove(p->r, facts, below)) *where = tni_conj(p->r, *where, below);
+  if (!tni_prove(p->r, facts, above)) *where = tni_conj(p->r, *where, above);
+  return true;
 }
 
 static tn_status refuse_boxes(tni_step *step, const plan *p) {
@@ -118,6 +125,8 @@ static tn_status split_iters(tni_step *step, plan *p) {
     if (!tni_facts_bind(&facts, p->site.loops[k]->as.loop.var, p->site.loops[k]->as.loop.extent)) status = TN_E_NOMEM;
   for (int32_t i = 0; i < p->block->as.block.count && !status; i++) status = split_iter(step, p, &facts, i, &parts[i]);
   tni_facts_destroy(&facts);
+  if (!status && ((p->inside && uses_outer(p, p->inside)) || (p->init && uses_outer(p, p->init))))
+    return tni_step_refuse(step, p->block, "the domain of an iterator depends on a loop or let outside");
   return status;
 }
 
@@ -125,10 +134,7 @@ static tn_status split_iters(tni_step *step, plan *p) {
 
 static tn_status check_chain(tni_step *step, plan *p, const tn_stmt *loop) {
   const tn_stmt *s = loop;
-  for (; s->kind == TNI_FOR; s = s->as.loop.body) {
-    const char *why = tni_why_not_again(step->s->ctx, s);
-    if (why) return tni_step_refuse(step, s->as.loop.var, "%s", why);
-  }
+  while (s->kind == TNI_FOR) s = s->as.loop.body;
   if (s->kind != TNI_BLOCK)
     return tni_step_refuse(step, loop->as.loop.var, "there is more below the loop than loops and one block");
   if (!tni_open_site(step->s, s, &p->site)) return tni_step_refuse(step, s, "there are too many loops");
@@ -137,7 +143,7 @@ static tn_status check_chain(tni_step *step, plan *p, const tn_stmt *loop) {
   for (size_t i = p->depth; i < p->site.count; i++) {
     const tn_stmt *inner = p->site.loops[i];
     if (uses_outer(p, inner->as.loop.extent))
-      return tni_step_refuse(step, inner->as.loop.var, "its extent depends on a loop outside");
+      return tni_step_refuse(step, inner->as.loop.var, "its extent depends on a loop or let outside");
     if (tni_is_concurrent(inner->as.loop.kind))
       return tni_step_refuse(step, inner->as.loop.var,
                              "its iterations run at the same time\n"
