@@ -99,6 +99,21 @@ static const tn_stmt *make_store(const tni_meeting *m, const tn_stmt *producer) 
   return store ? tni_stmt_rewrite(r, store, replace_load, NULL, &in) : NULL;
 }
 
+/* The iterators of the producer, over no more than those of the consumer: what is beyond nobody reads. */
+static const tni_iter *make_iters(const tni_meeting *m, const tn_stmt *producer) {
+  tni_region *r = &m->consumer.s->region;
+  const tn_stmt *block = m->consumer.block;
+  tni_iter *iters = tni_arena_copy(&r->arena, producer->as.block.iters, (size_t)producer->as.block.count * sizeof *iters);
+  for (int32_t i = 0; iters && i < block->as.block.count; i++)
+    for (int32_t k = 0; k < producer->as.block.count; k++) {
+      const tn_expr *extent = block->as.block.iters[i].extent;
+      if (m->from[i] == iters[k].var && tni_is_const(extent) && tni_is_const(iters[k].extent) &&
+          extent->as.i < iters[k].extent->as.i)
+        iters[k].extent = extent;
+    }
+  return iters;
+}
+
 tn_status tni_apply_reverse_compute_inline(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
@@ -118,8 +133,9 @@ tn_status tni_apply_reverse_compute_inline(tni_step *step) {
       return tni_step_refuse(step, block, "iterator `%s` of the block is no subscript of what it reads of its producer",
                              block->as.block.iters[i].var->as.name);
   if (!tni_place_consumer(&m, &placed)) return TN_E_NOMEM;
+  const tni_iter *iters = make_iters(&m, producer);
   const tn_stmt *made =
-      tni_block_like(r, producer, producer->as.block.iters, tni_conj(r, producer->as.block.where, placed.where), NULL,
+      !iters ? NULL : tni_block_like(r, producer, iters, tni_conj(r, producer->as.block.where, placed.where), NULL,
                      make_store(&m, producer));
   const tn_stmt *body = tni_drop_block(r, s->func->body, block->as.block.name);
   if (body && made) body = tni_replace(r, body, producer, made);
