@@ -86,6 +86,8 @@ static bool runs_domain(const nest *n, bool reduce, bool once) {
   tni_itermap map;
   for (int32_t k = 0; k < n->block->as.block.count; k++) {
     const tni_iter *it = &n->block->as.block.iters[k];
+    for (size_t i = 0; i < n->count && it->reduce == reduce; i++) /* another domain in another iteration? */
+      if (tni_expr_uses(n->s->ctx, it->extent, n->loops[i]->as.loop.var)) return false;
     if (it->reduce != reduce || tni_runs_symbolic_domain(n->s, n->block, k, n->count, n->loops)) continue;
     if (dims == TN_MAX_RANK || !tni_is_const(it->extent)) return false;
     index[dims] = it->binding;

@@ -19,6 +19,15 @@ static bool feeds(const tni_reduce_nest *n, const tn_expr *var, bool reduce) {
 
 /* ---- the loops ---- */
 
+/* The domains of what is copied are those of the copies' loops. */
+static tn_status check_domains(tni_step *step, const tni_reduce_nest *n) {
+  for (int32_t i = 0; i < n->block->as.block.count; i++)
+    for (size_t k = 0; k < n->step_count && !n->block->as.block.iters[i].reduce; k++)
+      if (tni_expr_uses(step->s->ctx, n->block->as.block.iters[i].extent, n->step_vars[k]))
+        return tni_step_refuse(step, n->block, "the domain of a spatial iterator depends on a reduce loop");
+  return TN_OK;
+}
+
 static tn_status add_loop(tni_step *step, tni_reduce_nest *n, const tn_stmt *loop) {
   const tn_expr *var = loop->as.loop.var;
   const char *why = tni_why_not_again(step->s->ctx, loop);
@@ -67,7 +76,7 @@ tn_status tni_open_reduce_nest(tni_step *step, const tn_stmt *block, const tn_st
     tn_status status = path[i]->kind == TNI_FOR ? add_loop(step, out, path[i]) : TN_OK;
     if (status) return status;
   }
-  return TN_OK;
+  return check_domains(step, out);
 }
 
 /* ---- the first step ---- */
@@ -224,7 +233,7 @@ bool tni_copy_iters(const tni_reduce_nest *n, tni_copied_iters *out) {
     const tn_expr *var = tni_var(&n->s->region, it->var->as.name, TN_INDEX);
     out->old_vars[out->count] = it->var;
     out->new_vars[out->count] = var;
-    out->iters[out->count++] = (tni_iter){.var = var, .extent = it->extent, .binding = tni_over_copies(n, it->binding)};
+    out->iters[out->count++] = (tni_iter){.var = var, .extent = tni_over_copies(n, it->extent), .binding = tni_over_copies(n, it->binding)};
   }
   return true;
 }

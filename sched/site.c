@@ -92,6 +92,8 @@ bool tni_site_spans(const tni_site *site, size_t depth, tni_stretch *out) {
   if (left > TNI_MAX_NEST) return false;
   for (int32_t i = 0; i < block->as.block.count; i++) {
     if (tni_expr_reads(site->s->ctx, block->as.block.iters[i].binding)) return false; /* another time another value */
+    for (size_t k = depth; k < site->count; k++) /* no box */
+      if (tni_expr_uses(site->s->ctx, block->as.block.iters[i].extent, site->loops[k]->as.loop.var)) return false;
     out[i] = (tni_stretch){tni_index(&site->s->region, 0), block->as.block.iters[i].extent};
     done[i] = tni_runs_symbolic_domain(site->s, block, i, site->count - depth, site->loops + depth);
     left -= done[i];
