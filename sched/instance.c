@@ -116,6 +116,30 @@ static bool runs_domain(const nest *n, bool reduce, bool once) {
   return true;
 }
 
+bool tni_runs_init_first(tn_schedule *s, const tn_stmt *block) {
+  nest n;
+  bool reduces = false;
+  for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
+  return !reduces || (open_nest(&n, s, block) && runs_domain(&n, true, true));
+}
+
+bool tni_begins_with_zeros(tn_schedule *s, const tn_stmt *block) {
+  const tn_expr *vars[MAX_LOOPS], *zeros[MAX_LOOPS];
+  tni_facts none = {.ctx = s->ctx};
+  nest n;
+  bool ok = open_nest(&n, s, block);
+  for (size_t i = 0; i < n.count; i++) {
+    vars[i] = n.loops[i]->as.loop.var;
+    zeros[i] = tni_index(&s->region, 0);
+  }
+  tni_subst subst = {n.count, vars, zeros};
+  for (int32_t k = 0; ok && k < block->as.block.count; k++) {
+    const tn_expr *first = tni_expr_subst(&s->region, block->as.block.iters[k].binding, &subst);
+    ok = !block->as.block.iters[k].reduce || (first && tni_is_int(tni_simplify(&s->region, &none, first), 0));
+  }
+  return ok;
+}
+
 bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops,
                     const tn_stmt *const *nest) {
   const tn_expr *vars[MAX_LOOPS];

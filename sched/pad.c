@@ -101,6 +101,8 @@ static bool check_block(padder *p, const tn_stmt *block) {
   if (calls) return refuse(p, "an external would be called in iterations that there are not", block);
   const char *why = tni_why_not_reduction(p->s->ctx, block);
   if (why) return refuse(p, why, block);
+  if (block->as.block.init && !tni_runs_init_first(p->s, block))
+    return refuse(p, "the step that runs init is not surely the first of this block", block);
   int32_t count = tni_block_stores(p->s->ctx, block, stores);
   for (int32_t k = 0; k < count; k++)
     if (!grow_buffer(p, stores[k], it->var)) return false;

@@ -167,6 +167,10 @@ int tni_cache_scope(const char *name);
 const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole);
 /* And is it? */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
+/* Is the step of zeros, which runs init, surely the first of a reduction, and each step run once? */
+bool tni_runs_init_first(tn_schedule *s, const tn_stmt *block);
+/* Are the reduce iterators 0 where all loops around are at their first iteration? */
+bool tni_begins_with_zeros(tn_schedule *s, const tn_stmt *block);
 /* Does the block read of the store's buffer at most the element that is stored? */
 bool tni_reads_own_element(tn_context *ctx, const tn_stmt *block, const tn_stmt *store);
 /* Is it a block of stores (tni_block_stores) that reads of its own buffers nothing, or, when init has set them, the elements it

@@ -88,16 +88,19 @@ static const char *why_overwritten(tn_schedule *s, const tn_stmt *block, int cou
   const tn_stmt *store = stores[0]; /* the others are to the same subscripts */
   *mark = store;
   if (!tni_store_over_loops(s, block, store, index)) return "the block is too large";
-  for (int i = 0; i < count; i++) {
-    bool feeds = feeds_reduce(s, block, chain[i]);
+  for (const tn_stmt *loop = chain[0]; loop->kind == TNI_FOR; loop = loop->as.loop.body) { /* and those below the chain */
+    bool feeds = feeds_reduce(s, block, loop);
     for (int32_t d = 0; d < store->as.store.count && feeds; d++)
-      if (tni_expr_uses(s->ctx, index[d], chain[i]->as.loop.var))
+      if (tni_expr_uses(s->ctx, index[d], loop->as.loop.var))
         return "a loop feeds both reduce iterators and the subscripts of this store";
-    *(feeds ? &reduce[reduces++] : &moved[loops++]) = chain[i];
+    if (loops == MAX_CHAIN || reduces == MAX_CHAIN) return "the block is too large";
+    *(feeds ? &reduce[reduces++] : &moved[loops++]) = loop;
   }
   if (!tni_meets_once(s, (size_t)store->as.store.count, index, loops, moved))
     return "an element is written by several iterations, and the last must stay the last";
   if (!swaps_reduce(s, block, count, chain, order)) return NULL;
+  if (block->as.block.init && !tni_begins_with_zeros(s, block))
+    return "the step that runs init is not the first of this reduction";
   if (!is_commutative(s, block))
     return "the steps of this reduction must stay in their order\n"
            "needs: its loops in the order they have";
@@ -148,17 +151,15 @@ static const char *why_crossed(tn_schedule *s, const tni_accesses *all, int coun
   return NULL;
 }
 
-/* What forbids the order, whatever is below. */
+/* What forbids the order, by what is touched. */
 static const char *why_dependent(tn_schedule *s, int count, const tn_stmt *const *chain, const tn_stmt *const *order,
                                  const void **mark) {
   tni_accesses all;
-  const char *why = tni_why_in_order(s->ctx, chain[0], mark);
-  if (why) return why;
   *mark = chain[0]->as.loop.var;
   bool ok = tni_accesses_collect(&s->region, s->func->body, &all);
-  why = !ok          ? "there is no memory to check it"
-        : all.opaque ? "not all accesses to memory are known"
-                     : why_crossed(s, &all, count, chain, order, mark);
+  const char *why = !ok          ? "there is no memory to check it"
+                    : all.opaque ? "not all accesses to memory are known"
+                                 : why_crossed(s, &all, count, chain, order, mark);
   tni_accesses_destroy(&all);
   return why;
 }
@@ -168,7 +169,8 @@ static const char *why_not(tn_schedule *s, int count, const tn_stmt *const *chai
                            bool *accumulates, const void **mark) {
   const tn_stmt *block = only_block(chain[count - 1]);
   const void *dependent_mark;
-  const char *why = NULL;
+  const char *why = tni_why_in_order(s->ctx, chain[0], mark);
+  if (why) return why;
   if (block->kind == TNI_BLOCK) {
     why = why_ordered(s, block, mark);
     if (!why) why = why_overwritten(s, block, count, chain, order, mark);
