@@ -108,14 +108,14 @@ static bool see_order(void *self, const tn_stmt *s) {
 typedef struct outside_search {
   tn_context *ctx;
   const tn_stmt *block;
-  bool found;
+  bool calls, gives;
 } outside_search;
 
-static void see_call(void *self, const tn_expr *x) { ((outside_search *)self)->found |= x->op == TN_OP_call; }
+static void see_call(void *self, const tn_expr *x) { ((outside_search *)self)->calls |= x->op == TN_OP_call; }
 
 static void see_given(void *self, const tn_expr *x) {
   outside_search *q = self;
-  q->found |= x->op == TNI_OP_ADDRESS && tni_uses_of(q->ctx, q->block, x->as.buffer).readers;
+  q->gives |= x->op == TNI_OP_ADDRESS && tni_uses_of(q->ctx, q->block, x->as.buffer).readers;
 }
 
 /* Does no reader of the buffer see more of it than the block writes? Otherwise *mark is one that may. */
@@ -149,9 +149,9 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
     return "the block writes a part of the buffer, and more of it may be read";
   outside_search outside = {.ctx = s->ctx, .block = block};
   tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
-  if (outside.found) return "the block calls an external";
+  if (outside.calls) return "the block calls an external";
   tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
-  if (outside.found) return "an input of the block is given to an external";
+  if (outside.gives) return "an input of the block is given to an external";
   order_search q = {.s = s, .block = block, .buffer = buffer};
   q.depth = tni_path_to(s->func->body, block, q.path);
   tni_stmt_visit(s->func->body, see_order, &q);
