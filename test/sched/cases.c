@@ -195,7 +195,7 @@ static bool run_schedule(oracle *o, const char *program_text, const char *lines,
   if (tn_program_parse(o->ctx, program_text, strlen(program_text), "case", &program, &error) != TN_OK)
     return oracle_fail_error(o, "parse", error);
   func = tn_program_func_at(program, 0);
-  bool ok = texts_only || oracle_expect(o, func, &want);
+  bool ok = texts_only || (oracle_bind(o, program, program_text) && oracle_expect(o, func, &want));
   if (ok) {
     ok = (texts_only || oracle_run_all(o, program, func, &want)) &&
          tn_schedule_create(program, func, &s, &error) == TN_OK;

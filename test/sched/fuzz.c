@@ -1,10 +1,10 @@
 /* fuzz.c -- random programs under random schedules: each must still compute the same (oracle.h).
  *
  *     fuzz [--seed N] [--count N] [--seconds N] [--kind NAME] [--no-code] [--keep-going]
- *          [--verbose] [--reasons] [--cases FOLDER] [--off CHECK]
+ *          [--verbose] [--reasons] [--cases FOLDER] [--off CHECK | --each]
  *
- * With --cases every other program is one of the .tn files there, with one of its schedules, and a few lines more. --off
- * switches one of the checks of schedule_mutants off (mutate.py).
+ * With --cases every other program is one of the .tn files there, with one of its schedules, and a few lines more.
+ * Of schedule_mutants (mutate.py), --off switches one of the checks off, and --each every check for a moment (mutants.h).
  *
  * Program number n of a seed is the same everywhere: `--seed S --count 1` repeats the failure that names S. A failure
  * prints the program, the schedule with the lines that are not needed left out, and the first difference.
@@ -39,12 +39,7 @@ static script applied;
 static uint64_t current_seed;
 static long accepted[64], tried[64]; /* by primitive */
 static bool verbose, reasons;
-static const char *check_off = "";
 static long meaningful;
-
-/* Is the check of that name on? Asked by the sources that mutate.py made. */
-int tni_check_on(const char *name);
-int tni_check_on(const char *name) { return strcmp(name, check_off) != 0; }
 
 /* ---- choosing lines ------------------------------------------------------------------------------------------------ */
 
@@ -130,12 +125,27 @@ static void choose_loop_line(const char *text, const names *loops, size_t at, co
   }
 }
 
+/* Decisions that the schedule draws, and what is made of them. */
+static void choose_sample_line(const char *loop, const char *block, uint64_t *state, char *line) {
+  uint32_t f = 1 + oracle_random(state) % 4, g = 1 + oracle_random(state) % 3;
+  switch (oracle_random(state) % 9) {
+  case 0: snprintf(line, LINE, "t0, t1 = sample_perfect_tile(%s, 2, max_innermost=%u)", loop, f * g); break;
+  case 1: snprintf(line, LINE, "t0, t1, t2 = sample_perfect_tile(%s, 3)", loop); break;
+  case 2: snprintf(line, LINE, "t0, t1 = sample_partitioned_tile(%s, 2, 1, %u)", loop, g); break;
+  case 3: snprintf(line, LINE, "u = sample_categorical([%u, %u, 7], [0.5, 0.25, 0.25])", f, g); break;
+  case 4: snprintf(line, LINE, "where = sample_compute_location(%s)", block); break;
+  case 5: snprintf(line, LINE, "compute_at(%s, where)", block); break;
+  case 6: snprintf(line, LINE, "split(%s, [0, u])", loop); break;
+  default: snprintf(line, LINE, "split(%s, [t0, t1])", loop); break;
+  }
+}
+
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
   find_names(text, "for ", " ", &loops);
   find_names(text, "block ", "(", &blocks);
-  uint32_t what = oracle_random(state) % 29, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
+  uint32_t what = oracle_random(state) % 32, f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   size_t at = loops.count ? oracle_random(state) % loops.count : 0, left = loops.count - at;
   const char *l0 = loops.count ? loops.at[at] : "none", *l1 = left > 1 ? loops.at[at + 1] : l0,
              *l2 = left > 2 ? loops.at[at + 2] : l1;
@@ -173,6 +183,11 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 25:
   case 26:
   case 27: choose_block_line(&loops, &blocks, b, state, line); break;
+  case 29: /* a producer within the loop it is in */
+    snprintf(line, LINE, "compute_at(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], true, state));
+    break;
+  case 30:
+  case 31: choose_sample_line(l0, blocks.at[b], state, line); break;
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
@@ -199,10 +214,22 @@ static bool open_program(tn_program **program, const tn_func **func) {
   if (tn_program_parse(o.ctx, program_text, strlen(program_text), "fuzz", program, &error) != TN_OK)
     return oracle_fail_error(&o, "the program", error);
   *func = tn_program_func_at(*program, 0);
+  if (oracle_bind(&o, *program, program_text)) return true;
+  tn_program_destroy(*program);
+  return false;
+}
+
+/* Sums of a program that keeps their order have the same bits whatever its inputs. */
+static bool keeps_order(void) { return strstr(program_text, "# keeps the order") != NULL; }
+
+static bool open_schedule(tn_program *program, const tn_func *func, tn_schedule **s) {
+  tn_error *error;
+  if (tn_schedule_create(program, func, s, &error) != TN_OK) return oracle_fail_error(&o, "the schedule", error);
+  tn_schedule_forbid_reassociation(*s, keeps_order());
   return true;
 }
 
-/* A wild program may read what it never wrote: then it means nothing. */
+/* A program may read what it never wrote: then it means nothing. */
 static bool is_meaningful(void) {
   tn_program *program;
   const tn_func *func;
@@ -227,7 +254,7 @@ static bool check_script(const script *lines) {
     tn_program_destroy(program);
     return false;
   }
-  ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
+  ok = open_schedule(program, func, &s);
   for (size_t i = 0; ok && i < lines->count; i++) {
     apply(s, lines->lines[i], &error);
     tn_error_destroy(error);
@@ -240,7 +267,11 @@ static bool check_script(const script *lines) {
   return ok;
 }
 
+#include "mutants.h"
+
 static void count_line(const char *line, bool ok) {
+  const char *results = strstr(line, " = ");
+  line = results ? results + 3 : line;
   for (size_t i = 0; i < TNI_PRIMITIVE_COUNT; i++) {
     size_t n = strlen(tni_primitives[i].name);
     if (strncmp(line, tni_primitives[i].name, n) != 0 || line[n] != '(') continue;
@@ -266,7 +297,7 @@ static bool draw_script(const corpus_case *from, uint64_t *state) {
   tn_error *error;
   applied.count = 0;
   if (!open_program(&program, &func)) return false;
-  bool ok = tn_schedule_create(program, func, &s, &error) == TN_OK;
+  bool ok = open_schedule(program, func, &s);
   uint32_t mode = oracle_random(state) % 5, tries = from ? MAX_GIVEN + oracle_random(state) % 4 : oracle_random(state) % 45;
   const char *given = from ? from->lines : "", *end = given + (from ? from->lines_size : 0);
   for (uint32_t i = 0; ok && i <= tries && applied.count < MAX_STEPS; i++) {
@@ -277,8 +308,10 @@ static bool draw_script(const corpus_case *from, uint64_t *state) {
       snprintf(line, LINE, "default %s", targets[oracle_random(state) % 4]);
     else
       choose_line(tn_schedule_text(s), state, line);
+    asked_count = 0;
     tn_status status = apply(s, line, &error);
     count_line(line, status == TN_OK);
+    if (each) try_without_each(line, *state);
     if (reasons && status != TN_OK) printf("%.12s %.70s\n", line, strchr(tn_error_text(error), ':'));
     if (status == TN_OK)
       applied.count++;
@@ -314,7 +347,7 @@ static void show_result(FILE *f) {
   tn_schedule *s;
   tn_error *error;
   char *text;
-  if (!open_program(&program, &func) || tn_schedule_create(program, func, &s, &error) != TN_OK) return;
+  if (!open_program(&program, &func) || !open_schedule(program, func, &s)) return;
   for (size_t i = 0; i < applied.count; i++) {
     apply(s, applied.lines[i], &error);
     tn_error_destroy(error);
@@ -340,11 +373,13 @@ static bool run_one(uint64_t seed, int kind) {
   else
     write_program(program_text, sizeof program_text, kind < 0 ? drawn : kind, &state);
   o.seed = seed;
+  o.values = keeps_order() ? ORACLE_REALS : ORACLE_INTEGERS;
   o.tolerance = strstr(program_text, "# inexact") ? 1e-4 : 0;
   applied.count = 0;
-  if ((from || program_kinds[kind < 0 ? drawn : kind] == wild_program) && !is_meaningful()) return true;
+  if (!is_meaningful()) return true;
   meaningful++;
-  if (draw_script(from, &state) && check_script(&applied)) return true;
+  asked_off = false;
+  if (draw_script(from, &state) && ((*check_off && !asked_off) || each || check_script(&applied))) return true;
   shrink();
   show(stderr);
   if (verbose) show_result(stderr);
@@ -379,6 +414,10 @@ int main(int argc, char **argv) {
       verbose = true;
       continue;
     }
+    if (strcmp(argv[i], "--each") == 0) {
+      each = keep_going = o.no_code = true;
+      continue;
+    }
     if (strcmp(argv[i], "--keep-going") == 0) {
       keep_going = true;
       continue;
@@ -403,6 +442,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < TNI_PRIMITIVE_COUNT && verbose; i++)
     if (tried[i]) printf("%-20s %ld of %ld applied\n", tni_primitives[i].name, accepted[i], tried[i]);
   if (verbose) printf("%ld meant something\n", meaningful);
+  if (each) show_checks();
   printf("%ld passed, %ld failed\n", done - failed, failed);
   tn_context_destroy(o.ctx);
   return failed != 0;

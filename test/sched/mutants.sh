@@ -2,8 +2,10 @@
 #
 #     sh test/sched/mutants.sh BUILD SECONDS [FILE...]
 #
-# Builds BUILD/test/schedule_mutants (mutate.py), lets it run on each check for so long, every other program one of the cases, and
-# prints which were found. FILE: sources of sched/ to look at; else those with rules of legality.
+# Builds BUILD/test/schedule_mutants (mutate.py) and lets it run for so long, every other program one of the cases: where a
+# line meets checks, it is tried without each of them (mutants.h). Prints which were found: those of legality, and of the
+# others (mutate.py: KINDS) those that did harm, which then are none of the others. FILE: sources of sched/ to look at; else
+# those with rules of legality.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -14,14 +16,10 @@ shift 2
 [ $# -gt 0 ] || set -- "$sched"/depend.c "$sched"/exact.c "$sched"/instance.c "$sched"/legal.c "$sched"/motion.c "$sched"/pad.c \
   "$sched"/reduction.c "$sched"/site.c "$sched"/primitives/*.c
 ninja -C "$build" test/schedule_mutants >/dev/null
-found=0 all=0
-for name in $(python3 "$here/mutate.py" --list "$@"); do
-  all=$((all + 1))
-  if "$build/test/schedule_mutants" --no-code --off "$name" --cases "$here/cases" --seconds "$seconds" >/dev/null 2>&1; then
-    echo "not found  $name"
-  else
-    found=$((found + 1))
-    echo "found      $name"
-  fi
-done
-echo "$found of $all found"
+seen=$(mktemp)
+trap 'rm -f "$seen"' EXIT
+"$build/test/schedule_mutants" --each --cases "$here/cases" --seconds "$seconds" | tee "$build/mutants.txt" | grep '^seen' >"$seen" || true
+python3 "$here/mutate.py" --list "$@" | awk -v seen="$seen" '
+  BEGIN { while ((getline line < seen) > 0) { split(line, word, " "); found[word[2]] = 1 } }
+  $2 == "legality" || $1 in found { all++; n += $1 in found; print $1 in found ? "found     " : "not found ", $1, $2 }
+  END { print n + 0 " of " all + 0 " found" }'

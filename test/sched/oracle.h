@@ -2,7 +2,8 @@
  *
  * The function is run in the interpreter before the schedule, and afterwards in five ways: in the interpreter; there with
  * its concurrent loops backwards; printed and parsed back; lowered to the loop level, in the interpreter; compiled. Inputs
- * are small integers, so that sums are exact in any order.
+ * are small integers, so that sums are exact in any order. A function that fails by an assert must fail by the same one;
+ * one that calls the host must do so in the same order (`bump` and `touch` are bound, where a program declares them).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,7 +17,7 @@
 #include "jit.h"
 #include "lower/lower.h"
 
-enum { ORACLE_ARGS = 16, ORACLE_TEXT = 1 << 16 };
+enum { ORACLE_ARGS = 16, ORACLE_TEXT = 1 << 16, ORACLE_FAILURE = 120 };
 
 /* What floating-point inputs are: integers from -1 to 2; any from -1 to 1; the magnitudes of the same. */
 enum oracle_values { ORACLE_INTEGERS, ORACLE_REALS, ORACLE_MAGNITUDES };
@@ -27,6 +28,7 @@ typedef struct oracle {
   enum oracle_values values;
   double tolerance;      /* 0: the same bits */
   bool no_code;          /* do not compile */
+  uint64_t calls;        /* of externals by the last run, and with what */
   char why[ORACLE_TEXT]; /* of the last failure */
 } oracle;
 
@@ -40,6 +42,8 @@ typedef struct oracle_data {
   int64_t sizes[ORACLE_ARGS]; /* in elements, from the pointer to behind the last one */
   void *bytes[ORACLE_ARGS];
   int64_t scalars[ORACLE_ARGS];
+  uint64_t calls;               /* that were made; of what is expected */
+  char failure[ORACLE_FAILURE]; /* the assert that ends it, or empty; of what is expected */
 } oracle_data;
 
 static inline uint32_t oracle_random(uint64_t *state) {
@@ -63,6 +67,35 @@ static inline bool oracle_fail_error(oracle *o, const char *what, tn_error *erro
   return false;
 }
 
+/* ---- externals ----------------------------------------------------------------------------------------------------- */
+
+static inline void oracle_note(oracle *o, int64_t number) {
+  o->calls = (o->calls ^ (uint64_t)(number + 1)) * 0x100000001b3u + 1;
+}
+
+/* A number; and the first element of a buffer, which becomes one more. */
+static inline float oracle_bump(void *self, int64_t number) {
+  oracle_note(self, number);
+  return (float)(number % 3);
+}
+static inline float oracle_touch(void *self, float *at, int64_t number) {
+  oracle_note(self, number);
+  return *at += 1;
+}
+
+/* Gives a program that declares them, `extern bump(index): f32` and `extern touch(ptr, index): f32`, these functions. */
+static inline bool oracle_bind(oracle *o, tn_program *program, const char *text) {
+  static const tn_type params[] = {TN_POINTER, TN_INDEX};
+  tn_error *error;
+  if (strstr(text, "extern bump(") &&
+      tn_program_extern(program, "bump", TN_F32, 1, params + 1, (void (*)(void))oracle_bump, o, &error) != TN_OK)
+    return oracle_fail_error(o, "bump", error);
+  if (strstr(text, "extern touch(") &&
+      tn_program_extern(program, "touch", TN_F32, 2, params, (void (*)(void))oracle_touch, o, &error) != TN_OK)
+    return oracle_fail_error(o, "touch", error);
+  return true;
+}
+
 /* ---- data ---------------------------------------------------------------------------------------------------------- */
 
 /* The values that expressions over the scalars have. */
@@ -84,6 +117,7 @@ static inline bool oracle_data_make(oracle *o, const tn_func *func, oracle_data 
   uint64_t state = o->seed * 2 + 1;
   tni_facts facts;
   memset(d, 0, sizeof *d);
+  o->calls = 0;
   tni_facts_init(&facts, o->ctx);
   d->count = func->param_count;
   if (d->count > ORACLE_ARGS) return oracle_fail(o, "too many parameters");
@@ -150,14 +184,35 @@ static inline bool oracle_compare(oracle *o, const char *what, const tn_func *fu
   return true;
 }
 
+/* What the assert says that ended it; NULL: something else did. */
+static inline const char *oracle_assertion(const tn_error *error) {
+  const char *at = strstr(tn_error_text(error), "the assertion failed: ");
+  return at ? at + strlen("the assertion failed: ") : NULL;
+}
+
+/* After a run, of whose status `error` tells. */
+static inline bool oracle_check_run(oracle *o, const char *what, tn_status status, tn_error *error, const tn_func *func,
+                                    const oracle_data *want, const oracle_data *have) {
+  if (status == TN_OK && want->failure[0]) return oracle_fail(o, "%s: it does not fail: %s", what, want->failure);
+  if (status != TN_OK) {
+    const char *said = oracle_assertion(error);
+    size_t length = strlen(want->failure), line = said ? strcspn(said, "\n") : 0; /* compiled code says the function's name first */
+    if (!length || line < length || strncmp(said + line - length, want->failure, length) != 0) return oracle_fail_error(o, what, error);
+    tn_error_destroy(error);
+    return true;
+  }
+  if (o->calls != want->calls) return oracle_fail(o, "%s: other calls of externals", what);
+  return oracle_compare(o, what, func, want, have);
+}
+
 /* ---- ways to run --------------------------------------------------------------------------------------------------- */
 
 static inline bool oracle_interpret(oracle *o, const char *what, const tn_func *func, const oracle_data *want) {
   tn_error *error;
   oracle_data d;
   if (!oracle_data_make(o, func, &d)) return false;
-  bool ok = tn_func_interpret(func, d.args, d.count, &error) == TN_OK || oracle_fail_error(o, what, error);
-  ok = ok && oracle_compare(o, what, func, want, &d);
+  tn_status status = tn_func_interpret(func, d.args, d.count, &error);
+  bool ok = oracle_check_run(o, what, status, error, func, want, &d);
   oracle_data_free(&d);
   return ok;
 }
@@ -216,25 +271,30 @@ static inline bool oracle_compiled(oracle *o, const tn_program *program, const t
   oracle_data d;
   if (tn_compile(program, &desc, &module, &error) != TN_OK) return oracle_fail_error(o, "compiling", error);
   if (!oracle_data_make(o, func, &d)) return false;
-  bool ok = tn_module_function(module, func->name, &function, &error) == TN_OK &&
-            tn_function_call(function, d.args, d.count, NULL, &error) == TN_OK;
-  ok = ok ? oracle_compare(o, "compiled", func, want, &d) : oracle_fail_error(o, "compiled", error);
+  tn_status status = tn_module_function(module, func->name, &function, &error);
+  if (status == TN_OK) status = tn_function_call(function, d.args, d.count, NULL, &error);
+  bool ok = oracle_check_run(o, "compiled", status, error, func, want, &d);
   oracle_data_free(&d);
   tn_module_destroy(module);
   return ok;
 }
 
-static inline bool oracle_text(oracle *o, const tn_func *func) {
+static inline bool oracle_text(oracle *o, const tn_program *program, const tn_func *func) {
   tn_program *again = NULL;
   char *text = NULL, *text2 = NULL;
   tn_error *error;
-  bool ok = tn_func_print(func, &text, &error) == TN_OK &&
-            tn_program_parse(o->ctx, text, strlen(text), "printed", &again, &error) == TN_OK &&
-            tn_func_print(tn_program_func_at(again, 0), &text2, &error) == TN_OK;
+  tni_text whole;
+  tni_text_init(&whole, o->ctx);
+  tni_print_externs(&whole, program);
+  bool ok = tn_func_print(func, &text, &error) == TN_OK;
+  tni_text_add(&whole, "%s", ok ? text : "");
+  ok = ok && tn_program_parse(o->ctx, whole.data, whole.length, "printed", &again, &error) == TN_OK &&
+       tn_func_print(tn_program_func_at(again, 0), &text2, &error) == TN_OK;
   if (!ok)
     oracle_fail_error(o, "printed and parsed", error);
   else
     ok = strcmp(text, text2) == 0 || oracle_fail(o, "printed and parsed is another text:\n%s\n%s", text, text2);
+  tni_text_destroy(&whole);
   tn_text_destroy(text);
   tn_text_destroy(text2);
   tn_program_destroy(again);
@@ -246,7 +306,7 @@ static inline bool oracle_run_all(oracle *o, tn_program *program, const tn_func 
   tni_region r;
   tni_region_init(&r, o->ctx, &program->region);
   bool ok = oracle_interpret(o, "interpreted", func, want) && oracle_backwards(o, &r, func, want) &&
-            oracle_text(o, func) && oracle_lowered(o, &r, func, want) &&
+            oracle_text(o, program, func) && oracle_lowered(o, &r, func, want) &&
             (o->no_code || oracle_compiled(o, program, func, want));
   tni_region_destroy(&r);
   return ok;
@@ -256,7 +316,12 @@ static inline bool oracle_run_all(oracle *o, tn_program *program, const tn_func 
 static inline bool oracle_expect(oracle *o, const tn_func *func, oracle_data *want) {
   tn_error *error;
   if (!oracle_data_make(o, func, want)) return false;
-  if (tn_func_interpret(func, want->args, want->count, &error) == TN_OK) return true;
+  tn_status status = tn_func_interpret(func, want->args, want->count, &error);
+  const char *said = status == TN_OK ? NULL : oracle_assertion(error);
+  want->calls = o->calls;
+  if (said) snprintf(want->failure, sizeof want->failure, "%.*s", (int)strcspn(said, "\n"), said);
+  if (said) tn_error_destroy(error);
+  if (said || status == TN_OK) return true;
   oracle_data_free(want);
   return oracle_fail_error(o, "before the schedule", error);
 }

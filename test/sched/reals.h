@@ -67,6 +67,7 @@ static inline bool reals_run(oracle *o, const tn_program *program, const tn_func
 static inline bool reals_check(oracle *o, const char *text, const tn_program *program, const tn_func *func) {
   static char doubles[ORACLE_TEXT];
   oracle_data want, sum;
+  enum oracle_values before = o->values;
   const char *terms = strstr(text, "# terms ");
   if (!terms) return true;
   reals_text(text, doubles, sizeof doubles);
@@ -80,7 +81,7 @@ static inline bool reals_check(oracle *o, const char *text, const tn_program *pr
     }
     oracle_data_free(&want);
   }
-  o->values = ORACLE_INTEGERS;
+  o->values = before;
   return ok;
 }
 
