@@ -6,7 +6,7 @@
  *
  * When the factors do not divide n, there is a tail:
  *
- *     guard    every block below runs only where the new index is below n; an if guards a body that does more than run blocks
+ *     guard    every block below runs only where the new index is below n; an if guards a body that does more than run blocks without others in them
  *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
  *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
  *
@@ -38,12 +38,25 @@ static void see_load(void *self, const tn_expr *x) {
   ((loose_search *)self)->loose |= x->op == TN_OP_load || x->op == TN_OP_call;
 }
 
-/* Statements outside blocks, and what is loaded outside of them, are guarded by an if. */
+static bool see_block(void *self, const tn_stmt *s) {
+  *(bool *)self |= s->kind == TNI_BLOCK;
+  return true;
+}
+
+/* Blocks in the block could not have the guard: they use iterators only. */
+static bool holds_blocks(const tn_stmt *block) {
+  bool found = false;
+  tni_stmt_visit(block->as.block.body, see_block, &found);
+  return found;
+}
+
+/* Statements outside blocks, and what is loaded outside of them, are guarded by an if; so are blocks with blocks in them. */
 static bool see_loose(void *self, const tn_stmt *s) {
   loose_search *q = self;
   q->loose |= tni_is_write(s) || s->kind == TNI_EVALUATE;
   q->loose |= s->kind == TNI_ASSERT || s->kind == TNI_ASSUME || s->kind == TNI_WHILE;
   if (tni_own_expr(s)) tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
+  q->loose |= s->kind == TNI_BLOCK && holds_blocks(s);
   if (s->kind == TNI_BLOCK && s->as.block.where) tni_expr_visit(q->ctx, s->as.block.where, see_load, q);
   return s->kind != TNI_BLOCK && !q->loose;
 }
