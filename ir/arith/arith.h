@@ -1,5 +1,5 @@
 /* arith.h -- the directory board of ir/arith/: what index expressions are, and what is known of them. One analysis per file;
- * what other folders use of them is declared in ir.h.
+ * what other folders use of them is declared in analysis.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
