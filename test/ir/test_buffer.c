@@ -5,21 +5,10 @@
 #include <stdio.h>
 
 #include "../lib/fault.h"
+#include "ir/program.h"
 #include "text.h"
 
-static tn_context *ctx;
-static tn_program *program;
 static tn_error *err;
-
-static void setup(void) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
-}
-
-static void teardown(void) {
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
 
 static tn_program *parse(const char *text) {
   tn_program *parsed;

@@ -7,27 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ir.h"
-#include "suite.h"
+#include "ir/program.h"
 
 static const tn_type all_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,      TN_U8,
                                     TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,     TN_F32,
                                     TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
 enum { MAX_VALUES = 96, COUNT = 4096, SEED = 20 };
 
-static tn_context *ctx;
-static tn_program *program;
 static tni_region *r;
 
-static void setup(void) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+static void setup_region(void) {
+  setup();
   r = &program->region;
-}
-
-static void teardown(void) {
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
 }
 
 /* ---- operands -------------------------------------------------------------------------------------------------- */
@@ -244,7 +235,7 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("expand");
   TCase *tests = tcase_create("expand");
-  tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_add_checked_fixture(tests, setup_region, teardown);
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, every_derived_operator_is_its_expansion, 0, (int)TNI_COUNT(all_types));
   tcase_add_loop_test(tests, saturating_casts_are_their_expansion, 0, (int)TNI_COUNT(all_types));

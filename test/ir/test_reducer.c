@@ -5,23 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "ir.h"
-#include "suite.h"
+#include "ir/program.h"
 
-static tn_context *ctx;
-static tn_program *program;
 static tn_builder *b;
 static tn_error *err;
-
-static void setup(void) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
-}
-
-static void teardown(void) {
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
 
 static const tn_func *finish(void) {
   const tn_func *f;

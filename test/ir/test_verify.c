@@ -5,22 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ir.h"
-#include "suite.h"
+#include "ir/program.h"
 
-static tn_context *ctx;
-static tn_program *program; /* for functions made node by node */
-static tni_region *r;
+static tni_region *r; /* for functions made node by node */
 
-static void setup(void) {
-  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
-  ck_assert_int_eq(tn_program_create(ctx, &program, NULL), TN_OK);
+static void setup_region(void) {
+  setup();
   r = &program->region;
-}
-
-static void teardown(void) {
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
 }
 
 static void check_good(const char *text) {
@@ -665,7 +656,7 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("verify");
   TCase *tests = tcase_create("verify");
-  tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_add_checked_fixture(tests, setup_region, teardown);
   tcase_add_test(tests, all_mistakes_are_told);
   tcase_add_test(tests, mistakes_beyond_twenty_are_counted);
   tcase_add_test(tests, a_variable_is_bound_around_its_use);
