@@ -23,7 +23,7 @@ REASON = r'\s*\{?\s*(?:return\s+"|(?:return\s+|\w+\s*=\s*)?(?:tni_step_refuse|re
 #   room       how much an array holds, how much memory there is, how long something may take
 #   argument   a thing that is not there, is none of those to choose from, or does not belong to the other things given
 #   keeps      what it refuses would compute the same: an annotation would be lost, or nothing be won
-#   words      a check behind it refuses as well, always, and does not say so well why
+#   words      what would be wrong, a check behind it refuses as well, and does not say so well why
 #   nothing    only a program that means nothing (it reads what nobody wrote) could tell
 KINDS = {
     "there is no memory to check it": "room",
@@ -59,6 +59,8 @@ KINDS = {
     "its iterations run at the same time": "keeps",
     "its guard never lets the first step run": "keeps",
     "the extent is not constant": "keeps",
+    "this reader stands before the block": "keeps",
+    "the producer is a reduction": "words",
     "the loop feeds a reduce iterator of this block": "words",
     "this reduce loop stands outside the given one": "words",
     "threads wait here": "words",
