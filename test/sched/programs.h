@@ -510,18 +510,86 @@ static inline void wild_program(writer *w) {
   put(w, "}\n");
 }
 
+/* ---- threads that wait for each other ------------------------------------------------------------------------------- */
+
+typedef struct team {
+  writer *w;
+  int threads, steps, blocks; /* blocks of the program so far */
+  bool produced;              /* is P there? */
+} team;
+
+/* P of the input: one block writes it, others read it, in this phase and behind. */
+static inline void team_producer(team *m) {
+  put(m->w, "for p0 in 0..%d {\nblock P(w: 0..3 = b, v: 0..%d = t, x: 0..%d = p0) {\n", m->steps, m->threads, m->steps);
+  put(m->w, "P[w, v, x] = X[w, v, (x + 1) %% %d] + 2.0:f32\n}\n}\n", m->steps);
+  m->produced = true;
+}
+
+/* One nest of a thread: over its own elements of T, U and Y; S, which the threads of a block share, is written or read. */
+static inline void team_nest(team *m, bool writes_shared) {
+  writer *w = m->w;
+  int n = m->blocks++, shift = pick(w, 0, 4);
+  const char *own = pick(w, 0, 1) ? "T" : "U", *other = m->produced && pick(w, 0, 1) ? "P" : *own == 'T' ? "U" : "T";
+  put(w, "for k%d in 0..%d {\nblock N%d(w: 0..3 = b, v: 0..%d = t, %sx: 0..%d = k%d) {\n", n, m->steps, n, m->threads,
+      writes_shared ? "reduce " : "", m->steps, n);
+  if (writes_shared)
+    put(w, "init { S[v] = 0.0:f32 }\nS[v] = max(S[v], %s[w, v, x])\n", other);
+  else if (pick(w, 0, 2) == 0)
+    put(w, "%s[w, v, x] = %s[w, v, (x + %d) %% %d] + 1.0:f32\n", own, other, shift, m->steps);
+  else
+    put(w, "Y[w, v, x] = %s[w, v, x] + Y[w, v, x]\n", other);
+  put(w, "}\n}\n");
+}
+
+/* What the threads do until they wait. */
+static inline void team_phase(team *m, bool writes_shared) {
+  writer *w = m->w;
+  if (!m->produced && pick(w, 0, 1)) team_producer(m);
+  for (int i = pick(w, 0, 2); i > 0; i--) team_nest(m, false);
+  if (writes_shared) team_nest(m, true);
+  if (!writes_shared && pick(w, 0, 2)) {
+    int n = m->blocks++;
+    put(w, "for k%d in 0..%d {\nblock N%d(w: 0..3 = b, v: 0..%d = t, x: 0..%d = k%d) {\n", n, m->steps, n, m->threads,
+        m->steps, n);
+    put(w, "%s[w, v, x] = S[(v + %d) %% %d] + U[w, v, x]\n}\n}\n", pick(w, 0, 1) ? "T" : "Y", pick(w, 0, 3),
+        m->threads);
+  }
+  for (int i = pick(w, 0, 1); i > 0; i--) team_nest(m, false);
+  put(w, "barrier shared\n");
+}
+
+static inline void team_program(writer *w) {
+  team m = {w, pick(w, 1, 6), pick(w, 1, 6), 0, false};
+  bool again = pick(w, 0, 2) == 0, private = pick(w, 0, 2) == 0;
+  int n = m.threads, s = m.steps;
+  static const char *const buffers[] = {"T", "U", "Y"}, *const made[] = {"T", "U", "P"};
+  put(w, "func f(X: f32[3, %d, %d], Y: f32[3, %d, %d], Z: f32[3, %d]) {\n", n, s, n, s, n);
+  for (int i = 0; i < 3 && !private; i++) put(w, "alloc %s: f32[3, %d, %d]\n", made[i], n, s);
+  put(w, "for b in 0..3 bind block.x {\n");
+  for (int i = 0; i < 3 && private; i++) put(w, "alloc %s: f32[3, %d, %d]\n", made[i], n, s);
+  put(w, "alloc S: f32[%d] in shared\nfor t in 0..%d bind thread.x {\n", n, n);
+  for (int i = 0; i < 3; i++)
+    put(w, "for i%d in 0..%d {\nblock %s(w: 0..3 = b, v: 0..%d = t, x: 0..%d = i%d) { %s[w, v, x] = X[w, v, x] * %d.0:f32 }\n}\n",
+        i, s, buffers[i], n, s, i, buffers[i], i);
+  if (again) put(w, "for r in 0..2 {\n");
+  for (int i = 0, phases = pick(w, 1, 2); i < phases; i++) team_phase(&m, true), team_phase(&m, false);
+  if (again) put(w, "}\n");
+  team_nest(&m, false);
+  put(w, "}\n}\nfor i in 0..3 {\nfor j in 0..%d {\nblock Z(a: 0..3 = i, b: 0..%d = j) { Z[a, b] = Y[a, b, 0] }\n}\n}\n}\n", n, n);
+}
+
 #include "operators.h"
 #include "directed.h"
 
 typedef void program_kind(writer *w);
 static program_kind *const program_kinds[] = {
     matmul, conv, pool, softmax, layer_norm, transposes, chain, stencil, two_products, raw, raw_blocks, wild_program, wild_program,
-    wild_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
+    wild_program, team_program, team_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
     conv_separable, conv_capsule, conv_bn_relu, batch_matmul, transposed_matmul, norm, group_norm, global_pool, attention,
     product_softmax, symbolic, two_stages, two_stages, two_stages, two_stages, extents, windows, host, homes};
 static const char *const program_names[] = {
     "matmul", "conv", "pool", "softmax", "layer_norm", "transposes", "chain", "stencil", "two_products", "raw", "raw_blocks", "wild",
-    "wild", "wild", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
+    "wild", "wild", "team", "team", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
     "conv_depthwise", "conv_separable", "conv_capsule", "conv_bn_relu", "batch_matmul", "transposed_matmul", "norm", "group_norm",
     "global_pool", "attention", "product_softmax", "symbolic", "two_stages", "two_stages", "two_stages", "two_stages", "extents",
     "windows", "host", "homes"};
