@@ -132,26 +132,17 @@ static bool reads_what_is_written(tn_schedule *s, const tn_stmt *block, const tn
   return ok;
 }
 
-const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
-  const tn_stmt *store = tni_block_store(block);
-  const char *why;
-  bool whole;
-  *mark = block;
-  if (!store) return "the block is not one store without a condition";
-  const tn_buffer *buffer = store->as.store.buffer;
-  *mark = store;
+/* Is the buffer of a store the block's own? */
+static const char *why_not_own(tn_schedule *s, const tn_buffer *buffer) {
   if (tni_is_param(s->func, buffer)) return "the block writes a parameter, which the caller sees";
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, buffer);
   if (uses.writers != 1 || uses.loose)
     return "the buffer is written or used by others than this block and blocks that read it";
-  if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_its_box(s, block, &whole))) return why;
-  if (!whole && !reads_what_is_written(s, block, buffer, mark))
-    return "the block writes a part of the buffer, and more of it may be read";
-  outside_search outside = {.ctx = s->ctx, .block = block};
-  tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
-  if (outside.calls) return "the block calls an external";
-  tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
-  if (outside.gives) return "an input of the block is given to an external";
+  return NULL;
+}
+
+/* May what is done between the block and the readers of the buffer come before it? */
+static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const tn_buffer *buffer, const void **mark) {
   order_search q = {.s = s, .block = block, .buffer = buffer};
   q.depth = tni_path_to(s->func->body, block, q.path);
   tni_stmt_visit(s->func->body, see_order, &q);
@@ -160,4 +151,28 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
          : q.rewriter ? "an input of the block is written again here"
          : q.carrier  ? "an input of the block is written here again in the next iteration of a loop around both"
                       : NULL;
+}
+
+const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  const char *why = NULL;
+  bool whole;
+  *mark = block;
+  if (!count) return "the block does more than store one element to each of some buffers";
+  for (int32_t k = 0; k < count && !why; k++) {
+    *mark = stores[k];
+    why = why_not_own(s, stores[k]->as.store.buffer);
+  }
+  if (why || (why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_its_box(s, block, &whole))) return why;
+  for (int32_t k = 0; k < count && !whole; k++)
+    if (!reads_what_is_written(s, block, stores[k]->as.store.buffer, mark))
+      return "the block writes a part of the buffer, and more of it may be read";
+  outside_search outside = {.ctx = s->ctx, .block = block};
+  tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
+  if (outside.calls) return "the block calls an external";
+  tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
+  if (outside.gives) return "an input of the block is given to an external";
+  for (int32_t k = 0; k < count && !why; k++) why = why_ordered(s, block, stores[k]->as.store.buffer, mark);
+  return why;
 }

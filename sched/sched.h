@@ -135,8 +135,8 @@ const tn_stmt *tni_block_store(const tn_stmt *block);
 /* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not have in
  * the same form: does a rewrite keep what allowed it? */
 const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
-/* May a producer block run later, where its buffer is read? It must be a block of one unguarded store to a buffer made in
- * the function, be its only writer, every spatial iterator must be one plain subscript, and nothing may be read that it does
+/* May a producer block run later, where its buffers are read? It must be a block of stores (tni_block_stores) to buffers made in
+ * the function, be their only writer, every spatial iterator must be one plain subscript, and nothing may be read that it does
  * not write. NULL: yes. Else the reason. */
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark);
 
@@ -161,9 +161,9 @@ int tni_cache_scope(const char *name);
 
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
 
-/* Does a block of one store write the box of its spatial iterators: is each of them one plain subscript, and do the loops around
+/* Does a block of stores (tni_block_stores) write the box of its spatial iterators: is each of them one plain subscript, and do the loops around
  * run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else the reason. *whole: is that
- * box the whole buffer? */
+ * box the whole of all its buffers? */
 const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole);
 /* And is it? */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);

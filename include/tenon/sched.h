@@ -175,6 +175,9 @@ TN_API tn_status tn_cache_read(tn_schedule *s, tn_block_ref block, int32_t read,
                                tn_error **err);
 /* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
 TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err);
+/* The same of a block that stores to several buffers: number `store` of them, from 0. */
+TN_API tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_t store, const char *scope, tn_block_ref *out,
+                                      tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 

@@ -14,21 +14,21 @@
 #include "sched.h"
 
 typedef struct writer_search {
+  tn_context *ctx;
   const tn_buffer *buffer;
   const tn_stmt *writer; /* a block */
 } writer_search;
 
 static bool see_block(void *self, const tn_stmt *s) {
   writer_search *q = self;
-  const tn_stmt *store = s->kind == TNI_BLOCK ? tni_block_store(s) : NULL;
-  if (store && store->as.store.buffer == q->buffer) q->writer = s;
+  if (s->kind == TNI_BLOCK && tni_uses_of(q->ctx, s, q->buffer).writers) q->writer = s;
   return s->kind != TNI_BLOCK;
 }
 
 /* Has every element of the buffer a value when a copy takes it? A parameter's have. */
 static const char *why_not_filled(tn_schedule *s, const tn_buffer *b) {
   if (tni_is_param(s->func, b)) return NULL;
-  writer_search q = {.buffer = b};
+  writer_search q = {.ctx = s->ctx, .buffer = b};
   tni_stmt_visit(s->func->body, see_block, &q);
   if (!q.writer || tni_uses_of(s->ctx, s->func->body, b).writers != 1) return "the buffer is not written by one block";
   return tni_why_not_whole(s, q.writer);

@@ -4,6 +4,8 @@
  *
  * The copy stands behind the outermost loop of the block; blocks that read C stay behind the copy.
  *
+ * Of a block that stores to several buffers, one: the one of that number, from 0.
+ *
  * needs: the only writer of its buffer, of all of it; scope "global", "local" or "register"
  * refuses: a block that reads other elements of the buffer than the one it accumulates; a buffer read, or allocated, under the
  *          same outermost loop
@@ -15,13 +17,18 @@
 tn_status tni_apply_cache_write(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
-  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step, 0);
+  const tn_stmt *path[TNI_MAX_PATH], *stores[TNI_MAX_STATES], *block = tni_arg_block(step, 0);
+  int64_t which = step->args[2].number;
   int scope = tni_cache_scope(step->args[1].text);
   if (!block) return TN_E_REFUSED;
   if (scope < 0)
     return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", step->args[1].text);
-  const tn_stmt *store = tni_block_store(block);
-  if (!store) return tni_step_refuse(step, block, "the block is not one store without a condition");
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  if (!count) return tni_step_refuse(step, block, "the block does more than store one element to each of some buffers");
+  if (which < 0 || which >= count)
+    return tni_step_refuse(step, block, "the block stores to %d buffers: there is no number %lld", count,
+                           (long long)which);
+  const tn_stmt *store = stores[which];
   const tn_buffer *old = store->as.store.buffer;
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, old);
   if (uses.writers != 1 || uses.loose)
@@ -50,6 +57,11 @@ tn_status tni_apply_cache_write(tni_step *step) {
 }
 
 tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err) {
-  tni_arg args[] = {tni_of_handle(block), tni_of_text(scope)};
-  return tni_perform(s, TNI_PRIMITIVE_cache_write, 2, args, 1, out, NULL, err);
+  return tn_cache_write_store(s, block, 0, scope, out, err);
+}
+
+tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_t store, const char *scope, tn_block_ref *out,
+                               tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block), tni_of_text(scope), tni_of_int(store)};
+  return tni_perform(s, TNI_PRIMITIVE_cache_write, 3, args, 1, out, NULL, err);
 }

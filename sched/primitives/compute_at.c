@@ -21,10 +21,32 @@ static int depth_below(const tni_access *x, const tn_stmt *loop) {
   return 0;
 }
 
-/* The box of all reads of the buffer in one iteration of the loop; extent 0: the whole dimension. */
-static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tn_buffer *b,
+/* What the block stores: to the same subscripts, each to a buffer of its own. */
+typedef struct stores {
+  int32_t count;
+  const tn_stmt *items[TNI_MAX_STATES];
+} stores;
+
+static bool is_stored(const stores *of, const tn_buffer *b) {
+  for (int32_t k = 0; k < of->count; k++)
+    if (of->items[k]->as.store.buffer == b) return true;
+  return false;
+}
+
+/* Is so much of dimension d all of a buffer that is stored? */
+static bool is_whole(const stores *of, int32_t d, int64_t extent) {
+  for (int32_t k = 0; k < of->count; k++) {
+    const tn_expr *whole = of->items[k]->as.store.buffer->shape[d];
+    if (tni_is_const(whole) && extent >= whole->as.i) return true;
+  }
+  return false;
+}
+
+/* The box of all reads of what the block stores in one iteration of the loop; extent 0: the whole dimension. */
+static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const stores *of,
                               tni_box *out) {
   tni_region *r = &step->s->region;
+  int32_t rank = of->items[0]->as.store.count;
   tni_facts none = {.ctx = step->s->ctx};
   tni_accesses all;
   tn_status status = tni_accesses_collect(r, step->s->func->body, &all) ? TN_OK : TN_E_NOMEM;
@@ -32,7 +54,7 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
   for (size_t i = 0; i < all.count && !status; i++) {
     const tni_access *x = &all.items[i];
     tni_box box;
-    if (x->buffer != b || x->write || x->block == block) continue;
+    if (x->write || x->block == block || !is_stored(of, x->buffer)) continue;
     int depth = depth_below(x, loop);
     if (!depth) {
       status = tni_step_refuse(step, x->block,
@@ -44,7 +66,7 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
       status = TN_E_NOMEM;
     else if (first)
       *out = box;
-    else if (!tni_box_grow(r, &none, b->rank, out, &box))
+    else if (!tni_box_grow(r, &none, rank, out, &box))
       status = TN_E_NOMEM;
     first = false;
   }
@@ -53,8 +75,8 @@ static tn_status required_box(tni_step *step, const tn_stmt *block, const tn_stm
     status = tni_step_refuse(step, block,
                              "nothing below the loop reads what the block writes\n"
                              "needs: a loop around all blocks that read it");
-  for (int32_t d = 0; d < b->rank && !status; d++)
-    if (!out->extents[d] || (tni_is_const(b->shape[d]) && out->extents[d] >= b->shape[d]->as.i)) {
+  for (int32_t d = 0; d < rank && !status; d++)
+    if (!out->extents[d] || is_whole(of, d, out->extents[d])) {
       out->extents[d] = 0;
       out->bases[d] = tni_index(r, 0);
     }
@@ -99,9 +121,9 @@ static bool place_iter(tni_region *r, tni_facts *facts, const tn_stmt *store, co
   return true;
 }
 
-static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const tni_box *need) {
+static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const stores *of,
+                                const tni_box *need) {
   tni_region *r = &step->s->region;
-  const tn_stmt *store = tni_block_store(block);
   const tn_expr *vars[MAX_ITERS], *extents[MAX_ITERS], *where = NULL;
   int32_t count = block->as.block.count;
   tni_iter *iters = tni_arena_copy(&r->arena, block->as.block.iters, (size_t)count * sizeof *iters);
@@ -109,7 +131,7 @@ static const tn_stmt *make_nest(tni_step *step, const tn_stmt *block, const tn_s
   tni_facts_init(&facts, step->s->ctx);
   bool ok = iters && count <= MAX_ITERS && push_loops(&facts, step->s->func->body, loop);
   for (int32_t i = 0; ok && i < count; i++)
-    ok = place_iter(r, &facts, store, need, &iters[i], &vars[i], &extents[i], &where);
+    ok = place_iter(r, &facts, of->items[0], need, &iters[i], &vars[i], &extents[i], &where);
   tni_facts_destroy(&facts);
   const tn_stmt *s =
       ok ? tni_block_like(r, block, iters, where, block->as.block.init, block->as.block.body) : NULL;
@@ -145,9 +167,11 @@ tn_status tni_apply_compute_at(tni_step *step) {
   if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = check_steps(step, block);
   if (status) return status;
-  status = required_box(step, block, loop, tni_block_store(block)->as.store.buffer, &need);
+  stores of;
+  of.count = tni_block_stores(s->ctx, block, of.items);
+  status = required_box(step, block, loop, &of, &need);
   if (status) return status;
-  const tn_stmt *nest = make_nest(step, block, loop, &need);
+  const tn_stmt *nest = make_nest(step, block, loop, &of, &need);
   const tn_stmt *both[] = {nest, loop->as.loop.body};
   const tn_stmt *made =
       tni_for_like(r, loop, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));

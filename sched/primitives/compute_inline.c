@@ -43,6 +43,10 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   const char *why = tni_why_not_movable(s, block, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   const tn_stmt *store = tni_block_store(block);
+  if (!store)
+    return tni_step_refuse(step, block,
+                           "the block does more than one store, or has lets\n"
+                           "needs: compute_at, which computes it where it is read");
   if (block->as.block.init || store->as.store.count != block->as.block.count)
     return tni_step_refuse(step, block,
                            "a reduction cannot be inlined\n"

@@ -192,7 +192,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
   case 28: snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
-  case 17: snprintf(line, LINE, "cache_write(%s, \"%s\")", any(&blocks, state), scopes[f % 3]); break;
+  case 17:
+    snprintf(line, LINE, g == 1 ? "cache_write(%s, \"%s\", store=1)" : "cache_write(%s, \"%s\")", any(&blocks, state),
+             scopes[f % 3]);
+    break;
   default:
     snprintf(line, LINE, "decompose_reduction(%s, %s)", blocks.at[b], loop_near(&loops, blocks.place[b], true, state));
     break;

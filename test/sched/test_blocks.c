@@ -68,6 +68,28 @@ START_TEST(blockize_gives_the_block)
 }
 END_TEST
 
+START_TEST(outline_gives_the_loop)
+{
+  tn_loop made;
+  ck_assert_int_eq(tn_outline(s, block("Y"), &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_annotate(s, made, "unit", 1, NULL), TN_OK);
+  ck_assert_int_eq(tn_outline(s, loop("C", 2), &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_annotate(s, made, "steps", 12, NULL), TN_OK);
+  expect_lines("u = outline(Y)\nannotate(u, \"unit\", 1)\nl = outline(k)\nannotate(l, \"steps\", 12)");
+}
+END_TEST
+
+START_TEST(a_store_of_several_is_cached)
+{
+  teardown();
+  open_text("func f(A: f32[8], X: f32[8], Y: f32[8]) {\n"
+            "  for i in 0..8 { block X(a: 0..8 = i) { X[a] = A[a]; Y[a] = A[a] + 1.0:f32 } }\n}\n");
+  tn_block_ref made;
+  ck_assert_int_eq(tn_cache_write_store(s, block("X"), 1, "local", &made, NULL), TN_OK);
+  expect_made("cache_write(X, \"local\", store=1)", made, "X_write");
+}
+END_TEST
+
 /* ---- externals ---- */
 
 START_TEST(externals_keep_blocks_in_their_places)
@@ -96,7 +118,8 @@ static const char lines[] = "ko, ki = split(k, [0, 4])\n"
                             "l0, l1, l2, l3 = get_loops(C_rf)\n"
                             "b = blockize(l2)\n";
 
-static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)"};
+static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)",
+                                      "outline(Y)\noutline(i)\ncache_write(S, \"local\")"};
 
 START_TEST(without_memory_nothing_is_lost)
 { fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
@@ -111,6 +134,8 @@ int main(void) {
   tcase_add_test(t, consumers_move_to_producers);
   tcase_add_test(t, an_epilogue_is_fused);
   tcase_add_test(t, blockize_gives_the_block);
+  tcase_add_test(t, outline_gives_the_loop);
+  tcase_add_test(t, a_store_of_several_is_cached);
   tcase_set_timeout(alone, 100);
   tcase_add_test(alone, externals_keep_blocks_in_their_places);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
