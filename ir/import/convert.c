@@ -58,6 +58,21 @@ const int64_t *attr_ints(conversion *c, const char *name, int32_t *count) {
   return a ? a->ints : NULL;
 }
 
+const double *attr_floats(conversion *c, const char *name, int32_t *count) {
+  const tni_onnx_attr *a = find_attr(c, name, TNI_ONNX_FLOATS);
+  *count = a ? a->float_count : 0;
+  return a ? a->floats : NULL;
+}
+tni_view attr_text_at(conversion *c, const char *name, int32_t i) {
+  enum { STRINGS = 9 };
+  const tni_onnx_attr *a = find_attr(c, name, TNI_ONNX_STRINGS);
+  tni_view rest = a ? a->bytes : (tni_view){NULL, 0};
+  tni_wire_item item;
+  while (tni_wire_next(&rest, &item))
+    if (item.number == STRINGS && item.wire == 2 && i-- == 0) return item.view;
+  return (tni_view){NULL, 0};
+}
+
 const int64_t *known_ints(conversion *c, uint32_t i, const char *what, int32_t *count) {
   const tni_gvalue *v = in(c, i);
   *count = 0;

@@ -43,6 +43,8 @@ TNI_ONNX_OPS(TNI_CONVERTER_PROTOTYPE)
 #define attr_float tni_c_attr_float
 #define attr_string tni_c_attr_string
 #define attr_ints tni_c_attr_ints
+#define attr_floats tni_c_attr_floats
+#define attr_text_at tni_c_attr_text_at
 #define known_ints tni_c_known_ints
 #define known_int tni_c_known_int
 #define ints_since tni_c_ints_since
@@ -95,6 +97,9 @@ int64_t attr_int(conversion *c, const char *name, int64_t otherwise);
 double attr_float(conversion *c, const char *name, double otherwise);
 const char *attr_string(conversion *c, const char *name, const char *otherwise);
 const int64_t *attr_ints(conversion *c, const char *name, int32_t *count);
+const double *attr_floats(conversion *c, const char *name, int32_t *count);
+/* Text number i of a list, as bytes; empty when there is none. */
+tni_view attr_text_at(conversion *c, const char *name, int32_t i);
 
 /* The contents of input i as integers, in the import's arena. NULL with an error when they are not known. */
 const int64_t *known_ints(conversion *c, uint32_t i, const char *what, int32_t *count);

@@ -81,7 +81,8 @@ enum tni_onnx_attr_type {
   TNI_ONNX_TENSOR = 4,
   TNI_ONNX_GRAPH = 5,
   TNI_ONNX_FLOATS = 6,
-  TNI_ONNX_INTS = 7
+  TNI_ONNX_INTS = 7,
+  TNI_ONNX_STRINGS = 8
 };
 
 typedef struct tni_onnx_attr {
@@ -94,6 +95,7 @@ typedef struct tni_onnx_attr {
   int32_t float_count, int_count;
   const double *floats;
   const int64_t *ints;
+  tni_view bytes; /* the whole attribute, for lists of texts */
 } tni_onnx_attr;
 
 typedef struct tni_onnx_op tni_onnx_op;

@@ -344,7 +344,7 @@ static tn_status read_attribute(importer *p, const char *node, tni_view bytes, t
   tni_wire_item item;
   int64_t seen = 0;
   tn_status status = TN_OK;
-  *a = (tni_onnx_attr){.name = "", .s = ""};
+  *a = (tni_onnx_attr){.name = "", .s = "", .bytes = bytes};
   while (status == TN_OK && tni_wire_next(&rest, &item)) {
     if (item.number == NAME)
       status = read_text(p, item.view, &a->name);

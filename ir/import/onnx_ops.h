@@ -56,6 +56,7 @@
   OP(Div,                       "div",                  binary) \
   OP(Dropout,                   "",                     dropout) \
   OP(DynamicQuantizeLinear,     "",                     dynamic_quantize_linear) \
+  OP(Einsum,                    "",                     einsum) \
   OP(Elu,                       "elu",                  same) \
   OP(Equal,                     "equal",                binary) \
   OP(Erf,                       "erf",                  same) \
@@ -64,6 +65,7 @@
   OP(EyeLike,                   "",                     eye_like) \
   OP(Flatten,                   "",                     flatten) \
   OP(Floor,                     "floor",                same) \
+  OP(GRU,                       "gru",                  recurrent) \
   OP(Gather,                    "gather",               same) \
   OP(GatherElements,            "gather_elements",      same) \
   OP(GatherND,                  "gather_nd",            same) \
@@ -84,6 +86,7 @@
   OP(IsInf,                     "is_inf",               same) \
   OP(IsNaN,                     "is_nan",               same) \
   OP(LRN,                       "",                     lrn) \
+  OP(LSTM,                      "lstm",                 recurrent) \
   OP(LayerNormalization,        "layer_norm",           layer_normalization) \
   OP(LeakyRelu,                 "leaky_relu",           same) \
   OP(Less,                      "less",                 binary) \
@@ -115,6 +118,7 @@
   OP(QLinearMatMul,             "",                     qlinear_matmul) \
   OP(QuantizeLinear,            "",                     quantize_linear) \
   OP(RMSNormalization,          "",                     rms_normalization) \
+  OP(RNN,                       "rnn",                  recurrent) \
   OP(Range,                     "",                     range) \
   OP(Reciprocal,                "reciprocal",           same) \
   OP(ReduceL1,                  "reduce_l1",            reduce) \

@@ -94,6 +94,24 @@ static const struct {
     {"const x: f32[1, 1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n const r: f32[2, 4] = [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0, 2.0]\n"
      "const i: i64[2] = [0, 1]\n y: f32[2, 1, 1, 1] = roi_align(x, r, i)",
      "const y: f32[2, 1, 1, 1] = [2.5, 0.0]"},
+    /* layers: the state stays behind the end of a sequence */
+    {"const w: f32[3, 2, 1] = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]\n const r: f32[1, 1] = [0.5]\n const h: f32[2, 1] = [0.0, "
+     "2.0]\n"
+     "const l: i32[2] = [3, 1]\n y: f32[3, 2, 1] = rnn(w, r, h, l) {activations = \"relu\"}",
+     "const y: f32[3, 2, 1] = [1.0, 2.0, 2.5, 2.0, 4.25, 2.0]"},
+    {"const w: f32[1, 1, 3] = [0.0, 1.0, 3.0]\n const r: f32[1, 3] = [0.0, 0.0, 1.0]\n const h: f32[1, 1] = [4.0]\n"
+     "y: f32[1, 1, 1] = gru(w, r, h) {activations = \"hard_sigmoid relu\", alpha = [0.5, 0.0], beta = [0.5, 0.0]}",
+     "const y: f32[1, 1, 1] = [5.5]"},
+    {"const w: f32[1, 1, 3] = [0.0, -1.0, 3.0]\n const r: f32[1, 3] = [0.0, 0.0, 1.0]\n const h: f32[1, 1] = [4.0]\n"
+     "const b: f32[1] = [7.0]\n y: f32[1, 1, 1] = gru(w, r, h, b) {activations = \"hard_sigmoid relu\", alpha = [0.5, "
+     "0.0], "
+     "beta = [0.5, 0.0], linear_before_reset = 1}",
+     "const y: f32[1, 1, 1] = [3.5]"},
+    {"const w: f32[1, 1, 4] = [1.0, 1.0, 0.0, 2.0]\n const r: f32[1, 4] = [0.0, 0.0, 0.0, 1.0]\n const h: f32[1, 1] = "
+     "[1.0]\n"
+     "const c: f32[1, 1] = [4.0]\n y: f32[1, 1, 2] = lstm(w, r, h, c) {activations = \"hard_sigmoid relu relu\", "
+     "alpha = [0.5, 0.0, 0.0], beta = [0.5, 0.0, 0.0]}",
+     "const y: f32[1, 1, 2] = [5.0, 5.0]"},
 };
 
 static void check_row(tn_context *ctx, const char *graph, const char *want, const tni_evaluator *evaluator) {
