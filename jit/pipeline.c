@@ -84,14 +84,15 @@ void tni_pipeline_destroy(tni_pipeline *p) {
 
 /* ---- graphs ---- */
 
-/* Graphs of the source folded into the work program. */
+/* Graphs of the source folded into the work program; before constants are cast, products learn what of. */
 static tn_status fold(tni_pipeline *p, tn_error **err) {
   tni_evaluator evaluator = {NULL, tni_evaluate_func};
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->source->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
-    const tn_graph *folded;
-    status = tni_graph_fold(p->source->graphs[i], p->work, &evaluator, &folded, err);
+    const tn_graph *wide, *folded;
+    status = tni_graph_widen(p->source->graphs[i], p->work, p->target, &wide, err);
+    if (!status) status = tni_graph_fold(wide, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
   return status;

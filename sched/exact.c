@@ -27,6 +27,10 @@ tn_status tni_step_reassociates(tni_step *step, const tn_stmt *block) {
   return TN_OK;
 }
 
+tn_status tni_step_rounds_otherwise(tni_step *step, const void *mark) {
+  return step->s->keeps_order ? refuse(step, mark) : TN_OK;
+}
+
 static bool see_reduce(void *self, const tn_stmt *s) {
   const tn_stmt **found = self;
   if (s->kind == TNI_REDUCE && (s->as.store.op == TN_OP_add || s->as.store.op == TN_OP_mul) &&

@@ -430,6 +430,8 @@ const tn_stmt *tni_move_consumer(const tni_meeting *m);
  * block; or that iterations of the loop run at once, which leaves the order of `reduce` statements open. */
 tn_status tni_step_reassociates(tni_step *step, const tn_stmt *block);
 tn_status tni_step_runs_at_once(tni_step *step, const tn_stmt *loop);
+/* Refuses what surely rounds otherwise when the schedule forbids it. */
+tn_status tni_step_rounds_otherwise(tni_step *step, const void *mark);
 
 /* ---- choose.c: sampled decisions ------------------------------------------------------------------------------------- */
 
@@ -514,6 +516,10 @@ bool tni_is_line_name(const char *text);
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);
+
+/* widen.c: products of casts of short numbers as products of these, where the target has an instruction for them. */
+tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                          tn_error **err);
 
 /* ---- primitives/ -------------------------------------------------------------------------------------------------- */
 

@@ -50,6 +50,52 @@ extern const size_t tni_llvm_native_count;
 /* Is the operator, on operands of this type, emitted as it is? For those that are not basic. */
 bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type);
 
+/* ---- units.c --------------------------------------------------------------------------------------------------- */
+
+/* A tensor instruction: some steps of a sum of products at once, as an expression (its meaning, which every target computes) over
+ * the sum so far and the steps' factors. Targets that have the instruction emit it where they meet that expression. */
+enum { TNI_UNIT_STEPS = 4 };
+typedef struct tni_unit {
+  const char *name;
+  int32_t steps;
+  bool exact;      /* the same bits as steps one by one */
+  tn_type c, a, b; /* of the sum; of the factors, which are cast to it */
+  const tn_expr *meaning; /* over elements of buffers: 0.. of a and b, one of c */
+} tni_unit;
+typedef struct tni_unit_operands {
+  const tn_expr *c, *a[TNI_UNIT_STEPS], *b[TNI_UNIT_STEPS];
+} tni_unit_operands;
+
+/* How a target emits a unit. */
+enum tni_unit_form {
+  TNI_UNIT_DOT,     /* instruction(c, a, b) */
+  TNI_UNIT_OFFSET,  /* the same of a + 128 as u8, and of 128, taken away */
+  TNI_UNIT_PRODUCTS /* c + instruction(a, b), of factors widened to 16 bits */
+};
+typedef struct tni_unit_row {
+  const char *unit;
+  enum tni_isa isa;
+  const char *feature; /* one that it needs, as LLVM calls it */
+  const char *tune;    /* the processors it is about: how their name begins, as LLVM calls them */
+  enum tni_unit_form form;
+  const char *names[3]; /* LLVM's intrinsics for vectors of 128, 256, 512 bits; NULL: none */
+  int32_t gain; /* steps in the time of as many steps one by one, in per cent: 100 is no gain */
+} tni_unit_row;
+
+size_t tni_unit_count(void);
+/* Unit number i; NULL without memory. */
+const tni_unit *tni_unit_at(tn_context *ctx, size_t i);
+/* NULL: none of that name, or no memory. */
+const tni_unit *tni_unit_find(tn_context *ctx, const char *name);
+/* Is the expression, of any lanes, the unit's meaning? Then of what: operands that all lanes share may be scalars. */
+bool tni_unit_matches(const tni_unit *unit, const tn_expr *x, tni_unit_operands *out);
+/* The meaning, of these operands. NULL without memory. */
+const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_operands *operands);
+/* How the target emits the unit in vectors of so many bits; NULL: it does not. */
+const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *unit, int64_t bits);
+/* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
+const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
+
 /* ---- llvm/ ----------------------------------------------------------------------------------------------------- */
 
 /* What code generation makes of a set of loop-level functions. All symbols that a loader may want:

@@ -7,23 +7,36 @@
  * importer that meets a transposed operand puts a transpose in front, which is folded when it is a constant.
  *
  * With the attributes panel and columns, y[k, n] is stored as panels of so many columns, (panels, k, panel), the last one
- * filled up: what the layout pass makes of constant ones.
+ * filled up: what the layout pass makes of constant ones. With group too, so many k of a column stand side by side, (panels,
+ * k / group, panel, group), the last ones filled up. With to, the factors are cast to that type, in which they are summed; else
+ * they are of one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
 
-/* The shape of y as (k, n), however it is stored. False: panels that do not hold the columns. */
-static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int32_t *rank, int64_t *shape) {
+/* The shape of y as (k, n), however it is stored. False: panels that do not hold the columns, or groups that do not the k. */
+static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int64_t k, int32_t *rank, int64_t *shape) {
   int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
+  int64_t group = tni_attr_int(node, "group", 0);
   *rank = y->rank;
   memcpy(shape, y->shape, sizeof y->shape);
-  if (!panel) return columns == 0;
-  if (panel < 1 || y->rank != 3 || y->shape[2] != panel || columns < 1) return false;
+  if (!panel) return columns == 0 && group == 0;
+  if (panel < 1 || columns < 1 || group < 0 || y->rank != (group ? 4 : 3) || y->shape[2] != panel) return false;
+  if (group && (y->shape[3] != group || k < 1 || y->shape[1] != (k - 1) / group + 1)) return false;
   *rank = 2;
-  shape[0] = y->shape[1];
+  shape[0] = group ? k : y->shape[1];
   shape[1] = columns;
   return y->shape[0] == (columns - 1) / panel + 1;
+}
+
+/* In what type the products are summed and given; 0: there is none. */
+static tn_type type_of_product(const tni_gnode *node, tn_type a, tn_type y) {
+  const char *to = tni_attr_string(node, "to", "");
+  tn_type type = *to ? tni_type_parse(to, strlen(to)) : a;
+  bool floats = tni_type_is_float(type) && tni_type_is_float(a) && tni_type_is_float(y);
+  bool ints = type && tni_type_is_int(type) && tni_type_is_int(a) && tni_type_is_int(y);
+  return (floats || ints) && (*to || a == y) ? type : 0;
 }
 
 bool tni_infer_matmul(tni_infer *x) {
@@ -33,14 +46,13 @@ bool tni_infer_matmul(tni_infer *x) {
     int64_t shape[TN_MAX_RANK];
   } plain, *c = &plain;
   tni_gvalue *out = x->out;
-  if (!plain_shape(x->node, y, &plain.rank, plain.shape))
+  if (!plain_shape(x->node, y, a->rank > 0 ? a->shape[a->rank - 1] : 0, &plain.rank, plain.shape))
     return tni_refuse(x, "the panels of the second operand do not hold the columns");
-  if (a->type != y->type || !(tni_type_is_float(a->type) || tni_type_is_int(a->type)))
+  if (!(out->type = type_of_product(x->node, a->type, y->type)))
     return tni_refuse(x, "the operands need one numeric type");
   if (a->rank < 1 || c->rank < 1) return tni_refuse(x, "an operand is a scalar");
   int64_t k = a->shape[a->rank - 1], other = c->shape[c->rank > 1 ? c->rank - 2 : 0];
   if (k != other) return tni_refuse(x, "inner dimensions %lld and %lld differ", (long long)k, (long long)other);
-  out->type = a->type;
   out->rank = a->rank > 2 ? a->rank - 2 : 0;
   memcpy(out->shape, a->shape, sizeof(int64_t) * (size_t)out->rank);
   if (!tni_broadcast_shape(&out->rank, out->shape, c->rank > 2 ? c->rank - 2 : 0, c->shape))
@@ -80,8 +92,10 @@ bool tni_define_matmul(tni_define *d) {
   if (x->rank > 1) left[n++] = axes[batches];
   left[n] = k;
   const tn_expr *column = y->rank > 1 ? axes[out->rank - 1] : NULL;
+  int64_t group = tni_attr_int(d->node, "group", 0);
   if (panel) right[m++] = tn_op2(b, TN_OP_floordiv, column, tn_index(b, panel));
-  right[m++] = k;
+  right[m++] = group ? tn_op2(b, TN_OP_floordiv, k, tn_index(b, group)) : k;
+  if (group) right[m + 1] = tn_op2(b, TN_OP_floormod, k, tn_index(b, group));
   if (column) right[m] = panel ? tn_op2(b, TN_OP_floormod, column, tn_index(b, panel)) : column;
   tn_reduce(b, acc, axes, 1, &k, TN_REDUCE_SUM,
             tn_mul(b, tn_cast(b, type, tn_load(b, d->in[0], left, NULL)),

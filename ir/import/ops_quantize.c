@@ -115,6 +115,11 @@ static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w
 }
 
 void tni_convert_matmul_integer(conversion *c) {
+  if (!has_input(c, 2) && !has_input(c, 3)) {
+    set_string(c, "to", "i32");
+    give(c, 0, emit2(c, "matmul", input(c, 0), input(c, 1), out_name(c, 0)));
+    return;
+  }
   uint32_t x = centred(c, 0, 2, -2), y = centred(c, 1, 3, -1);
   give(c, 0, emit2(c, "matmul", x, y, out_name(c, 0)));
 }

@@ -64,6 +64,8 @@ tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_
 int64_t tni_extent_of(const tn_stmt *block, int32_t i);   /* 0: not constant */
 int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a block, at most 2^62 */
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
+/* The iterator of the block that a loop feeds, or NULL. */
+const tni_iter *tni_iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop);
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
 static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -72,6 +74,7 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
+  const tni_unit *unit; /* what sums several steps at once, or NULL */
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
@@ -79,6 +82,15 @@ typedef struct tni_tile {
 
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+
+/* ---- unit.c: reductions that an instruction of the target sums several steps of ------------------------------------- */
+
+/* NULL: the target has none for the block. */
+const tni_unit *tni_unit_for(const tni_planner *p, const tn_stmt *block);
+/* Of the block's loops, as many as there are, the one whose steps the unit takes at once; 0: none. */
+tn_loop tni_unit_loop(tni_planner *p, tn_block_ref block, const tni_unit *unit, size_t count, const tn_loop *loops);
+/* `steps`, the loop below all others of its block, becomes the unit. */
+void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 
 /* ---- reduce.c --------------------------------------------------------------------------------------------------------- */
 

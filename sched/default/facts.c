@@ -138,6 +138,13 @@ int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
   return -1;
 }
 
+const tni_iter *tni_iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop) {
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    if (tni_expr_uses(p->s->ctx, block->as.block.iters[k].binding, p->s->handles[loop - 1].var))
+      return &block->as.block.iters[k];
+  return NULL;
+}
+
 static int64_t all_lanes(const tn_target *target, tn_type type) {
   int64_t bits = (int64_t)tn_type_bytes(type) * 8;
   int64_t lanes = target->vector_bits / (bits ? bits : 8);

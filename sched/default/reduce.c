@@ -29,6 +29,7 @@ typedef struct tiled_loops {
   size_t outer_count;
   tn_loop outer[TNI_MAX_LOOPS]; /* in front of the tile */
   tn_loop row, vector, lane;    /* of the tile; 0: none */
+  tn_loop steps;                /* of the tile's unit, inside of all others; 0: none */
   tn_loop vector_tiles;         /* one of the outer ones; 0: none */
 } tiled_loops;
 
@@ -69,27 +70,21 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
   return tni_try_reorder(p, n, order);
 }
 
-/* The iterator of the block that a loop feeds. */
-static const tni_iter *iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop) {
-  for (int32_t k = 0; k < block->as.block.count; k++)
-    if (tni_expr_uses(p->s->ctx, block->as.block.iters[k].binding, p->s->handles[loop - 1].var))
-      return &block->as.block.iters[k];
-  return NULL;
-}
-
 /* Reduce loops first, then rows, vectors, lanes: the loops of the reduction's nest below `outer_count` others. */
 static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *t, size_t outer_count,
                             tiled_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t count = tni_loops_of(p, block, loops), n = 0;
   const tn_stmt *stmt = tni_handle_block(p->s, block), *store = stmt ? tni_block_store(stmt) : NULL;
-  tn_loop vector = 0;
+  tn_loop vector = 0, steps = t->unit ? tni_unit_loop(p, block, t->unit, count, loops) : 0;
   *out = (tiled_loops){0};
   for (size_t i = outer_count; store && i < count; i++) {
-    const tni_iter *it = iter_fed_by(p, stmt, loops[i]);
+    const tni_iter *it = tni_iter_fed_by(p, stmt, loops[i]);
     if (!it) return false;
     if (it->reduce) {
-      order[n++] = loops[i];
+      order[n] = loops[i];
+      if (loops[i] == steps && tni_try_split(p, steps, t->unit->steps, parts)) order[n] = parts[0], out->steps = parts[1];
+      n++;
       continue;
     }
     int32_t d = 0;
@@ -104,6 +99,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   if (out->row) order[n++] = out->row;
   order[n++] = parts[0];
   order[n++] = parts[1];
+  if (out->steps) order[n++] = out->steps;
   return tni_try_reorder(p, n, order);
 }
 
@@ -147,6 +143,7 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
     }
   }
   write_out_tile(p, &l);
+  if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
 
 /* No dimension for vectors: every element is summed up in a register. */

@@ -214,7 +214,8 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (tni_strides_of(p, block, along).far) extent = t->lanes; /* each lane has a cache line of its own: one vector */
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
-  size_tile(p->target, extent, rows, sum_of(block), t);
+  t->unit = tni_unit_for(p, block);
+  size_tile(p->target, extent, rows, sum_of(block) / (t->unit ? t->unit->steps : 1), t);
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
   return true;

@@ -10,7 +10,8 @@
  *
  * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so that more
  * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
- * the first cache as they are gain nothing, and few columns would be mostly filling.
+ * the first cache as they are gain nothing, and few columns would be mostly filling. Where the target has an instruction for dot
+ * products of short numbers (targets/units.c), its steps stand side by side: {group = 4}, (n / p, k / 4, p, 4).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,7 +21,7 @@ enum {
   LEAST_SUM = 96,
   LEAST_FILL = 70 /* per cent */,
   MAX_ATTRS = 16,
-  MOST_ADDED = 2,
+  MOST_ADDED = 3,
   LINE = 64 /* bytes: no vector is in two lines */
 };
 
@@ -78,32 +79,49 @@ static tn_status store_oc_last(tni_gcopy *c, const tni_gnode *node, const tn_tar
 
 /* ---- matrix products ---- */
 
+/* The instruction that sums the node's products, or NULL. */
+static const tni_unit *unit_of(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  return tni_target_best_unit(g->program->ctx, target, g->values[node->outputs[0]].type,
+                              g->values[node->inputs[0]].type, g->values[node->inputs[1]].type);
+}
+
 static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
-  return w->data && w->rank == 2 && !tni_attr_int(node, "panel", 0) && tn_type_bytes(w->type) > 0 &&
-         w->shape[1] >= target->vector_bits / 8 / (int64_t)tn_type_bytes(w->type) &&
+  if (!w->data || w->rank != 2 || tni_attr_int(node, "panel", 0) || tn_type_bytes(w->type) == 0) return false;
+  if (tni_gvalue_numel(w) > 0 && unit_of(g, node, target)) return true;
+  return w->shape[1] >= target->vector_bits / 8 / (int64_t)tn_type_bytes(w->type) &&
          tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
+}
+
+/* Rows k of columns n as panels of `width` columns, `group` rows side by side; zeros fill up. */
+static void fill_panels(char *to, const tni_gvalue *w, int64_t width, int64_t group) {
+  size_t bytes = tn_type_bytes(w->type);
+  int64_t sums = w->shape[0], columns = w->shape[1];
+  for (int64_t p = 0; p * width < columns; p++)
+    for (int64_t k = 0; k < (sums + group - 1) / group; k++)
+      for (int64_t n = p * width; n < (p + 1) * width; n++)
+        for (int64_t t = k * group; t < (k + 1) * group; t++, to += bytes) {
+          if (n < columns && t < sums)
+            memcpy(to, (const char *)w->data + (size_t)(t * columns + n) * bytes, bytes);
+          else
+            memset(to, 0, bytes);
+        }
 }
 
 static tn_status store_panels(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
                               tni_attr *added, uint32_t *added_count, tn_error **err) {
   const tni_gvalue *w = &c->from->values[node->inputs[1]];
-  int64_t sums = w->shape[0], columns = w->shape[1], width = tni_target_lanes(target, w->type, columns);
-  int64_t shape[] = {(columns - 1) / width + 1, sums, width};
-  size_t bytes = tn_type_bytes(w->type);
-  char *to = tni_arena_alloc_aligned(&c->to->region.arena, (size_t)(shape[0] * sums * width) * bytes, LINE);
-  for (int64_t p = 0; to && p < shape[0]; p++) {
-    size_t filled = (size_t)(columns - p * width < width ? columns - p * width : width) * bytes,
-           row = (size_t)width * bytes;
-    for (int64_t k = 0; k < sums; k++) {
-      char *at = to + (size_t)(p * sums + k) * row;
-      memcpy(at, (const char *)w->data + (size_t)(k * columns + p * width) * bytes, filled);
-      memset(at + filled, 0, row - filled);
-    }
-  }
+  const tni_unit *unit = unit_of(c->from, node, target);
+  int64_t sums = w->shape[0], columns = w->shape[1], group = unit ? unit->steps : 1;
+  int64_t width = tni_target_lanes(target, unit ? unit->c : w->type, columns);
+  int64_t shape[] = {(columns - 1) / width + 1, (sums - 1) / group + 1, width, group};
+  char *to = tni_arena_alloc_aligned(&c->to->region.arena,
+                                     (size_t)(shape[0] * shape[1] * width * group) * tn_type_bytes(w->type), LINE);
+  if (to) fill_panels(to, w, width, group);
   added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = width};
   added[(*added_count)++] = (tni_attr){.name = "columns", .kind = TNI_ATTR_INT, .i = columns};
-  return add_constant(c, w, "panels", 3, shape, to, out, err);
+  if (unit) added[(*added_count)++] = (tni_attr){.name = "group", .kind = TNI_ATTR_INT, .i = group};
+  return add_constant(c, w, "panels", unit ? 4 : 3, shape, to, out, err);
 }
 
 /* ---- the pass ---- */

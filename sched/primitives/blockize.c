@@ -81,7 +81,7 @@ static tn_status split_iter(tni_step *step, plan *p, tni_facts *facts, int32_t i
   tni_region *r = p->r;
   const tni_iter *it = &p->block->as.block.iters[i];
   tni_facts none = {.ctx = step->s->ctx};
-  const tn_expr *rest = tni_simplify(r, &none, tni_sub(r, it->binding, part->base)), *value = rest;
+  const tn_expr *rest = tni_simplify(r, facts, tni_sub(r, it->binding, part->base)), *value = rest;
   int64_t mod, rem;
   if (!rest) return TN_E_NOMEM;
   if (uses_outer(p, rest)) return refuse_boxes(step, p);

@@ -66,6 +66,8 @@ static bool is_native(const tni_ll_function *f, const tn_expr *x) {
 }
 
 static LLVMValueRef emit(tni_ll_function *f, const tn_expr *x) {
+  LLVMValueRef unit = tni_ll_unit(f, x);
+  if (unit) return unit;
   if (!is_native(f, x)) return tni_ll_expansion(f, x);
   switch (x->op) {
   case TN_OP_load: f->impure = true; return tni_ll_load(f, x);

@@ -135,7 +135,7 @@ LLVMValueRef tni_ll_masked_load(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef
                                 unsigned align);
 void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer, LLVMValueRef mask, unsigned align);
 
-/* ---- expr.c, arith.c, memory.c, atomic.c, extern.c ----------------------------------------------------------------------- */
+/* ---- expr.c, arith.c, unit.c, memory.c, atomic.c, extern.c ----------------------------------------------------------------------- */
 
 /* Blocks that release what is held and give up, innermost first. */
 typedef struct tni_ll_unwind {
@@ -167,6 +167,10 @@ LLVMValueRef tni_ll_expansion(tni_ll_function *f, const tn_expr *x);
 /* An operator with a typing rule over values in registers. */
 LLVMValueRef tni_ll_op(tni_ll_function *f, const tn_expr *x, LLVMValueRef *args);
 LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x);
+/* `lanes` integers of that type from the first lane of the load on, each of several elements; where its condition is false, 0. */
+LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRef group, uint32_t lanes);
+/* unit.c: an expression that is what one instruction of the target means, by that instruction; NULL: it is none. */
+LLVMValueRef tni_ll_unit(tni_ll_function *f, const tn_expr *x);
 void tni_ll_store(tni_ll_function *f, const tn_stmt *s);
 void tni_ll_reduce(tni_ll_function *f, const tn_stmt *s);
 /* The pointer of a buffer, from which subscripts count; the address of its first element, behind its offset. NULL: failed. */

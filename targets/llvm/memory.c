@@ -162,6 +162,17 @@ LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x) {
   return tni_ll_from_memory(f->m, x->type, value);
 }
 
+LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRef group, uint32_t lanes) {
+  tni_ll_access a = {.buffer = x->as.buffer, .lanes = lanes};
+  split_load_args(x, &a);
+  if (!find_buffer(f, &a)) return NULL;
+  if (a.index->op == TN_OP_ramp) a.index = a.index->arg[0];
+  LLVMTypeRef type = lanes > 1 ? LLVMVectorType(group, lanes) : group;
+  LLVMValueRef pointer = first_pointer(f, &a);
+  if (!a.where) return load_at(f->m, type, pointer, access_align(&a));
+  return tni_ll_masked_load(f->m, type, pointer, mask_of(f, &a), element_bytes(&a));
+}
+
 /* ---- stores ---------------------------------------------------------------------------------------------------- */
 
 static void store_at(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer, unsigned align) {

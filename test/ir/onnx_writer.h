@@ -99,7 +99,16 @@ static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
 
 /* ---- tensors, nodes, values, models ---------------------------------------------------------------------------- */
 
-enum { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT8 = 3, ONNX_INT64 = 7, ONNX_FLOAT16 = 10, ONNX_DOUBLE = 11, ONNX_BFLOAT16 = 16 };
+enum {
+  ONNX_FLOAT = 1,
+  ONNX_UINT8 = 2,
+  ONNX_INT8 = 3,
+  ONNX_INT32 = 6,
+  ONNX_INT64 = 7,
+  ONNX_FLOAT16 = 10,
+  ONNX_DOUBLE = 11,
+  ONNX_BFLOAT16 = 16
+};
 
 /* A tensor with raw_data of `size` bytes. */
 static inline bytes tensor_raw(const char *name, int type, int rank, const int64_t *shape, const void *data,

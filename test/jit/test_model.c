@@ -105,6 +105,70 @@ START_TEST(constant_operands_are_packed)
 }
 END_TEST
 
+/* y = x w of 8-bit integers, summed in 32 bits; cast: by nodes, which the product takes in. */
+static void check_integers(const char *target_name, int x_type, bool cast, int64_t m, int64_t k, int64_t n) {
+  uint8_t *x = calloc((size_t)(m * k), 1);
+  int8_t *w = calloc((size_t)(k * n), 1);
+  int32_t *y = calloc((size_t)(m * n), 4);
+  for (int64_t i = 0; i < m * k; i++) x[i] = (uint8_t)(i * 37 + 11);
+  for (int64_t i = 0; i < k * n; i++) w[i] = (int8_t)(i * 73 + 128);
+  bytes g = {0};
+  for (int i = 0; cast && i < 2; i++) {
+    bytes c = node("Cast", "cast", i ? "w" : "x", i ? "v" : "u");
+    attr_int(&c, "to", ONNX_INT32);
+    add_node(&g, c);
+  }
+  add_node(&g, node(cast ? "MatMul" : "MatMulInteger", "product", cast ? "u v" : "x w", "y"));
+  add_weight(&g, tensor_raw("w", ONNX_INT8, 2, (int64_t[]){k, n}, w, (size_t)(k * n)));
+  put_message(&g, 11, value_info("x", x_type, 2, (int64_t[]){m, k}));
+  add_output(&g, "y");
+  bytes file = model(13, g);
+  tn_compile_desc desc = {.struct_size = sizeof desc};
+  must(tn_target_get(ctx, target_name, &desc.target, &error), error);
+  if (desc.target->runs_here) {
+    const tn_model *run;
+    char *text;
+    size_t size;
+    must(tn_onnx_import(ctx, file.data, file.size, NULL, &program, &error), error);
+    must(tn_compile(program, &desc, &module, &error), error);
+    must(tn_module_model(module, "main", &run, &error), error);
+    must(tn_program_emit(program, &desc, "tensor", &text, &size, &error), error);
+    ck_assert_msg(strstr(text, "w: i8["), "the weights are not 8 bits:\n%s", text);
+    tn_text_destroy(text);
+    DLTensor in = view(x_type == ONNX_INT8 ? TN_I8 : TN_U8, 2, (int64_t[]){m, k}, x);
+    DLTensor out = view(TN_I32, 2, (int64_t[]){m, n}, y);
+    must(run_one(run, &in, &out), error);
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < n; j++) {
+        int32_t sum = 0;
+        for (int64_t c = 0; c < k; c++) sum += (x_type == ONNX_INT8 ? (int8_t)x[i * k + c] : x[i * k + c]) * w[c * n + j];
+        ck_assert_msg(y[i * n + j] == sum, "%s, %d x %d x %d: [%d, %d] is %d, not %d", target_name, (int)m, (int)n, (int)k,
+                      (int)i, (int)j, y[i * n + j], sum);
+      }
+    tn_module_destroy(module);
+    tn_program_destroy(program);
+    module = NULL;
+    program = NULL;
+  }
+  free(file.data);
+  free(x);
+  free(w);
+  free(y);
+}
+
+/* On this CPU by dot products, on others as their instructions allow; of sums that are no multiple of an instruction's steps too. */
+START_TEST(products_of_bytes_stay_bytes)
+{
+  static const char *const names[] = {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  static const int64_t sizes[][3] = {{1, 300, 200}, {7, 70, 33}, {33, 65, 16}, {30, 147, 10}, {64, 3, 40}, {5, 13, 1}};
+  for (size_t t = 0; t < TNI_COUNT(names); t++)
+    for (size_t i = 0; i < TNI_COUNT(sizes); i++) {
+      check_integers(names[t], i % 2 ? ONNX_INT8 : ONNX_UINT8, false, sizes[i][0], sizes[i][1], sizes[i][2]);
+      if (i < 2) check_integers(names[t], ONNX_UINT8, true, sizes[i][0], sizes[i][1], sizes[i][2]);
+    }
+}
+END_TEST
+
 START_TEST(a_model_tells_what_it_takes)
 {
   const tn_model *m = compile_graph(layer());
@@ -490,7 +554,7 @@ START_TEST(steps_are_counted_and_cheap)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {a_model_runs, constant_operands_are_packed,
+  const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, products_of_bytes_stay_bytes,
                                 a_model_tells_what_it_takes,
                                 a_wrong_count_is_refused,
                                 wrong_tensors_are_refused,

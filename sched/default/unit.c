@@ -1,0 +1,43 @@
+/* unit.c -- reductions of which an instruction of the target (targets/units.c) sums several steps at once.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default.h"
+
+static const tn_expr *factor_of(const tn_expr *x) {
+  if (x->op == TN_OP_cast) x = x->arg[0];
+  return x->op == TN_OP_load ? x : NULL;
+}
+
+const tni_unit *tni_unit_for(const tni_planner *p, const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *value = store->as.store.value, *x = NULL, *y = NULL;
+  if (value->op == TN_OP_fma) x = factor_of(value->arg[0]), y = factor_of(value->arg[1]);
+  for (int k = 0; k < 2 && value->op == TN_OP_add; k++)
+    if (value->arg[k]->op == TN_OP_mul) x = factor_of(value->arg[k]->arg[0]), y = factor_of(value->arg[k]->arg[1]);
+  if (!x || !y) return NULL;
+  const tni_unit *unit = tni_target_best_unit(p->s->ctx, p->target, value->type, x->type, y->type);
+  if (!unit) unit = tni_target_best_unit(p->s->ctx, p->target, value->type, y->type, x->type);
+  for (int32_t i = 0; unit && i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce && tni_extent_of(block, i) >= unit->steps) return unit;
+  return NULL;
+}
+
+/* The innermost that has the steps. */
+tn_loop tni_unit_loop(tni_planner *p, tn_block_ref block, const tni_unit *unit, size_t count, const tn_loop *loops) {
+  const tn_stmt *stmt = tni_handle_block(p->s, block);
+  for (size_t i = count; stmt && i-- > 0;) {
+    const tni_iter *it = tni_iter_fed_by(p, stmt, loops[i]);
+    const tn_stmt *loop = tni_handle_loop(p->s, loops[i]);
+    if (it && it->reduce && loop && tni_is_const(loop->as.loop.extent) && loop->as.loop.extent->as.i >= unit->steps)
+      return loops[i];
+  }
+  return 0;
+}
+
+void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps) {
+  tn_error *e = NULL;
+  tn_block_ref made;
+  if (!p->status && tni_tried(p, tn_blockize(p->s, steps, &made, &e), &e))
+    tni_tried(p, tn_tensorize(p->s, made, unit->name, &e), &e);
+}

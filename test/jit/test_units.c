@@ -1,0 +1,166 @@
+/* test_units.c -- tensor instructions beside their meaning: every row of targets/units.c that this CPU has, in vectors of every
+ * width, of factors side by side in memory and of such that are put together, on numbers of all kinds.
+ *
+ * The interpreter runs the meaning; the assembly must hold the instruction where the target's table says that it does.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "session.h"
+
+enum { COUNT = 2048, MAX_STEPS = 4 };
+
+static tn_context *ctx;
+static tn_error *error;
+static uint64_t state = 1;
+static uint8_t a[COUNT * MAX_STEPS * 2], b[COUNT * MAX_STEPS * 2], start[COUNT * 4], want[COUNT * 4], got[COUNT * 4];
+
+static void open_context(void) { ctx = session_open(); }
+static void close_context(void) { tn_context_destroy(ctx); }
+
+static uint32_t random_bits(void) {
+  state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  return (uint32_t)(state >> 32);
+}
+
+/* All kinds; or such that sums meet each other, or the smallest normal numbers. */
+static uint32_t random_float(int kind, bool is_sum) {
+  uint32_t bits = random_bits();
+  if (kind == 0) return bits;
+  uint32_t low = kind == 1 ? 118 : is_sum ? 0 : 58, range = kind == 1 ? 16 : 10;
+  return (bits & 0x807fffff) | (low + random_bits() % range) << 23;
+}
+
+static void fill(const tni_unit *unit) {
+  for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)random_bits(), b[i] = (uint8_t)random_bits();
+  for (size_t i = 0; i < COUNT; i++) {
+    uint32_t c = unit->c == TN_F32 ? random_float((int)(i % 3), true) : random_bits();
+    memcpy(start + 4 * i, &c, 4);
+  }
+  for (size_t i = 0; unit->a == TN_BF16 && i < COUNT * 2; i++) {
+    uint16_t x[] = {(uint16_t)(random_float((int)(i / 2 % 3), false) >> 16),
+                    (uint16_t)(random_float((int)(i / 2 % 3), false) >> 16)};
+    memcpy(a + 2 * i, &x[0], 2);
+    memcpy(b + 2 * i, &x[1], 2);
+  }
+}
+
+/* 2^-126 - 2^-150, which is below the normal numbers, though 2^-126 is the float next to it; 2^-126 - 2^-151, which is not. */
+static void fill_borders(void) {
+  static const uint16_t x[] = {0x1a00, 0, 0x1a00, 0}, y[] = {0x9a00, 0, 0x9980, 0};
+  static const uint32_t c[] = {0x00800000, 0x00800000};
+  memcpy(a, x, sizeof x), memcpy(b, y, sizeof y), memcpy(start, c, sizeof c);
+}
+
+/* C[v] += A[..] * B[..], tensorized; together: the factors of an element stand side by side. */
+static tn_program *make_program(const tni_unit *unit, int lanes, bool together) {
+  char text[1024], script[256], c[16], x[16], y[16];
+  int k = unit->steps;
+  tn_type_text(unit->c, c), tn_type_text(unit->a, x), tn_type_text(unit->b, y);
+  if (together)
+    snprintf(text, sizeof text, "func f(A: %s[%d, %d], B: %s[%d, %d], C: %s[%d]) {\n", x, COUNT, k, y, COUNT, k, c, COUNT);
+  else
+    snprintf(text, sizeof text, "func f(A: %s[%d], B: %s[%d, %d], C: %s[%d]) {\n", x, k, y, k, COUNT, c, COUNT);
+  size_t n = strlen(text);
+  const char *from = together ? "A[v, r]" : "A[r]", *by = together ? "B[v, r]" : "B[r, v]";
+  snprintf(text + n, sizeof text - n,
+           "  for i in 0..%d {\n    for t in 0..%d {\n      block C(v: 0..%d = i, reduce r: 0..%d = t) {\n"
+           "        C[v] = C[v] + cast(%s, %s) * cast(%s, %s)\n      }\n    }\n  }\n}\n",
+           COUNT, k, COUNT, k, c, from, c, by);
+  snprintf(script, sizeof script, "blockize(C[1])\ntensorize(C, \"%s\")\nio, ii = split(C[0], [0, %d])\nvectorize(ii)", unit->name,
+           lanes);
+  tn_program *program = session_parse(ctx, text);
+  tn_schedule *s;
+  const tn_func *f;
+  must(tn_schedule_create(program, tn_program_func(program, "f"), &s, &error), error);
+  must(tn_schedule_run(s, script, &error), error);
+  must(tn_schedule_commit(s, &f, &error), error);
+  tn_schedule_destroy(s);
+  return program;
+}
+
+static bool same_bits(const tni_unit *unit, size_t i) {
+  float x, y;
+  memcpy(&x, want + 4 * i, 4), memcpy(&y, got + 4 * i, 4);
+  return memcmp(want + 4 * i, got + 4 * i, 4) == 0 || (unit->c == TN_F32 && x != x && y != y);
+}
+
+/* LLVM makes one of products and the sum, where there is one. */
+static bool holds_instruction(const char *text, const tni_unit_row *row) {
+  if (row->form == TNI_UNIT_PRODUCTS) return strstr(text, "pmaddwd") || strstr(text, "vpdpwssd");
+  return strstr(text, strstr(row->unit, "bf16") ? "vdpbf16ps" : "vpdpbusd") != NULL;
+}
+
+static void check_assembly(const tn_program *program, const tn_compile_desc *desc, const tni_unit *unit, int lanes) {
+  const tni_unit_row *row = tni_target_unit(desc->target, unit, lanes * 32);
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, desc, "asm", &text, &size, &error), error);
+  if (row)
+    ck_assert_msg(holds_instruction(text, row), "%s: no instruction in\n%s", unit->name, text);
+  else
+    ck_assert_ptr_null(strstr(text, "vpdpbusd"));
+  tn_text_destroy(text);
+}
+
+static void check(const tni_unit *unit, const tn_target *target, int lanes, bool together) {
+  tn_program *program = make_program(unit, lanes, together);
+  tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
+  tn_module *module;
+  const tn_function *function;
+  fill(unit);
+  if (unit->a == TN_BF16) fill_borders();
+  memcpy(want, start, sizeof want);
+  memcpy(got, start, sizeof got);
+  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, want}, &error), error);
+  must(tn_compile(program, &desc, &module, &error), error);
+  must(tn_module_function(module, "f", &function, &error), error);
+  int32_t (*code)(const tn_env *, void *, void *, void *) =
+      (int32_t(*)(const tn_env *, void *, void *, void *))tn_function_pointer(function);
+  ck_assert_int_eq(code(tn_function_env(function), a, b, got), 0);
+  for (size_t i = 0; i < COUNT; i++)
+    ck_assert_msg(same_bits(unit, i), "%s in %d lanes for %s%s: element %zu", unit->name, lanes, tn_target_text(target),
+                  together ? "" : ", put together", i);
+  check_assembly(program, &desc, unit, lanes);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+}
+
+START_TEST(instructions_are_what_they_mean)
+{
+  static const char *const names[] = {"host", "x86-64-v4", "x86-64-v3", "x86-64-v2", "aarch64-neon"};
+  const tn_target *target;
+  for (size_t t = 0; t < TNI_COUNT(names); t++) {
+    must(tn_target_get(ctx, names[t], &target, &error), error);
+    for (size_t u = 0; target->runs_here && u < tni_unit_count(); u++)
+      for (int lanes = 4; lanes <= 16; lanes *= 2)
+        for (int together = 0; together < 2; together++) check(tni_unit_at(ctx, u), target, lanes, together);
+  }
+}
+END_TEST
+
+/* By the names of the features alone: what this CPU has does not matter. */
+START_TEST(targets_have_units_by_their_features)
+{
+  tn_target t = {.isa = TNI_ISA_X86_64, .features = "+avx512bf16x,-avx512vnni,+avxvnni", .tune = "", .vector_bits = 512};
+  const tni_unit *dot4 = tni_unit_find(ctx, "dot4_u8s8"), *bf16 = tni_unit_find(ctx, "dot2_bf16");
+  ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));
+  ck_assert_ptr_nonnull(tni_target_unit(&t, dot4, 256));
+  ck_assert_ptr_null(tni_target_unit(&t, bf16, 512));
+  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot2_u8s8");
+  t.features = "+avx512bf16,+avx512vnni";
+  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot4_u8s8");
+  ck_assert_ptr_null(tni_target_best_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16));
+  t.tune = "znver4";
+  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16)->name, "dot2_bf16");
+  t.vector_bits = 256;
+  ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));
+  t.isa = TNI_ISA_AARCH64;
+  ck_assert_ptr_null(tni_target_unit(&t, dot4, 256));
+  ck_assert_ptr_null(tni_unit_find(ctx, "dot5"));
+}
+END_TEST
+
+int main(void) {
+  const TTest *const tests[] = {instructions_are_what_they_mean, targets_have_units_by_their_features};
+  return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
+}
