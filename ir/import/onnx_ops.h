@@ -25,12 +25,14 @@
   OP(Attention,                 "",                     attention) \
   OP(AveragePool,               "average_pool",         pool) \
   OP(BatchNormalization,        "",                     batch_normalization) \
+  OP(Bernoulli,                 "",                     bernoulli) \
   OP(BitCast,                   "bit_cast",             bit_cast) \
   OP(BitShift,                  "bit_shift",            same) \
   OP(BitwiseAnd,                "bitwise_and",          same) \
   OP(BitwiseNot,                "bitwise_not",          same) \
   OP(BitwiseOr,                 "bitwise_or",           same) \
   OP(BitwiseXor,                "bitwise_xor",          same) \
+  OP(BlackmanWindow,            "",                     blackman_window) \
   OP(Cast,                      "cast",                 cast) \
   OP(CastLike,                  "cast",                 cast_like) \
   OP(CausalConvWithState,       "",                     causal_conv) \
@@ -49,6 +51,7 @@
   OP(Cosh,                      "cosh",                 same) \
   OP(CumProd,                   "cum_prod",             running) \
   OP(CumSum,                    "cum_sum",              running) \
+  OP(DFT,                       "",                     dft) \
   OP(DeformConv,                "",                     deform_conv) \
   OP(DepthToSpace,              "",                     depth_to_space) \
   OP(DequantizeLinear,          "",                     dequantize_linear) \
@@ -78,6 +81,8 @@
   OP(GreaterOrEqual,            "greater_or_equal",     same) \
   OP(GridSample,                "grid_sample",          grid_sample) \
   OP(GroupNormalization,        "",                     group_normalization) \
+  OP(HammingWindow,             "",                     hamming_window) \
+  OP(HannWindow,                "",                     hann_window) \
   OP(HardSigmoid,               "hard_sigmoid",         same) \
   OP(HardSwish,                 "hard_swish",           same) \
   OP(Hardmax,                   "",                     softmax) \
@@ -102,10 +107,12 @@
   OP(MaxUnpool,                 "",                     max_unpool) \
   OP(Mean,                      "add",                  variadic) \
   OP(MeanVarianceNormalization, "",                     mean_variance_normalization) \
+  OP(MelWeightMatrix,           "",                     mel_weight_matrix) \
   OP(Min,                       "min",                  variadic) \
   OP(Mish,                      "mish",                 same) \
   OP(Mod,                       "mod",                  same) \
   OP(Mul,                       "mul",                  binary) \
+  OP(Multinomial,               "",                     multinomial) \
   OP(Neg,                       "neg",                  same) \
   OP(NegativeLogLikelihoodLoss, "",                     nll_loss) \
   OP(Not,                       "not",                  same) \
@@ -119,6 +126,10 @@
   OP(QuantizeLinear,            "",                     quantize_linear) \
   OP(RMSNormalization,          "",                     rms_normalization) \
   OP(RNN,                       "rnn",                  recurrent) \
+  OP(RandomNormal,              "",                     random_normal) \
+  OP(RandomNormalLike,          "",                     random_normal_like) \
+  OP(RandomUniform,             "",                     random_uniform) \
+  OP(RandomUniformLike,         "",                     random_uniform_like) \
   OP(Range,                     "",                     range) \
   OP(Reciprocal,                "reciprocal",           same) \
   OP(ReduceL1,                  "reduce_l1",            reduce) \
@@ -138,6 +149,7 @@
   OP(RoiAlign,                  "roi_align",            roi_align) \
   OP(RotaryEmbedding,           "",                     rotary_embedding) \
   OP(Round,                     "round",                same) \
+  OP(STFT,                      "",                     stft) \
   OP(Scatter,                   "scatter_elements",     same) \
   OP(ScatterElements,           "scatter_elements",     same) \
   OP(ScatterND,                 "scatter_nd",           same) \

@@ -1,4 +1,4 @@
-/* ops_norm.c -- converters of normalizations, softmax and dropout.
+/* ops_norm.c -- converters of normalizations and softmax.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -169,18 +169,6 @@ void tni_convert_lrn(conversion *c) {
   mean = with_number(c, "add", mean, attr_float(c, "bias", 1));
   mean = with_number(c, "pow", mean, attr_float(c, "beta", 0.75));
   give(c, 0, emit2(c, "div", input(c, 0), mean, out_name(c, 0)));
-}
-
-void tni_convert_dropout(conversion *c) {
-  const tni_gvalue *training = has_input(c, 2) ? in(c, 2) : NULL;
-  if (training && (!training->data || tni_read_element(training->type, training->data, 0).i))
-    fail(c, TN_E_UNSUPPORTED, "training mode is not supported");
-  tni_gvalue x = *in(c, 0);
-  give(c, 0, emit1(c, "identity", input(c, 0), out_name(c, 0)));
-  if (!wants(c, 1)) return;
-  set_ints(c, "shape", x.rank, x.shape);
-  uint32_t yes = const_number(c, TN_BOOL, 1);
-  give(c, 1, emit1(c, "expand", yes, out_name(c, 1)));
 }
 
 /* 1 where the first of the largest is along an axis, else 0. */

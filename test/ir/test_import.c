@@ -109,6 +109,25 @@ START_TEST(weights_may_be_inputs_too_or_constants)
 }
 END_TEST
 
+START_TEST(random_numbers_are_those_of_the_stated_generator)
+{
+  static const int64_t three = 3;
+  bytes g = {0}, uniform = node("RandomUniform", "r", "", "u"), normal = node("RandomNormal", "r", "", "y");
+  attr_ints(&uniform, "shape", 1, &three);
+  attr_float(&uniform, "seed", 0);
+  attr_ints(&normal, "shape", 1, &three);
+  attr_float(&normal, "seed", 0);
+  add_node(&g, uniform);
+  add_node(&g, normal);
+  add_output(&g, "u");
+  add_output(&g, "y");
+  ck_assert_str_eq(import(model(13, g)), "graph main() -> (u, y) {\n"
+                                         "  const u: f32[3] = [0.8833108, 0.431528, 0.026433771]\n"
+                                         "  const y: f32[3] = [-1.8839084, 0.22760794, -0.22143789]\n"
+                                         "}\n");
+}
+END_TEST
+
 START_TEST(open_dimensions_are_bound)
 {
   static const int64_t open[] = {-1, 3}, five[] = {5, 3};
@@ -515,6 +534,7 @@ int main(void) {
   tcase_add_test(tests, a_model_becomes_a_graph);
   tcase_add_test(tests, nodes_may_come_in_any_order);
   tcase_add_test(tests, weights_may_be_inputs_too_or_constants);
+  tcase_add_test(tests, random_numbers_are_those_of_the_stated_generator);
   tcase_add_test(tests, open_dimensions_are_bound);
   tcase_add_test(tests, shape_arithmetic_is_computed);
   tcase_add_test(tests, axes_were_attributes);
