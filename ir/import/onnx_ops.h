@@ -96,6 +96,7 @@
   OP(LeakyRelu,                 "leaky_relu",           same) \
   OP(Less,                      "less",                 binary) \
   OP(LessOrEqual,               "less_or_equal",        same) \
+  OP(LinearAttention,           "linear_attention",     linear_attention) \
   OP(Log,                       "log",                  same) \
   OP(LogSoftmax,                "log_softmax",          softmax) \
   OP(LpNormalization,           "",                     lp_normalization) \

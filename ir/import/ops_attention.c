@@ -195,3 +195,53 @@ void tni_convert_rotary_embedding(conversion *c) {
   if (dim < of.shape[3]) turned = concat_last(c, turned, sliced(c, whole, 3, dim, of.shape[3]));
   finish(c, 0, flat ? merge_heads(c, turned) : turned);
 }
+
+/* ---- linear attention -------------------------------------------------------------------------------------------- */
+
+/* (batch, t, heads * n) as (batch, heads, t, n), in f32. */
+static uint32_t heads_apart(conversion *c, uint32_t i, int64_t heads) {
+  static const int64_t perm[] = {0, 2, 1, 3};
+  tni_gvalue x = *in(c, i);
+  if (!ok(c)) return TNI_NO_VALUE;
+  if (x.rank != 3 || heads < 1 || x.shape[2] % heads)
+    return fail(c, TN_E_INVALID, "input %u does not split into %lld heads", i, (long long)heads), TNI_NO_VALUE;
+  int64_t shape[] = {x.shape[0], x.shape[1], heads, x.shape[2] / heads};
+  return cast_to(c, permuted(c, reshape(c, input(c, i), 4, shape, NULL), perm), TN_F32);
+}
+
+void tni_convert_linear_attention(conversion *c) {
+  int64_t q_heads = attr_int(c, "q_num_heads", 0), heads = attr_int(c, "kv_num_heads", 0);
+  const char *rule = attr_string(c, "update_rule", "gated_delta");
+  bool gated = strncmp(rule, "gated", 5) == 0, delta = strstr(rule, "delta") != NULL;
+  if (!gated && strcmp(rule, "delta") != 0 && strcmp(rule, "linear") != 0)
+    return fail(c, TN_E_INVALID, "there is no update rule `%.32s`", rule);
+  if (has_input(c, 4) != gated || has_input(c, 5) != delta)
+    return fail(c, TN_E_INVALID, "the update rule `%s` and the inputs do not fit", rule);
+  tni_gvalue x = *in(c, 0);
+  uint32_t p[6] = {heads_apart(c, 0, q_heads),
+                   heads_apart(c, 1, heads),
+                   heads_apart(c, 2, heads),
+                   TNI_NO_VALUE,
+                   TNI_NO_VALUE,
+                   TNI_NO_VALUE};
+  tni_gvalue k = *value_of(c, p[1]), v = *value_of(c, p[2]);
+  if (!ok(c)) return;
+  int64_t state[] = {k.shape[0], heads, k.shape[3], v.shape[3]};
+  tn_type kept = has_input(c, 3) ? in(c, 3)->type : x.type;
+  if (has_input(c, 3)) {
+    p[3] = cast_to(c, input(c, 3), TN_F32);
+  } else {
+    uint32_t zero = const_number(c, TN_F32, 0);
+    set_ints(c, "shape", 4, state);
+    p[3] = emit1(c, "expand", zero, NULL);
+  }
+  if (gated) p[4] = emit1(c, "exp", heads_apart(c, 4, heads), NULL);
+  if (delta) p[5] = heads_apart(c, 5, in(c, 5)->rank == 3 && in(c, 5)->shape[2] == 1 ? 1 : heads);
+  double scale = attr_float(c, "scale", 0);
+  set_float(c, "scale", scale != 0 ? scale : 1 / sqrt((double)k.shape[3]));
+  uint32_t y = emit_n(c, "linear_attention", 6, p, NULL);
+  finish(c, 0, cast_to(c, merge_heads(c, y), x.type));
+  if (!wants(c, 1)) return;
+  set_int(c, "last", 1);
+  finish(c, 1, cast_to(c, emit_n(c, "linear_attention", 6, p, NULL), kept));
+}

@@ -112,6 +112,18 @@ static const struct {
      "const c: f32[1, 1] = [4.0]\n y: f32[1, 1, 2] = lstm(w, r, h, c) {activations = \"hard_sigmoid relu relu\", "
      "alpha = [0.5, 0.0, 0.0], beta = [0.5, 0.0, 0.0]}",
      "const y: f32[1, 1, 2] = [5.0, 5.0]"},
+    {"const q: f32[1, 1, 2, 1] = [1.0, 1.0]\n const k: f32[1, 1, 2, 1] = [1.0, 2.0]\n const v: f32[1, 1, 2, 1] = [3.0, "
+     "4.0]\n"
+     "const s: f32[1, 1, 1, 1] = [1.0]\n const d: f32[1, 1, 2, 1] = [0.5, 0.5]\n const b: f32[1, 1, 2, 1] = [1.0, "
+     "1.0]\n"
+     "y: f32[1, 1, 2, 1] = linear_attention(q, k, v, s, d, b)",
+     "const y: f32[1, 1, 2, 1] = [3.0, 3.5]"},
+    {"const q: f32[1, 1, 2, 1] = [1.0, 1.0]\n const k: f32[1, 1, 2, 1] = [1.0, 2.0]\n const v: f32[1, 1, 2, 1] = [3.0, "
+     "4.0]\n"
+     "const s: f32[1, 1, 1, 1] = [1.0]\n const d: f32[1, 1, 2, 1] = [0.5, 0.5]\n const b: f32[1, 1, 2, 1] = [1.0, "
+     "1.0]\n"
+     "y: f32[1, 1, 1, 1] = linear_attention(q, k, v, s, d, b) {last = 1}",
+     "const y: f32[1, 1, 1, 1] = [3.5]"},
 };
 
 static void check_row(tn_context *ctx, const char *graph, const char *want, const tni_evaluator *evaluator) {
