@@ -6,7 +6,8 @@
  *
  * When the factors do not divide n, there is a tail:
  *
- *     guard    every block below runs only where the new index is below n; an if guards a body that does more than run blocks without others in them
+ *     guard    every block below runs only where the new index is below n; an if guards a body that does more than run
+ *              blocks, or one with blocks in it
  *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
  *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
  *

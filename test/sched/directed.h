@@ -96,7 +96,8 @@ static const form producers[] = {
     {", reduce c: 0..3 = 2 - k$", "init { T[a, b] = 1.0:f32 }\nT[a, b] = X[a, c % N] - T[a, b]"},
     {", reduce c: 0..3 = k$", "init { T[a, b] = -inf:f32 }\nlet x = X[a, c % N]\nT[a, b] = max(T[a, b], x)"},
     {", reduce c: 0..3 = k$", "init { T[a, b] = -inf:f32 }\nT[a, b] = max(T[a, b], X[a, c % N])"},
-    {", reduce c: 0..3 = k$", "init { T[a, b] = 0.0:f32; U[a, b] = 1.0:f32 }\nT[a, b] = T[a, b] + X[a, c % N]; U[a, b] = U[a, b] - X[b, c % N]"},
+    {", reduce c: 0..3 = k$", "init { T[a, b] = 0.0:f32; U[a, b] = 1.0:f32 }\nT[a, b] = T[a, b] + X[a, c % N]; "
+         "U[a, b] = U[a, b] - X[b, c % N]"},
     {", reduce c: 0..1 = 0", "init { T[a, b] = 0.0:f32 }\nT[a, b] = T[a, b] + X[a, b]"},
     {", reduce c: 0..3 = k$", "T[a, b] = X[a, c % N]"},
     {", reduce c: 0..3 = k$", "T[a, b] = T[a, b] + X[a, c % N]"},
@@ -145,13 +146,15 @@ static inline void sum_stage(writer *w, int n) {
 /* What stands between P and C: reads or writes what they do. */
 static inline void put_between(writer *w, int n) {
   static const char *const blocks[] = {
-      "", "V[a, b] = Y[a, b]", "Y[a, b] = 3.0:f32", "V[a, b] = T[a, b]", "V[a, b] = X[a, b]", "X[a, b] = V[a, b]", "T[a, b] = V[a, b]",
+      "", "V[a, b] = Y[a, b]", "Y[a, b] = 3.0:f32", "V[a, b] = T[a, b]", "V[a, b] = X[a, b]", "X[a, b] = V[a, "
+      "b]", "T[a, b] = V[a, b]",
   };
   static const char *const others[] = {
       "V[0, 0] = Y[0, 0]\n",
       "X[0, 0] = X[0, 0] + 5.0:f32\n",
       "for q in 0..N { block M(a: 0..N = q) { for z in 0..N { block K(b: 0..N = z) { T[0, b] = 7.0:f32 } } } }\n",
-      "for q in 0..N { block M(a: 0..N = q) { for z in 0..N { block K(c: 0..N = a, b: 0..N = z) { Y[c, b] = 7.0:f32 } } } }\n",
+      "for q in 0..N { block M(a: 0..N = q) { for z in 0..N { block K(c: 0..N = a, b: 0..N = z) { Y[c, b] = "
+      "7.0:f32 } } } }\n",
   };
   const char *block = SELDOM(w, blocks);
   if (*block) {
@@ -186,26 +189,34 @@ static inline void extents(writer *w) {
   static const char *const bodies[] = {
       /* a block in the scope of a let whose header has it */
       "alloc T: f32[n]\n"
-      "for i in 0..n { let v = n\nfor k in 0..v { block T(a: 0..n = i, reduce b: 0..v = k) { init { T[a] = 0.0:f32 }\nT[a] = T[a] + X[a, b] } } }\n"
+      "for i in 0..n { let v = n\nfor k in 0..v { block T(a: 0..n = i, reduce b: 0..v = k) { init { T[a] = "
+      "0.0:f32 }\nT[a] = T[a] + X[a, b] } } }\n"
       "for j in 0..n { block C(a: 0..n = j) { Y[a, 0] = T[a] } }\n",
       "alloc T: f32[n]\nfor i in 0..n { block T(a: 0..n = i) { T[a] = X[a, 0] } }\n"
-      "for j in 0..n { let v = n\nfor k in 0..v { block C(a: 0..n = j, reduce b: 0..v = k) { init { Y[a, 0] = 0.0:f32 }\nY[a, 0] = Y[a, 0] + T[a] * X[a, b] } } }\n",
-      "for i in 0..2 { let v = n\nfor j in 0..v { for k in 0..n { block C(c: 0..2 = i, a: 0..v = j, reduce b: 0..n = k) {\n"
+      "for j in 0..n { let v = n\nfor k in 0..v { block C(a: 0..n = j, reduce b: 0..v = k) { init { Y[a, 0] = "
+      "0.0:f32 }\nY[a, 0] = Y[a, 0] + T[a] * X[a, b] } } }\n",
+      "for i in 0..2 { let v = n\nfor j in 0..v { for k in 0..n { block C(c: 0..2 = i, a: 0..v = j, reduce b: "
+      "0..n = k) {\n"
       "init { W[c, a] = 0.0:f32 }\nW[c, a] = W[c, a] + X[a, b] } } } }\n",
       /* a triangle */
       "for i in 0..n { for j in 0..i + 1 { block C(a: 0..n = i, b: 0..i + 1 = j) { Y[a, b] = X[b, a] * 2.0:f32 } } }\n",
       "for i in 0..n { for j in 0..i + 1 { Y[i, j] = X[j, i] * 2.0:f32 } }\n",
       "for i in 0..n { for j in 0..n - i { for k in 0..j + 1 { Y[i, j] = Y[i, j] + X[k, i] } } }\n",
       /* maybe no step */
-      "for i in 0..n { for k in 0..n - 1 { block T(a: 0..n = i, reduce b: 0..n - 1 = k) { W[0, a] = W[0, a] + X[a, b] } } }\n"
+      "for i in 0..n { for k in 0..n - 1 { block T(a: 0..n = i, reduce b: 0..n - 1 = k) { W[0, a] = W[0, a] + "
+      "X[a, b] } } }\n"
       "for j in 0..n { block C(a: 0..n = j) { Y[a, 0] = W[0, a] * 2.0:f32 } }\n",
-      "for i in 0..n { for k in 0..n - 1 { block T(a: 0..n = i, reduce b: 0..n - 1 = k) { init { W[0, a] = 1.0:f32 }\nW[0, a] = W[0, a] + X[a, b] } } }\n"
+      "for i in 0..n { for k in 0..n - 1 { block T(a: 0..n = i, reduce b: 0..n - 1 = k) { init { W[0, a] = "
+      "1.0:f32 }\nW[0, a] = W[0, a] + X[a, b] } } }\n"
       "for j in 0..n { block C(a: 0..n = j) { Y[a, 0] = W[0, a] * 2.0:f32 } }\n",
       /* what the extent reads is written below */
       "for i in 0..3 { for j in 0..cast(index, I[0]) { I[i * 4 + j] = 1:i32 } }\n",
-      "for i in 0..3 { for j in 0..cast(index, I[0]) { block C(a: 0..3 = i, b: 0..4 = j) { I[a * 4 + b] = 1:i32 } } }\n",
-      "for i in 0..cast(index, I[1]) { for k in 0..3 { block C(a: 0..4 = i, reduce b: 0..3 = k) { init { I[a] = 0:i32 }\nI[a] = I[a] + I[b + 6] } } }\n",
-      "for i in 0..2 { for j in 0..cast(index, I[1]) { for k in 0..3 { block C(c: 0..2 = i, a: 0..4 = j, reduce b: 0..3 = k) {\n"
+      "for i in 0..3 { for j in 0..cast(index, I[0]) { block C(a: 0..3 = i, b: 0..4 = j) { I[a * 4 + b] = 1:i32 "
+      "} } }\n",
+      "for i in 0..cast(index, I[1]) { for k in 0..3 { block C(a: 0..4 = i, reduce b: 0..3 = k) { init { I[a] = "
+      "0:i32 }\nI[a] = I[a] + I[b + 6] } } }\n",
+      "for i in 0..2 { for j in 0..cast(index, I[1]) { for k in 0..3 { block C(c: 0..2 = i, a: 0..4 = j, reduce "
+      "b: 0..3 = k) {\n"
       "init { I[a] = 0:i32 }\nI[a] = I[a] + I[b + 6] } } } }\n",
       "for i in 0..cast(index, I[0]) { I[i] = 0:i32 }\nfor j in 0..cast(index, I[0]) { I[j + 4] = 2:i32 }\n",
       "for i in 0..cast(index, I[5]) { let v = i\nI[v + 5] = 1:i32 }\n",
@@ -258,11 +269,13 @@ static inline void host(writer *w) {
       "X[a]", "X[a] + @bump(a)", "X[a] * 2.0:f32", "@bump(a)", "X[a] + @touch(&Z, a)", "X[a] + V[a]",
   };
   static const char *const betweens[] = {
-      "", "call touch(&X, 1)\n", "call bump(7)\n", "for q in 0..5 { call bump(q) }\n", "for q in 0..5 { Z[q] = @touch(&X, q) }\n",
+      "", "call touch(&X, 1)\n", "call bump(7)\n", "for q in 0..5 { call bump(q) }\n", "for q in 0..5 { Z[q] = "
+      "@touch(&X, q) }\n",
       "assert X[0] < 2.0:f32, \"between\"\n",
   };
   static const char *const claims[] = {
-      "", "assert i < s, \"i\"\n", "assert X[i] < 2.0:f32, \"x\"\n", "assert i != s, \"same\"\n", "if i > 2 { call bump(i) }\n",
+      "", "assert i < s, \"i\"\n", "assert X[i] < 2.0:f32, \"x\"\n", "assert i != s, \"same\"\n", "if i > 2 { "
+      "call bump(i) }\n",
       "call bump(i * 2)\n",
   };
   put(w, "%sfunc f(X: f32[5], Y: f32[5], V: f32[5], Z: f32[5], s: index) {\nalloc T: f32[5]\n", externs);
@@ -291,8 +304,10 @@ static inline void homes(writer *w) {
       "for j in 0..4 { block C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = T[a] + X[c, a] } } }\n",
       "alloc T: f32[4]\nfor i in 0..3 { for j in 0..4 { block T(c: 0..3 = i, a: 0..4 = j) { T[a] = X[c, a] } }\n"
       "for j in 0..4 { block C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = T[a] } } }\n",
-      "alloc T: f32[3, 4]\nfor i in 0..3 { for j in 0..4 { V[i, j] = Y[i, j]\nblock C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = X[c, a] } } }\n",
-      "for i in 0..3 { for j in 0..4 { block C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = X[c, a] }\nV[i, j] = Y[0, j] } }\n",
+      "alloc T: f32[3, 4]\nfor i in 0..3 { for j in 0..4 { V[i, j] = Y[i, j]\nblock C(c: 0..3 = i, a: 0..4 = j) "
+      "{ Y[c, a] = X[c, a] } } }\n",
+      "for i in 0..3 { for j in 0..4 { block C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = X[c, a] }\nV[i, j] = Y[0, "
+      "j] } }\n",
       "alloc A: f32[3, 4]\nalloc T: f32[3, 4]\n"
       "for i in 0..3 { for j in 0..4 { block A(c: 0..3 = i, a: 0..4 = j) { A[c, a] = X[c, a] * 2.0:f32 } }\n"
       "for j in 0..4 { block T(c: 0..3 = i, a: 0..4 = j) { T[c, a] = A[c, a] + 1.0:f32 } }\n"
@@ -302,13 +317,17 @@ static inline void homes(writer *w) {
       "for j in 0..4 { block T(a: 0..4 = j) { T[a] = A[a] + 1.0:f32 } }\n"
       "for j in 0..4 { block C(c: 0..3 = i, a: 0..4 = j) { Y[c, a] = T[a] } } }\n",
       "for i in 0..4 { for j in 0..4 { block C(c: 0..4 = i, a: 0..4 = j) { Y[c, c] = X[c, a] } } }\n",
-      "for i in 0..4 { for j in 0..4 { block C(c: 0..4 = i, reduce a: 0..4 = j) {\ninit { Y[c, c] = 0.0:f32 }\nY[c, c] = Y[c, c] + X[c, a] } } }\n",
-      "alloc T: f32[4, 4]\nfor z in 0..4 { for y in 0..4 { block Z(c: 0..4 = z, a: 0..4 = y) { T[c, a] = 1.0:f32 } } }\n"
-      "for i in 0..4 { for j in 0..4 { block T(c: 0..4 = i, reduce a: 0..4 = j) {\ninit { T[c, a] = 0.0:f32 }\nT[c, a] = T[c, a] + X[c, a] } } }\n"
+      "for i in 0..4 { for j in 0..4 { block C(c: 0..4 = i, reduce a: 0..4 = j) {\ninit { Y[c, c] = 0.0:f32 "
+      "}\nY[c, c] = Y[c, c] + X[c, a] } } }\n",
+      "alloc T: f32[4, 4]\nfor z in 0..4 { for y in 0..4 { block Z(c: 0..4 = z, a: 0..4 = y) { T[c, a] = "
+      "1.0:f32 } } }\n"
+      "for i in 0..4 { for j in 0..4 { block T(c: 0..4 = i, reduce a: 0..4 = j) {\ninit { T[c, a] = 0.0:f32 "
+      "}\nT[c, a] = T[c, a] + X[c, a] } } }\n"
       "for i in 0..4 { for j in 0..4 { block C(c: 0..4 = i, a: 0..4 = j) { Y[c, a] = T[c, a] } } }\n",
       "alloc T: f32[8]\nfor i in 0..4 { block T(a: 0..4 = i) { T[a] = X[0, a] } }\n"
       "for j in 0..8 { block C(a: 0..8 = j) { Y[a // 4, a % 4] = T[a if a < 4] } }\n",
-      "alloc T: f32[4]\nfor r in 0..4 { for j in 0..4 { block C(c: 0..4 = r, a: 0..4 = j) { Y[c, a] = T[a if 0 < c] } }\n"
+      "alloc T: f32[4]\nfor r in 0..4 { for j in 0..4 { block C(c: 0..4 = r, a: 0..4 = j) { Y[c, a] = T[a if 0 "
+      "< c] } }\n"
       "for j in 0..4 { block T(a: 0..4 = j) { T[a] = X[0, a] } } }\n",
   };
   put(w, "func f(X: f32[4, 4], Y: f32[4, 4], V: f32[4, 4]) {\n%s}\n", ONE_OF(w, bodies));

@@ -384,7 +384,8 @@ static bool run_one(uint64_t seed, int kind) {
   if (!is_meaningful()) return true;
   meaningful++;
   asked_off = false;
-  if (draw_script(from, &state) && ((*check_off && !asked_off) || each || check_script(&applied))) return true;
+  bool ok = draw_script(from, &state), unchanged = each || (*check_off && !asked_off); /* by what is off */
+  if (ok && (unchanged || check_script(&applied))) return true;
   shrink();
   show(stderr);
   if (verbose) show_result(stderr);

@@ -18,7 +18,8 @@ shift 2
 ninja -C "$build" test/schedule_mutants >/dev/null
 seen=$(mktemp)
 trap 'rm -f "$seen"' EXIT
-"$build/test/schedule_mutants" --each --cases "$here/cases" --seconds "$seconds" | tee "$build/mutants.txt" | grep '^seen' >"$seen" || true
+"$build/test/schedule_mutants" --each --cases "$here/cases" --seconds "$seconds" | tee "$build/mutants.txt" |
+  grep '^seen' >"$seen" || true
 python3 "$here/mutate.py" --list "$@" | awk -v seen="$seen" '
   BEGIN { while ((getline line < seen) > 0) { split(line, word, " "); found[word[2]] = 1 } }
   $2 == "legality" || $1 in found { all++; n += $1 in found; print $1 in found ? "found     " : "not found ", $1, $2 }

@@ -17,7 +17,10 @@ import pathlib
 import re
 import sys
 
-REASON = r'\s*\{?\s*(?:return\s+"|(?:return\s+|\w+\s*=\s*)?(?:tni_step_refuse|refuse\w*)\s*\()'
+GIVEN = r'(?:return\s+"|(?:return\s+|return\s+[\w>.-]+\s*\?\s*TN_E_NOMEM\s*:\s*|\w+\s*=\s*)?(?:tni_step_refuse|refuse\w*)\s*\()'
+REASON = r"\s*\{?\s*" + GIVEN
+# if (fine) return TN_OK; return refuse(..)
+LEAVES = r"\s*return\s+(?:TN_OK|NULL|status|true|found);\s*\n\s*" + GIVEN
 
 # What a check is, if it is not of legality, by the beginning of its reason, or the function that gives it.
 #   room       how much an array holds, how much memory there is, how long something may take
@@ -60,8 +63,10 @@ KINDS = {
     "its iterations run at the same time": "keeps",
     "its guard never lets the first step run": "keeps",
     "the extent is not constant": "keeps",
+    "this buffer in registers is used inside and outside": "keeps",
     "this reader stands before the block": "keeps",
     "the producer is a reduction": "words",
+    "the block is not understood as a reduction": "words",
     "the loop feeds a reduce iterator of this block": "words",
     "this reduce loop stands outside the given one": "words",
     "threads wait here": "words",
@@ -96,8 +101,10 @@ def sites(text):
         end = closing(text, m.end() - 1)
         if re.match(REASON, text[end + 1 :]):
             yield m.end(), end, True
+        if re.match(LEAVES, text[end + 1 :]):
+            yield m.end(), end, False
     # cond ? "reason" : ...    cond ? NULL : "reason"    cond ? tni_step_refuse(..) : ...
-    for m in re.finditer(r"(?:\breturn|(?<=[^?]):|(?<![=!<>])=(?!=))\s+([^?:;\"{}]+?)\s*\?\s*(?=NULL\s*:\s*\"|\"|tni_step_refuse)", text):
+    for m in re.finditer(r"(?:\breturn|(?<=[^?]):|(?<![=!<>])=(?!=))\s+([^?:;\"{}]+?)\s*\?\s*(?=NULL\s*:\s*\"|\"|tni_step_refuse|refuse\w*\()", text):
         if closing("(" + m[1] + ")", 0) == len(m[1]) + 1:
             yield m.start(1), m.end(1), not text[m.end() :].startswith("NULL")
 

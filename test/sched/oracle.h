@@ -196,8 +196,9 @@ static inline bool oracle_check_run(oracle *o, const char *what, tn_status statu
   if (status == TN_OK && want->failure[0]) return oracle_fail(o, "%s: it does not fail: %s", what, want->failure);
   if (status != TN_OK) {
     const char *said = oracle_assertion(error);
-    size_t length = strlen(want->failure), line = said ? strcspn(said, "\n") : 0; /* compiled code says the function's name first */
-    if (!length || line < length || strncmp(said + line - length, want->failure, length) != 0) return oracle_fail_error(o, what, error);
+    size_t length = strlen(want->failure), line = said ? strcspn(said, "\n") : 0;
+    bool ends = length && line >= length; /* with it: compiled code says the function's name before */
+    if (!ends || strncmp(said + line - length, want->failure, length) != 0) return oracle_fail_error(o, what, error);
     tn_error_destroy(error);
     return true;
   }
