@@ -99,12 +99,12 @@ static bool is_inside(tni_region *r, const tni_stretch *outer, const tni_stretch
          shift->as.i + inner->extent->as.i <= outer->extent->as.i;
 }
 
-/* The iterator of the consumer that all its loads of the buffer have as subscript d, or -1. */
+/* The iterator of the consumer that all its loads of the buffer have as subscript d, or -1; has one a condition? */
 typedef struct load_search {
   const tn_buffer *buffer;
   int32_t d;
   const tn_expr *index;
-  bool differs;
+  bool differs, conditional;
 } load_search;
 
 static void see_subscript(void *self, const tn_expr *x) {
@@ -112,12 +112,14 @@ static void see_subscript(void *self, const tn_expr *x) {
   if (x->op != TN_OP_load || x->as.buffer != q->buffer) return;
   q->differs |= q->index && q->index != x->arg[q->d];
   q->index = x->arg[q->d];
+  q->conditional |= tni_load_where(x) != NULL;
 }
 
-static int32_t iter_read_at(const tni_meeting *m, const tn_buffer *buffer, int32_t d) {
+static int32_t iter_read_at(const tni_meeting *m, const tn_buffer *buffer, int32_t d, bool *conditional) {
   const tn_stmt *block = m->consumer.block;
   load_search q = {.buffer = buffer, .d = d};
   tni_stmt_visit_exprs(m->consumer.s->ctx, block, see_subscript, &q);
+  *conditional = q.conditional;
   for (int32_t i = 0; !q.differs && i < block->as.block.count; i++)
     if (block->as.block.iters[i].var == q.index) return i;
   return -1;
@@ -129,8 +131,9 @@ static tn_status take_part(tni_step *step, tni_meeting *m, const tn_stmt *store,
                            const tni_stretch *part, const tni_stretch *all) {
   const tn_buffer *b = store->as.store.buffer;
   const tn_stmt *block = m->consumer.block;
+  bool conditional; /* then the block may range over more than there is to read */
   if (is_whole(part, b->shape[d])) return TN_OK;
-  int32_t i = iter_read_at(m, b, d);
+  int32_t i = iter_read_at(m, b, d, &conditional);
   if (i < 0)
     return tni_step_refuse(step, block,
                            "an iteration brings a part of dimension %d of `%s`, and the block may read others there\n"
@@ -140,7 +143,7 @@ static tn_status take_part(tni_step *step, tni_meeting *m, const tn_stmt *store,
     return tni_step_refuse(step, block,
                            "an iteration brings a part of what the reduction of the block takes in\n"
                            "needs: a loop further out, which brings all of it");
-  if (!is_whole(all, b->shape[d]) && !is_inside(&step->s->region, all, &m->spans[i]))
+  if ((conditional || !is_whole(all, b->shape[d])) && !is_inside(&step->s->region, all, &m->spans[i]))
     return tni_step_refuse(step, block, "the loops around both blocks bring less of `%s` than the block reads",
                            b->name);
   if (m->parts[i].base &&
