@@ -268,6 +268,18 @@ static const tn_stmt *make_final(const plan *p, const tn_expr *where) {
   return tni_copy_loops(&p->nest, tni_for(p->r, copy, extent, TNI_SERIAL, made));
 }
 
+static const tn_stmt *with_parts(const plan *p, const tn_stmt *s) {
+  for (int32_t k = p->reduction.count; k > 0; k--) s = tni_alloc_stmt(p->r, p->parts[k - 1], s);
+  return s;
+}
+
+/* The partial results stand around everything, where lowering finds their place; but where threads wait for each other each one
+ * needs its own, and the text says it. */
+static const tn_stmt *put_nests(const plan *p, const tn_stmt *root, const tn_stmt *nests) {
+  if (tni_first_sync(root)) return tni_replace(p->r, root, p->nest.top, with_parts(p, nests));
+  return with_parts(p, tni_replace(p->r, root, p->nest.top, nests));
+}
+
 tn_status tni_apply_rfactor(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
@@ -288,10 +300,8 @@ tn_status tni_apply_rfactor(tni_step *step) {
   if (!name || !make_parts(&p) || !tni_first_step_runs(&p.nest, p.loop->as.loop.var, &where)) return TN_E_NOMEM;
   const tn_stmt *partial = make_partial_block(&p, name);
   const tn_stmt *both[] = {partial ? tni_replace(r, p.nest.top, block, partial) : NULL, make_final(&p, where)};
-  const tn_stmt *body = tni_replace(r, s->func->body, p.nest.top, tni_seq(r, 2, both));
-  for (int32_t k = p.reduction.count; k > 0; k--) body = tni_alloc_stmt(r, p.parts[k - 1], body);
   status = tni_give_block(step, name);
-  return status ? status : tni_step_accept(step, body);
+  return status ? status : tni_step_accept(step, put_nests(&p, s->func->body, tni_seq(r, 2, both)));
 }
 
 tn_status tn_rfactor(tn_schedule *s, tn_loop loop, int32_t axis, tn_block_ref *out, tn_error **err) {
