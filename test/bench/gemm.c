@@ -205,7 +205,7 @@ typedef struct contest {
   size_t peer_count;
   bool complete; /* all named ones are there */
   /* of the shape at hand */
-  bench_gemm g;
+  bench_gemm g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
   ours mine;
   void *prepared[MAX_PEERS];
   double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS];
@@ -220,7 +220,7 @@ typedef struct outcome {
 
 static void run_one(contest *c, size_t who) {
   if (who == OURS)
-    run_ours(&c->mine, &c->g);
+    run_ours(&c->mine, &c->g[OURS]);
   else
     c->peers[who]->run(c->prepared[who]);
 }
@@ -257,7 +257,7 @@ static double median_ratio(const double *over, const double *under, int rounds) 
 
 static outcome judge(contest *c) {
   int rounds = c->options->rounds;
-  double rate[MAX_ROUNDS], share[MAX_ROUNDS], flops = 2.0 * (double)c->g.m * (double)c->g.n * (double)c->g.k;
+  double rate[MAX_ROUNDS], share[MAX_ROUNDS], flops = 2.0 * (double)c->g[OURS].m * (double)c->g[OURS].n * (double)c->g[OURS].k;
   outcome o = {.ratio = INFINITY, .best = "none", .compile_ms = 1e3 * c->mine.compile_seconds};
   for (int r = 0; r < rounds; r++) {
     rate[r] = 1e-9 * flops / c->seconds[OURS][r];
@@ -277,16 +277,17 @@ static outcome judge(contest *c) {
 }
 
 static bool check_all(contest *c) {
-  size_t bytes = bytes_of(types_of(&c->g)->c, c->g.m, c->g.n);
-  reference ref = make_reference(&c->g);
-  memset(c->g.c, 0xff, bytes);
-  run_ours(&c->mine, &c->g);
-  bool good = is_product(&c->g, &ref, "tenon");
+  const bench_gemm *ours = &c->g[OURS];
+  size_t bytes = bytes_of(types_of(ours)->c, ours->m, ours->n);
+  reference ref = make_reference(ours);
+  memset(ours->c, 0xff, bytes);
+  run_ours(&c->mine, ours);
+  bool good = is_product(ours, &ref, "tenon");
   for (size_t p = 0; p < c->peer_count; p++) {
     if (!c->prepared[p]) continue;
-    memset(c->g.c, 0xff, bytes);
+    memset(c->g[p].c, 0xff, bytes);
     run_one(c, p);
-    if (is_product(&c->g, &ref, c->peers[p]->name)) continue;
+    if (is_product(&c->g[p], &ref, c->peers[p]->name)) continue;
     c->peers[p]->drop(c->prepared[p]);
     c->prepared[p] = NULL; /* a wrong result has no time */
   }
@@ -294,27 +295,38 @@ static bool check_all(contest *c) {
   return good;
 }
 
-static bool measure_shape(contest *c, tn_context *ctx, const struct gemm_shape *s, outcome *out) {
-  bench_gemm *g = &c->g;
-  const bench_types *t = &bench_type_table[c->options->type];
+static bench_gemm make_operands(const struct gemm_shape *s, enum bench_type type) {
+  const bench_types *t = &bench_type_table[type];
   void *a = bench_alloc(bytes_of(t->a, s->m, s->k)), *b = bench_alloc(bytes_of(t->b, s->k, s->n));
   bench_fill(t->a, a, (size_t)s->m * (size_t)s->k, 1);
   bench_fill(t->b, b, (size_t)s->k * (size_t)s->n, 2);
-  *g = (bench_gemm){c->options->type, s->m, s->n, s->k, a, b, bench_alloc(bytes_of(t->c, s->m, s->n)), s->constant};
-  compile_ours(ctx, g, &c->mine);
-  for (size_t p = 0; p < c->peer_count; p++)
-    c->prepared[p] = c->peers[p]->packs && !s->constant ? NULL : c->peers[p]->prepare(g);
+  return (bench_gemm){type, s->m, s->n, s->k, a, b, bench_alloc(bytes_of(t->c, s->m, s->n)), s->constant};
+}
+
+static void drop_operands(bench_gemm *g) {
+  free((void *)(uintptr_t)g->a);
+  free((void *)(uintptr_t)g->b);
+  free(g->c);
+}
+
+static bool measure_shape(contest *c, tn_context *ctx, const struct gemm_shape *s, outcome *out) {
+  c->g[OURS] = make_operands(s, c->options->type);
+  compile_ours(ctx, &c->g[OURS], &c->mine);
+  for (size_t p = 0; p < c->peer_count; p++) {
+    c->g[p] = make_operands(s, c->options->type);
+    c->prepared[p] = c->peers[p]->packs && !s->constant ? NULL : c->peers[p]->prepare(&c->g[p]);
+  }
   bool good = check_all(c);
   if (good) {
     run_rounds(c);
     *out = judge(c);
   }
-  for (size_t p = 0; p < c->peer_count; p++)
+  for (size_t p = 0; p < c->peer_count; p++) {
     if (c->prepared[p]) c->peers[p]->drop(c->prepared[p]);
+    drop_operands(&c->g[p]);
+  }
   drop_ours(&c->mine);
-  free(a);
-  free(b);
-  free(g->c);
+  drop_operands(&c->g[OURS]);
   return good;
 }
 
