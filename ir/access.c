@@ -270,6 +270,7 @@ static void collect(analysis *a, const tn_stmt *s) {
   case TNI_BARRIER:
   case TNI_COMMIT:
   case TNI_WAIT: a->out->waits = true; break;
+  case TNI_PREFETCH: /* touches nothing that a program can see */
   case TNI_STMT_KIND_COUNT: break;
   }
   a->conditional = before;

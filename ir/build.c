@@ -471,6 +471,10 @@ const tn_stmt *tn_copy(tn_builder *b, const tn_buffer *to, const tn_expr *const 
   return made_stmt(b, tni_copy(b->r, to, to->rank, index, from, where));
 }
 
+const tn_stmt *tn_prefetch_line(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index) {
+  return check_subscripts(b, buffer, index) ? made_stmt(b, tni_prefetch(b->r, buffer, buffer->rank, index)) : NULL;
+}
+
 const tn_stmt *tn_commit(tn_builder *b) { return broken(b) ? NULL : made_stmt(b, tni_commit(b->r)); }
 
 const tn_stmt *tn_wait(tn_builder *b, int64_t pending) {

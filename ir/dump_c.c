@@ -328,6 +328,17 @@ static uint32_t make_store(dumper *d, const tn_stmt *s) {
   return number;
 }
 
+static uint32_t make_prefetch(dumper *d, const tn_stmt *s) {
+  make_all(d, s->as.store.count, s->as.store.index);
+  uint32_t number = begin(d, "tn_prefetch_line");
+  tni_text_add(d->out, ", ");
+  write_buffer(d, s->as.store.buffer);
+  tni_text_add(d->out, ", ");
+  write_exprs(d, s->as.store.count, s->as.store.index);
+  end(d);
+  return number;
+}
+
 static uint32_t make_seq(dumper *d, const tn_stmt *s) {
   uint32_t *items = tni_alloc(d->ctx, ((size_t)s->as.seq.count + 1) * sizeof *items);
   if (!items) {
@@ -422,6 +433,7 @@ static uint32_t make_stmt(dumper *d, const tn_stmt *s) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_COPY: return make_store(d, s);
+  case TNI_PREFETCH: return make_prefetch(d, s);
   case TNI_SEQ: return make_seq(d, s);
   case TNI_IF: return make_if(d, s);
   case TNI_WHILE: return make_while(d, s);

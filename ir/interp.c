@@ -180,6 +180,7 @@ static tni_action *make(tni_machine *m, const tn_stmt *s) {
   case TNI_REDUCE:
   case TNI_COPY: made = make_store(m, a); break;
   case TNI_COMMIT:
+  case TNI_PREFETCH:
   case TNI_WAIT: made = true; break;
   case TNI_SEQ: made = make_seq(m, a); break;
   case TNI_IF: made = make_if(m, a); break;
@@ -494,6 +495,7 @@ bool tni_action_run(tni_machine *m, const tni_action *a) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_COPY: return run_store(m, a);
+  case TNI_PREFETCH: return true;
   case TNI_COMMIT: m->async->commits++; return true;
   case TNI_WAIT: return tni_async_wait(m, a->stmt->as.wait.pending);
   case TNI_SEQ: return run_seq(m, a);

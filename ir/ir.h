@@ -82,6 +82,7 @@ enum tni_stmt_kind {
   TNI_COPY,
   TNI_COMMIT,
   TNI_WAIT,
+  TNI_PREFETCH,
   TNI_STMT_KIND_COUNT
 };
 /* From TNI_BLOCK_X on bound to an axis of the grid. Numbered as enum tn_loop_kind. */
@@ -147,7 +148,7 @@ struct tn_stmt {
     } block;
     struct { /* buffer[index...] = value, where `where` (NULL: always) is true. On the loop level one flat subscript. A reduce:
                 buffer[index...] = op(buffer[index...], value), in one step for all threads; lanes one by one, in order. A copy:
-                a store of a load that happens at some time until the thread waits for it */
+                a store of a load that happens at some time until the thread waits for it. A prefetch: a buffer and subscripts alone */
       const tn_buffer *buffer;
       int32_t count;
       const tn_expr *index[TN_MAX_RANK];
@@ -422,6 +423,8 @@ const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffe
 static inline bool tni_is_write(const tn_stmt *s) {
   return s->kind == TNI_STORE || s->kind == TNI_REDUCE || s->kind == TNI_COPY;
 }
+/* Does it name an element: as.store? */
+static inline bool tni_has_subscripts(const tn_stmt *s) { return tni_is_write(s) || s->kind == TNI_PREFETCH; }
 /* Flattens nested sequences; drops empty ones; one statement is itself; none gives the empty sequence. */
 const tn_stmt *tni_seq(tni_region *r, int32_t count, const tn_stmt *const *stmts);
 const tn_stmt *tni_if(tni_region *r, const tn_expr *cond, const tn_stmt *then, const tn_stmt *otherwise);
@@ -435,6 +438,8 @@ const tn_stmt *tni_copy(tni_region *r, const tn_buffer *buffer, int32_t count, c
                         const tn_expr *value, const tn_expr *where);
 const tn_stmt *tni_commit(tni_region *r);
 const tn_stmt *tni_wait(tni_region *r, int64_t pending);
+/* Asks for the cache line of an element, which need not be there. */
+const tn_stmt *tni_prefetch(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index);
 /* The first barrier of s, in the order of its text; NULL: there is none. */
 const tn_stmt *tni_first_barrier(const tn_stmt *s);
 /* The first statement that orders more than its neighbours: a barrier, copy, commit or wait. */

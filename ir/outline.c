@@ -76,7 +76,7 @@ static void use_buffer(outliner *o, const tn_buffer *b) {
 }
 
 static bool see_store(void *self, const tn_stmt *s) {
-  if (tni_is_write(s)) use_buffer(self, s->as.store.buffer);
+  if (tni_has_subscripts(s)) use_buffer(self, s->as.store.buffer);
   return true;
 }
 
@@ -163,7 +163,7 @@ static const tn_expr *rebase_expr(void *self, tni_region *r, const tn_expr *x) {
 
 static const tn_stmt *rebase_stmt(void *self, tni_region *r, const tn_stmt *s) {
   outliner *o = self;
-  ptrdiff_t i = tni_is_write(s) ? find_buffer(o, s->as.store.buffer) : -1;
+  ptrdiff_t i = tni_has_subscripts(s) ? find_buffer(o, s->as.store.buffer) : -1;
   if (i < 0) return s;
   const tn_expr *index = count_from(r, s->as.store.index[0], o->out->bases[i]);
   return tni_store_like(r, s, o->out->formal[i], 1, &index, s->as.store.value, s->as.store.where);
@@ -218,7 +218,7 @@ static const tn_stmt *number_stmt(void *self, tni_region *r, const tn_stmt *s) {
   outliner *o = self;
   if (s->kind == TNI_FOR && tni_is_const(s->as.loop.extent))
     return tni_for_like(r, s, s->as.loop.var, number_for(o, s->as.loop.extent), s->as.loop.kind, s->as.loop.body);
-  if (!tni_is_write(s) || !holds(&o->allocated, s->as.store.buffer)) return s;
+  if (!tni_has_subscripts(s) || !holds(&o->allocated, s->as.store.buffer)) return s;
   const tn_expr *index = with_constants(o, r, s->as.store.index[0]);
   return tni_store_like(r, s, s->as.store.buffer, 1, &index, s->as.store.value, s->as.store.where);
 }

@@ -487,6 +487,15 @@ static int parse_reducing(tni_parser *p) {
   return -1;
 }
 
+/* The buffer of that name, or NULL when reported. */
+static const tn_buffer *parse_target(tni_parser *p, const char *what, const char *not_variable) {
+  tni_token name = p->tok;
+  if (!tni_expect(p, TNI_TOK_NAME, what)) return NULL;
+  const tni_binding *binding = tni_resolve(p, &name);
+  if (binding && binding->kind != TNI_BOUND_BUFFER) tni_report(p, name.offset, name.length, "%s", not_variable);
+  return binding && binding->kind == TNI_BOUND_BUFFER ? binding->buffer : NULL;
+}
+
 /* `ACCESS = VALUE`; behind the word `reduce`: `ACCESS OP= VALUE`; behind `copy`: `ACCESS = ACCESS`. */
 static bool parse_write(tni_parser *p, enum tni_stmt_kind kind) {
   const tn_expr *index[TN_MAX_RANK], *where;
@@ -494,13 +503,10 @@ static bool parse_write(tni_parser *p, enum tni_stmt_kind kind) {
   int op = TN_OP_const;
   const char *why = NULL;
   bool reduces = kind == TNI_REDUCE;
-  tni_token name = p->tok;
-  if (!tni_expect(p, TNI_TOK_NAME, reduces ? "the buffer of the reduce" : "the buffer that is copied to")) return false;
-  const tni_binding *binding = tni_resolve(p, &name);
-  if (binding && binding->kind != TNI_BOUND_BUFFER)
-    tni_report(p, name.offset, name.length, "only elements of buffers can be stored to; this is a variable");
-  if (!binding || binding->kind != TNI_BOUND_BUFFER) return false;
-  const tn_buffer *buffer = binding->buffer;
+  const tn_buffer *buffer =
+      parse_target(p, reduces ? "the buffer of the reduce" : "the buffer that is copied to",
+                   "only elements of buffers can be stored to; this is a variable");
+  if (!buffer) return false;
   tn_type type = tni_parse_subscripts(p, buffer, &count, index, &where);
   if (!type || (reduces && (op = parse_reducing(p)) < 0) || !tni_expect(p, TNI_TOK_ASSIGN, "`=` and the value to store"))
     return false;
@@ -517,6 +523,19 @@ static bool parse_write(tni_parser *p, enum tni_stmt_kind kind) {
     return false;
   }
   return push_stmt(p, tni_reduce(p->r, (enum tn_op)op, buffer, count, index, value, where));
+}
+
+/* Behind `prefetch`. */
+static bool parse_prefetch(tni_parser *p) {
+  const tn_expr *index[TN_MAX_RANK], *where;
+  int32_t count;
+  size_t begin = p->tok.offset;
+  const tn_buffer *buffer =
+      parse_target(p, "the buffer of the prefetch", "only elements of buffers can be fetched; this is a variable");
+  if (!buffer || !tni_parse_subscripts(p, buffer, &count, index, &where)) return false;
+  if (!where) return push_stmt(p, tni_prefetch(p->r, buffer, count, index));
+  tni_report(p, begin, p->last_end - begin, "a prefetch has no condition");
+  return false;
 }
 
 static bool parse_group(tni_parser *p) {
@@ -562,6 +581,7 @@ static bool parse_statement(tni_parser *p) {
   if (tni_accept_word(p, "call")) return parse_call(p);
   if (accept_first_word(p, "barrier")) return parse_barrier(p);
   if (accept_first_word(p, "copy")) return parse_write(p, TNI_COPY);
+  if (accept_first_word(p, "prefetch")) return parse_prefetch(p);
   if (accept_first_word(p, "commit")) return push_stmt(p, tni_commit(p->r));
   if (accept_first_word(p, "wait")) return parse_wait(p);
   if (p->tok.kind == TNI_TOK_PERCENT) return parse_share_line(p);

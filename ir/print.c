@@ -140,6 +140,13 @@ static void print_store(tni_printer *p, const tn_stmt *s) {
   tni_print_newline(p);
 }
 
+static void print_prefetch(tni_printer *p, const tn_stmt *s) {
+  begin(p, s, s->as.store.index, (size_t)s->as.store.count);
+  tni_text_add(p->out, "prefetch ");
+  tni_print_access(p, s->as.store.buffer, s->as.store.count, s->as.store.index, NULL);
+  tni_print_newline(p);
+}
+
 static void print_if(tni_printer *p, const tn_stmt *s) {
   begin(p, s, &s->as.cond.cond, 1);
   tni_text_add(p->out, "if ");
@@ -292,6 +299,7 @@ static void print_stmt(tni_printer *p, const tn_stmt *s) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_COPY: print_store(p, s); break;
+  case TNI_PREFETCH: print_prefetch(p, s); break;
   case TNI_IF: print_if(p, s); break;
   case TNI_WHILE: print_while(p, s); break;
   case TNI_EVALUATE: print_evaluate(p, s); break;

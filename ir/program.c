@@ -261,6 +261,7 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_COPY:
+  case TNI_PREFETCH:
     for (int32_t i = 0; i < s->as.store.count; i++) index[i] = clone_expr(c, s->as.store.index[i]);
     return tni_store_like(c->r, s, clone_buffer(c, s->as.store.buffer), s->as.store.count, index,
                      clone_expr(c, s->as.store.value), clone_expr(c, s->as.store.where));

@@ -115,6 +115,7 @@ const tn_stmt *tni_copy(tni_region *r, const tn_buffer *buffer, int32_t count, c
 const tn_stmt *tni_store_like(tni_region *r, const tn_stmt *like, const tn_buffer *buffer, int32_t count,
                               const tn_expr *const *index, const tn_expr *value, const tn_expr *where) {
   if (like->kind == TNI_STORE) return tni_store(r, buffer, count, index, value, where);
+  if (like->kind == TNI_PREFETCH) return tni_prefetch(r, buffer, count, index);
   if (like->kind == TNI_COPY) return tni_copy(r, buffer, count, index, value, where);
   return tni_reduce(r, like->as.store.op, buffer, count, index, value, where);
 }
@@ -244,6 +245,16 @@ const tn_stmt *tni_commit(tni_region *r) { return make(r, TNI_COMMIT); }
 const tn_stmt *tni_wait(tni_region *r, int64_t pending) {
   tn_stmt *s = make(r, TNI_WAIT);
   if (s) s->as.wait.pending = pending;
+  return s;
+}
+
+const tn_stmt *tni_prefetch(tni_region *r, const tn_buffer *buffer, int32_t count, const tn_expr *const *index) {
+  tn_stmt *s = buffer ? make(r, TNI_PREFETCH) : NULL;
+  if (!s) return NULL;
+  s->as.store.buffer = buffer;
+  s->as.store.count = count;
+  for (int32_t i = 0; i < count; i++)
+    if (!(s->as.store.index[i] = index[i])) return NULL;
   return s;
 }
 

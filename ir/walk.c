@@ -237,7 +237,7 @@ static const tn_expr *swap_expr(void *self, tni_region *r, const tn_expr *x) {
 
 static const tn_stmt *swap_store(void *self, tni_region *r, const tn_stmt *s) {
   const swap *w = self;
-  if (!tni_is_write(s) || s->as.store.buffer != w->old) return s;
+  if (!tni_has_subscripts(s) || s->as.store.buffer != w->old) return s;
   return tni_store_like(r, s, w->made, s->as.store.count, s->as.store.index, s->as.store.value, s->as.store.where);
 }
 
@@ -291,7 +291,8 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
   case TNI_BLOCK: return rewrite_block(w, s);
   case TNI_STORE:
   case TNI_REDUCE:
-  case TNI_COPY: return rewrite_store(w, s);
+  case TNI_COPY:
+  case TNI_PREFETCH: return rewrite_store(w, s);
   case TNI_SEQ: return rewrite_seq(w, s);
   case TNI_IF: return rewrite_if(w, s);
   case TNI_WHILE: return rewrite_while(w, s);
@@ -349,6 +350,7 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
   case TNI_COPY:
   case TNI_COMMIT:
   case TNI_WAIT:
+  case TNI_PREFETCH:
   case TNI_STMT_KIND_COUNT: break;
   }
 }
@@ -373,6 +375,7 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
   case TNI_STORE:
   case TNI_REDUCE:
   case TNI_COPY:
+  case TNI_PREFETCH:
     for (int32_t i = 0; i < s->as.store.count; i++) VISIT(s->as.store.index[i]);
     VISIT(s->as.store.value);
     VISIT(s->as.store.where);

@@ -164,6 +164,7 @@ static void see_expr(void *self, const tn_expr *x) {
 
 static bool see_store(void *self, const tn_stmt *s) {
   use_search *u = self;
+  if (s->kind == TNI_PREFETCH && s->as.store.buffer == u->buffer) u->uses.loose++;
   bool own = tni_is_write(s) && s->as.store.buffer == u->buffer;
   u->writes |= own;
   u->reads |= own && s->kind == TNI_REDUCE;

@@ -339,6 +339,8 @@ TN_API const tn_stmt *tn_commit(tn_builder *b);
 /* Waits for all groups of the thread but the last `pending` ones, which is not negative. The end of a thread waits for all
  * copies, the end of a buffer for those that touch it. */
 TN_API const tn_stmt *tn_wait(tn_builder *b, int64_t pending);
+/* Asks for the cache line of buffer[index...], which changes no result: the subscripts, which read no memory, may be outside. */
+TN_API const tn_stmt *tn_prefetch_line(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index);
 /* The buffer (tn_buffer_with) exists in `body`. */
 TN_API const tn_stmt *tn_allocate(tn_builder *b, const tn_buffer *buffer, const tn_stmt *body);
 /* The condition is evaluated before each run of the body, which goes on until it is false. Nobody counts the runs: a program

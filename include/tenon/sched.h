@@ -178,6 +178,9 @@ TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *
 /* The same of a block that stores to several buffers: number `store` of them, from 0. */
 TN_API tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_t store, const char *scope, tn_block_ref *out,
                                       tn_error **err);
+/* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
+ * prefetches spread over the steps of the innermost loop between them. Changes no result. */
+TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 

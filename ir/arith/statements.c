@@ -168,7 +168,8 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
   case TNI_BLOCK: return simplify_block(w, s);
   case TNI_STORE:
   case TNI_REDUCE:
-  case TNI_COPY: return simplify_store(w, s);
+  case TNI_COPY:
+  case TNI_PREFETCH: return simplify_store(w, s);
   case TNI_IF: return simplify_if(w, s);
   case TNI_ALLOC: return tni_alloc_stmt(w->r, s->as.alloc.buffer, simplify_stmt(w, s->as.alloc.body));
   case TNI_WHILE: return tni_while(w->r, simple(w, s->as.repeat.cond), simplify_stmt(w, s->as.repeat.body));

@@ -149,7 +149,7 @@ static const tn_stmt *widen_stmt(void *self, tni_region *r, const tn_stmt *s) {
   const widening *w = self;
   const tn_expr *index[TN_MAX_RANK];
   if (s->kind == TNI_BLOCK) return widen_block(w, r, s);
-  if (!tni_is_write(s) || s->as.store.buffer != w->old) return s;
+  if (!tni_has_subscripts(s) || s->as.store.buffer != w->old) return s;
   widen_index(w, s->as.store.count, s->as.store.index, index);
   return tni_store_like(r, s, w->made, w->made->rank, index, s->as.store.value, s->as.store.where);
 }

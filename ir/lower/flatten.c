@@ -34,7 +34,7 @@ static const tn_expr *flatten_expr(void *self, tni_region *r, const tn_expr *x) 
 static const tn_stmt *flatten_stmt(void *self, tni_region *r, const tn_stmt *s) {
   const flat_map *m = self;
   if (s->kind == TNI_ALLOC) return tni_alloc_stmt(r, flat_of(m, s->as.alloc.buffer), s->as.alloc.body);
-  if (!tni_is_write(s)) return s;
+  if (!tni_has_subscripts(s)) return s;
   const tn_expr *index = tni_buffer_place(r, s->as.store.buffer, s->as.store.index);
   return tni_store_like(r, s, flat_of(m, s->as.store.buffer), 1, &index, s->as.store.value, s->as.store.where);
 }

@@ -326,7 +326,7 @@ static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
     const tn_stmt *body = add_allocs(r, storage, s->as.loop.var, s->as.loop.body);
     return body == s->as.loop.body ? s : tni_for_like(r, s, s->as.loop.var, s->as.loop.extent, s->as.loop.kind, body);
   }
-  const tni_placement *p = tni_is_write(s) ? find(storage, s->as.store.buffer) : NULL;
+  const tni_placement *p = tni_has_subscripts(s) ? find(storage, s->as.store.buffer) : NULL;
   if (!p) return s;
   rebase(r, p, s->as.store.index, index);
   return tni_store_like(r, s, p->made, p->old->rank, index, s->as.store.value, s->as.store.where);

@@ -225,6 +225,7 @@ static const tn_stmt *vectorize_stmt(vectorizer *v, const tn_stmt *s) {
   case TNI_FOR: return vectorize_loop(v, s);
   case TNI_STORE:
   case TNI_REDUCE: return vectorize_store(v, s);
+  case TNI_PREFETCH: return tni_seq(v->r, 0, NULL); /* the lines of lanes are asked for by nobody */
   case TNI_IF: return vectorize_if(v, s);
   case TNI_SEQ: {
     const tn_stmt **items = TNI_NEW_ARRAY(&v->r->arena, const tn_stmt *, s->as.seq.count);

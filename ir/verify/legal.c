@@ -37,6 +37,7 @@ static enum tni_thing thing_of(const tn_stmt *s) {
   case TNI_COMMIT:
   case TNI_WAIT: return TNI_THING_wait;
   case TNI_BARRIER: return TNI_THING_barrier;
+  case TNI_PREFETCH: return TNI_THING_prefetch;
   case TNI_IF:
   case TNI_WHILE: return TNI_THING_branch;
   case TNI_ALLOC: return TNI_THING_alloc;

@@ -165,6 +165,22 @@ static bool check_store(tni_verifier *v, const tn_stmt *s) {
   return v->guards || s->as.store.where || tni_verify_bounds(v, buffer, count, s->as.store.index);
 }
 
+/* Nothing is accessed: the subscripts may be anything that can be computed without reading memory. */
+static bool check_prefetch(tni_verifier *v, const tn_stmt *s) {
+  const tn_buffer *buffer = s->as.store.buffer;
+  int32_t count = s->as.store.count, want = tni_subscript_count(v->func->level, buffer);
+  if (!tni_verify_buffer(v, buffer, s)) return false;
+  if (buffer->scope == TNI_SCOPE_REGISTER)
+    return tni_verify_fail(v, s, "`%s` is in registers, which nothing brings nearer", buffer->name);
+  if (count != want) return tni_verify_fail(v, s, "%d subscripts, but the buffer has %d", count, want);
+  for (int32_t i = 0; i < count; i++) {
+    if (!tni_verify_typed(v, s->as.store.index[i], TN_INDEX, "a subscript of a prefetch")) return false;
+    if (tni_expr_reads(v->ctx, s->as.store.index[i]))
+      return tni_verify_fail(v, s->as.store.index[i], "a subscript of a prefetch reads memory");
+  }
+  return true;
+}
+
 static bool check_reduce(tni_verifier *v, const tn_stmt *s) {
   const tn_expr *value = s->as.store.value, *args[] = {value, value};
   const char *why = NULL;
@@ -274,6 +290,7 @@ static bool check_one(tni_verifier *v, const tn_stmt *s) {
   case TNI_COPY: return tni_verify_async(v) && check_store(v, s);
   case TNI_COMMIT:
   case TNI_WAIT: return tni_verify_async(v);
+  case TNI_PREFETCH: return check_prefetch(v, s);
   case TNI_SEQ:
   case TNI_STMT_KIND_COUNT: break;
   }

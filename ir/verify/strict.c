@@ -250,6 +250,7 @@ static void check_stmt(strict *s, const tn_stmt *t) {
   case TNI_BARRIER:
   case TNI_COMMIT:
   case TNI_WAIT:
+  case TNI_PREFETCH: /* its subscripts may be outside */
   case TNI_STMT_KIND_COUNT: break;
   }
 }

@@ -41,6 +41,7 @@ enum { TNI_ON_GRAPH = 1, TNI_ON_TENSOR = 2, TNI_ON_LOOP = 4, TNI_ON_PLAN = 8 };
   T(copy,         "copies of elements",                                       TENSOR | LOOP) \
   T(wait,         "commits and waits",                                        TENSOR | LOOP) \
   T(barrier,      "barriers",                                                 TENSOR) \
+  T(prefetch,     "prefetches",                                               TENSOR | LOOP) \
   T(branch,       "ifs and whiles",                                           TENSOR | LOOP) \
   T(let,          "lets",                                                     TENSOR | LOOP) \
   T(claim,        "asserts and assumes",                                      TENSOR | LOOP) \

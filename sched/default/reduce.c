@@ -30,7 +30,7 @@ typedef struct tiled_loops {
   tn_loop outer[TNI_MAX_LOOPS]; /* in front of the tile */
   tn_loop row, vector, lane;    /* of the tile; 0: none */
   tn_loop steps;                /* of the tile's unit, inside of all others; 0: none */
-  tn_loop vector_tiles;         /* one of the outer ones; 0: none */
+  tn_loop row_tiles, vector_tiles; /* of the outer ones; 0: none */
 } tiled_loops;
 
 static void swap_loops(tn_loop *a, tn_loop *b) {
@@ -48,7 +48,7 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
   for (size_t d = 0; d < rank; d++) {
     if ((int32_t)d == t->row_dim) {
       if (!tni_try_split(p, loops[d], t->rows, parts)) return false;
-      out->outer[row_tiles = out->outer_count++] = parts[0];
+      out->outer[row_tiles = out->outer_count++] = out->row_tiles = parts[0];
       out->row = parts[1];
     } else if ((int32_t)d == t->vector_dim) {
       if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts)) return false;
@@ -103,16 +103,22 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   return tni_try_reorder(p, n, order);
 }
 
-/* The columns of a tile, copied without gaps before the tiles that read them; the copy moves in vectors. */
-static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, tn_loop vector_tiles) {
+/* The number of the buffer among those that the block reads; -1: none. */
+static int32_t find_read(const tni_planner *p, tn_block_ref block, const tn_buffer *b) {
   const tn_stmt *stmt = tni_handle_block(p->s, block);
   tni_reads reads = stmt ? tni_reads_of(p->s->ctx, stmt) : (tni_reads){0};
+  for (size_t i = 0; i < reads.count; i++)
+    if (reads.items[i] == b) return (int32_t)i;
+  return -1;
+}
+
+/* The columns of a tile, copied without gaps before the tiles that read them; the copy moves in vectors. */
+static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, tn_loop vector_tiles) {
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
   tn_block_ref copy;
   tn_error *e = NULL;
-  int32_t which = 0;
-  while ((size_t)which < reads.count && reads.items[which] != t->packed) which++;
-  if ((size_t)which == reads.count || !tni_tried(p, tn_cache_read(p->s, block, which, "global", &copy, &e), &e)) return;
+  int32_t which = find_read(p, block, t->packed);
+  if (which < 0 || !tni_tried(p, tn_cache_read(p->s, block, which, "global", &copy, &e), &e)) return;
   if (!tni_tried(p, tn_compute_at(p->s, copy, vector_tiles, &e), &e)) return;
   size_t count = tni_loops_of(p, copy, loops);
   if (!count || !tni_try_split(p, loops[count - 1], t->lanes, parts)) return;
@@ -144,6 +150,14 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
   }
   write_out_tile(p, &l);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
+}
+
+/* While the inner of the loops over tiles runs, what the outer one reads next comes nearer. */
+static void ask_ahead(tni_planner *p, const char *name, const tni_tile *t, tn_loop outer) {
+  tn_block_ref block = tni_block_named(p, name);
+  int32_t which = block ? find_read(p, block, t->ahead) : -1;
+  tn_error *e = NULL;
+  if (which >= 0) tni_tried(p, tn_prefetch(p->s, block, which, outer, &e), &e);
 }
 
 /* No dimension for vectors: every element is summed up in a register. */
@@ -190,6 +204,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);
     write_out_tile(p, &loops);
+    if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
   } else {
     reduce_in_register(p, name, loops.outer_count);
   }

@@ -195,6 +195,30 @@ static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block
   return q.found;
 }
 
+/* ---- asking ahead ---- */
+
+/* Is it what the outer loop over tiles moves and the inner one does not, and does not all of it stay in the second cache? */
+static void look_at_ahead(void *self, const tn_expr *x) {
+  pack_search *q = self;
+  const tni_iter *iters = q->block->as.block.iters;
+  if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer || tni_load_where(x)) return;
+  bool outside = q->tile->vectors_outside;
+  const tn_expr *row = iters[tni_iter_of_dim(q->block, q->tile->row_dim)].var;
+  const tn_expr *vector = iters[tni_iter_of_dim(q->block, q->tile->vector_dim)].var;
+  if (!moves(q->p, x, outside ? vector : row) || moves(q->p, x, outside ? row : vector)) return;
+  int64_t bytes = (int64_t)tn_type_bytes(x->type);
+  for (int32_t i = 0; i < q->block->as.block.count; i++)
+    if (moves(q->p, x, iters[i].var)) bytes *= tni_extent_of(q->block, i);
+  if (bytes > (int64_t)q->p->target->l2 / 3) q->found = x->as.buffer;
+}
+
+static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  pack_search q = {.p = p, .block = block, .tile = t};
+  if (t->row_dim < 0 || t->packed) return NULL;
+  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
+  return q.found;
+}
+
 /* Steps of the sum. */
 static int64_t sum_of(const tn_stmt *block) {
   int64_t sum = 1;
@@ -218,5 +242,6 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   size_tile(p->target, extent, rows, sum_of(block) / (t->unit ? t->unit->steps : 1), t);
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
+  t->ahead = choose_ahead(p, block, t);
   return true;
 }

@@ -173,6 +173,7 @@ LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRe
 LLVMValueRef tni_ll_unit(tni_ll_function *f, const tn_expr *x);
 void tni_ll_store(tni_ll_function *f, const tn_stmt *s);
 void tni_ll_reduce(tni_ll_function *f, const tn_stmt *s);
+void tni_ll_prefetch(tni_ll_function *f, const tn_stmt *s);
 /* The pointer of a buffer, from which subscripts count; the address of its first element, behind its offset. NULL: failed. */
 LLVMValueRef tni_ll_base(tni_ll_function *f, const tn_buffer *buffer);
 LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer);

@@ -254,6 +254,21 @@ void tni_ll_store(tni_ll_function *f, const tn_stmt *s) {
   }
 }
 
+/* For reading, into the nearest cache of data. */
+void tni_ll_prefetch(tni_ll_function *f, const tn_stmt *s) {
+  tni_ll_module *m = f->m;
+  tni_ll_access a = {.buffer = s->as.store.buffer, .index = s->as.store.index[0], .lanes = 1};
+  if (!find_buffer(f, &a)) return;
+  LLVMValueRef index = tni_ll_expr(f, a.index), pointer;
+  if (tni_type_is_packed(a.buffer->type))
+    pointer = tni_ll_packed_byte(m, a.base, index);
+  else /* maybe outside of the buffer */
+    pointer = LLVMBuildGEPWithNoWrapFlags(m->b, a.element, a.base, &index, 1, "", 0);
+  LLVMTypeRef types[] = {m->ptr};
+  LLVMValueRef args[] = {pointer, LLVMConstInt(m->i32, 0, 0), LLVMConstInt(m->i32, 3, 0), LLVMConstInt(m->i32, 1, 0)};
+  tni_ll_intrinsic(m, "llvm.prefetch", 1, types, 4, args);
+}
+
 LLVMValueRef tni_ll_base(tni_ll_function *f, const tn_buffer *buffer) {
   tni_ll_access a = {.buffer = buffer, .lanes = 1};
   return find_buffer(f, &a) ? a.base : NULL;

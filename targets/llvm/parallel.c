@@ -80,7 +80,8 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
     break;
   case TNI_STORE:
   case TNI_REDUCE:
-  case TNI_COPY: collect_store(c, s); break;
+  case TNI_COPY:
+  case TNI_PREFETCH: collect_store(c, s); break;
   case TNI_IF:
     collect_expr(c, s->as.cond.cond);
     collect_stmt(c, s->as.cond.then);

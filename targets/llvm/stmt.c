@@ -377,6 +377,7 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   case TNI_COMMIT:
   case TNI_WAIT: break;
   case TNI_REDUCE: tni_ll_reduce(f, s); break;
+  case TNI_PREFETCH: tni_ll_prefetch(f, s); break;
   case TNI_IF: emit_if(f, s); break;
   case TNI_ALLOC: emit_alloc(f, s); break;
   case TNI_WHILE: emit_while(f, s); break;

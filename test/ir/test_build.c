@@ -86,6 +86,13 @@ START_TEST(copies_are_started_and_waited_for)
 }
 END_TEST
 
+START_TEST(a_line_is_asked_for)
+{
+  tn_emit(b, tn_prefetch_line(b, A, (const tn_expr *[]){tn_add(b, n, tn_index(b, 99))}));
+  check_body("  prefetch A[n + 99]\n");
+}
+END_TEST
+
 START_TEST(a_reduce_changes_an_element)
 {
   tn_emit(b, tn_reduce_store(b, TN_OP_max, A, &n, one));
@@ -276,6 +283,7 @@ int main(void) {
   tcase_add_test(tests, loops_are_bound_to_the_grid);
   tcase_add_test(tests, threads_of_a_block_wait_for_each_other);
   tcase_add_test(tests, copies_are_started_and_waited_for);
+  tcase_add_test(tests, a_line_is_asked_for);
   tcase_add_test(tests, a_reduce_changes_an_element);
   tcase_add_test(tests, annotations_are_added_in_order);
   tcase_add_loop_test(tests, mistakes_are_told_at_the_end, 0, TNI_COUNT(mistakes));

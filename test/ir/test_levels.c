@@ -32,6 +32,7 @@ static const struct {
     [TNI_THING_reduce] = {.func = "reduce A[0] add= 1.0:f32"},
     [TNI_THING_copy] = {.func = "copy A[0] = A[1]\ncommit\nwait 0"},
     [TNI_THING_wait] = {.func = "copy A[0] = A[1]\ncommit\nwait 0"},
+    [TNI_THING_prefetch] = {.func = "prefetch A[9]"},
     [TNI_THING_barrier] = {.func = "for i in 0..4 bind thread.x { barrier shared }", .loop = "barrier shared"},
     [TNI_THING_branch] = {.func = "if n < 4 { A[0] = 1.0:f32 }\nwhile A[0] < 1.0:f32 { A[0] = 1.0:f32 }"},
     [TNI_THING_let] = {.func = "let k = n\nA[k] = 1.0:f32"},

@@ -288,6 +288,18 @@ START_TEST(threads_meet_between_barriers)
 }
 END_TEST
 
+START_TEST(anything_may_be_prefetched_but_registers)
+{
+  make_params();
+  check_good("func f(A: f32[8], n: index) {\n  prefetch A[n * 4 - 99]\n  for i in 0..8 parallel {\n    prefetch A[0]\n    A[i] = 1.0:f32\n  }\n}");
+  check_good("loop func f(A: f32[8, 8]) {\n  prefetch A[1000]\n}");
+  check_bad("func f() {\n  alloc T: f32[8] in register\n  prefetch T[0]\n}",
+            "verify: f:3: `T` is in registers, which nothing brings nearer\n  prefetch T[0]\n  ^^^^^^^^^^^^^");
+  check_bad("func f(A: f32[8], N: i64[1]) {\n  prefetch A[cast(index, N[0])]\n}",
+            "verify: f:2: a subscript of a prefetch reads memory\n  prefetch A[cast(index, N[0])]\n             ^^^^^^^^^^^^^^^^^");
+}
+END_TEST
+
 START_TEST(copies_are_waited_for)
 {
   make_params();
@@ -667,6 +679,7 @@ int main(void) {
   tcase_add_test(tests, loops_over_threads_stand_in_loops_over_blocks);
   tcase_add_test(tests, all_threads_come_to_a_barrier_or_none);
   tcase_add_test(tests, threads_meet_between_barriers);
+  tcase_add_test(tests, anything_may_be_prefetched_but_registers);
   tcase_add_test(tests, copies_are_waited_for);
   tcase_add_test(tests, threads_share_what_is_allocated_around_them);
   tcase_add_test(tests, what_lives_across_a_barrier_is_there_for_all_threads);

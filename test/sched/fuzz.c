@@ -193,7 +193,12 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
-  case 28: snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
+  case 28:
+    if (f > 3) {
+      snprintf(line, LINE, "prefetch(%s, %u, %s)", blocks.at[b], g - 1, l0);
+      break;
+    }
+    snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
   case 17:
     snprintf(line, LINE, g == 1 ? "cache_write(%s, \"%s\", store=1)" : "cache_write(%s, \"%s\")", any(&blocks, state),
              scopes[f % 3]);

@@ -318,6 +318,19 @@ START_TEST(register_buffers_end_in_registers)
 }
 END_TEST
 
+START_TEST(a_prefetch_is_one_instruction)
+{
+  size_t size;
+  parse("loop func f(A: f32[8], n: index) {\n  prefetch A[n + 1000]\n  A[0] = 1.0:f32\n}");
+  char *code = emit("x86-64-v2", TNI_EMIT_ASSEMBLY, &size);
+  ck_assert_int_eq(count_of(code, "prefetcht0\t4000("), 1);
+  tn_text_destroy(code);
+  code = emit("aarch64-neon", TNI_EMIT_ASSEMBLY, &size);
+  ck_assert_int_eq(count_of(code, "prfm\tpldl1keep"), 1);
+  tn_text_destroy(code);
+}
+END_TEST
+
 START_TEST(equal_input_gives_equal_bytes)
 {
   char *text = tile_text();
@@ -365,6 +378,7 @@ int main(void) {
   tcase_add_test(tc, two_functions_of_one_name_are_refused);
   tcase_add_test(tc, long_expansions_are_functions);
   tcase_add_test(tc, register_buffers_end_in_registers);
+  tcase_add_test(tc, a_prefetch_is_one_instruction);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, a_kernel_says_what_it_is);
   suite_add_tcase(suite, tc);
