@@ -159,8 +159,7 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
   const char *why = NULL;
   bool whole;
   *mark = block;
-  if (!count) return "the block does more than store one element to each of some buffers";
-  for (int32_t k = 0; k < count && !why; k++) {
+  for (int32_t k = 0; k < count && !why; k++) { /* none: tni_why_not_reduction tells */
     *mark = stores[k];
     why = why_not_own(s, stores[k]->as.store.buffer);
   }
