@@ -75,13 +75,17 @@ static void see_load(void *self, const tn_expr *x) {
   q->found |= x->op == TN_OP_load && x != q->p->sum && x->as.buffer == q->p->store->as.store.buffer;
 }
 
-/* Do all steps add to one element, and read nothing else of its buffer? */
+/* Do all steps add to one element, and read nothing else of its buffer, nor the sum itself but to add to it? */
 static const char *why_not_one_sum(tn_context *ctx, const tn_stmt *loop, const product *p) {
-  other_reads q = {p, false};
+  const product no_sum = {.store = p->store};
+  const tn_expr *inside[] = {p->x, p->y, p->where};
+  other_reads q = {p, false}, all = {&no_sum, false};
   for (int32_t d = 0; d < p->store->as.store.count; d++)
     if (tni_expr_uses(ctx, p->store->as.store.index[d], loop->as.loop.var)) return "the steps add to different elements";
   tni_stmt_visit_exprs(ctx, loop->as.loop.body, see_load, &q);
-  return q.found ? "a step reads what another one stores" : NULL;
+  for (size_t i = 0; i < TNI_COUNT(inside); i++)
+    if (inside[i]) tni_expr_visit(ctx, inside[i], see_load, &all);
+  return q.found || all.found ? "a step reads what another one stores" : NULL;
 }
 
 /* ---- the rewrite --------------------------------------------------------------------------------------------------------- */
