@@ -94,7 +94,8 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
 void tni_pipeline_destroy(tni_pipeline *p);
 /* Runs the stages up to and with `last`. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
-/* What code generation makes, of each function by itself or of the whole program: tni_jobs_destroy frees it. */
+/* What code generation makes, of each function by itself (of those with outlined loops, which may share, together) or of the whole
+ * program: tni_jobs_destroy frees it. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);

@@ -215,21 +215,46 @@ static int32_t tell(void *self, int32_t done, int32_t total) {
   return p->stopped;
 }
 
-/* One function a job, so that they compile in parallel; or all of them in one. */
+static bool see_outlined(void *self, const tn_stmt *s) {
+  *(bool *)self |= s->kind == TNI_FOR && s->as.loop.kind == TNI_OUTLINED;
+  return !*(bool *)self;
+}
+
+/* Has the function outlined loops, which functions of one object share? */
+static bool is_sharing(const tn_func *func) {
+  bool found = false;
+  tni_stmt_visit(func->body, see_outlined, &found);
+  return found;
+}
+
+/* One function a job, so that they compile in parallel, but those that share in one; or all of them. False: no memory. `order` are
+ * the functions as the jobs have them. */
+static bool make_jobs(tni_pipeline *p, enum tni_emit what, bool whole, const tn_func **order, size_t *count,
+                      tni_job **jobs) {
+  size_t funcs = p->work->func_count, together = 0, alone = 0;
+  for (size_t i = 0; i < funcs; i++)
+    if (whole || is_sharing(p->lowered[i])) order[together++] = p->lowered[i];
+  for (size_t i = 0; i < funcs && !whole; i++)
+    if (!is_sharing(p->lowered[i])) order[together + alone++] = p->lowered[i];
+  *count = alone + (together > 0);
+  *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
+  for (size_t i = 0, at = 0; *jobs && i < *count; at += (*jobs)[i++].count)
+    (*jobs)[i] = (tni_job){.count = together && i == 0 ? together : 1, .funcs = order + at, .what = what};
+  return *jobs != NULL;
+}
+
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err) {
   double start = tni_seconds(p->ctx);
   size_t funcs = p->work->func_count;
-  size_t each = whole ? funcs : 1;
-  *count = funcs ? funcs / each : 0;
+  *count = 0;
   *jobs = NULL;
-  if (!*count) return TN_OK;
-  *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
-  if (!*jobs) return tni_fail_nomem(err);
-  for (size_t i = 0; i < *count; i++)
-    (*jobs)[i] = (tni_job){.count = each, .funcs = p->lowered + i * each, .what = what};
+  if (!funcs) return TN_OK;
+  const tn_func **order = tni_alloc(p->ctx, funcs * sizeof *order);
   progress host = {p->desc, false};
-  tn_status status = tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
+  tn_status status = order && make_jobs(p, what, whole, order, count, jobs) ? TN_OK : tni_fail_nomem(err);
+  if (!status) status = tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
+  tni_free(p->ctx, order, funcs * sizeof *order);
   if (!status && host.stopped)
     status = tni_fail(p->ctx, err, TN_E_HOST, "codegen", NULL, "the host ended the compilation");
   if (status) {

@@ -196,8 +196,8 @@ TN_API tn_status tn_fuse_reduction_epilogue(tn_schedule *s, tn_block_ref reducti
 /* The loop, with the one block below it and the loops between, becomes the body of a block of the old name, over the loops outside. */
 TN_API tn_status tn_blockize(tn_schedule *s, tn_loop loop, tn_block_ref *out, tn_error **err);
 
-/* The loop, or a new one of one iteration around the block, is TN_OUTLINED: a function of the compiled code, which all loops of an
- * object share that are equal but for base pointers, strides and extents. *out: the loop. */
+/* The loop, or a new one of one iteration around the block, is TN_OUTLINED: a function of the compiled code, which all loops of the
+ * program share that are equal but for base pointers, strides and extents. *out: the loop. */
 TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_error **err);
 
 /* The steps in the body of a block that blockize made, as the meaning of a tensor instruction (targets/units.c): dot4_u8s8,

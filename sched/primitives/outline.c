@@ -3,7 +3,7 @@
  *     for i in 0..n { S }  ->  for i in 0..n outlined { S }                    outline(i)
  *     block B(..) { S }    ->  for unit in 0..1 outlined { block B(..) { S } }  outline(B)
  *
- * It means what it meant. Compiled it is a function over base pointers, strides and extents, once for all loops of an object that
+ * It means what it meant. Compiled it is a function over base pointers, strides and extents, once for all loops of a program that
  * are equal but for these (ir/outline.c).
  *
  * needs: a serial loop

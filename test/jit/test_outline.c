@@ -48,16 +48,20 @@ static void fill(int32_t (*data)[ELEMENTS]) {
     for (int i = 0; i < ELEMENTS; i++) data[b][i] = (i * 7 + b * 131) % 1009;
 }
 
+static void take_tensors(int32_t (*data)[ELEMENTS], int64_t *shape, DLTensor *tensors, tn_value *args) {
+  for (int b = 0; b < BUFFERS; b++) {
+    tensors[b] = (DLTensor){
+        .data = data[b], .device = {kDLCPU, 0}, .ndim = 1, .dtype = tn_type_to_dlpack(TN_I32), .shape = shape};
+    args[b] = tn_value_tensor(&tensors[b]);
+  }
+}
+
 static void interpret(const tn_func *func, int32_t (*data)[ELEMENTS]) {
   DLTensor tensors[BUFFERS];
   tn_value args[BUFFERS];
   int64_t shape = ELEMENTS;
   tn_error *error = NULL;
-  for (int b = 0; b < BUFFERS; b++) {
-    tensors[b] = (DLTensor){
-        .data = data[b], .device = {kDLCPU, 0}, .ndim = 1, .dtype = tn_type_to_dlpack(TN_I32), .shape = &shape};
-    args[b] = tn_value_tensor(&tensors[b]);
-  }
+  take_tensors(data, &shape, tensors, args);
   kit_ok(tni_interpret(func, args, BUFFERS, &error), error);
 }
 
@@ -231,6 +235,49 @@ START_TEST(tiles_of_two_products_are_one_function)
 }
 END_TEST
 
+static int32_t see_total(void *self, int32_t done, int32_t total) {
+  (void)done;
+  *(int32_t *)self = total;
+  return 0;
+}
+
+/* Functions that share are compiled in one job, the others each in one. */
+START_TEST(kernels_of_a_module_share)
+{
+  tn_context *ctx;
+  tn_program *program;
+  tn_module *module;
+  tn_error *error = NULL;
+  int32_t jobs = 0;
+  const char *text = FUNC("f", "  for i in 0..4 outlined {\n    C[i] = A[i] * 3:i32\n  }\n")
+      FUNC("g", "  for i in 0..4 {\n    C[i] = A[i] * 5:i32\n  }\n")
+      FUNC("h", "  for i in 0..9 outlined {\n    A[i + 7] = B[i] * 3:i32\n  }\n");
+  tn_compile_desc desc = {.struct_size = sizeof desc, .progress = see_total, .progress_self = &jobs};
+  kit_ok(tn_context_create(NULL, &ctx, &error), error);
+  kit_ok(tn_program_parse(ctx, text, strlen(text), "test", &program, &error), error);
+  kit_ok(tn_compile(program, &desc, &module, &error), error);
+  ck_assert_int_eq(jobs, 2);
+  static const char *const names[] = {"f", "g", "h"};
+  for (int i = 0; i < 3; i++) {
+    static int32_t want[BUFFERS][ELEMENTS], got[BUFFERS][ELEMENTS];
+    DLTensor tensors[BUFFERS];
+    tn_value args[BUFFERS];
+    const tn_function *function;
+    int64_t shape = ELEMENTS;
+    fill(want);
+    fill(got);
+    interpret(tn_program_func(program, names[i]), want);
+    take_tensors(got, &shape, tensors, args);
+    kit_ok(tn_module_function(module, names[i], &function, &error), error);
+    kit_ok(tn_function_call(function, args, BUFFERS, NULL, &error), error);
+    ck_assert_int_eq(memcmp(want, got, sizeof want), 0);
+  }
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 /* ---- several ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_differs_in_more_than_numbers_is_apart)
@@ -377,6 +424,7 @@ int main(void) {
   tcase_add_test(tc, own_buffers_stay_in_registers);
   tcase_add_test(tc, a_loop_inside_an_outlined_one_is_one_too);
   tcase_add_test(tc, tiles_of_two_products_are_one_function);
+  tcase_add_test(tc, kernels_of_a_module_share);
   tcase_add_test(tc, what_differs_in_more_than_numbers_is_apart);
   tcase_add_test(tc, more_than_eight_parameters_are_too_many);
   tcase_add_test(tc, reductions_that_threads_share_are_apart);
