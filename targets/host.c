@@ -10,15 +10,19 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 /* What CPUID gave, and which register files the system saves. */
 typedef struct cpu {
   uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf71_a, extended_c;
-  bool saves_avx, saves_avx512;
+  bool saves_avx, saves_avx512, saves_tiles;
 } cpu;
 
 enum reg { LEAF1_C, LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, EXTENDED_C };
-enum needs { NEEDS_NOTHING, NEEDS_AVX, NEEDS_AVX512 };
+enum needs { NEEDS_NOTHING, NEEDS_AVX, NEEDS_AVX512, NEEDS_TILES };
 
 typedef struct feature {
   const char *name; /* LLVM's */
@@ -46,6 +50,7 @@ static const feature features[] = {
     {"avx512vbmi2", LEAF7_C, 6, NEEDS_AVX512, 0}, {"avx512vnni", LEAF7_C, 11, NEEDS_AVX512, 0},
     {"avx512bitalg", LEAF7_C, 12, NEEDS_AVX512, 0}, {"avx512vpopcntdq", LEAF7_C, 14, NEEDS_AVX512, 0},
     {"avx512bf16", LEAF71_A, 5, NEEDS_AVX512, 0}, {"avx512fp16", LEAF7_D, 23, NEEDS_AVX512, 0},
+    {"amx-tile", LEAF7_D, 24, NEEDS_TILES, 0},    {"amx-int8", LEAF7_D, 25, NEEDS_TILES, 0},
 };
 /* clang-format on */
 
@@ -54,6 +59,18 @@ static uint64_t read_xcr0(void) {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (uint64_t)high << 32 | low;
+}
+
+/* Linux keeps the 8 KiB of the tile registers of a thread only for processes that have asked once. It refuses one that has a
+ * signal stack without room for them. */
+static bool may_use_tiles(uint64_t xcr0) {
+#if defined(__linux__)
+  enum { ARCH_PRCTL = 158, REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  return (xcr0 >> 17 & 3) == 3 && syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  (void)xcr0;
+  return false;
+#endif
 }
 
 static cpu read_cpu(void) {
@@ -71,6 +88,7 @@ static cpu read_cpu(void) {
   uint64_t xcr0 = has_xgetbv ? read_xcr0() : 0;
   c.saves_avx = (xcr0 & 6) == 6;
   c.saves_avx512 = (xcr0 & 0xe6) == 0xe6;
+  c.saves_tiles = c.saves_avx512 && (c.leaf7_d >> 24 & 1) && may_use_tiles(xcr0);
   return c;
 }
 
@@ -78,6 +96,7 @@ static bool has(const cpu *c, const feature *f) {
   const uint32_t regs[] = {c->leaf1_c, c->leaf7_b, c->leaf7_c, c->leaf7_d, c->leaf71_a, c->extended_c};
   if (f->needs == NEEDS_AVX && !c->saves_avx) return false;
   if (f->needs == NEEDS_AVX512 && !c->saves_avx512) return false;
+  if (f->needs == NEEDS_TILES && !c->saves_tiles) return false;
   return regs[f->reg] >> f->bit & 1;
 }
 
@@ -97,7 +116,7 @@ void tni_host_features(tni_text *out) {
   int level = tni_host_level();
   for (size_t i = 0; i < TNI_COUNT(features); i++) {
     const feature *f = &features[i];
-    bool wanted = f->level ? f->level <= level : f->needs != NEEDS_AVX512 || level >= 4;
+    bool wanted = f->level ? f->level <= level : f->needs < NEEDS_AVX512 || level >= 4;
     tni_text_add(out, "%s%c%s", i ? "," : "", wanted && has(&c, f) ? '+' : '-', f->name);
   }
 }

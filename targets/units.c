@@ -211,3 +211,8 @@ const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, t
   }
   return NULL;
 }
+
+bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b) {
+  bool bytes = c == TN_I32 && (a == TN_U8 || a == TN_I8) && b == TN_I8;
+  return bytes && target->isa == TNI_ISA_X86_64 && has_feature(target, "amx-int8");
+}

@@ -74,6 +74,8 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
+  bool tiles; /* by the target's tile registers: the sums stand in memory, `steps` at a time */
+  int64_t steps;
   const tni_unit *unit; /* what sums several steps at once, or NULL */
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
@@ -87,10 +89,12 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- unit.c: reductions that an instruction of the target sums several steps of ------------------------------------- */
 
+/* Are the target's tile registers the best for the block? Then how large the tile is, and its steps. */
+bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 /* NULL: the target has none for the block. */
 const tni_unit *tni_unit_for(const tni_planner *p, const tn_stmt *block);
-/* Of the block's loops, as many as there are, the one whose steps the unit takes at once; 0: none. */
-tn_loop tni_unit_loop(tni_planner *p, tn_block_ref block, const tni_unit *unit, size_t count, const tn_loop *loops);
+/* Of the block's loops, as many as there are, the one of which so many steps are taken at once; 0: none. */
+tn_loop tni_unit_loop(tni_planner *p, tn_block_ref block, int64_t steps, size_t count, const tn_loop *loops);
 /* `steps`, the loop below all others of its block, becomes the unit. */
 void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 

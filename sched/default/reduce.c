@@ -3,7 +3,9 @@
  *     for outer tiles { T = 0; for reduce loops { T += ... over rows, vectors, lanes }; out[tile] = epilogue(T) }
  *
  * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed at
- * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost.
+ * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. Where the
+ * target sums several steps at once (unit.c), these stand inside of all: of dot products for each vector; of tile registers
+ * for all of the tile, which then is in memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -76,14 +78,14 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t count = tni_loops_of(p, block, loops), n = 0;
   const tn_stmt *stmt = tni_handle_block(p->s, block), *store = stmt ? tni_block_store(stmt) : NULL;
-  tn_loop vector = 0, steps = t->unit ? tni_unit_loop(p, block, t->unit, count, loops) : 0;
+  tn_loop vector = 0, steps = t->steps > 1 ? tni_unit_loop(p, block, t->steps, count, loops) : 0;
   *out = (tiled_loops){0};
   for (size_t i = outer_count; store && i < count; i++) {
     const tni_iter *it = tni_iter_fed_by(p, stmt, loops[i]);
     if (!it) return false;
     if (it->reduce) {
       order[n] = loops[i];
-      if (loops[i] == steps && tni_try_split(p, steps, t->unit->steps, parts)) order[n] = parts[0], out->steps = parts[1];
+      if (loops[i] == steps && tni_try_split(p, steps, t->steps, parts)) order[n] = parts[0], out->steps = parts[1];
       n++;
       continue;
     }
@@ -126,10 +128,20 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
   tni_try_unroll(p, parts[0]);
 }
 
-static void write_out_tile(tni_planner *p, const tiled_loops *l) {
+/* Sums that stand in memory need no rows written out. */
+static void write_out_tile(tni_planner *p, const tni_tile *t, const tiled_loops *l) {
   tni_try_vectorize(p, l->lane);
   tni_try_unroll(p, l->vector);
-  if (l->row) tni_try_unroll(p, l->row);
+  if (l->row && !t->tiles) tni_try_unroll(p, l->row);
+}
+
+/* The loops that the target's tile registers do; outside of them, one of their products. */
+static void note_tiles(tni_planner *p, const tiled_loops *l) {
+  const tn_loop loops[] = {l->outer[0], l->row, l->vector, l->lane, l->steps};
+  for (size_t i = 0; i < TNI_COUNT(loops); i++) {
+    tn_error *e = NULL;
+    if (loops[i] && !p->status) tni_tried(p, tn_schedule_annotate(p->s, loops[i], TNI_TILE_NOTE, 1, &e), &e);
+  }
 }
 
 static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count) {
@@ -145,10 +157,14 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
       of_init.lane = loops[count - 1];
       of_init.vector = loops[count - 2];
       of_init.row = l.row ? loops[count - 3] : 0;
-      write_out_tile(p, &of_init);
+      write_out_tile(p, t, &of_init);
     }
   }
-  write_out_tile(p, &l);
+  if (t->tiles) {
+    note_tiles(p, &l);
+    return;
+  }
+  write_out_tile(p, t, &l);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
 
@@ -170,12 +186,12 @@ static void reduce_in_register(tni_planner *p, const char *name, size_t outer_co
 }
 
 /* The block that writes the reduction's result out: its epilogue, or a copy. 0: there can be none. */
-static tn_block_ref writer_of(tni_planner *p, const tn_stmt *block) {
+static tn_block_ref writer_of(tni_planner *p, const tn_stmt *block, const char *scope) {
   const tn_stmt *epilogue = epilogue_of(p, block);
   tn_error *e = NULL;
   tn_block_ref ref = tni_block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
   if (epilogue || !ref) return ref;
-  return tni_tried(p, tn_cache_write(p->s, ref, "register", &out, &e), &e) ? out : 0;
+  return tni_tried(p, tn_cache_write(p->s, ref, scope, &out, &e), &e) ? out : 0;
 }
 
 /* Registers hold buffers of constant extents only. */
@@ -192,7 +208,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer)) return;
   int64_t work = tni_work_of(block);
   bool tiled = tni_choose_tile(p, block, &t);
-  tn_block_ref out = writer_of(p, block);
+  tn_block_ref out = writer_of(p, block, t.tiles ? "local" : "register");
   if (!out || (tiled && !tile_epilogue(p, out, &t, &loops))) return;
   if (!tiled) loops.outer_count = tni_loops_of(p, out, loops.outer);
   if (loops.outer_count > 0) {
@@ -203,8 +219,9 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   }
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);
-    write_out_tile(p, &loops);
-    if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
+    write_out_tile(p, &t, &loops);
+    if (t.ahead && !t.tiles) /* a product of tiles is one statement, with nothing in between */
+      ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
   } else {
     reduce_in_register(p, name, loops.outer_count);
   }

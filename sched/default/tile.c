@@ -239,7 +239,13 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   if (tni_strides_of(p, block, along).far) extent = t->lanes; /* each lane has a cache line of its own: one vector */
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
   t->unit = tni_unit_for(p, block);
-  size_tile(p->target, extent, rows, sum_of(block) / (t->unit ? t->unit->steps : 1), t);
+  t->steps = t->unit ? t->unit->steps : 1;
+  size_tile(p->target, extent, rows, sum_of(block) / t->steps, t);
+  tni_tile by_tiles = *t;
+  if (tni_choose_tiles(p, block, &by_tiles)) {
+    *t = by_tiles;
+    t->tiles = true;
+  }
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
   t->ahead = choose_ahead(p, block, t);

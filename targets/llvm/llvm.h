@@ -204,6 +204,11 @@ LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
 const tn_func *tni_ll_prepare(tni_ll_module *m, const tn_func *func);
 void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
+/* ---- tile.c ----------------------------------------------------------------------------------------------------- */
+
+/* A nest of loops with the note `tile` that is a product of tiles, by the target's tile registers. False: it is none. */
+bool tni_ll_tile(tni_ll_function *f, const tn_stmt *loop);
+
 /* ---- function.c ------------------------------------------------------------------------------------------------ */
 
 /* Adds NAME and, when every parameter is a buffer, NAME.packed to the module. */

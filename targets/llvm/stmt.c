@@ -149,6 +149,7 @@ static void emit_for(tni_ll_function *f, const tn_stmt *s) {
   const tn_expr *extent = s->as.loop.extent;
   bool constant = extent->op == TN_OP_const;
   if (constant && extent->as.i <= 0) return;
+  if (tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE) && tni_ll_tile(f, s)) return;
   if (s->as.loop.kind == TNI_PARALLEL && !f->in_parallel && !(constant && extent->as.i == 1)) {
     tni_ll_parallel(f, s);
     return;

@@ -1,7 +1,7 @@
 /* test_units.c -- tensor instructions beside their meaning: every row of targets/units.c that this CPU has, in vectors of every
  * width, of factors side by side in memory and of such that are put together, on numbers of all kinds.
  *
- * The interpreter runs the meaning; the assembly must hold the instruction where the target's table says that it does.
+ * And nests of loops that tile registers do, with those beside them that they do not. The interpreter runs the meaning; the assembly must hold the instruction where the target's table says that it does.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -138,6 +138,89 @@ START_TEST(instructions_are_what_they_mean)
 }
 END_TEST
 
+/* ---- tiles ------------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_SUMS = 64 * 64 };
+static int32_t sums_want[MOST_SUMS], sums_got[MOST_SUMS];
+
+/* Runs the function of the text, of (A, B, C); is it compiled to tile instructions? */
+static bool runs_in_tiles(const char *text) {
+  tn_program *program = session_parse(ctx, text);
+  tn_compile_desc desc = {.struct_size = sizeof desc};
+  tn_module *module;
+  const tn_function *function;
+  char *assembly;
+  size_t size;
+  for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)random_bits(), b[i] = (uint8_t)random_bits();
+  for (size_t i = 0; i < MOST_SUMS; i++) sums_want[i] = sums_got[i] = (int32_t)random_bits();
+  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, sums_want}, &error), error);
+  must(tn_compile(program, &desc, &module, &error), error);
+  must(tn_module_function(module, "f", &function, &error), error);
+  int32_t (*code)(const tn_env *, void *, void *, void *) =
+      (int32_t(*)(const tn_env *, void *, void *, void *))tn_function_pointer(function);
+  ck_assert_int_eq(code(tn_function_env(function), a, b, sums_got), 0);
+  ck_assert_msg(memcmp(sums_want, sums_got, sizeof sums_got) == 0, "not the same as\n%s", text);
+  must(tn_program_emit(program, &desc, "asm", &assembly, &size, &error), error);
+  bool tiles = strstr(assembly, "tdpb") != NULL;
+  tn_text_destroy(assembly);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  return tiles;
+}
+
+static bool has_tiles(void) {
+  const tn_target *host;
+  must(tn_target_get(ctx, "host", &host, &error), error);
+  return tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8);
+}
+
+/* C += A B, of `outer` times `steps` steps; by `vectors` of `lanes` columns. Loops of one iteration go, and their notes: so
+ * there is one on each loop, or on the outermost only. */
+static bool product_runs_in_tiles(const char *type, bool all, int rows, int vectors, int lanes, int outer, int steps) {
+  char text[1024];
+  const char *note = all ? " with tile = 1" : "";
+  int k = outer * steps;
+  snprintf(text, sizeof text,
+           "scheduled func f(A: %s[%d, %d], B: i8[%d, %d, %d, 4], C: i32[%d, %d]) {\n"
+           "  for ko in 0..%d with tile = 1 {\n    for i in 0..%d%s {\n      for v in 0..%d%s {\n"
+           "        for j in 0..%d%s {\n          for k in 0..%d%s {\n"
+           "            C[i, v * %d + j] = C[i, v * %d + j] + cast(i32, A[i, ko * %d + k]) * "
+           "cast(i32, B[v, (ko * %d + k) // 4, j, (ko * %d + k) %% 4])\n"
+           "          }\n        }\n      }\n    }\n  }\n}\n",
+           type, rows, k, vectors, (k + 3) / 4, lanes, rows, vectors * lanes, outer, rows, note, vectors, note,
+           lanes, note, steps, note, lanes, lanes, steps, steps, steps);
+  return runs_in_tiles(text);
+}
+
+START_TEST(products_run_in_tiles)
+{
+  static const int sizes[][5] = {{32, 2, 16, 2, 64}, {16, 1, 16, 1, 64}, {1, 1, 16, 3, 64}, {49, 1, 16, 2, 48}, {17, 2, 16, 2, 4},
+                                 {64, 1, 8, 2, 20},  {33, 1, 16, 2, 64}, {5, 2, 1, 3, 32},  {7, 1, 3, 1, 12},   {29, 2, 16, 1, 60}};
+  for (size_t i = 0; i < TNI_COUNT(sizes); i++)
+    for (int type = 0; type < 2; type++)
+      ck_assert_int_eq(product_runs_in_tiles(type ? "i8" : "u8", true, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3], sizes[i][4]),
+                       has_tiles());
+}
+END_TEST
+
+/* Too much for the registers, steps that are no groups, sums that meet: the loops are compiled as they are. */
+START_TEST(other_loops_stay_loops)
+{
+  ck_assert(!product_runs_in_tiles("u8", false, 33, 2, 16, 2, 64));
+  ck_assert(!product_runs_in_tiles("u8", false, 16, 3, 16, 2, 64));
+  ck_assert(!product_runs_in_tiles("u8", false, 16, 1, 17, 2, 64));
+  ck_assert(!product_runs_in_tiles("u8", false, 16, 1, 16, 2, 68));
+  ck_assert(!product_runs_in_tiles("u8", false, 16, 1, 16, 2, 6));
+  ck_assert(!product_runs_in_tiles("u16", false, 16, 1, 16, 2, 64));
+  ck_assert(!runs_in_tiles("scheduled func f(A: u8[4, 8], B: i8[2, 8, 4], C: i32[16]) {\n  for i in 0..4 with tile = 1 {\n"
+                           "    for j in 0..8 {\n      for k in 0..8 {\n        C[i + j] = C[i + j] + cast(i32, A[i, k]) * "
+                           "cast(i32, B[k // 4, j, k % 4])\n      }\n    }\n  }\n}\n"));
+  ck_assert(!runs_in_tiles("scheduled func f(A: u8[4, 8], B: i8[8, 8], C: i32[4, 8]) {\n  for i in 0..4 with tile = 1 {\n"
+                           "    for j in 0..8 {\n      for k in 0..8 {\n        C[i, j] = C[i, j] + cast(i32, A[i, k]) * "
+                           "cast(i32, B[k, j])\n      }\n    }\n  }\n}\n"));
+}
+END_TEST
+
 /* By the names of the features alone: what this CPU has does not matter. */
 START_TEST(targets_have_units_by_their_features)
 {
@@ -157,10 +240,16 @@ START_TEST(targets_have_units_by_their_features)
   t.isa = TNI_ISA_AARCH64;
   ck_assert_ptr_null(tni_target_unit(&t, dot4, 256));
   ck_assert_ptr_null(tni_unit_find(ctx, "dot5"));
+  ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
+  t.features = "+amx-tile,+amx-int8";
+  ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
+  t.isa = TNI_ISA_X86_64;
+  ck_assert(tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8) && !tni_target_has_tiles(&t, TN_I32, TN_U8, TN_U8));
 }
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {instructions_are_what_they_mean, targets_have_units_by_their_features};
+  const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, other_loops_stay_loops,
+                                targets_have_units_by_their_features};
   return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
 }

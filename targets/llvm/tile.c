@@ -1,0 +1,243 @@
+/* tile.c -- nests of loops that are products of tiles, by x86's tile registers (AMX).
+ *
+ *     for ko in 0..n with tile = 1 { for i in 0..R { for v in 0..V { for j in 0..L { for k in 0..K {
+ *       T[i*s + v*16 + j] = T[..] + i32(A[i*a + ko*64 + k]) * i32(B[ko*b + v*p + k//4*q + j*4 + k%4]) } } } } }
+ *       ->
+ *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory; tilerelease
+ *
+ * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has rows of
+ * K bytes, one of B K/4 rows of L groups of 4. Loops that are not there have one iteration. What has another form is left to be compiled as it is.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "llvm.h"
+
+enum { MAX_NEST = 6, GROUP = 4, MAX_SUMS = 4, MAX_VECTORS = 2, LANES = 16 };
+/* Numbers of the tile registers. Of more than two tiles of rows there is one vector: then the last tile of A, which may have
+ * fewer rows, has the register of the second vector. */
+enum { SUMS = 0, LEFT = 4, RIGHT = 6, LAST = 7 };
+
+/* A load or store whose subscript is affine: how far it moves with each role's loop, in elements. */
+enum role { OUTER, ROW, VECTOR, LANE, ROLE_COUNT };
+typedef struct operand {
+  const tn_buffer *buffer;
+  tn_type type;
+  const tn_expr *index, *rest; /* rest: where all loops are at 0 */
+  int64_t by[ROLE_COUNT], by_group, by_step;
+} operand;
+
+typedef struct product {
+  operand sum, left, right;
+  int64_t extent[ROLE_COUNT], steps;
+} product;
+
+/* ---- is it one? --------------------------------------------------------------------------------------------------------- */
+
+static bool is_operand(const tn_expr *x, operand *out) {
+  bool good = x->op == TN_OP_load && !tni_load_where(x) && tni_load_count(x) == 1 && TN_TYPE_LANES(x->type) == 1;
+  if (good) *out = (operand){.buffer = x->as.buffer, .type = x->type, .index = x->arg[0]};
+  return good;
+}
+
+static bool is_factor(const tn_expr *x, operand *out) {
+  return x->op == TN_OP_cast && x->type == TN_I32 && is_operand(x->arg[0], out);
+}
+
+/* T[..] = T[..] + i32(A[..]) * i32(B[..]) */
+static bool is_step(const tn_stmt *s, product *p) {
+  if (s->kind != TNI_STORE || s->as.store.where) return false;
+  const tn_expr *value = s->as.store.value, *mul = value->op == TN_OP_add ? value->arg[1] : NULL;
+  if (!mul || mul->op != TN_OP_mul || !is_operand(value->arg[0], &p->sum)) return false;
+  if (p->sum.buffer != s->as.store.buffer || p->sum.index != s->as.store.index[0]) return false;
+  return is_factor(mul->arg[0], &p->left) && is_factor(mul->arg[1], &p->right);
+}
+
+/* The moves of the operand with the loops' variables, and with the last one's as group * 4 + step. */
+static bool find_moves(tni_region *r, operand *o, size_t count, const tn_expr *const *vars, int64_t *moves) {
+  const tn_expr *last = vars[count - 1], *all[MAX_NEST + 1], *four = tni_index(r, GROUP);
+  const tn_expr *group = tni_var(r, "group", TN_INDEX), *step = tni_var(r, "step", TN_INDEX);
+  const tn_expr *both = tni_add(r, tni_mul(r, group, four), step);
+  tni_subst subst = {1, &last, &both};
+  tni_facts facts;
+  const tn_expr *index = both ? tni_expr_subst(r, o->index, &subst) : NULL;
+  tni_facts_init(&facts, r->arena.ctx);
+  if (index && tni_facts_bind(&facts, step, four) && tni_facts_bind(&facts, group, tni_index(r, LANES)))
+    index = tni_simplify(r, &facts, index);
+  else
+    index = NULL;
+  tni_facts_destroy(&facts);
+  for (size_t i = 0; i + 1 < count; i++) all[i] = vars[i];
+  all[count - 1] = group;
+  all[count] = step;
+  if (!index || !tni_affine(r, index, count + 1, all, moves, &o->rest)) return false;
+  o->by_group = moves[count - 1];
+  o->by_step = moves[count];
+  return true;
+}
+
+/* Gives the loop the role that it plays by what it moves; false: none, or one that is taken. */
+static bool take_role(product *p, int64_t extent, int64_t sum, int64_t left, int64_t right) {
+  enum role role = sum == 0                                  ? OUTER
+                   : right == 0                              ? ROW
+                   : left == 0 && sum == 1 && right == GROUP ? LANE
+                                                             : VECTOR;
+  if ((role == VECTOR && left != 0) || p->extent[role] != 1) return false;
+  p->extent[role] = extent;
+  p->sum.by[role] = sum;
+  p->left.by[role] = left;
+  p->right.by[role] = right;
+  return true;
+}
+
+/* Is every sum an element of its own? */
+static bool stands_apart(const product *p) {
+  int64_t columns = p->extent[LANE];
+  if (p->extent[VECTOR] > 1 && p->sum.by[VECTOR] < columns) return false;
+  columns += (p->extent[VECTOR] - 1) * p->sum.by[VECTOR];
+  return p->extent[ROW] == 1 || p->sum.by[ROW] >= columns;
+}
+
+/* Tiles of rows; how many rows the one of that number has; its registers, of A and of the sums. */
+static int parts_of(const product *p) { return (int)((p->extent[ROW] - 1) / TNI_TILE_ROWS + 1); }
+
+static bool is_product(tni_region *r, const tn_stmt *loop, product *p) {
+  const tn_expr *vars[MAX_NEST];
+  int64_t extents[MAX_NEST], sum[MAX_NEST + 1], left[MAX_NEST + 1], right[MAX_NEST + 1];
+  size_t count = 0;
+  for (; loop->kind == TNI_FOR; loop = loop->as.loop.body) {
+    if (count == MAX_NEST || loop->as.loop.kind != TNI_SERIAL || !tni_is_const(loop->as.loop.extent)) return false;
+    vars[count] = loop->as.loop.var;
+    extents[count++] = loop->as.loop.extent->as.i;
+  }
+  if (count == 0 || !is_step(loop, p)) return false;
+  p->steps = extents[count - 1];
+  if (!find_moves(r, &p->sum, count, vars, sum) || !find_moves(r, &p->left, count, vars, left) ||
+      !find_moves(r, &p->right, count, vars, right))
+    return false;
+  for (int k = 0; k < ROLE_COUNT; k++) p->extent[k] = 1;
+  for (size_t i = 0; i + 1 < count; i++)
+    if (!take_role(p, extents[i], sum[i], left[i], right[i])) return false;
+  return p->steps % GROUP == 0 && p->steps <= TNI_TILE_BYTES && p->sum.by_group == 0 && p->sum.by_step == 0 &&
+         p->left.by_group == GROUP && p->left.by_step == 1 && p->right.by_step == 1 &&
+         p->extent[VECTOR] <= MAX_VECTORS && p->extent[LANE] <= LANES && parts_of(p) * p->extent[VECTOR] <= MAX_SUMS &&
+         stands_apart(p);
+}
+
+/* ---- code --------------------------------------------------------------------------------------------------------------- */
+
+static LLVMValueRef call(tni_ll_module *m, const char *name, unsigned count, LLVMValueRef *args) {
+  return tni_ll_intrinsic(m, name, 0, NULL, count, args);
+}
+
+static LLVMValueRef number(tni_ll_module *m, int reg) { return LLVMConstInt(m->i8, (uint64_t)reg, 0); }
+
+static int64_t rows_of(const product *p, int part) {
+  int64_t rows = p->extent[ROW] - part * TNI_TILE_ROWS;
+  return rows > TNI_TILE_ROWS ? TNI_TILE_ROWS : rows;
+}
+
+static int left_of(const product *p, int part) {
+  return parts_of(p) > 2 && part == parts_of(p) - 1 ? LAST : LEFT + part % 2;
+}
+
+static int sum_of(const product *p, int part, int vector) { return SUMS + part * (int)p->extent[VECTOR] + vector; }
+
+/* What the registers hold: bytes of a row from byte 16 on, in 16 bits; rows from byte 48 on. */
+static void configure(uint8_t *bytes, int reg, int64_t rows, int64_t row_bytes) {
+  bytes[16 + 2 * reg] = (uint8_t)row_bytes;
+  bytes[48 + reg] = (uint8_t)rows;
+}
+
+static LLVMValueRef configuration(tni_ll_module *m, const product *p) {
+  uint8_t bytes[64] = {1};
+  LLVMValueRef values[64];
+  int64_t columns = p->extent[LANE] * GROUP;
+  for (int part = 0; part < parts_of(p); part++) {
+    configure(bytes, left_of(p, part), rows_of(p, part), p->steps);
+    for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, sum_of(p, part, v), rows_of(p, part), columns);
+  }
+  for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, RIGHT + v, p->steps / GROUP, columns);
+  for (int i = 0; i < 64; i++) values[i] = LLVMConstInt(m->i8, bytes[i], 0);
+  LLVMValueRef global = LLVMAddGlobal(m->module, LLVMArrayType2(m->i8, 64), "tiles");
+  LLVMSetInitializer(global, LLVMConstArray2(m->i8, values, 64));
+  LLVMSetGlobalConstant(global, 1);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetAlignment(global, 64);
+  return global;
+}
+
+static LLVMValueRef moved(tni_ll_module *m, LLVMValueRef pointer, int64_t bytes) {
+  LLVMValueRef by = tni_ll_index(m, bytes);
+  return bytes ? LLVMBuildInBoundsGEP2(m->b, m->i8, pointer, &by, 1, "") : pointer;
+}
+
+/* The address of an operand where all loops are at 0. */
+static LLVMValueRef start_of(tni_ll_function *f, const operand *o) {
+  LLVMValueRef base = tni_ll_base(f, o->buffer), index = tni_ll_expr(f, o->rest);
+  return base ? LLVMBuildInBoundsGEP2(f->m->b, tni_ll_memory_type(f->m, o->type), base, &index, 1, "") : NULL;
+}
+
+static void load_tile(tni_ll_module *m, int reg, LLVMValueRef from, int64_t at, int64_t row_bytes) {
+  LLVMValueRef args[] = {number(m, reg), moved(m, from, at), tni_ll_index(m, row_bytes)};
+  call(m, "llvm.x86.tileloadd64", 3, args);
+}
+
+/* All tiles of sums, from memory or to it. */
+static void move_sums(tni_ll_module *m, const product *p, const char *name, LLVMValueRef sums) {
+  for (int part = 0; part < parts_of(p); part++)
+    for (int v = 0; v < p->extent[VECTOR]; v++) {
+      int64_t at = part * TNI_TILE_ROWS * p->sum.by[ROW] + v * p->sum.by[VECTOR];
+      LLVMValueRef args[] = {number(m, sum_of(p, part, v)), moved(m, sums, at * 4),
+                             tni_ll_index(m, p->sum.by[ROW] * 4)};
+      call(m, name, 3, args);
+    }
+}
+
+static void multiply(tni_ll_module *m, const product *p, LLVMValueRef left, LLVMValueRef right) {
+  const char *name = p->left.type == TN_U8 ? "llvm.x86.tdpbusd" : "llvm.x86.tdpbssd";
+  for (int v = 0; v < p->extent[VECTOR]; v++)
+    load_tile(m, RIGHT + v, right, v * p->right.by[VECTOR], p->right.by_group);
+  for (int part = 0; part < parts_of(p); part++) {
+    load_tile(m, left_of(p, part), left, part * TNI_TILE_ROWS * p->left.by[ROW], p->left.by[ROW]);
+    for (int v = 0; v < p->extent[VECTOR]; v++) {
+      LLVMValueRef args[] = {number(m, sum_of(p, part, v)), number(m, left_of(p, part)), number(m, RIGHT + v)};
+      call(m, name, 3, args);
+    }
+  }
+}
+
+/* The outer loop, with pointers that go along. */
+static void run_outer(tni_ll_function *f, const product *p, LLVMValueRef left, LLVMValueRef right) {
+  tni_ll_module *m = f->m;
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(m->b), loop = tni_ll_block(f, "tiles"), after = tni_ll_block(f, "after");
+  LLVMValueRef zero = tni_ll_index(m, 0);
+  LLVMBuildBr(m->b, loop);
+  LLVMPositionBuilderAtEnd(m->b, loop);
+  LLVMValueRef i = LLVMBuildPhi(m->b, m->i64, ""), a = LLVMBuildPhi(m->b, m->ptr, ""), b = LLVMBuildPhi(m->b, m->ptr, "");
+  multiply(m, p, a, b);
+  LLVMValueRef next[] = {LLVMBuildNSWAdd(m->b, i, tni_ll_index(m, 1), ""), moved(m, a, p->left.by[OUTER]),
+                         moved(m, b, p->right.by[OUTER])};
+  LLVMAddIncoming(i, (LLVMValueRef[]){zero, next[0]}, (LLVMBasicBlockRef[]){before, loop}, 2);
+  LLVMAddIncoming(a, (LLVMValueRef[]){left, next[1]}, (LLVMBasicBlockRef[]){before, loop}, 2);
+  LLVMAddIncoming(b, (LLVMValueRef[]){right, next[2]}, (LLVMBasicBlockRef[]){before, loop}, 2);
+  LLVMValueRef more = LLVMBuildICmp(m->b, LLVMIntSLT, next[0], tni_ll_index(m, p->extent[OUTER]), "");
+  LLVMBuildCondBr(m->b, more, loop, after);
+  LLVMPositionBuilderAtEnd(m->b, after);
+}
+
+bool tni_ll_tile(tni_ll_function *f, const tn_stmt *loop) {
+  tni_ll_module *m = f->m;
+  product p = {0};
+  if (!is_product(&m->region, loop, &p)) return false;
+  if (!tni_target_has_tiles(m->target, p.sum.type, p.left.type, p.right.type)) return false;
+  LLVMValueRef sums = start_of(f, &p.sum), left = start_of(f, &p.left), right = start_of(f, &p.right);
+  LLVMValueRef config = configuration(m, &p);
+  if (!sums || !left || !right) return true; /* that has failed */
+  call(m, "llvm.x86.ldtilecfg", 1, &config);
+  move_sums(m, &p, "llvm.x86.tileloadd64", sums);
+  run_outer(f, &p, left, right);
+  move_sums(m, &p, "llvm.x86.tilestored64", sums);
+  call(m, "llvm.x86.tilerelease", 0, NULL);
+  f->epoch++;
+  return true;
+}
