@@ -9,7 +9,7 @@
  *
  * needs: a buffer that the block reads, row-major, with subscripts that are affine in the loops; a loop above the block, and
  *        one between them that is neither vectorized nor unrolled; constant extents of the loops in it
- * refuses: parts with gaps; more than MOST_LINES lines a step
+ * refuses: parts with gaps; subscripts over loops, lets or blocks in the block; more than MOST_LINES lines a step
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,6 +25,25 @@ typedef struct load_search {
 static void see_load(void *self, const tn_expr *x) {
   load_search *q = self;
   if (!q->load && x->op == TN_OP_load && x->as.buffer == q->buffer) q->load = x;
+}
+
+/* Is it read by a loop, let or block in the block, which is not there outside? */
+typedef struct inner_search {
+  tn_context *ctx;
+  const tn_expr *load;
+  bool found;
+} inner_search;
+
+static void see_uses(inner_search *q, const tn_expr *var) {
+  for (int32_t d = 0; d < tni_load_count(q->load); d++) q->found |= tni_expr_uses(q->ctx, q->load->arg[d], var);
+}
+
+static bool see_bound(void *self, const tn_stmt *s) {
+  inner_search *q = self;
+  if (s->kind == TNI_FOR) see_uses(q, s->as.loop.var);
+  if (s->kind == TNI_LET) see_uses(q, s->as.let.var);
+  for (int32_t i = 0; s->kind == TNI_BLOCK && i < s->as.block.count; i++) see_uses(q, s->as.block.iters[i].var);
+  return true;
 }
 
 /* A loop of the nest in the given one, and how the place of what is read moves with it. */
@@ -153,6 +172,10 @@ tn_status tni_apply_prefetch(tni_step *step) {
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
   load_search q = {.buffer = buffer};
   tni_stmt_visit_exprs(s->ctx, block->as.block.body, see_load, &q);
+  inner_search inner = {s->ctx, q.load, false};
+  tni_stmt_visit(block->as.block.body, see_bound, &inner);
+  if (inner.found)
+    return tni_step_refuse(step, block, "where `%s` is read depends on what is bound in the block", buffer->name);
   const tn_expr *index[TN_MAX_RANK];
   const tn_expr *place = over_loops(s, block, q.load, index) ? tni_buffer_place(r, buffer, index) : NULL;
   if (!place) return TN_E_NOMEM;
