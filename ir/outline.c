@@ -106,9 +106,9 @@ static void see_load(void *self, const tn_expr *x) {
   if (!q->found && x->op == TN_OP_load && x->as.buffer == q->buffer) q->found = x->arg[0];
 }
 
-static bool see_written(void *self, const tn_stmt *s) {
+static bool see_accessed(void *self, const tn_stmt *s) {
   subscript_search *q = self;
-  if (!q->found && tni_is_write(s) && s->as.store.buffer == q->buffer) q->found = s->as.store.index[0];
+  if (!q->found && tni_has_subscripts(s) && s->as.store.buffer == q->buffer) q->found = s->as.store.index[0];
   return true;
 }
 
@@ -119,7 +119,7 @@ static const tn_expr *base_of(outliner *o, const tn_stmt *loop, const tn_buffer 
   size_t count;
   subscript_search q = {.buffer = b};
   const tn_expr *zero = tni_index(o->r, 0), *base;
-  tni_stmt_visit(loop, see_written, &q);
+  tni_stmt_visit(loop, see_accessed, &q);
   if (!q.found) tni_stmt_visit_exprs(none.ctx, loop, see_load, &q);
   const tn_expr *x = q.found;
   if (x && (x->op == TN_OP_ramp || x->op == TN_OP_broadcast)) x = x->arg[0];

@@ -25,7 +25,7 @@ static void see_load(void *self, const tn_expr *x) {
 
 static bool see_store(void *self, const tn_stmt *s) {
   use_count *q = self;
-  q->uses += tni_is_write(s) && s->as.store.buffer == q->buffer;
+  q->uses += tni_has_subscripts(s) && s->as.store.buffer == q->buffer;
   return true;
 }
 

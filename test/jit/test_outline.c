@@ -158,6 +158,16 @@ START_TEST(vectors_and_masks_move_with_their_buffers)
 }
 END_TEST
 
+START_TEST(prefetches_move_with_their_buffers)
+{
+  outlines(1, FUNC("f", "  for t in 0..2 {\n    for i in 0..4 outlined {\n      prefetch B[i * 8 + t * 900 + 64]\n"
+                        "      C[i + t * 8] = A[i + t] + B[i * 8 + t * 900]\n    }\n  }\n"
+                        "  for i in 0..4 outlined {\n    prefetch A[i * 8 + 64]\n    C[i + 100] = D[i] + A[i * 8]\n  }\n"));
+  outlines(1, FUNC("f", "  for i in 0..4 outlined {\n    prefetch B[i * 8 + 40]\n    C[i] = A[i]\n  }\n"
+                        "  for i in 0..4 outlined {\n    prefetch A[i * 16 + 80]\n    C[i] = B[i]\n  }\n"));
+}
+END_TEST
+
 START_TEST(own_buffers_stay_in_registers)
 {
   outlines(1, FUNC("f", "  for t in 0..4 outlined {\n    alloc s: i32[2] in register\n    s[0] = 0:i32\n"
@@ -421,6 +431,7 @@ int main(void) {
   tcase_add_test(tc, functions_of_one_object_share);
   tcase_add_test(tc, parallel_loops_share_with_others);
   tcase_add_test(tc, vectors_and_masks_move_with_their_buffers);
+  tcase_add_test(tc, prefetches_move_with_their_buffers);
   tcase_add_test(tc, own_buffers_stay_in_registers);
   tcase_add_test(tc, a_loop_inside_an_outlined_one_is_one_too);
   tcase_add_test(tc, tiles_of_two_products_are_one_function);
