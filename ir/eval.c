@@ -25,6 +25,7 @@ int64_t tni_wrap(tn_type type, int64_t value) {
   uint64_t bits = (uint64_t)value;
   bool is_signed = !is_unsigned(type);
   switch (TN_TYPE_BITS(type)) {
+  case 2: return is_signed ? (int64_t)((bits & 3) ^ 2) - 2 : (int64_t)(bits & 3);
   case 4: return is_signed ? (int64_t)((bits & 15) ^ 8) - 8 : (int64_t)(bits & 15);
   case 8: return is_signed ? (int64_t)(int8_t)bits : (int64_t)(uint8_t)bits;
   case 16: return is_signed ? (int64_t)(int16_t)bits : (int64_t)(uint16_t)bits;
@@ -362,6 +363,7 @@ static int64_t read_int(tn_type type, const void *base, int64_t i) {
   bool u = is_unsigned(type);
   int64_t value;
   switch (TN_TYPE_BITS(type)) {
+  case 2: return tni_wrap(type, ((const uint8_t *)base)[i >> 2] >> (i & 3) * 2);
   case 4: return tni_wrap(type, ((const uint8_t *)base)[i >> 1] >> (i & 1) * 4);
   case 8:
     if (u)
@@ -409,9 +411,9 @@ static uint64_t float_bits(tn_type type, double value) {
 void tni_write_element(tn_type type, void *base, int64_t i, tni_scalar value) {
   uint64_t bits = tni_type_is_float(type) ? float_bits(type, value.f) : (uint64_t)value.i;
   if (tni_type_is_packed(type)) {
-    uint8_t *byte = (uint8_t *)base + (i >> 1);
-    int shift = (int)(i & 1) * 4;
-    *byte = (uint8_t)((*byte & 0xf0 >> shift) | (bits & 15) << shift);
+    int width = (int)TN_TYPE_BITS(type), each = 8 / width, shift = (int)(i % each) * width, mask = (1 << width) - 1;
+    uint8_t *byte = (uint8_t *)base + i / each;
+    *byte = (uint8_t)((*byte & ~(mask << shift)) | ((int)bits & mask) << shift);
     return;
   }
   size_t size = TN_TYPE_BITS(type) / 8;

@@ -83,7 +83,8 @@ static expr expand_abs(const maker *m, const expr *v) {
 static expr expand_shr_round(const maker *m, const expr *v) {
   expr one = number(m, m->type, 1);
   expr half = both(m, right(m, v[0], sub(m, v[1], one)), one); /* what stands below the last bit that stays */
-  expr inside = both(m, less(m, zero(m), v[1]), less(m, v[1], number(m, m->type, bits_of(m))));
+  expr beyond = less(m, number(m, m->type, bits_of(m) - 1), v[1]); /* as a number of 2 bits, 2 is negative */
+  expr inside = both(m, less(m, zero(m), v[1]), inverse(m, beyond));
   expr rounded = add(m, right(m, v[0], v[1]), half);
   return choose(m, inside, rounded, choose(m, is_zero(m, v[1]), v[0], zero(m)));
 }

@@ -42,6 +42,7 @@ typedef union slot {
 static ffi_type *int_type(tn_type type) {
   bool is_signed = tni_type_is_signed(type);
   switch (TN_TYPE_BITS(type)) {
+  case 2:
   case 4:
   case 8: return is_signed ? &ffi_type_sint8 : &ffi_type_uint8;
   case 16: return is_signed ? &ffi_type_sint16 : &ffi_type_uint16;
@@ -83,6 +84,7 @@ static bool int_fits(tn_type type, int64_t value) {
 
 static void put_int(tn_type type, int64_t value, slot *out) {
   switch (TN_TYPE_BITS(type)) {
+  case 2:
   case 4:
   case 8: out->u8 = (uint8_t)value; break;
   case 16: out->u16 = (uint16_t)value; break;

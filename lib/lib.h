@@ -167,7 +167,7 @@ tni_hash tni_hash_bytes(const void *data, size_t size);
 
 bool tni_type_is_float(tn_type type);  /* f64 to the 8-bit ones */
 bool tni_type_is_int(tn_type type);    /* signed and unsigned data integers; neither bool nor index */
-bool tni_type_is_signed(tn_type type); /* i4..i64 and index */
+bool tni_type_is_signed(tn_type type); /* i2..i64 and index */
 /* Do elements share bytes in memory? */
 static inline bool tni_type_is_packed(tn_type type) { return tni_type_is_int(type) && TN_TYPE_BITS(type) < 8; }
 bool tni_type_is_valid(tn_type type);

@@ -75,10 +75,11 @@ static double byte_to_double(tn_type type, unsigned bits) {
   }
 }
 
-/* Half of a byte. */
+/* An element that shares its byte. */
 static int packed_get(const array *a, int64_t i) {
-  int x = ((uint8_t *)a->data)[i / 2] >> i % 2 * 4 & 15;
-  return a->type == TN_I4 && x > 7 ? x - 16 : x;
+  int bits = (int)TN_TYPE_BITS(a->type), each = 8 / bits,
+      x = ((uint8_t *)a->data)[i / each] >> i % each * bits & ((1 << bits) - 1);
+  return TN_TYPE_CODE(a->type) == kDLInt && x >> (bits - 1) ? x - (1 << bits) : x;
 }
 
 static uint16_t double_to_half_of_byte(double x) { /* 0 <= x <= 1, rounded to nearest, ties to even */
@@ -97,6 +98,8 @@ double array_get(const array *a, int64_t i) {
   case TN_F8E5M2:
   case TN_F8E4M3UZ:
   case TN_F8E5M2UZ: return byte_to_double(a->type, ((uint8_t *)a->data)[i]);
+  case TN_I2:
+  case TN_U2:
   case TN_I4:
   case TN_U4: return packed_get(a, i);
   case TN_I8: return ((int8_t *)a->data)[i];

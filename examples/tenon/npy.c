@@ -97,9 +97,9 @@ static const char *descr_of(tn_type type) {
   return TN_TYPE_BITS(type) == 16 ? "<u2" : "|u1";
 }
 
-/* 4-bit integers, which .npy lacks, a byte each. False: no memory, after a message. */
+/* Integers of less than a byte, which .npy lacks, a byte each. False: no memory, after a message. */
 static bool unpack(const char *path, const array *a, array *out) {
-  if (!array_create(out, a->type == TN_I4 ? TN_I8 : TN_U8, a->rank, a->shape, path)) return false;
+  if (!array_create(out, TN_TYPE_CODE(a->type) == kDLInt ? TN_I8 : TN_U8, a->rank, a->shape, path)) return false;
   for (int64_t i = 0; i < array_count(a); i++) ((int8_t *)out->data)[i] = (int8_t)array_get(a, i);
   return true;
 }

@@ -28,7 +28,9 @@ enum { TN_CODE_INDEX = 200, TN_CODE_VOID = 201 };
 #define TN_TYPE_WITH_LANES(type, lanes) (((type)&0xffffu) | (tn_type)(lanes) << 16)
 
 #define TN_BOOL TN_TYPE(kDLBool, 8, 1)
-/* 4-bit integers: in memory two to a byte, the first in the low bits; in a C signature an int8_t or uint8_t. */
+/* Integers of 2 and 4 bits: in memory four or two to a byte, the first in the low bits; in a C signature an int8_t or uint8_t. */
+#define TN_I2 TN_TYPE(kDLInt, 2, 1)
+#define TN_U2 TN_TYPE(kDLUInt, 2, 1)
 #define TN_I4 TN_TYPE(kDLInt, 4, 1)
 #define TN_U4 TN_TYPE(kDLUInt, 4, 1)
 #define TN_I8 TN_TYPE(kDLInt, 8, 1)

@@ -25,7 +25,7 @@ void tni_blob_layout_destroy(tni_blob_layout *layout) {
   tni_arena_destroy(&layout->arena);
 }
 
-/* The contents, as they are compared and written: what stands behind the last of an odd number of 4-bit elements is 0. */
+/* The contents, as they are compared and written: what stands behind the last of elements that do not fill the byte is 0. */
 static const void *contents_of(tni_blob_layout *layout, const tni_gvalue *constant, size_t bytes) {
   const uint8_t *data = constant->data;
   if (TN_TYPE_BITS(constant->type) != 4 || tni_gvalue_numel(constant) % 2 == 0 || !(data[bytes - 1] & 0xf0)) return data;

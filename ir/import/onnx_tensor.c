@@ -1,7 +1,7 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
- * i32, the smaller integers (4-bit ones by bytes of two, as in raw_data), bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
+ * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,7 +33,7 @@ static const data_type data_types[] = {
     {11, TN_F64, 10, TNI_WIRE_FIXED64},  {12, TN_U32, 11, TNI_WIRE_VARINT},     {13, TN_U64, 11, TNI_WIRE_VARINT},
     {16, TN_BF16, 5, TNI_WIRE_VARINT},   {17, TN_F8E4M3, 5, TNI_WIRE_VARINT},   {18, TN_F8E4M3UZ, 5, TNI_WIRE_VARINT},
     {19, TN_F8E5M2, 5, TNI_WIRE_VARINT}, {20, TN_F8E5M2UZ, 5, TNI_WIRE_VARINT}, {21, TN_U4, 5, TNI_WIRE_VARINT},
-    {22, TN_I4, 5, TNI_WIRE_VARINT},
+    {22, TN_I4, 5, TNI_WIRE_VARINT},     {25, TN_U2, 5, TNI_WIRE_VARINT},       {26, TN_I2, 5, TNI_WIRE_VARINT},
 };
 
 static const data_type *find_type(int64_t onnx_type) {
@@ -124,7 +124,7 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   if (!tni_gvalue_bytes(ctx, &v, &out->bytes))
     return tni_fail(ctx, err, TN_E_LIMIT, "import", place, "the tensor is over tn_limits.tensor_bytes");
   out->numel = (size_t)tni_gvalue_numel(&v);
-  size_t listed = out->bytes / tn_type_bytes(out->type); /* 4-bit ones two to a number */
+  size_t listed = out->bytes / tn_type_bytes(out->type); /* those that share bytes by the byte */
   const data_type *t = find_type(out->onnx_type);
   size_t count;
   bool other;
@@ -137,7 +137,7 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
                     out->raw.size, out->bytes);
   if (!out->has_raw && count != listed)
     return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu %s, the shape needs %zu", count,
-                    tni_type_is_packed(out->type) ? "pairs of elements" : "elements", listed);
+                    tni_type_is_packed(out->type) ? "bytes of elements" : "elements", listed);
   return TN_OK;
 }
 

@@ -11,6 +11,8 @@ static const struct {
   tn_type type;
 } names[] = {
     {"bool", TN_BOOL},
+    {"i2", TN_I2},
+    {"u2", TN_U2},
     {"i4", TN_I4},
     {"u4", TN_U4},
     {"i8", TN_I8},

@@ -38,9 +38,9 @@ LLVMValueRef tni_ll_zeros(tni_ll_module *m);
 LLVMValueRef tni_ll_load_packed(tni_ll_function *f, const tni_ll_access *a);
 void tni_ll_store_packed(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value);
 /* The byte of element `index`; how far up its bits are in it (an i8); the element there, and the byte with another one. */
-LLVMValueRef tni_ll_packed_byte(tni_ll_module *m, LLVMValueRef base, LLVMValueRef index);
-LLVMValueRef tni_ll_packed_shift(tni_ll_module *m, LLVMValueRef index);
-LLVMValueRef tni_ll_packed_get(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift);
-LLVMValueRef tni_ll_packed_put(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift, LLVMValueRef value);
+LLVMValueRef tni_ll_packed_byte(tni_ll_module *m, tn_type type, LLVMValueRef base, LLVMValueRef index);
+LLVMValueRef tni_ll_packed_shift(tni_ll_module *m, tn_type type, LLVMValueRef index);
+LLVMValueRef tni_ll_packed_get(tni_ll_module *m, tn_type type, LLVMValueRef byte, LLVMValueRef shift);
+LLVMValueRef tni_ll_packed_put(tni_ll_module *m, tn_type type, LLVMValueRef byte, LLVMValueRef shift, LLVMValueRef value);
 
 #endif

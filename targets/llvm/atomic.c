@@ -48,9 +48,9 @@ static bool has_instruction(const reduction *r, LLVMAtomicRMWBinOp *out) {
 /* What memory holds, of the memory type, becomes after the reduction. */
 static LLVMValueRef reduced(const reduction *r, LLVMValueRef held, LLVMValueRef operand) {
   tni_ll_module *m = r->f->m;
-  LLVMValueRef old = r->shift ? tni_ll_packed_get(m, held, r->shift) : tni_ll_from_memory(m, r->type, held);
+  LLVMValueRef old = r->shift ? tni_ll_packed_get(m, r->type, held, r->shift) : tni_ll_from_memory(m, r->type, held);
   LLVMValueRef made = combine(r, old, operand);
-  return r->shift ? tni_ll_packed_put(m, held, r->shift, made) : tni_ll_to_memory(m, r->type, made);
+  return r->shift ? tni_ll_packed_put(m, r->type, held, r->shift, made) : tni_ll_to_memory(m, r->type, made);
 }
 
 static void emit_plain(const reduction *r, LLVMValueRef place, LLVMValueRef operand) {
@@ -96,8 +96,8 @@ static void emit_element(const reduction *r, LLVMValueRef place, LLVMValueRef op
 static LLVMValueRef place_of(reduction *r, LLVMValueRef base, LLVMValueRef at) {
   tni_ll_module *m = r->f->m;
   if (!tni_type_is_packed(r->type)) return LLVMBuildGEP2(m->b, tni_ll_memory_type(m, r->type), base, &at, 1, "");
-  r->shift = tni_ll_packed_shift(m, at);
-  return tni_ll_packed_byte(m, base, at);
+  r->shift = tni_ll_packed_shift(m, r->type, at);
+  return tni_ll_packed_byte(m, r->type, base, at);
 }
 
 /* The lane of a value; of a scalar, itself. */

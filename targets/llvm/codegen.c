@@ -141,6 +141,7 @@ static void find_types(tni_ll_module *m) {
   LLVMContextRef c = m->llvm;
   m->void_type = LLVMVoidTypeInContext(c);
   m->i1 = LLVMInt1TypeInContext(c);
+  m->i2 = LLVMIntTypeInContext(c, 2);
   m->i4 = LLVMIntTypeInContext(c, 4);
   m->i8 = LLVMInt8TypeInContext(c);
   m->i16 = LLVMInt16TypeInContext(c);

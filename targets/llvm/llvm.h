@@ -78,7 +78,7 @@ typedef struct tni_ll_module {
   LLVMContextRef llvm;
   LLVMModuleRef module;
   LLVMBuilderRef b;
-  LLVMTypeRef void_type, i1, i4, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
+  LLVMTypeRef void_type, i1, i2, i4, i8, i16, i32, i64, half, f32, f64, ptr, value_type; /* value_type: tn_value */
   LLVMValueRef zeros; /* what a scalar load reads where its condition is false; made on first use */
   tni_ll_shared *shared;
   tni_ll_group *groups;

@@ -261,7 +261,7 @@ void tni_ll_prefetch(tni_ll_function *f, const tn_stmt *s) {
   if (!find_buffer(f, &a)) return;
   LLVMValueRef index = tni_ll_expr(f, a.index), pointer;
   if (tni_type_is_packed(a.buffer->type))
-    pointer = tni_ll_packed_byte(m, a.base, index);
+    pointer = tni_ll_packed_byte(m, a.buffer->type, a.base, index);
   else /* maybe outside of the buffer */
     pointer = LLVMBuildGEPWithNoWrapFlags(m->b, a.element, a.base, &index, 1, "", 0);
   LLVMTypeRef types[] = {m->ptr};
@@ -279,6 +279,6 @@ LLVMValueRef tni_ll_address(tni_ll_function *f, const tn_buffer *buffer) {
   if (!find_buffer(f, &a)) return NULL;
   if (!buffer->offset) return a.base;
   LLVMValueRef offset = tni_ll_expr(f, buffer->offset);
-  if (tni_type_is_packed(buffer->type)) return tni_ll_packed_byte(f->m, a.base, offset);
+  if (tni_type_is_packed(buffer->type)) return tni_ll_packed_byte(f->m, buffer->type, a.base, offset);
   return offset_pointer(f, &a, a.base, offset);
 }

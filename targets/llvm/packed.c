@@ -1,9 +1,9 @@
-/* packed.c -- loads and stores of elements that share a byte: two 4-bit integers, the first in the low bits.
+/* packed.c -- loads and stores of elements that share a byte: two 4-bit integers or four of 2 bits, the first in the low bits.
  *
- *     ramp(b, 1, n), b and n even    n / 2 whole bytes
- *     else                           a byte for each lane: a load takes the half it wants, a store keeps the other half
+ *     ramp(b, 1, n), whole bytes     these bytes, of which the elements are made part by part
+ *     else                           a byte for each lane: a load takes the bits it wants, a store keeps the others
  *
- * In a parallel loop another thread may write the other half meanwhile. There a store is an atomic `and` that clears its
+ * In a parallel loop another thread may write other bits of the byte meanwhile. There a store is an atomic `and` that clears its
  * own bits, then an atomic `or` that sets them: nobody else writes these bits, so nothing may come between that matters.
  *
  * Where a condition is false a load reads a zero elsewhere, and a store writes a byte of the stack.
@@ -12,14 +12,17 @@
  */
 #include "access.h"
 
-enum { HALF = 4 };
+/* Bits of an element, how many share a byte, and the logarithm of that. */
+static int64_t width_of(tn_type type) { return TN_TYPE_BITS(type); }
+static uint32_t each_of(tn_type type) { return 8 / TN_TYPE_BITS(type); }
+static int64_t log_each(tn_type type) { return TN_TYPE_BITS(type) == 4 ? 1 : 2; }
 
 /* The lanes of an access as LLVM values: subscripts (i64) and the condition (NULL: always). */
 typedef struct lanes {
   tni_ll_function *f;
   const tni_ll_access *a;
   uint32_t count;
-  LLVMValueRef index, where, odd; /* odd: is the element in the high half? */
+  LLVMValueRef index, where, shift; /* shift: how far up in their bytes the elements are, as bytes */
 } lanes;
 
 static LLVMValueRef bytes(const lanes *l, int64_t value) {
@@ -36,9 +39,10 @@ static lanes lanes_of(tni_ll_function *f, const tni_ll_access *a, uint32_t count
   if (tni_ll_lanes(a->index) > count) l.index = tni_ll_first_lane(f, a->index);
   l.index = widened(f, l.index, count > 1 ? a->index : NULL, count);
   if (a->where) l.where = widened(f, tni_ll_expr(f, a->where), a->where, count);
-  tn_type i64 = TN_TYPE_WITH_LANES(TN_I64, count);
-  LLVMValueRef low = LLVMBuildAnd(f->m->b, l.index, tni_ll_int(f->m, i64, 1), "");
-  l.odd = LLVMBuildICmp(f->m->b, LLVMIntNE, low, tni_ll_int(f->m, i64, 0), "");
+  tn_type i64 = TN_TYPE_WITH_LANES(TN_I64, count), type = a->buffer->type;
+  LLVMValueRef part = LLVMBuildAnd(f->m->b, l.index, tni_ll_int(f->m, i64, each_of(type) - 1), "");
+  part = LLVMBuildMul(f->m->b, part, tni_ll_int(f->m, i64, width_of(type)), "");
+  l.shift = LLVMBuildTrunc(f->m->b, part, LLVMTypeOf(bytes(&l, 0)), "");
   return l;
 }
 
@@ -47,37 +51,39 @@ static LLVMValueRef lane_of(const lanes *l, LLVMValueRef value, uint32_t lane) {
 }
 
 /* A conditional access may compute an address outside the buffer: no flags. */
-LLVMValueRef tni_ll_packed_byte(tni_ll_module *m, LLVMValueRef base, LLVMValueRef index) {
-  LLVMValueRef byte = LLVMBuildAShr(m->b, index, tni_ll_index(m, 1), "");
+LLVMValueRef tni_ll_packed_byte(tni_ll_module *m, tn_type type, LLVMValueRef base, LLVMValueRef index) {
+  LLVMValueRef byte = LLVMBuildAShr(m->b, index, tni_ll_index(m, log_each(type)), "");
   return LLVMBuildGEP2(m->b, m->i8, base, &byte, 1, "");
 }
 
-LLVMValueRef tni_ll_packed_shift(tni_ll_module *m, LLVMValueRef index) {
-  LLVMValueRef low = LLVMBuildTrunc(m->b, LLVMBuildAnd(m->b, index, tni_ll_index(m, 1), ""), m->i8, "");
-  return LLVMBuildShl(m->b, low, LLVMConstInt(m->i8, 2, 0), "");
+LLVMValueRef tni_ll_packed_shift(tni_ll_module *m, tn_type type, LLVMValueRef index) {
+  LLVMValueRef low = LLVMBuildTrunc(m->b, LLVMBuildAnd(m->b, index, tni_ll_index(m, each_of(type) - 1), ""), m->i8, "");
+  return LLVMBuildShl(m->b, low, LLVMConstInt(m->i8, (uint64_t)(3 - log_each(type)), 0), "");
 }
 
-LLVMValueRef tni_ll_packed_get(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift) {
-  return LLVMBuildTrunc(m->b, LLVMBuildLShr(m->b, byte, shift, ""), m->i4, "");
+LLVMValueRef tni_ll_packed_get(tni_ll_module *m, tn_type type, LLVMValueRef byte, LLVMValueRef shift) {
+  return LLVMBuildTrunc(m->b, LLVMBuildLShr(m->b, byte, shift, ""), tni_ll_type(m, type), "");
 }
 
-LLVMValueRef tni_ll_packed_put(tni_ll_module *m, LLVMValueRef byte, LLVMValueRef shift, LLVMValueRef value) {
+LLVMValueRef tni_ll_packed_put(tni_ll_module *m, tn_type type, LLVMValueRef byte, LLVMValueRef shift,
+                               LLVMValueRef value) {
   LLVMValueRef set = LLVMBuildShl(m->b, LLVMBuildZExt(m->b, value, m->i8, ""), shift, "");
-  LLVMValueRef keep = LLVMBuildLShr(m->b, LLVMConstInt(m->i8, 0xf0, 0), shift, "");
+  LLVMValueRef mask = LLVMConstInt(m->i8, ((uint64_t)1 << width_of(type)) - 1, 0);
+  LLVMValueRef keep = LLVMBuildNot(m->b, LLVMBuildShl(m->b, mask, shift, ""), "");
   return LLVMBuildOr(m->b, LLVMBuildAnd(m->b, byte, keep, ""), set, "");
 }
 
 /* The byte of a lane; where its condition is false, `otherwise`. */
 static LLVMValueRef lane_pointer(const lanes *l, uint32_t lane, LLVMValueRef otherwise) {
-  LLVMValueRef pointer = tni_ll_packed_byte(l->f->m, l->a->base, lane_of(l, l->index, lane));
+  LLVMValueRef pointer = tni_ll_packed_byte(l->f->m, l->a->buffer->type, l->a->base, lane_of(l, l->index, lane));
   return l->where ? LLVMBuildSelect(l->f->m->b, lane_of(l, l->where, lane), pointer, otherwise, "") : pointer;
 }
 
 /* Are the lanes whole bytes, all of them accessed? */
 static bool is_whole(const tni_ll_access *a) {
   int64_t stride;
-  return !a->where && a->lanes % 2 == 0 && tni_ll_is_linear(a->index, &stride) && stride == 1 &&
-         tni_ll_zero_bits(a->index) > 0;
+  return !a->where && a->lanes % each_of(a->buffer->type) == 0 && tni_ll_is_linear(a->index, &stride) && stride == 1 &&
+         tni_ll_zero_bits(a->index) >= log_each(a->buffer->type);
 }
 
 /* Picks `count` lanes of the two vectors in a row: first, first + step... and `second` after each, unless it is 0. */
@@ -99,16 +105,33 @@ static LLVMValueRef load_byte(tni_ll_function *f, LLVMTypeRef type, LLVMValueRef
   return load;
 }
 
+/* Lanes of a and b in turn. */
+static LLVMValueRef interleaved(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b, uint32_t count) {
+  return shuffle(m, a, b, 2 * count, 0, 0, count);
+}
+
+/* A vector of bytes, also of one, moved by constant bits. */
+static LLVMValueRef shift_by(tni_ll_module *m, uint32_t count, int64_t bits) {
+  LLVMValueRef shift = tni_ll_int(m, TN_TYPE_WITH_LANES(TN_U8, count), bits);
+  return count == 1 ? LLVMConstVector(&shift, 1) : shift;
+}
+
 static LLVMValueRef load_whole(tni_ll_function *f, const tni_ll_access *a) {
   tni_ll_module *m = f->m;
-  tn_type halves = TN_TYPE_WITH_LANES(TN_U8, a->lanes / 2);
-  LLVMValueRef pointer = tni_ll_packed_byte(m, a->base, tni_ll_first_lane(f, a->index));
-  LLVMValueRef low = load_byte(f, LLVMVectorType(m->i8, a->lanes / 2), pointer);
-  LLVMValueRef shift = tni_ll_int(m, halves, HALF);
-  if (a->lanes == 2) shift = LLVMConstVector(&shift, 1);
-  LLVMValueRef high = LLVMBuildLShr(m->b, low, shift, "");
-  LLVMValueRef all = shuffle(m, low, high, a->lanes, 0, 0, a->lanes / 2);
-  return LLVMBuildTrunc(m->b, all, LLVMVectorType(m->i4, a->lanes), "");
+  tn_type type = a->buffer->type;
+  uint32_t each = each_of(type), count = a->lanes / each;
+  LLVMValueRef pointer = tni_ll_packed_byte(m, type, a->base, tni_ll_first_lane(f, a->index));
+  LLVMValueRef part[4], all;
+  part[0] = load_byte(f, LLVMVectorType(m->i8, count), pointer);
+  for (uint32_t i = 1; i < each; i++)
+    part[i] = LLVMBuildLShr(m->b, part[0], shift_by(m, count, i * width_of(type)), "");
+  if (each == 2) {
+    all = interleaved(m, part[0], part[1], count);
+  } else {
+    LLVMValueRef even = interleaved(m, part[0], part[2], count), odd = interleaved(m, part[1], part[3], count);
+    all = interleaved(m, even, odd, 2 * count);
+  }
+  return LLVMBuildTrunc(m->b, all, tni_ll_type(m, TN_TYPE_WITH_LANES(type, a->lanes)), "");
 }
 
 static LLVMValueRef load_lanes(tni_ll_function *f, const tni_ll_access *a, uint32_t count) {
@@ -120,9 +143,8 @@ static LLVMValueRef load_lanes(tni_ll_function *f, const tni_ll_access *a, uint3
     if (a->shared) LLVMSetOrdering(byte, LLVMAtomicOrderingUnordered);
     all = count > 1 ? LLVMBuildInsertElement(m->b, all, byte, tni_ll_index(m, i), "") : byte;
   }
-  LLVMValueRef high = LLVMBuildLShr(m->b, all, bytes(&l, HALF), "");
-  all = LLVMBuildSelect(m->b, l.odd, high, all, "");
-  return LLVMBuildTrunc(m->b, all, count > 1 ? LLVMVectorType(m->i4, count) : m->i4, "");
+  all = LLVMBuildLShr(m->b, all, l.shift, "");
+  return LLVMBuildTrunc(m->b, all, tni_ll_type(m, TN_TYPE_WITH_LANES(a->buffer->type, count)), "");
 }
 
 LLVMValueRef tni_ll_load_packed(tni_ll_function *f, const tni_ll_access *a) {
@@ -136,14 +158,16 @@ LLVMValueRef tni_ll_load_packed(tni_ll_function *f, const tni_ll_access *a) {
 
 static void store_whole(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
   tni_ll_module *m = f->m;
-  uint32_t half = a->lanes / 2;
-  LLVMValueRef pointer = tni_ll_packed_byte(m, a->base, tni_ll_first_lane(f, a->index));
+  tn_type type = a->buffer->type;
+  uint32_t each = each_of(type), count = a->lanes / each;
+  LLVMValueRef pointer = tni_ll_packed_byte(m, type, a->base, tni_ll_first_lane(f, a->index));
   LLVMValueRef all = LLVMBuildZExt(m->b, value, LLVMVectorType(m->i8, a->lanes), "");
-  LLVMValueRef shift = tni_ll_int(m, TN_TYPE_WITH_LANES(TN_U8, half), HALF);
-  if (half == 1) shift = LLVMConstVector(&shift, 1);
-  LLVMValueRef low = shuffle(m, all, all, half, 0, 2, 0), high = shuffle(m, all, all, half, 1, 2, 0);
-  LLVMValueRef both = LLVMBuildOr(m->b, low, LLVMBuildShl(m->b, high, shift, ""), "");
-  LLVMSetAlignment(LLVMBuildStore(m->b, both, pointer), 1);
+  LLVMValueRef set = shuffle(m, all, all, count, 0, each, 0);
+  for (uint32_t i = 1; i < each; i++) {
+    LLVMValueRef part = shuffle(m, all, all, count, i, each, 0);
+    set = LLVMBuildOr(m->b, set, LLVMBuildShl(m->b, part, shift_by(m, count, i * width_of(type)), ""), "");
+  }
+  LLVMSetAlignment(LLVMBuildStore(m->b, set, pointer), 1);
 }
 
 /* Sets the bits of a byte that are not in `keep`. */
@@ -154,7 +178,7 @@ static void set_bits(tni_ll_function *f, bool shared, LLVMValueRef pointer, LLVM
     LLVMBuildAtomicRMW(b, LLVMAtomicRMWBinOpOr, pointer, set, LLVMAtomicOrderingMonotonic, 0);
     return;
   }
-  LLVMValueRef old = LLVMBuildFreeze(b, load_byte(f, f->m->i8, pointer), ""); /* the other half may be unwritten yet */
+  LLVMValueRef old = LLVMBuildFreeze(b, load_byte(f, f->m->i8, pointer), ""); /* other elements may be unwritten yet */
   LLVMValueRef byte = LLVMBuildOr(b, LLVMBuildAnd(b, old, keep, ""), set, "");
   LLVMSetAlignment(LLVMBuildStore(b, byte, pointer), 1);
 }
@@ -165,8 +189,9 @@ static void store_lanes(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef
   lanes l = lanes_of(f, a, a->lanes);
   LLVMValueRef nowhere = a->where ? tni_ll_alloca(f, m->i8, 1, 1, "nowhere") : NULL;
   LLVMValueRef low = LLVMBuildZExt(m->b, value, LLVMTypeOf(bytes(&l, 0)), "");
-  LLVMValueRef set = LLVMBuildSelect(m->b, l.odd, LLVMBuildShl(m->b, low, bytes(&l, HALF), ""), low, "");
-  LLVMValueRef keep = LLVMBuildSelect(m->b, l.odd, bytes(&l, 0x0f), bytes(&l, 0xf0), "");
+  LLVMValueRef mask = bytes(&l, ((int64_t)1 << width_of(a->buffer->type)) - 1);
+  LLVMValueRef set = LLVMBuildShl(m->b, low, l.shift, "");
+  LLVMValueRef keep = LLVMBuildNot(m->b, LLVMBuildShl(m->b, mask, l.shift, ""), "");
   for (uint32_t i = 0; i < a->lanes; i++)
     set_bits(f, a->shared, lane_pointer(&l, i, nowhere), lane_of(&l, keep, i), lane_of(&l, set, i));
 }

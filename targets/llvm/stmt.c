@@ -246,8 +246,11 @@ static LLVMValueRef byte_size(tni_ll_function *f, const tn_buffer *buffer) {
   for (int32_t i = 0; i < buffer->rank; i++) {
     size = LLVMBuildNSWMul(m->b, size, tni_ll_expr(f, buffer->shape[i]), "");
   }
-  if (tni_type_is_packed(buffer->type)) /* two elements to a byte, rounded up */
-    size = LLVMBuildLShr(m->b, LLVMBuildNSWAdd(m->b, size, tni_ll_index(m, 1), ""), tni_ll_index(m, 1), "");
+  if (tni_type_is_packed(buffer->type)) { /* several elements to a byte, rounded up */
+    int64_t each = 8 / TN_TYPE_BITS(buffer->type);
+    size = LLVMBuildNSWAdd(m->b, size, tni_ll_index(m, each - 1), "");
+    size = LLVMBuildUDiv(m->b, size, tni_ll_index(m, each), "");
+  }
   LLVMValueRef args[] = {size, tni_ll_index(m, 1)};
   return tni_ll_intrinsic(m, "llvm.smax", 1, &i64, 2, args);
 }

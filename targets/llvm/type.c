@@ -12,6 +12,7 @@ static LLVMTypeRef scalar_type(tni_ll_module *m, tn_type type) {
   default:
     if (tni_ll_is_float(type) && !tni_ll_is_short(type)) return TN_TYPE_BITS(type) == 32 ? m->f32 : m->f64;
     switch (TN_TYPE_BITS(type)) {
+    case 2: return m->i2;
     case 4: return m->i4;
     case 8: return m->i8;
     case 16: return m->i16;

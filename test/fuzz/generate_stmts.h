@@ -137,7 +137,7 @@ static inline const tn_buffer *gen_form(generator *g, tn_buffer *form, bool is_p
     }
     form->strides = strides;
   }
-  if (kind < 2 && is_param) form->offset = gen_int(g, gen_pick(g, 0, 3) * (packed ? 2 : 1), 1);
+  if (kind < 2 && is_param) form->offset = gen_int(g, gen_pick(g, 0, 3) * (packed ? 8 / TN_TYPE_BITS(form->type) : 1), 1);
   if (form->offset && tni_is_int(form->offset, 0)) form->offset = NULL;
   return tni_buffer_make(g->r, form);
 }

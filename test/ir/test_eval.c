@@ -396,6 +396,9 @@ END_TEST
 START_TEST(four_bits_wrap)
 {
   ck_assert_int_eq(int2(TN_OP_add, TN_I4, 7, 1), -8);
+  ck_assert_int_eq(int2(TN_OP_add, TN_I2, 1, 1), -2);
+  ck_assert_int_eq(float_to(TN_I2, 7.9), 1);
+  ck_assert_int_eq(float_to(TN_U2, 7.9), 3);
   ck_assert_int_eq(int2(TN_OP_mul, TN_U4, 15, 15), 1);
   ck_assert_int_eq(int2(TN_OP_div, TN_I4, -8, -1), -8);
   ck_assert_int_eq(int1(TN_OP_not, TN_U4, 5), 10);

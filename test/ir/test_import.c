@@ -386,7 +386,7 @@ START_TEST(tensors_must_be_complete)
   put_int(&pairs, 2, 22);
   put_int(&pairs, 5, 0x21);
   ck_assert_int_eq(tn_onnx_tensor(ctx, pairs.data, pairs.size, &tensor, &err), TN_E_INVALID);
-  ck_assert_str_eq(tn_error_reason(err), "the tensor has 1 pairs of elements, the shape needs 3");
+  ck_assert_str_eq(tn_error_reason(err), "the tensor has 1 bytes of elements, the shape needs 3");
   tn_error_destroy(err);
   ck_assert_int_eq(tn_onnx_tensor(ctx, raw.data, raw.size, &tensor, &err), TN_E_INVALID);
   ck_assert_str_eq(tn_error_reason(err), "raw_data has 5 bytes, the shape needs 3");

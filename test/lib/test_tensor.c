@@ -10,8 +10,8 @@
 
 START_TEST(type_names_round_trip)
 {
-  const tn_type types[] = {TN_BOOL, TN_I4,     TN_U4,     TN_I8,       TN_I16,      TN_I32,   TN_I64,
-                           TN_U8,   TN_U16,    TN_U32,    TN_U64,      TN_F16,      TN_F32,   TN_F64,
+  const tn_type types[] = {TN_BOOL, TN_I2,     TN_U2,     TN_I4,       TN_U4,       TN_I8,    TN_I16,    TN_I32,
+                           TN_I64,  TN_U8,     TN_U16,    TN_U32,      TN_U64,      TN_F16,   TN_F32,    TN_F64,
                            TN_BF16, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX, TN_POINTER};
   const uint32_t lanes[] = {1, 2, 16, 65535};
   for (size_t i = 0; i < TNI_COUNT(types); i++)
@@ -46,6 +46,7 @@ START_TEST(elements_in_a_row_share_bytes)
 {
   for (int64_t n = 0; n < 40; n++) {
     ck_assert_uint_eq(tn_array_bytes(TN_I4, n), (size_t)(n + 1) / 2);
+    ck_assert_uint_eq(tn_array_bytes(TN_U2, n), (size_t)(n + 3) / 4);
     ck_assert_uint_eq(tn_array_bytes(TN_F32, n), 4 * (size_t)n);
     ck_assert_uint_eq(tn_array_bytes(TN_TYPE_WITH_LANES(TN_U4, 3), n), (size_t)(3 * n + 1) / 2);
   }

@@ -13,8 +13,8 @@
 #include "text.h"
 
 static const char *const targets[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
-static const tn_type types[] = {TN_BOOL, TN_I4,     TN_U4,     TN_I8,       TN_I16,      TN_I32,  TN_I64,
-                                TN_U8,   TN_U16,    TN_U32,    TN_U64,      TN_F16,      TN_BF16, TN_F32,
+static const tn_type types[] = {TN_BOOL, TN_I2,     TN_U2,     TN_I4,       TN_U4,       TN_I8,   TN_I16,  TN_I32,
+                                TN_I64,  TN_U8,     TN_U16,    TN_U32,      TN_U64,      TN_F16,  TN_BF16, TN_F32,
                                 TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
 enum { TYPES = TNI_COUNT(types), MAX_STMTS = 400, ELEMENTS = 1 << 16 };
 
@@ -71,7 +71,8 @@ static void add_operators(maker *m, tn_type type) {
   const tn_expr *args[] = {value_of(m, type, 0), value_of(m, type, 1), value_of(m, type, 2)};
   const char *why;
   for (int op = 0; op < TN_OP_COUNT; op++)
-    if (tni_op_has_rule(op) && op != TN_OP_select && (m->lanes == 1 || !(tni_ops[op].flags & TN_OPF_MATH)) && tni_op_type((enum tn_op)op, args, &why))
+    if (tni_op_has_rule(op) && op != TN_OP_select && (m->lanes == 1 || !(tni_ops[op].flags & TN_OPF_MATH)) &&
+        tni_op_type((enum tn_op)op, args, &why))
       keep(m, tni_op(m->r, (enum tn_op)op, tni_ops[op].arity, args));
   const tn_expr *choice[] = {value_of(m, TN_BOOL, 0), args[0], args[1]};
   keep(m, tni_op(m->r, TN_OP_select, 3, choice));
@@ -154,8 +155,8 @@ static void check_all(const char *name, enum tni_level level, uint32_t lanes) {
     ck_assert_msg(tni_lower(m.r, func, &funcs[t], &error) == TN_OK, "%s", tn_error_text(error));
   }
   ck_assert_int_eq(tni_codegen_create(m.ctx, target, &codegen, NULL), TN_OK);
-  ck_assert_msg(tni_codegen_run(codegen, TYPES, funcs, TNI_EMIT_OBJECT, &out, &size, &error) == TN_OK, "%s x%u: %s", name,
-                lanes, tn_error_text(error));
+  ck_assert_msg(tni_codegen_run(codegen, TYPES, funcs, TNI_EMIT_OBJECT, &out, &size, &error) == TN_OK, "%s x%u: %s",
+                name, lanes, tn_error_text(error));
   ck_assert_uint_gt(size, 0);
   tn_text_destroy(out);
   tni_codegen_destroy(codegen);
