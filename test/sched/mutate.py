@@ -38,6 +38,7 @@ KINDS = {
     "the unrolled loops would make more than %d copies": "room",
     "an unrolled loop needs a constant extent up to %d": "room",
     "a vectorized loop needs a constant extent up to %d": "room",
+    "a step asks for %lld lines": "room",
     "give 1 to %d": "room",
     "give 2 to %d": "room",
     "the factors are too large": "room",
