@@ -80,6 +80,7 @@ typedef struct tni_tile {
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
+  bool streams; /* one row of sums, over a matrix whose rows are far from each other and stay in no cache */
   /* What the next step of the outer of both loops reads, when it comes from beyond the second cache; else NULL. */
   const tn_buffer *ahead;
 } tni_tile;

@@ -195,6 +195,34 @@ static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block
   return q.found;
 }
 
+/* ---- streams ---- */
+
+/* Does a sum go down a matrix, row by row, far apart, and is it more than the second cache keeps? */
+static void look_at_stream(void *self, const tn_expr *x) {
+  pack_search *q = self;
+  const tni_iter *iters = q->block->as.block.iters;
+  const tn_expr *vector = iters[tni_iter_of_dim(q->block, q->tile->vector_dim)].var;
+  int64_t width = q->tile->vectors * q->tile->lanes, bytes = (int64_t)tn_type_bytes(x->type), stride;
+  bool apart = false;
+  if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer) return;
+  if (!tni_stride_of(q->p, x->as.buffer, x->arg, vector, &stride) || stride != 1) return;
+  for (int32_t i = 0; i < q->block->as.block.count; i++) {
+    if (!tni_stride_of(q->p, x->as.buffer, x->arg, iters[i].var, &stride)) return;
+    if (stride) bytes *= tni_extent_of(q->block, i);
+    apart |= iters[i].reduce && stride > width;
+  }
+  if (apart && bytes > (int64_t)q->p->target->l2 / 3) q->found = x->as.buffer;
+}
+
+static bool wants_streams(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  pack_search q = {.p = p, .block = block, .tile = t};
+  int sums = 0;
+  for (int32_t i = 0; i < block->as.block.count; i++) sums += block->as.block.iters[i].reduce;
+  if (t->row_dim >= 0 || sums != 1) return false;
+  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_stream, &q);
+  return q.found != NULL;
+}
+
 /* ---- asking ahead ---- */
 
 /* Is it what the outer loop over tiles moves and the inner one does not, and does not all of it stay in the second cache? */
@@ -249,5 +277,6 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
   t->ahead = choose_ahead(p, block, t);
+  t->streams = wants_streams(p, block, t);
   return true;
 }

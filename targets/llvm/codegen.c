@@ -1,9 +1,10 @@
 /* codegen.c -- one LLVM context and module per run, one target machine per worker; bytes out.
  *
- *     functions -> module -> verify -> sroa, early-cse, licm -> machine code -> closed?
+ *     functions -> module -> verify -> sroa, early-cse, licm, dse -> machine code -> closed?
  *
  * The IR is scheduled and vectorised already, so LLVM's own pipelines would cost time for nothing. sroa makes registers
- * of the stack buffers whose subscripts are constants; licm takes masks and row addresses out of inner loops.
+ * of the stack buffers whose subscripts are constants; licm takes masks and row addresses out of inner loops; dse drops sums
+ * that the next line writes again.
  *
  * What LLVM keeps per process (its target table, the fatal handler) is set up once; making a target machine writes a
  * global for some targets, hence a lock.
@@ -20,7 +21,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static const char passes[] = "function(sroa,early-cse,loop-mssa(licm))";
+static const char passes[] = "function(sroa,early-cse,loop-mssa(licm),dse)";
 
 /* ---- the process's LLVM ---------------------------------------------------------------------------------------- */
 

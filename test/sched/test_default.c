@@ -122,6 +122,31 @@ START_TEST(a_flat_block_is_one_loop)
 }
 END_TEST
 
+/* A row of A times a matrix whose rows are 1000 elements, larger than the second cache of the target. */
+START_TEST(one_row_of_sums_streams_its_matrix)
+{
+  static const char text[] = "func gemv(A: f32[1, 515], B: f32[515, 1000], C: f32[1, 1000]) {\n"
+                             "  for i in 0..1 { for j in 0..1000 { for k in 0..515 {\n"
+                             "    block C(x: 0..1 = i, y: 0..1000 = j, reduce s: 0..515 = k) {\n"
+                             "      init { C[x, y] = 0.0:f32 }\n"
+                             "      C[x, y] = fma(A[x, s], B[s, y], C[x, y])\n"
+                             "  } } } } }\n";
+  oracle_data want;
+  open_context();
+  tn_program *program = parse(text);
+  ck_assert(oracle_bind(&o, program, text) && oracle_expect(&o, tn_program_func_at(program, 0), &want));
+  const tn_func *func = schedule(program, "x86-64-v3");
+  char *made;
+  ck_assert_int_eq(tn_func_print(func, &made, NULL), TN_OK);
+  ck_assert_msg(!strstr(made, " in register") && strstr(made, "0..16 unrolled"), "%s", made);
+  ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s", o.why);
+  tn_text_destroy(made);
+  oracle_data_free(&want);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A host may give the array of the arguments for the results. */
 START_TEST(results_may_go_over_the_arguments)
 {
@@ -169,6 +194,7 @@ int main(void) {
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
+  tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
