@@ -460,6 +460,9 @@ static tn_status hand_over(tni_text *text, char **out, tn_error **err) {
 tn_status tn_program_print(const tn_program *program, char **out, tn_error **err) {
   tni_text text;
   if (err) *err = NULL;
+  if (program->flow)
+    return *out = NULL, tni_fail(program->ctx, err, TN_E_UNSUPPORTED, "build", "main",
+                                 "the model's shapes are known only while it runs: there is no text of it");
   tni_text_init(&text, program->ctx);
   tni_print_externs(&text, program);
   for (size_t i = 0; i < program->func_count; i++) {

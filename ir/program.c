@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "ir.h"
+#include "import/import.h"
 
 tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **err) {
   *out = NULL;
@@ -23,6 +23,7 @@ void tn_program_destroy(tn_program *program) {
   tni_free(ctx, program->externs, program->extern_capacity * sizeof *program->externs);
   tni_free(ctx, program->graphs, program->graph_capacity * sizeof *program->graphs);
   tni_free(ctx, program->blobs, program->blob_capacity * sizeof *program->blobs);
+  tni_flow_unref(program->flow);
   tni_region_destroy(&program->region);
   tni_free(ctx, program, sizeof *program);
 }

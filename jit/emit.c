@@ -82,6 +82,9 @@ tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc
   if (!s)
     return tni_fail(program->ctx, err, TN_E_NOT_FOUND, "build", stage,
                     "there is no such stage: graph, tensor, loop, plan, ll, asm, obj");
+  if (program->flow)
+    return tni_fail(program->ctx, err, TN_E_UNSUPPORTED, "build", "main",
+                    "the model's shapes are known only while it runs: there is no text of it");
   tn_status status = tni_pipeline_create(program, desc, &p, err);
   if (status) return status;
   tni_text t;

@@ -6,6 +6,7 @@
 #define TNI_JIT_H
 
 #include "graph/graph.h"
+#include "import/import.h"
 #include "sched.h"
 #include "targets.h"
 #include "tenon/jit.h"
@@ -134,6 +135,8 @@ struct tn_function {
 
 struct tn_model {
   const tn_module *module;
+  struct tni_parts *parts; /* of a model whose shapes are known only while it runs; the rest is NULL then */
+  const tni_onnx_port *flow_inputs;
   const tn_graph *graph;
   tni_executor *executor;
   size_t step_count;
@@ -167,6 +170,34 @@ struct tn_module {
   tn_compile_stats stats;
 };
 
+/* ---- parts.c, flow.c: models whose shapes are known only while they run -------------------------------------------- */
+
+/* Segments of a flow, compiled for what was there. */
+typedef struct tni_parts tni_parts;
+typedef struct tni_part {
+  struct tni_part *next;
+  uint64_t used;  /* when last */
+  uint32_t users; /* runs that are in it */
+  tni_segment segment;
+  tn_module *module; /* NULL: nothing to compute */
+  const tn_model *model;
+} tni_part;
+tn_status tni_parts_create(tn_context *ctx, tni_flow *flow, const tn_compile_desc *desc, tni_parts **out,
+                            tn_error **err);
+void tni_parts_destroy(tni_parts *parts);
+const tni_flow *tni_parts_flow(const tni_parts *parts);
+/* The part at a node for what is there, made if there is none; to be released. Any thread. */
+tn_status tni_part_get(tni_parts *parts, const tni_onnx_region *region, uint32_t first, tni_object *const *there,
+                        const tni_part **out, tn_error **err);
+void tni_part_release(tni_parts *parts, const tni_part *part);
+
+size_t tni_flow_input_count(const tn_model *model);
+size_t tni_flow_output_count(const tn_model *model);
+void tni_flow_input(const tn_model *model, size_t i, tn_tensor_info *out);
+void tni_flow_output(const tn_model *model, size_t i, tn_tensor_info *out);
+/* outputs[] hold NULL before; what is there after a failure is the caller's too. */
+tn_status tni_flow_call(const tn_model *model, const DLTensor *const *inputs, tn_tensor **outputs, tn_error **err);
+
 /* The services of kernels (env.c): `out` with self = self. */
 void tni_env_init(tn_env *out, struct tni_env_self *self);
 /* A kernel's status as an error; `what` names the kernel or model. */
@@ -181,7 +212,7 @@ void tni_find_written(tn_context *ctx, const tn_func *func, bool *written);
 bool tni_memory_overlaps(const void *a, size_t a_bytes, const void *b, size_t b_bytes);
 tn_status tni_functions_create(tn_module *module, tn_error **err);
 void tni_functions_destroy(tn_module *module);
-tn_status tni_models_create(tn_module *module, tn_error **err);
+tn_status tni_models_create(tn_module *module, const tn_compile_desc *desc, tn_error **err);
 void tni_models_destroy(tn_module *module);
 
 #endif

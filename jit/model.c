@@ -37,36 +37,57 @@ static tn_status make_model(tn_module *m, const tn_graph *g, tn_model *model, tn
   return tni_executor_create(m->ctx, &plan, &m->env, kernels, (void *const *)constants, &model->executor, err);
 }
 
-tn_status tni_models_create(tn_module *m, tn_error **err) {
-  size_t count = m->work->graph_count;
+tn_status tni_models_create(tn_module *m, const tn_compile_desc *desc, tn_error **err) {
+  size_t graphs = m->work->graph_count, count = graphs + (m->work->flow != NULL);
   m->models = tni_alloc_zero(m->ctx, count * sizeof *m->models);
   if (count && !m->models) return tni_fail_nomem(err);
   m->model_count = count;
   tn_status status = TN_OK;
-  for (size_t i = 0; i < count && !status; i++) status = make_model(m, m->work->graphs[i], &m->models[i], err);
-  return status;
+  for (size_t i = 0; i < graphs && !status; i++) status = make_model(m, m->work->graphs[i], &m->models[i], err);
+  if (status || count == graphs) return status;
+  m->models[graphs] = (tn_model){.module = m, .flow_inputs = m->work->flow_inputs};
+  return tni_parts_create(m->ctx, m->work->flow, desc, &m->models[graphs].parts, err);
 }
 
 void tni_models_destroy(tn_module *m) {
-  for (size_t i = 0; i < m->model_count; i++) tni_executor_destroy(m->models[i].executor);
+  for (size_t i = 0; i < m->model_count; i++) {
+    tni_executor_destroy(m->models[i].executor);
+    tni_parts_destroy(m->models[i].parts);
+  }
   tni_free(m->ctx, m->models, m->model_count * sizeof *m->models);
 }
+
+static const char *name_of(const tn_model *model) { return model->parts ? "main" : model->graph->name; }
 
 tn_status tn_module_model(const tn_module *m, const char *name, const tn_model **out, tn_error **err) {
   *out = NULL;
   if (err) *err = NULL;
   for (size_t i = 0; i < m->model_count; i++)
-    if (strcmp(m->models[i].graph->name, name) == 0) {
+    if (strcmp(name_of(&m->models[i]), name) == 0) {
       *out = &m->models[i];
       return TN_OK;
     }
   return tni_fail(m->ctx, err, TN_E_NOT_FOUND, "call", name, "the module has no model of that name");
 }
 
-size_t tn_model_input_count(const tn_model *model) { return tn_graph_input_count(model->graph); }
-size_t tn_model_output_count(const tn_model *model) { return tn_graph_output_count(model->graph); }
-void tn_model_input(const tn_model *model, size_t i, tn_tensor_info *out) { tn_graph_input(model->graph, i, out); }
-void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out) { tn_graph_output(model->graph, i, out); }
+size_t tn_model_input_count(const tn_model *model) {
+  return model->parts ? tni_flow_input_count(model) : tn_graph_input_count(model->graph);
+}
+size_t tn_model_output_count(const tn_model *model) {
+  return model->parts ? tni_flow_output_count(model) : tn_graph_output_count(model->graph);
+}
+void tn_model_input(const tn_model *model, size_t i, tn_tensor_info *out) {
+  if (model->parts)
+    tni_flow_input(model, i, out);
+  else
+    tn_graph_input(model->graph, i, out);
+}
+void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out) {
+  if (model->parts)
+    tni_flow_output(model, i, out);
+  else
+    tn_graph_output(model->graph, i, out);
+}
 size_t tn_model_step_count(const tn_model *model) { return model->step_count; }
 
 /* ---- running ---- */
@@ -75,7 +96,7 @@ enum { TENSORS_ON_STACK = 32 };
 
 static tn_status check_count(const tn_model *model, const char *what, size_t want, size_t have, tn_error **err) {
   if (want == have) return TN_OK;
-  return tni_fail(model->module->ctx, err, TN_E_INVALID, "call", model->graph->name,
+  return tni_fail(model->module->ctx, err, TN_E_INVALID, "call", name_of(model),
                   "%zu %s were given, the model has %zu", have, what, want);
 }
 
@@ -126,15 +147,77 @@ static tn_status run_checked(const tn_model *model, const DLTensor *const *input
   return tni_kernel_error(model->module, &model->module->failure, status, what, err);
 }
 
+static tn_status check_counts(const tn_model *model, size_t input_count, size_t output_count, tn_error **err) {
+  tn_status status = check_count(model, "inputs", tn_model_input_count(model), input_count, err);
+  return status ? status : check_count(model, "outputs", tn_model_output_count(model), output_count, err);
+}
+
+static tn_status copy_output(const tn_model *model, size_t i, tn_tensor *made, const DLTensor *to, tn_error **err) {
+  tn_tensor_info info;
+  char what[160];
+  const DLTensor *from = tn_tensor_view(made);
+  tn_model_output(model, i, &info);
+  if (!to) return tni_fail(model->module->ctx, err, TN_E_INVALID, "call", info.name, "no tensor was given");
+  snprintf(what, sizeof what, "output `%s`", info.name);
+  tn_status status =
+      tni_tensor_check(model->module->ctx, to, what, tn_type_from_dlpack(from->dtype), from->ndim, from->shape, err);
+  if (!status && tni_tensor_bytes(from)) memcpy(tni_tensor_pointer(to), tn_tensor_data(made), tni_tensor_bytes(from));
+  return status;
+}
+
+/* A flow makes its outputs; they are copied to the host's. */
+static tn_status run_flow(const tn_model *model, const DLTensor *const *inputs, const DLTensor *const *outputs,
+                          size_t count, tn_error **err) {
+  tn_context *ctx = model->module->ctx;
+  tn_tensor **made = tni_alloc_zero(ctx, (count + 1) * sizeof *made);
+  if (!made) return tni_fail_nomem(err);
+  tn_status status = tni_flow_call(model, inputs, made, err);
+  for (size_t i = 0; i < count && !status; i++) status = copy_output(model, i, made[i], outputs[i], err);
+  for (size_t i = 0; i < count; i++) tn_tensor_destroy(made[i]);
+  tni_free(ctx, made, (count + 1) * sizeof *made);
+  return status;
+}
+
+/* Tensors of the shapes that the graph's outputs have. */
+static tn_status call_graph(const tn_model *model, const DLTensor *const *inputs, size_t input_count, tn_tensor **made,
+                            size_t count, tn_error **err) {
+  tn_context *ctx = model->module->ctx;
+  const DLTensor **views = tni_alloc_zero(ctx, (count + 1) * sizeof *views);
+  tn_status status = views ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < count && !status; i++) {
+    tn_tensor_info info;
+    tn_model_output(model, i, &info);
+    status = tn_tensor_create(ctx, info.type, info.rank, info.shape, &made[i], err);
+    if (!status) views[i] = tn_tensor_view(made[i]);
+  }
+  if (!status) status = tn_model_run(model, inputs, input_count, views, count, err);
+  tni_free(ctx, views, (count + 1) * sizeof *views);
+  return status;
+}
+
+tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, size_t input_count, tn_tensor **outputs,
+                        size_t output_count, tn_error **err) {
+  if (err) *err = NULL;
+  for (size_t i = 0; i < output_count; i++) outputs[i] = NULL;
+  tn_status status = check_counts(model, input_count, output_count, err);
+  if (status) return status;
+  status = model->parts ? tni_flow_call(model, inputs, outputs, err)
+                         : call_graph(model, inputs, input_count, outputs, output_count, err);
+  for (size_t i = 0; i < output_count && status; i++) {
+    tn_tensor_destroy(outputs[i]);
+    outputs[i] = NULL;
+  }
+  return status;
+}
+
 tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                        const DLTensor *const *outputs, size_t output_count, tn_error **err) {
-  const tn_graph *g = model->graph;
   void *room[TENSORS_ON_STACK];
-  size_t count = (size_t)g->input_count + g->output_count;
+  size_t count = input_count + output_count;
   if (err) *err = NULL;
-  tn_status status = check_count(model, "inputs", g->input_count, input_count, err);
-  if (!status) status = check_count(model, "outputs", g->output_count, output_count, err);
+  tn_status status = check_counts(model, input_count, output_count, err);
   if (status) return status;
+  if (model->parts) return run_flow(model, inputs, outputs, output_count, err);
   void **pointers = count <= TENSORS_ON_STACK ? room : tni_alloc(model->module->ctx, count * sizeof *pointers);
   if (!pointers) return tni_fail_nomem(err);
   status = run_checked(model, inputs, outputs, pointers, err);

@@ -45,7 +45,7 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   m->stats = p->stats;
   if (!status) status = tni_externs_create(m, err);
   if (!status) status = tni_functions_create(m, err);
-  if (!status) status = tni_models_create(m, err);
+  if (!status) status = tni_models_create(m, p->desc, err);
   if (status)
     tn_module_destroy(m);
   else

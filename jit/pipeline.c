@@ -63,6 +63,12 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (!status) status = tn_program_create(ctx, &p->work, err);
   if (!status && !p->target) status = tn_target_get(ctx, "host", &p->target, err);
   if (!status) status = share_blobs(p, program, err);
+  if (!status) p->work->flow = tni_flow_ref(program->flow);
+  if (!status && program->flow) {
+    size_t bytes = program->flow->main->input_count * sizeof *program->flow_inputs;
+    p->work->flow_inputs = tni_arena_copy(&p->work->region.arena, program->flow_inputs, bytes);
+    if (!p->work->flow_inputs) status = tni_fail_nomem(err);
+  }
   if (!status) status = copy_externs(p, program, err);
   if (!status) status = copy_funcs(p, program, err);
   if (status)

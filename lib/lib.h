@@ -294,4 +294,36 @@ enum { TNI_PLAN_NO_STEP = 0xffffffffu };
  * TN_OK; *failed_step (may be NULL) tells which step, TNI_PLAN_NO_STEP when none was to blame. */
 tn_status tni_executor_run(tni_executor *executor, void *const *inputs, void *const *outputs, uint32_t *failed_step);
 
+/* ---- runtime/object.c ------------------------------------------------------------------------------------------ */
+
+/* A value of a model's run whose shape is known only then. NONE: an optional without a value. */
+enum tni_object_kind { TNI_OBJECT_NONE, TNI_OBJECT_TENSOR, TNI_OBJECT_SEQUENCE };
+typedef struct tni_object {
+  tn_context *ctx;
+  uint32_t refs;
+  enum tni_object_kind kind;
+  tn_type type; /* of elements; of a sequence: of its tensors' */
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  const void *data; /* compact; NULL: only the form counts */
+  uint32_t count;   /* of a sequence: */
+  struct tni_object **items;
+  void *own;    /* what `data` is in, of that many bytes; NULL: somebody else's */
+  size_t bytes;
+  struct tni_object *keeper; /* holds what `data` points to; may be NULL */
+} tni_object;
+/* With one reference. A sequence has room for `count` items, NULL at first. NULL: no memory. */
+tni_object *tni_object_create(tn_context *ctx, enum tni_object_kind kind, uint32_t count);
+/* A tensor with memory of its own, to be written through `own`; the size must not overflow. */
+tni_object *tni_object_tensor(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape);
+/* One whose elements are somebody else's: `keeper`'s, or (NULL) what outlives it. */
+tni_object *tni_object_view(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape, const void *data,
+                            tni_object *keeper);
+tni_object *tni_object_ref(tni_object *o); /* NULL gives NULL */
+void tni_object_unref(tni_object *o);      /* NULL is fine */
+int64_t tni_object_numel(const tni_object *o);
+size_t tni_object_bytes(const tni_object *o); /* of a tensor's elements */
+/* Is it of the form of `like`, and of its contents where that has some? */
+bool tni_object_matches(const tni_object *o, const tni_object *like);
+
 #endif

@@ -41,7 +41,10 @@ static int inspect(session *s, const char *file) {
   if (!session_load(s, file, 0, NULL, &program)) return EXIT_FAILED;
   const tn_graph *graph = tn_program_graph(program, "main");
   print_functions(program);
-  if (graph) print_graph(graph);
+  if (graph)
+    print_graph(graph);
+  else if (!tn_program_func_count(program))
+    printf("shapes are known only while the model runs\n");
   tn_program_destroy(program);
   return EXIT_OK;
 }

@@ -132,6 +132,12 @@ static bool make_outputs(job *j) {
   for (size_t i = 0; i < j->output_count; i++) {
     tn_tensor_info info;
     tn_model_output(model, i, &info);
+    bool open = info.rank < 0 || !info.type;
+    for (int32_t k = 0; k < info.rank; k++) open |= info.shape[k] < 0;
+    if (open) {
+      fprintf(stderr, "tenon: output `%s`: its shape is known only while the model runs: not for this command\n", info.name);
+      return false;
+    }
     if (j->batch && (info.rank == 0 || info.shape[0] != j->batch)) {
       fprintf(stderr, "tenon: --batch: output `%s` has no row for each row of the inputs\n", info.name);
       return false;

@@ -33,9 +33,12 @@ typedef struct tn_import_desc {
   size_t shape_count;
   const tn_input_shape *shapes;
   int64_t default_dim;
+  /* Dimensions that nothing binds stay open: each run brings the sizes, see tn_model_call. */
+  uint8_t keep_open;
 } tn_import_desc;
 
-/* Reads an ONNX model (opset 7 and up) into a program whose graph is "main". The reader is bounded by the context's
+/* Reads an ONNX model (opset 7 and up) into a program whose graph is "main". Where the model has loops, sequences, or shapes
+ * that depend on what is computed, or keeps open dimensions, the program has no graph, but its module has a model "main". The reader is bounded by the context's
  * tn_limits; nothing in the file names a path that is opened. Weights stay views of the bytes: the program maps the file,
  * or (from memory) copies the bytes. `desc` may be NULL. Errors: TN_E_INVALID (place: the node and offset),
  * TN_E_UNSUPPORTED (lists every operator that is not supported, each once, with the nodes' names), TN_E_LIMIT,
@@ -52,7 +55,7 @@ TN_API tn_status tn_onnx_tensor(tn_context *context, const void *bytes, size_t s
 typedef struct tn_tensor_info {
   const char *name; /* lives as long as the program or model */
   tn_type type;
-  int32_t rank;
+  int32_t rank; /* -1: known only when the model runs; likewise the type 0, a size -1 */
   int64_t shape[TN_MAX_RANK];
 } tn_tensor_info;
 

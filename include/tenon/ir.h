@@ -44,7 +44,8 @@ TN_API const char *tn_func_name(const tn_func *func);
 TN_API tn_status tn_program_parse(tn_context *context, const char *text, size_t length, const char *name, tn_program **out,
                                   tn_error **err);
 /* The text of the whole program, or of one function; the caller frees it with tn_text_destroy. Equal programs give equal
- * bytes on every platform, and parsing the text gives the same program. */
+ * bytes on every platform, and parsing the text gives the same program. TN_E_UNSUPPORTED for an
+ * imported model whose shapes are known only while it runs. */
 TN_API tn_status tn_program_print(const tn_program *program, char **out, tn_error **err);
 TN_API tn_status tn_func_print(const tn_func *func, char **out, tn_error **err);
 

@@ -131,7 +131,14 @@ TN_API void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out
  * intermediates from a pool. Errors: TN_E_INVALID names the tensor and what was expected; TN_E_HOST; TN_E_NOMEM. */
 TN_API tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                               const DLTensor *const *outputs, size_t output_count, tn_error **err);
-/* Plan steps of one run: kernels and copies. */
+/* The same, with outputs that the library makes, as large as they come out: the way to run a model whose shapes are known only
+ * while it runs (tn_model_output says -1). Such a model is compiled in parts, when a run first brings these shapes, and these
+ * contents where shapes depend on them; what was compiled is kept for the next run, for 256 parts. outputs[i] are the
+ * caller's; all NULL after a failure. Errors: as tn_model_run; what tn_onnx_import and tn_compile give, since a mistake may show
+ * only now. */
+TN_API tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                               tn_tensor **outputs, size_t output_count, tn_error **err);
+/* Plan steps of one run: kernels and copies; 0 when they are known only then. */
 TN_API size_t tn_model_step_count(const tn_model *model);
 
 #ifdef __cplusplus

@@ -73,12 +73,20 @@ tni_view attr_text_at(conversion *c, const char *name, int32_t i) {
   return (tni_view){NULL, 0};
 }
 
+const tni_gvalue *known(conversion *c, uint32_t i) {
+  const tni_gvalue *v = in(c, i);
+  if (!ok(c) || v->data) return v;
+  c->status = tni_onnx_freeze(c->m, c->n, i, c->err);
+  return ok(c) ? in(c, i) : v;
+}
+
 const int64_t *known_ints(conversion *c, uint32_t i, const char *what, int32_t *count) {
   const tni_gvalue *v = in(c, i);
   *count = 0;
   if (!ok(c)) return NULL;
   if (v->type != TN_I64 && v->type != TN_I32) return fail(c, TN_E_INVALID, "input `%s` is not i32 or i64", what), NULL;
-  if (!v->data) return fail(c, TN_E_UNSUPPORTED, "input `%s` must be a constant", what), NULL;
+  v = known(c, i);
+  if (!ok(c)) return NULL;
   int64_t n = tni_gvalue_numel(v);
   if (v->rank > 1 || n > (1 << 20)) return fail(c, TN_E_INVALID, "input `%s` is not a short list", what), NULL;
   int64_t *list = TNI_NEW_ARRAY(&c->m->arena, int64_t, n);

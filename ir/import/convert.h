@@ -45,6 +45,7 @@ TNI_ONNX_OPS(TNI_CONVERTER_PROTOTYPE)
 #define attr_ints tni_c_attr_ints
 #define attr_floats tni_c_attr_floats
 #define attr_text_at tni_c_attr_text_at
+#define known tni_c_known
 #define known_ints tni_c_known_ints
 #define known_int tni_c_known_int
 #define ints_since tni_c_ints_since
@@ -101,6 +102,8 @@ const double *attr_floats(conversion *c, const char *name, int32_t *count);
 /* Text number i of a list, as bytes; empty when there is none. */
 tni_view attr_text_at(conversion *c, const char *name, int32_t i);
 
+/* Input i, with its contents. Where they are not there the conversion is blocked: it ends without an error of its own. */
+const tni_gvalue *known(conversion *c, uint32_t i);
 /* The contents of input i as integers, in the import's arena. NULL with an error when they are not known. */
 const int64_t *known_ints(conversion *c, uint32_t i, const char *what, int32_t *count);
 int64_t known_int(conversion *c, uint32_t i, const char *what);
@@ -128,7 +131,7 @@ uint32_t reshape(conversion *c, uint32_t x, int32_t rank, const int64_t *shape, 
 
 /* The name of output i, for the node that makes it. */
 static inline const char *out_name(const conversion *c, uint32_t i) {
-  return i < c->n->output_count ? c->n->output_names[i] : NULL;
+  return i < c->n->output_count && !c->m->inner ? c->n->output_names[i] : NULL;
 }
 static inline void give(conversion *c, uint32_t i, uint32_t value) {
   if (i < c->n->output_count) c->n->outputs[i] = value;

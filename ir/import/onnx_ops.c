@@ -16,11 +16,28 @@ const tni_onnx_op *tni_onnx_op_find(const char *op_type) {
   return NULL;
 }
 
+tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err) {
+  *out = tni_onnx_data_in_place(data);
+  if (*out) return TN_OK;
+  if (data->bytes <= 256) {
+    void *copy = tni_arena_alloc(&m->program->region.arena, data->bytes);
+    if (!copy) return tni_fail_nomem(err);
+    tni_onnx_data_copy(data, copy);
+    *out = copy;
+    return TN_OK;
+  }
+  tni_blob *blob = tni_blob_create(m->ctx, data->bytes);
+  if (!blob) return tni_fail_nomem(err);
+  tni_onnx_data_copy(data, (void *)blob->data);
+  *out = blob->data;
+  return tni_program_keep_blob(m->program, blob, err);
+}
+
 tn_status tni_onnx_convert(tni_onnx *m, tni_onnx_node *node, tn_error **err) {
   conversion c = {.m = m, .n = node, .row = node->op, .err = err, .status = TN_OK};
   node->op->convert(&c);
   for (uint32_t i = 0; i < node->output_count; i++)
-    if (wants(&c, i) && node->outputs[i] == TNI_NO_VALUE)
+    if (wants(&c, i) && node->outputs[i] == TNI_NO_VALUE && m->bound[node->out[i]].kind == TNI_UNBOUND)
       fail(&c, TN_E_UNSUPPORTED, "output %u (`%s`) is not supported", i, node->output_names[i]);
   return c.status;
 }

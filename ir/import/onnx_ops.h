@@ -42,6 +42,7 @@
   OP(Clip,                      "clip",                 clip) \
   OP(Col2Im,                    "",                     col2im) \
   OP(Concat,                    "concat",               concat) \
+  OP(ConcatFromSequence,        "",                     concat_from_sequence) \
   OP(Constant,                  "",                     constant) \
   OP(ConstantOfShape,           "",                     constant_of_shape) \
   OP(Conv,                      "conv",                 same) \
@@ -86,7 +87,8 @@
   OP(HardSigmoid,               "hard_sigmoid",         same) \
   OP(HardSwish,                 "hard_swish",           same) \
   OP(Hardmax,                   "",                     softmax) \
-  OP(Identity,                  "identity",             same) \
+  OP(Identity,                  "identity",             identity) \
+  OP(If,                        "",                     if) \
   OP(InstanceNormalization,     "",                     instance_normalization) \
   OP(IsInf,                     "is_inf",               same) \
   OP(IsNaN,                     "is_nan",               same) \
@@ -99,6 +101,7 @@
   OP(LinearAttention,           "linear_attention",     linear_attention) \
   OP(Log,                       "log",                  same) \
   OP(LogSoftmax,                "log_softmax",          softmax) \
+  OP(Loop,                      "",                     of_flow) \
   OP(LpNormalization,           "",                     lp_normalization) \
   OP(LpPool,                    "lp_pool",              same) \
   OP(MatMul,                    "matmul",               same) \
@@ -118,6 +121,9 @@
   OP(NegativeLogLikelihoodLoss, "",                     nll_loss) \
   OP(Not,                       "not",                  same) \
   OP(OneHot,                    "one_hot",              one_hot) \
+  OP(Optional,                  "",                     optional) \
+  OP(OptionalGetElement,        "",                     optional_get_element) \
+  OP(OptionalHasElement,        "",                     optional_has_element) \
   OP(Or,                        "or",                   binary) \
   OP(PRelu,                     "prelu",                prelu) \
   OP(Pad,                       "pad",                  pad) \
@@ -151,10 +157,18 @@
   OP(RotaryEmbedding,           "",                     rotary_embedding) \
   OP(Round,                     "round",                same) \
   OP(STFT,                      "",                     stft) \
+  OP(Scan,                      "",                     of_flow) \
   OP(Scatter,                   "scatter_elements",     same) \
   OP(ScatterElements,           "scatter_elements",     same) \
   OP(ScatterND,                 "scatter_nd",           same) \
   OP(Selu,                      "selu",                 same) \
+  OP(SequenceAt,                "",                     sequence_at) \
+  OP(SequenceConstruct,         "",                     sequence_construct) \
+  OP(SequenceEmpty,             "",                     sequence_empty) \
+  OP(SequenceErase,             "",                     sequence_erase) \
+  OP(SequenceInsert,            "",                     sequence_insert) \
+  OP(SequenceLength,            "",                     sequence_length) \
+  OP(SequenceMap,               "",                     of_flow) \
   OP(Shape,                     "",                     shape) \
   OP(Shrink,                    "shrink",               same) \
   OP(Sigmoid,                   "sigmoid",              same) \
@@ -169,6 +183,7 @@
   OP(Softsign,                  "softsign",             same) \
   OP(SpaceToDepth,              "",                     space_to_depth) \
   OP(Split,                     "slice",                split) \
+  OP(SplitToSequence,           "",                     split_to_sequence) \
   OP(Sqrt,                      "sqrt",                 same) \
   OP(Squeeze,                   "",                     squeeze) \
   OP(Sub,                       "sub",                  binary) \

@@ -95,9 +95,22 @@ static MESSAGE_TABLE(graph_message, "GraphProto", graph_fields);
 static const tni_wire_field opset_fields[] = {BYTES(1, "domain"), VARINT(2, "version")};
 static MESSAGE_TABLE(opset_message, "OperatorSetIdProto", opset_fields);
 
+static const tni_wire_field function_fields[] = {
+    BYTES(1, "name"),
+    BYTES(4, "input"),
+    BYTES(5, "output"),
+    BYTES(6, "attribute"),
+    MESSAGE(7, "node", node_message),
+    MESSAGE(9, "opset_import", opset_message),
+    BYTES(10, "domain"),
+    MESSAGE(11, "attribute_proto", attribute_message),
+};
+static MESSAGE_TABLE(function_message, "FunctionProto", function_fields);
+
 static const tni_wire_field model_fields[] = {
     VARINT(1, "ir_version"),
     MESSAGE(7, "graph", graph_message),
     MESSAGE(8, "opset_import", opset_message),
+    MESSAGE(25, "functions", function_message),
 };
 MESSAGE_TABLE(tni_onnx_model, "ModelProto", model_fields);

@@ -58,9 +58,8 @@ void tni_convert_range(conversion *c) {
   tn_type type = in(c, 0)->type;
   int64_t whole[3];
   for (uint32_t i = 0; i < 3 && ok(c); i++) {
-    const tni_gvalue *v = in(c, i);
+    const tni_gvalue *v = known(c, i);
     if (!ok(c)) return;
-    if (!v->data) fail(c, TN_E_UNSUPPORTED, "input %u must be a constant", i);
     if (v->type != type || tni_gvalue_numel(v) != 1)
       fail(c, TN_E_INVALID, "input %u is not one number of the right type", i);
     if (!ok(c)) return;

@@ -63,8 +63,9 @@ void tni_convert_pad(conversion *c) {
   }
   double value = c->m->opset < 11 ? attr_float(c, "value", 0) : 0;
   if (c->m->opset >= 11 && has_input(c, 2)) {
-    const tni_gvalue *v = in(c, 2);
-    if (!v->data || tni_gvalue_numel(v) != 1) return fail(c, TN_E_UNSUPPORTED, "the padding value must be a constant");
+    const tni_gvalue *v = known(c, 2);
+    if (!ok(c)) return;
+    if (tni_gvalue_numel(v) != 1) return fail(c, TN_E_INVALID, "the padding value is not one number");
     tni_scalar s = tni_read_element(v->type, v->data, 0);
     value = tni_type_is_float(v->type) ? s.f : (double)s.i;
   }
@@ -75,9 +76,8 @@ void tni_convert_pad(conversion *c) {
 }
 
 void tni_convert_one_hot(conversion *c) {
-  const tni_gvalue *depth = in(c, 1);
-  if (ok(c) && (!depth->data || tni_gvalue_numel(depth) != 1))
-    fail(c, TN_E_UNSUPPORTED, "the depth must be a constant");
+  const tni_gvalue *depth = known(c, 1);
+  if (ok(c) && tni_gvalue_numel(depth) != 1) fail(c, TN_E_INVALID, "the depth is not one number");
   if (!ok(c)) return;
   tni_scalar s = tni_read_element(depth->type, depth->data, 0);
   double number = tni_type_is_float(depth->type) ? s.f : (double)s.i;

@@ -26,9 +26,10 @@ typedef struct resizing {
 static const double *known_floats(conversion *c, uint32_t i, const tni_onnx_attr *a, const char *what, int64_t *count) {
   *count = a ? a->float_count : has_input(c, i) ? tni_gvalue_numel(in(c, i)) : 0;
   if (a || *count == 0) return a ? a->floats : NULL;
-  const tni_gvalue *v = in(c, i);
-  if (!v->data || !tni_type_is_float(v->type) || *count > 2 * TN_MAX_RANK)
-    return fail(c, TN_E_UNSUPPORTED, "the %s must be a constant list of floats", what), NULL;
+  const tni_gvalue *v = known(c, i);
+  if (!ok(c)) return NULL;
+  if (!tni_type_is_float(v->type) || *count > 2 * TN_MAX_RANK)
+    return fail(c, TN_E_INVALID, "the %s are not a short list of floats", what), NULL;
   double *list = TNI_NEW_ARRAY(&c->m->arena, double, *count);
   if (!list) c->status = tni_fail_nomem(c->err);
   for (int64_t k = 0; list && k < *count; k++) list[k] = tni_read_element(v->type, v->data, k).f;

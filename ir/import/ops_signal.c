@@ -132,10 +132,9 @@ void tni_convert_hamming_window(conversion *c) { emit_window(c, (const double[])
 void tni_convert_blackman_window(conversion *c) { emit_window(c, (const double[]){0.42, 0.5, 0.08}); }
 
 static double known_number(conversion *c, uint32_t i, const char *what) {
-  const tni_gvalue *v = in(c, i);
+  const tni_gvalue *v = known(c, i);
   if (!ok(c)) return 0;
-  if (!v->data || tni_gvalue_numel(v) != 1)
-    return fail(c, TN_E_UNSUPPORTED, "input `%s` must be a constant number", what), 0;
+  if (tni_gvalue_numel(v) != 1) return fail(c, TN_E_INVALID, "input `%s` is not one number", what), 0;
   tni_scalar s = tni_read_element(v->type, v->data, 0);
   return tni_type_is_float(v->type) ? s.f : (double)s.i;
 }

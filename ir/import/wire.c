@@ -70,6 +70,21 @@ static const char *take_item(tni_view *rest, tni_wire_item *item) {
 
 bool tni_wire_next(tni_view *rest, tni_wire_item *item) { return rest->size > 0 && !take_item(rest, item); }
 
+tni_view tni_wire_find(tni_view message, uint32_t number) {
+  tni_view found = {NULL, 0};
+  tni_wire_item item;
+  while (tni_wire_next(&message, &item))
+    if (item.number == number && item.wire == 2) found = item.view;
+  return found;
+}
+
+size_t tni_wire_count(tni_view message, uint32_t number) {
+  size_t count = 0;
+  tni_wire_item item;
+  while (tni_wire_next(&message, &item)) count += item.number == number;
+  return count;
+}
+
 bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value),
                       void *self) {
   if (item->wire != WIRE_BYTES) return add(self, item->value);

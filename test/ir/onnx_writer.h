@@ -89,6 +89,13 @@ static inline void attr_text(bytes *node, const char *name, const char *text) {
   put_int(&a, 20, 3);
   put_message(node, 5, a);
 }
+static inline void attr_graph(bytes *node, const char *name, bytes graph) {
+  bytes a = {0};
+  put_text(&a, 1, name);
+  put_message(&a, 6, graph);
+  put_int(&a, 20, 5);
+  put_message(node, 5, a);
+}
 static inline void attr_tensor(bytes *node, const char *name, bytes tensor) {
   bytes a = {0};
   put_text(&a, 1, name);

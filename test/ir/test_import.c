@@ -139,7 +139,7 @@ START_TEST(open_dimensions_are_bound)
   const tn_import_desc *descs[] = {&by_name, &by_shape, &by_default, NULL};
   static const char *const want[] = {"graph main(x: f32[7, 3])", "graph main(x: f32[5, 3])", "graph main(x: f32[9, 3])",
                                      "TN_E_INVALID: import: x: dimension 0 (`n`) is open: give it a value in "
-                                     "tn_import_desc (dims, shapes or default_dim)"};
+                                     "tn_import_desc (dims, shapes, default_dim or keep_open)"};
   for (int i = 0; i < 4; i++) {
     bytes g = {0};
     add_node(&g, node("Relu", "", "x", "y"));
