@@ -96,10 +96,11 @@ static LLVMValueRef factors(const group *g, LLVMTypeRef element) {
   return LLVMBuildBitCast(g->f->m->b, gather(g), LLVMVectorType(element, g->lanes * (uint32_t)g->steps), "");
 }
 
-/* 256 times 8 bits wraps: a + 128 as u8 is a with its first bit turned. */
+/* a + 128, as u8, is a with its first bit turned; the 128 times b that this adds are taken away. */
 static LLVMValueRef dot_by_offset(const group *a, const group *b, const char *name, LLVMValueRef c) {
   tni_ll_module *m = a->f->m;
-  LLVMValueRef x = factors(a, m->i8), y = factors(b, m->i8), turned = tni_ll_splat(m, LLVMConstInt(m->i8, 0x80, 0), a->lanes * 4);
+  LLVMValueRef x = factors(a, m->i8), y = factors(b, m->i8);
+  LLVMValueRef turned = tni_ll_splat(m, LLVMConstInt(m->i8, 0x80, 0), a->lanes * 4);
   LLVMValueRef too_much[] = {LLVMConstNull(LLVMTypeOf(c)), turned, y};
   LLVMValueRef args[] = {LLVMBuildSub(m->b, c, call(m, name, 3, too_much), ""), LLVMBuildXor(m->b, x, turned, ""), y};
   return call(m, name, 3, args);
