@@ -68,6 +68,15 @@ static tn_status check_extents(tni_step *step, const plan *p) {
   return TN_OK;
 }
 
+/* Does the element that is stored depend on a reduce iterator? All stores are to the same subscripts. */
+static bool stores_by_step(tni_step *step, const tn_stmt *block, const tn_stmt *store) {
+  bool found = false;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    for (int32_t d = 0; d < store->as.store.count && block->as.block.iters[i].reduce; d++)
+      found |= tni_expr_uses(step->s->ctx, store->as.store.index[d], block->as.block.iters[i].var);
+  return found;
+}
+
 static tn_status check(tni_step *step, plan *p) {
   const tn_stmt *loop = p->loop;
   const tn_expr *var = loop->as.loop.var;
@@ -90,6 +99,8 @@ static tn_status check(tni_step *step, plan *p) {
                            "the steps of this reduction must stay in their order\n"
                            "needs: a reducer whose steps can be regrouped: sum, product, min, max, any, all, "
                            "xor, argmin, argmax");
+  if (stores_by_step(step, q.found, p->reduction.stores[0]))
+    return tni_step_refuse(step, p->reduction.stores[0], "which element a step adds to depends on the step");
   tn_status status = tni_open_reduce_nest(step, q.found, NULL, &p->nest);
   if (!status) status = check_extents(step, p);
   if (status) return status;
