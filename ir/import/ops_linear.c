@@ -56,6 +56,7 @@ void tni_convert_col2im(conversion *c) {
     if (taps > 1 << 12 || __builtin_mul_overflow(blocks, columns[2 + i], &blocks))
       return fail(c, TN_E_INVALID, "a shape or an attribute is out of range");
   }
+  if (x.shape[1] > (1 << 22) / taps) return fail(c, TN_E_LIMIT, "%lld columns are too many", (long long)x.shape[1]);
   if (x.shape[1] % taps || blocks != x.shape[2]) return fail(c, TN_E_INVALID, "the columns do not fill the image");
   int64_t channels = x.shape[1] / taps;
   weights[0] = taps;

@@ -12,7 +12,7 @@
 
 #include "convert.h"
 
-enum { MAX_NUMBERS = 1 << 26 };
+enum { MAX_NUMBERS = 1 << 22 };
 
 static uint64_t seed_of(conversion *c) {
   uint64_t seed = 0xcbf29ce484222325u; /* FNV-1a */

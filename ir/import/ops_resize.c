@@ -147,7 +147,7 @@ static double weight_of(const resizing *r, double distance, double shrink) {
   return before ? (ceil ? half < 0.5 : half <= 0.5) : (ceil ? half <= 0.5 : half < 0.5);
 }
 
-enum { MAX_TAPS = 1 << 12 };
+enum { MAX_TAPS = 1 << 12, MAX_WEIGHTS = 1 << 21 };
 
 /* Elements on each side of a place that may have a weight. */
 static int64_t reach_of(const resizing *r, double shrink) {
@@ -182,7 +182,7 @@ static uint32_t resize_axis(conversion *c, const resizing *r, uint32_t x, int32_
   double shrink = r->antialias && r->scale[axis] < 1 ? r->scale[axis] : 1;
   taps t = {.count = 2 * reach_of(r, shrink)};
   int64_t n = r->out[axis], list[] = {n, t.count}, spread[TN_MAX_RANK + 1], mask[TN_MAX_RANK], behind = axis + 1;
-  if (t.count >= MAX_TAPS) fail(c, TN_E_LIMIT, "axis %d shrinks too much", axis);
+  if (t.count >= MAX_TAPS || n > MAX_WEIGHTS / t.count) fail(c, TN_E_LIMIT, "axis %d takes too many weights", axis);
   if (r->rank >= TN_MAX_RANK) fail(c, TN_E_UNSUPPORTED, "rank %d is over %d", r->rank, TN_MAX_RANK - 1);
   for (int32_t i = 0; i <= r->rank && ok(c); i++) spread[i] = i == axis ? n : i == axis + 1 ? t.count : 1;
   for (int32_t i = 0; i < r->rank && ok(c); i++) mask[i] = i == axis ? n : 1;

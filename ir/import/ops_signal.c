@@ -9,7 +9,7 @@
 
 #include "convert.h"
 
-enum { MAX_MATRIX = 1 << 24, MAX_WINDOW = 1 << 24 };
+enum { MAX_MATRIX = 1 << 22, MAX_WINDOW = 1 << 22 };
 static const double pi = 3.14159265358979323846;
 
 /* ---- transforms ---------------------------------------------------------------------------------------------------- */
