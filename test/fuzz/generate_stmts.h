@@ -42,6 +42,19 @@ static inline const tn_stmt *gen_store(generator *g) {
   return gen_store_to(g, p, g->level == TNI_LEVEL_LOOP ? lanes[gen_pick(g, 0, TNI_COUNT(lanes) - 1)] : 1);
 }
 
+/* Anywhere about a buffer, inside or not. */
+static inline const tn_stmt *gen_prefetch(generator *g) {
+  const tn_expr *index[TN_MAX_RANK];
+  const gen_place *p = gen_any_place(g, false);
+  if (!p || p->buffer->scope == TNI_SCOPE_REGISTER) return gen_store(g);
+  int32_t count = g->level == TNI_LEVEL_LOOP ? 1 : p->rank;
+  for (int32_t d = 0; d < count; d++) {
+    index[d] = gen_int(g, gen_pick(g, -9, 99), 1);
+    if (g->var_count && gen_one_in(g, 2)) index[d] = tni_add(g->r, g->vars[gen_pick(g, 0, (int64_t)g->var_count - 1)].x, index[d]);
+  }
+  return tni_prefetch(g->r, p->buffer, count, index);
+}
+
 static inline void gen_add_var(generator *g, const tn_expr *x, int64_t extent, bool pins) {
   if (g->var_count < GEN_VARS) g->vars[g->var_count++] = (gen_var){x, extent, pins ? x : NULL};
 }
@@ -386,7 +399,8 @@ static inline const tn_stmt *gen_team(generator *g, int depth) {
 
 static inline const tn_stmt *gen_stmt(generator *g, int depth) {
   if (depth <= 0 || g->nodes <= 0) return gen_one_in(g, 5) ? gen_barrier(g) : gen_store(g);
-  switch (gen_pick(g, 0, 16)) {
+  switch (gen_pick(g, 0, 17)) {
+  case 17: return gen_prefetch(g);
   case 14: return gen_barrier(g);
   case 15: return g->level == TNI_LEVEL_LOOP || g->team || g->in_block ? gen_barrier(g) : gen_team(g, depth);
   case 16: return gen_copy(g, depth);
