@@ -328,6 +328,7 @@ static const tn_stmt *apply_stmt(void *self, tni_region *r, const tn_stmt *s) {
   }
   const tni_placement *p = tni_has_subscripts(s) ? find(storage, s->as.store.buffer) : NULL;
   if (!p) return s;
+  if (s->kind == TNI_PREFETCH && p->at) return tni_seq(r, 0, NULL); /* it may stand where the buffer is no more */
   rebase(r, p, s->as.store.index, index);
   return tni_store_like(r, s, p->made, p->old->rank, index, s->as.store.value, s->as.store.where);
 }
