@@ -1,4 +1,4 @@
-# onnx.sh -- ONNX's own backend tests, compiled and run: those of single operators but for the skips, PyTorch's whole.
+# onnx.sh -- ONNX's own backend tests, compiled and run: those of single operators and simple models but for the skips, PyTorch's whole.
 #
 #   sh test/conform/onnx.sh TENON          called by meson; exit code 77 = skipped
 #
@@ -13,4 +13,5 @@ if [ ! -d "$tests/node" ]; then
 fi
 "$1" conform "$tests/pytorch-converted" --skips /dev/null
 "$1" conform "$tests/pytorch-operator" --skips /dev/null
+"$1" conform "$tests/simple" --skips "$here/simple.skips"
 exec "$1" conform "$tests/node" --skips "$here/node.skips"
