@@ -1,4 +1,4 @@
-/* part.c -- a flow's segments, compiled: kept by what they were made for, so many at a time.
+/* parts.c -- a flow's segments, compiled: kept by what they were made for, so many at a time.
  *
  * A part is looked for by the place in the model and by its guards; the one that was used longest ago makes room. Any
  * number of threads: one that finds none makes one of its own, outside of the lock.
