@@ -314,6 +314,7 @@ static const tn_stmt *rewrite_inside(const stmt_rewriter *w, const tn_stmt *s) {
 
 static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s) {
   const tn_stmt *t = rewrite_inside(w, s);
+  if (t && t->kind != s->kind) return t; /* what is left of a sequence or an if is a part of it, which was rewritten */
   t = t && w->stmt ? w->stmt(w->self, w->r, t) : t;
   return t && w->expr && t->kind == TNI_ALLOC ? rewrite_form(w, t) : t;
 }

@@ -194,6 +194,7 @@ static bool steps_in_order(const tni_site *site, size_t depth, const tni_stretch
 static bool is_exact_in_any_order(tn_schedule *s, const tn_stmt *block) {
   tni_reduction reduction;
   if (!tni_reducer_of(&s->region, block, &reduction) || !reduction.any_order) return false;
+  if (block->as.block.init && !tni_runs_init_first(s, block)) return false; /* it would, and forgets the steps before */
   for (int32_t k = 0; k < reduction.count; k++) {
     enum tn_op op = tni_reducers[reduction.reducer < 0 ? reduction.rows[k] : reduction.reducer].op;
     if (tni_type_is_float(reduction.stores[k]->as.store.buffer->type) && (op == TN_OP_add || op == TN_OP_mul))
