@@ -208,6 +208,7 @@ static void store_value(tni_ll_function *f, tni_ll_access *a, const tn_expr *val
   int64_t stride;
   bool linear = tni_ll_is_linear(a->index, &stride);
   LLVMValueRef v = tni_ll_expr(f, value);
+  if (f->m->status != TN_OK) return; /* v may be of any type */
   if (TN_TYPE_LANES(value->type) < a->lanes) v = tni_ll_splat(f->m, v, a->lanes);
   if (tni_type_is_packed(a->buffer->type)) {
     tni_ll_store_packed(f, a, v);
