@@ -231,6 +231,18 @@ static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stm
 
 /* ---- blocks ---- */
 
+/* Is the binding evaluated once, before anything in the block is written? */
+static bool must_keep(tn_context *ctx, const tn_stmt *block, const tni_iter *it) {
+  return (block->as.block.init || block->as.block.body->kind != TNI_STORE) && tni_expr_reads(ctx, it->binding);
+}
+
+/* let, for each binding whose value is kept in a variable, around the statement. */
+static const tn_stmt *bind_kept(tni_region *r, const tn_stmt *block, const tn_expr *const *values, const tn_stmt *s) {
+  for (int32_t i = block->as.block.count; i-- > 0;)
+    if (values[i] != block->as.block.iters[i].binding) s = tni_let(r, values[i], block->as.block.iters[i].binding, s);
+  return s;
+}
+
 static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   if (s->kind != TNI_BLOCK) return s;
   int32_t count = s->as.block.count;
@@ -240,6 +252,8 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   for (int32_t i = 0; i < count; i++) {
     vars[i] = s->as.block.iters[i].var;
     values[i] = s->as.block.iters[i].binding;
+    if (must_keep(r->arena.ctx, s, &s->as.block.iters[i]) && !(values[i] = tni_var(r, vars[i]->as.name, TN_INDEX)))
+      return NULL;
   }
   tni_subst subst = {(size_t)count, vars, values};
   const tn_stmt *store = roomy_store(self, r->arena.ctx, s);
@@ -249,7 +263,7 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   if (go && !guard_loads(self, r, s, store, go, &init, &body)) return NULL;
   const tn_stmt *parts[2] = {NULL, tni_stmt_subst(r, body, &subst)};
   parts[0] = init ? tni_if(r, at_first_step(r, s), tni_stmt_subst(r, init, &subst), NULL) : tni_seq(r, 0, NULL);
-  const tn_stmt *both = tni_seq(r, 2, parts);
+  const tn_stmt *both = bind_kept(r, s, values, tni_seq(r, 2, parts));
   return stay ? tni_if(r, stay, both, NULL) : both;
 }
 
