@@ -209,6 +209,7 @@ static void run_passes(tni_ll_module *m, LLVMTargetMachineRef machine) {
     LLVMDisposeErrorMessage(text);
   }
   LLVMDisposePassBuilderOptions(options);
+  if (m->status == TN_OK) tni_ll_store_single_lanes(m);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */

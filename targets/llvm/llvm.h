@@ -134,6 +134,8 @@ LLVMValueRef tni_ll_cast(tni_ll_module *m, tn_type to, tn_type from, LLVMValueRe
 LLVMValueRef tni_ll_masked_load(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, LLVMValueRef mask,
                                 unsigned align);
 void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer, LLVMValueRef mask, unsigned align);
+/* Masked stores of one known lane, in all functions, become stores of it. Behind the passes. */
+void tni_ll_store_single_lanes(tni_ll_module *m);
 
 /* ---- expr.c, arith.c, unit.c, memory.c, atomic.c, extern.c ----------------------------------------------------------------------- */
 

@@ -1,13 +1,16 @@
 /* masked.c -- contiguous vector accesses under a mask: no lane whose condition is false is touched, and a load gives 0 there.
  *
- * LLVM's masked intrinsics do it, with one exception. For x86 with AVX but without mask registers LLVM 22 splits a load that
+ * LLVM's masked intrinsics do it, with two exceptions. For x86 with AVX but without mask registers LLVM 22 splits a load that
  * is wider than a register, and where its folding then finds the mask of a part to be all false it drops the mask (vmovups
  * where vmaskmovps belongs): what must not be read is read, and kept. There elements of 4 and 8 bytes go register by register through
- * the instruction's own intrinsics, which nobody folds; smaller ones have no such instruction, and LLVM makes branches.
+ * the instruction's own intrinsics, which nobody folds; smaller ones have no such instruction, and LLVM makes branches. With mask
+ * registers it stores the only lane of a constant mask in the width that a truncated value had before, over what stands behind it:
+ * where the passes have made such a mask, the lane is stored on its own.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "llvm.h"
 
@@ -122,4 +125,43 @@ void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef poin
   LLVMTypeRef types[] = {LLVMTypeOf(value), m->ptr};
   LLVMValueRef args[] = {value, pointer, mask};
   set_pointer_align(m, tni_ll_intrinsic(m, "llvm.masked.store", 2, types, 3, args), 1, align);
+}
+
+/* ---- one lane ------------------------------------------------------------------------------------------------------ */
+
+/* Is it a constant with one true lane? */
+static bool has_one_lane(LLVMValueRef mask, unsigned *lane) {
+  unsigned count = 0;
+  for (unsigned i = 0; LLVMIsConstant(mask) && i < LLVMGetVectorSize(LLVMTypeOf(mask)); i++) {
+    LLVMValueRef bit = LLVMGetAggregateElement(mask, i);
+    if (!bit || !LLVMIsAConstantInt(bit)) return false;
+    if (!LLVMConstIntGetZExtValue(bit)) continue;
+    *lane = i;
+    count++;
+  }
+  return count == 1;
+}
+
+/* A masked store as a store of its only lane, aligned as an element at least is: a byte. */
+static void store_lane(tni_ll_module *m, LLVMValueRef call, unsigned lane) {
+  LLVMValueRef at = tni_ll_index(m, lane);
+  LLVMPositionBuilderBefore(m->b, call);
+  LLVMValueRef element = LLVMBuildExtractElement(m->b, LLVMGetOperand(call, 0), at, "");
+  LLVMValueRef pointer = LLVMBuildGEP2(m->b, LLVMTypeOf(element), LLVMGetOperand(call, 1), &at, 1, "");
+  LLVMSetAlignment(LLVMBuildStore(m->b, element, pointer), 1);
+  LLVMInstructionEraseFromParent(call);
+}
+
+void tni_ll_store_single_lanes(tni_ll_module *m) {
+  static const char name[] = "llvm.masked.store.";
+  for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f; f = LLVMGetNextFunction(f)) {
+    size_t length;
+    if (strncmp(LLVMGetValueName2(f, &length), name, sizeof name - 1) != 0) continue;
+    for (LLVMUseRef use = LLVMGetFirstUse(f), next; use; use = next) {
+      LLVMValueRef call = LLVMGetUser(use);
+      unsigned lane;
+      next = LLVMGetNextUse(use);
+      if (has_one_lane(LLVMGetOperand(call, 2), &lane)) store_lane(m, call, lane);
+    }
+  }
 }

@@ -38,6 +38,13 @@ static const row rows[] = {
      "  for i in 0..2 parallel {\n    B[ramp(i * 4, 1, 4) if ramp(i * 4, 1, 4) < broadcast(6, 4)] = broadcast(1:i32, 4)\n  }\n"
      "  for i in 0..1 parallel {\n    B[ramp(0, 1, 8) if m] = x + A[ramp(i, 1, 8)]\n  }\n}\n",
      "9 12 1 11 1 10 5 9"},
+    /* One lane of a mask that is known: in its own width, nothing behind it. */
+    {"loop func f(A: i32[8], B: i8[8]) {\n"
+     "  B[ramp(0, 1, 8) if ramp(0, 1, 8) == broadcast(2, 8)] = cast(i8x8, A[ramp(0, 1, 8)])\n}\n",
+     "1 4 6 3 6 2 5 1"},
+    {"loop func f(A: i64[8], B: i32[8]) {\n"
+     "  B[ramp(0, 1, 8) if ramp(0, 1, 8) < broadcast(1, 8)] = cast(i32x8, A[ramp(0, 1, 8)])\n}\n",
+     "0 4 0 3 6 2 5 1"},
     /* Blocks: a let in the body, one that a binding uses, buffers of a let's size. */
     {"func f(A: i32[8], B: i32[8]) {\n"
      "  for i in 0..2 {\n    let o = cast(index, A[i]) - i\n    for j in 0..4 {\n"
