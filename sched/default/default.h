@@ -103,4 +103,9 @@ void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 
 void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
 
+/* ---- stream.c ----------------------------------------------------------------------------------------------------- */
+
+/* Of a tile that streams; the block is as nothing has been done to it yet. */
+void tni_schedule_streams(tni_planner *p, const tn_stmt *block, const tni_tile *t);
+
 #endif

@@ -176,59 +176,6 @@ static void ask_ahead(tni_planner *p, const char *name, const tni_tile *t, tn_lo
   if (which >= 0) tni_tried(p, tn_prefetch(p->s, block, which, outer, &e), &e);
 }
 
-enum {
-  STREAMS = 16,    /* rows of a matrix that pass by at once */
-  MOST_SUMS = 2048 /* that wait for them in the first cache */
-};
-
-/* A part of the sums for each core, of whole vectors. */
-static int64_t chunk_of(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
-  int64_t all = tni_divide_up(tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim)), t->lanes);
-  int64_t chunk = tni_divide_up(all, p->target->cores > 1 ? p->target->cores : 1) * t->lanes;
-  return chunk < MOST_SUMS ? chunk : MOST_SUMS;
-}
-
-/* Many sums at once down the rows of a matrix: STREAMS rows pass by from their beginnings to their ends, each element is added to
- * a sum that waits in the first cache. Then memory is read in long pieces.
- *
- *     for chunks of sums { 0; for k by STREAMS { for vectors of sums { for STREAMS { sum += .. } } } } */
-static void schedule_streams(tni_planner *p, const char *name, const tni_tile *t, int64_t width, int64_t work) {
-  tn_block_ref block = tni_block_named(p, name), init = 0;
-  tn_loop loops[TNI_MAX_LOOPS], outer[TNI_MAX_LOOPS], chunk[2], rows[2], sums[2];
-  size_t count = block ? tni_loops_of(p, block, loops) : 0, outer_count = 0;
-  tn_loop sum = 0, vector = 0;
-  tn_error *e = NULL;
-  for (size_t i = 0; i < count; i++) {
-    const tn_stmt *stmt = tni_handle_block(p->s, block);
-    const tni_iter *it = stmt ? tni_iter_fed_by(p, stmt, loops[i]) : NULL;
-    if (!it) return;
-    if (it->reduce)
-      sum = loops[i];
-    else if (tni_block_store(stmt)->as.store.index[t->vector_dim] == it->var)
-      vector = loops[i];
-    else
-      outer[outer_count++] = loops[i];
-  }
-  if (!sum || !vector || outer_count + 5 > TNI_MAX_LOOPS || !tni_try_split(p, vector, width, chunk) ||
-      !tni_try_split(p, chunk[1], t->lanes, sums) || !tni_try_split(p, sum, STREAMS, rows))
-    return;
-  outer[outer_count++] = chunk[0];
-  size_t n = outer_count;
-  memcpy(loops, outer, n * sizeof *outer);
-  loops[n++] = rows[0];
-  loops[n++] = sums[0];
-  loops[n++] = rows[1];
-  loops[n++] = sums[1];
-  if (!tni_try_reorder(p, n, loops) ||
-      !tni_tried(p, tn_decompose_reduction(p->s, block, rows[0], &init, &e), &e))
-    return;
-  count = tni_loops_of(p, init, loops);
-  if (count) tni_try_vectorize(p, loops[count - 1]);
-  tni_try_vectorize(p, sums[1]);
-  tni_try_unroll(p, rows[1]);
-  tni_parallel_outer(p, outer_count, outer, work);
-}
-
 /* No dimension for vectors: every element is summed up in a register. */
 static void reduce_in_register(tni_planner *p, const char *name, size_t outer_count) {
   tn_block_ref block = tni_block_named(p, name), init;
@@ -262,7 +209,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   int64_t work = tni_work_of(block);
   bool tiled = tni_choose_tile(p, block, &t);
   if (tiled && t.streams) {
-    schedule_streams(p, name, &t, chunk_of(p, block, &t), work);
+    tni_schedule_streams(p, block, &t);
     return;
   }
   tn_block_ref out = writer_of(p, block, t.tiles ? "local" : "register");

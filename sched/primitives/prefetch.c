@@ -155,47 +155,59 @@ static bool begin_next(tni_region *r, const tn_stmt *loop, const nest *n, int32_
   return true;
 }
 
+/* The spot with prefetches before its body: from the subscripts on, the next `each` elements of the step, in so many lines. */
+static const tn_stmt *ask(tni_region *r, const nest *n, const tn_buffer *buffer, const tn_expr **index, int64_t each,
+                          int64_t lines) {
+  const tn_stmt *parts[MOST_LINES + 1], *spot = n->spot;
+  const tn_expr *last = index[buffer->rank - 1], *number = tni_mul(r, step_number(r, n), tni_index(r, each));
+  int64_t line = LINE / (int64_t)tn_type_bytes(buffer->type);
+  for (int64_t i = 0; i < lines; i++) {
+    index[buffer->rank - 1] = tni_add(r, last, tni_add(r, number, tni_index(r, i * line)));
+    parts[i] = tni_prefetch(r, buffer, buffer->rank, index);
+  }
+  parts[lines] = spot->as.loop.body;
+  const tn_stmt *body = tni_seq(r, (int32_t)lines + 1, parts);
+  return tni_for_like(r, spot, spot->as.loop.var, spot->as.loop.extent, spot->as.loop.kind, body);
+}
+
+/* The buffer of that number that the block reads, and the load, when its lines can be asked for; else a refusal. */
+static tn_status find_load(tni_step *step, const tn_stmt *block, int64_t which, load_search *q) {
+  tn_context *ctx = step->s->ctx;
+  tni_reads reads = tni_reads_of(ctx, block);
+  if (which < 0 || (size_t)which >= reads.count)
+    return tni_step_refuse(step, block, "the block reads %zu buffers: there is no number %lld", reads.count, (long long)which);
+  const tn_buffer *b = q->buffer = reads.items[which];
+  if (b->scope == TNI_SCOPE_REGISTER || !tni_is_row_major(b) || b->rank == 0 || !tn_type_bytes(b->type))
+    return tni_step_refuse(step, block, "`%s` is not in memory, row-major, with elements of whole bytes", b->name);
+  tni_stmt_visit_exprs(ctx, block->as.block.body, see_load, q);
+  inner_search inner = {ctx, q->load, false};
+  tni_stmt_visit(block->as.block.body, see_bound, &inner);
+  if (!inner.found) return TN_OK;
+  return tni_step_refuse(step, block, "where `%s` is read depends on what is bound in the block", b->name);
+}
+
 tn_status tni_apply_prefetch(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 2) : NULL;
   if (!loop) return TN_E_REFUSED;
-  int64_t which = step->args[1].number;
-  tni_reads reads = tni_reads_of(s->ctx, block);
-  if (which < 0 || (size_t)which >= reads.count)
-    return tni_step_refuse(step, block, "the block reads %zu buffers: there is no number %lld", reads.count, (long long)which);
-  const tn_buffer *buffer = reads.items[which];
-  if (buffer->scope == TNI_SCOPE_REGISTER || !tni_is_row_major(buffer) || buffer->rank == 0 || !tn_type_bytes(buffer->type))
-    return tni_step_refuse(step, block, "`%s` is not in memory, row-major, with elements of whole bytes", buffer->name);
+  load_search q = {0};
+  tn_status status = find_load(step, block, step->args[1].number, &q);
+  if (status) return status;
   nest n = {0};
   const char *why = look_at_nest(loop, block, &n);
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
-  load_search q = {.buffer = buffer};
-  tni_stmt_visit_exprs(s->ctx, block->as.block.body, see_load, &q);
-  inner_search inner = {s->ctx, q.load, false};
-  tni_stmt_visit(block->as.block.body, see_bound, &inner);
-  if (inner.found)
-    return tni_step_refuse(step, block, "where `%s` is read depends on what is bound in the block", buffer->name);
   const tn_expr *index[TN_MAX_RANK];
-  const tn_expr *place = over_loops(s, block, q.load, index) ? tni_buffer_place(r, buffer, index) : NULL;
+  const tn_expr *place = over_loops(s, block, q.load, index) ? tni_buffer_place(r, q.buffer, index) : NULL;
   if (!place) return TN_E_NOMEM;
   int64_t span = span_of(r, place, &n);
-  if (!span) return tni_step_refuse(step, block, "what a step reads of `%s` is not one piece of memory", buffer->name);
-  int64_t each = (span - 1) / n.steps + 1, bytes = (int64_t)tn_type_bytes(buffer->type);
-  int64_t lines = (each * bytes - 1) / LINE + 1;
+  if (!span) return tni_step_refuse(step, block, "what a step reads of `%s` is not one piece of memory", q.buffer->name);
+  int64_t each = (span - 1) / n.steps + 1, lines = (each - 1) / (LINE / (int64_t)tn_type_bytes(q.buffer->type)) + 1;
   if (lines > MOST_LINES)
     return tni_step_refuse(step, n.spot->as.loop.var, "a step asks for %lld lines: at most %d are asked for at once",
                            (long long)lines, MOST_LINES);
-  if (!begin_next(r, loop, &n, buffer->rank, index)) return TN_E_NOMEM;
-  const tn_stmt *parts[MOST_LINES + 1];
-  const tn_expr *last = index[buffer->rank - 1], *number = tni_mul(r, step_number(r, &n), tni_index(r, each));
-  for (int64_t i = 0; i < lines; i++) {
-    index[buffer->rank - 1] = tni_add(r, last, tni_add(r, number, tni_index(r, i * (LINE / bytes))));
-    parts[i] = tni_prefetch(r, buffer, buffer->rank, index);
-  }
-  parts[lines] = n.spot->as.loop.body;
-  const tn_stmt *made = tni_for_like(r, n.spot, n.spot->as.loop.var, n.spot->as.loop.extent, n.spot->as.loop.kind,
-                                     tni_seq(r, (int32_t)lines + 1, parts));
+  if (!begin_next(r, loop, &n, q.buffer->rank, index)) return TN_E_NOMEM;
+  const tn_stmt *made = ask(r, &n, q.buffer, index, each, lines);
   return tni_step_accept(step, made ? tni_replace(r, s->func->body, n.spot, made) : NULL);
 }
 
