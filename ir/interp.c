@@ -14,8 +14,9 @@
  *     copy    as store, but done when the thread waits     wait     copies are done (interp_async.c)
  *
  * Refused, with the place ("matmul: block C: i = 3, j = 7"): subscripts out of bounds, reads of elements of an alloc
- * that were not written, races of iterations, of what copies are on their way to, iterators outside their extents, negative extents of buffers, allocs over the limit of a
- * tensor, a failing external. Lanes whose condition is false touch no memory.
+ * that were not written, races of iterations, of what copies are on their way to, iterators outside their extents,
+ * negative extents of buffers, allocs over the limit of a tensor, a failing external. Lanes whose condition is false
+ * touch no memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

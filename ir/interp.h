@@ -152,8 +152,8 @@ typedef struct tni_concurrent {
 } tni_concurrent;
 
 /* A statement made ready. Roots of `tape`: for: extent. block: bindings, then extents. store: subscripts, then the
- * value (copied to `access` and `value`). if, while: condition. alloc: shape. let: the value. assert, assume: the condition. evaluate: the call. `where`: one
- * root; NULL: always. */
+ * value (copied to `access` and `value`). if, while: condition. alloc: shape. let: the value. assert, assume: the
+ * condition. evaluate: the call. `where`: one root; NULL: always. */
 typedef struct tni_action {
   const tn_stmt *stmt;
   tni_tape *tape, *where;

@@ -1,8 +1,9 @@
 /* interp_race.c -- do iterations of a concurrent loop touch the same element, one of them writing it?
  *
  * While a loop runs whose iterations may run at the same time, it keeps for each element of memory that is older than the
- * iteration who read and who wrote it. Threads forget at a barrier what came before it. Reductions by one operator may meet; a buffer of which lowering gives each iteration its own (ir/lower/storage.c)
- * is no meeting place. Loops in loops look each at their own iterations.
+ * iteration who read and who wrote it. Threads forget at a barrier what came before it. Reductions by one operator may
+ * meet; a buffer of which lowering gives each iteration its own (ir/lower/storage.c) is no meeting place. Loops in loops
+ * look each at their own iterations.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -3,7 +3,8 @@
  *     for i in 0..n { S }  ->  for i in 0..count { S[i := first + i] }
  *
  * The part from 0 on keeps what S declares, so that handles of it stay good; others have variables and buffers of their own.
- * Names of blocks that are there several times are told apart by tni_rename_blocks, when the parts stand in the body. A reduction that never is at its first step in that part has no init there.
+ * Names of blocks that are there several times are told apart by tni_rename_blocks, when the parts stand in the body. A
+ * reduction that never is at its first step in that part has no init there.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

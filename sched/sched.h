@@ -161,9 +161,9 @@ int tni_cache_scope(const char *name);
 
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
 
-/* Does a block of stores (tni_block_stores) write the box of its spatial iterators: is each of them one plain subscript, and do the loops around
- * run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else the reason. *whole: is that
- * box the whole of all its buffers? */
+/* Does a block of stores (tni_block_stores) write the box of its spatial iterators: is each of them one plain subscript,
+ * and do the loops around run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else
+ * the reason. *whole: is that box the whole of all its buffers? */
 const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole);
 /* And is it? */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
@@ -343,8 +343,8 @@ typedef struct tni_reduce_nest {
   const tn_stmt *loops[TNI_MAX_NEST];
   const tn_expr *old_vars[TNI_MAX_NEST], *new_vars[TNI_MAX_NEST];
 } tni_reduce_nest;
-/* From `top` (NULL: the outermost loop of the reduction, which there is) down to the block; refuses loops of another kind, and what else stands
- * between. */
+/* From `top` (NULL: the outermost loop of the reduction, which there is) down to the block; refuses loops of another
+ * kind, and what else stands between. */
 tn_status tni_open_reduce_nest(tni_step *step, const tn_stmt *block, const tn_stmt *top, tni_reduce_nest *out);
 /* Can the first step (or the last one) of all elements below `top` be taken apart from the rest? NULL: yes. Else the reason. */
 const char *tni_why_not_apart(const tni_reduce_nest *n);

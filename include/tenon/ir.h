@@ -63,8 +63,8 @@ TN_API tn_status tn_program_parse_with(tn_context *context, const char *text, si
  * failure the program is as it was, but for externals that the text declares. */
 TN_API tn_status tn_program_extend(tn_program *program, const char *text, size_t length, const char *name, const void *blob,
                                    size_t blob_size, tn_error **err);
-/* tn_program_parse_with from files. The blob (NULL: there is none) stays mapped as long as constants in it are in use, and must not be
- * written to. Further errors: TN_E_NOT_FOUND, TN_E_IO. */
+/* tn_program_parse_with from files. The blob (NULL: there is none) stays mapped as long as constants in it are in use,
+ * and must not be written to. Further errors: TN_E_NOT_FOUND, TN_E_IO. */
 TN_API tn_status tn_program_load(tn_context *context, const char *path, const char *blob_path, tn_program **out,
                                  tn_error **err);
 

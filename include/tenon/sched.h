@@ -193,7 +193,8 @@ TN_API tn_status tn_rfactor(tn_schedule *s, tn_loop loop, int32_t axis, tn_block
  * the reduction, once for each element, with the same result to the bit. */
 TN_API tn_status tn_fuse_reduction_epilogue(tn_schedule *s, tn_block_ref reduction, tn_block_ref epilogue, tn_error **err);
 
-/* The loop, with the one block below it and the loops between, becomes the body of a block of the old name, over the loops outside. */
+/* The loop, with the one block below it and the loops between, becomes the body of a block of the old name, over the
+ * loops outside. */
 TN_API tn_status tn_blockize(tn_schedule *s, tn_loop loop, tn_block_ref *out, tn_error **err);
 
 /* The loop, or a new one of one iteration around the block, is TN_OUTLINED: a function of the compiled code, which all loops of the

@@ -140,8 +140,8 @@ uint32_t tni_g_input(tni_gbuilder *b, const char *name, tn_type type, int32_t ra
 uint32_t tni_g_const(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape,
                      const void *data);
 /* Adds a node and infers its outputs; out[] receives the values (output_count of them; may name fewer than the operator has).
- * Output names may be NULL: made up; so may `node_name`: that of the first output. Small integer results whose inputs are all known (shape arithmetic) are
- * computed at once. TN_E_INVALID with the operator's reason, place = the node. */
+ * Output names may be NULL: made up; so may `node_name`: that of the first output. Small integer results whose inputs are
+ * all known (shape arithmetic) are computed at once. TN_E_INVALID with the operator's reason, place = the node. */
 tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, uint32_t input_count,
                      const uint32_t *inputs, uint32_t attr_count, const tni_attr *attrs, uint32_t output_count,
                      const char *const *output_names, uint32_t *out, tn_error **err);

@@ -1,7 +1,8 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
- * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter floats; int64_data; double_data; uint64_data for u32 and u64.
+ * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter floats;
+ * int64_data; double_data; uint64_data for u32 and u64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

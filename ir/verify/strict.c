@@ -3,7 +3,8 @@
  * copies are waited for before somebody looks is not asked.
  *
  * Known at a place: the ranges of loops and iterators around, conditions of ifs, whiles, blocks and accesses, what is asserted
- * or assumed, that extents of buffers are not negative. A condition that reads memory counts while nothing under it can change that memory.
+ * or assumed, that extents of buffers are not negative. A condition that reads memory counts while nothing under it can
+ * change that memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -2,8 +2,8 @@
  *
  * The first iterations are gone through: loops around stand at 0, loops inside run. What stands under a condition, behind an
  * assert or in a loop of unknown extent is left out, since it may never happen; so is what no longer fits into the room. Of a
- * vector the first lane counts. Threads meet between two barriers. A buffer that is made in the loop belongs to its iteration. So what is found is there, but
- * not all that is there is found.
+ * vector the first lane counts. Threads meet between two barriers. A buffer that is made in the loop belongs to its
+ * iteration. So what is found is there, but not all that is there is found.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

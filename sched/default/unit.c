@@ -21,8 +21,9 @@ static bool find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr 
 
 /* ---- tiles ---- */
 
-/* Cycles, of Sapphire Rapids: to set the registers up; to clear, load, store and write out a tile of sums; of a product of tiles, from
- * one to the next into the same sums; of the loads of a tile; of dot products of a row with one vector, 4 steps. */
+/* Cycles, of Sapphire Rapids: to set the registers up; to clear, load, store and write out a tile of sums; of a product
+ * of tiles, from one to the next into the same sums; of the loads of a tile; of dot products of a row with one vector, 4
+ * steps. */
 static const double TILE_BEGIN = 160, SUM_BEGIN = 90, TILE_PRODUCT = 16, TILE_CHAIN = 52, TILE_LOADS = 8, DOT = 0.5;
 enum { TILE_SUMS = 4, MOST_VECTORS = 2, LANES = 16, GROUP = 4 };
 

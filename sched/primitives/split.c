@@ -11,7 +11,8 @@
  *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
  *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
  *
- * needs: a serial loop; factors that cover the extent (one that depends on loops around: the most that it is), or, with cut, are not larger; for pad a constant extent
+ * needs: a serial loop; factors that cover the extent (one that depends on loops around: the most that it is), or, with cut,
+ *        are not larger; for pad a constant extent
  * refuses: more than one factor 0, negative ones; what pad.c refuses
  *
  * SPDX-License-Identifier: Apache-2.0

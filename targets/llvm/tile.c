@@ -6,7 +6,8 @@
  *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory; tilerelease
  *
  * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has rows of
- * K bytes, one of B K/4 rows of L groups of 4. Loops that are not there have one iteration. What has another form is left to be compiled as it is.
+ * K bytes, one of B K/4 rows of L groups of 4. Loops that are not there have one iteration. What has another form is left
+ * to be compiled as it is.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
