@@ -67,9 +67,10 @@ static bool is_changed(const tni_ll_group *a, const tni_ll_group *b) {
   return memcmp(a->varies, b->varies, sizeof a->varies) != 0 || memcmp(a->same, b->same, sizeof a->same) != 0;
 }
 
-/* A group with functions stays as it is. */
+/* A group with functions stays as it is. A text does not tell variables from numbers. */
 static bool join(tni_ll_group *g, const tni_outline *o) {
-  if (g->first->owner != o->owner || strcmp(g->first->text, o->text) != 0) return false;
+  if (g->first->owner != o->owner || g->first->scalar_count != o->scalar_count || strcmp(g->first->text, o->text) != 0)
+    return false;
   tni_ll_group made = widened(g, o->values);
   if (count_params(&made) > MAX_PARAMS || (g->functions && is_changed(g, &made))) return false;
   *g = made;

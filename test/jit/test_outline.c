@@ -131,6 +131,16 @@ START_TEST(what_is_around_is_a_parameter)
 }
 END_TEST
 
+START_TEST(a_number_is_no_variable)
+{
+  outlines(2, FUNC("f", "  let n = cast(index, A[0] % 8:i32) + 1\n  let m = cast(index, A[1] % 8:i32) + 2\n"
+                        "  for i in 0..4 outlined {\n    if n < m {\n      C[i] = A[i]\n    }\n    if n < 5 {\n"
+                        "      D[i] = A[i + 1]\n    }\n  }\n"
+                        "  for i in 0..4 outlined {\n    if n < 7 {\n      C[i + 8] = A[i]\n    }\n    if n < 5 {\n"
+                        "      D[i + 8] = A[i + 1]\n    }\n  }\n"));
+}
+END_TEST
+
 START_TEST(functions_of_one_object_share)
 {
   outlines(1, FUNC("f", "  for i in 0..4 outlined {\n    C[i] = A[i] * 3:i32\n  }\n")
@@ -428,6 +438,7 @@ int main(void) {
   tcase_add_test(tc, other_buffers_take_the_places);
   tcase_add_test(tc, strides_and_extents_are_parameters);
   tcase_add_test(tc, what_is_around_is_a_parameter);
+  tcase_add_test(tc, a_number_is_no_variable);
   tcase_add_test(tc, functions_of_one_object_share);
   tcase_add_test(tc, parallel_loops_share_with_others);
   tcase_add_test(tc, vectors_and_masks_move_with_their_buffers);
