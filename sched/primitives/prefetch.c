@@ -9,7 +9,8 @@
  *
  * needs: a buffer that the block reads, row-major, with subscripts that are affine in the loops; a loop above the block, and
  *        one between them that is neither vectorized nor unrolled; constant extents of the loops in it
- * refuses: parts with gaps; subscripts over loops, lets or blocks in the block; more than MOST_LINES lines a step
+ * refuses: parts with gaps; subscripts over loops, lets or blocks in the block; more than MOST_LINES lines a step; a buffer that is
+ *          allocated in the loop: the next step has another one
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -197,6 +198,9 @@ tn_status tni_apply_prefetch(tni_step *step) {
   nest n = {0};
   const char *why = look_at_nest(loop, block, &n);
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
+  if (tni_is_allocated_in(loop, q.buffer))
+    return tni_step_refuse(step, loop->as.loop.var, "`%s` is allocated in the loop, and the next step has another one\n"
+                                                    "needs: a loop inside of the alloc", q.buffer->name);
   const tn_expr *index[TN_MAX_RANK];
   const tn_expr *place = over_loops(s, block, q.load, index) ? tni_buffer_place(r, q.buffer, index) : NULL;
   if (!place) return TN_E_NOMEM;
