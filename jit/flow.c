@@ -74,9 +74,20 @@ static tni_object *part_of(const tni_flow_run *r, const tni_segment *s, uint32_t
   return tni_object_ref(p->passed ? input_of(r, s, p->number) : made[p->number]);
 }
 
+/* A tensor as long as the number behind it says. */
+static tni_object *narrowed(const tni_flow_run *r, const tni_segment *s, const tni_segment_output *out,
+                            tni_object *const *made) {
+  tni_object *whole = part_of(r, s, out->first, made), *length = part_of(r, s, out->first + 1, made);
+  tni_object *o = tni_object_narrow(whole, out->axis, *(const int64_t *)length->data);
+  tni_object_unref(whole);
+  tni_object_unref(length);
+  return o;
+}
+
 static tni_object *output_of(const tni_flow_run *r, const tni_segment *s, const tni_segment_output *out,
                              tni_object *const *made) {
   if (out->kind == TNI_BOUND_TENSOR) return part_of(r, s, out->first, made);
+  if (out->kind == TNI_BOUND_NARROWED) return narrowed(r, s, out, made);
   bool sequence = out->kind == TNI_BOUND_SEQUENCE;
   tni_object *o = tni_object_create(r->ctx, sequence ? TNI_OBJECT_SEQUENCE : TNI_OBJECT_NONE, out->count);
   if (o) o->type = out->type;

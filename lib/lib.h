@@ -319,6 +319,9 @@ tni_object *tni_object_tensor(tn_context *ctx, tn_type type, int32_t rank, const
 /* One whose elements are somebody else's: `keeper`'s, or (NULL) what outlives it. */
 tni_object *tni_object_view(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape, const void *data,
                             tni_object *keeper);
+/* The first `length` of the tensor along an axis: of its memory where they stand together, else a copy (of elements that share no
+ * bytes). */
+tni_object *tni_object_narrow(tni_object *o, int32_t axis, int64_t length);
 tni_object *tni_object_ref(tni_object *o); /* NULL gives NULL */
 void tni_object_unref(tni_object *o);      /* NULL is fine */
 int64_t tni_object_numel(const tni_object *o);

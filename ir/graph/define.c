@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "ops.h"
@@ -64,6 +65,37 @@ const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent) {
 const tn_expr *tni_both(tn_builder *b, const tn_expr *x, const tn_expr *y) {
   if (!x || !y) return x ? x : y;
   return tn_op2(b, TN_OP_and, x, y);
+}
+
+void tni_loop_vars(tn_builder *b, const tni_gvalue *v, const tn_expr **vars) {
+  for (int32_t i = 0; i < v->rank; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "u%d", i);
+    vars[i] = tn_var(b, name, TN_INDEX);
+  }
+}
+
+const tn_stmt *tni_in_loops(tn_builder *b, const tni_gvalue *v, const tn_expr *const *vars, const tn_stmt *body) {
+  for (int32_t i = v->rank - 1; i >= 0; i--) body = tn_for(b, vars[i], tn_index(b, v->shape[i]), body);
+  return body;
+}
+
+const tn_expr *tni_order_key(tn_builder *b, const tn_expr *x) {
+  tn_type type = tn_expr_type(x);
+  const tn_expr *zero = tn_int(b, TN_I64, 0), *lowest = tn_int(b, TN_I64, INT64_MIN), *key;
+  if (TN_TYPE_BITS(type) == 0) return NULL;
+  if (tni_type_is_float(type)) {
+    const tn_expr *wide = tn_cast(b, TN_F64, x);
+    wide = tn_op3(b, TN_OP_select, tn_op2(b, TN_OP_eq, wide, wide), wide, tn_float(b, TN_F64, (double)NAN));
+    key = tn_reinterpret(b, TN_I64, tn_add(b, wide, tn_float(b, TN_F64, 0)));
+    key = tn_op2(b, TN_OP_and, key, tn_int(b, TN_I64, INT64_MAX));
+    const tn_expr *below = tn_op2(b, TN_OP_lt, wide, tn_float(b, TN_F64, 0));
+    key = tn_op3(b, TN_OP_select, below, tn_sub(b, zero, key), key);
+  } else {
+    key = tn_cast(b, TN_I64, x);
+    if (type == TN_U64) key = tn_op2(b, TN_OP_xor, key, lowest);
+  }
+  return key;
 }
 
 bool tni_gvalue_bytes(tn_context *ctx, const tni_gvalue *value, size_t *bytes) {

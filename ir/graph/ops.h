@@ -131,6 +131,9 @@
   OP(scatter_elements, OPAQUE,    3, 3, scatter_elements, "axis:i reduction:s", "x with elements replaced by index; none for an index out of range") \
   OP(scatter_nd,       OPAQUE,    3, 3, scatter_nd, "reduction:s",      "x with slices replaced by tuples of indices; none if out of range") \
   OP(top_k_indices,    OPAQUE,    1, 1, top_k,     "axis:i k:i largest:i", "where the k largest are, the first of equal ones first; NaN is largest") \
+  OP(non_zero,         OPAQUE,    1, 1, non_zero,  "",                  "(rank, n + 1): how many elements are not 0, then where each is") \
+  OP(unique_rows,      OPAQUE,    1, 1, unique_rows, "sorted:i",        "(3, n + 1) of n rows: how many different ones, then where each is first; _, the number of each row's; _, how many there are of each") \
+  OP(non_max_suppression, OPAQUE, 2, 4, non_max_suppression, "center:i most:i", "boxes, scores, the most that two may share, the least score: (n, _, _), then n of (batch, class, box)") \
   OP(roi_align,        OPAQUE,    3, 3, roi_align, "half_pixel:i mode:s output_height:i output_width:i sampling_ratio:i spatial_scale:f", "bins of regions of x, the mean or largest of samples") \
   OP(det,              OPAQUE,    1, 1, det,       "",                  "determinants of matrices, by elimination with pivots") \
   OP(concat,           OPAQUE,    1, 255, concat,  "axis:i",            "one behind the other along an axis")
@@ -155,7 +158,8 @@ int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank);
   RULE(cum_sum) RULE(identity) RULE(reshape) RULE(transpose) RULE(slice) RULE(pad) RULE(expand) RULE(tile) \
   RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat) RULE(bit_cast) \
   RULE(lp_pool) RULE(max_pool_indices) RULE(scatter_elements) RULE(scatter_nd) RULE(top_k) RULE(grid_sample) \
-  RULE(roi_align) RULE(det) RULE(recurrent) RULE(linear_attention)
+  RULE(roi_align) RULE(det) RULE(recurrent) RULE(linear_attention) \
+  RULE(non_zero) RULE(unique_rows) RULE(non_max_suppression)
 TNI_INFER_RULES(TNI_INFER_PROTOTYPE)
 
 #define TNI_DEFINE_POINTWISE(name, least, most, rule, attrs, meaning) bool tni_define_##name(tni_define *d);
@@ -181,6 +185,11 @@ const tn_expr *tni_read_index(tn_builder *b, const tn_expr *raw, int64_t dim, co
 const tn_expr *tni_inside(tn_builder *b, const tn_expr *x, int64_t extent);
 /* a && b, NULL standing for true. */
 const tn_expr *tni_both(tn_builder *b, const tn_expr *x, const tn_expr *y);
+/* Variables, one per dimension of `v`, and a loop of each around the body that they stand in. */
+void tni_loop_vars(tn_builder *b, const tni_gvalue *v, const tn_expr **vars);
+const tn_stmt *tni_in_loops(tn_builder *b, const tni_gvalue *v, const tn_expr *const *vars, const tn_stmt *body);
+/* An i64 in the order of the numbers: NaN above all, -0 as 0. */
+const tn_expr *tni_order_key(tn_builder *b, const tn_expr *x);
 
 /* ---- windows of convolutions and pools (window.c) -------------------------------------------------------------- */
 

@@ -7,9 +7,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <math.h>
-#include <stdio.h>
-
 #include "ops.h"
 
 /* ---- scatter ---------------------------------------------------------------------------------------------------- */
@@ -63,19 +60,6 @@ static const tn_stmt *write_update(tni_define *d, const tn_expr *const *to, cons
   return tn_reduce_store_where(d->b, op, d->out[0], to, value, inside);
 }
 
-/* One loop per dimension of `v` around the body that `vars` stand in. */
-static void make_vars(tn_builder *b, const tni_gvalue *v, const tn_expr **vars) {
-  for (int32_t i = 0; i < v->rank; i++) {
-    char name[16];
-    snprintf(name, sizeof name, "u%d", i);
-    vars[i] = tn_var(b, name, TN_INDEX);
-  }
-}
-static const tn_stmt *in_loops(tn_builder *b, const tni_gvalue *v, const tn_expr *const *vars, const tn_stmt *body) {
-  for (int32_t i = v->rank - 1; i >= 0; i--) body = tn_for(b, vars[i], tn_index(b, v->shape[i]), body);
-  return body;
-}
-
 bool tni_define_scatter_elements(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *updates = d->in_value[2];
   tn_builder *b = d->b;
@@ -83,10 +67,10 @@ bool tni_define_scatter_elements(tni_define *d) {
   const tn_expr *vars[TN_MAX_RANK], *to[TN_MAX_RANK], *inside = NULL;
   tni_define_identity(d);
   if (tni_gvalue_numel(updates) == 0) return true;
-  make_vars(b, updates, vars);
+  tni_loop_vars(b, updates, vars);
   memcpy(to, vars, sizeof to);
   to[axis] = tni_read_index(b, tn_load(b, d->in[1], vars, NULL), x->shape[axis], &inside);
-  tn_emit(b, in_loops(b, updates, vars, write_update(d, to, tn_load(b, d->in[2], vars, NULL), inside)));
+  tn_emit(b, tni_in_loops(b, updates, vars, write_update(d, to, tn_load(b, d->in[2], vars, NULL), inside)));
   return true;
 }
 
@@ -97,14 +81,14 @@ bool tni_define_scatter_nd(tni_define *d) {
   const tn_expr *vars[TN_MAX_RANK], *tuple[TN_MAX_RANK], *to[TN_MAX_RANK], *inside = NULL;
   tni_define_identity(d);
   if (tni_gvalue_numel(updates) == 0) return true;
-  make_vars(b, updates, vars);
+  tni_loop_vars(b, updates, vars);
   for (int32_t i = 0; i < at->rank - 1; i++) tuple[i] = vars[i];
   for (int32_t i = 0; i < x->rank; i++) {
     tuple[at->rank - 1] = tn_index(b, i);
     to[i] =
         i < k ? tni_read_index(b, tn_load(b, d->in[1], tuple, NULL), x->shape[i], &inside) : vars[at->rank - 1 + i - k];
   }
-  tn_emit(b, in_loops(b, updates, vars, write_update(d, to, tn_load(b, d->in[2], vars, NULL), inside)));
+  tn_emit(b, tni_in_loops(b, updates, vars, write_update(d, to, tn_load(b, d->in[2], vars, NULL), inside)));
   return true;
 }
 
@@ -122,25 +106,6 @@ bool tni_infer_top_k(tni_infer *x) {
   memcpy(x->out->shape, in->shape, sizeof in->shape);
   x->out->shape[axis] = k;
   return true;
-}
-
-/* An i64 in the order of the numbers: NaN above all, -0 as 0. */
-static const tn_expr *order_key(tn_builder *b, const tn_expr *x, bool largest) {
-  tn_type type = tn_expr_type(x);
-  const tn_expr *zero = tn_int(b, TN_I64, 0), *lowest = tn_int(b, TN_I64, INT64_MIN), *key;
-  if (TN_TYPE_BITS(type) == 0) return NULL;
-  if (tni_type_is_float(type)) {
-    const tn_expr *wide = tn_cast(b, TN_F64, x);
-    wide = tn_op3(b, TN_OP_select, tn_op2(b, TN_OP_eq, wide, wide), wide, tn_float(b, TN_F64, (double)NAN));
-    key = tn_reinterpret(b, TN_I64, tn_add(b, wide, tn_float(b, TN_F64, 0)));
-    key = tn_op2(b, TN_OP_and, key, tn_int(b, TN_I64, INT64_MAX));
-    const tn_expr *below = tn_op2(b, TN_OP_lt, wide, tn_float(b, TN_F64, 0));
-    key = tn_op3(b, TN_OP_select, below, tn_sub(b, zero, key), key);
-  } else {
-    key = tn_cast(b, TN_I64, x);
-    if (type == TN_U64) key = tn_op2(b, TN_OP_xor, key, lowest);
-  }
-  return largest ? key : tn_op1(b, TN_OP_not, key);
 }
 
 /* Is there a better candidate at i than what is at r so far, among those behind what is at r - 1? */
@@ -164,8 +129,10 @@ bool tni_define_top_k_indices(tni_define *d) {
   const tn_buffer *keys = tn_alloc(b, "best", TN_I64, out->rank, out->shape);
   const tn_expr *axes[TN_MAX_RANK], *now[TN_MAX_RANK], *before[TN_MAX_RANK], *from[TN_MAX_RANK];
   tni_axes(b, x->rank, x->shape, axes);
-  tn_compute(b, all, axes, order_key(b, tn_load(b, d->in[0], axes, NULL), tni_attr_int(d->node, "largest", 1) != 0));
-  make_vars(b, out, now);
+  const tn_expr *order = tni_order_key(b, tn_load(b, d->in[0], axes, NULL));
+  bool largest = tni_attr_int(d->node, "largest", 1) != 0;
+  tn_compute(b, all, axes, largest ? order : tn_op1(b, TN_OP_not, order));
+  tni_loop_vars(b, out, now);
   memcpy(before, now, sizeof before);
   memcpy(from, now, sizeof from);
   const tn_expr *i = from[axis] = tn_var(b, "i", TN_INDEX), *key = tn_var(b, "k", TN_I64),
@@ -178,6 +145,6 @@ bool tni_define_top_k_indices(tni_define *d) {
   const tn_stmt *round[] = {tn_store(b, keys, now, tn_int(b, TN_I64, INT64_MIN)),
                             tn_store(b, d->out[0], now, tn_int(b, TN_I64, -1)),
                             tn_for(b, i, tn_index(b, x->shape[axis]), step)};
-  tn_emit(b, in_loops(b, out, now, tn_seq(b, 3, round)));
+  tn_emit(b, tni_in_loops(b, out, now, tn_seq(b, 3, round)));
   return true;
 }

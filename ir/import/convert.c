@@ -251,3 +251,13 @@ uint32_t counting(conversion *c, tn_type type, int64_t count, int32_t rank, int3
 void finish(conversion *c, uint32_t i, uint32_t value) {
   if (wants(c, i)) give(c, i, emit1(c, "identity", value, out_name(c, i)));
 }
+
+void finish_narrowed(conversion *c, uint32_t i, uint32_t value, int32_t axis, uint32_t count) {
+  const tni_gvalue *number = value_of(c, count);
+  if (!ok(c) || !wants(c, i)) return;
+  if (number->data) return finish(c, i, sliced(c, value, axis, 0, tni_read_element(TN_I64, number->data, 0).i));
+  if (axis > 0 && tni_type_is_packed(value_of(c, value)->type))
+    return fail(c, TN_E_UNSUPPORTED, "elements that share bytes are picked along the first axis alone");
+  c->m->bound[c->n->out[i]] =
+      (tni_onnx_binding){.kind = TNI_BOUND_NARROWED, .value = value, .length = count, .axis = axis};
+}

@@ -41,6 +41,7 @@
   OP(CenterCropPad,             "",                     center_crop_pad) \
   OP(Clip,                      "clip",                 clip) \
   OP(Col2Im,                    "",                     col2im) \
+  OP(Compress,                  "",                     compress) \
   OP(Concat,                    "concat",               concat) \
   OP(ConcatFromSequence,        "",                     concat_from_sequence) \
   OP(Constant,                  "",                     constant) \
@@ -119,6 +120,8 @@
   OP(Multinomial,               "",                     multinomial) \
   OP(Neg,                       "neg",                  same) \
   OP(NegativeLogLikelihoodLoss, "",                     nll_loss) \
+  OP(NonMaxSuppression,         "",                     non_max_suppression) \
+  OP(NonZero,                   "",                     non_zero) \
   OP(Not,                       "not",                  same) \
   OP(OneHot,                    "one_hot",              one_hot) \
   OP(Optional,                  "",                     optional) \
@@ -197,6 +200,7 @@
   OP(TopK,                      "",                     top_k) \
   OP(Transpose,                 "transpose",            same) \
   OP(Trilu,                     "trilu",                trilu) \
+  OP(Unique,                    "",                     unique) \
   OP(Unsqueeze,                 "",                     unsqueeze) \
   OP(Upsample,                  "resize",               resize) \
   OP(Where,                     "where",                same) \

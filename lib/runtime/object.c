@@ -58,6 +58,20 @@ tni_object *tni_object_view(tn_context *ctx, tn_type type, int32_t rank, const i
   return o;
 }
 
+tni_object *tni_object_narrow(tni_object *o, int32_t axis, int64_t length) {
+  int64_t shape[TN_MAX_RANK];
+  size_t outer = 1, inner = tn_type_bytes(o->type);
+  for (int32_t i = 0; i < o->rank; i++) shape[i] = i == axis ? length : o->shape[i];
+  for (int32_t i = 0; i < axis; i++) outer *= (size_t)o->shape[i];
+  for (int32_t i = axis + 1; i < o->rank; i++) inner *= (size_t)o->shape[i];
+  if (outer == 1) return tni_object_view(o->ctx, o->type, o->rank, shape, o->data, o);
+  tni_object *part = tni_object_tensor(o->ctx, o->type, o->rank, shape);
+  size_t bytes = (size_t)length * inner, step = (size_t)o->shape[axis] * inner;
+  for (size_t i = 0; part && i < outer && bytes; i++)
+    memcpy((char *)part->own + i * bytes, (const char *)o->data + i * step, bytes);
+  return part;
+}
+
 tni_object *tni_object_ref(tni_object *o) {
   if (o) o->refs++;
   return o;

@@ -112,9 +112,11 @@ enum {
   ONNX_INT8 = 3,
   ONNX_INT32 = 6,
   ONNX_INT64 = 7,
+  ONNX_BOOL = 9,
   ONNX_FLOAT16 = 10,
   ONNX_DOUBLE = 11,
-  ONNX_BFLOAT16 = 16
+  ONNX_BFLOAT16 = 16,
+  ONNX_INT4 = 22
 };
 
 /* A tensor with raw_data of `size` bytes. */

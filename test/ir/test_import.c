@@ -61,6 +61,19 @@ static bytes one_node(bytes n) {
 
 /* ---- what is imported ------------------------------------------------------------------------------------------ */
 
+/* What the contents decide is decided where they are known. */
+START_TEST(places_in_a_constant_are_known)
+{
+  static const int64_t four = 4;
+  static const int32_t list[] = {0, 3, 0, 5};
+  bytes g = {0};
+  add_node(&g, node("NonZero", "n", "c", "y"));
+  add_weight(&g, tensor_raw("c", ONNX_INT32, 1, &four, list, sizeof list));
+  add_output(&g, "y");
+  ck_assert_str_eq(import(model(13, g)), "graph main() -> (y) {\n  const y: i64[1, 2] = [1, 3]\n}\n");
+}
+END_TEST
+
 START_TEST(a_model_becomes_a_graph)
 {
   ck_assert_str_eq(import(model(13, small_graph())), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
@@ -531,6 +544,7 @@ int main(void) {
   TCase *tests = tcase_create("import");
   tcase_set_timeout(tests, 120);
   tcase_add_checked_fixture(tests, setup, teardown);
+  tcase_add_test(tests, places_in_a_constant_are_known);
   tcase_add_test(tests, a_model_becomes_a_graph);
   tcase_add_test(tests, nodes_may_come_in_any_order);
   tcase_add_test(tests, weights_may_be_inputs_too_or_constants);

@@ -40,6 +40,7 @@ static int read_numbers(const char *text, int64_t *ints, float *floats) {
 
 /* An input of the node, after its spelling:
  *     f2,3   an input of the graph, f32[2, 3]      d2,3   the same of f64        l2,3   the same of int64      -   none
+ *     b2     the same of bool                      q2,3   the same of int4
  *     =1,2   a constant list of int64              #5     a constant number      ~1.5   a constant list of f32
  *     ^1,2   a constant int64[1, n]                                                                                */
 static void put_operand(bytes *graph, const char *name, const char *spelling) {
@@ -51,6 +52,8 @@ static void put_operand(bytes *graph, const char *name, const char *spelling) {
   case 'f': put_message(graph, 11, value_info(name, ONNX_FLOAT, count, ints)); break;
   case 'd': put_message(graph, 11, value_info(name, ONNX_DOUBLE, count, ints)); break;
   case 'l': put_message(graph, 11, value_info(name, ONNX_INT64, count, ints)); break;
+  case 'b': put_message(graph, 11, value_info(name, ONNX_BOOL, count, ints)); break;
+  case 'q': put_message(graph, 11, value_info(name, ONNX_INT4, count, ints)); break;
   case '=': add_weight(graph, tensor_ints(name, count, ints)); break;
   case '#': add_weight(graph, tensor_raw(name, ONNX_INT64, 0, NULL, ints, 8)); break;
   case '~': add_weight(graph, tensor_raw(name, ONNX_FLOAT, 1, shape, floats, (size_t)count * 4)); break;
@@ -110,6 +113,12 @@ static const struct {
     {13, "Sum", "", "y", "", "TN_E_INVALID: import: n: Sum: at least one input is needed"},
     {13, "Cast", "f2", "y", "to=8", "TN_E_UNSUPPORTED: import: n: Cast: a cast to data type 8 is not supported"},
     {13, "Relu", "f2", "y z", "", "TN_E_UNSUPPORTED: import: n: Relu: output 1 (`z`) is not supported"},
+    {13, "Compress", "f2 f2", "y", "",
+     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the dimension"},
+    {13, "Compress", "f2 b3", "y", "",
+     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the dimension"},
+    {21, "Compress", "q2,2 b2", "y", "axis=1",
+     "TN_E_UNSUPPORTED: import: n: Compress: elements that share bytes are picked along the first axis alone"},
     {13, "Gemm", "f2,3 f3", "y", "", "TN_E_INVALID: import: n: Gemm: an operand is not a matrix"},
     {13, "Gemm", "f2,3 f3,4 f3,2,4", "y", "", "TN_E_INVALID: import: n: Gemm: C does not broadcast to the product"},
     {13, "BatchNormalization", "f3 f3 f3 f3 f3", "y", "",

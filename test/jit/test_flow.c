@@ -7,7 +7,6 @@
 #include "ir/onnx_writer.h"
 #include "session.h"
 
-enum { BOOL = 9 };
 static const int64_t one = 1, two = 2, open_list[] = {-1};
 
 static tn_module *compile(tn_context *ctx, bytes m) {
@@ -154,6 +153,110 @@ START_TEST(open_dimensions_are_those_of_the_inputs)
 }
 END_TEST
 
+/* ---- shapes that depend on contents ------------------------------------------------------------------------------ */
+
+/* y = relu(compress(x, c)) */
+START_TEST(as_many_as_the_condition_says)
+{
+  static const float x[] = {1, -2, 3, 4, 5, -6};
+  static const int64_t shape[] = {2, 3}, three = 3;
+  static const struct {
+    uint8_t keep[3];
+    int64_t count;
+    float want[6];
+  } rows[] = {{{1, 0, 1}, 2, {1, 3, 4, 0}}, {{0, 0, 0}, 0, {0}}, {{1, 1, 1}, 3, {1, 0, 3, 4, 5, 0}}, {{0, 1, 0}, 1, {0, 5}}};
+  bytes g = {0}, n = node("Compress", "n", "x c", "p");
+  attr_int(&n, "axis", -1);
+  add_node(&g, n);
+  add_node(&g, node("Relu", "r", "p", "y"));
+  add_input(&g, "x", 2, shape);
+  put_message(&g, 11, value_info("c", ONNX_BOOL, 1, &three));
+  add_output(&g, "y");
+  tn_context *ctx = session_open();
+  tn_module *module = compile(ctx, model(13, g));
+  for (size_t i = 0; i < TNI_COUNT(rows); i++) {
+    const DLTensor in[] = {tensor(TN_F32, 2, shape, x), tensor(TN_BOOL, 1, &three, rows[i].keep)};
+    const int64_t want[] = {2, rows[i].count};
+    gives(module, 2, in, 2, want, rows[i].want);
+  }
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+/* Where the branch is taken, what it gives is as long as it comes out. */
+START_TEST(a_branch_may_narrow)
+{
+  static const float x[] = {7, 0, 9}, zeros[] = {0, 0, 0}, kept[] = {7, 9};
+  static const uint8_t yes = 1, no = 0;
+  static const int64_t three = 3;
+  bytes g = {0}, n = node("If", "n", "c", "y"), narrow = {0}, whole = {0};
+  tn_context *ctx = session_open();
+  add_node(&narrow, node("NonZero", "z", "x", "at"));
+  add_node(&narrow, node("Squeeze", "s", "at", "list"));
+  add_node(&narrow, node("Gather", "t", "x list", "u"));
+  add_output(&narrow, "u");
+  add_node(&whole, node("Identity", "i", "x", "v"));
+  add_output(&whole, "v");
+  attr_graph(&n, "then_branch", narrow);
+  attr_graph(&n, "else_branch", whole);
+  add_node(&g, n);
+  add_input(&g, "x", 1, &three);
+  put_message(&g, 11, value_info("c", ONNX_BOOL, 0, NULL));
+  add_output(&g, "y");
+  tn_module *module = compile(ctx, model(12, g));
+  const DLTensor then[] = {tensor(TN_F32, 1, &three, x), tensor(TN_BOOL, 0, NULL, &yes)};
+  const DLTensor none[] = {tensor(TN_F32, 1, &three, zeros), tensor(TN_BOOL, 0, NULL, &yes)};
+  const DLTensor otherwise[] = {tensor(TN_F32, 1, &three, x), tensor(TN_BOOL, 0, NULL, &no)};
+  gives(module, 2, then, 1, &two, kept);
+  gives(module, 2, none, 1, (const int64_t[]){0}, NULL);
+  gives(module, 2, otherwise, 1, &three, x);
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+enum { ROWS = 500 };
+
+/* The rows (two numbers each) sorted, one of each. */
+static int64_t sort_out(const float *x, float *out) {
+  int64_t count = 0;
+  for (int i = 0; i < ROWS; i++) {
+    int64_t at = 0;
+    const float *r = &x[2 * i];
+    while (at < count && (out[2 * at] < r[0] || (out[2 * at] == r[0] && out[2 * at + 1] < r[1]))) at++;
+    if (at < count && out[2 * at] == r[0] && out[2 * at + 1] == r[1]) continue;
+    memmove(&out[2 * at + 2], &out[2 * at], (size_t)(count - at) * 2 * sizeof *out);
+    memcpy(&out[2 * at], r, 2 * sizeof *out);
+    count++;
+  }
+  return count;
+}
+
+START_TEST(one_of_each_row)
+{
+  static float x[2 * ROWS], want[2 * ROWS];
+  static const int64_t shape[] = {ROWS, 2};
+  bytes g = {0}, n = node("Unique", "n", "x", "y");
+  attr_int(&n, "axis", 0);
+  add_node(&g, n);
+  add_input(&g, "x", 2, shape);
+  add_output(&g, "y");
+  tn_context *ctx = session_open();
+  tn_module *module = compile(ctx, model(11, g));
+  uint32_t seed = 1;
+  for (int range = 2; range <= 64; range *= 4) {
+    for (int i = 0; i < 2 * ROWS; i++) x[i] = (float)((seed = seed * 1664525 + 1013904223) >> 8) / 16777216 * (float)range;
+    for (int i = 0; i < 2 * ROWS; i++) x[i] = (float)(int)x[i];
+    const int64_t out[] = {sort_out(x, want), 2};
+    const DLTensor in = tensor(TN_F32, 2, shape, x);
+    gives(module, 1, &in, 2, out, want);
+  }
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 /* ---- control ----------------------------------------------------------------------------------------------------- */
 
 /* y = c ? x + x : relu(x); both branches use what is around them */
@@ -167,7 +270,7 @@ static bytes choosing(void) {
   attr_graph(&n, "else_branch", no);
   add_node(&g, n);
   add_input(&g, "x", 1, &two);
-  put_message(&g, 11, value_info("c", BOOL, 0, NULL));
+  put_message(&g, 11, value_info("c", ONNX_BOOL, 0, NULL));
   add_output(&g, "y");
   return model(13, g);
 }
@@ -540,6 +643,9 @@ int main(void) {
   tcase_add_test(tests, threads_run_one_model);
   tcase_add_test(tests, more_shapes_than_are_kept);
   tcase_add_test(tests, open_dimensions_are_those_of_the_inputs);
+  tcase_add_test(tests, as_many_as_the_condition_says);
+  tcase_add_test(tests, a_branch_may_narrow);
+  tcase_add_test(tests, one_of_each_row);
   tcase_add_test(tests, an_if_takes_its_branch);
   tcase_add_test(tests, a_loop_carries_and_stacks);
   tcase_add_test(tests, what_a_run_is_told);
