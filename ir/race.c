@@ -176,9 +176,10 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
   return false;
 }
 
-/* Has each iteration its own? */
+/* Has each iteration its own? A shared one is there for them to meet in. */
 static bool is_private(checker *c, const tn_buffer *b) {
   if (tni_is_allocated_in(c->loop, b)) return true;
+  if (b->scope == TNI_SCOPE_SHARED) return false;
   if (tni_is_param(c->func, b) || c->func->level == TNI_LEVEL_LOOP || c->accesses->literal) return false;
   return tni_is_private_to(c->r, c->func->body, b, c->loop);
 }

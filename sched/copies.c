@@ -18,6 +18,50 @@ tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block) {
   return q;
 }
 
+static bool see_write(void *self, const tn_stmt *s) {
+  tni_reads *q = self;
+  if (!tni_is_write(s)) return true;
+  for (size_t i = 0; i < q->count; i++)
+    if (q->items[i] == s->as.store.buffer) return true;
+  if (q->count < TNI_MAX_READS) q->items[q->count++] = s->as.store.buffer;
+  return true;
+}
+
+tni_reads tni_writes_of(const tn_stmt *block) {
+  tni_reads q = {0};
+  tni_stmt_visit(block->as.block.body, see_write, &q);
+  return q;
+}
+
+typedef struct alloc_search {
+  const tn_buffer *buffer;
+  const tn_stmt *found;
+} alloc_search;
+
+static bool see_alloc(void *self, const tn_stmt *s) {
+  alloc_search *q = self;
+  if (s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer) q->found = s;
+  return !q->found;
+}
+
+const tn_stmt *tni_find_alloc(const tn_stmt *root, const tn_buffer *buffer) {
+  alloc_search q = {buffer, NULL};
+  tni_stmt_visit(root, see_alloc, &q);
+  return q.found;
+}
+
+const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg) {
+  tni_reads all = tni_writes_of(block);
+  int64_t which = step->args[arg].number;
+  const tn_stmt *alloc = NULL;
+  if (which < 0 || (size_t)which >= all.count)
+    tni_step_refuse(step, block, "the block stores to %zu buffers: there is no number %lld", all.count, (long long)which);
+  else if (!(alloc = tni_find_alloc(step->s->func->body, all.items[which])))
+    tni_step_refuse(step, block, "`%s` is a parameter, whose form its caller knows\n"
+                                 "needs: cache_write, whose new buffer may have any", all.items[which]->name);
+  return alloc;
+}
+
 typedef struct renamer {
   const tn_buffer *old, *made;
 } renamer;

@@ -13,6 +13,7 @@
 
 typedef struct tni_handle tni_handle;
 typedef struct tni_line tni_line;
+typedef struct tni_step tni_step;
 typedef struct tni_birth tni_birth;
 typedef struct tni_chooser tni_chooser;
 
@@ -149,6 +150,12 @@ typedef struct tni_reads {
   const tn_buffer *items[TNI_MAX_READS];
 } tni_reads;
 tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block);
+/* The same of those that it stores to. */
+tni_reads tni_writes_of(const tn_stmt *block);
+/* NULL: the buffer is not allocated there. */
+const tn_stmt *tni_find_alloc(const tn_stmt *root, const tn_buffer *buffer);
+/* The alloc of the buffer that argument `arg` numbers among those that the block stores to; or NULL and a refusal. */
+const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg);
 enum { TNI_LOADS = 1, TNI_STORES = 2 };
 /* The statement with `made` for `old` where it loads, stores, or both. */
 const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer *old, const tn_buffer *made, unsigned what);
@@ -225,7 +232,6 @@ enum tni_primitive_flags {
 };
 
 /* A row of primitives.def. */
-typedef struct tni_step tni_step;
 typedef struct tni_primitive {
   const char *name;
   tni_argument params[TNI_MAX_ARGS]; /* those behind the last have no name */

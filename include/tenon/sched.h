@@ -181,6 +181,13 @@ TN_API tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_
 /* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
  * prefetches spread over the steps of the innermost loop between them. Changes no result. */
 TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);
+/* Where a buffer that is made in the function lives: "global", "local", "register" (constant extents), "shared" (inside of the loops
+ * over blocks). It is number `store`, from 0, of those that the block stores to. */
+TN_API tn_status tn_set_scope(tn_schedule *s, tn_block_ref block, const char *scope, int32_t store, tn_error **err);
+/* The stride of dimension `axis` of its memory becomes, in elements, the least k * factor + offset that has room for the dimensions
+ * inside. Constant extents; 0 <= offset < factor. */
+TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset, int32_t store,
+                                  tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 

@@ -142,6 +142,17 @@ static void choose_sample_line(const char *loop, const char *block, uint64_t *st
   }
 }
 
+/* Where buffers live, and how their elements stand. */
+static void choose_buffer_line(const names *blocks, uint64_t *state, char *line) {
+  static const char *const scopes[] = {"global", "local", "register", "shared"};
+  const char *block = any(blocks, state);
+  uint32_t f = oracle_random(state) % 4, g = 1 + oracle_random(state) % 5, store = oracle_random(state) % 4 == 0;
+  switch (oracle_random(state) % 2) {
+  case 0: snprintf(line, LINE, "set_scope(%s, %s, store=%u)", block, scopes[f], store); break;
+  default: snprintf(line, LINE, "storage_align(%s, %u, %u, offset=%u, store=%u)", block, f % 3, g + f, f % g, store); break;
+  }
+}
+
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
@@ -154,6 +165,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
   if (loops.count && oracle_random(state) % 6 == 0) {
     choose_loop_line(text, &loops, at, any(&blocks, state), state, line);
+    return;
+  }
+  if (blocks.count && oracle_random(state) % 6 == 0) {
+    choose_buffer_line(&blocks, state, line);
     return;
   }
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
