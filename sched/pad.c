@@ -4,7 +4,8 @@
  *     for i in 0..10 { block T(v: 0..10 = i) { T[v] = A[v] } } ->  for i in 0..12 { block T(v: 0..12 = i) { T[v] = A[v if v < 10] } }
  *
  * What the blocks below write gets room for the elements that come to it, which nobody reads: others keep to the old shape. What
- * they load by the iterator is 0 there, and so no access lies outside; their own elements init has set.
+ * they load by the iterator is 0 there, and so no access lies outside; a parameter that nobody writes, and whose extents have room
+ * for these iterations, is read as it is. Their own elements init has set.
  *
  * needs: a constant extent; only loops and blocks below; in each block one spatial iterator that is the loop, and that is one
  *        plain subscript of its stores, over a whole dimension of plain buffers made in the function
@@ -122,18 +123,31 @@ static bool check_stmt(void *self, const tn_stmt *s) {
 /* ---- the rewrite ---------------------------------------------------------------------------------------------------- */
 
 typedef struct filler {
-  tn_context *ctx;
+  const padder *p;
   const tn_stmt *block;
   const tn_expr *iter, *inside; /* the iterator is below the old extent */
+  tni_facts facts;              /* of the iterators, with the new extent */
 } filler;
+
+/* Does the load of a parameter that nobody writes stay inside of it? */
+static bool has_room(const filler *f, tni_region *r, const tn_expr *x) {
+  const tn_buffer *b = x->as.buffer;
+  const tn_schedule *s = f->p->s;
+  bool inside = tni_is_param(s->func, b) && !tni_uses_of(s->ctx, s->func->body, b).writers;
+  for (int32_t d = 0; inside && d < b->rank; d++)
+    inside = tni_prove(r, &f->facts, tni_op2(r, TN_OP_le, tni_index(r, 0), x->arg[d])) &&
+             tni_prove(r, &f->facts, tni_op2(r, TN_OP_lt, x->arg[d], b->shape[d]));
+  return inside;
+}
 
 /* Loads by the iterator give 0 behind the end, but for the elements that the block accumulates. */
 static const tn_expr *fill_load(void *self, tni_region *r, const tn_expr *x) {
   const filler *f = self;
-  if (x->op != TN_OP_load || tni_uses_of(f->ctx, f->block, x->as.buffer).writers) return x;
+  tn_context *ctx = f->p->s->ctx;
+  if (x->op != TN_OP_load || tni_uses_of(ctx, f->block, x->as.buffer).writers) return x;
   bool moves = false;
-  for (int32_t i = 0; i < tni_load_count(x); i++) moves |= tni_expr_uses(f->ctx, x->arg[i], f->iter);
-  if (!moves) return x;
+  for (int32_t i = 0; i < tni_load_count(x); i++) moves |= tni_expr_uses(ctx, x->arg[i], f->iter);
+  if (!moves || has_room(f, r, x)) return x;
   return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, tni_conj(r, tni_load_where(x), f->inside));
 }
 
@@ -141,16 +155,22 @@ static const tn_stmt *pad_block(void *self, tni_region *r, const tn_stmt *s) {
   const padder *p = self;
   if (s->kind != TNI_BLOCK) return s;
   tni_iter *iters = tni_arena_copy(&r->arena, s->as.block.iters, (size_t)s->as.block.count * sizeof *iters);
-  filler f = {.ctx = p->s->ctx, .block = s};
-  for (int32_t i = 0; iters && i < s->as.block.count; i++)
+  filler f = {.p = p, .block = s};
+  bool known = iters != NULL;
+  tni_facts_init(&f.facts, p->s->ctx);
+  for (int32_t i = 0; known && i < s->as.block.count; i++) {
     if (iters[i].binding == p->loop->as.loop.var) {
       f.iter = iters[i].var;
       f.inside = tni_op2(r, TN_OP_lt, f.iter, iters[i].extent);
       iters[i].extent = p->extent;
     }
+    known = tni_facts_bind(&f.facts, iters[i].var, iters[i].extent);
+  }
   const tn_stmt *init = s->as.block.init, *body = s->as.block.body;
-  if (!f.inside || (init && !(init = tni_stmt_rewrite(r, init, fill_load, NULL, &f)))) return NULL;
-  body = tni_stmt_rewrite(r, body, fill_load, NULL, &f);
+  if (known && init) init = tni_stmt_rewrite(r, init, fill_load, NULL, &f);
+  if (known) body = tni_stmt_rewrite(r, body, fill_load, NULL, &f);
+  tni_facts_destroy(&f.facts);
+  if (!known || !f.inside || (s->as.block.init && !init)) return NULL;
   return tni_block_like(r, s, iters, s->as.block.where, init, body);
 }
 

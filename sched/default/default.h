@@ -74,7 +74,7 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
-  bool tiles; /* by the target's tile registers: the sums stand in memory, `steps` at a time */
+  bool tiles; /* by the target's tile registers, `steps` at a time */
   int64_t steps;
   const tni_unit *unit; /* what sums several steps at once, or NULL */
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
@@ -102,6 +102,13 @@ void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 /* ---- reduce.c --------------------------------------------------------------------------------------------------------- */
 
 void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
+/* The block that writes the reduction's result out: its epilogue, or a copy from a buffer of the scope. 0: there can be none. */
+tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
+
+/* ---- product.c ------------------------------------------------------------------------------------------------------ */
+
+/* Of a tile that tile registers do; the block is as nothing has been done to it yet. */
+void tni_schedule_product(tni_planner *p, const tn_stmt *block, const tni_tile *t);
 
 /* ---- stream.c ----------------------------------------------------------------------------------------------------- */
 

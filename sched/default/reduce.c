@@ -4,8 +4,7 @@
  *
  * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed at
  * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. Where the
- * target sums several steps at once (unit.c), these stand inside of all: of dot products for each vector; of tile registers
- * for all of the tile, which then is in memory.
+ * target sums several steps at once (unit.c), these stand inside of all. What tile registers do is product.c's.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -128,20 +127,10 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
   tni_try_unroll(p, parts[0]);
 }
 
-/* Sums that stand in memory need no rows written out. */
-static void write_out_tile(tni_planner *p, const tni_tile *t, const tiled_loops *l) {
+static void write_out_tile(tni_planner *p, const tiled_loops *l) {
   tni_try_vectorize(p, l->lane);
   tni_try_unroll(p, l->vector);
-  if (l->row && !t->tiles) tni_try_unroll(p, l->row);
-}
-
-/* The loops that the target's tile registers do; outside of them, one of their products. */
-static void note_tiles(tni_planner *p, const tiled_loops *l) {
-  const tn_loop loops[] = {l->outer[0], l->row, l->vector, l->lane, l->steps};
-  for (size_t i = 0; i < TNI_COUNT(loops); i++) {
-    tn_error *e = NULL;
-    if (loops[i] && !p->status) tni_tried(p, tn_schedule_annotate(p->s, loops[i], TNI_TILE_NOTE, 1, &e), &e);
-  }
+  if (l->row) tni_try_unroll(p, l->row);
 }
 
 static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count) {
@@ -157,14 +146,10 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
       of_init.lane = loops[count - 1];
       of_init.vector = loops[count - 2];
       of_init.row = l.row ? loops[count - 3] : 0;
-      write_out_tile(p, t, &of_init);
+      write_out_tile(p, &of_init);
     }
   }
-  if (t->tiles) {
-    note_tiles(p, &l);
-    return;
-  }
-  write_out_tile(p, t, &l);
+  write_out_tile(p, &l);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
 
@@ -185,8 +170,7 @@ static void reduce_in_register(tni_planner *p, const char *name, size_t outer_co
   if (outer_count < count) tni_tried(p, tn_decompose_reduction(p->s, block, loops[outer_count], &init, &e), &e);
 }
 
-/* The block that writes the reduction's result out: its epilogue, or a copy. 0: there can be none. */
-static tn_block_ref writer_of(tni_planner *p, const tn_stmt *block, const char *scope) {
+tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope) {
   const tn_stmt *epilogue = epilogue_of(p, block);
   tn_error *e = NULL;
   tn_block_ref ref = tni_block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
@@ -212,7 +196,11 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tni_schedule_streams(p, block, &t);
     return;
   }
-  tn_block_ref out = writer_of(p, block, t.tiles ? "local" : "register");
+  if (tiled && t.tiles) {
+    tni_schedule_product(p, block, &t);
+    return;
+  }
+  tn_block_ref out = tni_writer_of(p, block, "register");
   if (!out || (tiled && !tile_epilogue(p, out, &t, &loops))) return;
   if (!tiled) loops.outer_count = tni_loops_of(p, out, loops.outer);
   if (loops.outer_count > 0) {
@@ -223,9 +211,8 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   }
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);
-    write_out_tile(p, &t, &loops);
-    if (t.ahead && !t.tiles) /* a product of tiles is one statement, with nothing in between */
-      ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
+    write_out_tile(p, &loops);
+    if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
   } else {
     reduce_in_register(p, name, loops.outer_count);
   }

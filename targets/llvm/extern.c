@@ -77,6 +77,7 @@ LLVMValueRef tni_ll_call(tni_ll_function *f, const tn_expr *x) {
   for (unsigned i = 0; i < x->nargs; i++) store_value(m, values, i, x->arg[i]->type, tni_ll_expr(f, x->arg[i]));
   LLVMBuildStore(m->b, LLVMConstNull(m->value_type), result);
   LLVMValueRef status = call_external(f, index, values, x->nargs, result);
+  tni_ll_forget_tiles(f);
   tni_ll_check(f, status);
   return load_result(m, result, x->type);
 }

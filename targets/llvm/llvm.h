@@ -157,6 +157,7 @@ typedef struct tni_ll_function {
   uint32_t epoch; /* counts statements: what was read in one is not known in the next */
   bool impure;    /* the expression being emitted reads memory or calls */
   bool in_parallel;
+  LLVMValueRef tiles; /* a slot: the configuration that the tile registers have (tile.c); NULL: none is needed */
   uint64_t stack_bytes, callee_bytes; /* of its buffers; of the functions that it calls, the most */
 } tni_ll_function;
 
@@ -210,6 +211,12 @@ void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
 /* A nest of loops with the note `tile` that is a product of tiles, by the target's tile registers. False: it is none. */
 bool tni_ll_tile(tni_ll_function *f, const tn_stmt *loop);
+/* The same, with another such nest right before it that sets the sums to 0: both are done. False: neither. */
+bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt *loop);
+/* Something is called that may use the registers too. */
+void tni_ll_forget_tiles(tni_ll_function *f);
+/* At an end of the function. */
+void tni_ll_release_tiles(tni_ll_function *f);
 
 /* ---- function.c ------------------------------------------------------------------------------------------------ */
 

@@ -261,5 +261,6 @@ void tni_ll_outline(tni_ll_function *f, const tn_stmt *s) {
   for (size_t k = 0; k < o->number_count; k++)
     if (is_param(site->group, k)) args[n++] = tni_ll_index(m, o->values[k]);
   LLVMValueRef status = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(callee->value), callee->value, args, count, "");
+  tni_ll_forget_tiles(f);
   if (callee->fails) tni_ll_check(f, status);
 }

@@ -196,6 +196,7 @@ static void call_parallel_for(tni_ll_function *f, const captures *c, LLVMTypeRef
   LLVMValueRef args[] = {f->env, body, closure, extent, tni_ll_index(m, 1)};
   LLVMValueRef parallel_for = tni_ll_env_function(f, offsetof(tn_env, parallel_for), "parallel_for");
   LLVMValueRef status = LLVMBuildCall2(m->b, LLVMFunctionType(m->i32, params, 5, 0), parallel_for, args, 5, "");
+  tni_ll_forget_tiles(f);
   tni_ll_check(f, status);
 }
 

@@ -74,6 +74,7 @@ static void pop_unwind(tni_ll_function *f, LLVMValueRef pointer) {
     LLVMAddIncoming(u->outer->status, &u->status, &u->block, 1);
     LLVMBuildBr(m->b, u->outer->block);
   } else {
+    tni_ll_release_tiles(f);
     LLVMBuildRet(m->b, u->status);
   }
   LLVMPositionBuilderAtEnd(m->b, here);
@@ -90,6 +91,7 @@ void tni_ll_function_begin(tni_ll_function *f, tni_ll_module *m, const tn_func *
 }
 
 void tni_ll_function_end(tni_ll_function *f) {
+  tni_ll_release_tiles(f);
   LLVMBuildRet(f->m->b, status_value(f->m, TN_OK));
   if (f->unwind) pop_unwind(f, NULL);
 }
@@ -149,7 +151,7 @@ static void emit_for(tni_ll_function *f, const tn_stmt *s) {
   const tn_expr *extent = s->as.loop.extent;
   bool constant = extent->op == TN_OP_const;
   if (constant && extent->as.i <= 0) return;
-  if (tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE) && tni_ll_tile(f, s)) return;
+  if (tni_ll_tile(f, s)) return;
   if (s->as.loop.kind == TNI_PARALLEL && !f->in_parallel && !(constant && extent->as.i == 1)) {
     tni_ll_parallel(f, s);
     return;
@@ -366,6 +368,16 @@ static void emit_assert(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_stmt(f, s->as.claim.body);
 }
 
+static void emit_seq(tni_ll_function *f, const tn_stmt *s) {
+  for (int32_t i = 0; i < s->as.seq.count; i++) {
+    const tn_stmt *now = s->as.seq.stmts[i], *next = i + 1 < s->as.seq.count ? s->as.seq.stmts[i + 1] : NULL;
+    if (next && f->m->status == TN_OK && tni_ll_tile_behind(f, now, next))
+      i++;
+    else
+      tni_ll_stmt(f, now);
+  }
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------- */
 
 void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
@@ -373,9 +385,7 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s) {
   f->epoch++; /* what was read before may have been written */
   switch (s->kind) {
   case TNI_FOR: emit_for(f, s); break;
-  case TNI_SEQ:
-    for (int32_t i = 0; i < s->as.seq.count; i++) tni_ll_stmt(f, s->as.seq.stmts[i]);
-    break;
+  case TNI_SEQ: emit_seq(f, s); break;
   case TNI_STORE:
   case TNI_COPY: tni_ll_store(f, s); break; /* done at once: nobody looks before it is waited for */
   case TNI_COMMIT:

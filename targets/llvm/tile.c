@@ -3,14 +3,21 @@
  *     for ko in 0..n with tile = 1 { for i in 0..R { for v in 0..V { for j in 0..L { for k in 0..K {
  *       T[i*s + v*16 + j] = T[..] + i32(A[i*a + ko*64 + k]) * i32(B[ko*b + v*p + k//4*q + j*4 + k%4]) } } } } }
  *       ->
- *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory; tilerelease
+ *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory
  *
  * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has rows of
  * K bytes, one of B K/4 rows of L groups of 4. Loops that are not there have one iteration. What has another form is left
- * to be compiled as it is.
+ * to be compiled as it is. Where loops with the note that set all of T to 0 stand right before, the sums begin with 0 in the
+ * registers, and T is not read.
+ *
+ * To set the registers up takes longer than some products, and clears them: a slot of the function holds which configuration
+ * they have, and only another one is loaded. Who is called may change it. The function's ends release the registers.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+#include <stdio.h>
+
 #include "llvm.h"
 
 enum { MAX_NEST = 6, GROUP = 4, MAX_SUMS = 4, MAX_VECTORS = 2, LANES = 16 };
@@ -149,7 +156,13 @@ static void configure(uint8_t *bytes, int reg, int64_t rows, int64_t row_bytes) 
   bytes[48 + reg] = (uint8_t)rows;
 }
 
+/* One in the module for each form of products. */
 static LLVMValueRef configuration(tni_ll_module *m, const product *p) {
+  char name[80];
+  snprintf(name, sizeof name, "tiles.%lld.%lld.%lld.%lld", (long long)p->extent[ROW], (long long)p->extent[VECTOR],
+           (long long)p->extent[LANE], (long long)p->steps);
+  LLVMValueRef known = LLVMGetNamedGlobal(m->module, name);
+  if (known) return known;
   uint8_t bytes[64] = {1};
   LLVMValueRef values[64];
   int64_t columns = p->extent[LANE] * GROUP;
@@ -159,12 +172,55 @@ static LLVMValueRef configuration(tni_ll_module *m, const product *p) {
   }
   for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, RIGHT + v, p->steps / GROUP, columns);
   for (int i = 0; i < 64; i++) values[i] = LLVMConstInt(m->i8, bytes[i], 0);
-  LLVMValueRef global = LLVMAddGlobal(m->module, LLVMArrayType2(m->i8, 64), "tiles");
+  LLVMValueRef global = LLVMAddGlobal(m->module, LLVMArrayType2(m->i8, 64), name);
   LLVMSetInitializer(global, LLVMConstArray2(m->i8, values, 64));
   LLVMSetGlobalConstant(global, 1);
   LLVMSetLinkage(global, LLVMPrivateLinkage);
   LLVMSetAlignment(global, 64);
   return global;
+}
+
+/* The slot for the configuration that the registers have; NULL in it: none. */
+static LLVMValueRef slot_of(tni_ll_function *f) {
+  tni_ll_module *m = f->m;
+  if (f->tiles) return f->tiles;
+  f->tiles = tni_ll_alloca(f, m->ptr, 1, 8, "tiles");
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
+  LLVMPositionBuilderBefore(m->b, f->entry_end);
+  LLVMBuildStore(m->b, LLVMConstNull(m->ptr), f->tiles);
+  LLVMPositionBuilderAtEnd(m->b, here);
+  return f->tiles;
+}
+
+void tni_ll_forget_tiles(tni_ll_function *f) {
+  if (tni_target_has_tiles(f->m->target, TN_I32, TN_I8, TN_I8))
+    LLVMBuildStore(f->m->b, LLVMConstNull(f->m->ptr), slot_of(f));
+}
+
+/* Does the intrinsic where the condition is true. */
+static void call_if(tni_ll_function *f, LLVMValueRef cond, const char *name, unsigned count, LLVMValueRef *args) {
+  LLVMBuilderRef b = f->m->b;
+  LLVMBasicBlockRef then = tni_ll_block(f, "tiles.set"), after = tni_ll_block(f, "tiles.are");
+  LLVMBuildCondBr(b, cond, then, after);
+  LLVMPositionBuilderAtEnd(b, then);
+  call(f->m, name, count, args);
+  LLVMBuildBr(b, after);
+  LLVMPositionBuilderAtEnd(b, after);
+}
+
+static void configure_registers(tni_ll_function *f, LLVMValueRef config) {
+  LLVMBuilderRef b = f->m->b;
+  LLVMValueRef now = LLVMBuildLoad2(b, f->m->ptr, slot_of(f), "");
+  call_if(f, LLVMBuildICmp(b, LLVMIntNE, now, config, ""), "llvm.x86.ldtilecfg", 1, &config);
+  LLVMBuildStore(b, config, f->tiles);
+}
+
+void tni_ll_release_tiles(tni_ll_function *f) {
+  LLVMBuilderRef b = f->m->b;
+  if (!f->tiles) return;
+  LLVMValueRef now = LLVMBuildLoad2(b, f->m->ptr, f->tiles, "");
+  LLVMValueRef held = LLVMBuildICmp(b, LLVMIntNE, now, LLVMConstNull(f->m->ptr), "");
+  call_if(f, held, "llvm.x86.tilerelease", 0, NULL);
 }
 
 static LLVMValueRef moved(tni_ll_module *m, LLVMValueRef pointer, int64_t bytes) {
@@ -192,6 +248,13 @@ static void move_sums(tni_ll_module *m, const product *p, const char *name, LLVM
                              tni_ll_index(m, p->sum.by[ROW] * 4)};
       call(m, name, 3, args);
     }
+}
+
+static void clear_sums(tni_ll_module *m, const product *p) {
+  for (int reg = 0; reg < parts_of(p) * (int)p->extent[VECTOR]; reg++) {
+    LLVMValueRef args[] = {number(m, SUMS + reg)};
+    call(m, "llvm.x86.tilezero", 1, args);
+  }
 }
 
 static void multiply(tni_ll_module *m, const product *p, LLVMValueRef left, LLVMValueRef right) {
@@ -226,19 +289,82 @@ static void run_outer(tni_ll_function *f, const product *p, LLVMValueRef left, L
   LLVMPositionBuilderAtEnd(m->b, after);
 }
 
-bool tni_ll_tile(tni_ll_function *f, const tn_stmt *loop) {
+/* ---- what stands before it ----------------------------------------------------------------------------------------------- */
+
+typedef struct fill {
+  const tn_buffer *buffer;
+  const tn_expr *rest; /* the subscript where all loops are at 0 */
+  size_t count;
+  int64_t extents[MAX_NEST], moves[MAX_NEST];
+} fill;
+
+static bool is_zero(const tn_expr *x) {
+  if (!tni_is_const(x)) return false;
+  return tni_type_is_float(x->type) ? x->as.f == 0 && !signbit(x->as.f) : x->as.i == 0;
+}
+
+/* for .. { for .. { T[..] = 0 } } */
+static bool is_fill(tni_region *r, const tn_stmt *s, fill *out) {
+  const tn_expr *vars[MAX_NEST];
+  for (; s->kind == TNI_FOR && out->count < MAX_NEST; s = s->as.loop.body) {
+    if (s->as.loop.kind != TNI_SERIAL || !tni_is_const(s->as.loop.extent)) return false;
+    vars[out->count] = s->as.loop.var;
+    out->extents[out->count++] = s->as.loop.extent->as.i;
+  }
+  if (s->kind != TNI_STORE || s->as.store.where || !is_zero(s->as.store.value)) return false;
+  out->buffer = s->as.store.buffer;
+  return tni_affine(r, s->as.store.index[0], out->count, vars, out->moves, &out->rest);
+}
+
+/* Does it set just the sums of the product? */
+static bool is_start(const product *p, const fill *start) {
+  size_t found = 0, wanted = 0;
+  if (start->buffer != p->sum.buffer || start->rest != p->sum.rest) return false;
+  for (int role = ROW; role < ROLE_COUNT; role++) {
+    wanted += p->extent[role] > 1;
+    for (size_t i = 0; i < start->count && p->extent[role] > 1; i++)
+      found += start->extents[i] == p->extent[role] && start->moves[i] == p->sum.by[role];
+  }
+  return found == wanted && start->count == wanted;
+}
+
+/* ---- both ----------------------------------------------------------------------------------------------------------------- */
+
+static bool is_noted(const tn_stmt *s) {
+  return s->kind == TNI_FOR && tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE);
+}
+
+static bool find_product(tni_ll_module *m, const tn_stmt *s, product *p) {
+  return is_noted(s) && is_product(&m->region, s, p) &&
+         tni_target_has_tiles(m->target, p->sum.type, p->left.type, p->right.type);
+}
+
+static void emit_product(tni_ll_function *f, const product *p, bool fresh) {
   tni_ll_module *m = f->m;
-  product p = {0};
-  if (!is_product(&m->region, loop, &p)) return false;
-  if (!tni_target_has_tiles(m->target, p.sum.type, p.left.type, p.right.type)) return false;
-  LLVMValueRef sums = start_of(f, &p.sum), left = start_of(f, &p.left), right = start_of(f, &p.right);
-  LLVMValueRef config = configuration(m, &p);
-  if (!sums || !left || !right) return true; /* that has failed */
-  call(m, "llvm.x86.ldtilecfg", 1, &config);
-  move_sums(m, &p, "llvm.x86.tileloadd64", sums);
-  run_outer(f, &p, left, right);
-  move_sums(m, &p, "llvm.x86.tilestored64", sums);
-  call(m, "llvm.x86.tilerelease", 0, NULL);
+  LLVMValueRef sums = start_of(f, &p->sum), left = start_of(f, &p->left), right = start_of(f, &p->right);
+  if (!sums || !left || !right) return; /* that has failed */
+  configure_registers(f, configuration(m, p));
+  if (fresh)
+    clear_sums(m, p);
+  else
+    move_sums(m, p, "llvm.x86.tileloadd64", sums);
+  run_outer(f, p, left, right);
+  move_sums(m, p, "llvm.x86.tilestored64", sums);
   f->epoch++;
-  return true;
+}
+
+bool tni_ll_tile(tni_ll_function *f, const tn_stmt *s) {
+  product p = {0};
+  bool found = find_product(f->m, s, &p);
+  if (found) emit_product(f, &p, false);
+  return found;
+}
+
+bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt *s) {
+  product p = {0};
+  fill start = {0};
+  bool found = is_noted(before) && find_product(f->m, s, &p) && is_fill(&f->m->region, before, &start) &&
+               is_start(&p, &start);
+  if (found) emit_product(f, &p, true);
+  return found;
 }

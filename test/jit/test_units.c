@@ -143,9 +143,31 @@ END_TEST
 enum { MOST_SUMS = 64 * 64 };
 static int32_t sums_want[MOST_SUMS], sums_got[MOST_SUMS];
 
-/* Runs the function of the text, of (A, B, C); is it compiled to tile instructions? */
-static bool runs_in_tiles(const char *text) {
-  tn_program *program = session_parse(ctx, text);
+/* An external that uses the tile registers as well. */
+static int32_t use_tiles(void *self) {
+  (void)self;
+#ifdef __x86_64__
+  const tn_target *host;
+  must(tn_target_get(ctx, "host", &host, &error), error);
+  if (tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8)) __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0"); /* tilerelease */
+#endif
+  return 0;
+}
+
+static size_t count_of(const char *text, const char *what) {
+  size_t count = 0;
+  for (; (text = strstr(text, what)); text++) count++;
+  return count;
+}
+
+/* How often instructions stand in the code. */
+typedef struct tile_code {
+  size_t products, zeros, loads;
+} tile_code;
+
+/* Runs the function of the text, of (A, B, C), which may call use_tiles; it must do what the meaning's does. */
+static tile_code run_tiles_as(const char *text, const char *meaning) {
+  tn_program *program = session_parse(ctx, text), *other = session_parse(ctx, meaning);
   tn_compile_desc desc = {.struct_size = sizeof desc};
   tn_module *module;
   const tn_function *function;
@@ -153,7 +175,8 @@ static bool runs_in_tiles(const char *text) {
   size_t size;
   for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)random_bits(), b[i] = (uint8_t)random_bits();
   for (size_t i = 0; i < MOST_SUMS; i++) sums_want[i] = sums_got[i] = (int32_t)random_bits();
-  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, sums_want}, &error), error);
+  must(tn_program_extern(program, "use_tiles", TN_I32, 0, NULL, (void (*)(void))use_tiles, NULL, &error), error);
+  must(tni_evaluate_interpreted(NULL, tn_program_func(other, "f"), (void *const[]){a, b, sums_want}, &error), error);
   must(tn_compile(program, &desc, &module, &error), error);
   must(tn_module_function(module, "f", &function, &error), error);
   int32_t (*code)(const tn_env *, void *, void *, void *) =
@@ -161,12 +184,18 @@ static bool runs_in_tiles(const char *text) {
   ck_assert_int_eq(code(tn_function_env(function), a, b, sums_got), 0);
   ck_assert_msg(memcmp(sums_want, sums_got, sizeof sums_got) == 0, "not the same as\n%s", text);
   must(tn_program_emit(program, &desc, "asm", &assembly, &size, &error), error);
-  bool tiles = strstr(assembly, "tdpb") != NULL;
+  tile_code code_of = {count_of(assembly, "tdpb"), count_of(assembly, "tilezero"),
+                       count_of(assembly, "tileloadd")};
   tn_text_destroy(assembly);
   tn_module_destroy(module);
   tn_program_destroy(program);
-  return tiles;
+  tn_program_destroy(other);
+  return code_of;
 }
+
+static tile_code run_tiles(const char *text) { return run_tiles_as(text, text); }
+
+static bool runs_in_tiles(const char *text) { return run_tiles(text).products > 0; }
 
 static bool has_tiles(void) {
   const tn_target *host;
@@ -200,6 +229,45 @@ START_TEST(products_run_in_tiles)
     for (int type = 0; type < 2; type++)
       ck_assert_int_eq(product_runs_in_tiles(type ? "i8" : "u8", true, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3], sizes[i][4]),
                        has_tiles());
+}
+END_TEST
+
+/* A product of 2 x 1 tiles that adds to C, with what stands before it. */
+#define TILES(i, before) \
+  before "  for ko" i " in 0..2 with tile = 1 {\n    for i" i " in 0..20 {\n      for j" i " in 0..16 {\n        for k" i " in 0..64 {\n" \
+  "          C[i" i ", j" i "] = C[i" i ", j" i "] + cast(i32, A[i" i ", ko" i " * 64 + k" i "]) * " \
+  "cast(i32, B[(ko" i " * 64 + k" i ") // 4, j" i ", (ko" i " * 64 + k" i ") % 4])\n        }\n      }\n    }\n  }\n"
+#define ZEROS(rows) "  for z in 0.." rows " with tile = 1 {\n    for y in 0..16 {\n      C[z, y] = 0:i32\n    }\n  }\n"
+#define PARAMETERS "(A: u8[20, 128], B: i8[32, 16, 4], C: i32[20, 16])"
+
+/* Right before: all of the sums and no more. */
+START_TEST(sums_begin_with_zeros_in_the_registers)
+{
+  tile_code all = run_tiles("scheduled func f" PARAMETERS " {\n" TILES("", ZEROS("20")) "}\n");
+  tile_code part = run_tiles("scheduled func f" PARAMETERS " {\n" TILES("", ZEROS("19")) "}\n");
+  tile_code one = run_tiles("scheduled func f" PARAMETERS " {\n  for z in 0..20 with tile = 1 {\n    for y in 0..16 {\n"
+                            "      C[z, y] = 1:i32\n    }\n  }\n" TILES("", "") "}\n");
+  ck_assert_uint_eq(all.products, has_tiles() ? 2 : 0);
+  ck_assert_uint_eq(all.zeros, has_tiles() ? 2 : 0);
+  ck_assert_uint_eq(all.loads, has_tiles() ? 3 : 0);
+  ck_assert_uint_eq(part.zeros + one.zeros, 0);
+  ck_assert_uint_eq(part.loads, has_tiles() ? 5 : 0);
+}
+END_TEST
+
+/* In a loop, around calls, in parallel: what a product needs is in the registers when it comes to it. */
+START_TEST(registers_are_set_up_when_they_must_be)
+{
+  static const char again[] = "scheduled func f" PARAMETERS " {\n  for t in 0..3 {\n" TILES("", "") TILES("_2", "") "  }\n}\n";
+  static const char called[] = "extern use_tiles(): i32\nscheduled func f" PARAMETERS " {\n  for t in 0..3 {\n" TILES("", "")
+      "  call use_tiles()\n" TILES("_2", "") "  }\n}\n";
+  static const char apart[] = "scheduled func f" PARAMETERS " {\n" TILES("", "") "  for t in 0..1 {\n    for p in 0..20 parallel {\n"
+      "      for ko in 0..2 with tile = 1 {\n        for j in 0..16 {\n          for k in 0..64 {\n"
+      "            C[p, j] = C[p, j] + cast(i32, A[p, ko * 64 + k]) * cast(i32, B[(ko * 64 + k) // 4, j, (ko * 64 + k) % 4])\n"
+      "          }\n        }\n      }\n    }\n  }\n" TILES("_3", "") "}\n";
+  ck_assert_uint_eq(run_tiles(again).products, has_tiles() ? 4 : 0);
+  ck_assert_uint_eq(run_tiles_as(called, again).products, has_tiles() ? 4 : 0);
+  ck_assert_uint_eq(run_tiles(apart).products, has_tiles() ? 5 : 0);
 }
 END_TEST
 
@@ -249,7 +317,8 @@ START_TEST(targets_have_units_by_their_features)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, other_loops_stay_loops,
+  const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, sums_begin_with_zeros_in_the_registers,
+                                registers_are_set_up_when_they_must_be, other_loops_stay_loops,
                                 targets_have_units_by_their_features};
   return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
 }
