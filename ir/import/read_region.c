@@ -201,6 +201,7 @@ static tn_status read_initializers(reader *p, scope *s, tni_view bytes, const re
 
 /* ---- inputs and outputs ------------------------------------------------------------------------------------------ */
 
+/* -1 for a size is how some writers spell that it is open. */
 static tn_status read_dim(reader *p, const char *name, int32_t i, tni_view bytes, tni_onnx_port *port) {
   tni_wire_item item;
   port->shape[i] = -1;
@@ -212,7 +213,7 @@ static tn_status read_dim(reader *p, const char *name, int32_t i, tni_view bytes
     }
     if (item.number != 1) continue;
     port->shape[i] = (int64_t)item.value;
-    if (port->shape[i] < 0)
+    if (port->shape[i] < -1)
       return tni_fail(p->ctx, p->err, TN_E_INVALID, phase, name, "dimension %d is %lld", i, (long long)port->shape[i]);
   }
   return TN_OK;

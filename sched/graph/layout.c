@@ -25,14 +25,46 @@ enum {
   LINE = 64 /* bytes: no vector is in two lines */
 };
 
+/* The pass at work. */
+typedef struct layout {
+  tni_gcopy c;
+  const tn_target *target;
+  uint32_t *stored; /* by value of the old graph: the constant that was made of it last, or TNI_NO_VALUE */
+} layout;
+
 /* One way to store the second operand of a node. */
 typedef struct rule {
   const char *op;
   bool (*wants)(const tn_graph *g, const tni_gnode *node, const tn_target *target);
   /* A constant of the other order in the program, in *out, and the attributes that say so. */
-  tn_status (*store)(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out, tni_attr *added,
-                     uint32_t *added_count, tn_error **err);
+  tn_status (*store)(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
+                     tn_error **err);
 } rule;
+
+/* What was made of the node's weights for a node before it, if that has the same shape (and so the same order). */
+static bool find_stored(const layout *l, const tni_gnode *node, int32_t rank, const int64_t *shape, uint32_t *out) {
+  *out = l->stored[node->inputs[1]];
+  const tni_gvalue *v = *out == TNI_NO_VALUE ? NULL : tni_g_get(l->c.b, *out);
+  return v && v->rank == rank && memcmp(v->shape, shape, (size_t)rank * sizeof *shape) == 0;
+}
+
+static bool is_name_of(const tn_graph *g, const char *name) {
+  for (uint32_t i = 0; i < g->value_count; i++)
+    if (strcmp(g->values[i].name, name) == 0) return true;
+  return false;
+}
+
+/* Takes memory of the program's arena for a constant of that shape; named after the weights, where that name is free. */
+static tn_status add_constant(layout *l, const tni_gnode *node, const char *suffix, int32_t rank, const int64_t *shape,
+                              void *data, uint32_t *out, tn_error **err) {
+  tni_gcopy *c = &l->c;
+  const tni_gvalue *w = &c->from->values[node->inputs[1]];
+  char *name = tni_arena_format(&c->to->region.arena, "%s.%s", w->name, suffix);
+  if (!data || !name) return tni_fail_nomem(err);
+  if (is_name_of(c->from, name) || tni_g_find(c->b, name) != TNI_NO_VALUE) name = NULL;
+  *out = l->stored[node->inputs[1]] = tni_g_const(c->b, name, w->type, rank, shape, data);
+  return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
+}
 
 /* ---- convolutions ---- */
 
@@ -53,28 +85,19 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
   return sum >= LEAST_SUM && fill(w->shape[0], lanes) >= LEAST_FILL && (step != 1 || fill(row, lanes) < LEAST_FILL);
 }
 
-/* Takes memory of the program's arena for a constant of that shape and names it after the old one. */
-static tn_status add_constant(tni_gcopy *c, const tni_gvalue *old, const char *suffix, int32_t rank,
-                              const int64_t *shape, void *data, uint32_t *out, tn_error **err) {
-  char *name = tni_arena_format(&c->to->region.arena, "%s.%s", old->name, suffix);
-  if (!data || !name) return tni_fail_nomem(err);
-  *out = tni_g_const(c->b, name, old->type, rank, shape, data);
-  return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
-}
-
-static tn_status store_oc_last(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
-                               tni_attr *added, uint32_t *added_count, tn_error **err) {
-  (void)target;
-  const tni_gvalue *w = &c->from->values[node->inputs[1]];
+static tn_status store_oc_last(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
+                               tn_error **err) {
+  const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
   int64_t first = w->shape[0], rest = 1, shape[TN_MAX_RANK];
   for (int32_t i = 1; i < w->rank; i++) rest *= shape[i - 1] = w->shape[i];
   shape[w->rank - 1] = first;
+  added[(*added_count)++] = (tni_attr){.name = "oc_last", .kind = TNI_ATTR_INT, .i = 1};
+  if (find_stored(l, node, w->rank, shape, out)) return TN_OK;
   const float *from = w->data;
-  float *to = tni_arena_alloc_aligned(&c->to->region.arena, (size_t)(first * rest) * sizeof *to, LINE);
+  float *to = tni_arena_alloc_aligned(&l->c.to->region.arena, (size_t)(first * rest) * sizeof *to, LINE);
   for (int64_t m = 0; to && m < first; m++)
     for (int64_t k = 0; k < rest; k++) to[k * first + m] = from[m * rest + k];
-  added[(*added_count)++] = (tni_attr){.name = "oc_last", .kind = TNI_ATTR_INT, .i = 1};
-  return add_constant(c, w, "oc_last", w->rank, shape, to, out, err);
+  return add_constant(l, node, "oc_last", w->rank, shape, to, out, err);
 }
 
 /* ---- matrix products ---- */
@@ -108,20 +131,22 @@ static void fill_panels(char *to, const tni_gvalue *w, int64_t width, int64_t gr
         }
 }
 
-static tn_status store_panels(tni_gcopy *c, const tni_gnode *node, const tn_target *target, uint32_t *out,
-                              tni_attr *added, uint32_t *added_count, tn_error **err) {
-  const tni_gvalue *w = &c->from->values[node->inputs[1]];
-  const tni_unit *unit = unit_of(c->from, node, target);
+static tn_status store_panels(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
+                              tn_error **err) {
+  const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
+  const tni_unit *unit = unit_of(l->c.from, node, l->target);
   int64_t sums = w->shape[0], columns = w->shape[1], group = unit ? unit->steps : 1;
-  int64_t width = tni_target_lanes(target, unit ? unit->c : w->type, columns);
+  int64_t width = tni_target_lanes(l->target, unit ? unit->c : w->type, columns);
   int64_t shape[] = {(columns - 1) / width + 1, (sums - 1) / group + 1, width, group};
-  char *to = tni_arena_alloc_aligned(&c->to->region.arena,
-                                     (size_t)(shape[0] * shape[1] * width * group) * tn_type_bytes(w->type), LINE);
-  if (to) fill_panels(to, w, width, group);
   added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = width};
   added[(*added_count)++] = (tni_attr){.name = "columns", .kind = TNI_ATTR_INT, .i = columns};
   if (unit) added[(*added_count)++] = (tni_attr){.name = "group", .kind = TNI_ATTR_INT, .i = group};
-  return add_constant(c, w, "panels", unit ? 4 : 3, shape, to, out, err);
+  int32_t rank = unit ? 4 : 3;
+  if (find_stored(l, node, rank, shape, out)) return TN_OK;
+  char *to = tni_arena_alloc_aligned(&l->c.to->region.arena,
+                                     (size_t)(shape[0] * shape[1] * width * group) * tn_type_bytes(w->type), LINE);
+  if (to) fill_panels(to, w, width, group);
+  return add_constant(l, node, "panels", rank, shape, to, out, err);
 }
 
 /* ---- the pass ---- */
@@ -139,7 +164,8 @@ static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_t
   return NULL;
 }
 
-static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target *target, tn_error **err) {
+static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
+  tni_gcopy *c = &l->c;
   tn_context *ctx = c->to->ctx;
   uint32_t *values = tni_alloc(ctx, (node->input_count + node->output_count + 1u) * sizeof *values);
   const char **names = tni_alloc(ctx, (node->output_count + 1u) * sizeof *names);
@@ -147,13 +173,13 @@ static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target 
   tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
   tni_attr attrs[MAX_ATTRS];
   uint32_t attr_count = node->attr_count;
-  const rule *by = status ? NULL : rule_for(c->from, node, target);
+  const rule *by = status ? NULL : rule_for(c->from, node, l->target);
   if (by) memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
   for (uint32_t i = 0; i < node->input_count && !status; i++) {
     uint32_t old = node->inputs[i];
     values[i] = old == TNI_NO_VALUE ? old : c->map[old];
     if (by && i == 1)
-      status = by->store(c, node, target, &values[i], attrs, &attr_count, err);
+      status = by->store(l, node, &values[i], attrs, &attr_count, err);
     else if (old != TNI_NO_VALUE && values[i] == TNI_NO_VALUE)
       status = tni_gcopy_const(c, old, &values[i], err);
   }
@@ -175,18 +201,27 @@ static bool changes_anything(const tn_graph *g, const tn_target *target) {
   return false;
 }
 
+static tn_status copy_all(layout *l, const tn_graph **out, tn_error **err) {
+  const tn_graph *g = l->c.from;
+  for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
+  return status ? status : tni_gcopy_finish(&l->c, out, err);
+}
+
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err) {
-  tni_gcopy c;
+  layout l = {.target = target};
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) /* a graph with calls is fused already */
       return TN_OK;
   if (g->program == to && !changes_anything(g, target)) return TN_OK;
-  tn_status status = tni_gcopy_begin(&c, g, to, err);
+  tn_status status = tni_gcopy_begin(&l.c, g, to, err);
   if (status) return status;
-  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(&c, &g->nodes[i], target, err);
-  if (!status) status = tni_gcopy_finish(&c, out, err);
-  tni_gcopy_end(&c);
+  l.stored = tni_alloc(to->ctx, (g->value_count + 1) * sizeof *l.stored);
+  status = l.stored ? copy_all(&l, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, l.stored, (g->value_count + 1) * sizeof *l.stored);
+  tni_gcopy_end(&l.c);
   return status;
 }

@@ -248,6 +248,27 @@ START_TEST(names_must_be_defined_once_and_without_cycles)
 }
 END_TEST
 
+/* Some writers put -1 where others put no size at all. */
+START_TEST(a_size_of_minus_one_is_open)
+{
+  bytes dim = {0}, dims = {0}, tensor = {0}, type = {0}, x = {0}, g = {0};
+  put_int(&dim, 1, -1);
+  put_message(&dims, 1, dim);
+  put_int(&tensor, 1, ONNX_FLOAT);
+  put_message(&tensor, 2, dims);
+  put_message(&type, 1, tensor);
+  put_text(&x, 1, "x");
+  put_message(&x, 2, type);
+  add_node(&g, node("Relu", "n", "x", "y"));
+  put_message(&g, 11, x);
+  add_output(&g, "y");
+  const tn_import_desc desc = {.struct_size = sizeof desc, .default_dim = 3};
+  ck_assert_str_eq(import_with(model(13, g), &desc), "graph main(x: f32[3]) -> (y) {\n"
+                                                     "  y: f32[3] = relu(x) as n\n"
+                                                     "}\n");
+}
+END_TEST
+
 START_TEST(shapes_must_fit)
 {
   static const int64_t five_channels[] = {3, 5, 3, 3}, minus[] = {-2, 3};
@@ -556,6 +577,7 @@ int main(void) {
   tcase_add_test(tests, clip_had_attributes);
   tcase_add_test(tests, all_unsupported_operators_are_listed);
   tcase_add_test(tests, names_must_be_defined_once_and_without_cycles);
+  tcase_add_test(tests, a_size_of_minus_one_is_open);
   tcase_add_test(tests, shapes_must_fit);
   tcase_add_test(tests, attributes_must_be_of_the_right_kind);
   tcase_add_test(tests, external_data_is_refused);

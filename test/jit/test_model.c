@@ -105,6 +105,33 @@ START_TEST(constant_operands_are_packed)
 }
 END_TEST
 
+/* Two products have the same weights, and a value of the model has the name that these would get in panels. */
+START_TEST(packed_operands_are_shared)
+{
+  enum { M = 3, K = 300, N = 200 };
+  static const int64_t form[] = {K, N}, in_shape[] = {M, K}, out_shape[] = {M, N};
+  static float x[M * K], w[K * N], y[M * N];
+  bytes g = {0};
+  for (int i = 0; i < M * K; i++) x[i] = (float)(i % 7 - 3);
+  for (int i = 0; i < K * N; i++) w[i] = (float)(i % 11 - 5);
+  add_node(&g, node("MatMul", "first", "x w", "a"));
+  add_node(&g, node("Neg", "minus", "x", "w.panels"));
+  add_node(&g, node("MatMul", "second", "w.panels w", "b"));
+  add_node(&g, node("Sub", "twice", "a b", "y"));
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 2, form, w, sizeof w));
+  add_input(&g, "x", 2, in_shape);
+  add_output(&g, "y");
+  const tn_model *run = compile_graph(g);
+  DLTensor in = view(TN_F32, 2, (int64_t *)in_shape, x), out = view(TN_F32, 2, (int64_t *)out_shape, y);
+  must(run_one(run, &in, &out), error);
+  for (int i = 0; i < M * N; i++) {
+    float sum = 0;
+    for (int c = 0; c < K; c++) sum += 2 * x[i / N * K + c] * w[c * N + i % N];
+    ck_assert_float_eq(y[i], sum);
+  }
+}
+END_TEST
+
 /* y = x w of 8-bit integers, summed in 32 bits; cast: by nodes, which the product takes in. */
 static void check_integers(const char *target_name, int x_type, bool cast, int64_t m, int64_t k, int64_t n) {
   uint8_t *x = calloc((size_t)(m * k), 1);
@@ -554,7 +581,8 @@ START_TEST(steps_are_counted_and_cheap)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, products_of_bytes_stay_bytes,
+  const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, packed_operands_are_shared,
+                                products_of_bytes_stay_bytes,
                                 a_model_tells_what_it_takes,
                                 a_wrong_count_is_refused,
                                 wrong_tensors_are_refused,
