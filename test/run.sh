@@ -11,7 +11,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh examples/packages.sh gcc libc6-dev binutils meson ninja-build pkg-config llvm-22-dev libffi-dev libhwloc-dev libpng-dev \
-  zlib1g-dev check python3 python3-pip ca-certificates dataset-fashion-mnist
+  zlib1g-dev check python3 python3-pip ca-certificates dataset-fashion-mnist pocketsphinx-testdata
 sh test/models/fetch.sh
 
 werror=false

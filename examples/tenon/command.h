@@ -39,7 +39,7 @@ typedef struct command {
   int (*run)(const struct command *self, int argc, char **argv);
 } command;
 extern const command command_inspect, command_run, command_print, command_sched, command_compile, command_conform,
-    command_check;
+    command_check, command_compare;
 
 /* Reads options and exactly one positional argument into *file. Gives -1 to go on, else the exit code: help was asked
  * for and printed, or the use was wrong and stderr says how. Options end with a row without a name. */

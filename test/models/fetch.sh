@@ -20,7 +20,8 @@ missing() {
   echo "SKIP: model $1: $2"
 }
 
-# fetch NAME PACKAGE==VERSION FILE-IN-WHEEL SHA256: the file becomes cache/NAME.onnx, its classes cache/NAME.labels
+# fetch NAME PACKAGE==VERSION FILE-IN-WHEEL SHA256: the file becomes cache/NAME.onnx, its classes cache/NAME.labels where there
+# is a labels_of_NAME that finds them.
 fetch() {
   name=$1 package=$2 file=$3 sum=$4
   if matches "$cache/$name.onnx" "$sum"; then
@@ -39,7 +40,7 @@ fetch() {
     echo "FAIL: model $name: $file of $package has another sha256 than $sum" >&2
     exit 1
   fi
-  "labels_of_$name" "$wheel" >"$cache/$name.labels"
+  if command -v "labels_of_$name" >/dev/null; then "labels_of_$name" "$wheel" >"$cache/$name.labels"; fi
   mv "$wheel/$file" "$cache/$name.onnx"
   rm -rf "$wheel"
   echo "fetched: model $name"
@@ -50,8 +51,29 @@ labels_of_magika() {
     "$1/magika/models/standard_v3_3/config.min.json"
 }
 
+# The characters that the recogniser knows: in the model, as a piece of text called `character`.
+labels_of_ppocr_rec() {
+  python3 - "$1/rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx" <<'END'
+import sys
+model = open(sys.argv[1], "rb").read()
+at = model.rindex(b"\x0a\x09character\x12") + 12  # a key, then a value of so many bytes
+size = shift = 0
+while True:
+    size |= (model[at] & 127) << shift
+    shift, at = shift + 7, at + 1
+    if model[at - 1] < 128:
+        break
+print(model[at:at + size].decode().rstrip("\n"))
+END
+}
+
 fetch magika magika==1.0.3 magika/models/standard_v3_3/model.onnx \
   fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c
+
+fetch silero_vad silero-vad==6.2.3 silero_vad/data/silero_vad.onnx \
+  1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3
+fetch ppocr_rec rapidocr-onnxruntime==1.4.4 rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx \
+  48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b
 
 # ONNX's backend tests, as the wheel of that version carries them: cache/onnx/node/TEST/model.onnx ...
 fetch_onnx_tests() {

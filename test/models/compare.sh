@@ -1,0 +1,19 @@
+# compare.sh -- real models in Tenon and in ONNX Runtime: the same results, and how long both take at one thread.
+#
+#   sh test/models/compare.sh BUILD FOLDER [NAME...]     models, environment and references go to FOLDER: zoo.sh
+#
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tenon=$1/examples/tenon folder=$2
+shift 2
+[ $# -gt 0 ] || set -- $(sh "$here/zoo.sh" --list)
+sh "$here/zoo.sh" "$folder" "$@" >&2
+code=0
+echo "worst: difference over the largest magnitude of the reference; values: different ones in the reference; first: seconds from the"
+echo "file to the first output; run, ort: median milliseconds of one inference in Tenon and in ONNX Runtime; ratio: run / ort"
+printf '%-22s %-6s %9s %8s %5s %8s %9s %9s %6s\n' model "" worst values sets first run ort ratio
+for name; do
+  "$tenon" compare "$folder/$name" --threads 1 || code=1
+done
+exit $code
