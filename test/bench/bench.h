@@ -67,6 +67,57 @@ extern const bench_peer bench_blas_peers[], bench_onednn_peers[], bench_xsmm_pee
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
+/* ---- contest.c: contestants in turn, and the report ------------------------------------------------------------------ */
+
+typedef struct bench_options {
+  int rounds, threads;
+  enum bench_type type;
+  const char *only;        /* part of a name, or NULL */
+  const char *peer_folder; /* or NULL */
+  const char *json, *svg;  /* files to write, or NULL */
+} bench_options;
+
+enum { BENCH_OURS = MAX_PEERS }; /* Tenon's place among the contestants */
+
+typedef struct bench_contest {
+  const bench_options *options;
+  const char *names[MAX_PEERS]; /* of the libraries that were opened */
+  size_t peer_count;
+  bool complete; /* all named ones are there */
+  /* of the problem at hand; NULL does not take part */
+  void (*run[MAX_PEERS + 1])(void *prepared);
+  void *prepared[MAX_PEERS + 1];
+  double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS];
+} bench_contest;
+
+typedef struct bench_outcome {
+  double ratio, gflops, share; /* best peer's time over ours; ours; ours of the peak */
+  double peer_ratio[MAX_PEERS];
+  const char *best;
+  double compile_ms;
+} bench_outcome;
+
+/* One problem of a suite. */
+typedef struct bench_row {
+  const char *from, *group; /* the group has a mean of its own */
+  char shape[60], mark;
+  char json[160]; /* the fields that say what it is */
+  bench_outcome o;
+} bench_row;
+
+void bench_begin(bench_contest *c, const bench_options *options);
+/* Opens a peer; without a `named` one there is no mean. True: it is the last of c->names. */
+bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(const char *folder, int threads));
+/* All rounds of the problem at hand. */
+bench_outcome bench_measure(bench_contest *c, double flops, double compile_seconds);
+bool bench_is_chosen(const bench_options *o, const bench_row *r);
+/* `mark`: what the mark of a row means, or "". */
+void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark);
+void bench_print_row(const bench_contest *c, const bench_row *r);
+void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t count, const char *group); /* NULL: all */
+/* Writes the files that the options name. */
+bool bench_finish(const bench_contest *c, const char *suite, const char *type, const bench_row *rows, size_t count);
+
 /* ---- plot.c ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct bench_bar {
@@ -77,14 +128,6 @@ typedef struct bench_bar {
 bool bench_plot(const char *path, const char *title, const bench_bar *bars, size_t count);
 
 /* ---- suites ------------------------------------------------------------------------------------------------------------- */
-
-typedef struct bench_options {
-  int rounds, threads;
-  enum bench_type type;
-  const char *only;        /* part of a name, or NULL */
-  const char *peer_folder; /* or NULL */
-  const char *json, *svg;  /* files to write, or NULL */
-} bench_options;
 
 int bench_run_gemm(const bench_options *o);
 

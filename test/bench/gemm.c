@@ -2,8 +2,7 @@
  *
  * Tenon's product is a tensor function that nobody scheduled, called directly; with constant B it is an ONNX model of one
  * MatMul, so that its weights are packed at compile time as a user's would be. Each result is checked against a product in
- * more precision. In a round the multiply-add peak and all contestants run in turn; a contestant's figure in it is the
- * least of three batches; ratios are medians over rounds of ratios within a round.
+ * more precision.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,9 +15,6 @@
 #include "../ir/onnx_writer.h"
 #include "bench.h"
 #include "gemm_shapes.h"
-
-enum { BATCHES = 3, OURS = MAX_PEERS };
-static const double least_batch = 150e-6; /* seconds, so that the clock does not matter */
 
 /* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
 
@@ -197,99 +193,34 @@ static bool is_product(const bench_gemm *g, const reference *ref, const char *by
   return true;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------------------------------- */
+/* ---- one shape ---------------------------------------------------------------------------------------------------------- */
 
-typedef struct contest {
-  const bench_options *options;
+typedef struct state {
+  bench_contest c;
   const bench_peer *peers[MAX_PEERS]; /* those that were opened */
-  size_t peer_count;
-  bool complete; /* all named ones are there */
-  /* of the shape at hand */
   bench_gemm g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
   ours mine;
-  void *prepared[MAX_PEERS];
-  double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS];
-} contest;
+} state;
 
-typedef struct outcome {
-  double ratio, gflops, share; /* best peer's time over ours; ours; ours of the peak */
-  double peer_ratio[MAX_PEERS];
-  const char *best;
-  double compile_ms;
-} outcome;
-
-static void run_one(contest *c, size_t who) {
-  if (who == OURS)
-    run_ours(&c->mine, &c->g[OURS]);
-  else
-    c->peers[who]->run(c->prepared[who]);
+static void run_mine(void *self) {
+  state *s = self;
+  run_ours(&s->mine, &s->g[BENCH_OURS]);
 }
 
-/* Seconds of one product, the least of the batches. */
-static double time_one(contest *c, size_t who, double *estimate) {
-  bool wall = c->options->threads > 1;
-  double best = INFINITY;
-  int64_t times = *estimate > 0 ? 1 + (int64_t)(least_batch / *estimate) : 1;
-  for (int b = 0; b < (*estimate > 20e-3 ? 1 : BATCHES); b++) {
-    double start = bench_now(wall);
-    for (int64_t t = 0; t < times; t++) run_one(c, who);
-    best = fmin(best, (bench_now(wall) - start) / (double)times);
-  }
-  return *estimate = best;
-}
-
-static void run_rounds(contest *c) {
-  double estimate[MAX_PEERS + 1] = {0};
-  for (int round = -1; round < c->options->rounds; round++) { /* the first is not counted: it warms and estimates */
-    int at = round < 0 ? 0 : round;
-    c->peak[at] = bench_peak_f32();
-    c->seconds[OURS][at] = time_one(c, OURS, &estimate[OURS]);
-    for (size_t p = 0; p < c->peer_count; p++)
-      if (c->prepared[p]) c->seconds[p][at] = time_one(c, p, &estimate[p]);
-  }
-}
-
-static double median_ratio(const double *over, const double *under, int rounds) {
-  double values[MAX_ROUNDS];
-  for (int r = 0; r < rounds; r++) values[r] = over[r] / under[r];
-  return bench_median(values, rounds);
-}
-
-static outcome judge(contest *c) {
-  int rounds = c->options->rounds;
-  double rate[MAX_ROUNDS], share[MAX_ROUNDS], flops = 2.0 * (double)c->g[OURS].m * (double)c->g[OURS].n * (double)c->g[OURS].k;
-  outcome o = {.ratio = INFINITY, .best = "none", .compile_ms = 1e3 * c->mine.compile_seconds};
-  for (int r = 0; r < rounds; r++) {
-    rate[r] = 1e-9 * flops / c->seconds[OURS][r];
-    share[r] = rate[r] / (c->peak[r] * c->options->threads);
-  }
-  o.gflops = bench_median(rate, rounds);
-  o.share = bench_median(share, rounds);
-  for (size_t p = 0; p < c->peer_count; p++) {
-    if (!c->prepared[p]) continue;
-    o.peer_ratio[p] = median_ratio(c->seconds[p], c->seconds[OURS], rounds);
-    if (o.peer_ratio[p] < o.ratio) {
-      o.ratio = o.peer_ratio[p];
-      o.best = c->peers[p]->name;
-    }
-  }
-  return o;
-}
-
-static bool check_all(contest *c) {
-  const bench_gemm *ours = &c->g[OURS];
+static bool check_all(state *s) {
+  const bench_gemm *ours = &s->g[BENCH_OURS];
   size_t bytes = bytes_of(types_of(ours)->c, ours->m, ours->n);
   reference ref = make_reference(ours);
   memset(ours->c, 0xff, bytes);
-  run_ours(&c->mine, ours);
+  run_mine(s);
   bool good = is_product(ours, &ref, "tenon");
-  for (size_t p = 0; p < c->peer_count; p++) {
-    if (!c->prepared[p]) continue;
-    memset(c->g[p].c, 0xff, bytes);
-    run_one(c, p);
-    if (is_product(&c->g[p], &ref, c->peers[p]->name)) continue;
-    c->peers[p]->drop(c->prepared[p]);
-    c->prepared[p] = NULL; /* a wrong result has no time */
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    if (!s->c.prepared[p]) continue;
+    memset(s->g[p].c, 0xff, bytes);
+    s->c.run[p](s->c.prepared[p]);
+    if (is_product(&s->g[p], &ref, s->c.names[p])) continue;
+    s->peers[p]->drop(s->c.prepared[p]);
+    s->c.prepared[p] = NULL; /* a wrong result has no time */
   }
   drop_reference(&ref);
   return good;
@@ -309,50 +240,39 @@ static void drop_operands(bench_gemm *g) {
   free(g->c);
 }
 
-static bool measure_shape(contest *c, tn_context *ctx, const struct gemm_shape *s, outcome *out) {
-  c->g[OURS] = make_operands(s, c->options->type);
-  compile_ours(ctx, &c->g[OURS], &c->mine);
-  for (size_t p = 0; p < c->peer_count; p++) {
-    c->g[p] = make_operands(s, c->options->type);
-    c->prepared[p] = c->peers[p]->packs && !s->constant ? NULL : c->peers[p]->prepare(&c->g[p]);
+static bool measure_shape(state *s, tn_context *ctx, const struct gemm_shape *shape, bench_outcome *out) {
+  enum bench_type type = s->c.options->type;
+  bench_gemm *mine = &s->g[BENCH_OURS];
+  *mine = make_operands(shape, type);
+  compile_ours(ctx, mine, &s->mine);
+  s->c.run[BENCH_OURS] = run_mine;
+  s->c.prepared[BENCH_OURS] = s;
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    s->g[p] = make_operands(shape, type);
+    s->c.run[p] = s->peers[p]->run;
+    s->c.prepared[p] = s->peers[p]->packs && !shape->constant ? NULL : s->peers[p]->prepare(&s->g[p]);
   }
-  bool good = check_all(c);
-  if (good) {
-    run_rounds(c);
-    *out = judge(c);
+  bool good = check_all(s);
+  if (good)
+    *out = bench_measure(&s->c, 2.0 * (double)mine->m * (double)mine->n * (double)mine->k, s->mine.compile_seconds);
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    if (s->c.prepared[p]) s->peers[p]->drop(s->c.prepared[p]);
+    drop_operands(&s->g[p]);
   }
-  for (size_t p = 0; p < c->peer_count; p++) {
-    if (c->prepared[p]) c->peers[p]->drop(c->prepared[p]);
-    drop_operands(&c->g[p]);
-  }
-  drop_ours(&c->mine);
-  drop_operands(&c->g[OURS]);
+  drop_ours(&s->mine);
+  drop_operands(mine);
   return good;
 }
 
-/* ---- peers ------------------------------------------------------------------------------------------------------------ */
+/* ---- the suite ---------------------------------------------------------------------------------------------------------- */
 
-static void open_peers(contest *c) {
+static void open_peers(state *s) {
   const bench_peer *const tables[] = {bench_blas_peers, bench_onednn_peers, bench_xsmm_peers};
-  c->complete = true;
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-    for (const bench_peer *p = tables[t]; p->name; p++) {
-      if (!(p->types >> c->options->type & 1)) continue;
-      if (p->open(c->options->peer_folder, c->options->threads)) {
-        c->peers[c->peer_count++] = p;
-        continue;
-      }
-      printf("missing: %s%s\n", p->name, p->named ? "" : " (no mean needs it)");
-      c->complete &= !p->named;
-    }
+    for (const bench_peer *p = tables[t]; p->name; p++)
+      if (p->types >> s->c.options->type & 1 && bench_enter(&s->c, p->name, p->named, p->open))
+        s->peers[s->c.peer_count - 1] = p;
 }
-
-/* ---- the report -------------------------------------------------------------------------------------------------------- */
-
-typedef struct row {
-  const struct gemm_shape *shape;
-  outcome o;
-} row;
 
 static bool is_awkward(const struct gemm_shape *s) {
   int sizes[] = {s->m, s->n, s->k};
@@ -361,111 +281,41 @@ static bool is_awkward(const struct gemm_shape *s) {
   return false;
 }
 
-static void print_mean(const contest *c, const row *rows, size_t count, bool awkward_only) {
-  double sum = 0, worst = INFINITY;
-  const struct gemm_shape *at = NULL;
-  int n = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (awkward_only && !is_awkward(rows[i].shape)) continue;
-    sum += log(rows[i].o.ratio);
-    if (rows[i].o.ratio < worst) worst = rows[i].o.ratio, at = rows[i].shape;
-    n++;
-  }
-  if (!n || !c->complete) return;
-  printf("%s: geometric mean %.3f, worst %.3f (%s %dx%dx%d), %d shapes\n",
-         awkward_only ? "below 32 or no multiple of 16" : "all", exp(sum / n), worst, at->from, at->m, at->n, at->k, n);
-}
+static const char awkward[] = "below 32 or no multiple of 16";
 
-static void print_header(const contest *c) {
-  printf("%-18s %16s  %8s %6s %6s  %-12s %7s |", "from", "m x n x k", "GFLOP/s", "peak%", "ratio", "best peer", "ms");
-  for (size_t p = 0; p < c->peer_count; p++) printf(" %s", c->peers[p]->name);
-  printf("\n");
-}
-
-static void print_row(const contest *c, const row *r) {
-  char shape[40];
-  snprintf(shape, sizeof shape, "%dx%dx%d", r->shape->m, r->shape->n, r->shape->k);
-  printf("%-18s %16s%c %8.1f %6.1f %6.3f  %-12s %7.1f |", r->shape->from, shape, r->shape->constant ? '*' : ' ',
-         r->o.gflops, 100 * r->o.share, r->o.ratio, r->o.best, r->o.compile_ms);
-  for (size_t p = 0; p < c->peer_count; p++) printf(" %*.2f", (int)strlen(c->peers[p]->name), r->o.peer_ratio[p]);
-  printf("\n");
-  fflush(stdout);
-}
-
-static bool write_json(const contest *c, const row *rows, size_t count) {
-  FILE *f = fopen(c->options->json, "w");
-  if (!f) return false;
-  fprintf(f, "{\"suite\": \"gemm\", \"type\": \"%s\", \"threads\": %d, \"rounds\": %d, \"rows\": [",
-          bench_type_table[c->options->type].name, c->options->threads, c->options->rounds);
-  for (size_t i = 0; i < count; i++) {
-    const row *r = &rows[i];
-    fprintf(f,
-            "%s\n  {\"from\": \"%s\", \"m\": %d, \"n\": %d, \"k\": %d, \"constant\": %s, \"gflops\": %.2f, \"share\": "
-            "%.4f,",
-            i ? "," : "", r->shape->from, r->shape->m, r->shape->n, r->shape->k, r->shape->constant ? "true" : "false",
-            r->o.gflops, r->o.share);
-    fprintf(f, " \"compile_ms\": %.2f, \"ratios\": {", r->o.compile_ms);
-    const char *comma = "";
-    for (size_t p = 0; p < c->peer_count; p++)
-      if (r->o.peer_ratio[p] > 0) {
-        fprintf(f, "%s\"%s\": %.4f", comma, c->peers[p]->name, r->o.peer_ratio[p]);
-        comma = ", ";
-      }
-    fprintf(f, "}}");
-  }
-  fprintf(f, "\n]}\n");
-  return fclose(f) == 0;
-}
-
-static bool draw(const contest *c, const row *rows, size_t count) {
-  bench_bar bars[GEMM_SHAPES];
-  char labels[GEMM_SHAPES][80];
-  for (size_t i = 0; i < count; i++) {
-    const struct gemm_shape *s = rows[i].shape;
-    snprintf(labels[i], sizeof labels[i], "%s %dx%dx%d", s->from, s->m, s->n, s->k);
-    bars[i] = (bench_bar){labels[i], rows[i].o.ratio};
-  }
-  char title[80];
-  snprintf(title, sizeof title, "%s products: time of the best library / time of Tenon",
-           bench_type_table[c->options->type].name);
-  return bench_plot(c->options->svg, title, bars, count);
-}
-
-static bool is_chosen(const bench_options *o, const struct gemm_shape *s) {
-  char name[80];
-  snprintf(name, sizeof name, "%s %dx%dx%d", s->from, s->m, s->n, s->k);
-  return !o->only || strstr(name, o->only);
+static bench_row describe(const struct gemm_shape *s) {
+  bench_row r = {.from = s->from, .mark = s->constant ? '*' : ' ', .group = is_awkward(s) ? awkward : ""};
+  snprintf(r.shape, sizeof r.shape, "%dx%dx%d", s->m, s->n, s->k);
+  snprintf(r.json, sizeof r.json, "\"m\": %d, \"n\": %d, \"k\": %d, \"constant\": %s", s->m, s->n, s->k,
+           s->constant ? "true" : "false");
+  return r;
 }
 
 int bench_run_gemm(const bench_options *options) {
-  static contest c;
-  static row rows[GEMM_SHAPES];
+  static state s;
+  static bench_row rows[GEMM_SHAPES];
   tn_error *error = NULL;
   tn_context *ctx;
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
+  const char *type = bench_type_table[options->type].name;
   bool good = true;
   size_t count = 0;
-  c.options = options;
+  bench_begin(&s.c, options);
   bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  open_peers(&c);
-  printf("%s, %d thread%s, medians of %d rounds; * B is constant; ratio: the best library's time / Tenon's; peak%%: of f32 "
-         "multiply-adds\n",
-         bench_type_table[options->type].name, options->threads, options->threads > 1 ? "s" : "", options->rounds);
-  print_header(&c);
+  open_peers(&s);
+  bench_print_header(&s.c, type, "m x n x k", "* B is constant; ");
   for (size_t i = 0; i < GEMM_SHAPES; i++) {
-    if (!is_chosen(options, &gemm_shapes[i])) continue;
-    rows[count].shape = &gemm_shapes[i];
-    if (!measure_shape(&c, ctx, &gemm_shapes[i], &rows[count].o)) {
+    rows[count] = describe(&gemm_shapes[i]);
+    if (!bench_is_chosen(options, &rows[count])) continue;
+    if (!measure_shape(&s, ctx, &gemm_shapes[i], &rows[count].o)) {
       good = false;
       continue;
     }
-    print_row(&c, &rows[count++]);
+    bench_print_row(&s.c, &rows[count++]);
   }
-  print_mean(&c, rows, count, false);
-  print_mean(&c, rows, count, true);
-  if (!c.complete) printf("no mean: named libraries are missing (sh test/bench/peers.sh FOLDER; --peers FOLDER)\n");
-  good &= !options->json || write_json(&c, rows, count);
-  good &= !options->svg || draw(&c, rows, count);
+  bench_print_mean(&s.c, rows, count, NULL);
+  bench_print_mean(&s.c, rows, count, awkward);
+  good &= bench_finish(&s.c, "gemm", type, rows, count);
   tn_context_destroy(ctx);
   return good ? 0 : 1;
 }
