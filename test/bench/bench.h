@@ -64,6 +64,28 @@ typedef struct bench_peer {
 } bench_peer;
 
 extern const bench_peer bench_blas_peers[], bench_onednn_peers[], bench_xsmm_peers[]; /* end with a row without name */
+
+/* y[out, result] = conv(x[in, size], w[out, in / groups, kernel]), f32, row major without gaps, one image; w is constant. */
+typedef struct bench_conv {
+  int64_t in, out, groups, stride;
+  int64_t size[2], kernel[2], pad[2], result[2]; /* rows, columns; padding is the same on both sides */
+  const float *x, *w;
+  float *y;
+} bench_conv;
+size_t bench_conv_weights(const bench_conv *g); /* how many; conv.c */
+
+typedef struct bench_conv_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const bench_conv *g); /* NULL: it cannot do it */
+  void (*run)(void *prepared);
+  void (*fetch)(void *prepared); /* brings what run left to y */
+  void (*drop)(void *prepared);
+} bench_conv_peer;
+
+extern const bench_conv_peer bench_blas_conv_peers[], bench_onednn_conv_peers[];
+
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
@@ -130,5 +152,6 @@ bool bench_plot(const char *path, const char *title, const bench_bar *bars, size
 /* ---- suites ------------------------------------------------------------------------------------------------------------- */
 
 int bench_run_gemm(const bench_options *o);
+int bench_run_conv(const bench_options *o);
 
 #endif

@@ -3,6 +3,7 @@
  *     tenon-bench SUITE [--type T] [--rounds N] [--threads N] [--only TEXT] [--peers FOLDER] [--json FILE] [--svg FILE]
  *
  *     gemm    64 matrix products of real networks; of f32, f64, bf16, f16, u8s8 or s8s8
+ *     conv    48 convolutions of real networks; of f32
  *
  * The libraries are opened at run time: those of FOLDER (peers.sh makes one) or of the system. Threading libraries read
  * the environment when they are loaded, so the program starts itself anew with what they need.
@@ -20,7 +21,7 @@
 static const struct {
   const char *name;
   int (*run)(const bench_options *o);
-} suites[] = {{"gemm", bench_run_gemm}};
+} suites[] = {{"gemm", bench_run_gemm}, {"conv", bench_run_conv}};
 
 static int usage(void) {
   fprintf(stderr, "usage: tenon-bench SUITE [--type f32|f64|bf16|f16|u8s8|s8s8] [--rounds N] [--threads N] [--only TEXT] "

@@ -1,6 +1,7 @@
 /* blas.c -- OpenBLAS, BLIS and MKL: the products of their C interfaces; MKL also with B packed.
  *
- * f32 and f64 by cblas_sgemm and cblas_dgemm. Of MKL alone: bf16 and f16 into f32, u8 by s8 into s32.
+ * f32 and f64 by cblas_sgemm and cblas_dgemm. Of MKL alone: bf16 and f16 into f32, u8 by s8 into s32; and a convolution with
+ * one tap that takes all pixels, which is the product of the weights (packed) and the image.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,7 +10,7 @@
 
 #include "../bench.h"
 
-enum { ROW_MAJOR = 101, NO_TRANS = 111, PACKED = 151, B_MATRIX = 162, FIX_OFFSET = 173 };
+enum { ROW_MAJOR = 101, NO_TRANS = 111, PACKED = 151, A_MATRIX = 161, B_MATRIX = 162, FIX_OFFSET = 173 };
 
 typedef void sgemm(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
                    const float *b, int ldb, float beta, float *c, int ldc);
@@ -166,5 +167,43 @@ const bench_peer bench_blas_peers[] = {
     {"mkl", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, false, open_mkl, prepare, run_mkl, drop},
     {"mkl-packed", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, true, open_mkl_packed, prepare_packed, run_packed,
      drop_packed},
+    {0},
+};
+
+/* ---- convolutions ---- */
+
+typedef struct packed_weights {
+  const bench_conv *g;
+  int pixels;
+  void *w;
+} packed_weights;
+
+static void *prepare_conv(const bench_conv *g) {
+  if (g->kernel[0] * g->kernel[1] * g->stride * g->groups > 1) return NULL;
+  packed_weights *p = bench_alloc(sizeof *p);
+  int m = (int)g->out, k = (int)g->in;
+  p->g = g;
+  p->pixels = (int)(g->size[0] * g->size[1]);
+  p->w = bench_alloc(mkl_packed.size[BENCH_F32](A_MATRIX, m, p->pixels, k));
+  mkl_packed.s(ROW_MAJOR, A_MATRIX, NO_TRANS, m, p->pixels, k, 1, g->w, k, p->w);
+  return p;
+}
+
+static void run_conv(void *prepared) {
+  const packed_weights *p = prepared;
+  int k = (int)p->g->in, n = p->pixels;
+  mkl_packed.compute_s(ROW_MAJOR, PACKED, NO_TRANS, (int)p->g->out, n, k, p->w, k, p->g->x, n, 0, p->g->y, n);
+}
+
+static void fetch_conv(void *prepared) { (void)prepared; }
+
+static void drop_conv(void *prepared) {
+  packed_weights *p = prepared;
+  free(p->w);
+  free(p);
+}
+
+const bench_conv_peer bench_blas_conv_peers[] = {
+    {"mkl", true, open_mkl_packed, prepare_conv, run_conv, fetch_conv, drop_conv},
     {0},
 };

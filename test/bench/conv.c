@@ -1,0 +1,240 @@
+/* conv.c -- tenon-bench conv: convolutions of one image, f32, beside the libraries, layer by layer.
+ *
+ * Tenon's convolution is an ONNX model of one Conv with constant weights, so it reads and writes plain images (channels,
+ * rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has to read or
+ * write here, and with plain ones. Results are checked against sums in f64.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../ir/onnx_writer.h"
+#include "bench.h"
+#include "conv_shapes.h"
+
+/* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct ours {
+  tn_program *program;
+  tn_module *module;
+  const tn_model *model;
+  int64_t x_shape[4], y_shape[4];
+  DLTensor x, y;
+  double compile_seconds;
+} ours;
+
+static void import_model(tn_context *ctx, const bench_conv *g, tn_program **program) {
+  tn_error *error = NULL;
+  bytes graph = {0}, conv = node("Conv", "conv", "X W", "Y");
+  int64_t shape[] = {g->out, g->in / g->groups, g->kernel[0], g->kernel[1]};
+  attr_ints(&conv, "strides", 2, (int64_t[]){g->stride, g->stride});
+  attr_ints(&conv, "pads", 4, (int64_t[]){g->pad[0], g->pad[1], g->pad[0], g->pad[1]});
+  attr_int(&conv, "group", g->groups);
+  add_node(&graph, conv);
+  add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 4, shape, g->w, bench_conv_weights(g) * sizeof *g->w));
+  put_message(&graph, 11, value_info("X", ONNX_FLOAT, 4, (int64_t[]){1, g->in, g->size[0], g->size[1]}));
+  add_output(&graph, "Y");
+  bytes onnx = model(13, graph);
+  bench_must(tn_onnx_import(ctx, onnx.data, onnx.size, NULL, program, &error), &error);
+  free(onnx.data);
+}
+
+static DLTensor view(const float *data, int64_t *shape) {
+  DLDataType dtype = {kDLFloat, 32, 1};
+  return (DLTensor){.data = (void *)(uintptr_t)data, .device = {kDLCPU, 0}, .ndim = 4, .dtype = dtype, .shape = shape};
+}
+
+static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
+  tn_error *error = NULL;
+  *o = (ours){.x_shape = {1, g->in, g->size[0], g->size[1]}, .y_shape = {1, g->out, g->result[0], g->result[1]}};
+  import_model(ctx, g, &o->program);
+  double start = bench_now(true);
+  bench_must(tn_compile(o->program, NULL, &o->module, &error), &error);
+  o->compile_seconds = bench_now(true) - start;
+  bench_must(tn_module_model(o->module, "main", &o->model, &error), &error);
+  o->x = view(g->x, o->x_shape);
+  o->y = view(g->y, o->y_shape);
+}
+
+static void drop_ours(ours *o) {
+  tn_module_destroy(o->module);
+  tn_program_destroy(o->program);
+}
+
+/* ---- checking -------------------------------------------------------------------------------------------------------- */
+
+static size_t image(const int64_t size[2]) { return (size_t)(size[0] * size[1]); }
+
+size_t bench_conv_weights(const bench_conv *g) {
+  return (size_t)(g->out * (g->in / g->groups) * g->kernel[0] * g->kernel[1]);
+}
+
+/* Channels that are looked at: all of small convolutions, some of large ones, the last one always. */
+static int64_t next_channel(const bench_conv *g, int64_t m) {
+  int64_t step = 1 + (int64_t)(bench_conv_weights(g) * image(g->result) / 20000000);
+  return m + 1 == g->out ? g->out : m + step >= g->out ? g->out - 1 : m + step;
+}
+
+/* The sum for pixel (i, j) of channel m, and that of the absolute products. */
+static void sum_up(const bench_conv *g, int64_t m, int64_t i, int64_t j, double *sum, double *size) {
+  int64_t per_group = g->in / g->groups, first = m / (g->out / g->groups) * per_group;
+  *sum = *size = 0;
+  for (int64_t c = 0; c < per_group; c++)
+    for (int64_t y = 0; y < g->kernel[0]; y++)
+      for (int64_t x = 0; x < g->kernel[1]; x++) {
+        int64_t row = i * g->stride + y - g->pad[0], column = j * g->stride + x - g->pad[1];
+        if (row < 0 || row >= g->size[0] || column < 0 || column >= g->size[1]) continue;
+        double product = (double)g->x[((first + c) * g->size[0] + row) * g->size[1] + column] *
+                         (double)g->w[((m * per_group + c) * g->kernel[0] + y) * g->kernel[1] + x];
+        *sum += product;
+        *size += fabs(product);
+      }
+}
+
+/* Is y the convolution, within the bound of a sum of k rounded products in any order, (k + 1) u sum |x w|? */
+static bool is_convolution(const bench_conv *g, const char *by) {
+  int64_t sums = (int64_t)bench_conv_weights(g) / g->out;
+  double unit = (double)(sums + 1) * FLT_EPSILON / 2, sum, size;
+  for (int64_t m = 0; m < g->out; m = next_channel(g, m))
+    for (int64_t i = 0; i < g->result[0]; i++)
+      for (int64_t j = 0; j < g->result[1]; j++) {
+        sum_up(g, m, i, j, &sum, &size);
+        double y = (double)g->y[(m * g->result[0] + i) * g->result[1] + j];
+        if (fabs(y - sum) <= unit * size) continue;
+        fprintf(stderr, "tenon-bench: %s: Y[%lld, %lld, %lld] is %.9g, not %.17g\n", by, (long long)m, (long long)i,
+                (long long)j, y, sum);
+        return false;
+      }
+  return true;
+}
+
+/* ---- one layer ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct state {
+  bench_contest c;
+  const bench_conv_peer *peers[MAX_PEERS]; /* those that were opened */
+  bench_conv g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
+  ours mine;
+} state;
+
+static void run_mine(void *self) {
+  state *s = self;
+  tn_error *error = NULL;
+  const DLTensor *in = &s->mine.x, *out = &s->mine.y;
+  bench_must(tn_model_run(s->mine.model, &in, 1, &out, 1, &error), &error);
+}
+
+static bool check_all(state *s) {
+  const bench_conv *mine = &s->g[BENCH_OURS];
+  size_t bytes = (size_t)mine->out * image(mine->result) * sizeof *mine->y;
+  memset(mine->y, 0xff, bytes);
+  run_mine(s);
+  bool good = is_convolution(mine, "tenon");
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    if (!s->c.prepared[p]) continue;
+    memset(s->g[p].y, 0xff, bytes);
+    s->c.run[p](s->c.prepared[p]);
+    s->peers[p]->fetch(s->c.prepared[p]);
+    if (is_convolution(&s->g[p], s->c.names[p])) continue;
+    s->peers[p]->drop(s->c.prepared[p]);
+    s->c.prepared[p] = NULL; /* a wrong result has no time */
+  }
+  return good;
+}
+
+static bench_conv make_operands(const struct conv_shape *s) {
+  bench_conv g = {.in = s->in, .out = s->out, .groups = s->groups, .stride = s->stride,
+                  .size = {s->size, s->size}, .kernel = {s->kernel_h, s->kernel_w}, .pad = {s->pad_h, s->pad_w}};
+  for (int d = 0; d < 2; d++) g.result[d] = (g.size[d] + 2 * g.pad[d] - g.kernel[d]) / g.stride + 1;
+  size_t count = (size_t)g.in * image(g.size), weights = bench_conv_weights(&g);
+  float *x = bench_alloc(count * sizeof *x), *w = bench_alloc(weights * sizeof *w);
+  bench_fill(TN_F32, x, count, 1);
+  bench_fill(TN_F32, w, weights, 2);
+  g.x = x;
+  g.w = w;
+  g.y = bench_alloc((size_t)g.out * image(g.result) * sizeof *g.y);
+  return g;
+}
+
+static void drop_operands(bench_conv *g) {
+  free((void *)(uintptr_t)g->x);
+  free((void *)(uintptr_t)g->w);
+  free(g->y);
+}
+
+static bool measure_layer(state *s, tn_context *ctx, const struct conv_shape *shape, bench_outcome *out) {
+  bench_conv *mine = &s->g[BENCH_OURS];
+  *mine = make_operands(shape);
+  compile_ours(ctx, mine, &s->mine);
+  s->c.run[BENCH_OURS] = run_mine;
+  s->c.prepared[BENCH_OURS] = s;
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    s->g[p] = make_operands(shape);
+    s->c.run[p] = s->peers[p]->run;
+    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
+  }
+  bool good = check_all(s);
+  if (good)
+    *out = bench_measure(&s->c, 2.0 * (double)(bench_conv_weights(mine) * image(mine->result)), s->mine.compile_seconds);
+  for (size_t p = 0; p < s->c.peer_count; p++) {
+    if (s->c.prepared[p]) s->peers[p]->drop(s->c.prepared[p]);
+    drop_operands(&s->g[p]);
+  }
+  drop_ours(&s->mine);
+  drop_operands(mine);
+  return good;
+}
+
+/* ---- the suite ---------------------------------------------------------------------------------------------------------- */
+
+static void open_peers(state *s) {
+  const bench_conv_peer *const tables[] = {bench_onednn_conv_peers, bench_blas_conv_peers};
+  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+    for (const bench_conv_peer *p = tables[t]; p->name; p++)
+      if (bench_enter(&s->c, p->name, p->named, p->open)) s->peers[s->c.peer_count - 1] = p;
+}
+
+static bench_row describe(const struct conv_shape *s) {
+  bench_row r = {.from = s->from, .mark = ' ', .group = s->group};
+  char groups[16] = "";
+  if (s->groups > 1) snprintf(groups, sizeof groups, " g%d", s->groups);
+  snprintf(r.shape, sizeof r.shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride,
+           groups);
+  snprintf(r.json, sizeof r.json,
+           "\"group\": \"%s\", \"in\": %d, \"size\": %d, \"out\": %d, \"kernel\": [%d, %d], \"stride\": %d, \"groups\": %d",
+           s->group, s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride, s->groups);
+  return r;
+}
+
+int bench_run_conv(const bench_options *options) {
+  static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped"};
+  static state s;
+  static bench_row rows[CONV_SHAPES];
+  tn_error *error = NULL;
+  tn_context *ctx;
+  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
+  bool good = true;
+  size_t count = 0;
+  bench_begin(&s.c, options);
+  bench_must(tn_context_create(&desc, &ctx, &error), &error);
+  open_peers(&s);
+  bench_print_header(&s.c, "f32", "in x size > out", "");
+  for (size_t i = 0; i < CONV_SHAPES; i++) {
+    rows[count] = describe(&conv_shapes[i]);
+    if (!bench_is_chosen(options, &rows[count])) continue;
+    if (!measure_layer(&s, ctx, &conv_shapes[i], &rows[count].o)) {
+      good = false;
+      continue;
+    }
+    bench_print_row(&s.c, &rows[count++]);
+  }
+  bench_print_mean(&s.c, rows, count, NULL);
+  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) bench_print_mean(&s.c, rows, count, groups[i]);
+  good &= bench_finish(&s.c, "conv", "f32", rows, count);
+  tn_context_destroy(ctx);
+  return good ? 0 : 1;
+}
