@@ -110,17 +110,19 @@ static tni_object *slice_of(tni_flow_run *r, tni_object *o, int32_t axis, size_t
   return part;
 }
 
-/* Tensors of one form along a new axis. NULL: no memory, or over the limit. */
-static tni_object *stack(tni_flow_run *r, size_t count, tni_object *const *items, int32_t axis, bool backward) {
+/* Tensors of one form along a new axis of that length; zeros behind the last. NULL: no memory, or over the limit. */
+static tni_object *stack(tni_flow_run *r, size_t count, tni_object *const *items, size_t length, int32_t axis,
+                         bool backward) {
   int64_t shape[TN_MAX_RANK];
   int32_t rank = 0;
   const tni_object *first = items[0];
   size_t bytes;
-  for (int32_t i = 0; i <= first->rank; i++) shape[i] = i == axis ? (int64_t)count : first->shape[rank++];
-  if (!tni_mul_size(tni_object_bytes(first), count, &bytes) || bytes > r->ctx->limits.tensor_bytes) return NULL;
+  for (int32_t i = 0; i <= first->rank; i++) shape[i] = i == axis ? (int64_t)length : first->shape[rank++];
+  if (!tni_mul_size(tni_object_bytes(first), length, &bytes) || bytes > r->ctx->limits.tensor_bytes) return NULL;
   tni_object *whole = tni_object_tensor(r->ctx, first->type, first->rank + 1, shape);
   if (!whole) return NULL;
   rows x = rows_of(whole, axis);
+  if (count < length) memset(whole->own, 0, bytes);
   for (size_t k = 0; k < count; k++)
     for (size_t i = 0; i < x.outer; i++)
       memcpy((char *)whole->own + (i * x.extent + k) * x.inner,
@@ -154,7 +156,7 @@ static tn_status give_series(tni_flow_run *r, const tni_onnx_node *n, uint32_t o
   if (s->count == 0) return refuse(r, n, TN_E_UNSUPPORTED, "no iteration ran that would tell the form of an output");
   int32_t rank = s->items[0]->rank + 1;
   if (axis < -rank || axis >= rank) return refuse(r, n, TN_E_INVALID, "an axis is out of range");
-  return give(r, n, out, stack(r, s->count, s->items, (int32_t)(axis < 0 ? axis + rank : axis), backward));
+  return give(r, n, out, stack(r, s->count, s->items, s->count, (int32_t)(axis < 0 ? axis + rank : axis), backward));
 }
 
 static void destroy_series(tni_flow_run *r, series *s, uint32_t count) {
@@ -176,17 +178,27 @@ typedef struct looping {
   series *series;
 } looping;
 
-/* `first`: the node's input that is carried first. */
-static tn_status begin_loop(tni_flow_run *r, looping *l, uint32_t first) {
+static tn_status make_room(tni_flow_run *r, looping *l) {
   l->series_count = l->body->output_count - l->told - l->carried;
   l->state = tni_alloc_zero(r->ctx, (l->carried + 1) * sizeof *l->state);
   l->series = tni_alloc_zero(r->ctx, (l->series_count + 1) * sizeof *l->series);
-  if (!l->state || !l->series) return tni_fail_nomem(r->err);
-  for (uint32_t i = 0; i < l->carried; i++) {
+  return l->state && l->series ? TN_OK : tni_fail_nomem(r->err);
+}
+
+static void free_loop(tni_flow_run *r, looping *l) {
+  for (uint32_t i = 0; l->state && i < l->carried; i++) tni_object_unref(l->state[i]);
+  tni_free(r->ctx, l->state, (l->carried + 1) * sizeof *l->state);
+  destroy_series(r, l->series, l->series_count);
+}
+
+/* `first`: the node's input that is carried first. */
+static tn_status begin_loop(tni_flow_run *r, looping *l, uint32_t first) {
+  tn_status status = make_room(r, l);
+  for (uint32_t i = 0; i < l->carried && !status; i++) {
     l->state[i] = tni_object_ref(input_of(r, l->n, first + i));
-    if (!l->state[i]) return refuse(r, l->n, TN_E_INVALID, "a value that it carries is absent");
+    if (!l->state[i]) status = refuse(r, l->n, TN_E_INVALID, "a value that it carries is absent");
   }
-  return TN_OK;
+  return status;
 }
 
 /* Runs the body, whose own and sliced inputs are there, and takes what it carries. */
@@ -208,9 +220,7 @@ static tn_status end_loop(tni_flow_run *r, looping *l, tn_status status, const c
   for (uint32_t i = 0; i < l->series_count && !status; i++)
     status = give_series(r, l->n, l->carried + i, &l->series[i], axes ? int_of(l->n, axes, i, 0) : 0,
                          directions && int_of(l->n, directions, i, 0));
-  for (uint32_t i = 0; l->state && i < l->carried; i++) tni_object_unref(l->state[i]);
-  tni_free(r->ctx, l->state, (l->carried + 1) * sizeof *l->state);
-  destroy_series(r, l->series, l->series_count);
+  free_loop(r, l);
   return status;
 }
 
@@ -274,13 +284,106 @@ static tn_status put_slices(tni_flow_run *r, const looping *l, const int32_t *ax
   return TN_OK;
 }
 
+/* ---- Scan before opset 9: for every element of a batch by itself ------------------------------------------------- */
+
+/* How many steps element `batch` has: input 0 says, or else all. */
+static tn_status steps_of(tni_flow_run *r, const looping *l, int64_t batch, int64_t longest, int64_t *steps) {
+  const tni_object *lengths = input_of(r, l->n, 0);
+  *steps = longest;
+  if (!lengths) return TN_OK;
+  if (lengths->kind != TNI_OBJECT_TENSOR || lengths->type != TN_I64 || lengths->rank != 1 || batch >= lengths->shape[0])
+    return refuse(r, l->n, TN_E_INVALID, "the lengths of sequences do not fit");
+  *steps = ((const int64_t *)lengths->data)[batch];
+  return *steps >= 0 && *steps <= longest ? TN_OK
+                                          : refuse(r, l->n, TN_E_INVALID, "the lengths of sequences do not fit");
+}
+
+/* The extents that the inputs share: of the batch, and of what is scanned. */
+static tn_status batched_extents(tni_flow_run *r, const looping *l, int64_t *batches, int64_t *longest) {
+  *batches = *longest = -1;
+  for (uint32_t i = 0; i < l->carried + l->sliced; i++) {
+    const tni_object *o = input_of(r, l->n, 1 + i);
+    int32_t least = i < l->carried ? 1 : 2;
+    if (!o || o->kind != TNI_OBJECT_TENSOR || tni_type_is_packed(o->type) || o->rank < least)
+      return refuse(r, l->n, TN_E_INVALID, "an input cannot be cut along its axis");
+    if (*batches < 0) *batches = o->shape[0];
+    if (least == 2 && *longest < 0) *longest = o->shape[1];
+    if (o->shape[0] != *batches || (least == 2 && o->shape[1] != *longest))
+      return refuse(r, l->n, TN_E_INVALID, "inputs are of different length along their axes");
+  }
+  return TN_OK;
+}
+
+/* Input i of the body for this step. */
+static tn_status put_batched(tni_flow_run *r, const looping *l, uint32_t i, int64_t batch, int64_t step,
+                             int64_t steps) {
+  bool backward = int_of(l->n, "directions", i - l->carried, 0) != 0;
+  tni_object *row = slice_of(r, input_of(r, l->n, 1 + i), 0, (size_t)batch);
+  tni_object *o = row ? slice_of(r, row, 0, (size_t)(backward ? steps - 1 - step : step)) : NULL;
+  tni_object_unref(row);
+  if (!o) return tni_fail_nomem(r->err);
+  tni_flow_put(r, l->body->inputs[i].slot, o);
+  return TN_OK;
+}
+
+/* What the steps gave, `longest` long: zeros behind it. */
+static tn_status append_series(tni_flow_run *r, const looping *l, const series *s, int64_t longest, series *to) {
+  if (s->count == 0) return refuse(r, l->n, TN_E_UNSUPPORTED, "no iteration ran that would tell the form of an output");
+  tni_object *whole = stack(r, s->count, s->items, (size_t)longest, 0, false);
+  tn_status status = whole ? append(r, l->n, to, whole) : tni_fail_nomem(r->err);
+  tni_object_unref(whole);
+  return status;
+}
+
+static tn_status scan_one(tni_flow_run *r, looping *l, int64_t batch, int64_t longest, series *outputs) {
+  int64_t steps;
+  tn_status status = steps_of(r, l, batch, longest, &steps);
+  for (uint32_t i = 0; i < l->carried && !status; i++) {
+    l->state[i] = slice_of(r, input_of(r, l->n, 1 + i), 0, (size_t)batch);
+    if (!l->state[i]) status = tni_fail_nomem(r->err);
+  }
+  for (int64_t at = 0; at < steps && !status; at++) {
+    for (uint32_t i = 0; i < l->sliced && !status; i++) status = put_batched(r, l, l->carried + i, batch, at, steps);
+    if (!status) status = iterate(r, l);
+    tni_flow_clear(r, l->body);
+  }
+  for (uint32_t i = 0; i < l->carried && !status; i++) status = append(r, l->n, &outputs[i], l->state[i]);
+  for (uint32_t i = 0; i < l->series_count && !status; i++)
+    status = append_series(r, l, &l->series[i], longest, &outputs[l->carried + i]);
+  return status;
+}
+
+static tn_status run_batched_scan(tni_flow_run *r, const tni_onnx_node *n) {
+  const tni_onnx_attr *count = attr_of(n, "num_scan_inputs");
+  looping l = {.n = n, .body = body_of(n, "body")};
+  int64_t batches, longest;
+  if (!count || count->i < 1 || n->input_count < 1 || count->i > n->input_count - 1 ||
+      l.body->input_count != n->input_count - 1 || l.body->output_count < n->input_count - 1 - (uint32_t)count->i ||
+      n->output_count > l.body->output_count)
+    return refuse(r, n, TN_E_INVALID, "`num_scan_inputs` or the body does not fit");
+  l.sliced = (uint32_t)count->i;
+  l.carried = n->input_count - 1 - l.sliced;
+  l.series_count = l.body->output_count - l.carried;
+  tn_status status = batched_extents(r, &l, &batches, &longest);
+  series *outputs = tni_alloc_zero(r->ctx, (l.body->output_count + 1) * sizeof *outputs);
+  if (!outputs && !status) status = tni_fail_nomem(r->err);
+  for (int64_t i = 0; i < batches && !status; i++) {
+    status = make_room(r, &l);
+    if (!status) status = scan_one(r, &l, i, longest, outputs);
+    free_loop(r, &l);
+  }
+  for (uint32_t i = 0; i < l.body->output_count && !status; i++) status = give_series(r, n, i, &outputs[i], 0, false);
+  destroy_series(r, outputs, l.body->output_count);
+  return status;
+}
+
 static tn_status run_scan(tni_flow_run *r, const tni_onnx_node *n) {
   enum { MAX_SLICED = 64 };
   const tni_onnx_attr *count = attr_of(n, "num_scan_inputs");
   int32_t axes[MAX_SLICED];
   int64_t length = -1;
   looping l = {.n = n, .body = body_of(n, "body")};
-  if (l.body && l.body->opset < 9) return refuse(r, n, TN_E_UNSUPPORTED, "the batched form before opset 9 is not supported");
+  if (l.body && l.body->opset < 9) return run_batched_scan(r, n);
   if (!l.body || !count || count->i < 1 || count->i > n->input_count || count->i > MAX_SLICED)
     return refuse(r, n, TN_E_INVALID, "`num_scan_inputs` or the body does not fit");
   l.sliced = (uint32_t)count->i;

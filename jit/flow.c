@@ -138,8 +138,15 @@ tn_status tni_flow_region(tni_flow_run *r, const tni_onnx_region *region) {
 
 /* ---- models ------------------------------------------------------------------------------------------------------ */
 
+static int32_t kind_of(const tni_onnx_port *port) {
+  return port->kind == TNI_ONNX_IS_TENSOR     ? TN_ITEM_TENSOR
+         : port->kind == TNI_ONNX_IS_SEQUENCE ? TN_ITEM_SEQUENCE
+                                              : TN_ITEM_OPTIONAL;
+}
+
 static void describe(const tni_flow *flow, const tni_onnx_port *port, tn_tensor_info *out) {
-  *out = (tn_tensor_info){.name = flow->slots[port->slot].name, .type = port->type, .rank = port->rank};
+  *out = (tn_tensor_info){
+      .name = flow->slots[port->slot].name, .type = port->type, .rank = port->rank, .kind = kind_of(port)};
   memcpy(out->shape, port->shape, sizeof out->shape);
 }
 
@@ -152,45 +159,106 @@ void tni_flow_output(const tn_model *m, size_t i, tn_tensor_info *out) {
   describe(tni_parts_flow(m->parts), &tni_parts_flow(m->parts)->main->outputs[i], out);
 }
 
-static tn_status take_input(tni_flow_run *r, const tni_onnx_port *port, const DLTensor *t) {
-  static const char nothing[64] __attribute__((aligned(64)));
-  const char *name = r->flow->slots[port->slot].name;
-  char what[160];
-  if (!t) return tni_fail(r->ctx, r->err, TN_E_INVALID, "call", name, "no tensor was given");
-  if (port->kind != TNI_ONNX_IS_TENSOR)
-    return tni_fail(r->ctx, r->err, TN_E_UNSUPPORTED, "call", name, "inputs that are no tensors are not supported");
-  snprintf(what, sizeof what, "input `%s`", name);
-  tn_status status = tni_tensor_check(r->ctx, t, what, port->type, port->rank, port->rank < 0 ? NULL : port->shape, r->err);
-  if (status) return status;
-  const void *data = tni_tensor_pointer(t);
-  tni_object *o = tni_object_view(r->ctx, port->type, t->ndim, t->shape, data ? data : nothing, NULL);
-  if (!o) return tni_fail_nomem(r->err);
-  tni_flow_put(r, port->slot, o);
-  return TN_OK;
+/* ---- what comes in ----------------------------------------------------------------------------------------------- */
+
+static tn_status refuse(tni_flow_run *r, const tni_onnx_port *port, tn_status status, const char *why) {
+  return tni_fail(r->ctx, r->err, status, "call", r->flow->slots[port->slot].name, "%s", why);
 }
 
-static tn_status give_output(tni_flow_run *r, uint32_t slot, tn_tensor **out) {
-  const tni_object *o = tni_flow_get(r, slot);
-  if (o->kind != TNI_OBJECT_TENSOR)
-    return tni_fail(r->ctx, r->err, TN_E_UNSUPPORTED, "call", r->flow->slots[slot].name,
-                    "outputs that are no tensors are not supported");
-  tn_status status = tn_tensor_create(r->ctx, o->type, o->rank, o->shape, out, r->err);
-  size_t bytes = tni_object_bytes(o);
-  if (!status && bytes) memcpy(tn_tensor_data(*out), o->data, bytes);
+/* The host's tensor, in its memory. */
+static tn_status take_tensor(tni_flow_run *r, const tni_onnx_port *port, tn_type type, const DLTensor *t,
+                             tni_object **out) {
+  static const char nothing[64] __attribute__((aligned(64)));
+  char what[160];
+  if (!t) return refuse(r, port, TN_E_INVALID, "no tensor was given");
+  snprintf(what, sizeof what, "input `%s`", r->flow->slots[port->slot].name);
+  tn_status status = tni_tensor_check(r->ctx, t, what, type, port->rank, port->rank < 0 ? NULL : port->shape, r->err);
+  if (status) return status;
+  const void *data = tni_tensor_pointer(t);
+  *out = tni_object_view(r->ctx, tn_type_from_dlpack(t->dtype), t->ndim, t->shape, data ? data : nothing, NULL);
+  return *out ? TN_OK : tni_fail_nomem(r->err);
+}
+
+/* Its tensors are of the type that the host says, or the model, or else that of the first. */
+static tn_status take_sequence(tni_flow_run *r, const tni_onnx_port *port, const tn_item *item, tni_object **out) {
+  tn_type type = item->type ? item->type : port->type;
+  if (!type && item->count && item->tensors[0]) type = tn_type_from_dlpack(item->tensors[0]->dtype);
+  if (!tni_is_element_type(type) || (port->type && type != port->type))
+    return refuse(r, port, TN_E_INVALID, "the sequence is not of the type of elements that the model has");
+  if (item->count > r->ctx->limits.nodes)
+    return refuse(r, port, TN_E_LIMIT, "more tensors than a graph may have nodes");
+  *out = tni_object_create(r->ctx, TNI_OBJECT_SEQUENCE, (uint32_t)item->count);
+  if (!*out) return tni_fail_nomem(r->err);
+  (*out)->type = type;
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < item->count && !status; i++)
+    status = take_tensor(r, port, type, item->tensors[i], &(*out)->items[i]);
   return status;
 }
 
-tn_status tni_flow_call(const tn_model *m, const DLTensor *const *inputs, tn_tensor **outputs, tn_error **err) {
+static tn_status take_nothing(tni_flow_run *r, tni_object **out) {
+  *out = tni_object_create(r->ctx, TNI_OBJECT_NONE, 0);
+  return *out ? TN_OK : tni_fail_nomem(r->err);
+}
+
+static tn_status take_input(tni_flow_run *r, const tni_onnx_port *port, const tn_item *item) {
+  tni_object *o = NULL;
+  if (item->kind < TN_ITEM_TENSOR || item->kind > TN_ITEM_OPTIONAL)
+    return refuse(r, port, TN_E_INVALID, "the item is of no kind that there is");
+  if (kind_of(port) == TN_ITEM_TENSOR && item->kind != TN_ITEM_TENSOR)
+    return refuse(r, port, TN_E_INVALID, "is not a tensor");
+  if (kind_of(port) == TN_ITEM_SEQUENCE && item->kind != TN_ITEM_SEQUENCE)
+    return refuse(r, port, TN_E_INVALID, "is not a sequence");
+  tn_status status = item->kind == TN_ITEM_TENSOR
+                         ? take_tensor(r, port, port->type, item->count ? item->tensors[0] : NULL, &o)
+                     : item->kind == TN_ITEM_SEQUENCE ? take_sequence(r, port, item, &o)
+                                                      : take_nothing(r, &o);
+  if (status)
+    tni_object_unref(o);
+  else
+    tni_flow_put(r, port->slot, o);
+  return status;
+}
+
+/* ---- what goes out ----------------------------------------------------------------------------------------------- */
+
+static tn_status copy_out(tni_flow_run *r, const tni_object *o, tn_items *out, size_t i) {
+  tn_tensor *tensor;
+  tn_status status = tn_tensor_create(r->ctx, o->type, o->rank, o->shape, &tensor, r->err);
+  size_t bytes = tni_object_bytes(o);
+  if (status) return status;
+  if (bytes) memcpy(tn_tensor_data(tensor), o->data, bytes);
+  tni_items_add(out, i, tensor);
+  return TN_OK;
+}
+
+static tn_status give_output(tni_flow_run *r, uint32_t slot, tn_items *out, size_t i) {
+  const tni_object *o = tni_flow_get(r, slot);
+  if (o->kind == TNI_OBJECT_NONE) return TN_OK;
+  bool tensor = o->kind == TNI_OBJECT_TENSOR;
+  tn_status status =
+      tni_items_set(out, i, tensor ? TN_ITEM_TENSOR : TN_ITEM_SEQUENCE, o->type, tensor ? 1 : o->count, r->err);
+  if (tensor && !status) return copy_out(r, o, out, i);
+  for (uint32_t k = 0; k < o->count && !status; k++) status = copy_out(r, o->items[k], out, i);
+  return status;
+}
+
+tn_status tni_flow_call(const tn_model *m, const tn_item *inputs, tn_items **out, tn_error **err) {
   const tni_flow *flow = tni_parts_flow(m->parts);
   tni_flow_run r = {.ctx = m->module->ctx, .flow = flow, .parts = m->parts, .err = err};
   r.there = tni_alloc_zero(r.ctx, (flow->slot_count + 1) * sizeof *r.there);
+  *out = NULL;
   tn_status status = r.there ? TN_OK : tni_fail_nomem(err);
   for (uint32_t i = 0; i < flow->main->input_count && !status; i++)
-    status = take_input(&r, &m->flow_inputs[i], inputs[i]);
+    status = take_input(&r, &m->flow_inputs[i], &inputs[i]);
   if (!status) status = tni_flow_region(&r, flow->main);
+  if (!status) status = tni_items_create(r.ctx, flow->main->output_count, out, err);
   for (uint32_t i = 0; i < flow->main->output_count && !status; i++)
-    status = give_output(&r, flow->main->outputs[i].slot, &outputs[i]);
+    status = give_output(&r, flow->main->outputs[i].slot, *out, i);
   for (size_t i = 0; r.there && i < flow->slot_count; i++) tni_object_unref(r.there[i]);
   tni_free(r.ctx, r.there, (flow->slot_count + 1) * sizeof *r.there);
+  if (!status) return TN_OK;
+  tn_items_destroy(*out);
+  *out = NULL;
   return status;
 }

@@ -195,8 +195,8 @@ size_t tni_flow_input_count(const tn_model *model);
 size_t tni_flow_output_count(const tn_model *model);
 void tni_flow_input(const tn_model *model, size_t i, tn_tensor_info *out);
 void tni_flow_output(const tn_model *model, size_t i, tn_tensor_info *out);
-/* outputs[] hold NULL before; what is there after a failure is the caller's too. */
-tn_status tni_flow_call(const tn_model *model, const DLTensor *const *inputs, tn_tensor **outputs, tn_error **err);
+/* As tn_model_call_items, whose counts are right. */
+tn_status tni_flow_call(const tn_model *model, const tn_item *inputs, tn_items **out, tn_error **err);
 
 /* The services of kernels (env.c): `out` with self = self. */
 void tni_env_init(tn_env *out, struct tni_env_self *self);

@@ -165,13 +165,36 @@ static tn_status copy_output(const tn_model *model, size_t i, tn_tensor *made, c
   return status;
 }
 
-/* A flow makes its outputs; they are copied to the host's. */
-static tn_status run_flow(const tn_model *model, const DLTensor *const *inputs, const DLTensor *const *outputs,
-                          size_t count, tn_error **err) {
+/* A flow makes its outputs. */
+static tn_status call_flow(const tn_model *model, const DLTensor *const *inputs, size_t input_count, tn_tensor **made,
+                           size_t count, tn_error **err) {
+  tn_context *ctx = model->module->ctx;
+  tn_items *items = NULL;
+  tn_item *in = tni_alloc_zero(ctx, (input_count + 1) * sizeof *in);
+  tn_status status = in ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < input_count && !status; i++)
+    in[i] = (tn_item){.kind = TN_ITEM_TENSOR, .count = 1, .tensors = &inputs[i]};
+  if (!status) status = tni_flow_call(model, in, &items, err);
+  for (size_t i = 0; i < count && !status; i++) {
+    tn_tensor_info info;
+    tn_model_output(model, i, &info);
+    made[i] = tni_items_take(items, i);
+    if (!made[i])
+      status = tni_fail(ctx, err, TN_E_INVALID, "call", info.name,
+                        "the output is not a tensor: tn_model_call_items gives it");
+  }
+  tn_items_destroy(items);
+  tni_free(ctx, in, (input_count + 1) * sizeof *in);
+  return status;
+}
+
+/* Its outputs are copied to the host's. */
+static tn_status run_flow(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                          const DLTensor *const *outputs, size_t count, tn_error **err) {
   tn_context *ctx = model->module->ctx;
   tn_tensor **made = tni_alloc_zero(ctx, (count + 1) * sizeof *made);
   if (!made) return tni_fail_nomem(err);
-  tn_status status = tni_flow_call(model, inputs, made, err);
+  tn_status status = call_flow(model, inputs, input_count, made, count, err);
   for (size_t i = 0; i < count && !status; i++) status = copy_output(model, i, made[i], outputs[i], err);
   for (size_t i = 0; i < count; i++) tn_tensor_destroy(made[i]);
   tni_free(ctx, made, (count + 1) * sizeof *made);
@@ -201,8 +224,8 @@ tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, si
   for (size_t i = 0; i < output_count; i++) outputs[i] = NULL;
   tn_status status = check_counts(model, input_count, output_count, err);
   if (status) return status;
-  status = model->parts ? tni_flow_call(model, inputs, outputs, err)
-                         : call_graph(model, inputs, input_count, outputs, output_count, err);
+  status = model->parts ? call_flow(model, inputs, input_count, outputs, output_count, err)
+                        : call_graph(model, inputs, input_count, outputs, output_count, err);
   for (size_t i = 0; i < output_count && status; i++) {
     tn_tensor_destroy(outputs[i]);
     outputs[i] = NULL;
@@ -217,10 +240,60 @@ tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, siz
   if (err) *err = NULL;
   tn_status status = check_counts(model, input_count, output_count, err);
   if (status) return status;
-  if (model->parts) return run_flow(model, inputs, outputs, output_count, err);
+  if (model->parts) return run_flow(model, inputs, input_count, outputs, output_count, err);
   void **pointers = count <= TENSORS_ON_STACK ? room : tni_alloc(model->module->ctx, count * sizeof *pointers);
   if (!pointers) return tni_fail_nomem(err);
   status = run_checked(model, inputs, outputs, pointers, err);
   if (pointers != room) tni_free(model->module->ctx, pointers, count * sizeof *pointers);
   return status;
+}
+
+/* ---- items ---- */
+
+/* The tensors go into the items; what is left of them is destroyed. */
+static tn_status wrap_outputs(const tn_model *model, size_t count, tn_tensor **made, tn_items **out, tn_error **err) {
+  tn_status status = tni_items_create(model->module->ctx, count, out, err);
+  for (size_t i = 0; i < count && !status; i++) {
+    status = tni_items_set(*out, i, TN_ITEM_TENSOR, 0, 1, err);
+    if (status) break;
+    tni_items_add(*out, i, made[i]);
+    made[i] = NULL;
+  }
+  for (size_t i = 0; i < count; i++) tn_tensor_destroy(made[i]);
+  if (!status) return TN_OK;
+  tn_items_destroy(*out);
+  *out = NULL;
+  return status;
+}
+
+/* A graph's inputs and outputs are tensors. */
+static tn_status call_graph_items(const tn_model *model, const tn_item *inputs, size_t input_count, tn_items **out,
+                                  tn_error **err) {
+  tn_context *ctx = model->module->ctx;
+  size_t count = tn_model_output_count(model);
+  const DLTensor **tensors = tni_alloc_zero(ctx, (input_count + 1) * sizeof *tensors);
+  tn_tensor **made = tni_alloc_zero(ctx, (count + 1) * sizeof *made);
+  tn_status status = tensors && made ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < input_count && !status; i++) {
+    tn_tensor_info info;
+    tn_model_input(model, i, &info);
+    if (inputs[i].kind != TN_ITEM_TENSOR)
+      status = tni_fail(ctx, err, TN_E_INVALID, "call", info.name, "is not a tensor");
+    else
+      tensors[i] = inputs[i].count ? inputs[i].tensors[0] : NULL;
+  }
+  if (!status) status = tn_model_call(model, tensors, input_count, made, count, err);
+  if (!status) status = wrap_outputs(model, count, made, out, err);
+  tni_free(ctx, tensors, (input_count + 1) * sizeof *tensors);
+  tni_free(ctx, made, (count + 1) * sizeof *made);
+  return status;
+}
+
+tn_status tn_model_call_items(const tn_model *model, const tn_item *inputs, size_t input_count, tn_items **out,
+                              tn_error **err) {
+  *out = NULL;
+  if (err) *err = NULL;
+  tn_status status = check_count(model, "inputs", tn_model_input_count(model), input_count, err);
+  if (status) return status;
+  return model->parts ? tni_flow_call(model, inputs, out, err) : call_graph_items(model, inputs, input_count, out, err);
 }

@@ -294,6 +294,16 @@ enum { TNI_PLAN_NO_STEP = 0xffffffffu };
  * TN_OK; *failed_step (may be NULL) tells which step, TNI_PLAN_NO_STEP when none was to blame. */
 tn_status tni_executor_run(tni_executor *executor, void *const *inputs, void *const *outputs, uint32_t *failed_step);
 
+/* ---- runtime/items.c ------------------------------------------------------------------------------------------- */
+
+/* `count` items that are nothing. */
+tn_status tni_items_create(tn_context *ctx, size_t count, tn_items **out, tn_error **err);
+/* Item i, once, becomes one of that kind with room for so many tensors; they are added then, and taken over. */
+tn_status tni_items_set(tn_items *items, size_t i, int32_t kind, tn_type type, size_t room, tn_error **err);
+void tni_items_add(tn_items *items, size_t i, tn_tensor *tensor);
+/* The tensor that item i is, taken out; NULL where it is none. */
+tn_tensor *tni_items_take(tn_items *items, size_t i);
+
 /* ---- runtime/object.c ------------------------------------------------------------------------------------------ */
 
 /* A value of a model's run whose shape is known only then. NONE: an optional without a value. */
@@ -319,8 +329,8 @@ tni_object *tni_object_tensor(tn_context *ctx, tn_type type, int32_t rank, const
 /* One whose elements are somebody else's: `keeper`'s, or (NULL) what outlives it. */
 tni_object *tni_object_view(tn_context *ctx, tn_type type, int32_t rank, const int64_t *shape, const void *data,
                             tni_object *keeper);
-/* The first `length` of the tensor along an axis: of its memory where they stand together, else a copy (of elements that share no
- * bytes). */
+/* The first `length` of the tensor along an axis: of its memory where they stand together, else a copy (of elements
+ * that share no bytes). */
 tni_object *tni_object_narrow(tni_object *o, int32_t axis, int64_t length);
 tni_object *tni_object_ref(tni_object *o); /* NULL gives NULL */
 void tni_object_unref(tni_object *o);      /* NULL is fine */

@@ -1,7 +1,7 @@
 /* conform.c -- `tenon conform`: ONNX's own backend tests, read from their files, compiled and run.
  *
  *     DIR/.../TEST/model.onnx
- *     DIR/.../TEST/test_data_set_0/input_0.pb ... output_0.pb ...      one TensorProto each
+ *     DIR/.../TEST/test_data_set_0/input_0.pb ... output_0.pb ...      one each, what kind of item the model says
  *
  * A test passes when every output has the type and shape of its file, and its values by upstream's rule: equal, or
  * |a - b| <= atol + rtol * |b|, with rtol 1e-3 and atol 1e-7 unless a data.json beside the model says otherwise; NaN equals
@@ -22,7 +22,7 @@
 
 #include "command.h"
 
-enum { MAX_TENSORS = 64 };
+enum { MAX_ITEMS = 64 };
 enum verdict { PASSED, FAILED, SKIPPED };
 static const char *const verdict_names[] = {"passed", "failed", "skipped"};
 
@@ -41,6 +41,12 @@ typedef struct outcome {
   bool compared; /* it ran */
   char reason[400];
 } outcome;
+
+/* Of one file each. */
+typedef struct items {
+  size_t count;
+  tn_items *items[MAX_ITEMS];
+} items;
 
 static void decide(outcome *o, enum verdict verdict, const char *format, ...) TN_PRINTF(3, 4);
 static void decide(outcome *o, enum verdict verdict, const char *format, ...) {
@@ -63,25 +69,31 @@ static bool refused(outcome *o, tn_status status, tn_error **error) {
 
 /* ---- the files of a test --------------------------------------------------------------------------------------------- */
 
-/* Tensors input_0.pb, input_1.pb ... until one is missing. */
-static bool read_tensors(conform *c, const char *test, const char *kind, tn_tensor **out, size_t *count, outcome *o) {
+/* Items input_0.pb, input_1.pb ... until one is missing. Without a model they are tensors. */
+static bool read_items(conform *c, const char *test, const char *kind, const tn_model *model, items *out, outcome *o) {
+  bool inputs = !strcmp(kind, "input");
   struct stat info;
-  for (*count = 0; *count < MAX_TENSORS; ++*count) {
+  for (out->count = 0; out->count < MAX_ITEMS; out->count++) {
     char *bytes, path[1024];
-    size_t size;
+    size_t size, i = out->count;
+    tn_tensor_info says = {.kind = TN_ITEM_TENSOR};
     tn_error *error = NULL;
-    snprintf(path, sizeof path, "%s/test_data_set_0/%s_%zu.pb", test, kind, *count);
+    snprintf(path, sizeof path, "%s/test_data_set_0/%s_%zu.pb", test, kind, i);
     if (stat(path, &info)) return true;
     if (!read_file(path, &bytes, &size)) return decide(o, FAILED, "%s cannot be read", path), false;
-    tn_status status = tn_onnx_tensor(c->s.context, bytes, size, &out[*count], &error);
+    if (model && inputs && i < tn_model_input_count(model)) tn_model_input(model, i, &says);
+    if (model && !inputs && i < tn_model_output_count(model)) tn_model_output(model, i, &says);
+    tn_status status = tn_onnx_item(c->s.context, says.kind, bytes, size, &out->items[i], &error);
     free(bytes);
-    if (status) { /* a sequence, an optional, or an element type that there is not */
-      decide(o, SKIPPED, "%s_%zu.pb: %s", kind, *count, tn_error_text(error));
+    if (status) { /* an element type that there is not */
+      decide(o, SKIPPED, "%s_%zu.pb: %s", kind, i, tn_error_text(error));
       return tn_error_destroy(error), false;
     }
   }
-  return decide(o, SKIPPED, "more than %d tensors", MAX_TENSORS), false;
+  return decide(o, SKIPPED, "more than %d %ss", MAX_ITEMS, kind), false;
 }
+
+static const tn_item *item_of(const items *list, size_t i) { return tn_items_at(list->items[i], 0); }
 
 static void read_number(const char *text, const char *key, double *out) {
   const char *at = strstr(text, key);
@@ -104,9 +116,8 @@ static void read_tolerances(const char *test, double *rtol, double *atol) {
 
 /* ---- comparing ------------------------------------------------------------------------------------------------------- */
 
-static array as_array(tn_tensor *tensor) {
-  const DLTensor *view = tn_tensor_view(tensor);
-  array a = {.type = tn_type_from_dlpack(view->dtype), .rank = view->ndim, .data = tn_tensor_data(tensor)};
+static array as_array(const DLTensor *view) {
+  array a = {.type = tn_type_from_dlpack(view->dtype), .rank = view->ndim, .data = view->data};
   memcpy(a.shape, view->shape, sizeof *a.shape * (size_t)view->ndim);
   return a;
 }
@@ -116,7 +127,8 @@ static bool is_close(double a, double b, double rtol, double atol) {
   return a == b || fabs(a - b) <= atol + rtol * fabs(b);
 }
 
-static bool compare(size_t k, tn_tensor *have, tn_tensor *want, double rtol, double atol, outcome *o) {
+static bool compare_tensors(size_t k, const DLTensor *have, const DLTensor *want, double rtol, double atol,
+                            outcome *o) {
   array a = as_array(have), b = as_array(want);
   bool is_int = TN_TYPE_CODE(a.type) == kDLInt || TN_TYPE_CODE(a.type) == kDLUInt || a.type == TN_BOOL;
   if (a.type != b.type || a.rank != b.rank || memcmp(a.shape, b.shape, sizeof *a.shape * (size_t)a.rank)) {
@@ -136,11 +148,22 @@ static bool compare(size_t k, tn_tensor *have, tn_tensor *want, double rtol, dou
   return true;
 }
 
+static bool compare(size_t k, const tn_item *have, const tn_item *want, double rtol, double atol, outcome *o) {
+  static const char *const kinds[] = {"a tensor", "a sequence", "nothing"};
+  if (have->kind != want->kind)
+    return decide(o, FAILED, "output %zu is %s, not %s", k, kinds[have->kind], kinds[want->kind]), false;
+  if (have->count != want->count)
+    return decide(o, FAILED, "output %zu has %zu tensors, not %zu", k, have->count, want->count), false;
+  for (size_t i = 0; i < have->count; i++)
+    if (!compare_tensors(k, have->tensors[i], want->tensors[i], rtol, atol, o)) return false;
+  return true;
+}
+
 /* ---- one test ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct test_data {
-  size_t input_count, output_count;
-  tn_tensor *inputs[MAX_TENSORS], *outputs[MAX_TENSORS], *made[MAX_TENSORS];
+  items inputs, outputs;
+  tn_items *made;
 } test_data;
 
 /* A model whose shapes are known only while it runs. */
@@ -151,10 +174,12 @@ static bool load_open(conform *c, const char *path, tn_program **out, outcome *o
   return !refused(o, tn_onnx_load(c->s.context, path, &desc, out, &error), &error);
 }
 
-static bool load_model(conform *c, const char *test, const test_data *d, tn_program **out, outcome *o) {
+/* A graph, whose inputs are read, with their shapes; or else a model that can say of what kind they are when it is
+ * compiled. */
+static bool load_model(conform *c, const char *test, test_data *d, tn_program **out, outcome *o) {
   char path[1024];
   tn_error *error = NULL;
-  tn_input_shape shapes[MAX_TENSORS];
+  tn_input_shape shapes[MAX_ITEMS];
   tn_import_desc desc = {.struct_size = sizeof desc, .default_dim = 1};
   snprintf(path, sizeof path, "%s/model.onnx", test);
   /* Once for the names of the inputs, in order; and again with their shapes, when they differ from what the model says. */
@@ -162,37 +187,38 @@ static bool load_model(conform *c, const char *test, const test_data *d, tn_prog
   if (refused(o, status, &error)) return false;
   const tn_graph *graph = tn_program_graph(*out, "main");
   if (!graph) return load_open(c, path, out, o);
-  if (tn_graph_input_count(graph) != d->input_count)
-    return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_graph_input_count(graph), d->input_count), false;
+  if (!read_items(c, test, "input", NULL, &d->inputs, o)) return false;
+  if (tn_graph_input_count(graph) != d->inputs.count)
+    return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_graph_input_count(graph), d->inputs.count), false;
   bool open = false;
-  for (size_t i = 0; i < d->input_count; i++) {
+  for (size_t i = 0; i < d->inputs.count; i++) {
     tn_tensor_info info;
-    const DLTensor *view = tn_tensor_view(d->inputs[i]);
+    const DLTensor *view = item_of(&d->inputs, i)->tensors[0];
     tn_graph_input(graph, i, &info);
     shapes[i] = (tn_input_shape){take_text("%s", info.name), view->ndim, view->shape};
     open |= info.rank != view->ndim || memcmp(info.shape, view->shape, sizeof *info.shape * (size_t)info.rank);
   }
   if (!open) return true;
   tn_program_destroy(*out);
-  desc.shape_count = d->input_count;
+  desc.shape_count = d->inputs.count;
   desc.shapes = shapes;
   status = tn_onnx_load(c->s.context, path, &desc, out, &error);
   return !refused(o, status, &error);
 }
 
-static bool run_model(conform *c, const tn_module *module, test_data *d, outcome *o) {
-  const DLTensor *inputs[MAX_TENSORS];
+static bool run_model(conform *c, const char *test, const tn_module *module, test_data *d, outcome *o) {
+  tn_item inputs[MAX_ITEMS];
   const tn_model *model;
   tn_error *error = NULL;
-  (void)c;
   if (refused(o, tn_module_model(module, "main", &model, &error), &error)) return false;
-  size_t count = tn_model_output_count(model);
-  if (tn_model_input_count(model) != d->input_count)
-    return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_model_input_count(model), d->input_count), false;
-  if (count < d->output_count || count > MAX_TENSORS)
-    return decide(o, FAILED, "the model has %zu outputs", count), false;
-  for (size_t i = 0; i < d->input_count; i++) inputs[i] = tn_tensor_view(d->inputs[i]);
-  return !refused(o, tn_model_call(model, inputs, d->input_count, d->made, count, &error), &error);
+  if (!d->inputs.count && !read_items(c, test, "input", model, &d->inputs, o)) return false;
+  if (!read_items(c, test, "output", model, &d->outputs, o)) return false;
+  if (tn_model_input_count(model) != d->inputs.count)
+    return decide(o, SKIPPED, "%zu inputs, and %zu files", tn_model_input_count(model), d->inputs.count), false;
+  if (tn_model_output_count(model) < d->outputs.count)
+    return decide(o, FAILED, "the model has %zu outputs", tn_model_output_count(model)), false;
+  for (size_t i = 0; i < d->inputs.count; i++) inputs[i] = *item_of(&d->inputs, i);
+  return !refused(o, tn_model_call_items(model, inputs, d->inputs.count, &d->made, &error), &error);
 }
 
 static void run_test(conform *c, const char *test, test_data *d, outcome *o) {
@@ -200,14 +226,12 @@ static void run_test(conform *c, const char *test, test_data *d, outcome *o) {
   tn_module *module = NULL;
   tn_error *error = NULL;
   double rtol, atol;
-  if (!read_tensors(c, test, "input", d->inputs, &d->input_count, o) ||
-      !read_tensors(c, test, "output", d->outputs, &d->output_count, o))
-    return;
   bool good = load_model(c, test, d, &program, o);
-  good = good && !refused(o, tn_compile(program, NULL, &module, &error), &error) && run_model(c, module, d, o);
+  good = good && !refused(o, tn_compile(program, NULL, &module, &error), &error) && run_model(c, test, module, d, o);
   read_tolerances(test, &rtol, &atol);
   o->compared = good;
-  for (size_t i = 0; good && i < d->output_count; i++) good = compare(i, d->made[i], d->outputs[i], rtol, atol, o);
+  for (size_t i = 0; good && i < d->outputs.count; i++)
+    good = compare(i, tn_items_at(d->made, i), item_of(&d->outputs, i), rtol, atol, o);
   tn_module_destroy(module);
   tn_program_destroy(program);
 }
@@ -242,11 +266,11 @@ static void judge(conform *c, const char *test) {
   outcome o = {.verdict = PASSED};
   const char *name = base_name(test);
   run_test(c, test, &d, &o);
-  for (size_t i = 0; i < MAX_TENSORS; i++) {
-    tn_tensor_destroy(d.inputs[i]);
-    tn_tensor_destroy(d.outputs[i]);
-    tn_tensor_destroy(d.made[i]);
+  for (size_t i = 0; i < MAX_ITEMS; i++) {
+    tn_items_destroy(d.inputs.items[i]);
+    tn_items_destroy(d.outputs.items[i]);
   }
+  tn_items_destroy(d.made);
   const char *skip = c->skips ? find_skip(c, name) : NULL;
   if (is_not_checkable(skip)) {
     if (o.verdict == SKIPPED) o.verdict = FAILED;

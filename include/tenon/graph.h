@@ -50,6 +50,10 @@ TN_API tn_status tn_onnx_import(tn_context *context, const void *bytes, size_t s
 
 /* One ONNX TensorProto (as in the .pb files of conformance tests) into a tensor. */
 TN_API tn_status tn_onnx_tensor(tn_context *context, const void *bytes, size_t size, tn_tensor **out, tn_error **err);
+/* One item from such a file: a TensorProto, SequenceProto or OptionalProto, as `kind` (TN_ITEM_...) says, since the
+ * bytes do not. */
+TN_API tn_status tn_onnx_item(tn_context *context, int32_t kind, const void *bytes, size_t size, tn_items **out,
+                              tn_error **err);
 
 /* Inputs and outputs of a graph: what a model says about itself. */
 typedef struct tn_tensor_info {
@@ -57,6 +61,7 @@ typedef struct tn_tensor_info {
   tn_type type;
   int32_t rank; /* -1: known only when the model runs; likewise the type 0, a size -1 */
   int64_t shape[TN_MAX_RANK];
+  int32_t kind; /* TN_ITEM_...; of others than tensors the type is their elements', and there is no shape */
 } tn_tensor_info;
 
 /* The graph of that name, or NULL. */

@@ -138,6 +138,10 @@ TN_API tn_status tn_model_run(const tn_model *model, const DLTensor *const *inpu
  * only now. */
 TN_API tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                                tn_tensor **outputs, size_t output_count, tn_error **err);
+/* The same of any model, also one that takes or gives others than tensors. *out has an item for each output; it is the
+ * caller's, NULL after a failure. */
+TN_API tn_status tn_model_call_items(const tn_model *model, const tn_item *inputs, size_t input_count, tn_items **out,
+                                     tn_error **err);
 /* Plan steps of one run: kernels and copies; 0 when they are known only then. */
 TN_API size_t tn_model_step_count(const tn_model *model);
 

@@ -91,6 +91,26 @@ TN_API void tn_tensor_destroy(tn_tensor *tensor);
 /* Elements of a tensor: the product of its shape; 1 for rank 0; -1 when a size is negative or the product overflows. */
 TN_API int64_t tn_dltensor_numel(const DLTensor *tensor);
 
+/* ---- items: what models take and give ---------------------------------------------------------------------------- */
+
+/* A tensor; a sequence of tensors of one element type; an optional that holds nothing (one that holds something is
+ * that). Of an input or output as a model describes it, OPTIONAL is any of these. */
+enum { TN_ITEM_TENSOR = 0, TN_ITEM_SEQUENCE = 1, TN_ITEM_OPTIONAL = 2 };
+
+typedef struct tn_item {
+  int32_t kind;
+  tn_type type; /* of a sequence's elements; 0: that of its tensors */
+  size_t count; /* tensors: one of a tensor, any number of a sequence, none of nothing */
+  const DLTensor *const *tensors;
+} tn_item;
+
+/* Owns items and their tensors; immutable. */
+typedef struct tn_items tn_items;
+TN_API size_t tn_items_count(const tn_items *items);
+/* Lives as long as the items; NULL when i is past the last. */
+TN_API const tn_item *tn_items_at(const tn_items *items, size_t i);
+TN_API void tn_items_destroy(tn_items *items);
+
 /* ---- values of packed calls ------------------------------------------------------------------------------------ */
 
 enum { TN_VALUE_NONE = 0, TN_VALUE_INT = 1, TN_VALUE_FLOAT = 2, TN_VALUE_POINTER = 3, TN_VALUE_TENSOR = 4 };

@@ -1,11 +1,11 @@
 /* ops_select.c -- operators that pick: how many there are depends on what is in the tensor.
  *
  *     non_zero:             the places of what is not 0, in row-major order
- *     unique_rows:          rows sorted (by merging, equal ones in order), then those that are equal to the one before grouped
+ *     unique_rows:          rows sorted by merging, equal ones in order; each joins the group of the one before, or begins one
  *     non_max_suppression:  of each class the best box; those that cover it much go; the best of the rest, and so on
  *
- * The result has room for as many as there can be, and says how many there are; behind them it is 0. Who wants a tensor of just
- * these narrows it when it is computed (see TNI_BOUND_NARROWED). All are plain loops in order.
+ * The result has room for as many as there can be, and says how many there are; behind them it is 0. Who wants a tensor
+ * of just these narrows it when it is computed (see TNI_BOUND_NARROWED). All are plain loops in order.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,17 +16,22 @@
 static const tn_expr *whole(tn_builder *b, int64_t value) { return tn_int(b, TN_I64, value); }
 static const tn_expr *place_of(tn_builder *b, const tn_expr *x) { return tn_cast(b, TN_INDEX, x); }
 
-static const tn_expr *load1(tn_builder *b, const tn_buffer *from, const tn_expr *i) { return tn_load(b, from, &i, NULL); }
+static const tn_expr *load1(tn_builder *b, const tn_buffer *from, const tn_expr *i) {
+  return tn_load(b, from, &i, NULL);
+}
 static const tn_stmt *store1(tn_builder *b, const tn_buffer *to, const tn_expr *i, const tn_expr *value) {
   return tn_store(b, to, &i, value);
 }
 static const tn_expr *load2(tn_builder *b, const tn_buffer *from, const tn_expr *i, const tn_expr *j) {
   return tn_load(b, from, (const tn_expr *[]){i, j}, NULL);
 }
-static const tn_stmt *store2(tn_builder *b, const tn_buffer *to, const tn_expr *i, const tn_expr *j, const tn_expr *value) {
+static const tn_stmt *store2(tn_builder *b, const tn_buffer *to, const tn_expr *i, const tn_expr *j,
+                             const tn_expr *value) {
   return tn_store(b, to, (const tn_expr *[]){i, j}, value);
 }
-static const tn_expr *plus(tn_builder *b, const tn_expr *x, int64_t n) { return tn_add(b, x, tn_int(b, tn_expr_type(x), n)); }
+static const tn_expr *plus(tn_builder *b, const tn_expr *x, int64_t n) {
+  return tn_add(b, x, tn_int(b, tn_expr_type(x), n));
+}
 
 static void clear(tni_define *d) {
   const tni_gvalue *out = d->out_value[0];
@@ -54,7 +59,8 @@ bool tni_define_non_zero(tni_define *d) {
   tni_loop_vars(b, x, vars);
   const tn_expr *element = tn_load(b, d->in[0], vars, NULL), *to = plus(b, place_of(b, n), 1);
   const tn_expr *nothing = x->type == TN_BOOL ? tn_int(b, TN_BOOL, 0) : tni_number(b, x->type, 0);
-  for (int32_t i = 0; i < x->rank; i++) found[i] = store2(b, d->out[0], tn_index(b, i), to, tn_cast(b, TN_I64, vars[i]));
+  for (int32_t i = 0; i < x->rank; i++)
+    found[i] = store2(b, d->out[0], tn_index(b, i), to, tn_cast(b, TN_I64, vars[i]));
   found[x->rank] = store2(b, d->out[0], zero, zero, plus(b, n, 1));
   const tn_stmt *note = tn_let(b, n, load2(b, d->out[0], zero, zero), tn_seq(b, (size_t)x->rank + 1, found));
   tn_emit(b, tni_in_loops(b, x, vars, tn_if(b, tn_op2(b, TN_OP_ne, element, nothing), note, NULL)));
@@ -96,14 +102,17 @@ static const tn_stmt *find_column(const rows *r, const tn_expr *one, const tn_ex
   if (r->length == 1) return first;
   const tn_expr *more = tn_op2(b, TN_OP_lt, cell(r, COLUMN), whole(b, r->length - 1));
   const tn_expr *equal = tn_op2(b, TN_OP_eq, key(r, one), key(r, other));
-  return tn_seq(b, 2, (const tn_stmt *[]){first, tn_while(b, tn_op2(b, TN_OP_and, more, equal),
-                                                          set_cell(r, COLUMN, plus(b, cell(r, COLUMN), 1)))});
+  return tn_seq(b, 2,
+                (const tn_stmt *[]){first, tn_while(b, tn_op2(b, TN_OP_and, more, equal),
+                                                    set_cell(r, COLUMN, plus(b, cell(r, COLUMN), 1)))});
 }
 
-/* merged[k]: from the run that begins at LEFT, or from that at RIGHT where it is the smaller; runs end at middle and end. */
+/* merged[k]: from the run that begins at LEFT, or from that at RIGHT where it is the smaller; runs end at middle and
+ * end. */
 static const tn_stmt *take_one(const rows *r, const tn_expr *k, const tn_expr *middle, const tn_expr *end) {
   tn_builder *b = r->b;
-  const tn_expr *left = tn_var(b, "left", TN_I64), *right = tn_var(b, "right", TN_I64), *taken = tn_var(b, "taken", TN_I64);
+  const tn_expr *left = tn_var(b, "left", TN_I64), *right = tn_var(b, "right", TN_I64),
+                *taken = tn_var(b, "taken", TN_I64);
   const tn_expr *x = tn_var(b, "x", TN_I64), *y = tn_var(b, "y", TN_I64);
   const tn_expr *one = whole(b, 1), *none = whole(b, 0), *left_ends = tn_op2(b, TN_OP_le, middle, left);
   const tn_expr *both = tn_op2(b, TN_OP_and, tn_op1(b, TN_OP_not, left_ends), tn_op2(b, TN_OP_lt, right, end));
@@ -131,7 +140,8 @@ static void sort_rows(const rows *r) {
   while ((int64_t)1 << rounds < r->count) rounds++;
   tn_compute(b, r->order, &i, tn_cast(b, TN_I64, i));
   const tn_stmt *begin[] = {set_cell(r, LEFT, at), set_cell(r, RIGHT, middle)};
-  const tn_stmt *step[] = {tn_if(b, tn_op2(b, TN_OP_eq, at, base), tn_seq(b, 2, begin), NULL), take_one(r, k, middle, end)};
+  const tn_stmt *step[] = {tn_if(b, tn_op2(b, TN_OP_eq, at, base), tn_seq(b, 2, begin), NULL),
+                           take_one(r, k, middle, end)};
   const tn_expr *first = tn_mul(b, tn_op2(b, TN_OP_floordiv, at, pair), pair);
   const tn_stmt *merge = tn_let(b, width, cell(r, WIDTH), tn_let(b, base, first, tn_seq(b, 2, step)));
   const tn_stmt *round[] = {tn_for(b, k, tn_index(b, r->count), merge),
@@ -166,9 +176,9 @@ static void number_groups(const rows *r, bool sorted) {
                             store2(b, out, zero, zero, plus(b, n, 1))};
   const tn_stmt *member[] = {store2(b, out, tn_index(b, 1), plus(b, place_of(b, i), 1), g),
                              store2(b, out, two, of, plus(b, load2(b, out, two, of), 1))};
-  const tn_stmt *visit[] = {tn_if(b, tn_op2(b, TN_OP_eq, head, i),
-                                  tn_let(b, n, load2(b, out, zero, zero), tn_seq(b, 3, fresh)), NULL),
-                            tn_let(b, g, load1(b, r->number, place_of(b, head)), tn_seq(b, 2, member))};
+  const tn_stmt *visit[] = {
+      tn_if(b, tn_op2(b, TN_OP_eq, head, i), tn_let(b, n, load2(b, out, zero, zero), tn_seq(b, 3, fresh)), NULL),
+      tn_let(b, g, load1(b, r->number, place_of(b, head)), tn_seq(b, 2, member))};
   const tn_stmt *body = tn_let(b, head, load1(b, r->head, place_of(b, i)), tn_seq(b, 2, visit));
   tn_emit(b, tn_for(b, t, tn_index(b, r->count),
                     tn_let(b, i, sorted ? load1(b, r->order, t) : tn_cast(b, TN_I64, t), body)));
@@ -199,7 +209,9 @@ bool tni_define_unique_rows(tni_define *d) {
 
 enum { BOXES, SCORES, COVER, LEAST };
 
-static bool given(const tni_gnode *node, const tni_gvalue *const *in, uint32_t i) { return i < node->input_count && in[i]; }
+static bool given(const tni_gnode *node, const tni_gvalue *const *in, uint32_t i) {
+  return i < node->input_count && in[i];
+}
 
 bool tni_infer_non_max_suppression(tni_infer *x) {
   const tni_gvalue *boxes = x->in[BOXES], *scores = x->in[SCORES];
@@ -225,7 +237,7 @@ typedef struct picking {
   tni_define *d;
   tn_builder *b;
   const tn_expr *batch, *class;
-  const tn_buffer *left; /* boxes that are candidates yet, in order; -1: gone */
+  const tn_buffer *left;          /* boxes that are candidates yet, in order; -1: gone */
   const tn_buffer *numbers, *top; /* how many candidates, which is best, how many were kept; the best's score */
 } picking;
 
@@ -291,7 +303,8 @@ static const tn_stmt *gather_candidates(const picking *p) {
   const tn_stmt *add[] = {store1(b, p->left, place_of(b, n), box), set_number(p, COUNT, plus(b, n, 1)),
                           challenge(p, n, score)};
   const tn_stmt *body = tn_let(b, n, number(p, COUNT), tn_seq(b, 3, add));
-  if (given(p->d->node, p->d->in_value, LEAST)) body = tn_if(b, tn_op2(b, TN_OP_lt, threshold(p, LEAST), score), body, NULL);
+  if (given(p->d->node, p->d->in_value, LEAST))
+    body = tn_if(b, tn_op2(b, TN_OP_lt, threshold(p, LEAST), score), body, NULL);
   return tn_for(b, i, tn_index(b, p->d->in_value[BOXES]->shape[1]), tn_let(b, score, score_of(p, box), body));
 }
 
@@ -327,9 +340,12 @@ bool tni_define_non_max_suppression(tni_define *d) {
   p.top = tn_alloc(b, "top", TN_F32, 1, &one);
   const tn_expr *more = tn_op2(b, TN_OP_and, tn_op2(b, TN_OP_le, whole(b, 0), number(&p, BEST)),
                                tn_op2(b, TN_OP_lt, number(&p, KEPT), whole(b, most)));
-  const tn_stmt *steps[] = {set_number(&p, COUNT, whole(b, 0)), set_number(&p, BEST, whole(b, -1)),
-                            set_number(&p, KEPT, whole(b, 0)), store1(b, p.top, tn_index(b, 0), tn_float(b, TN_F32, 0)),
-                            gather_candidates(&p), tn_while(b, more, keep_best(&p))};
+  const tn_stmt *steps[] = {set_number(&p, COUNT, whole(b, 0)),
+                            set_number(&p, BEST, whole(b, -1)),
+                            set_number(&p, KEPT, whole(b, 0)),
+                            store1(b, p.top, tn_index(b, 0), tn_float(b, TN_F32, 0)),
+                            gather_candidates(&p),
+                            tn_while(b, more, keep_best(&p))};
   tn_emit(b, tn_for(b, p.batch, tn_index(b, scores->shape[0]),
                     tn_for(b, p.class, tn_index(b, scores->shape[1]), tn_seq(b, 6, steps))));
   return true;

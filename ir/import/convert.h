@@ -149,8 +149,8 @@ uint32_t permuted(conversion *c, uint32_t x, const int64_t *perm);
 uint32_t counting(conversion *c, tn_type type, int64_t count, int32_t rank, int32_t axis);
 /* The value becomes output i. */
 void finish(conversion *c, uint32_t i, uint32_t value);
-/* As much of the value becomes output i as `count` (i64[]) says, along the axis. Where its contents are not known the output is known
- * when the nodes so far have run: those that read it are converted then. */
+/* As much of the value becomes output i as `count` (i64[]) says, along the axis. Where its contents are not known the
+ * output is known when the nodes so far have run: those that read it are converted then. */
 void finish_narrowed(conversion *c, uint32_t i, uint32_t value, int32_t axis, uint32_t count);
 
 uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *shape, const void *data, const char *name);

@@ -55,7 +55,7 @@ bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (
 
 /* ---- onnx_schema.c --------------------------------------------------------------------------------------------- */
 
-extern const tni_wire_message tni_onnx_model, tni_onnx_tensor;
+extern const tni_wire_message tni_onnx_model, tni_onnx_tensor, tni_onnx_sequence, tni_onnx_optional;
 
 /* ---- onnx_tensor.c --------------------------------------------------------------------------------------------- */
 
@@ -179,8 +179,9 @@ void tni_flow_unref(tni_flow *flow); /* NULL is fine */
 
 /* ---- specialise.c: nodes into a graph, for the shapes and contents that are there -------------------------------- */
 
-/* What a slot is while nodes are converted. NARROWED: of a tensor that is computed here, as much along an axis as a number says that
- * is computed too. Nothing else is computed of it in the same graph: the run narrows it, and what reads it follows. */
+/* What a slot is while nodes are converted. NARROWED: of a tensor that is computed here, as much along an axis as a
+ * number says that is computed too. Nothing else is computed of it in the same graph: the run narrows it, and what
+ * reads it follows. */
 enum tni_bound { TNI_UNBOUND, TNI_BOUND_TENSOR, TNI_BOUND_SEQUENCE, TNI_BOUND_NONE, TNI_BOUND_NARROWED };
 typedef struct tni_onnx_binding {
   enum tni_bound kind;
@@ -206,8 +207,8 @@ typedef struct tni_segment_guard {
   tni_object *like;
 } tni_segment_guard;
 
-/* What a segment gives: `count` parts from number `first` on (of a tensor: one; narrowed: the tensor, its length). A part is an
- * input, passed on, or an output of the graph. */
+/* What a segment gives: `count` parts from number `first` on (of a tensor: one; narrowed: the tensor, its length). A
+ * part is an input, passed on, or an output of the graph. */
 typedef struct tni_segment_output {
   uint32_t slot;
   enum tni_bound kind;
@@ -253,8 +254,8 @@ typedef struct tni_onnx {
 tn_status tni_onnx_freeze(tni_onnx *m, tni_onnx_node *node, uint32_t i, tn_error **err);
 /* Converts the nodes of a body: its slots are bound then. TN_E_UNSUPPORTED, and `blocked`, when one of them is. */
 tn_status tni_onnx_convert_body(tni_onnx *m, const tni_onnx_region *body, tn_error **err);
-/* What the slot is; its first use makes it an input or constant of the graph. TN_E_UNSUPPORTED without an error, and `blocked`, for
- * what is narrowed. */
+/* What the slot is; its first use makes it an input or constant of the graph. TN_E_UNSUPPORTED without an error, and
+ * `blocked`, for what is narrowed. */
 tn_status tni_onnx_bind(tni_onnx *m, uint32_t slot, const tni_onnx_binding **out, tn_error **err);
 
 /* The whole main region as graph "main" of `program`, with these inputs (all known; in the region's order). *done is false when

@@ -34,6 +34,15 @@ static const tni_wire_field tensor_fields[] = {
 };
 MESSAGE_TABLE(tni_onnx_tensor, "TensorProto", tensor_fields);
 
+static const tni_wire_field sequence_fields[] = {BYTES(1, "name"), VARINT(2, "elem_type"),
+                                                 MESSAGE(3, "tensor_values", tni_onnx_tensor)};
+MESSAGE_TABLE(tni_onnx_sequence, "SequenceProto", sequence_fields);
+
+static const tni_wire_field optional_fields[] = {BYTES(1, "name"), VARINT(2, "elem_type"),
+                                                 MESSAGE(3, "tensor_value", tni_onnx_tensor),
+                                                 MESSAGE(5, "sequence_value", tni_onnx_sequence)};
+MESSAGE_TABLE(tni_onnx_optional, "OptionalProto", optional_fields);
+
 static const tni_wire_field attribute_fields[] = {
     BYTES(1, "name"),
     FIXED32(2, "f"),

@@ -240,15 +240,26 @@ static tn_status read_tensor_type(reader *p, const char *name, tni_view type, tn
   return TN_OK;
 }
 
-/* What the model says of the type; a value without one is of unknown kind. */
+enum { TENSOR = 1, SEQUENCE = 4, OPTIONAL = 9, INNER = 1 };
+
+/* A value without a type is of unknown kind. */
+static enum tni_onnx_kind kind_of(tni_view type) {
+  if (tni_wire_find(type, OPTIONAL).data) return TNI_ONNX_IS_OPTIONAL;
+  if (tni_wire_find(type, SEQUENCE).data) return TNI_ONNX_IS_SEQUENCE;
+  return tni_wire_find(type, TENSOR).data ? TNI_ONNX_IS_TENSOR : TNI_ONNX_IS_UNKNOWN;
+}
+
+/* What the model says of an input. Of a sequence or optional it is the type of the tensors in it, and no shape. */
 static tn_status read_type(reader *p, const char *name, tni_view type, tni_onnx_port *port) {
-  enum { TENSOR = 1, SEQUENCE = 4, OPTIONAL = 9, INNER = 1 };
-  tni_view tensor = tni_wire_find(type, TENSOR), sequence = tni_wire_find(type, SEQUENCE),
-           optional = tni_wire_find(type, OPTIONAL);
-  if (tensor.data) port->kind = TNI_ONNX_IS_TENSOR;
-  if (sequence.data) port->kind = TNI_ONNX_IS_SEQUENCE;
-  if (optional.data) port->kind = TNI_ONNX_IS_OPTIONAL;
-  return tensor.data ? read_tensor_type(p, name, tensor, port) : TN_OK;
+  port->kind = kind_of(type);
+  if (port->kind == TNI_ONNX_IS_OPTIONAL) type = tni_wire_find(tni_wire_find(type, OPTIONAL), INNER);
+  if (kind_of(type) == TNI_ONNX_IS_SEQUENCE) type = tni_wire_find(tni_wire_find(type, SEQUENCE), INNER);
+  if (kind_of(type) != TNI_ONNX_IS_TENSOR)
+    return tni_fail(p->ctx, p->err, TN_E_UNSUPPORTED, phase, name,
+                    "the input is not a tensor, or a sequence of tensors");
+  tn_status status = read_tensor_type(p, name, tni_wire_find(type, TENSOR), port);
+  if (port->kind != TNI_ONNX_IS_TENSOR) port->rank = -1;
+  return status;
 }
 
 static tn_status read_ports(reader *p, scope *s, tni_view bytes, const region_fields *fields, bool outputs,
@@ -268,8 +279,7 @@ static tn_status read_ports(reader *p, scope *s, tni_view bytes, const region_fi
     if (known != TNI_NO_SLOT && !outputs && p->flow->slots[known].maker == TNI_BY_INITIALIZER) continue;
     if (status == TN_OK && is_main(s) && !outputs)
       status = read_type(p, name, tni_wire_find(item.view, 2), port);
-    if (status == TN_OK && is_main(s) && !outputs && port->kind == TNI_ONNX_IS_UNKNOWN)
-      status = tni_fail(p->ctx, p->err, TN_E_UNSUPPORTED, phase, name, "the input is not a tensor");
+    if (is_main(s) && outputs) port->kind = kind_of(tni_wire_find(item.view, 2));
     if (status == TN_OK && !outputs) status = tni_add_slot(p, s, name, TNI_BY_INPUT, &known);
     scope *owner = s;
     if (status == TN_OK && outputs && known == TNI_NO_SLOT) known = tni_find_slot(s, name, &owner);

@@ -2,8 +2,8 @@
  *
  * A name's first use makes it an input of the graph, or a constant. Where a converter must know contents (a shape, axes, the
  * condition of an If), they are taken from what is there, the input becomes a constant, and the segment is good for these
- * contents alone: its guards say so. Contents that the segment itself would compute end it before that node, and so does a tensor
- * whose shape depends on them (ops_select.c).
+ * contents alone: its guards say so. Contents that the segment itself would compute end it before that node, and so
+ * does a tensor whose shape depends on them (ops_select.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -274,8 +274,12 @@ static tn_status add_output(tni_onnx *m, uint32_t slot, tn_error **err) {
   tni_segment *s = m->segment;
   const tni_onnx_binding *b = &m->bound[slot];
   if (!grow(m->ctx, &s->outputs, &s->output_capacity, s->output_count, sizeof *s->outputs)) return tni_fail_nomem(err);
-  s->outputs[s->output_count++] = (tni_segment_output){.slot = slot, .kind = b->kind, .type = b->type, .axis = b->axis,
-                                                       .first = (uint32_t)s->part_count, .count = b->count};
+  s->outputs[s->output_count++] = (tni_segment_output){.slot = slot,
+                                                       .kind = b->kind,
+                                                       .type = b->type,
+                                                       .axis = b->axis,
+                                                       .first = (uint32_t)s->part_count,
+                                                       .count = b->count};
   bool tensor = b->kind == TNI_BOUND_TENSOR || b->kind == TNI_BOUND_NARROWED;
   tn_status status = tensor ? add_part(m, b->value, err) : TN_OK;
   if (status == TN_OK && b->kind == TNI_BOUND_NARROWED) status = add_part(m, b->length, err);

@@ -54,7 +54,7 @@ tni_object *tni_object_view(tn_context *ctx, tn_type type, int32_t rank, const i
   o->rank = rank;
   if (rank) memcpy(o->shape, shape, sizeof(int64_t) * (size_t)rank);
   o->data = data;
-  o->keeper = tni_object_ref(keeper);
+  o->keeper = tni_object_ref(keeper && keeper->keeper ? keeper->keeper : keeper);
   return o;
 }
 

@@ -74,6 +74,84 @@ START_TEST(places_in_a_constant_are_known)
 }
 END_TEST
 
+/* ---- items ------------------------------------------------------------------------------------------------------- */
+
+static bytes sequence_of(int elem, int first, int second) {
+  bytes m = {0};
+  put_int(&m, 2, elem);
+  if (first) put_message(&m, 3, tensor_raw("", first, 0, NULL, zeros, 4));
+  if (second) put_message(&m, 3, tensor_raw("", second, 0, NULL, zeros, 4));
+  return m;
+}
+static bytes optional_of(int elem, uint32_t field, bytes m) {
+  bytes o = {0};
+  put_int(&o, 2, elem);
+  if (field) put_message(&o, field, m);
+  return o;
+}
+
+/* "tensor", "sequence of N", "nothing", or the error. */
+static const char *item(int32_t kind, bytes m) {
+  static char text[256];
+  tn_items *items;
+  tn_error *err = NULL;
+  tn_status status = tn_onnx_item(ctx, kind, m.data, m.size, &items, &err);
+  const tn_item *i = tn_items_at(items, 0);
+  if (status != TN_OK)
+    snprintf(text, sizeof text, "%s: %s", tn_status_name(status), tn_error_text(err));
+  else if (i->kind == TN_ITEM_SEQUENCE)
+    snprintf(text, sizeof text, "sequence of %zu", i->count);
+  else
+    snprintf(text, sizeof text, "%s", i->kind == TN_ITEM_TENSOR ? "tensor" : "nothing");
+  ck_assert_int_eq(!items, status != TN_OK);
+  tn_error_destroy(err);
+  tn_items_destroy(items);
+  free(m.data);
+  return text;
+}
+
+START_TEST(items_are_read_as_their_kind)
+{
+  const bytes none = {0};
+  ck_assert_str_eq(item(TN_ITEM_TENSOR, tensor_raw("", ONNX_FLOAT, 0, NULL, zeros, 4)), "tensor");
+  ck_assert_str_eq(item(TN_ITEM_SEQUENCE, sequence_of(1, ONNX_FLOAT, ONNX_FLOAT)), "sequence of 2");
+  ck_assert_str_eq(item(TN_ITEM_SEQUENCE, sequence_of(1, 0, 0)), "sequence of 0");
+  ck_assert_str_eq(item(TN_ITEM_OPTIONAL, optional_of(1, 3, tensor_raw("", ONNX_FLOAT, 0, NULL, zeros, 4))), "tensor");
+  ck_assert_str_eq(item(TN_ITEM_OPTIONAL, optional_of(3, 5, sequence_of(1, ONNX_INT32, 0))), "sequence of 1");
+  ck_assert_str_eq(item(TN_ITEM_OPTIONAL, optional_of(0, 0, none)), "nothing");
+  ck_assert_str_eq(item(TN_ITEM_OPTIONAL, optional_of(1, 0, none)), "nothing");
+  ck_assert_str_eq(item(3, none), "TN_E_INVALID: import: item: there is no kind 3");
+  ck_assert_str_eq(item(TN_ITEM_SEQUENCE, sequence_of(1, ONNX_FLOAT, ONNX_INT32)),
+                   "TN_E_INVALID: import: sequence: its tensors are of different types");
+  ck_assert_str_eq(item(TN_ITEM_SEQUENCE, sequence_of(3, 0, 0)),
+                   "TN_E_UNSUPPORTED: import: sequence: its elements are no tensors");
+  ck_assert_str_eq(item(TN_ITEM_OPTIONAL, optional_of(4, 0, none)),
+                   "TN_E_UNSUPPORTED: import: optional: it holds neither a tensor nor a sequence");
+}
+END_TEST
+
+START_TEST(an_item_needs_memory)
+{
+  bytes m = sequence_of(1, ONNX_FLOAT, ONNX_FLOAT);
+  tn_status status = TN_E_NOMEM;
+  for (long at = 1; status == TN_E_NOMEM; at++) {
+    fault f = {.fail_at = 0};
+    tn_context_desc desc = fault_desc(&f);
+    tn_context *own;
+    tn_items *items;
+    ck_assert_int_eq(tn_context_create(&desc, &own, NULL), TN_OK);
+    f.fail_at = f.calls + at;
+    status = tn_onnx_item(own, TN_ITEM_SEQUENCE, m.data, m.size, &items, NULL);
+    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld", at);
+    f.fail_at = 0;
+    tn_items_destroy(items);
+    tn_context_destroy(own);
+    ck_assert_int_eq(f.blocks, 0);
+  }
+  free(m.data);
+}
+END_TEST
+
 START_TEST(a_model_becomes_a_graph)
 {
   ck_assert_str_eq(import(model(13, small_graph())), "graph main(x: f32[1, 2, 4, 4]) -> (y) {\n"
@@ -566,6 +644,8 @@ int main(void) {
   tcase_set_timeout(tests, 120);
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, places_in_a_constant_are_known);
+  tcase_add_test(tests, items_are_read_as_their_kind);
+  tcase_add_test(tests, an_item_needs_memory);
   tcase_add_test(tests, a_model_becomes_a_graph);
   tcase_add_test(tests, nodes_may_come_in_any_order);
   tcase_add_test(tests, weights_may_be_inputs_too_or_constants);

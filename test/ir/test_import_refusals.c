@@ -114,9 +114,11 @@ static const struct {
     {13, "Cast", "f2", "y", "to=8", "TN_E_UNSUPPORTED: import: n: Cast: a cast to data type 8 is not supported"},
     {13, "Relu", "f2", "y z", "", "TN_E_UNSUPPORTED: import: n: Relu: output 1 (`z`) is not supported"},
     {13, "Compress", "f2 f2", "y", "",
-     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the dimension"},
+     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the "
+     "dimension"},
     {13, "Compress", "f2 b3", "y", "",
-     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the dimension"},
+     "TN_E_INVALID: import: n: Compress: the condition is not a list of truth values, at most as long as the "
+     "dimension"},
     {21, "Compress", "q2,2 b2", "y", "axis=1",
      "TN_E_UNSUPPORTED: import: n: Compress: elements that share bytes are picked along the first axis alone"},
     {13, "Gemm", "f2,3 f3", "y", "", "TN_E_INVALID: import: n: Gemm: an operand is not a matrix"},
@@ -456,7 +458,7 @@ START_TEST(inputs_are_tensors_of_numbers)
   static const int64_t nine[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
   bytes named = {0}, elem = {0}, type = {0}, shapeless = {0};
   put_text(&named, 1, "x");
-  ck_assert_str_eq(told(of_input(named)), "TN_E_UNSUPPORTED: import: x: the input is not a tensor");
+  ck_assert_str_eq(told(of_input(named)), "TN_E_UNSUPPORTED: import: x: the input is not a tensor, or a sequence of tensors");
   ck_assert_str_eq(told(of_input(value_info("x", 8, 1, nine))),
              "TN_E_UNSUPPORTED: import: x: the element type (data type 8) is not supported");
   ck_assert_str_eq(told(of_input(value_info("x", ONNX_FLOAT, 9, nine))),

@@ -164,7 +164,8 @@ START_TEST(as_many_as_the_condition_says)
     uint8_t keep[3];
     int64_t count;
     float want[6];
-  } rows[] = {{{1, 0, 1}, 2, {1, 3, 4, 0}}, {{0, 0, 0}, 0, {0}}, {{1, 1, 1}, 3, {1, 0, 3, 4, 5, 0}}, {{0, 1, 0}, 1, {0, 5}}};
+  } rows[] = {
+      {{1, 0, 1}, 2, {1, 3, 4, 0}}, {{0, 0, 0}, 0, {0}}, {{1, 1, 1}, 3, {1, 0, 3, 4, 5, 0}}, {{0, 1, 0}, 1, {0, 5}}};
   bytes g = {0}, n = node("Compress", "n", "x c", "p");
   attr_int(&n, "axis", -1);
   add_node(&g, n);
@@ -246,8 +247,10 @@ START_TEST(one_of_each_row)
   tn_module *module = compile(ctx, model(11, g));
   uint32_t seed = 1;
   for (int range = 2; range <= 64; range *= 4) {
-    for (int i = 0; i < 2 * ROWS; i++) x[i] = (float)((seed = seed * 1664525 + 1013904223) >> 8) / 16777216 * (float)range;
-    for (int i = 0; i < 2 * ROWS; i++) x[i] = (float)(int)x[i];
+    for (int i = 0; i < 2 * ROWS; i++) {
+      seed = seed * 1664525 + 1013904223;
+      x[i] = (float)((seed >> 16) % (uint32_t)range);
+    }
     const int64_t out[] = {sort_out(x, want), 2};
     const DLTensor in = tensor(TN_F32, 2, shape, x);
     gives(module, 1, &in, 2, out, want);
@@ -481,15 +484,25 @@ static tn_status run_controlled(const tn_module *module, tn_tensor **made, tn_er
 }
 
 static const controlled refusals[] = {
-    {13, "Scan", "", "x m", "s y", "Add s r > t", "s r", "t t", 3, 0, "Scan: `num_scan_inputs` or the body does not fit"},
+    {13, "Scan", "", "x m", "s y", "Add s r > t", "s r", "t t", 3, 0,
+     "Scan: `num_scan_inputs` or the body does not fit"},
     {13, "Scan", "", "x m", "s y", "Add s s > t", "s", "t t", 1, 0, "Scan: `num_scan_inputs` or the body does not fit"},
-    {8, "Scan", "", "- x m", "s y", "Add s r > t", "s r", "t t", 1, 0,
-     "Scan: the batched form before opset 9 is not supported"},
+    {8, "Scan", "", "- x m", "s y", "Add s r > t", "s r q", "t t", 1, 0,
+     "Scan: `num_scan_inputs` or the body does not fit"},
+    {8, "Scan", "", "- x x", "s y", "Add s r > t", "s r", "t t", 1, 0, "Scan: an input cannot be cut along its axis"},
+    {8, "Scan", "", "- m e", "s y", "Add s r > t", "s r", "t t", 1, 0,
+     "Scan: inputs are of different length along their axes"},
+    {8, "Scan", "", "x x m", "s y", "Add s r > t", "s r", "t t", 1, 0, "Scan: the lengths of sequences do not fit"},
+    {8, "Scan", "", "k x m", "s y", "Add s r > t", "s r", "t t", 1, 0, "Scan: the lengths of sequences do not fit"},
+    {8, "Scan", "Shape m > q; Add q q > l", "l x m", "s y", "Add s r > t", "s r", "t t", 1, 0,
+     "Scan: the lengths of sequences do not fit"},
     {13, "Scan", "", "x m", "s y", "Add s r > t", "s r", "t t", 1, 5, "Scan: an input cannot be cut along its axis"},
-    {13, "Scan", "", "x x m", "s y", "Add s r > t", "s q r", "t t", 2, 1, "Scan: an input cannot be cut along its axis"},
+    {13, "Scan", "", "x x m", "s y", "Add s r > t", "s q r", "t t", 2, 1,
+     "Scan: an input cannot be cut along its axis"},
     {13, "Scan", "Concat m m > w", "x m w", "s y", "Add s r > t", "s r q", "t t", 2, 0,
      "Scan: inputs are of different length along their axes"},
-    {13, "Scan", "", "x m", "s y", "Add s r > t; ReduceMax t > z; Squeeze z > q", "s r", "t q", 1, 1, "Scan: an axis is out of range"},
+    {13, "Scan", "", "x m", "s y", "Add s r > t; ReduceMax t > z; Squeeze z > q", "s r", "t q", 1, 1,
+     "Scan: an axis is out of range"},
     {13, "Scan", "", "x e", "s y", "Add s r > t", "s r", "t t", 1, 0,
      "Scan: no iteration ran that would tell the form of an output"},
     {13, "Scan", "", "x m", "s y", "Concat s r > u", "s r", "u s", 1, 0,
@@ -500,8 +513,8 @@ static const controlled refusals[] = {
      "Loop: the body's condition is not one truth value"},
     {17, "SequenceMap", "", "x", "y", "Add a a > b", "a", "b", 0, 0,
      "SequenceMap: the sequence or the body does not fit"},
-    {17, "SequenceMap", "SequenceConstruct x x > p; SequenceConstruct x > q", "p q", "y", "Add a b > c", "a b", "c", 0, 0,
-     "SequenceMap: sequences of different length"},
+    {17, "SequenceMap", "SequenceConstruct x x > p; SequenceConstruct x > q", "p q", "y", "Add a b > c", "a b", "c", 0,
+     0, "SequenceMap: sequences of different length"},
     {17, "SequenceMap", "SequenceConstruct x > p", "p", "y", "SequenceConstruct a > c", "a", "c", 0, 0,
      "SequenceMap: the body gives no tensor"},
 };
@@ -543,6 +556,33 @@ START_TEST(a_scan_cuts_and_stacks_along_axes)
 }
 END_TEST
 
+/* Before opset 9 every element of a batch is scanned by itself, as far as it is long; behind its end there are zeros.
+ * */
+START_TEST(a_scan_of_a_batch)
+{
+  static const float x[] = {1, 2}, m[] = {1, 2, 3, 4, 5, 6}, want[] = {3, 4, 0, 6, 0, 0};
+  static const int64_t shape[] = {2, 3}, lengths[] = {2, 1}, backward = 1;
+  bytes g = {0}, n = node("Scan", "n", "l x m", "s y"), body = {0};
+  add_nodes(&body, "Add s r > t; Identity t > u");
+  add_ports(&body, 11, "s r");
+  add_ports(&body, 12, "t u");
+  attr_graph(&n, "body", body);
+  attr_int(&n, "num_scan_inputs", 1);
+  attr_ints(&n, "directions", 1, &backward);
+  add_node(&g, n);
+  put_message(&g, 11, value_info("l", ONNX_INT64, 1, &two));
+  add_input(&g, "x", 1, &two);
+  add_input(&g, "m", 2, shape);
+  add_output(&g, "y");
+  tn_context *ctx = session_open();
+  tn_module *module = compile(ctx, model(8, g));
+  const DLTensor in[] = {tensor(TN_I64, 1, &two, lengths), tensor(TN_F32, 1, &two, x), tensor(TN_F32, 2, shape, m)};
+  gives(module, 3, in, 2, shape, want);
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 START_TEST(a_map_is_over_a_sequence)
 {
   static const controlled map = {17, "SequenceMap", "SequenceConstruct x x x > p; ConcatFromSequence q > y", "p x", "q",
@@ -560,37 +600,173 @@ START_TEST(a_map_is_over_a_sequence)
 }
 END_TEST
 
-START_TEST(tensors_go_in_and_out)
+/* ---- items ------------------------------------------------------------------------------------------------------- */
+
+enum { IS_TENSOR = 1, IS_SEQUENCE = 4, IS_OPTIONAL = 9 };
+
+/* Input "x": f32, or the kind around it, or around a sequence of it. */
+static void add_held(bytes *g, int kind, bool sequence) {
+  bytes elem = {0}, type = {0}, v = {0};
+  put_int(&elem, 1, ONNX_FLOAT);
+  put_message(&type, IS_TENSOR, elem);
+  for (int i = 0; i < (kind != IS_TENSOR) + sequence; i++) {
+    bytes holder = {0};
+    put_message(&holder, 1, type);
+    type = (bytes){0};
+    put_message(&type, sequence && i == 0 ? IS_SEQUENCE : (uint32_t)kind, holder);
+  }
+  put_text(&v, 1, "x");
+  put_message(&v, 2, type);
+  put_message(g, 11, v);
+}
+
+/* Nodes "Op name name > name" that make y of x, and of t: f32[2]. */
+static tn_module *compile_held(tn_context *ctx, const char *nodes, int kind, bool sequence) {
+  bytes g = {0};
+  add_nodes(&g, nodes);
+  add_held(&g, kind, sequence);
+  add_input(&g, "t", 1, &two);
+  add_output(&g, "y");
+  return compile(ctx, model(18, g));
+}
+
+static const float pair[] = {1, 2}, single[] = {7};
+
+/* Two tensors of different shapes, then t. */
+static tn_status call_held(const tn_module *module, int32_t kind, tn_type type, size_t count, tn_items **out,
+                           tn_error **error) {
+  const DLTensor a = tensor(TN_F32, 1, &two, pair), b = tensor(TN_F32, 1, &one, single), *list[] = {&a, &b, NULL};
+  const tn_item in[] = {{kind, type, count, list}, {TN_ITEM_TENSOR, 0, 1, list}};
+  return tn_model_call_items(model_of(module), in, 2, out, error);
+}
+
+START_TEST(a_sequence_goes_in_and_out)
 {
-  static const float x[] = {1, 2};
-  const DLTensor t = tensor(TN_F32, 1, &two, x), *in[] = {&t};
   tn_context *ctx = session_open();
   tn_error *error = NULL;
-  tn_tensor *made;
-  for (int i = 0; i < 2; i++) {
-    bytes g = {0}, elem = {0}, sequence = {0}, v = {0};
-    add_node(&g, i ? node("SequenceConstruct", "n", "x", "y") : node("SequenceLength", "n", "x", "y"));
-    put_message(&sequence, 1, elem);
-    bytes type = {0};
-    put_message(&type, 4, sequence);
-    put_text(&v, 1, "x");
-    put_message(&v, 2, type);
-    if (i) {
-      free(v.data);
-      add_input(&g, "x", 1, open_list);
-    } else {
-      put_message(&g, 11, v);
-    }
-    add_output(&g, "y");
-    tn_module *module = compile(ctx, model(13, g));
-    refused(tn_model_call(model_of(module), in, 1, &made, 1, &error), error, TN_E_UNSUPPORTED,
-            i ? "call: y: outputs that are no tensors are not supported"
-              : "call: x: inputs that are no tensors are not supported");
-    tn_module_destroy(module);
-  }
+  tn_items *out;
+  tn_tensor_info info;
+  tn_module *module = compile_held(ctx, "SequenceInsert x t > y", IS_SEQUENCE, false);
+  tn_model_input(model_of(module), 0, &info);
+  ck_assert_int_eq(info.kind, TN_ITEM_SEQUENCE);
+  ck_assert_uint_eq(info.type, TN_F32);
+  must(call_held(module, TN_ITEM_SEQUENCE, 0, 2, &out, &error), error);
+  const tn_item *y = tn_items_at(out, 0);
+  ck_assert_uint_eq(tn_items_count(out), 1);
+  ck_assert_ptr_null(tn_items_at(out, 1));
+  ck_assert_int_eq(y->kind, TN_ITEM_SEQUENCE);
+  ck_assert_uint_eq(y->type, TN_F32);
+  ck_assert_uint_eq(y->count, 3);
+  ck_assert_int_eq(y->tensors[1]->shape[0], 1);
+  ck_assert_mem_eq(y->tensors[1]->data, single, sizeof single);
+  ck_assert_mem_eq(y->tensors[2]->data, pair, sizeof pair);
+  tn_items_destroy(out);
+  must(call_held(module, TN_ITEM_SEQUENCE, 0, 0, &out, &error), error);
+  ck_assert_uint_eq(tn_items_at(out, 0)->count, 1);
+  tn_items_destroy(out);
+  tn_module_destroy(module);
   tn_context_destroy(ctx);
 }
 END_TEST
+
+START_TEST(an_optional_may_be_nothing)
+{
+  tn_context *ctx = session_open();
+  tn_error *error = NULL;
+  tn_items *out;
+  tn_module *module = compile_held(ctx, "OptionalHasElement x > y", IS_OPTIONAL, true),
+            *same = compile_held(ctx, "Identity x > y", IS_OPTIONAL, true);
+  for (int32_t kind = TN_ITEM_SEQUENCE; kind <= TN_ITEM_OPTIONAL; kind++) {
+    must(call_held(module, kind, 0, kind == TN_ITEM_SEQUENCE ? 2 : 0, &out, &error), error);
+    ck_assert_int_eq(*(const uint8_t *)tn_items_at(out, 0)->tensors[0]->data, kind == TN_ITEM_SEQUENCE);
+    tn_items_destroy(out);
+    must(call_held(same, kind, 0, kind == TN_ITEM_SEQUENCE ? 2 : 0, &out, &error), error);
+    ck_assert_int_eq(tn_items_at(out, 0)->kind, kind);
+    tn_items_destroy(out);
+  }
+  tn_module_destroy(module);
+  tn_module_destroy(same);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+static void item_refused(const tn_module *module, int32_t kind, tn_type type, size_t count, tn_status status,
+                         const char *want) {
+  tn_error *error = NULL;
+  tn_items *out;
+  refused(call_held(module, kind, type, count, &out, &error), error, status, want);
+  ck_assert_ptr_null(out);
+}
+
+START_TEST(items_are_what_the_model_says)
+{
+  tn_context *ctx = session_open();
+  tn_module *sequence = compile_held(ctx, "SequenceInsert x t > y", IS_SEQUENCE, false);
+  tn_module *graph = compile_held(ctx, "Add x t > y", IS_TENSOR, false);
+  item_refused(sequence, 7, 0, 1, TN_E_INVALID, "call: x: the item is of no kind that there is");
+  item_refused(sequence, TN_ITEM_TENSOR, 0, 1, TN_E_INVALID, "call: x: is not a sequence");
+  item_refused(sequence, TN_ITEM_OPTIONAL, 0, 0, TN_E_INVALID, "call: x: is not a sequence");
+  item_refused(sequence, TN_ITEM_SEQUENCE, TN_I64, 0, TN_E_INVALID,
+               "call: x: the sequence is not of the type of elements that the model has");
+  item_refused(sequence, TN_ITEM_SEQUENCE, 0, 3, TN_E_INVALID, "call: x: no tensor was given");
+  item_refused(sequence, TN_ITEM_SEQUENCE, 0, SIZE_MAX, TN_E_LIMIT,
+               "call: x: more tensors than a graph may have nodes");
+  item_refused(graph, TN_ITEM_SEQUENCE, 0, 2, TN_E_INVALID, "call: x: is not a tensor");
+  tn_module_destroy(graph);
+  tn_module_destroy(sequence);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+/* A graph's tensors are items too. */
+START_TEST(a_graph_takes_items)
+{
+  static const float want[] = {2, 4};
+  bytes g = {0};
+  tn_context *ctx = session_open();
+  tn_error *error = NULL;
+  tn_items *out;
+  const DLTensor x = tensor(TN_F32, 1, &two, pair), *list[] = {&x};
+  const tn_item in[] = {{TN_ITEM_TENSOR, 0, 1, list}}, none[] = {{TN_ITEM_TENSOR, 0, 0, list}},
+                odd[] = {{TN_ITEM_OPTIONAL, 0, 0, NULL}};
+  add_node(&g, node("Add", "n", "x x", "y"));
+  add_input(&g, "x", 1, &two);
+  add_output(&g, "y");
+  tn_module *module = compile(ctx, model(13, g));
+  must(tn_model_call_items(model_of(module), in, 1, &out, &error), error);
+  ck_assert_int_eq(tn_items_at(out, 0)->kind, TN_ITEM_TENSOR);
+  ck_assert_mem_eq(tn_items_at(out, 0)->tensors[0]->data, want, sizeof want);
+  tn_items_destroy(out);
+  refused(tn_model_call_items(model_of(module), none, 1, &out, &error), error, TN_E_INVALID,
+          "call: x: no tensor was given");
+  refused(tn_model_call_items(model_of(module), odd, 1, &out, &error), error, TN_E_INVALID, "call: x: is not a tensor");
+  refused(tn_model_call_items(model_of(module), in, 0, &out, &error), error, TN_E_INVALID,
+          "call: main: 0 inputs were given, the model has 1");
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+START_TEST(what_is_no_tensor_is_an_item)
+{
+  const DLTensor t = tensor(TN_F32, 1, &two, pair), *in[] = {&t};
+  bytes g = {0};
+  tn_context *ctx = session_open();
+  tn_error *error = NULL;
+  tn_tensor *made;
+  add_node(&g, node("SequenceConstruct", "n", "x", "y"));
+  add_input(&g, "x", 1, open_list);
+  add_output(&g, "y");
+  tn_module *module = compile(ctx, model(13, g));
+  refused(tn_model_call(model_of(module), in, 1, &made, 1, &error), error, TN_E_INVALID,
+          "call: y: the output is not a tensor: tn_model_call_items gives it");
+  ck_assert_ptr_null(made);
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+/* ---- no memory --------------------------------------------------------------------------------------------------- */
 
 /* Every allocation on the way fails once. */
 static tn_status whole_way(tn_context *ctx, bytes m) {
@@ -613,9 +789,35 @@ static tn_status whole_way(tn_context *ctx, bytes m) {
   return status;
 }
 
-START_TEST(any_allocation_may_fail)
-{
-  bytes m = loop_model();
+static bytes appending(void) {
+  bytes g = {0};
+  add_nodes(&g, "SequenceInsert x t > y");
+  add_held(&g, IS_SEQUENCE, false);
+  add_input(&g, "t", 1, &two);
+  add_output(&g, "y");
+  return model(18, g);
+}
+
+static tn_status whole_way_of_items(tn_context *ctx, bytes m) {
+  const tn_import_desc desc = {.struct_size = sizeof desc, .keep_open = 1};
+  const DLTensor a = tensor(TN_F32, 1, &two, pair), *list[] = {&a, &a};
+  const tn_item in[] = {{TN_ITEM_SEQUENCE, 0, 2, list}, {TN_ITEM_TENSOR, 0, 1, list}};
+  tn_program *program;
+  tn_module *module = NULL;
+  const tn_model *model;
+  tn_items *out = NULL;
+  tn_status status = tn_onnx_import(ctx, m.data, m.size, &desc, &program, NULL);
+  if (!status) status = tn_compile(program, NULL, &module, NULL);
+  if (!status) status = tn_module_model(module, "main", &model, NULL);
+  if (!status) status = tn_model_call_items(model, in, 2, &out, NULL);
+  if (!status) ck_assert_uint_eq(tn_items_at(out, 0)->count, 3);
+  tn_items_destroy(out);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  return status;
+}
+
+static void fail_each_once(bytes m, tn_status (*way)(tn_context *ctx, bytes m)) {
   tn_status status = TN_E_NOMEM;
   for (long at = 1; status == TN_E_NOMEM; at += 1 + at / 40) {
     fault f = {.fail_at = 0};
@@ -625,13 +827,19 @@ START_TEST(any_allocation_may_fail)
     ck_assert_int_eq(tn_context_create(&desc, &ctx, NULL), TN_OK);
     f.fail_at = f.calls + at;
     f.once = true;
-    status = whole_way(ctx, m);
+    status = way(ctx, m);
     ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "allocation %ld: %s", at, tn_status_name(status));
     f.fail_at = 0;
     tn_context_destroy(ctx);
     ck_assert_int_eq(f.blocks, 0);
   }
   free(m.data);
+}
+
+START_TEST(any_allocation_may_fail)
+{
+  fail_each_once(loop_model(), whole_way);
+  fail_each_once(appending(), whole_way_of_items);
 }
 END_TEST
 
@@ -654,7 +862,12 @@ int main(void) {
   tcase_add_loop_test(tests, a_node_with_a_body_is_refused_with_this_message, 0, TNI_COUNT(refusals));
   tcase_add_test(tests, a_scan_cuts_and_stacks_along_axes);
   tcase_add_test(tests, a_map_is_over_a_sequence);
-  tcase_add_test(tests, tensors_go_in_and_out);
+  tcase_add_test(tests, a_scan_of_a_batch);
+  tcase_add_test(tests, a_sequence_goes_in_and_out);
+  tcase_add_test(tests, an_optional_may_be_nothing);
+  tcase_add_test(tests, items_are_what_the_model_says);
+  tcase_add_test(tests, a_graph_takes_items);
+  tcase_add_test(tests, what_is_no_tensor_is_an_item);
   tcase_add_test(tests, any_allocation_may_fail);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
