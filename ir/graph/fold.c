@@ -1,9 +1,10 @@
 /* fold.c -- constant folding.
  *
- *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES
- *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
- * everything, an expand to the same shape, a cast to the same type, ... y = transpose(x)      ->  y = reshape(x) when
- * only dimensions of 1 change places nodes whose results nobody uses                   go
+ *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES or what the constants take
+ *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of everything,
+ *                                                       an expand to the same shape, a cast to the same type, ...
+ *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
+ *     nodes whose results nobody uses                   go
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -74,14 +75,20 @@ static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
   return TN_OK;
 }
 
-/* Of an operator's node. */
+/* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their size), but
+ * little must not become much. */
 static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
-  for (uint32_t i = 0; i < n->input_count; i++)
-    if (inputs[i] != TNI_NO_VALUE && !tni_g_get(f->copy.b, inputs[i])->data) return false;
+  size_t most = FOLD_BYTES;
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    const tni_gvalue *in = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
+    if (!in) continue;
+    if (!in->data) return false;
+    size_t bytes = tn_array_bytes(in->type, tni_gvalue_numel(in));
+    if (bytes > most) most = bytes;
+  }
   for (uint32_t i = 0; i < n->output_count; i++) {
     size_t bytes;
-    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > FOLD_BYTES)
-      return false;
+    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > most) return false;
   }
   return true;
 }

@@ -131,6 +131,21 @@ static void fill_panels(char *to, const tni_gvalue *w, int64_t width, int64_t gr
         }
 }
 
+/* The same of rows that stand alone: a panel's part of a row is in one piece. Row by row, as the weights lie. */
+static void fill_simple_panels(char *to, const tni_gvalue *w, int64_t width) {
+  size_t bytes = tn_type_bytes(w->type), line = (size_t)width * bytes;
+  int64_t sums = w->shape[0], columns = w->shape[1];
+  const char *from = w->data;
+  for (int64_t k = 0; k < sums; k++)
+    for (int64_t n = 0; n < columns; n += width) {
+      size_t part = (size_t)(columns - n < width ? columns - n : width) * bytes;
+      char *at = to + (size_t)(n / width * sums + k) * line;
+      memcpy(at, from, part);
+      memset(at + part, 0, line - part);
+      from += part;
+    }
+}
+
 static tn_status store_panels(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
                               tn_error **err) {
   const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
@@ -145,7 +160,8 @@ static tn_status store_panels(layout *l, const tni_gnode *node, uint32_t *out, t
   if (find_stored(l, node, rank, shape, out)) return TN_OK;
   char *to = tni_arena_alloc_aligned(&l->c.to->region.arena,
                                      (size_t)(shape[0] * shape[1] * width * group) * tn_type_bytes(w->type), LINE);
-  if (to) fill_panels(to, w, width, group);
+  if (to && group == 1) fill_simple_panels(to, w, width);
+  if (to && group > 1) fill_panels(to, w, width, group);
   return add_constant(l, node, "panels", rank, shape, to, out, err);
 }
 

@@ -411,6 +411,35 @@ START_TEST(products_of_constants_are_folded)
 }
 END_TEST
 
+/* Weights of more than 256 MiB too: what comes of them is not larger than they are. */
+START_TEST(constants_of_any_size_are_folded)
+{
+  enum { N = 257 << 20 };
+  static int8_t weights_of_one[N];
+  static int64_t length = N, two = 2, where[] = {N - 3, 1};
+  int8_t y[2];
+  uint32_t out;
+  tni_gbuilder *b;
+  const tn_model *m;
+  weights_of_one[N - 3] = 7;
+  must(tn_program_create(ctx, &program, &error), error);
+  must(tni_gbuilder_create(program, "main", &b, &error), error);
+  uint32_t i = tni_g_input(b, "i", TN_I64, 1, &two), w = tni_g_const(b, "w", TN_I8, 1, &length, weights_of_one);
+  must(tni_g_node(b, tni_gop_find("neg"), "n", 1, &w, 0, NULL, 1, (const char *[]){"minus"}, &out, &error), error);
+  must(tni_g_node(b, tni_gop_find("gather"), "g", 2, (uint32_t[]){out, i}, 0, NULL, 1, (const char *[]){"y"}, &out, &error),
+       error);
+  tni_g_output(b, out);
+  must(tni_gbuilder_finish(b, NULL, &error), error);
+  module = session_compile(program, NULL);
+  must(tn_module_model(module, "main", &m, &error), error);
+  ck_assert_uint_eq(tn_model_step_count(m), 1);
+  DLTensor in = view(TN_I64, 1, &two, where), to = view(TN_I8, 1, &two, y);
+  must(run_one(m, &in, &to), error);
+  ck_assert_int_eq(y[0], -7);
+  ck_assert_int_eq(y[1], 0);
+}
+END_TEST
+
 /* The evaluator's two ways give the same bits. */
 START_TEST(large_functions_are_evaluated_as_small_ones)
 {
@@ -592,6 +621,7 @@ int main(void) {
                                 a_module_outlives_its_program,
                                 the_hosts_failure_ends_a_run,
                                 products_of_constants_are_folded,
+                                constants_of_any_size_are_folded,
                                 large_functions_are_evaluated_as_small_ones,
                                 every_kernel_of_fashion_agrees_with_the_interpreter,
                                 steps_are_counted_and_cheap};
