@@ -2,7 +2,7 @@
  *
  *     real = (q - zero_point) * scale          q = saturate(round(real / scale) + zero_point), ties to even
  *
- * Products of quantized numbers are sums in i32, which is exact.
+ * Products of quantized numbers are sums in i32, which is exact as long as nothing wraps.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -114,18 +114,48 @@ static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w
   finish(c, 0, saturated(c, real, zero_point, value_of(c, zero_point)->type));
 }
 
-void tni_convert_matmul_integer(conversion *c) {
-  if (!has_input(c, 2) && !has_input(c, 3)) {
-    set_string(c, "to", "i32");
-    give(c, 0, emit2(c, "matmul", input(c, 0), input(c, 1), out_name(c, 0)));
-    return;
-  }
-  uint32_t x = centred(c, 0, 2, -2), y = centred(c, 1, 3, -1);
-  give(c, 0, emit2(c, "matmul", x, y, out_name(c, 0)));
+/* Is there a zero point that is not known to be 0? */
+static bool is_shifted(conversion *c, uint32_t zero_point) {
+  if (!has_input(c, zero_point)) return false;
+  const tni_gvalue *z = in(c, zero_point);
+  size_t bytes = z->data ? tn_array_bytes(z->type, tni_gvalue_numel(z)) : 0, i = 0;
+  while (i < bytes && ((const char *)z->data)[i] == 0) i++;
+  return i < bytes || !z->data;
 }
 
+/* sum (x - a) (y - b) over k = sum x y - a (sum y - k b) - b sum x, in i32, where everything wraps alike: x and y stay bytes,
+ * which targets multiply many at a time, and of constants their sum is one. */
+static uint32_t shifted_product(conversion *c, uint32_t xi, uint32_t ai, uint32_t yi, uint32_t bi) {
+  tni_gvalue x = *in(c, xi), y = *in(c, yi);
+  uint32_t sums = TNI_NO_VALUE, by = TNI_NO_VALUE;
+  set_string(c, "to", "i32");
+  uint32_t product = emit2(c, "matmul", input(c, xi), input(c, yi), NULL);
+  if (is_shifted(c, bi)) by = cast_to(c, aligned(c, bi, y.rank, y.rank - 1), TN_I32);
+  if (is_shifted(c, ai)) {
+    int64_t axis = y.rank - 2;
+    sums = reduced(c, "reduce_sum", cast_to(c, input(c, yi), TN_I32), 1, &axis, true);
+    if (by != TNI_NO_VALUE) sums = emit2(c, "sub", sums, with_number(c, "mul", by, (double)x.shape[x.rank - 1]), NULL);
+    sums = emit2(c, "mul", cast_to(c, aligned(c, ai, x.rank, x.rank - 2), TN_I32), sums, NULL);
+    product = emit2(c, "sub", product, sums, NULL);
+  }
+  if (by == TNI_NO_VALUE) return product;
+  int64_t axis = x.rank - 1;
+  sums = reduced(c, "reduce_sum", cast_to(c, input(c, xi), TN_I32), 1, &axis, true);
+  return emit2(c, "sub", product, emit2(c, "mul", by, sums, NULL), NULL);
+}
+
+static bool is_byte(tn_type type) { return type == TN_I8 || type == TN_U8; }
+
+/* The product of inputs x and y less their zero points a and b, which may be absent. */
+static uint32_t integer_product(conversion *c, uint32_t x, uint32_t a, uint32_t y, uint32_t b) {
+  if (is_byte(in(c, x)->type) && is_byte(in(c, y)->type) && in(c, x)->rank >= 2 && in(c, y)->rank >= 2) return shifted_product(c, x, a, y, b);
+  return emit2(c, "matmul", centred(c, x, a, -2), centred(c, y, b, -1), NULL);
+}
+
+void tni_convert_matmul_integer(conversion *c) { finish(c, 0, integer_product(c, 0, 2, 1, 3)); }
+
 void tni_convert_qlinear_matmul(conversion *c) {
-  uint32_t x = centred(c, 0, 2, -2), y = centred(c, 3, 5, -1), sum = emit2(c, "matmul", x, y, NULL);
+  uint32_t sum = integer_product(c, 0, 2, 3, 5);
   int32_t rank = value_of(c, sum)->rank;
   requantize(c, sum, aligned(c, 1, rank, rank - 2), aligned(c, 4, rank, rank - 1), input(c, 6), input(c, 7));
 }

@@ -105,6 +105,41 @@ START_TEST(constant_operands_are_packed)
 }
 END_TEST
 
+/* (x - a) (w - b) for zero points of each row and of each column: the product itself is of bytes. */
+START_TEST(zero_points_are_taken_off_sums)
+{
+  enum { M = 5, K = 67, N = 33 };
+  static const int64_t x_shape[] = {M, K}, w_shape[] = {K, N}, a_shape[] = {M, 1}, b_shape[] = {N};
+  static uint8_t x[M * K], a[M];
+  static int8_t w[K * N], b[N];
+  static int32_t y[M * N];
+  bytes g = {0};
+  fill_random(TN_U8, x, M * K, 1);
+  fill_random(TN_U8, a, M, 2);
+  fill_random(TN_I8, w, K * N, 3);
+  fill_random(TN_I8, b, N, 4);
+  add_node(&g, node("MatMulInteger", "product", "x w a b", "y"));
+  add_weight(&g, tensor_raw("w", ONNX_INT8, 2, w_shape, w, sizeof w));
+  add_weight(&g, tensor_raw("a", ONNX_UINT8, 2, a_shape, a, sizeof a));
+  add_weight(&g, tensor_raw("b", ONNX_INT8, 1, b_shape, b, sizeof b));
+  put_message(&g, 11, value_info("x", ONNX_UINT8, 2, x_shape));
+  add_output(&g, "y");
+  const tn_model *run = compile_graph(g);
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, NULL, "tensor", &text, &size, &error), error);
+  ck_assert_msg(strstr(text, "w: i8["), "the weights are not 8 bits:\n%s", text);
+  tn_text_destroy(text);
+  DLTensor in = view(TN_U8, 2, (int64_t *)x_shape, x), out = view(TN_I32, 2, (int64_t[]){M, N}, y);
+  must(run_one(run, &in, &out), error);
+  for (int i = 0; i < M * N; i++) {
+    int32_t sum = 0;
+    for (int c = 0; c < K; c++) sum += (x[i / N * K + c] - a[i / N]) * (w[c * N + i % N] - b[i % N]);
+    ck_assert_int_eq(y[i], sum);
+  }
+}
+END_TEST
+
 /* Two products have the same weights, and a value of the model has the name that these would get in panels. */
 START_TEST(packed_operands_are_shared)
 {
@@ -611,6 +646,7 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, packed_operands_are_shared,
+                                zero_points_are_taken_off_sums,
                                 products_of_bytes_stay_bytes,
                                 a_model_tells_what_it_takes,
                                 a_wrong_count_is_refused,
