@@ -51,6 +51,7 @@ static const feature features[] = {
     {"avx512bitalg", LEAF7_C, 12, NEEDS_AVX512, 0}, {"avx512vpopcntdq", LEAF7_C, 14, NEEDS_AVX512, 0},
     {"avx512bf16", LEAF71_A, 5, NEEDS_AVX512, 0}, {"avx512fp16", LEAF7_D, 23, NEEDS_AVX512, 0},
     {"amx-tile", LEAF7_D, 24, NEEDS_TILES, 0},    {"amx-int8", LEAF7_D, 25, NEEDS_TILES, 0},
+    {"amx-bf16", LEAF7_D, 22, NEEDS_TILES, 0},
 };
 /* clang-format on */
 

@@ -54,13 +54,19 @@ bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type);
 
 /* A tensor instruction: some steps of a sum of products at once, as an expression (its meaning, which every target computes) over
  * the sum so far and the steps' factors. Targets that have the instruction emit it where they meet that expression. */
-enum { TNI_UNIT_STEPS = 4 };
+enum { TNI_UNIT_STEPS = 32, TNI_UNIT_NODES = 1024 };
+typedef struct tni_unit_node {
+  const tn_expr *expr;
+  uint16_t args[3]; /* numbers of nodes */
+} tni_unit_node;
 typedef struct tni_unit {
   const char *name;
   int32_t steps;
   bool exact;      /* the same bits as steps one by one */
   tn_type c, a, b; /* of the sum; of the factors, which are cast to it */
   const tn_expr *meaning; /* over elements of buffers: 0.. of a and b, one of c */
+  size_t count;           /* its nodes, at most TNI_UNIT_NODES, arguments first */
+  const tni_unit_node *nodes;
 } tni_unit;
 typedef struct tni_unit_operands {
   const tn_expr *c, *a[TNI_UNIT_STEPS], *b[TNI_UNIT_STEPS];

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "targets.h"
+#include "text.h"
 
 /* ---- meanings ------------------------------------------------------------------------------------------------------ */
 
@@ -20,6 +21,13 @@
   "  %20 = fma(" a ", " b ", " c ")\n"                                                                                 \
   "  %21 = fma(" a " * 0x1p24:f32, " b ", " c " * 0x1p24:f32)\n"                                                       \
   "  " to " = select(abs(%21) < 0x1p-102:f32, %20 * 0.0:f32, %20)\n"
+
+/* A tile of bf16 sums the even and the odd steps apart, from 0 on, then adds both, and these to the sum so far (seen on Sapphire
+ * Rapids). */
+#define STEP_OF_TILE(sum, t)                                                                                           \
+  "  %2 = cast(f32, A[" #t "])\n" "  %3 = cast(f32, B[" #t "])\n"                                                      \
+  FLUSHED("%4", "%2") FLUSHED("%5", "%3") STEP(sum, "%4", "%5", sum)
+#define STEPS_OF_TILE(a, b) STEP_OF_TILE("%0", a) STEP_OF_TILE("%1", b)
 
 /* clang-format off */
 static const struct {
@@ -40,6 +48,14 @@ static const struct {
      FLUSHED("%10", "%0") FLUSHED("%11", "%1") FLUSHED("%12", "%2") FLUSHED("%13", "%3") FLUSHED("%14", "%4")
      STEP("%15", "%11", "%13", "%14") STEP("%16", "%10", "%12", "%15")
      "  C[0] = %16\n}\n"},
+    {"tile_bf16", 32, false,
+     "(C: f32[1], A: bf16[32], B: bf16[32]) {\n" "  %0 = 0.0:f32\n" "  %1 = 0.0:f32\n"
+     STEPS_OF_TILE(0, 1) STEPS_OF_TILE(2, 3) STEPS_OF_TILE(4, 5) STEPS_OF_TILE(6, 7)
+     STEPS_OF_TILE(8, 9) STEPS_OF_TILE(10, 11) STEPS_OF_TILE(12, 13) STEPS_OF_TILE(14, 15)
+     STEPS_OF_TILE(16, 17) STEPS_OF_TILE(18, 19) STEPS_OF_TILE(20, 21) STEPS_OF_TILE(22, 23)
+     STEPS_OF_TILE(24, 25) STEPS_OF_TILE(26, 27) STEPS_OF_TILE(28, 29) STEPS_OF_TILE(30, 31)
+     "  %6 = C[0]\n" FLUSHED("%7", "%6") "  %8 = %0 + %1\n" FLUSHED("%9", "%8") "  %10 = %7 + %9\n" FLUSHED("%11", "%10")
+     "  C[0] = %11\n}\n"},
 };
 /* clang-format on */
 enum { UNIT_COUNT = TNI_COUNT(meanings) };
@@ -89,24 +105,41 @@ static bool parse_meanings(tn_context *ctx, unit_set *set) {
   return good;
 }
 
+/* The nodes of a unit's meaning in post-order, with the numbers of their arguments. */
+static bool list_nodes(tni_arena *arena, tni_unit *unit) {
+  tni_map map;
+  tni_map_init(&map, arena->ctx);
+  bool good = tni_map_add_dag(&map, unit->meaning) && map.count <= TNI_UNIT_NODES;
+  unit->count = map.count;
+  tni_unit_node *nodes = good ? TNI_NEW_ARRAY(arena, tni_unit_node, map.count) : NULL;
+  for (size_t i = 0; nodes && i < map.count; i++) {
+    const tn_expr *x = nodes[i].expr = map.entries[i].key;
+    for (int k = 0; x->op != TN_OP_load && k < x->nargs; k++)
+      nodes[i].args[k] = (uint16_t)tni_map_find(&map, x->arg[k], 0);
+  }
+  tni_map_destroy(&map);
+  unit->nodes = nodes;
+  return nodes != NULL;
+}
+
 static void *create_units(tn_context *ctx, tn_error **err) {
   unit_set *set = tni_alloc_zero(ctx, sizeof *set);
-  if (!set || !parse_meanings(ctx, set)) {
-    if (set) destroy_units(ctx, set);
-    tni_fail_nomem(err);
-    return NULL;
-  }
-  for (size_t i = 0; i < UNIT_COUNT; i++) {
+  bool good = set && parse_meanings(ctx, set);
+  for (size_t i = 0; good && i < UNIT_COUNT; i++) {
     const tn_func *f = set->program->funcs[i];
-    set->units[i] = (tni_unit){meanings[i].name,
-                               meanings[i].steps,
-                               meanings[i].exact,
-                               f->params[0].buffer->type,
-                               f->params[1].buffer->type,
-                               f->params[2].buffer->type,
-                               f->body->as.store.value};
+    set->units[i] = (tni_unit){.name = meanings[i].name,
+                               .steps = meanings[i].steps,
+                               .exact = meanings[i].exact,
+                               .c = f->params[0].buffer->type,
+                               .a = f->params[1].buffer->type,
+                               .b = f->params[2].buffer->type,
+                               .meaning = f->body->as.store.value};
+    good = list_nodes(&set->program->region.arena, &set->units[i]);
   }
-  return set;
+  if (good) return set;
+  if (set) destroy_units(ctx, set);
+  tni_fail_nomem(err);
+  return NULL;
 }
 
 static const unit_set *units_of(tn_context *ctx) {
@@ -142,9 +175,8 @@ static bool same_number(const tn_expr *a, const tn_expr *b) {
                                                              : a->as.i == b->as.i);
 }
 
-/* Meanings are a few nodes deep, and a node of theirs has few ways to it. */
+/* Is x what the node of the meaning is, but for its arguments? */
 static bool matches(const tn_expr *meaning, const tn_expr *x, tni_unit_operands *o) {
-  if (x->op == TN_OP_broadcast) x = x->arg[0];
   if (TN_TYPE_WITH_LANES(x->type, 1) != meaning->type) return false;
   if (meaning->op == TN_OP_load) {
     const tn_expr **operand = operand_of(meaning, o);
@@ -152,31 +184,45 @@ static bool matches(const tn_expr *meaning, const tn_expr *x, tni_unit_operands 
     return *operand == x;
   }
   if (meaning->op == TN_OP_const) return same_number(meaning, x);
-  if (x->op != meaning->op || x->nargs != meaning->nargs) return false;
-  for (int i = 0; i < x->nargs; i++)
-    if (!matches(meaning->arg[i], x->arg[i], o)) return false;
+  return x->op == meaning->op && x->nargs == meaning->nargs;
+}
+
+static const tn_expr *scalar_of(const tn_expr *x) { return x->op == TN_OP_broadcast ? x->arg[0] : x; }
+
+/* From the root on, so that a node is looked at behind all of which it is an argument. */
+bool tni_unit_matches(const tni_unit *unit, const tn_expr *x, tni_unit_operands *out) {
+  const tn_expr *found[TNI_UNIT_NODES] = {NULL};
+  *out = (tni_unit_operands){NULL, {NULL}, {NULL}};
+  found[unit->count - 1] = scalar_of(x);
+  for (size_t i = unit->count; i-- > 0;) {
+    const tni_unit_node *node = &unit->nodes[i];
+    if (!found[i]) continue; /* a subscript of an element */
+    if (!matches(node->expr, found[i], out)) return false;
+    for (int k = 0; node->expr->op != TN_OP_load && k < found[i]->nargs; k++) {
+      const tn_expr **known = &found[node->args[k]], *arg = scalar_of(found[i]->arg[k]);
+      if (!*known) *known = arg;
+      if (*known != arg) return false;
+    }
+  }
   return true;
 }
 
-bool tni_unit_matches(const tni_unit *unit, const tn_expr *x, tni_unit_operands *out) {
-  *out = (tni_unit_operands){NULL, {NULL}, {NULL}};
-  return matches(unit->meaning, x, out);
-}
-
-static const tn_expr *make(tni_region *r, const tn_expr *meaning, tni_unit_operands *o) {
-  const tn_expr *args[3];
-  if (meaning->op == TN_OP_load) return *operand_of(meaning, o);
-  if (meaning->op == TN_OP_const)
-    return tni_type_is_float(meaning->type) ? tni_const_float(r, meaning->type, meaning->as.f)
-                                            : tni_const_int(r, meaning->type, meaning->as.i);
-  for (int i = 0; i < meaning->nargs; i++)
-    if (!(args[i] = make(r, meaning->arg[i], o))) return NULL;
-  return tni_with_args(r, meaning, args);
-}
-
 const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_operands *operands) {
+  const tn_expr *made[TNI_UNIT_NODES];
   tni_unit_operands o = *operands;
-  return make(r, unit->meaning, &o);
+  for (size_t i = 0; i < unit->count; i++) {
+    const tni_unit_node *node = &unit->nodes[i];
+    const tn_expr *x = node->expr, *args[3];
+    for (int k = 0; x->op != TN_OP_load && k < x->nargs; k++) args[k] = made[node->args[k]];
+    if (x->op == TN_OP_load)
+      made[i] = *operand_of(x, &o);
+    else if (x->op == TN_OP_const)
+      made[i] = tni_type_is_float(x->type) ? tni_const_float(r, x->type, x->as.f) : tni_const_int(r, x->type, x->as.i);
+    else
+      made[i] = tni_with_args(r, x, args);
+    if (!made[i]) return NULL;
+  }
+  return made[unit->count - 1];
 }
 
 /* ---- targets ------------------------------------------------------------------------------------------------------------ */
@@ -213,6 +259,7 @@ const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, t
 }
 
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b) {
-  bool bytes = c == TN_I32 && (a == TN_U8 || a == TN_I8) && b == TN_I8;
-  return bytes && target->isa == TNI_ISA_X86_64 && has_feature(target, "amx-int8");
+  bool bytes = c == TN_I32 && (a == TN_U8 || a == TN_I8) && b == TN_I8, shorts = c == TN_F32 && a == TN_BF16 && b == TN_BF16;
+  if (target->isa != TNI_ISA_X86_64) return false;
+  return (bytes && has_feature(target, "amx-int8")) || (shorts && has_feature(target, "amx-bf16"));
 }

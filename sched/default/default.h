@@ -88,10 +88,16 @@ typedef struct tni_tile {
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
+/* ---- tiles.c ----------------------------------------------------------------------------------------------------------- */
+
+/* Are the target's tile registers the best for the block? Then how large the tile is, its steps, and in `unit` what these mean
+ * together, or NULL: what they say. */
+bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+
 /* ---- unit.c: reductions that an instruction of the target sums several steps of ------------------------------------- */
 
-/* Are the target's tile registers the best for the block? Then how large the tile is, and its steps. */
-bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+/* The loads whose products a reduction sums. */
+bool tni_find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr **y);
 /* NULL: the target has none for the block. */
 const tni_unit *tni_unit_for(const tni_planner *p, const tn_stmt *block);
 /* Of the block's loops, as many as there are, the one of which so many steps are taken at once; 0: none. */

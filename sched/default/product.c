@@ -3,7 +3,8 @@
  *     for outer tiles { C = 0; for steps { C += A B over rows, vectors, lanes, steps of a tile } }
  *
  * The loops of a tile stay loops, with a note: code generation makes one statement of them and the loop over steps
- * (targets/llvm/tile.c), with the sums in registers from the first step to the last. They go straight to the result; where
+ * (targets/llvm/tile.c), with the sums in registers from the first step to the last. The steps of a tile that are not what they
+ * say one by one become the meaning of all of them (targets/units.c). The sums go straight to the result; where
  * another block is behind them, or a tile is larger than what is left of the result, through a tile in memory.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -120,5 +121,6 @@ void tni_schedule_product(tni_planner *p, const tn_stmt *stmt, const tni_tile *t
   if (writer) write_tiles(p, writer, t, &l);
   begin_with_zeros(p, block, &l);
   note_tiles(p, 5, (tn_loop[]){l.steps, l.row, l.vector, l.lane, l.step});
+  if (t->unit) tni_apply_unit(p, t->unit, l.step);
   tni_parallel_outer(p, l.outer_count, l.outer, work);
 }

@@ -11,7 +11,8 @@
  * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so that more
  * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
  * the first cache as they are gain nothing, and few columns would be mostly filling. Where the target has an instruction for dot
- * products of short numbers (targets/units.c), its steps stand side by side: {group = 4}, (n / p, k / 4, p, 4).
+ * products of short numbers, or tiles of them (targets/units.c), its steps stand side by side: {group = 4}, (n / p, k / 4, p, 4).
+ * Of tiles there are two panels at once.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,7 +23,8 @@ enum {
   LEAST_FILL = 70 /* per cent */,
   MAX_ATTRS = 16,
   MOST_ADDED = 3,
-  LINE = 64 /* bytes: no vector is in two lines */
+  GROUP_BYTES = 4, /* of steps side by side, for tiles */
+  LINE = 64        /* bytes: no vector is in two lines */
 };
 
 /* The pass at work. */
@@ -102,26 +104,38 @@ static tn_status store_oc_last(layout *l, const tni_gnode *node, uint32_t *out, 
 
 /* ---- matrix products ---- */
 
-/* The instruction that sums the node's products, or NULL. */
-static const tni_unit *unit_of(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
-  return tni_target_best_unit(g->program->ctx, target, g->values[node->outputs[0]].type,
-                              g->values[node->inputs[0]].type, g->values[node->inputs[1]].type);
+/* How a node's products are summed: so many steps stand side by side, in so many lanes; by tile registers? */
+typedef struct summation {
+  int64_t group; /* 0: one by one */
+  int64_t lanes;
+  bool tiles;
+} summation;
+
+static summation summation_of(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
+  const tni_unit *unit = tni_target_best_unit(g->program->ctx, target, c, a, w->type);
+  summation s = {.tiles = tni_target_has_tiles(target, c, a, w->type)};
+  if (s.tiles) s.group = GROUP_BYTES / (int64_t)tn_type_bytes(w->type), s.lanes = TNI_TILE_ROWS;
+  if (unit && !s.tiles) s.group = unit->steps;
+  if (!s.tiles) s.lanes = tni_target_lanes(target, unit ? unit->c : w->type, w->shape[1]);
+  return s;
 }
 
 static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   if (!w->data || w->rank != 2 || tni_attr_int(node, "panel", 0) || tn_type_bytes(w->type) == 0) return false;
-  if (tni_gvalue_numel(w) > 0 && unit_of(g, node, target)) return true;
+  if (tni_gvalue_numel(w) > 0 && summation_of(g, node, target).group) return true;
   return w->shape[1] >= target->vector_bits / 8 / (int64_t)tn_type_bytes(w->type) &&
          tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
 }
 
-/* Rows k of columns n as panels of `width` columns, `group` rows side by side; zeros fill up. */
-static void fill_panels(char *to, const tni_gvalue *w, int64_t width, int64_t group) {
+/* Rows k of columns n as panels, in that shape; zeros fill up. */
+static void fill_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t bytes = tn_type_bytes(w->type);
-  int64_t sums = w->shape[0], columns = w->shape[1];
-  for (int64_t p = 0; p * width < columns; p++)
-    for (int64_t k = 0; k < (sums + group - 1) / group; k++)
+  int64_t sums = w->shape[0], columns = w->shape[1], width = shape[2], group = shape[3];
+  for (int64_t p = 0; p < shape[0]; p++)
+    for (int64_t k = 0; k < shape[1]; k++)
       for (int64_t n = p * width; n < (p + 1) * width; n++)
         for (int64_t t = k * group; t < (k + 1) * group; t++, to += bytes) {
           if (n < columns && t < sums)
@@ -149,19 +163,19 @@ static void fill_simple_panels(char *to, const tni_gvalue *w, int64_t width) {
 static tn_status store_panels(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
                               tn_error **err) {
   const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
-  const tni_unit *unit = unit_of(l->c.from, node, l->target);
-  int64_t sums = w->shape[0], columns = w->shape[1], group = unit ? unit->steps : 1;
-  int64_t width = tni_target_lanes(l->target, unit ? unit->c : w->type, columns);
-  int64_t shape[] = {(columns - 1) / width + 1, (sums - 1) / group + 1, width, group};
-  added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = width};
+  summation by = summation_of(l->c.from, node, l->target);
+  int64_t sums = w->shape[0], columns = w->shape[1], group = by.group ? by.group : 1;
+  int64_t shape[] = {(columns - 1) / by.lanes + 1, (sums - 1) / group + 1, by.lanes, group};
+  if (by.tiles && shape[0] > 1) shape[0] += shape[0] % 2;
+  added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = by.lanes};
   added[(*added_count)++] = (tni_attr){.name = "columns", .kind = TNI_ATTR_INT, .i = columns};
-  if (unit) added[(*added_count)++] = (tni_attr){.name = "group", .kind = TNI_ATTR_INT, .i = group};
-  int32_t rank = unit ? 4 : 3;
+  if (by.group) added[(*added_count)++] = (tni_attr){.name = "group", .kind = TNI_ATTR_INT, .i = group};
+  int32_t rank = by.group ? 4 : 3;
   if (find_stored(l, node, rank, shape, out)) return TN_OK;
   char *to = tni_arena_alloc_aligned(&l->c.to->region.arena,
-                                     (size_t)(shape[0] * shape[1] * width * group) * tn_type_bytes(w->type), LINE);
-  if (to && group == 1) fill_simple_panels(to, w, width);
-  if (to && group > 1) fill_panels(to, w, width, group);
+                                     (size_t)(shape[0] * shape[1] * by.lanes * group) * tn_type_bytes(w->type), LINE);
+  if (to && group == 1) fill_simple_panels(to, w, by.lanes);
+  if (to && group > 1) fill_panels(to, w, shape);
   return add_constant(l, node, "panels", rank, shape, to, out, err);
 }
 

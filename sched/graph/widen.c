@@ -2,7 +2,7 @@
  *
  *     matmul(cast(x), cast(y))   ->   matmul(x, y) {to = "i32"}        the same sums of the same products
  *
- * So constants stay short, and dot products of the target (targets/units.c) find what they are of. The casts go when nobody
+ * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. The casts go when nobody
  * else uses them (ir/graph/fold.c).
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -22,8 +22,8 @@ static bool is_wide(const tn_graph *g, const tni_gnode *node, const tn_target *t
   if (!node->op || strcmp(node->op->name, "matmul") != 0 || node->attr_count) return false;
   for (int i = 0; i < 2; i++)
     if ((out[i] = cast_from(g, node->inputs[i])) == TNI_NO_VALUE) return false;
-  return tni_target_best_unit(g->program->ctx, target, g->values[node->outputs[0]].type, g->values[out[0]].type,
-                              g->values[out[1]].type) != NULL;
+  tn_type c = g->values[node->outputs[0]].type, a = g->values[out[0]].type, b = g->values[out[1]].type;
+  return tni_target_has_tiles(target, c, a, b) || tni_target_best_unit(g->program->ctx, target, c, a, b);
 }
 
 static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target *target, tn_error **err) {

@@ -207,6 +207,11 @@ LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
 const tn_func *tni_ll_prepare(tni_ll_module *m, const tn_func *func);
 void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
+/* ---- subscript.c ------------------------------------------------------------------------------------------------ */
+
+/* Is subscript `to` surely `from` and a constant? */
+bool tni_ll_distance(const tn_expr *from, const tn_expr *to, int64_t *out);
+
 /* ---- tile.c ----------------------------------------------------------------------------------------------------- */
 
 /* A nest of loops with the note `tile` that is a product of tiles, by the target's tile registers. False: it is none. */

@@ -53,3 +53,13 @@ LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x) {
   LLVMValueRef a = tni_ll_first_lane(f, x->arg[0]), b = tni_ll_first_lane(f, x->arg[1]);
   return x->op == TN_OP_add ? LLVMBuildNSWAdd(f->m->b, a, b, "") : LLVMBuildNSWSub(f->m->b, a, b, "");
 }
+
+/* By its form: constants stand last in a sum. */
+bool tni_ll_distance(const tn_expr *from, const tn_expr *to, int64_t *out) {
+  int64_t x = 0, y = 0;
+  if (tni_is_const(from) && tni_is_const(to)) return *out = to->as.i - from->as.i, true;
+  if (from->op == TN_OP_add && tni_is_const(from->arg[1])) x = from->arg[1]->as.i, from = from->arg[0];
+  if (to->op == TN_OP_add && tni_is_const(to->arg[1])) y = to->arg[1]->as.i, to = to->arg[0];
+  *out = y - x;
+  return from == to;
+}

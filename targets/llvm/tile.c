@@ -5,8 +5,11 @@
  *       ->
  *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory
  *
+ * or, of bf16, T[..] = the meaning of tile_bf16 (targets/units.c), which holds all K steps, of A[i*a + ko*32 + k] and of
+ * B[ko*b + v*p + k//2*q + j*2 + k%2], by tdpbf16ps.
+ *
  * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has rows of
- * K bytes, one of B K/4 rows of L groups of 4. Loops that are not there have one iteration. What has another form is left
+ * K bytes, one of B K/4 rows of L groups of 4 bytes. Loops that are not there have one iteration. What has another form is left
  * to be compiled as it is. Where loops with the note that set all of T to 0 stand right before, the sums begin with 0 in the
  * registers, and T is not read.
  *
@@ -20,7 +23,7 @@
 
 #include "llvm.h"
 
-enum { MAX_NEST = 6, GROUP = 4, MAX_SUMS = 4, MAX_VECTORS = 2, LANES = 16 };
+enum { MAX_NEST = 6, GROUP_BYTES = 4, MAX_SUMS = 4, MAX_VECTORS = 2, LANES = 16 };
 /* Numbers of the tile registers. Of more than two tiles of rows there is one vector: then the last tile of A, which may have
  * fewer rows, has the register of the second vector. */
 enum { SUMS = 0, LEFT = 4, RIGHT = 6, LAST = 7 };
@@ -36,8 +39,16 @@ typedef struct operand {
 
 typedef struct product {
   operand sum, left, right;
-  int64_t extent[ROLE_COUNT], steps;
+  int64_t extent[ROLE_COUNT], steps, bytes; /* bytes: of an element of the factors */
 } product;
+
+typedef struct nest {
+  size_t count;
+  const tn_expr *vars[MAX_NEST];
+  int64_t extents[MAX_NEST];
+} nest;
+
+static int64_t group_of(const product *p) { return GROUP_BYTES / p->bytes; }
 
 /* ---- is it one? --------------------------------------------------------------------------------------------------------- */
 
@@ -60,9 +71,35 @@ static bool is_step(const tn_stmt *s, product *p) {
   return is_factor(mul->arg[0], &p->left) && is_factor(mul->arg[1], &p->right);
 }
 
-/* The moves of the operand with the loops' variables, and with the last one's as group * 4 + step. */
-static bool find_moves(tni_region *r, operand *o, size_t count, const tn_expr *const *vars, int64_t *moves) {
-  const tn_expr *last = vars[count - 1], *all[MAX_NEST + 1], *four = tni_index(r, GROUP);
+/* All steps at once: their factors stand as tiles want them, and those that stand for all have the moves. */
+static bool is_unit(tn_context *ctx, const tn_stmt *s, product *p) {
+  const tni_unit *unit = tni_unit_find(ctx, "tile_bf16");
+  tni_unit_operands o;
+  int64_t distance, group = 0;
+  if (!unit || s->kind != TNI_STORE || s->as.store.where || s->as.store.value->type != unit->c) return false;
+  if (!tni_unit_matches(unit, s->as.store.value, &o) || !is_operand(o.c, &p->sum)) return false;
+  if (p->sum.buffer != s->as.store.buffer || p->sum.index != s->as.store.index[0]) return false;
+  if (!is_operand(o.a[0], &p->left) || !is_operand(o.b[0], &p->right)) return false;
+  for (int32_t t = 1; t < unit->steps; t++) {
+    operand left, right;
+    if (!is_operand(o.a[t], &left) || !is_operand(o.b[t], &right)) return false;
+    if (left.buffer != p->left.buffer || right.buffer != p->right.buffer) return false;
+    if (!tni_ll_distance(p->left.index, left.index, &distance) || distance != t) return false;
+    if (!tni_ll_distance(p->right.index, right.index, &distance)) return false;
+    if (t == 2) group = distance;
+    if (distance != t / 2 * group + t % 2) return false;
+  }
+  p->steps = unit->steps;
+  p->left.by_group = 2;
+  p->left.by_step = p->right.by_step = 1;
+  p->right.by_group = group;
+  return true;
+}
+
+/* The moves of the operand with the loops' variables, and with the last one's, when it is the steps', as group * 4 + step. */
+static bool find_moves(tni_region *r, operand *o, const nest *n, bool has_steps, int64_t *moves) {
+  if (!has_steps) return tni_affine(r, o->index, n->count, n->vars, moves, &o->rest);
+  const tn_expr *last = n->vars[n->count - 1], *all[MAX_NEST + 1], *four = tni_index(r, GROUP_BYTES);
   const tn_expr *group = tni_var(r, "group", TN_INDEX), *step = tni_var(r, "step", TN_INDEX);
   const tn_expr *both = tni_add(r, tni_mul(r, group, four), step);
   tni_subst subst = {1, &last, &both};
@@ -74,12 +111,12 @@ static bool find_moves(tni_region *r, operand *o, size_t count, const tn_expr *c
   else
     index = NULL;
   tni_facts_destroy(&facts);
-  for (size_t i = 0; i + 1 < count; i++) all[i] = vars[i];
-  all[count - 1] = group;
-  all[count] = step;
-  if (!index || !tni_affine(r, index, count + 1, all, moves, &o->rest)) return false;
-  o->by_group = moves[count - 1];
-  o->by_step = moves[count];
+  for (size_t i = 0; i + 1 < n->count; i++) all[i] = n->vars[i];
+  all[n->count - 1] = group;
+  all[n->count] = step;
+  if (!index || !tni_affine(r, index, n->count + 1, all, moves, &o->rest)) return false;
+  o->by_group = moves[n->count - 1];
+  o->by_step = moves[n->count];
   return true;
 }
 
@@ -87,7 +124,7 @@ static bool find_moves(tni_region *r, operand *o, size_t count, const tn_expr *c
 static bool take_role(product *p, int64_t extent, int64_t sum, int64_t left, int64_t right) {
   enum role role = sum == 0                                  ? OUTER
                    : right == 0                              ? ROW
-                   : left == 0 && sum == 1 && right == GROUP ? LANE
+                   : left == 0 && sum == 1 && right == group_of(p) ? LANE
                                                              : VECTOR;
   if ((role == VECTOR && left != 0) || p->extent[role] != 1) return false;
   p->extent[role] = extent;
@@ -108,25 +145,32 @@ static bool stands_apart(const product *p) {
 /* Tiles of rows; how many rows the one of that number has; its registers, of A and of the sums. */
 static int parts_of(const product *p) { return (int)((p->extent[ROW] - 1) / TNI_TILE_ROWS + 1); }
 
-static bool is_product(tni_region *r, const tn_stmt *loop, product *p) {
-  const tn_expr *vars[MAX_NEST];
-  int64_t extents[MAX_NEST], sum[MAX_NEST + 1], left[MAX_NEST + 1], right[MAX_NEST + 1];
-  size_t count = 0;
-  for (; loop->kind == TNI_FOR; loop = loop->as.loop.body) {
-    if (count == MAX_NEST || loop->as.loop.kind != TNI_SERIAL || !tni_is_const(loop->as.loop.extent)) return false;
-    vars[count] = loop->as.loop.var;
-    extents[count++] = loop->as.loop.extent->as.i;
+/* The loops from `s` on that could be the tiles'; what is below them. NULL: others. */
+static const tn_stmt *open_nest(const tn_stmt *s, nest *n) {
+  for (; s->kind == TNI_FOR; s = s->as.loop.body) {
+    if (n->count == MAX_NEST || s->as.loop.kind != TNI_SERIAL || !tni_is_const(s->as.loop.extent)) return NULL;
+    n->vars[n->count] = s->as.loop.var;
+    n->extents[n->count++] = s->as.loop.extent->as.i;
   }
-  if (count == 0 || !is_step(loop, p)) return false;
-  p->steps = extents[count - 1];
-  if (!find_moves(r, &p->sum, count, vars, sum) || !find_moves(r, &p->left, count, vars, left) ||
-      !find_moves(r, &p->right, count, vars, right))
+  return s;
+}
+
+static bool is_product(tni_region *r, const tn_stmt *loop, product *p) {
+  int64_t sum[MAX_NEST + 1], left[MAX_NEST + 1], right[MAX_NEST + 1];
+  nest n = {0};
+  const tn_stmt *store = open_nest(loop, &n);
+  bool has_steps = store && n.count && is_step(store, p);
+  if (!store || (!has_steps && !is_unit(r->arena.ctx, store, p))) return false;
+  if (has_steps) p->steps = n.extents[n.count - 1];
+  p->bytes = (int64_t)tn_type_bytes(p->left.type);
+  if (!find_moves(r, &p->sum, &n, has_steps, sum) || !find_moves(r, &p->left, &n, has_steps, left) ||
+      !find_moves(r, &p->right, &n, has_steps, right))
     return false;
   for (int k = 0; k < ROLE_COUNT; k++) p->extent[k] = 1;
-  for (size_t i = 0; i + 1 < count; i++)
-    if (!take_role(p, extents[i], sum[i], left[i], right[i])) return false;
-  return p->steps % GROUP == 0 && p->steps <= TNI_TILE_BYTES && p->sum.by_group == 0 && p->sum.by_step == 0 &&
-         p->left.by_group == GROUP && p->left.by_step == 1 && p->right.by_step == 1 &&
+  for (size_t i = 0; i < n.count - has_steps; i++)
+    if (!take_role(p, n.extents[i], sum[i], left[i], right[i])) return false;
+  return p->steps % group_of(p) == 0 && p->steps * p->bytes <= TNI_TILE_BYTES && p->sum.by_group == 0 &&
+         p->sum.by_step == 0 && p->left.by_group == group_of(p) && p->left.by_step == 1 && p->right.by_step == 1 &&
          p->extent[VECTOR] <= MAX_VECTORS && p->extent[LANE] <= LANES && parts_of(p) * p->extent[VECTOR] <= MAX_SUMS &&
          stands_apart(p);
 }
@@ -160,17 +204,17 @@ static void configure(uint8_t *bytes, int reg, int64_t rows, int64_t row_bytes) 
 static LLVMValueRef configuration(tni_ll_module *m, const product *p) {
   char name[80];
   snprintf(name, sizeof name, "tiles.%lld.%lld.%lld.%lld", (long long)p->extent[ROW], (long long)p->extent[VECTOR],
-           (long long)p->extent[LANE], (long long)p->steps);
+           (long long)p->extent[LANE], (long long)(p->steps * p->bytes));
   LLVMValueRef known = LLVMGetNamedGlobal(m->module, name);
   if (known) return known;
   uint8_t bytes[64] = {1};
   LLVMValueRef values[64];
-  int64_t columns = p->extent[LANE] * GROUP;
+  int64_t columns = p->extent[LANE] * GROUP_BYTES, row_bytes = p->steps * p->bytes;
   for (int part = 0; part < parts_of(p); part++) {
-    configure(bytes, left_of(p, part), rows_of(p, part), p->steps);
+    configure(bytes, left_of(p, part), rows_of(p, part), row_bytes);
     for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, sum_of(p, part, v), rows_of(p, part), columns);
   }
-  for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, RIGHT + v, p->steps / GROUP, columns);
+  for (int v = 0; v < p->extent[VECTOR]; v++) configure(bytes, RIGHT + v, row_bytes / GROUP_BYTES, columns);
   for (int i = 0; i < 64; i++) values[i] = LLVMConstInt(m->i8, bytes[i], 0);
   LLVMValueRef global = LLVMAddGlobal(m->module, LLVMArrayType2(m->i8, 64), name);
   LLVMSetInitializer(global, LLVMConstArray2(m->i8, values, 64));
@@ -193,7 +237,8 @@ static LLVMValueRef slot_of(tni_ll_function *f) {
 }
 
 void tni_ll_forget_tiles(tni_ll_function *f) {
-  if (tni_target_has_tiles(f->m->target, TN_I32, TN_I8, TN_I8))
+  const tn_target *target = f->m->target;
+  if (tni_target_has_tiles(target, TN_I32, TN_I8, TN_I8) || tni_target_has_tiles(target, TN_F32, TN_BF16, TN_BF16))
     LLVMBuildStore(f->m->b, LLVMConstNull(f->m->ptr), slot_of(f));
 }
 
@@ -258,11 +303,14 @@ static void clear_sums(tni_ll_module *m, const product *p) {
 }
 
 static void multiply(tni_ll_module *m, const product *p, LLVMValueRef left, LLVMValueRef right) {
-  const char *name = p->left.type == TN_U8 ? "llvm.x86.tdpbusd" : "llvm.x86.tdpbssd";
+  const char *name = p->left.type == TN_BF16 ? "llvm.x86.tdpbf16ps"
+                     : p->left.type == TN_U8 ? "llvm.x86.tdpbusd"
+                                             : "llvm.x86.tdpbssd";
   for (int v = 0; v < p->extent[VECTOR]; v++)
-    load_tile(m, RIGHT + v, right, v * p->right.by[VECTOR], p->right.by_group);
+    load_tile(m, RIGHT + v, right, v * p->right.by[VECTOR] * p->bytes, p->right.by_group * p->bytes);
   for (int part = 0; part < parts_of(p); part++) {
-    load_tile(m, left_of(p, part), left, part * TNI_TILE_ROWS * p->left.by[ROW], p->left.by[ROW]);
+    int64_t row_bytes = p->left.by[ROW] * p->bytes;
+    load_tile(m, left_of(p, part), left, part * TNI_TILE_ROWS * row_bytes, row_bytes);
     for (int v = 0; v < p->extent[VECTOR]; v++) {
       LLVMValueRef args[] = {number(m, sum_of(p, part, v)), number(m, left_of(p, part)), number(m, RIGHT + v)};
       call(m, name, 3, args);
@@ -279,8 +327,8 @@ static void run_outer(tni_ll_function *f, const product *p, LLVMValueRef left, L
   LLVMPositionBuilderAtEnd(m->b, loop);
   LLVMValueRef i = LLVMBuildPhi(m->b, m->i64, ""), a = LLVMBuildPhi(m->b, m->ptr, ""), b = LLVMBuildPhi(m->b, m->ptr, "");
   multiply(m, p, a, b);
-  LLVMValueRef next[] = {LLVMBuildNSWAdd(m->b, i, tni_ll_index(m, 1), ""), moved(m, a, p->left.by[OUTER]),
-                         moved(m, b, p->right.by[OUTER])};
+  LLVMValueRef next[] = {LLVMBuildNSWAdd(m->b, i, tni_ll_index(m, 1), ""), moved(m, a, p->left.by[OUTER] * p->bytes),
+                         moved(m, b, p->right.by[OUTER] * p->bytes)};
   LLVMAddIncoming(i, (LLVMValueRef[]){zero, next[0]}, (LLVMBasicBlockRef[]){before, loop}, 2);
   LLVMAddIncoming(a, (LLVMValueRef[]){left, next[1]}, (LLVMBasicBlockRef[]){before, loop}, 2);
   LLVMAddIncoming(b, (LLVMValueRef[]){right, next[2]}, (LLVMBasicBlockRef[]){before, loop}, 2);
@@ -294,8 +342,8 @@ static void run_outer(tni_ll_function *f, const product *p, LLVMValueRef left, L
 typedef struct fill {
   const tn_buffer *buffer;
   const tn_expr *rest; /* the subscript where all loops are at 0 */
-  size_t count;
-  int64_t extents[MAX_NEST], moves[MAX_NEST];
+  nest n;
+  int64_t moves[MAX_NEST];
 } fill;
 
 static bool is_zero(const tn_expr *x) {
@@ -305,15 +353,10 @@ static bool is_zero(const tn_expr *x) {
 
 /* for .. { for .. { T[..] = 0 } } */
 static bool is_fill(tni_region *r, const tn_stmt *s, fill *out) {
-  const tn_expr *vars[MAX_NEST];
-  for (; s->kind == TNI_FOR && out->count < MAX_NEST; s = s->as.loop.body) {
-    if (s->as.loop.kind != TNI_SERIAL || !tni_is_const(s->as.loop.extent)) return false;
-    vars[out->count] = s->as.loop.var;
-    out->extents[out->count++] = s->as.loop.extent->as.i;
-  }
-  if (s->kind != TNI_STORE || s->as.store.where || !is_zero(s->as.store.value)) return false;
+  s = open_nest(s, &out->n);
+  if (!s || s->kind != TNI_STORE || s->as.store.where || !is_zero(s->as.store.value)) return false;
   out->buffer = s->as.store.buffer;
-  return tni_affine(r, s->as.store.index[0], out->count, vars, out->moves, &out->rest);
+  return tni_affine(r, s->as.store.index[0], out->n.count, out->n.vars, out->moves, &out->rest);
 }
 
 /* Does it set just the sums of the product? */
@@ -322,10 +365,10 @@ static bool is_start(const product *p, const fill *start) {
   if (start->buffer != p->sum.buffer || start->rest != p->sum.rest) return false;
   for (int role = ROW; role < ROLE_COUNT; role++) {
     wanted += p->extent[role] > 1;
-    for (size_t i = 0; i < start->count && p->extent[role] > 1; i++)
-      found += start->extents[i] == p->extent[role] && start->moves[i] == p->sum.by[role];
+    for (size_t i = 0; i < start->n.count && p->extent[role] > 1; i++)
+      found += start->n.extents[i] == p->extent[role] && start->moves[i] == p->sum.by[role];
   }
-  return found == wanted && start->count == wanted;
+  return found == wanted && start->n.count == wanted;
 }
 
 /* ---- both ----------------------------------------------------------------------------------------------------------------- */

@@ -24,17 +24,9 @@ typedef struct group {
 
 static const tn_expr *first_of(const tn_expr *index) { return index->op == TN_OP_ramp ? index->arg[0] : index; }
 
-/* b is a + distance, by its form: constants stand last in a sum. */
-static bool is_behind(const tn_expr *a, const tn_expr *b, int64_t distance) {
-  int64_t x = 0, y = 0;
-  if (tni_is_const(a)) return tni_is_const(b) && b->as.i - a->as.i == distance;
-  if (a->op == TN_OP_add && tni_is_const(a->arg[1])) x = a->arg[1]->as.i, a = a->arg[0];
-  if (b->op == TN_OP_add && tni_is_const(b->arg[1])) y = b->arg[1]->as.i, b = b->arg[0];
-  return a == b && y - x == distance;
-}
-
 /* Are they loads of neighbours, under one condition, and the lanes `steps` elements apart? */
 static bool stand_together(const group *g) {
+  int64_t distance;
   const tn_expr *first = g->items[0];
   if (first->op != TN_OP_load || tni_load_count(first) != 1) return false;
   bool is_vector = TN_TYPE_LANES(first->type) > 1;
@@ -46,7 +38,7 @@ static bool stand_together(const group *g) {
     if (x->op != TN_OP_load || x->as.buffer != first->as.buffer || x->type != first->type) return false;
     if (tni_load_where(x) != tni_load_where(first) || tni_load_count(x) != 1) return false;
     if (is_vector && (x->arg[0]->op != TN_OP_ramp || x->arg[0]->arg[1] != index->arg[1])) return false;
-    if (!is_behind(first_of(index), first_of(x->arg[0]), t)) return false;
+    if (!tni_ll_distance(first_of(index), first_of(x->arg[0]), &distance) || distance != t) return false;
   }
   return true;
 }

@@ -12,7 +12,7 @@ enum { COUNT = 2048, MAX_STEPS = 4 };
 static tn_context *ctx;
 static tn_error *error;
 static uint64_t state = 1;
-static uint8_t a[COUNT * MAX_STEPS * 2], b[COUNT * MAX_STEPS * 2], start[COUNT * 4], want[COUNT * 4], got[COUNT * 4];
+static uint8_t a[COUNT * MAX_STEPS * 4], b[COUNT * MAX_STEPS * 4], start[COUNT * 4], want[COUNT * 4], got[COUNT * 4];
 
 static void open_context(void) { ctx = session_open(); }
 static void close_context(void) { tn_context_destroy(ctx); }
@@ -132,7 +132,7 @@ START_TEST(instructions_are_what_they_mean)
   for (size_t t = 0; t < TNI_COUNT(names); t++) {
     must(tn_target_get(ctx, names[t], &target, &error), error);
     for (size_t u = 0; target->runs_here && u < tni_unit_count(); u++)
-      for (int lanes = 4; lanes <= 16; lanes *= 2)
+      for (int lanes = 4; lanes <= 16 && tni_unit_at(ctx, u)->steps <= MAX_STEPS; lanes *= 2) /* others are of tiles */
         for (int together = 0; together < 2; together++) check(tni_unit_at(ctx, u), target, lanes, together);
   }
 }
@@ -289,6 +289,83 @@ START_TEST(other_loops_stay_loops)
 }
 END_TEST
 
+/* C += A B of bf16, by the meaning of a tile; the loops have the note. */
+static tn_program *make_tiles(int rows, int vectors, int outer) {
+  char text[1024], script[512];
+  const tn_func *f;
+  tn_schedule *s;
+  int k = outer * 32;
+  snprintf(text, sizeof text,
+           "func f(A: bf16[%d, %d], B: bf16[%d, %d, 16, 2], C: f32[%d, %d]) {\n"
+           "  for ko in 0..%d {\n    for i in 0..%d {\n      for v in 0..%d {\n        for j in 0..16 {\n          for k in 0..32 {\n"
+           "            block C(p: 0..%d = i, q: 0..%d = v * 16 + j, reduce r: 0..%d = ko * 32 + k) {\n"
+           "              C[p, q] = C[p, q] + cast(f32, A[p, r]) * cast(f32, B[q // 16, r // 2, q %% 16, r %% 2])\n"
+           "            }\n          }\n        }\n      }\n    }\n  }\n}\n",
+           rows, k, vectors, k / 2, rows, vectors * 16, outer, rows, vectors, rows, vectors * 16, k);
+  snprintf(script, sizeof script,
+           "ko, i, v, j, k = get_loops(C)\nannotate(ko, \"tile\", 1)\nannotate(i, \"tile\", 1)\nannotate(v, \"tile\", 1)\n"
+           "annotate(j, \"tile\", 1)\nsteps = blockize(k)\ntensorize(steps, \"tile_bf16\")");
+  tn_program *program = session_parse(ctx, text);
+  must(tn_schedule_create(program, tn_program_func(program, "f"), &s, &error), error);
+  must(tn_schedule_run(s, script, &error), error);
+  must(tn_schedule_commit(s, &f, &error), error);
+  tn_schedule_destroy(s);
+  return program;
+}
+
+static void fill_shorts(uint8_t *to, size_t count, int kind) {
+  for (size_t i = 0; i < count; i++) {
+    uint16_t x = (uint16_t)(random_float(kind < 0 ? (int)(i % 7 == 0 ? 0 : 1 + i % 2) : kind, false) >> 16);
+    memcpy(to + 2 * i, &x, 2);
+  }
+}
+
+/* Numbers of all kinds, where most sums are NaN; and only such as meet each other, or the smallest normal ones. */
+static void check_tiles(const char *on, int rows, int vectors, int outer, int kind) {
+  tn_program *program = make_tiles(rows, vectors, outer);
+  const tn_target *target;
+  must(tn_target_get(ctx, on, &target, &error), error);
+  tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
+  tn_module *module;
+  const tn_function *function;
+  char *text;
+  size_t size;
+  fill_shorts(a, sizeof a / 2, kind);
+  fill_shorts(b, sizeof b / 2, kind);
+  for (size_t i = 0; i < MOST_SUMS; i++) {
+    uint32_t c = random_float(kind < 0 ? (int)(i % 3) : kind, true);
+    memcpy(&sums_want[i], &c, 4), memcpy(&sums_got[i], &c, 4);
+  }
+  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, sums_want}, &error), error);
+  must(tn_compile(program, &desc, &module, &error), error);
+  must(tn_module_function(module, "f", &function, &error), error);
+  int32_t (*code)(const tn_env *, void *, void *, void *) =
+      (int32_t(*)(const tn_env *, void *, void *, void *))tn_function_pointer(function);
+  ck_assert_int_eq(code(tn_function_env(function), a, b, sums_got), 0);
+  for (size_t i = 0; i < MOST_SUMS; i++) {
+    float x, y;
+    memcpy(&x, &sums_want[i], 4), memcpy(&y, &sums_got[i], 4);
+    ck_assert_msg(sums_want[i] == sums_got[i] || (x != x && y != y), "%s: sum %zu of %d rows is %a, not %a", on, i, rows, y, x);
+  }
+  must(tn_program_emit(program, &desc, "asm", &text, &size, &error), error);
+  ck_assert_int_eq(count_of(text, "tdpbf16ps"),
+                   tni_target_has_tiles(target, TN_F32, TN_BF16, TN_BF16) ? (rows + 15) / 16 * vectors : 0);
+  tn_text_destroy(text);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+}
+
+START_TEST(tiles_of_bf16_are_what_they_mean)
+{
+  for (int kind = -1; kind < 3; kind++) {
+    check_tiles("host", 32, 2, 2, kind);
+    check_tiles("host", 49, 1, 1, kind);
+    check_tiles("host", 1, 1, 3, kind);
+  }
+  check_tiles("x86-64-v2", 5, 1, 2, -1);
+}
+END_TEST
+
 /* By the names of the features alone: what this CPU has does not matter. */
 START_TEST(targets_have_units_by_their_features)
 {
@@ -313,12 +390,15 @@ START_TEST(targets_have_units_by_their_features)
   ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
   t.isa = TNI_ISA_X86_64;
   ck_assert(tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8) && !tni_target_has_tiles(&t, TN_I32, TN_U8, TN_U8));
+  ck_assert(!tni_target_has_tiles(&t, TN_F32, TN_BF16, TN_BF16));
+  t.features = "+amx-tile,+amx-bf16";
+  ck_assert(tni_target_has_tiles(&t, TN_F32, TN_BF16, TN_BF16) && !tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
 }
 END_TEST
 
 int main(void) {
   const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, sums_begin_with_zeros_in_the_registers,
-                                registers_are_set_up_when_they_must_be, other_loops_stay_loops,
+                                registers_are_set_up_when_they_must_be, other_loops_stay_loops, tiles_of_bf16_are_what_they_mean,
                                 targets_have_units_by_their_features};
   return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
 }
