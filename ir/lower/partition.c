@@ -6,18 +6,26 @@
  *     for o in 0..1 { for i in 0..16 { if (o + 6)*16 + i < 100 { S[o := o + 6] } } }
  *
  * so that the main part runs without guards. A loop whose guard falls in its only iteration, or that is unrolled or
- * vectorized, stays as it is (the guard becomes a constant or a mask there).
+ * vectorized, stays as it is (the guard becomes a constant or a mask there). A parallel loop over loops stays one, so that
+ * its last iterations find threads as well, and so do those of loops that were fused in it:
+ *
+ *     for o in 0..700 parallel { for i in 0..16 { if o%7*16 + i < 100 { S } } }
+ *       ->
+ *     for o in 0..700 parallel { if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } } }
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "lower.h"
 
-enum { MAX_BODY = 4000 }; /* statements and loops; a bigger body is not doubled */
+enum {
+  MAX_BODY = 4000, /* statements and loops; a bigger body is not doubled */
+  MAX_TERMS = 4    /* of a parallel loop that are looked at: the body may stand there 2^MAX_TERMS times */
+};
 
 typedef struct guard_search {
   tni_region *r;
-  const tn_expr *var;
-  tni_facts facts; /* ranges of loops below the one looked at */
+  const tn_expr *var; /* of the loop looked at, or another term, 0 <= var < extent */
+  tni_facts facts;    /* ranges of loops below the one looked at */
   int64_t extent;
   int64_t threshold; /* all guards found are true for var < threshold */
   bool found;
@@ -100,23 +108,106 @@ static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
   return tni_seq(r, 2, parts);
 }
 
-static bool is_cut(enum tni_loop_kind kind) {
-  return kind == TNI_SERIAL || kind == TNI_OUTLINED || kind == TNI_PARALLEL;
+static bool finds_guards(tni_region *r, const tn_expr *var, int64_t extent, const tn_stmt *body, int64_t *threshold) {
+  guard_search g = {.r = r, .var = var, .extent = extent, .threshold = INT64_MAX};
+  tni_facts_init(&g.facts, r->arena.ctx);
+  search_guards(&g, body);
+  tni_facts_destroy(&g.facts);
+  *threshold = g.threshold;
+  return g.found;
+}
+
+/* ---- parallel loops over loops ---- */
+
+/* The loop's variable, then what fused loops were: quotients by and remainders of it. */
+typedef struct terms {
+  tni_region *r;
+  tni_facts facts;
+  const tn_expr *var;
+  const tn_expr *items[MAX_TERMS];
+  int64_t extents[MAX_TERMS];
+  size_t count;
+} terms;
+
+static void add_term(void *self, const tn_expr *x) {
+  terms *t = self;
+  int64_t lo, hi;
+  if (x->op != TN_OP_floordiv && x->op != TN_OP_floormod) return;
+  if (t->count == MAX_TERMS || !tni_is_const(x->arg[1]) || !tni_expr_uses(t->r->arena.ctx, x, t->var)) return;
+  for (size_t i = 0; i < t->count; i++)
+    if (t->items[i] == x) return;
+  tni_bounds(&t->facts, x, &lo, &hi);
+  if (lo != 0 || hi <= 0 || hi >= TNI_INF) return;
+  t->extents[t->count] = hi + 1;
+  t->items[t->count++] = x;
+}
+
+static bool has_loop(void *self, const tn_stmt *s) {
+  *(bool *)self |= s->kind == TNI_FOR && s->as.loop.kind == TNI_SERIAL;
+  return true;
+}
+
+static bool add_terms_of(void *self, const tn_stmt *s) {
+  terms *t = self;
+  if (s->kind == TNI_IF) tni_expr_visit(t->r->arena.ctx, s->as.cond.cond, add_term, t);
+  if (s->kind == TNI_STORE || s->kind == TNI_REDUCE)
+    tni_expr_visit(t->r->arena.ctx, s->as.store.value, add_term, t);
+  return true;
+}
+
+static const tn_stmt *branch(terms *t, size_t at, const tn_stmt *body) {
+  int64_t threshold = 0;
+  while (at < t->count && !finds_guards(t->r, t->items[at], t->extents[at], body, &threshold)) at++;
+  if (at == t->count) return body;
+  const tn_stmt *rest = branch(t, at + 1, tni_stmt_refresh(t->r, body));
+  return tni_if(t->r, tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, threshold)), branch(t, at + 1, body), rest);
+}
+
+static const tn_stmt *branch_inside(tni_region *r, const tn_stmt *s) {
+  terms t = {.r = r, .var = s->as.loop.var, .count = 1, .items = {s->as.loop.var}, .extents = {s->as.loop.extent->as.i}};
+  tni_facts_init(&t.facts, r->arena.ctx);
+  if (tni_facts_bind(&t.facts, t.var, s->as.loop.extent)) tni_stmt_visit(s->as.loop.body, add_terms_of, &t);
+  tni_facts_destroy(&t.facts);
+  return tni_for_like(r, s, t.var, s->as.loop.extent, s->as.loop.kind, branch(&t, 0, s->as.loop.body));
+}
+
+/* ---- all loops ---- */
+
+static bool is_larger(const tn_stmt *body) {
+  int size = 0;
+  tni_stmt_visit(body, count, &size);
+  return size > MAX_BODY;
+}
+
+static bool is_over_loops(const tn_stmt *s) {
+  bool found = false;
+  tni_stmt_visit(s->as.loop.body, has_loop, &found);
+  return found;
+}
+
+static const tn_stmt *partition_parallel(void *self, tni_region *r, const tn_stmt *s) {
+  (void)self;
+  if (s->kind != TNI_FOR || s->as.loop.kind != TNI_PARALLEL || !tni_is_const(s->as.loop.extent)) return s;
+  return is_over_loops(s) && !is_larger(s->as.loop.body) ? branch_inside(r, s) : s;
+}
+
+static bool is_cut(const tn_stmt *s) {
+  if (s->kind != TNI_FOR || !tni_is_const(s->as.loop.extent)) return false;
+  enum tni_loop_kind kind = s->as.loop.kind;
+  return kind == TNI_SERIAL || kind == TNI_OUTLINED || (kind == TNI_PARALLEL && !is_over_loops(s));
 }
 
 static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
+  int64_t threshold;
   (void)self;
-  if (s->kind != TNI_FOR || !is_cut(s->as.loop.kind) || !tni_is_const(s->as.loop.extent)) return s;
-  int size = 0;
-  tni_stmt_visit(s->as.loop.body, count, &size);
-  if (size > MAX_BODY) return s;
-  guard_search g = {.r = r, .var = s->as.loop.var, .extent = s->as.loop.extent->as.i, .threshold = INT64_MAX};
-  tni_facts_init(&g.facts, r->arena.ctx);
-  search_guards(&g, s->as.loop.body);
-  tni_facts_destroy(&g.facts);
-  return g.found ? cut(r, s, g.threshold) : s;
+  if (!is_cut(s) || is_larger(s->as.loop.body)) return s;
+  if (!finds_guards(r, s->as.loop.var, s->as.loop.extent->as.i, s->as.loop.body, &threshold)) return s;
+  return cut(r, s, threshold);
 }
 
+/* Parallel loops come first: what they branch on is decided in the loops inside of them. */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body) {
-  return body ? tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, partition, NULL)) : NULL;
+  if (!body || !(body = tni_stmt_rewrite(r, body, NULL, partition_parallel, NULL))) return NULL;
+  if (!(body = tni_stmt_simplify(r, body))) return NULL;
+  return tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, partition, NULL));
 }

@@ -69,23 +69,66 @@ START_TEST(a_letter_asks_for_the_text)
 }
 END_TEST
 
-/* What pass d makes of a function that is the only one of its program. */
-static const char *after_dead(const char *text) {
-  tn_compile_desc desc = observed("d");
+/* What a pass makes of a function that is the only one of its program. */
+static const char *after(const char *letter, const char *text) {
+  tn_compile_desc desc = observed(letter);
   desc.keep_schedules = 1;
   desc.unproven = TN_UNPROVEN_TRUST; /* no checks, which read too */
   tn_program_destroy(program);
   program = session_parse(ctx, text);
   tn_module_destroy(session_compile(program, &desc));
-  const char *from = strstr(seen, "dead ");
+  char *from = strstr(seen, "loop func"), *to;
   ck_assert_ptr_nonnull(from);
-  *strstr(from, "code \n") = 0;
-  return strchr(from, '\n') + 1;
+  if (from > seen && !strncmp(from - 10, "scheduled ", 10)) from -= 10;
+  ck_assert_ptr_nonnull(to = strstr(from, "\n}\n"));
+  to[3] = 0;
+  return from;
 }
+
+START_TEST(the_last_tiles_of_a_parallel_loop_stay_in_it)
+{
+  ck_assert_str_eq(after("a", "scheduled func f(A: f32[4, 10], B: f32[4, 10]) {\n"
+                              "  for t in 0..12 parallel {\n"
+                              "    for i in 0..4 { if t % 3 * 4 + i < 10 { B[t // 3, t % 3 * 4 + i] = A[t // 3, t % 3 * 4 + i] } }\n"
+                              "  }\n"
+                              "}\n"),
+                   "scheduled loop func f(A: f32[4, 10], B: f32[4, 10]) {\n"
+                   "  for t in 0..12 parallel {\n"
+                   "    if t % 3 < 2 {\n"
+                   "      for i in 0..4 {\n"
+                   "        B[i + t // 3 * 10 + t % 3 * 4] = A[i + t // 3 * 10 + t % 3 * 4]\n"
+                   "      }\n"
+                   "    } else {\n"
+                   "      for i_1 in 0..2 {\n"
+                   "        B[i_1 + t // 3 * 10 + 8] = A[i_1 + t // 3 * 10 + 8]\n"
+                   "      }\n"
+                   "    }\n"
+                   "  }\n"
+                   "}\n");
+}
+END_TEST
+
+START_TEST(the_last_iterations_of_other_loops_are_loops_of_their_own)
+{
+  ck_assert_str_eq(after("a", "scheduled func f(A: f32[10], B: f32[10]) {\n"
+                              "  for t in 0..3 { for i in 0..4 { if t * 4 + i < 10 { B[t * 4 + i] = A[t * 4 + i] } } }\n"
+                              "}\n"),
+                   "scheduled loop func f(A: f32[10], B: f32[10]) {\n"
+                   "  for t in 0..2 {\n"
+                   "    for i in 0..4 {\n"
+                   "      B[t * 4 + i] = A[t * 4 + i]\n"
+                   "    }\n"
+                   "  }\n"
+                   "  for i_1 in 0..2 {\n"
+                   "    B[i_1 + 8] = A[i_1 + 8]\n"
+                   "  }\n"
+                   "}\n");
+}
+END_TEST
 
 START_TEST(registers_that_nobody_reads_are_not_written)
 {
-  ck_assert_str_eq(after_dead("scheduled func f(A: f32[8], B: f32[3]) {\n"
+  ck_assert_str_eq(after("d", "scheduled func f(A: f32[8], B: f32[3]) {\n"
                               "  alloc T: f32[4] in register\n"
                               "  for i in 0..4 unrolled { T[i] = 0.0:f32 }\n"
                               "  for k in 0..8 { for i in 0..4 unrolled { T[i] = T[i] + A[k] } }\n"
@@ -104,7 +147,7 @@ END_TEST
 
 START_TEST(registers_that_others_read_are_kept)
 {
-  ck_assert_str_eq(after_dead("scheduled func f(A: f32[8], B: f32[1]) {\n"
+  ck_assert_str_eq(after("d", "scheduled func f(A: f32[8], B: f32[1]) {\n"
                               "  alloc T: f32[2] in register\n"
                               "  T[0] = A[0]\n"
                               "  T[1] = A[1]\n"
@@ -125,7 +168,7 @@ END_TEST
 
 START_TEST(registers_that_an_extent_reads_are_kept)
 {
-  ck_assert_str_eq(after_dead("scheduled func f(n: index, B: f32[4]) {\n"
+  ck_assert_str_eq(after("d", "scheduled func f(n: index, B: f32[4]) {\n"
                               "  alloc T: i64[1] in register\n"
                               "  T[0] = cast(i64, n)\n"
                               "  alloc G: f32[cast(index, T[0])]\n"
@@ -159,7 +202,8 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {letters_and_names_are_their_own, passes_are_told_in_their_order,
-                                a_letter_asks_for_the_text,
+                                a_letter_asks_for_the_text, the_last_tiles_of_a_parallel_loop_stay_in_it,
+                                the_last_iterations_of_other_loops_are_loops_of_their_own,
                                 registers_that_nobody_reads_are_not_written, registers_that_others_read_are_kept,
                                 registers_that_an_extent_reads_are_kept,
                                 an_unknown_letter_is_refused};
