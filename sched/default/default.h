@@ -111,6 +111,13 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
 /* The block that writes the reduction's result out: its epilogue, or a copy from a buffer of the scope. 0: there can be none. */
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
 
+/* ---- lanes.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Is it a reduction whose order does not matter, along memory? `t`: the tile that it could have instead, or NULL. */
+bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
+/* The block of that name, in parts below `outer_count` loops. */
+void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
+
 /* ---- product.c ------------------------------------------------------------------------------------------------------ */
 
 /* Of a tile that tile registers do; the block is as nothing has been done to it yet. */

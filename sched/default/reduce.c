@@ -191,7 +191,8 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   const char *name = block->as.block.name;
   if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer)) return;
   int64_t work = tni_work_of(block);
-  bool tiled = tni_choose_tile(p, block, &t);
+  bool tiled = tni_choose_tile(p, block, &t), in_lanes = tni_wants_lanes(p, block, tiled ? &t : NULL);
+  tiled &= !in_lanes;
   if (tiled && t.streams) {
     tni_schedule_streams(p, block, &t);
     return;
@@ -213,6 +214,8 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tile_reduction(p, name, &t, loops.outer_count);
     write_out_tile(p, &loops);
     if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
+  } else if (in_lanes) {
+    tni_reduce_in_lanes(p, name, loops.outer_count);
   } else {
     reduce_in_register(p, name, loops.outer_count);
   }

@@ -147,6 +147,44 @@ START_TEST(one_row_of_sums_streams_its_matrix)
 }
 END_TEST
 
+/* Along memory, where the order does not matter: lanes take parts. Sums of floating-point numbers stay in their order. */
+START_TEST(maxima_and_integer_sums_are_taken_in_lanes)
+{
+  static const struct {
+    const char *type, *from, *step;
+    bool in_lanes;
+  } cases[] = {{"f32", "-inf:f32", "max(B[a], A[a, b, c])", true},   {"f64", "inf:f64", "min(B[a], A[a, b, c])", true},
+               {"i32", "0:i32", "B[a] + A[a, b, c]", true},          {"i8", "1:i8", "B[a] * A[a, b, c]", true},
+               {"f32", "0.0:f32", "B[a] + A[a, b, c]", false}};
+  static const int sizes[][3] = {{1, 1, 1003}, {3, 2, 131}, {18, 1, 259}, {1, 70, 9}};
+  static char text[1024];
+  open_context();
+  for (size_t i = 0; i < 20; i++) {
+    const int *n = sizes[i % 4];
+    size_t k = i / 4;
+    oracle_data want;
+    snprintf(text, sizeof text,
+             "func f(A: %s[%d, %d, %d], B: %s[%d]) {\n  for i in 0..%d { for j in 0..%d { for k in 0..%d {\n"
+             "    block B(a: 0..%d = i, reduce b: 0..%d = j, reduce c: 0..%d = k) {\n"
+             "      init { B[a] = %s }\n      B[a] = %s\n    } } } } }\n",
+             cases[k].type, n[0], n[1], n[2], cases[k].type, n[0], n[0], n[1], n[2], n[0], n[1], n[2], cases[k].from,
+             cases[k].step);
+    tn_program *program = parse(text);
+    o.tolerance = 0;
+    ck_assert(oracle_bind(&o, program, text) && oracle_expect(&o, tn_program_func_at(program, 0), &want));
+    const tn_func *func = schedule(program, targets[i % 2]);
+    char *made;
+    ck_assert_int_eq(tn_func_print(func, &made, NULL), TN_OK);
+    ck_assert_msg(!strstr(made, "_rf") == !(cases[k].in_lanes && n[2] > 64), "%s", made);
+    ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s\n%s", o.why, made);
+    tn_text_destroy(made);
+    oracle_data_free(&want);
+    tn_program_destroy(program);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A host may give the array of the arguments for the results. */
 START_TEST(results_may_go_over_the_arguments)
 {
@@ -195,6 +233,7 @@ int main(void) {
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
+  tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
   tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
