@@ -153,5 +153,6 @@ bool bench_plot(const char *path, const char *title, const bench_bar *bars, size
 
 int bench_run_gemm(const bench_options *o);
 int bench_run_conv(const bench_options *o);
+int bench_run_epilogue(const bench_options *o);
 
 #endif

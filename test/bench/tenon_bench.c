@@ -21,7 +21,7 @@
 static const struct {
   const char *name;
   int (*run)(const bench_options *o);
-} suites[] = {{"gemm", bench_run_gemm}, {"conv", bench_run_conv}};
+} suites[] = {{"gemm", bench_run_gemm}, {"conv", bench_run_conv}, {"epilogue", bench_run_epilogue}};
 
 static int usage(void) {
   fprintf(stderr, "usage: tenon-bench SUITE [--type f32|f64|bf16|f16|u8s8|s8s8] [--rounds N] [--threads N] [--only TEXT] "
