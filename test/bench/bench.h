@@ -19,6 +19,8 @@ enum { MAX_ROUNDS = 501, MAX_PEERS = 16 };
 double bench_now(bool wall);
 /* GFLOP/s of about 2 ms of independent f32 multiply-adds in the widest vectors on one thread; 0: no loop for this CPU. */
 double bench_peak_f32(void);
+/* Reads all of it, in the widest vectors; a multiple of 64 bytes. */
+void bench_read(const void *from, size_t bytes);
 /* Sorts the values. */
 double bench_median(double *values, int count);
 /* Of that type, the same in every run: floats in -1..1, integers over all of their range. */
@@ -109,11 +111,14 @@ typedef struct bench_contest {
   /* of the problem at hand; NULL does not take part */
   void (*run[MAX_PEERS + 1])(void *prepared);
   void *prepared[MAX_PEERS + 1];
-  double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS];
+  const void *read; /* so many bytes as have to be read, to read in turn as well; NULL: none */
+  size_t read_bytes;
+  double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS], reading[MAX_ROUNDS];
 } bench_contest;
 
 typedef struct bench_outcome {
   double ratio, gflops, share; /* best peer's time over ours; ours; ours of the peak */
+  double reading; /* the time of reading the bytes over ours; 0: not looked at */
   double peer_ratio[MAX_PEERS];
   const char *best;
   double compile_ms;
@@ -137,6 +142,8 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r);
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark);
 void bench_print_row(const bench_contest *c, const bench_row *r);
 void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t count, const char *group); /* NULL: all */
+/* The median time of compiling. */
+void bench_print_compile(const bench_row *rows, size_t count);
 /* Writes the files that the options name. */
 bool bench_finish(const bench_contest *c, const char *suite, const char *type, const bench_row *rows, size_t count);
 

@@ -12,7 +12,7 @@
 
 #include "bench.h"
 
-enum { BATCHES = 3 };
+enum { BATCHES = 3, READING = BENCH_OURS + 1 };
 static const double least_batch = 150e-6; /* seconds, so that the clock does not matter */
 
 void bench_begin(bench_contest *c, const bench_options *options) {
@@ -31,6 +31,13 @@ bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(co
 
 /* ---- measuring ------------------------------------------------------------------------------------------------------- */
 
+static void run_one(const bench_contest *c, size_t who) {
+  if (who == READING)
+    bench_read(c->read, c->read_bytes);
+  else
+    c->run[who](c->prepared[who]);
+}
+
 /* Seconds of one run, the least of the batches. */
 static double time_one(bench_contest *c, size_t who, double *estimate) {
   bool wall = c->options->threads > 1;
@@ -38,20 +45,21 @@ static double time_one(bench_contest *c, size_t who, double *estimate) {
   int64_t times = *estimate > 0 ? 1 + (int64_t)(least_batch / *estimate) : 1;
   for (int b = 0; b < (*estimate > 20e-3 ? 1 : BATCHES); b++) {
     double start = bench_now(wall);
-    for (int64_t t = 0; t < times; t++) c->run[who](c->prepared[who]);
+    for (int64_t t = 0; t < times; t++) run_one(c, who);
     best = fmin(best, (bench_now(wall) - start) / (double)times);
   }
   return *estimate = best;
 }
 
 static void run_rounds(bench_contest *c) {
-  double estimate[MAX_PEERS + 1] = {0};
+  double estimate[MAX_PEERS + 2] = {0};
   for (int round = -1; round < c->options->rounds; round++) { /* the first is not counted: it warms and estimates */
     int at = round < 0 ? 0 : round;
     c->peak[at] = bench_peak_f32();
     c->seconds[BENCH_OURS][at] = time_one(c, BENCH_OURS, &estimate[BENCH_OURS]);
     for (size_t p = 0; p < c->peer_count; p++)
       if (c->prepared[p]) c->seconds[p][at] = time_one(c, p, &estimate[p]);
+    if (c->read) c->reading[at] = time_one(c, READING, &estimate[READING]);
   }
 }
 
@@ -72,6 +80,7 @@ bench_outcome bench_measure(bench_contest *c, double flops, double compile_secon
   }
   o.gflops = bench_median(rate, rounds);
   o.share = bench_median(share, rounds);
+  if (c->read) o.reading = median_ratio(c->reading, c->seconds[BENCH_OURS], rounds);
   for (size_t p = 0; p < c->peer_count; p++) {
     if (!c->prepared[p]) continue;
     o.peer_ratio[p] = median_ratio(c->seconds[p], c->seconds[BENCH_OURS], rounds);
@@ -104,6 +113,7 @@ void bench_print_row(const bench_contest *c, const bench_row *r) {
   printf("%-22s %24s%c %8.1f %6.1f %6.3f  %-12s %7.1f |", r->from, r->shape, r->mark, r->o.gflops, 100 * r->o.share,
          r->o.ratio, r->o.best, r->o.compile_ms);
   for (size_t p = 0; p < c->peer_count; p++) printf(" %*.2f", (int)strlen(c->names[p]), r->o.peer_ratio[p]);
+  if (r->o.reading > 0) printf(" | %.0f %% of reading", 100 * r->o.reading);
   printf("\n");
   fflush(stdout);
 }
@@ -123,6 +133,13 @@ void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t coun
          at->from, at->shape, n);
 }
 
+void bench_print_compile(const bench_row *rows, size_t count) {
+  double *ms = bench_alloc((count + 1) * sizeof *ms);
+  for (size_t i = 0; i < count; i++) ms[i] = rows[i].o.compile_ms;
+  if (count) printf("compiling: median %.1f ms, with all that a model needs\n", bench_median(ms, (int)count));
+  free(ms);
+}
+
 static bool write_json(const bench_contest *c, const char *suite, const char *type, const bench_row *rows,
                        size_t count) {
   FILE *f = fopen(c->options->json, "w");
@@ -133,7 +150,7 @@ static bool write_json(const bench_contest *c, const char *suite, const char *ty
     const bench_row *r = &rows[i];
     fprintf(f, "%s\n  {\"from\": \"%s\", %s, \"gflops\": %.2f, \"share\": %.4f,", i ? "," : "", r->from, r->json,
             r->o.gflops, r->o.share);
-    fprintf(f, " \"compile_ms\": %.2f, \"ratios\": {", r->o.compile_ms);
+    fprintf(f, " \"compile_ms\": %.2f, \"reading\": %.4f, \"ratios\": {", r->o.compile_ms, r->o.reading);
     const char *comma = "";
     for (size_t p = 0; p < c->peer_count; p++)
       if (r->o.peer_ratio[p] > 0) {

@@ -169,6 +169,7 @@ int bench_run_epilogue(const bench_options *options) {
     free(q.x), free(q.w), free(q.b), free(q.r);
   }
   for (int which = BIAS_GELU; which < EPILOGUES; which++) bench_print_mean(&c, rows, count, names[which]);
+  bench_print_compile(rows, count);
   good &= bench_finish(&c, "epilogue", "f32", rows, count);
   tn_context_destroy(ctx);
   return good ? 0 : 1;

@@ -73,6 +73,41 @@ PEAK_FUNCTION(peak_neon, float32x4_t)
   return 1e-9 * flops / (bench_now(false) - start);
 }
 
+#define READ_FUNCTION(name, type)                                                                                      \
+  static int64_t name(const void *from, size_t bytes) {                                                                \
+    typedef type vector;                                                                                               \
+    const vector *v = from;                                                                                            \
+    vector a = {0}, b = a, c = a, d = a;                                                                               \
+    for (size_t i = 0; i + 4 <= bytes / sizeof *v; i += 4) a |= v[i], b |= v[i + 1], c |= v[i + 2], d |= v[i + 3];      \
+    a |= b | c | d;                                                                                                    \
+    return a[0];                                                                                                       \
+  }
+
+/* clang-format off */
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) READ_FUNCTION(read_avx512, __m512i)
+__attribute__((target("avx2"))) READ_FUNCTION(read_avx2, __m256i)
+#endif
+typedef int64_t two __attribute__((vector_size(16)));
+READ_FUNCTION(read_two, two)
+/* clang-format on */
+
+void bench_read(const void *from, size_t bytes) {
+  static volatile int64_t keep;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    keep = read_avx512(from, bytes);
+    return;
+  }
+  if (__builtin_cpu_supports("avx2")) {
+    keep = read_avx2(from, bytes);
+    return;
+  }
+#endif
+  keep = read_two(from, bytes);
+  (void)keep;
+}
+
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
