@@ -159,7 +159,7 @@ static bool wants_vectors_outside(const tni_planner *p, const tn_stmt *block, co
 
 /* ---- packing ---- */
 
-enum { LEAST_SWEEPS = 8 }; /* row tiles that read a copy before it has paid */
+enum { LEAST_SWEEPS = 8 /* row tiles that read a copy before it has paid */, CACHE_LINE = 64 };
 
 typedef struct pack_search {
   const tni_planner *p;
@@ -168,7 +168,8 @@ typedef struct pack_search {
   const tn_buffer *found;
 } pack_search;
 
-/* Is it what the vectors come from, far larger than the second cache, in rows far from each other? */
+/* Is it what the vectors come from, in rows far from each other: more than the second cache keeps; less of it, where rows do not
+ * begin at cache lines and each vector is in two of them? */
 static void look_at_operand(void *self, const tn_expr *x) {
   pack_search *q = self;
   const tni_iter *iters = q->block->as.block.iters;
@@ -176,21 +177,21 @@ static void look_at_operand(void *self, const tn_expr *x) {
   const tn_expr *row = iters[tni_iter_of_dim(q->block, q->tile->row_dim)].var;
   const tni_iter *vector = &iters[tni_iter_of_dim(q->block, q->tile->vector_dim)];
   int64_t width = q->tile->vectors * q->tile->lanes, bytes = (int64_t)tn_type_bytes(x->type), stride, sum = 1;
-  bool apart = false;
+  bool apart = false, across = false;
   if (!tni_stride_of(q->p, x->as.buffer, x->arg, vector->var, &stride) || stride != 1 || moves(q->p, x, row)) return;
   for (int32_t i = 0; i < q->block->as.block.count; i++) {
     if (!iters[i].reduce) continue;
     if (!tni_stride_of(q->p, x->as.buffer, x->arg, iters[i].var, &stride) || !stride) return;
     apart |= stride > width;
+    across |= stride * bytes % CACHE_LINE != 0;
     sum *= tni_extent_of(q->block, i);
   }
-  if (apart && sum * bytes * vector->extent->as.i > (int64_t)q->p->target->l2 / 3) q->found = x->as.buffer;
+  if (apart && sum * bytes * vector->extent->as.i > (int64_t)q->p->target->l2 / (across ? 5 : 3)) q->found = x->as.buffer;
 }
 
 static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
-  if (!t->vectors_outside || tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) < LEAST_SWEEPS * t->rows)
-    return NULL;
+  if (t->row_dim < 0 || tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) < LEAST_SWEEPS * t->rows) return NULL;
   tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_operand, &q);
   return q.found;
 }
@@ -276,6 +277,7 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   }
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
+  t->vectors_outside |= t->packed != NULL;
   t->ahead = choose_ahead(p, block, t);
   t->streams = wants_streams(p, block, t);
   return true;
