@@ -3,7 +3,8 @@
  *     for outer tiles { T = 0; for reduce loops { T += ... over rows, vectors, lanes }; out[tile] = epilogue(T) }
  *
  * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed at
- * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. Where the
+ * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. An epilogue
+ * with long operators is not written out for each row: the tile goes through memory to a loop over rows. Where the
  * target sums several steps at once (unit.c), these stand inside of all. What tile registers do is product.c's.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -127,6 +128,31 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
   tni_try_unroll(p, parts[0]);
 }
 
+/* ---- long epilogues ---- */
+
+enum { MOST_LONG = 8 /* vectors of a tile for which long operators are written out */ };
+
+static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  const tn_stmt *epilogue = epilogue_of(p, block);
+  return epilogue && t->row_dim >= 0 && t->rows * t->vectors > MOST_LONG && tni_cost_of(p, epilogue).math > 0;
+}
+
+/* The tile's sums, from registers to memory. */
+static void write_stage(tni_planner *p, tn_block_ref copy, const tni_tile *t, size_t outer_count) {
+  tn_loop loops[TNI_MAX_LOOPS], parts[2];
+  size_t count = tni_loops_of(p, copy, loops);
+  const tn_stmt *stmt = tni_handle_block(p->s, copy);
+  const tn_expr *along = stmt ? tni_block_store(stmt)->as.store.index[t->vector_dim] : NULL;
+  for (size_t i = outer_count; i < count; i++) {
+    const tni_iter *it = tni_iter_fed_by(p, stmt, loops[i]);
+    bool vectors = it && it->var == along && tni_try_split(p, loops[i], t->lanes, parts);
+    if (vectors) tni_try_vectorize(p, parts[1]);
+    tni_try_unroll(p, vectors ? parts[0] : loops[i]);
+  }
+}
+
+/* ---- the tile ---- */
+
 static void write_out_tile(tni_planner *p, const tiled_loops *l) {
   tni_try_vectorize(p, l->lane);
   tni_try_unroll(p, l->vector);
@@ -201,17 +227,28 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tni_schedule_product(p, block, &t);
     return;
   }
-  tn_block_ref out = tni_writer_of(p, block, "register");
-  if (!out || (tiled && !tile_epilogue(p, out, &t, &loops))) return;
+  tn_block_ref out = tni_writer_of(p, block, "register"), stage = 0;
+  tn_error *e = NULL;
+  if (!out) return;
+  if (tiled && wants_stage(p, block, &t)) {
+    tn_block_ref ref = tni_block_named(p, name);
+    if (!ref || !tni_tried(p, tn_cache_write(p->s, ref, "register", &stage, &e), &e)) stage = 0;
+  }
+  if (tiled && !tile_epilogue(p, out, &t, &loops)) return;
   if (!tiled) loops.outer_count = tni_loops_of(p, out, loops.outer);
   if (loops.outer_count > 0) {
-    tn_error *e = NULL;
     tn_block_ref ref = tni_block_named(p, name);
-    if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, loops.outer[loops.outer_count - 1], &e), &e)) return;
+    tn_loop last = loops.outer[loops.outer_count - 1];
+    if (stage && !tni_tried(p, tn_compute_at(p->s, stage, last, &e), &e)) return;
+    if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, last, &e), &e)) return;
     if (t.packed) pack_columns(p, ref, &t, loops.vector_tiles);
   }
   if (tiled) {
     tile_reduction(p, name, &t, loops.outer_count);
+    if (stage) {
+      write_stage(p, stage, &t, loops.outer_count);
+      loops.row = 0; /* stays a loop */
+    }
     write_out_tile(p, &loops);
     if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
   } else if (in_lanes) {

@@ -107,6 +107,38 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 }
 END_TEST
 
+/* 64 vectors of erf written out are 64 times the code: the sums of a tile go to a loop over its rows. Odd extents, each with tails. */
+START_TEST(a_long_epilogue_is_written_out_for_one_row)
+{
+  static const char text[] =
+      "func gelu(A: f32[67, 40], B: f32[40, 83], C: f32[67, 83]) {\n"
+      "  alloc T: f32[67, 83]\n"
+      "  for i in 0..67 { for j in 0..83 { for k in 0..40 {\n"
+      "    block T(i_1: 0..67 = i, j_1: 0..83 = j, reduce k_1: 0..40 = k) {\n"
+      "      init { T[i_1, j_1] = 0.0:f32 }\n"
+      "      T[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], T[i_1, j_1])\n"
+      "  } } } }\n"
+      "  for i in 0..67 { for j in 0..83 {\n"
+      "    block C(i_1: 0..67 = i, j_1: 0..83 = j) { C[i_1, j_1] = T[i_1, j_1] * erf(T[i_1, j_1]) } } }\n"
+      "}\n";
+  open_context();
+  char *loops = loop_text(text);
+  int count = 0;
+  for (const char *at = loops; (at = strstr(at, "erf(")); at++) count++;
+  ck_assert_msg(strstr(loops, " in register") && count > 0 && count <= 16, "%d times\n%s", count, loops);
+  tn_text_destroy(loops);
+  oracle_data want;
+  tn_program *program = parse(text);
+  ck_assert(oracle_bind(&o, program, text));
+  ck_assert(oracle_expect(&o, tn_program_func_at(program, 0), &want));
+  const tn_func *func = schedule(program, "host");
+  ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s", o.why);
+  oracle_data_free(&want);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Odd extents: the loops are fused before the split, so that one tail is left and not one a row. */
 START_TEST(a_flat_block_is_one_loop)
 {
@@ -231,6 +263,7 @@ int main(void) {
   tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
+  tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
