@@ -64,6 +64,7 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (!status && !p->target) status = tn_target_get(ctx, "host", &p->target, err);
   if (!status) status = share_blobs(p, program, err);
   if (!status) p->work->flow = tni_flow_ref(program->flow);
+  if (!status) p->work->kept = program->kept;
   if (!status && program->flow) {
     size_t bytes = program->flow->main->input_count * sizeof *program->flow_inputs;
     p->work->flow_inputs = tni_arena_copy(&p->work->region.arena, program->flow_inputs, bytes);

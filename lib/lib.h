@@ -155,6 +155,20 @@ tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const 
 tni_blob *tni_blob_ref(tni_blob *blob);
 void tni_blob_unref(tni_blob *blob); /* NULL is fine */
 
+/* ---- base/kept.c ----------------------------------------------------------------------------------------------- */
+
+/* Any number of threads. */
+typedef struct tni_kept tni_kept;
+tni_kept *tni_kept_create(tn_context *ctx); /* NULL without memory; nothing is allowed yet */
+void tni_kept_destroy(tni_kept *kept);      /* NULL is fine */
+void tni_kept_allow(tni_kept *kept, uint64_t bytes); /* so many more */
+/* A reference to the blob of that key, the caller's; NULL: there is none. */
+tni_blob *tni_kept_find(tni_kept *kept, const void *key, size_t size);
+/* Takes a reference of its own; not beyond what is allowed, and not when there is one of that key. False: no memory. */
+bool tni_kept_add(tni_kept *kept, const void *key, size_t size, tni_blob *blob);
+/* Do the bytes lie in one of the blobs? Then they stay. */
+bool tni_kept_holds(tni_kept *kept, const void *data, size_t bytes);
+
 /* ---- base/hash.c ----------------------------------------------------------------------------------------------- */
 
 typedef struct tni_hash {

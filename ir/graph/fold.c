@@ -93,44 +93,71 @@ static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs
   return true;
 }
 
+/* A node that is computed, with its results. */
+typedef struct folding {
+  const tni_gnode *node;
+  const tni_gvalue **in;
+  tni_gvalue out[MAX_OUTPUTS];
+  tni_blob *blobs[MAX_OUTPUTS]; /* the program has the references */
+} folding;
+
 /* Memory for one result, which the program keeps. */
-static tn_status new_result(folder *f, const tni_gvalue *v, void **out) {
+static tn_status new_result(folder *f, const tni_gvalue *v, tni_blob **out) {
   size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
-  tni_blob *blob = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
-  if (!blob) return tni_fail_nomem(f->err);
-  *out = (void *)blob->data;
-  if (bytes) ((char *)*out)[bytes - 1] = 0; /* packed elements may leave bits of it: they are part of the text */
-  return tni_program_keep_blob(f->copy.to, blob, f->err);
+  *out = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
+  if (!*out) return tni_fail_nomem(f->err);
+  if (bytes) ((char *)(*out)->data)[bytes - 1] = 0; /* packed elements may leave bits of it: they are part of the text */
+  return tni_program_keep_blob(f->copy.to, *out, f->err);
 }
 
 /* Computes the node. *folded is false when the evaluator cannot (the node then stays). */
+static tn_status compute(folder *f, folding *x, bool *folded) {
+  void *data[MAX_OUTPUTS];
+  for (uint32_t i = 0; i < x->node->output_count; i++) {
+    tn_status status = new_result(f, &x->out[i], &x->blobs[i]);
+    if (status != TN_OK) return status;
+    data[i] = (void *)x->blobs[i]->data;
+  }
+  tn_error *error = NULL;
+  tn_status status = tni_gnode_evaluate(f->copy.to->ctx, x->node, x->in, x->out, f->evaluator, data, &error);
+  *folded = status == TN_OK;
+  for (uint32_t i = 0; *folded && i < x->node->output_count; i++) x->out[i].data = data[i];
+  tn_error_destroy(error);
+  return status == TN_E_NOMEM ? tni_fail_nomem(f->err) : TN_OK;
+}
+
+/* The same, unless it is kept; then it is. */
+static tn_status compute_once(folder *f, folding *x, bool *folded) {
+  tn_program *to = f->copy.to;
+  const tni_gnode *n = x->node;
+  tni_text key;
+  tni_text_init(&key, to->ctx);
+  bool keyed = n->output_count == 1 && tni_graph_key(&key, to->kept, n->op->name, n->attr_count, n->attrs, n->input_count,
+                                                     x->in, &x->out[0]);
+  tn_status status = key.failed ? tni_fail_nomem(f->err) : TN_OK;
+  if (keyed) status = tni_graph_kept(to, &key, &x->out[0].data, f->err);
+  *folded = x->out[0].data != NULL;
+  if (status == TN_OK && !*folded) status = compute(f, x, folded);
+  if (status == TN_OK && keyed && *folded && x->blobs[0] && !tni_kept_add(to->kept, key.data, key.length, x->blobs[0]))
+    status = tni_fail_nomem(f->err);
+  tni_text_destroy(&key);
+  return status;
+}
+
 static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs, bool *folded) {
   tn_context *ctx = f->copy.to->ctx;
-  void *data[MAX_OUTPUTS];
-  tni_gvalue out[MAX_OUTPUTS];
-  const tni_gvalue **in = tni_alloc(ctx, (n->input_count + 1) * sizeof *in);
-  if (!in) return tni_fail_nomem(f->err);
-  tn_status status = TN_OK;
-  for (uint32_t i = 0; i < n->input_count; i++)
-    in[i] = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
-  for (uint32_t i = 0; status == TN_OK && i < n->output_count; i++) {
-    out[i] = f->copy.from->values[n->outputs[i]];
-    status = new_result(f, &out[i], &data[i]);
-  }
+  folding x = {.node = n, .in = tni_alloc(ctx, (n->input_count + 1) * sizeof *x.in)};
   *folded = false;
-  if (status == TN_OK) {
-    tn_error *error = NULL;
-    status = tni_gnode_evaluate(ctx, n, in, out, f->evaluator, data, &error);
-    *folded = status == TN_OK;
-    if (status == TN_E_NOMEM)
-      status = tni_fail_nomem(f->err);
-    else
-      status = TN_OK;
-    tn_error_destroy(error);
+  if (!x.in) return tni_fail_nomem(f->err);
+  for (uint32_t i = 0; i < n->input_count; i++)
+    x.in[i] = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
+  for (uint32_t i = 0; i < n->output_count; i++) x.out[i] = f->copy.from->values[n->outputs[i]];
+  tn_status status = compute_once(f, &x, folded);
+  tni_free(ctx, x.in, (n->input_count + 1) * sizeof *x.in);
+  for (uint32_t i = 0; *folded && i < n->output_count; i++) {
+    const tni_gvalue *v = &x.out[i];
+    f->copy.map[n->outputs[i]] = tni_g_const(f->copy.b, v->name, v->type, v->rank, v->shape, v->data);
   }
-  tni_free(ctx, in, (n->input_count + 1) * sizeof *in);
-  for (uint32_t i = 0; *folded && i < n->output_count; i++)
-    f->copy.map[n->outputs[i]] = tni_g_const(f->copy.b, out[i].name, out[i].type, out[i].rank, out[i].shape, data[i]);
   return status;
 }
 

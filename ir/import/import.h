@@ -166,6 +166,7 @@ typedef struct tni_flow {
   tni_arena arena;  /* of all of it */
   tni_blob **blobs; /* the file, and contents that cannot be used in it */
   size_t blob_count, blob_capacity;
+  tni_kept *kept; /* these blobs, and what segments computed of them */
   tni_view graph; /* the main one's bytes */
   const tni_onnx_region *main;
   tni_onnx_slot *slots;

@@ -503,6 +503,18 @@ static tn_status read_model(reader *p) {
   return tni_read_region(p, p->flow->graph, &of_graph, NULL, NULL, "graph", &p->flow->main);
 }
 
+/* What is computed of the model's constants may take as much as three times of these. */
+static tn_status keep_blobs(reader *p) {
+  tni_flow *f = p->flow;
+  f->kept = tni_kept_create(p->ctx);
+  if (!f->kept) return tni_fail_nomem(p->err);
+  for (size_t i = 0; i < f->blob_count; i++) {
+    tni_kept_allow(f->kept, 4 * (uint64_t)f->blobs[i]->size);
+    if (!tni_kept_add(f->kept, &i, sizeof i, f->blobs[i])) return tni_fail_nomem(p->err);
+  }
+  return TN_OK;
+}
+
 tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, tni_flow **out, tn_error **err) {
   reader p = {.ctx = ctx, .model = {blob->data, blob->size}, .err = err};
   *out = NULL;
@@ -517,6 +529,7 @@ tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, tni_flow **out, tn_erro
   tn_status status = keep_blob(&p, blob);
   if (status == TN_OK) status = tni_wire_check(ctx, &tni_onnx_model, p.model, err);
   if (status == TN_OK) status = read_model(&p);
+  if (status == TN_OK) status = keep_blobs(&p);
   if (status == TN_OK)
     *out = p.flow;
   else
@@ -533,6 +546,7 @@ void tni_flow_unref(tni_flow *flow) {
   if (!flow || atomic_fetch_sub(&flow->refs, 1) != 1) return;
   for (size_t i = 0; i < flow->blob_count; i++) tni_blob_unref(flow->blobs[i]);
   tni_free(flow->ctx, flow->blobs, flow->blob_capacity * sizeof *flow->blobs);
+  tni_kept_destroy(flow->kept);
   tni_free(flow->ctx, flow->slots, flow->slot_capacity * sizeof *flow->slots);
   tni_arena_destroy(&flow->arena);
   tni_free(flow->ctx, flow, sizeof *flow);

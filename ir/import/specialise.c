@@ -327,6 +327,7 @@ tn_status tni_flow_specialise(const tni_flow *flow, const tni_onnx_region *regio
   *out = (tni_segment){.region = region, .first = first, .end = first};
   tn_status status = tn_program_create(flow->ctx, program, err);
   if (status != TN_OK) return status;
+  (*program)->kept = flow->kept;
   status = begin(&m, flow, region, *program, err);
   m.there = there;
   m.segment = out;

@@ -23,8 +23,7 @@ enum {
   LEAST_FILL = 70 /* per cent */,
   MAX_ATTRS = 16,
   MOST_ADDED = 3,
-  GROUP_BYTES = 4, /* of steps side by side, for tiles */
-  LINE = 64        /* bytes: no vector is in two lines */
+  GROUP_BYTES = 4 /* of steps side by side, for tiles */
 };
 
 /* The pass at work. */
@@ -34,20 +33,28 @@ typedef struct layout {
   uint32_t *stored; /* by value of the old graph: the constant that was made of it last, or TNI_NO_VALUE */
 } layout;
 
-/* One way to store the second operand of a node. */
+/* What the second operand of a node is stored as: a constant of that shape, and the attributes that say so. */
+typedef struct storage {
+  const char *suffix; /* of its name */
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  void (*fill)(char *to, const tni_gvalue *w, const int64_t *shape);
+  uint32_t attr_count;
+  tni_attr attrs[MOST_ADDED];
+} storage;
+
+/* One way to store it. */
 typedef struct rule {
   const char *op;
   bool (*wants)(const tn_graph *g, const tni_gnode *node, const tn_target *target);
-  /* A constant of the other order in the program, in *out, and the attributes that say so. */
-  tn_status (*store)(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
-                     tn_error **err);
+  storage (*describe)(const tn_graph *g, const tni_gnode *node, const tn_target *target);
 } rule;
 
 /* What was made of the node's weights for a node before it, if that has the same shape (and so the same order). */
-static bool find_stored(const layout *l, const tni_gnode *node, int32_t rank, const int64_t *shape, uint32_t *out) {
+static bool find_stored(const layout *l, const tni_gnode *node, const storage *as, uint32_t *out) {
   *out = l->stored[node->inputs[1]];
   const tni_gvalue *v = *out == TNI_NO_VALUE ? NULL : tni_g_get(l->c.b, *out);
-  return v && v->rank == rank && memcmp(v->shape, shape, (size_t)rank * sizeof *shape) == 0;
+  return v && v->rank == as->rank && memcmp(v->shape, as->shape, (size_t)as->rank * sizeof *as->shape) == 0;
 }
 
 static bool is_name_of(const tn_graph *g, const char *name) {
@@ -56,16 +63,48 @@ static bool is_name_of(const tn_graph *g, const char *name) {
   return false;
 }
 
-/* Takes memory of the program's arena for a constant of that shape; named after the weights, where that name is free. */
-static tn_status add_constant(layout *l, const tni_gnode *node, const char *suffix, int32_t rank, const int64_t *shape,
-                              void *data, uint32_t *out, tn_error **err) {
+/* New contents in *out; kept under the key, if there is one. */
+static tn_status make_contents(tn_program *to, const tni_gvalue *w, const storage *as, const tni_text *key, tni_gvalue *out,
+                               tn_error **err) {
+  tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(out->type, tni_gvalue_numel(out)));
+  if (!blob) return tni_fail_nomem(err);
+  as->fill((char *)blob->data, w, as->shape);
+  out->data = blob->data;
+  bool good = !key || tni_kept_add(to->kept, key->data, key->length, blob);
+  tn_status status = tni_program_keep_blob(to, blob, err);
+  return good || status ? status : tni_fail_nomem(err);
+}
+
+/* Those that are kept of a program before, else new ones. */
+static tn_status find_contents(layout *l, const tni_gvalue *w, const storage *as, tni_gvalue *out, tn_error **err) {
+  tn_program *to = l->c.to;
+  tni_text key;
+  tni_text_init(&key, to->ctx);
+  bool keyed = tni_graph_key(&key, to->kept, as->suffix, as->attr_count, as->attrs, 1, &w, out);
+  tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
+  if (keyed) status = tni_graph_kept(to, &key, &out->data, err);
+  if (!status && !out->data) status = make_contents(to, w, as, keyed ? &key : NULL, out, err);
+  tni_text_destroy(&key);
+  return status;
+}
+
+/* The node's weights so, as a constant that is named after them where that name is free. */
+static tn_status store(layout *l, const tni_gnode *node, const storage *as, uint32_t *out, tn_error **err) {
   tni_gcopy *c = &l->c;
   const tni_gvalue *w = &c->from->values[node->inputs[1]];
-  char *name = tni_arena_format(&c->to->region.arena, "%s.%s", w->name, suffix);
-  if (!data || !name) return tni_fail_nomem(err);
+  tni_gvalue made = {.type = w->type, .rank = as->rank};
+  memcpy(made.shape, as->shape, sizeof made.shape);
+  if (find_stored(l, node, as, out)) return TN_OK;
+  tn_status status = find_contents(l, w, as, &made, err);
+  char *name = tni_arena_format(&c->to->region.arena, "%s.%s", w->name, as->suffix);
+  if (status || !name) return status ? status : tni_fail_nomem(err);
   if (is_name_of(c->from, name) || tni_g_find(c->b, name) != TNI_NO_VALUE) name = NULL;
-  *out = l->stored[node->inputs[1]] = tni_g_const(c->b, name, w->type, rank, shape, data);
+  *out = l->stored[node->inputs[1]] = tni_g_const(c->b, name, w->type, as->rank, as->shape, made.data);
   return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
+}
+
+static void add_int(storage *as, const char *name, int64_t value) {
+  as->attrs[as->attr_count++] = (tni_attr){.name = name, .kind = TNI_ATTR_INT, .i = value};
 }
 
 /* ---- convolutions ---- */
@@ -87,19 +126,22 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
   return sum >= LEAST_SUM && fill(w->shape[0], lanes) >= LEAST_FILL && (step != 1 || fill(row, lanes) < LEAST_FILL);
 }
 
-static tn_status store_oc_last(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
-                               tn_error **err) {
-  const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
-  int64_t first = w->shape[0], rest = 1, shape[TN_MAX_RANK];
-  for (int32_t i = 1; i < w->rank; i++) rest *= shape[i - 1] = w->shape[i];
-  shape[w->rank - 1] = first;
-  added[(*added_count)++] = (tni_attr){.name = "oc_last", .kind = TNI_ATTR_INT, .i = 1};
-  if (find_stored(l, node, w->rank, shape, out)) return TN_OK;
+static void fill_oc_last(char *bytes, const tni_gvalue *w, const int64_t *shape) {
+  int64_t first = w->shape[0], rest = first ? tni_gvalue_numel(w) / first : 0;
   const float *from = w->data;
-  float *to = tni_arena_alloc_aligned(&l->c.to->region.arena, (size_t)(first * rest) * sizeof *to, LINE);
-  for (int64_t m = 0; to && m < first; m++)
+  float *to = (float *)(void *)bytes;
+  (void)shape;
+  for (int64_t m = 0; m < first; m++)
     for (int64_t k = 0; k < rest; k++) to[k * first + m] = from[m * rest + k];
-  return add_constant(l, node, "oc_last", w->rank, shape, to, out, err);
+}
+
+static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  storage as = {.suffix = "oc_last", .rank = w->rank, .fill = fill_oc_last};
+  (void)target;
+  for (int32_t i = 0; i < w->rank; i++) as.shape[i] = w->shape[(i + 1) % w->rank];
+  add_int(&as, "oc_last", 1);
+  return as;
 }
 
 /* ---- matrix products ---- */
@@ -130,7 +172,7 @@ static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
          tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
 }
 
-/* Rows k of columns n as panels, in that shape; zeros fill up. */
+/* Rows k of columns n as panels, in that shape, (panels, k / group, panel, group); zeros fill up. */
 static void fill_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t bytes = tn_type_bytes(w->type);
   int64_t sums = w->shape[0], columns = w->shape[1], width = shape[2], group = shape[3];
@@ -145,45 +187,40 @@ static void fill_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
         }
 }
 
-/* The same of rows that stand alone: a panel's part of a row is in one piece. Row by row, as the weights lie. */
-static void fill_simple_panels(char *to, const tni_gvalue *w, int64_t width) {
-  size_t bytes = tn_type_bytes(w->type), line = (size_t)width * bytes;
+/* The same of rows that stand alone, (panels, k, panel): a panel's part of a row is in one piece. Row by row, as the weights lie. */
+static void fill_simple_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t bytes = tn_type_bytes(w->type), line = (size_t)shape[2] * bytes;
   int64_t sums = w->shape[0], columns = w->shape[1];
   const char *from = w->data;
   for (int64_t k = 0; k < sums; k++)
-    for (int64_t n = 0; n < columns; n += width) {
-      size_t part = (size_t)(columns - n < width ? columns - n : width) * bytes;
-      char *at = to + (size_t)(n / width * sums + k) * line;
+    for (int64_t n = 0; n < columns; n += shape[2]) {
+      size_t part = (size_t)(columns - n < shape[2] ? columns - n : shape[2]) * bytes;
+      char *at = to + (size_t)(n / shape[2] * sums + k) * line;
       memcpy(at, from, part);
       memset(at + part, 0, line - part);
       from += part;
     }
 }
 
-static tn_status store_panels(layout *l, const tni_gnode *node, uint32_t *out, tni_attr *added, uint32_t *added_count,
-                              tn_error **err) {
-  const tni_gvalue *w = &l->c.from->values[node->inputs[1]];
-  summation by = summation_of(l->c.from, node, l->target);
+static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  summation by = summation_of(g, node, target);
   int64_t sums = w->shape[0], columns = w->shape[1], group = by.group ? by.group : 1;
-  int64_t shape[] = {(columns - 1) / by.lanes + 1, (sums - 1) / group + 1, by.lanes, group};
-  if (by.tiles && shape[0] > 1) shape[0] += shape[0] % 2;
-  added[(*added_count)++] = (tni_attr){.name = "panel", .kind = TNI_ATTR_INT, .i = by.lanes};
-  added[(*added_count)++] = (tni_attr){.name = "columns", .kind = TNI_ATTR_INT, .i = columns};
-  if (by.group) added[(*added_count)++] = (tni_attr){.name = "group", .kind = TNI_ATTR_INT, .i = group};
-  int32_t rank = by.group ? 4 : 3;
-  if (find_stored(l, node, rank, shape, out)) return TN_OK;
-  char *to = tni_arena_alloc_aligned(&l->c.to->region.arena,
-                                     (size_t)(shape[0] * shape[1] * by.lanes * group) * tn_type_bytes(w->type), LINE);
-  if (to && group == 1) fill_simple_panels(to, w, by.lanes);
-  if (to && group > 1) fill_panels(to, w, shape);
-  return add_constant(l, node, "panels", rank, shape, to, out, err);
+  storage as = {.suffix = "panels", .rank = by.group ? 4 : 3, .fill = by.group ? fill_panels : fill_simple_panels};
+  const int64_t shape[] = {(columns - 1) / by.lanes + 1, (sums - 1) / group + 1, by.lanes, group};
+  memcpy(as.shape, shape, sizeof shape);
+  if (by.tiles && as.shape[0] > 1) as.shape[0] += as.shape[0] % 2;
+  add_int(&as, "panel", by.lanes);
+  add_int(&as, "columns", columns);
+  if (by.group) add_int(&as, "group", group);
+  return as;
 }
 
 /* ---- the pass ---- */
 
 static const rule rules[] = {
-    {"conv", wants_oc_last, store_oc_last},
-    {"matmul", wants_panels, store_panels},
+    {"conv", wants_oc_last, oc_last},
+    {"matmul", wants_panels, panels},
 };
 
 static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
@@ -204,12 +241,17 @@ static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
   tni_attr attrs[MAX_ATTRS];
   uint32_t attr_count = node->attr_count;
   const rule *by = status ? NULL : rule_for(c->from, node, l->target);
-  if (by) memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
+  storage as = by ? by->describe(c->from, node, l->target) : (storage){0};
+  if (by) {
+    if (attr_count) memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
+    memcpy(attrs + attr_count, as.attrs, as.attr_count * sizeof *attrs);
+    attr_count += as.attr_count;
+  }
   for (uint32_t i = 0; i < node->input_count && !status; i++) {
     uint32_t old = node->inputs[i];
     values[i] = old == TNI_NO_VALUE ? old : c->map[old];
     if (by && i == 1)
-      status = by->store(l, node, &values[i], attrs, &attr_count, err);
+      status = store(l, node, &as, &values[i], err);
     else if (old != TNI_NO_VALUE && values[i] == TNI_NO_VALUE)
       status = tni_gcopy_const(c, old, &values[i], err);
   }

@@ -124,6 +124,41 @@ START_TEST(more_shapes_than_are_kept)
 }
 END_TEST
 
+/* A second shape has kernels of its own; the weights, transposed and in panels, are those of the first. */
+START_TEST(shapes_share_weights)
+{
+  enum { N = 512 };
+  static const int64_t open[] = {-1, N}, square[] = {N, N};
+  static float w[N * N], x[2 * N], want[2 * N];
+  bytes g = {0}, gemm = node("Gemm", "n", "x w", "y");
+  fault f = {.fail_at = 0};
+  tn_context_desc desc = fault_desc(&f);
+  tn_context *ctx;
+  ck_assert_int_eq(tn_context_create(&desc, &ctx, NULL), TN_OK);
+  for (int i = 0; i < 2 * N; i++) x[i] = (float)(i % 5);
+  for (int i = 0; i < N * N; i++) w[i] = (float)(i % 7);
+  for (int i = 0; i < 2 * N; i++)
+    for (int k = 0; k < N; k++) want[i] += x[i / N * N + k] * w[i % N * N + k];
+  attr_int(&gemm, "transB", 1);
+  add_node(&g, gemm);
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 2, square, w, sizeof w));
+  add_input(&g, "x", 2, open);
+  add_output(&g, "y");
+  tn_module *module = compile(ctx, model(13, g));
+  for (int64_t rows = 1; rows <= 2; rows++) {
+    const int64_t shape[] = {rows, N};
+    const DLTensor in = tensor(TN_F32, 2, shape, x);
+    long start = f.bytes;
+    gives(module, 1, &in, 2, shape, want);
+    if (rows == 2) ck_assert_int_lt(f.bytes - start, (long)sizeof w / 2);
+    if (rows == 1) ck_assert_int_ge(f.bytes - start, 2 * (long)sizeof w);
+  }
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+  ck_assert_int_eq(f.blocks, 0);
+}
+END_TEST
+
 START_TEST(open_dimensions_are_those_of_the_inputs)
 {
   static const int64_t open[] = {-1, 2};
@@ -798,6 +833,39 @@ static bytes appending(void) {
   return model(18, g);
 }
 
+/* With weights that are transposed and laid out. */
+static bytes product(void) {
+  enum { N = 128 };
+  static const int64_t square[] = {N, N}, open[] = {-1, N};
+  static const float w[N * N];
+  bytes g = {0}, gemm = node("Gemm", "n", "x w", "y");
+  attr_int(&gemm, "transB", 1);
+  add_node(&g, gemm);
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 2, square, w, sizeof w));
+  add_input(&g, "x", 2, open);
+  add_output(&g, "y");
+  return model(13, g);
+}
+
+static tn_status whole_way_of_products(tn_context *ctx, bytes m) {
+  static const float x[128];
+  const tn_import_desc desc = {.struct_size = sizeof desc, .keep_open = 1};
+  const int64_t shape[] = {1, 128};
+  const DLTensor in = tensor(TN_F32, 2, shape, x), *inputs[] = {&in};
+  tn_program *program;
+  tn_module *module = NULL;
+  const tn_model *model;
+  tn_tensor *out = NULL;
+  tn_status status = tn_onnx_import(ctx, m.data, m.size, &desc, &program, NULL);
+  if (!status) status = tn_compile(program, NULL, &module, NULL);
+  if (!status) status = tn_module_model(module, "main", &model, NULL);
+  if (!status) status = tn_model_call(model, inputs, 1, &out, 1, NULL);
+  tn_tensor_destroy(out);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  return status;
+}
+
 static tn_status whole_way_of_items(tn_context *ctx, bytes m) {
   const tn_import_desc desc = {.struct_size = sizeof desc, .keep_open = 1};
   const DLTensor a = tensor(TN_F32, 1, &two, pair), *list[] = {&a, &a};
@@ -840,6 +908,7 @@ START_TEST(any_allocation_may_fail)
 {
   fail_each_once(loop_model(), whole_way);
   fail_each_once(appending(), whole_way_of_items);
+  fail_each_once(product(), whole_way_of_products);
 }
 END_TEST
 
@@ -850,6 +919,7 @@ int main(void) {
   tcase_add_test(tests, a_shape_is_an_input);
   tcase_add_test(tests, threads_run_one_model);
   tcase_add_test(tests, more_shapes_than_are_kept);
+  tcase_add_test(tests, shapes_share_weights);
   tcase_add_test(tests, open_dimensions_are_those_of_the_inputs);
   tcase_add_test(tests, as_many_as_the_condition_says);
   tcase_add_test(tests, a_branch_may_narrow);
