@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -38,11 +39,18 @@ static void run_one(const bench_contest *c, size_t who) {
     c->run[who](c->prepared[who]);
 }
 
+/* The threads of whoever ran before spin a while before they sleep; so do those of who comes now when a run is near. */
+static void change_threads(const bench_contest *c, size_t who) {
+  nanosleep(&(struct timespec){.tv_nsec = 4000000}, NULL);
+  run_one(c, who);
+}
+
 /* Seconds of one run, the least of the batches. */
 static double time_one(bench_contest *c, size_t who, double *estimate) {
   bool wall = c->options->threads > 1;
   double best = INFINITY;
   int64_t times = *estimate > 0 ? 1 + (int64_t)(least_batch / *estimate) : 1;
+  if (c->options->threads > 1) change_threads(c, who);
   for (int b = 0; b < (*estimate > 20e-3 ? 1 : BATCHES); b++) {
     double start = bench_now(wall);
     for (int64_t t = 0; t < times; t++) run_one(c, who);

@@ -40,7 +40,9 @@ static void start_anew(const bench_options *o, char **argv) {
   snprintf(threads, sizeof threads, "%d", o->threads);
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) setenv(counts[i], threads, 1);
   setenv("MKL_THREADING_LAYER", o->threads == 1 ? "SEQUENTIAL" : "GNU", 1);
-  setenv("OMP_WAIT_POLICY", "active", 1);
+  setenv("KMP_BLOCKTIME", "1", 1); /* ms: nobody's threads spin on when it is another's turn */
+  setenv("OPENBLAS_THREAD_TIMEOUT", "20", 1);
+  setenv("GOMP_SPINCOUNT", "10000", 1);
 #if defined(__x86_64__)
   if (__builtin_cpu_supports(
           "avx512f")) { /* their Debian versions take processors newer than they are for small ones */
