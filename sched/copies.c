@@ -116,3 +116,64 @@ int tni_cache_scope(const char *name) {
     if (strcmp(tni_scope_names[i], name) == 0) return i;
   return -1;
 }
+
+/* ---- what stands between a buffer and a block that reads it ----------------------------------------------------------- */
+
+typedef struct writer_search {
+  tn_context *ctx;
+  const tn_buffer *buffer;
+  const tn_stmt *writer; /* a block */
+} writer_search;
+
+static bool see_block(void *self, const tn_stmt *s) {
+  writer_search *q = self;
+  if (s->kind == TNI_BLOCK && tni_uses_of(q->ctx, s, q->buffer).writers) q->writer = s;
+  return s->kind != TNI_BLOCK;
+}
+
+/* Has every element of the buffer a value when a copy takes it? A parameter's have. */
+static const char *why_not_filled(tn_schedule *s, const tn_buffer *b) {
+  if (tni_is_param(s->func, b)) return NULL;
+  writer_search q = {.ctx = s->ctx, .buffer = b};
+  tni_stmt_visit(s->func->body, see_block, &q);
+  if (!q.writer || tni_uses_of(s->ctx, s->func->body, b).writers != 1) return "the buffer is not written by one block";
+  return tni_why_not_whole(s, q.writer);
+}
+
+tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out) {
+  tn_schedule *s = step->s;
+  tni_region *r = &s->region;
+  const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step, 0);
+  if (!block) return TN_E_REFUSED;
+  int64_t which = step->args[1].number;
+  int number = tni_cache_scope(scope);
+  if (number < 0) return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", scope);
+  tni_reads all_reads = tni_reads_of(s->ctx, block);
+  if (which < 0 || (size_t)which >= all_reads.count)
+    return tni_step_refuse(step, block, "the block reads %zu buffers: there is no number %lld", all_reads.count,
+                           (long long)which);
+  const tn_buffer *old = all_reads.items[which];
+  int depth = tni_path_to(s->func->body, block, path), top = 0;
+  while (top < depth - 1 && path[top]->kind != TNI_FOR) top++;
+  tni_uses all = tni_uses_of(s->ctx, s->func->body, old), under = tni_uses_of(s->ctx, path[top], old);
+  if (under.writers || all.loose)
+    return tni_step_refuse(step, block,
+                           under.writers ? "the buffer is written under the same outermost loop"
+                                         : "the buffer is used outside of blocks");
+  const char *why = why_not_filled(s, old);
+  if (!why) why = tni_why_no_cache(s, old, number);
+  if (why) return tni_step_refuse(step, block, "%s", why);
+  const char *base = tni_arena_format(&r->arena, "%s_read", block->as.block.name);
+  const char *copy_name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
+  *out = (tni_read_place){block, path[top], old, (enum tni_scope)number, copy_name};
+  return copy_name ? TN_OK : TN_E_NOMEM;
+}
+
+tn_status tni_put_before(tni_step *step, const tni_read_place *at, const tn_stmt *nest, const tn_stmt *reader,
+                         const tn_buffer *made) {
+  tni_region *r = &step->s->region;
+  const tn_stmt *both[] = {nest, tni_replace(r, at->top, at->block, reader)};
+  const tn_stmt *body = tni_replace(r, step->s->func->body, at->top, tni_seq(r, 2, both));
+  tn_status status = tni_give_block(step, at->copy_name);
+  return status ? status : tni_step_accept(step, body ? tni_alloc_stmt(r, made, body) : NULL);
+}

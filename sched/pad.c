@@ -7,11 +7,15 @@
  * they load by the iterator is 0 there, and so no access lies outside; a parameter that nobody writes, and whose extents have room
  * for these iterations, is read as it is. Their own elements init has set.
  *
- * needs: a constant extent; only loops and blocks below; in each block one spatial iterator that is the loop, and that is one
- *        plain subscript of its stores, over a whole dimension of plain buffers made in the function
+ * The steps of a sum that there are not add 0: all that they multiply is. -0 may become 0 by that.
+ *
+ * needs: a constant extent; only loops and blocks below; in each block one iterator that is the loop: a spatial one that is one
+ *        plain subscript of its stores, over a whole dimension of plain buffers made in the function; or that of a sum of products
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "sched.h"
 
 typedef struct growth {
@@ -89,6 +93,56 @@ static bool grow_buffer(padder *p, const tn_stmt *store, const tn_expr *iter) {
   return !p->failed;
 }
 
+/* Loads that the iterator moves, of what the block does not write. */
+static bool is_moved(const padder *p, const tn_stmt *block, const tn_expr *iter, const tn_expr *x) {
+  tn_context *ctx = p->s->ctx;
+  if (x->op != TN_OP_load || tni_uses_of(ctx, block, x->as.buffer).writers) return false;
+  bool moves = false;
+  for (int32_t i = 0; i < tni_load_count(x); i++) moves |= tni_expr_uses(ctx, x->arg[i], iter);
+  return moves;
+}
+
+typedef struct eraser {
+  const padder *p;
+  const tn_stmt *block;
+  const tn_expr *iter;
+} eraser;
+
+static const tn_expr *erase_load(void *self, tni_region *r, const tn_expr *x) {
+  const eraser *e = self;
+  return is_moved(e->p, e->block, e->iter, x) ? tni_zero(r, x->type) : x;
+}
+
+static bool is_zero(const tn_expr *x) {
+  return tni_is_const(x) && (tni_type_is_float(x->type) ? x->as.f == 0 : x->as.i == 0);
+}
+
+static bool is_own(const tn_stmt *store, const tn_expr *x) { return x->op == TN_OP_load && x->as.buffer == store->as.store.buffer; }
+
+/* sum + 0, 0 + sum, fma(0, x, sum) of a constant x */
+static bool adds_nothing(const tn_stmt *store) {
+  const tn_expr *x = store->as.store.value;
+  if (x->op == TN_OP_add)
+    return (is_own(store, x->arg[0]) && is_zero(x->arg[1])) || (is_own(store, x->arg[1]) && is_zero(x->arg[0]));
+  if (x->op != TN_OP_fma || !is_own(store, x->arg[2])) return is_own(store, x); /* folded */
+  bool zero = is_zero(x->arg[0]) || is_zero(x->arg[1]);
+  for (int k = 0; k < 2; k++) zero &= tni_is_const(x->arg[k]) && (!tni_type_is_float(x->type) || isfinite(x->arg[k]->as.f));
+  return zero;
+}
+
+/* Is the reduction a sum to which steps add nothing whose loads are 0? */
+static bool check_sum(padder *p, const tn_stmt *block, const tni_iter *it) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  eraser e = {p, block, it->var};
+  const tn_stmt *without =
+      tni_block_stores(p->s->ctx, block, stores) == 1 ? tni_stmt_rewrite(&p->s->region, stores[0], erase_load, NULL, &e) : NULL;
+  if (!without || without->kind != TNI_STORE || !adds_nothing(without))
+    return refuse(p, "steps that there are not would go into the reduction of this block", block);
+  if (p->s->keeps_order && tni_type_is_float(stores[0]->as.store.buffer->type))
+    return refuse(p, "zeros would be added to the floating-point sum of this block, by which -0 becomes 0", block);
+  return true;
+}
+
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
 
 static bool check_block(padder *p, const tn_stmt *block) {
@@ -96,14 +150,13 @@ static bool check_block(padder *p, const tn_stmt *block) {
   const tni_iter *it = iterator_of(p, block);
   bool calls = false;
   if (!it) return false;
-  if (it->reduce)
-    return refuse(p, "steps that there are not would go into the reduction of this block", block);
   tni_stmt_visit_exprs(p->s->ctx, block, see_call, &calls);
   if (calls) return refuse(p, "an external would be called in iterations that there are not", block);
   const char *why = tni_why_not_reduction(p->s->ctx, block);
   if (why) return refuse(p, why, block);
   if (block->as.block.init && !tni_runs_init_first(p->s, block))
     return refuse(p, "the step that runs init is not surely the first of this block", block);
+  if (it->reduce) return check_sum(p, block, it);
   int32_t count = tni_block_stores(p->s->ctx, block, stores);
   for (int32_t k = 0; k < count; k++)
     if (!grow_buffer(p, stores[k], it->var)) return false;
@@ -126,6 +179,7 @@ typedef struct filler {
   const padder *p;
   const tn_stmt *block;
   const tn_expr *iter, *inside; /* the iterator is below the old extent */
+  bool counts;                  /* what is read behind the end matters: it goes into a sum */
   tni_facts facts;              /* of the iterators, with the new extent */
 } filler;
 
@@ -143,11 +197,7 @@ static bool has_room(const filler *f, tni_region *r, const tn_expr *x) {
 /* Loads by the iterator give 0 behind the end, but for the elements that the block accumulates. */
 static const tn_expr *fill_load(void *self, tni_region *r, const tn_expr *x) {
   const filler *f = self;
-  tn_context *ctx = f->p->s->ctx;
-  if (x->op != TN_OP_load || tni_uses_of(ctx, f->block, x->as.buffer).writers) return x;
-  bool moves = false;
-  for (int32_t i = 0; i < tni_load_count(x); i++) moves |= tni_expr_uses(ctx, x->arg[i], f->iter);
-  if (!moves || has_room(f, r, x)) return x;
+  if (!is_moved(f->p, f->block, f->iter, x) || (!f->counts && has_room(f, r, x))) return x;
   return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, tni_conj(r, tni_load_where(x), f->inside));
 }
 
@@ -162,6 +212,7 @@ static const tn_stmt *pad_block(void *self, tni_region *r, const tn_stmt *s) {
     if (iters[i].binding == p->loop->as.loop.var) {
       f.iter = iters[i].var;
       f.inside = tni_op2(r, TN_OP_lt, f.iter, iters[i].extent);
+      f.counts = iters[i].reduce;
       iters[i].extent = p->extent;
     }
     known = tni_facts_bind(&f.facts, iters[i].var, iters[i].extent);

@@ -165,6 +165,18 @@ const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *f
 const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
 /* The scope of that name in which a buffer between can be; -1: none. */
 int tni_cache_scope(const char *name);
+/* A buffer that a block reads, and where one between can be filled: before the outermost loop, by a block of that name. */
+typedef struct tni_read_place {
+  const tn_stmt *block, *top;
+  const tn_buffer *buffer;
+  enum tni_scope scope;
+  const char *copy_name;
+} tni_read_place;
+/* Of a primitive whose arguments begin with the block and the buffer's number; refused where the buffer may not be whole there. */
+tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out);
+/* Takes the function with the nest before, and `reader` in the block's place. */
+tn_status tni_put_before(tni_step *step, const tni_read_place *at, const tn_stmt *nest, const tn_stmt *reader,
+                         const tn_buffer *made);
 
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
 

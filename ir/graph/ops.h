@@ -88,7 +88,7 @@
 #define TNI_BLOCK_OPS(OP) \
   OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s dilations:I group:i kernel_shape:I oc_last:i pads:I strides:I", "convolution (n, c, space); oc_last: weights (c, taps, m)") \
   OP(conv_transpose,   REDUCTION, 2, 3, conv_transpose, "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I", "its gradient") \
-  OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i group:i panel:i to:s", "matrix product, batches broadcast; to: summed in another type; panel: y in panels of so many columns (panels, k, panel); group: so many k side by side (panels, k / group, panel, group)") \
+  OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i group:i panel:i steps:i to:s", "matrix product, batches broadcast; to: summed in another type; panel: y in panels of so many columns (panels, k, panel); group: so many k side by side (panels, k / group, panel, group); steps: the sum goes on to so many, of zeros") \
   OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window") \
   OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window") \
   OP(lp_pool,          REDUCTION, 1, 1, lp_pool,   "auto_pad:s ceil_mode:i dilations:I kernel_shape:I p:i pads:I strides:I", "p-norm of a window") \

@@ -8,8 +8,9 @@
  *
  * With the attributes panel and columns, y[k, n] is stored as panels of so many columns, (panels, k, panel), the last one
  * filled up: what the layout pass makes of constant ones. With group too, so many k of a column stand side by side, (panels,
- * k / group, panel, group), the last ones filled up. There may be more panels than the columns need; and more groups than k
- * does, which hold zeros: then the sum goes over all of them, of an x that is 0 there. With to, the factors are cast to that type, in which they are summed; else
+ * k / group, panel, group), the last ones filled up. There may be more panels than the columns need, and more groups than k
+ * does. With steps, as many as there are groups for, the sum goes on over them, of an x that is 0 behind its end: they hold zeros,
+ * so that the sum is the same. With to, the factors are cast to that type, in which they are summed; else
  * they are of one.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -19,12 +20,13 @@
 /* The shape of y as (k, n), however it is stored. False: panels that do not hold the columns, or groups that do not the k. */
 static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int64_t k, int32_t *rank, int64_t *shape) {
   int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
-  int64_t group = tni_attr_int(node, "group", 0);
+  int64_t group = tni_attr_int(node, "group", 0), steps = tni_attr_int(node, "steps", k);
   *rank = y->rank;
   memcpy(shape, y->shape, sizeof y->shape);
+  if (steps < k || (steps > k && !group)) return false;
   if (!panel) return columns == 0 && group == 0;
   if (panel < 1 || columns < 1 || group < 0 || y->rank != (group ? 4 : 3) || y->shape[2] != panel) return false;
-  if (group && (y->shape[3] != group || k < 1 || y->shape[1] <= (k - 1) / group)) return false;
+  if (group && (y->shape[3] != group || k < 1 || y->shape[1] <= (steps - 1) / group)) return false;
   *rank = 2;
   shape[0] = group ? k : y->shape[1];
   shape[1] = columns;
@@ -74,12 +76,6 @@ static int32_t batch_index(tni_define *d, const tni_gvalue *v, int32_t batches, 
   return own;
 }
 
-/* How many steps the sum has: more than x has k when there are groups of zeros. */
-static int64_t steps_of(const tni_define *d, int64_t k) {
-  int64_t group = tni_attr_int(d->node, "group", 0), groups = group ? d->in_value[1]->shape[1] : 0;
-  return group && groups > (k - 1) / group + 1 ? groups * group : k;
-}
-
 bool tni_define_matmul(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *y = d->in_value[1], *out = d->out_value[0];
   tn_builder *b = d->b;
@@ -91,7 +87,7 @@ bool tni_define_matmul(tni_define *d) {
     tn_compute(b, d->out[0], axes, tni_number(b, out->type, 0));
     return true;
   }
-  int64_t own = x->shape[x->rank - 1], steps = steps_of(d, own);
+  int64_t own = x->shape[x->rank - 1], steps = tni_attr_int(d->node, "steps", own);
   const tn_expr *k = tn_reduce_axis(b, "k", steps);
   const tn_expr *inside = steps > own ? tn_op2(b, TN_OP_lt, k, tn_index(b, own)) : NULL;
   const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "product", type, out->rank, out->shape);

@@ -99,13 +99,32 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
   return !a->failed;
 }
 
-/* The dimension that a vectorized loop steps through, in the access that is stored; the last one when there is none. */
-static int32_t vector_dim(analysis *a, const tn_buffer *b) {
+/* Does a loop of that kind around the access step through the dimension? */
+static bool is_stepped(analysis *a, const tni_access *x, int32_t d, enum tni_loop_kind kind) {
+  for (int l = 0; l < x->depth; l++)
+    if (x->loops[l]->as.loop.kind == kind && tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var)) return true;
+  return false;
+}
+
+/* Do unrolled stores fill what is between the elements of these vectors, 2 or 4 of them, and does nobody read such vectors? Then
+ * they are stored together. */
+static bool is_filled_between(analysis *a, const tni_access *write, int32_t d, const tn_expr *const *shape) {
+  int32_t last = write->buffer->rank - 1;
+  if (d != last - 1 || (!tni_is_int(shape[last], 2) && !tni_is_int(shape[last], 4))) return false;
+  bool read = false;
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
-    for (int l = 0; x->buffer == b && x->write && l < x->depth; l++)
-      for (int32_t d = 0; d < b->rank && x->loops[l]->as.loop.kind == TNI_VECTORIZED; d++)
-        if (tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var)) return d;
+    read |= x->buffer == write->buffer && !x->write && is_stepped(a, x, d, TNI_VECTORIZED);
+  }
+  return !read && is_stepped(a, write, last, TNI_UNROLLED);
+}
+
+/* The dimension that a vectorized loop steps through, in the access that is stored; the last one when there is none. */
+static int32_t vector_dim(analysis *a, const tn_buffer *b, const tn_expr *const *shape) {
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *x = &a->accesses.items[i];
+    for (int32_t d = 0; x->buffer == b && x->write && d < b->rank; d++)
+      if (is_stepped(a, x, d, TNI_VECTORIZED)) return is_filled_between(a, x, d, shape) ? b->rank - 1 : d;
   }
   return b->rank - 1;
 }
@@ -113,7 +132,7 @@ static int32_t vector_dim(analysis *a, const tn_buffer *b) {
 /* The order of dimensions in memory: a small buffer has the vectorized one innermost, so that vectors are contiguous. */
 static void choose_order(analysis *a, const tn_buffer *b, tni_placement *out, const tn_expr **shape) {
   const tn_expr *old[TN_MAX_RANK];
-  int32_t inner = out->roomy ? vector_dim(a, b) : b->rank - 1, next = 0;
+  int32_t inner = out->roomy ? vector_dim(a, b, shape) : b->rank - 1, next = 0;
   for (int32_t d = 0; d < b->rank; d++) {
     old[d] = shape[d];
     if (d != inner) out->order[next++] = d;

@@ -74,7 +74,9 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
-  bool tiles; /* by the target's tile registers, `steps` at a time */
+  /* Of tile registers: which factors are packed first; so many tiles of columns are done for all rows before the next ones. */
+  bool pack_left, pack_right;
+  int64_t chunk;
   int64_t steps;
   const tni_unit *unit; /* what sums several steps at once, or NULL */
   bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
@@ -90,8 +92,8 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- tiles.c ----------------------------------------------------------------------------------------------------------- */
 
-/* Are the target's tile registers the best for the block? Then how large the tile is, its steps, and in `unit` what these mean
- * together, or NULL: what they say. */
+/* Are the target's tile registers the best for the block? Then, of a tile that tni_choose_tile gave, how large it is instead, its
+ * steps, and in `unit` what these mean together, or NULL: what they say. */
 bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- unit.c: reductions that an instruction of the target sums several steps of ------------------------------------- */
@@ -111,6 +113,9 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
 /* The block that writes the reduction's result out: its epilogue, or a copy from a buffer of the scope. 0: there can be none. */
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
 
+/* The number of the buffer among those that the block reads; -1: none. */
+int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_buffer *b);
+
 /* ---- lanes.c ---------------------------------------------------------------------------------------------------------- */
 
 /* Is it a reduction whose order does not matter, along memory? `t`: the tile that it could have instead, or NULL. */
@@ -121,7 +126,7 @@ void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
 /* ---- product.c ------------------------------------------------------------------------------------------------------ */
 
 /* Of a tile that tile registers do; the block is as nothing has been done to it yet. */
-void tni_schedule_product(tni_planner *p, const tn_stmt *block, const tni_tile *t);
+bool tni_schedule_product(tni_planner *p, const tn_stmt *block, const tni_tile *t); /* false: nothing has been done */
 
 /* ---- stream.c ----------------------------------------------------------------------------------------------------- */
 

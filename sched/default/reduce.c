@@ -105,8 +105,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   return tni_try_reorder(p, n, order);
 }
 
-/* The number of the buffer among those that the block reads; -1: none. */
-static int32_t find_read(const tni_planner *p, tn_block_ref block, const tn_buffer *b) {
+int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_buffer *b) {
   const tn_stmt *stmt = tni_handle_block(p->s, block);
   tni_reads reads = stmt ? tni_reads_of(p->s->ctx, stmt) : (tni_reads){0};
   for (size_t i = 0; i < reads.count; i++)
@@ -119,7 +118,7 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
   tn_block_ref copy;
   tn_error *e = NULL;
-  int32_t which = find_read(p, block, t->packed);
+  int32_t which = tni_find_read_number(p, block, t->packed);
   if (which < 0 || !tni_tried(p, tn_cache_read(p->s, block, which, "global", &copy, &e), &e)) return;
   if (!tni_tried(p, tn_compute_at(p->s, copy, vector_tiles, &e), &e)) return;
   size_t count = tni_loops_of(p, copy, loops);
@@ -182,7 +181,7 @@ static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, 
 /* While the inner of the loops over tiles runs, what the outer one reads next comes nearer. */
 static void ask_ahead(tni_planner *p, const char *name, const tni_tile *t, tn_loop outer) {
   tn_block_ref block = tni_block_named(p, name);
-  int32_t which = block ? find_read(p, block, t->ahead) : -1;
+  int32_t which = block ? tni_find_read_number(p, block, t->ahead) : -1;
   tn_error *e = NULL;
   if (which >= 0) tni_tried(p, tn_prefetch(p->s, block, which, outer, &e), &e);
 }
@@ -217,14 +216,13 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   const char *name = block->as.block.name;
   if (!tni_block_store(block) || has_open_extents(tni_block_store(block)->as.store.buffer)) return;
   int64_t work = tni_work_of(block);
-  bool tiled = tni_choose_tile(p, block, &t), in_lanes = tni_wants_lanes(p, block, tiled ? &t : NULL);
+  bool tiled = tni_choose_tile(p, block, &t);
+  tni_tile by_tiles = t;
+  if (tiled && tni_choose_tiles(p, block, &by_tiles) && tni_schedule_product(p, block, &by_tiles)) return;
+  bool in_lanes = tni_wants_lanes(p, block, tiled ? &t : NULL);
   tiled &= !in_lanes;
   if (tiled && t.streams) {
     tni_schedule_streams(p, block, &t);
-    return;
-  }
-  if (tiled && t.tiles) {
-    tni_schedule_product(p, block, &t);
     return;
   }
   tn_block_ref out = tni_writer_of(p, block, "register"), stage = 0;

@@ -270,11 +270,6 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
   size_tile(p->target, extent, rows, sum_of(block) / t->steps, t);
-  tni_tile by_tiles = *t;
-  if (tni_choose_tiles(p, block, &by_tiles)) {
-    *t = by_tiles;
-    t->tiles = true;
-  }
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
   t->vectors_outside |= t->packed != NULL;

@@ -12,7 +12,7 @@
  * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
  * the first cache as they are gain nothing, and few columns would be mostly filling. Where the target has an instruction for dot
  * products of short numbers, or tiles of them (targets/units.c), its steps stand side by side: {group = 4}, (n / p, k / 4, p, 4).
- * Of tiles there are two panels at once.
+ * Of tiles there are two panels at once, and of the steps whole cache lines, filled up with zeros: {steps = 64}.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,8 +22,10 @@ enum {
   LEAST_SUM = 96,
   LEAST_FILL = 70 /* per cent */,
   MAX_ATTRS = 16,
-  MOST_ADDED = 3,
-  GROUP_BYTES = 4 /* of steps side by side, for tiles */
+  MOST_ADDED = 4,
+  GROUP_BYTES = 4, /* of steps side by side, for tiles */
+  LEAST_STEPS = 16,
+  LINE = 64 /* bytes of steps that a tile has of a row */
 };
 
 /* The pass at work. */
@@ -153,6 +155,14 @@ typedef struct summation {
   bool tiles;
 } summation;
 
+/* Steps as tiles want them: lines of them, or halves; one vector's sums of integers are not worth it. */
+static int64_t steps_for_tiles(const tni_gvalue *x, const tni_gvalue *w) {
+  int64_t bytes = (int64_t)tn_type_bytes(w->type), line = LINE / bytes, sums = w->shape[0];
+  if (bytes == 1 && (tni_gvalue_numel(x) == sums || sums % (line / 2) == 0)) return sums;
+  while (bytes == 1 && line > LEAST_STEPS && line / 2 >= sums) line /= 2;
+  return (sums + line - 1) / line * line;
+}
+
 static summation summation_of(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
@@ -206,13 +216,15 @@ static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target 
   const tni_gvalue *w = &g->values[node->inputs[1]];
   summation by = summation_of(g, node, target);
   int64_t sums = w->shape[0], columns = w->shape[1], group = by.group ? by.group : 1;
+  int64_t steps = by.tiles ? steps_for_tiles(&g->values[node->inputs[0]], w) : sums;
   storage as = {.suffix = "panels", .rank = by.group ? 4 : 3, .fill = by.group ? fill_panels : fill_simple_panels};
-  const int64_t shape[] = {(columns - 1) / by.lanes + 1, (sums - 1) / group + 1, by.lanes, group};
+  const int64_t shape[] = {(columns - 1) / by.lanes + 1, (steps - 1) / group + 1, by.lanes, group};
   memcpy(as.shape, shape, sizeof shape);
   if (by.tiles && as.shape[0] > 1) as.shape[0] += as.shape[0] % 2;
   add_int(&as, "panel", by.lanes);
   add_int(&as, "columns", columns);
   if (by.group) add_int(&as, "group", group);
+  if (steps > sums) add_int(&as, "steps", steps);
   return as;
 }
 

@@ -30,8 +30,15 @@ bool tni_ll_is_linear(const tn_expr *x, int64_t *stride);
 /* Lane 0 of a linear subscript. */
 LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x);
 
+/* ---- interleave.c ---------------------------------------------------------------------------------------------- */
+
+/* Lane by lane an element of a, then one of b. */
+LLVMValueRef tni_ll_interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b);
+
 /* ---- memory.c, packed.c ---------------------------------------------------------------------------------------- */
 
+/* A whole vector, as it is in memory, to neighbours from that element on. */
+void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value);
 /* Zeros that a load reads where its condition is false. */
 LLVMValueRef tni_ll_zeros(tni_ll_module *m);
 /* Accesses to buffers of elements that share bytes; values as in registers, of all the lanes. */

@@ -207,6 +207,11 @@ LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
 const tn_func *tni_ll_prepare(tni_ll_module *m, const tn_func *func);
 void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
+/* ---- interleave.c ---------------------------------------------------------------------------------------------- */
+
+/* Of the `left` statements the first ones, when they store vectors between each other: how many were done at once, or 0. */
+int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt *const *stmts);
+
 /* ---- subscript.c ------------------------------------------------------------------------------------------------ */
 
 /* Is subscript `to` surely `from` and a constant? */

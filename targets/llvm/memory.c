@@ -188,6 +188,11 @@ static void store_contiguous(tni_ll_function *f, const tni_ll_access *a, LLVMVal
   tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
 }
 
+void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value) {
+  tni_ll_access a = {.buffer = buffer, .index = first, .lanes = LLVMGetVectorSize(LLVMTypeOf(value))};
+  if (find_buffer(f, &a)) store_contiguous(f, &a, value);
+}
+
 static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value, int64_t stride) {
   LLVMValueRef first = first_pointer(f, a);
   for (uint32_t i = 0; i < a->lanes; i++) {

@@ -368,13 +368,18 @@ static void emit_assert(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_stmt(f, s->as.claim.body);
 }
 
+/* Some statements are done together with those behind them. */
 static void emit_seq(tni_ll_function *f, const tn_stmt *s) {
-  for (int32_t i = 0; i < s->as.seq.count; i++) {
-    const tn_stmt *now = s->as.seq.stmts[i], *next = i + 1 < s->as.seq.count ? s->as.seq.stmts[i + 1] : NULL;
-    if (next && f->m->status == TN_OK && tni_ll_tile_behind(f, now, next))
-      i++;
-    else
-      tni_ll_stmt(f, now);
+  int32_t count = s->as.seq.count, done;
+  const tn_stmt *const *stmts = s->as.seq.stmts;
+  for (int32_t i = 0; i < count && f->m->status == TN_OK; i += done) {
+    if (i + 1 < count && tni_ll_tile_behind(f, stmts[i], stmts[i + 1])) {
+      done = 2;
+    } else if (!(done = tni_ll_store_interleaved(f, count - i, stmts + i))) {
+      tni_ll_stmt(f, stmts[i]);
+      done = 1;
+    }
+    f->epoch++;
   }
 }
 

@@ -45,14 +45,6 @@ static bool stand_together(const group *g) {
 
 /* ---- in registers ------------------------------------------------------------------------------------------------------ */
 
-/* Lane by lane an element of a, then one of b. */
-static LLVMValueRef interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b) {
-  LLVMValueRef numbers[TNI_LL_MAX_LANES];
-  unsigned lanes = LLVMGetVectorSize(LLVMTypeOf(a));
-  for (unsigned i = 0; i < 2 * lanes; i++) numbers[i] = LLVMConstInt(m->i32, i / 2 + (i % 2 ? lanes : 0), 0);
-  return LLVMBuildShuffleVector(m->b, a, b, LLVMConstVector(numbers, 2 * lanes), "");
-}
-
 static LLVMValueRef item(const group *g, int32_t t) {
   LLVMValueRef value = tni_ll_expr(g->f, g->items[t]);
   return TN_TYPE_LANES(g->items[t]->type) > 1 ? value : tni_ll_splat(g->f->m, value, g->lanes);
@@ -60,11 +52,11 @@ static LLVMValueRef item(const group *g, int32_t t) {
 
 static LLVMValueRef put_together(const group *g) {
   tni_ll_module *m = g->f->m;
-  LLVMValueRef pair = interleave(m, item(g, 0), item(g, 1));
+  LLVMValueRef pair = tni_ll_interleave(m, item(g, 0), item(g, 1));
   if (g->steps == 2) return pair;
   LLVMTypeRef pairs = LLVMVectorType(m->i16, g->lanes);
-  LLVMValueRef other = interleave(m, item(g, 2), item(g, 3));
-  return interleave(m, LLVMBuildBitCast(m->b, pair, pairs, ""), LLVMBuildBitCast(m->b, other, pairs, ""));
+  LLVMValueRef other = tni_ll_interleave(m, item(g, 2), item(g, 3));
+  return tni_ll_interleave(m, LLVMBuildBitCast(m->b, pair, pairs, ""), LLVMBuildBitCast(m->b, other, pairs, ""));
 }
 
 /* The operand as a vector of integers, one for each lane's factors. */

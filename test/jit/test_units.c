@@ -366,6 +366,76 @@ START_TEST(tiles_of_bf16_are_what_they_mean)
 }
 END_TEST
 
+enum { MOST_STEPS = 320 };
+static uint8_t left[MOST_SUMS * 8], right[MOST_STEPS * 256];
+
+/* Small integers, whose sums are exact. */
+static void fill_numbers(const char *type, uint8_t *to, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) to[i] = (uint8_t)random_bits();
+  for (size_t i = 0; strcmp(type, "bf16") == 0 && i < bytes / 2; i++) {
+    float x = (float)(int)(random_bits() % 15) - 7;
+    memcpy(to + 2 * i, (uint8_t *)&x + 2, 2);
+  }
+}
+
+/* C = A B, as the default schedule does it; behind: another block, of the sums and a row. Tiles: is it done by them? */
+static void check_product(const char *a_type, const char *b_type, int m, int n, int k, bool behind, bool tiles) {
+  char text[1024];
+  const char *c = strcmp(a_type, "bf16") ? "i32" : "f32", *last = behind ? "T" : "C";
+  snprintf(text, sizeof text,
+           "func f(A: %s[%d, %d], B: %s[%d, %d], C: %s[%d, %d]) {\n"
+           "  for i in 0..%d {\n    for j in 0..%d {\n      for k in 0..%d {\n"
+           "        block P(p: 0..%d = i, q: 0..%d = j, reduce r: 0..%d = k) {\n          init {\n            %s[p, q] = %s:%s\n          }\n"
+           "          %s[p, q] = %s[p, q] + cast(%s, A[p, r]) * cast(%s, B[r, q])\n        }\n      }\n    }\n  }\n",
+           a_type, m, k, b_type, k, n, c, m, n, m, n, k, m, n, k, last, *c == 'i' ? "0" : "0.0", c,
+           last, last, c, c);
+  if (behind) { /* the alloc stands first */
+    char whole[1024], *brace = strchr(text, '{');
+    snprintf(whole, sizeof whole,
+             "%.*s{\n  alloc T: %s[%d, %d]\n%s  for i in 0..%d {\n    for j in 0..%d {\n      block Y(p: 0..%d = i, q: 0..%d = j) {\n"
+             "        C[p, q] = T[p, q] + cast(%s, A[p, 0])\n      }\n    }\n  }\n",
+             (int)(brace - text), text, c, m, n, brace + 2, m, n, m, n, c);
+    memcpy(text, whole, sizeof text);
+  }
+  strcat(text, "}\n");
+  tn_program *program = session_parse(ctx, text);
+  tn_compile_desc desc = {.struct_size = sizeof desc};
+  tn_module *module;
+  const tn_function *function;
+  char *assembly;
+  size_t size;
+  fill_numbers(a_type, left, sizeof left);
+  fill_numbers(b_type, right, sizeof right);
+  memset(sums_want, 0xff, sizeof sums_want);
+  memset(sums_got, 0xff, sizeof sums_got);
+  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){left, right, sums_want}, &error), error);
+  must(tn_compile(program, &desc, &module, &error), error);
+  must(tn_module_function(module, "f", &function, &error), error);
+  int32_t (*code)(const tn_env *, void *, void *, void *) =
+      (int32_t(*)(const tn_env *, void *, void *, void *))tn_function_pointer(function);
+  ck_assert_int_eq(code(tn_function_env(function), left, right, sums_got), 0);
+  ck_assert_msg(memcmp(sums_want, sums_got, sizeof sums_got) == 0, "not the same as\n%s", text);
+  must(tn_program_emit(program, &desc, "asm", &assembly, &size, &error), error);
+  ck_assert_msg((count_of(assembly, "tdpb") > 0) == (tiles && has_tiles()), "%s tiles for\n%s", tiles ? "no" : "", text);
+  tn_text_destroy(assembly);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+}
+
+/* Rows, columns and steps that leave something over or not, operands that stand as tiles want them or are packed. */
+START_TEST(products_of_given_operands_run_in_tiles)
+{
+  static const int sizes[][3] = {{64, 64, 64}, {33, 65, 129}, {40, 100, 147}, {96, 33, 64}, {50, 50, 50}, {20, 17, 300}, {25, 160, 32}};
+  static const char *const types[][2] = {{"u8", "i8"}, {"i8", "i8"}, {"bf16", "bf16"}};
+  for (size_t t = 0; t < TNI_COUNT(types); t++) {
+    for (size_t i = 0; i < TNI_COUNT(sizes); i++)
+      check_product(types[t][0], types[t][1], sizes[i][0], sizes[i][1], sizes[i][2], i % 2, true);
+    check_product(types[t][0], types[t][1], 2, 70, 3, true, false); /* too little */
+  }
+  check_product("u8", "u8", 64, 64, 64, false, false);
+}
+END_TEST
+
 /* By the names of the features alone: what this CPU has does not matter. */
 START_TEST(targets_have_units_by_their_features)
 {
@@ -399,6 +469,7 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, sums_begin_with_zeros_in_the_registers,
                                 registers_are_set_up_when_they_must_be, other_loops_stay_loops, tiles_of_bf16_are_what_they_mean,
+                                products_of_given_operands_run_in_tiles,
                                 targets_have_units_by_their_features};
   return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
 }

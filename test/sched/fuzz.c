@@ -210,7 +210,13 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
   case 28:
     if (f > 3) {
-      snprintf(line, LINE, "prefetch(%s, %u, %s)", blocks.at[b], g - 1, l0);
+      static const char *const dims[] = {"[0], [1]", "[0, 1, 0], [2, 1, 1]", "[1, 0, 1], [3, 1, 1]", "[0, 1, 2], [1, 1, 1]",
+                                         "[0, 2, 0, 2], [4, 2, 1, 1]", "[1, 2, 1, 2], [2, 4, 1, 1]"};
+      if (f > 4)
+        snprintf(line, LINE, "prefetch(%s, %u, %s)", blocks.at[b], g - 1, l0);
+      else
+        snprintf(line, LINE, "pack_read(%s, %u, %s, \"%s\")", any(&blocks, state), g - 1, dims[oracle_random(state) % 6],
+                 scopes[oracle_random(state) % 3]);
       break;
     }
     snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
