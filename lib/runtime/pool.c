@@ -1,5 +1,8 @@
 /* pool.c -- the thread pool: parallel regions over ranges that threads claim as they become free.
  *
+ * Each thread has a share of the ranges, the same one in every region of so many: what it read there last time may be in its
+ * cache still. Who is done with its own goes on with those of the others.
+ *
  * A region is open while its caller still finds ranges to claim. A worker joins an open region, or comes too late and
  * is not missed: the caller works as well, closes the region when no range is left, and waits only for those who
  * joined. So a worker that the system does not run (other load, a fork) delays nobody.
@@ -24,24 +27,30 @@
 enum { GATE_OPEN = 1 << 30, CACHE_LINE = 64, RANGES_PER_THREAD = 4, PAUSES_PER_LOOK = 16, STACK_BYTES = 8 << 20 };
 static const double SPIN_SECONDS = 20e-6;
 
+/* Ranges of one thread. */
+typedef struct share {
+  _Alignas(CACHE_LINE) _Atomic int64_t next; /* to claim */
+  int64_t end;
+} share;
+
 typedef struct pool {
   tn_context *ctx;
   int32_t width; /* threads that may work on a region, the caller among them */
   int32_t started;
   pid_t process; /* that started the threads */
   pthread_t *threads;
+  share *shares; /* of the caller, then of the workers; `width` of them */
 
   /* The job: written while the gate is closed and nobody is in. */
   tn_parallel_body body;
   void *closure;
-  int64_t count, range, range_count;
+  int64_t count, range;
 
   _Alignas(CACHE_LINE) atomic_uint gate; /* GATE_OPEN | how many workers are in */
   atomic_bool caller_sleeps;
   _Alignas(CACHE_LINE) atomic_uint epoch; /* + 1 for each region, and to stop */
   atomic_int sleepers;
   atomic_bool stop;
-  _Alignas(CACHE_LINE) _Atomic int64_t next; /* range to claim */
   _Alignas(CACHE_LINE) atomic_int status;
   _Alignas(CACHE_LINE) atomic_bool busy; /* a thread of the host has the pool */
 } pool;
@@ -113,15 +122,32 @@ static void announce(pool *p, int64_t wanted) {
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------ */
 
-static void run_ranges(pool *p) {
-  while (!atomic_load_explicit(&p->status, memory_order_relaxed)) {
-    int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-    if (i >= p->range_count) return;
-    int64_t begin = i * p->range;
-    int64_t end = p->count - begin < p->range ? p->count : begin + p->range;
-    int none = 0;
-    int status = p->body(p->closure, begin, end);
-    if (status) atomic_compare_exchange_strong(&p->status, &none, status);
+static void run_range(pool *p, int64_t i) {
+  int64_t begin = i * p->range;
+  int64_t end = p->count - begin < p->range ? p->count : begin + p->range;
+  int none = 0;
+  int status = p->body(p->closure, begin, end);
+  if (status) atomic_compare_exchange_strong(&p->status, &none, status);
+}
+
+/* The ranges of share `own`, then what is left of the others. */
+static void run_ranges(pool *p, int32_t own) {
+  int32_t all = p->started + 1;
+  for (int32_t k = 0; k < all; k++) {
+    share *s = &p->shares[(own + k) % all];
+    while (!atomic_load_explicit(&p->status, memory_order_relaxed)) {
+      int64_t i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+      if (i >= s->end) break;
+      run_range(p, i);
+    }
+  }
+}
+
+static void deal(pool *p, int64_t ranges) {
+  int32_t all = p->started + 1;
+  for (int32_t k = 0; k < all; k++) {
+    atomic_store_explicit(&p->shares[k].next, ranges * k / all, memory_order_relaxed);
+    p->shares[k].end = ranges * (k + 1) / all;
   }
 }
 
@@ -151,7 +177,7 @@ static void *work(void *argument) {
     seen = atomic_load(&p->epoch);
     if (atomic_load(&p->stop)) return NULL;
     if (!join(p)) continue;
-    run_ranges(p);
+    run_ranges(p, start.place);
     leave(p);
   }
 }
@@ -196,6 +222,7 @@ static void destroy_pool(tn_context *ctx, void *object) {
     for (int32_t i = 0; i < p->started; i++) pthread_join(p->threads[i], NULL);
   }
   tni_free(ctx, p->threads, sizeof *p->threads * (size_t)p->width);
+  tni_free_aligned(ctx, p->shares, sizeof *p->shares * (size_t)p->width, CACHE_LINE);
   tni_free_aligned(ctx, p, sizeof *p, CACHE_LINE);
 }
 
@@ -204,7 +231,9 @@ static void *create_pool(tn_context *ctx, tn_error **err) {
   int32_t width = tni_parallel_width(ctx);
   pool *p = tni_alloc_aligned(ctx, sizeof *p, CACHE_LINE);
   pthread_t *threads = p ? tni_alloc(ctx, sizeof *threads * (size_t)width) : NULL;
-  if (!threads) {
+  share *shares = threads ? tni_alloc_aligned(ctx, sizeof *shares * (size_t)width, CACHE_LINE) : NULL;
+  if (!shares) {
+    tni_free(ctx, threads, sizeof *threads * (size_t)width);
     tni_free_aligned(ctx, p, sizeof *p, CACHE_LINE);
     tni_fail_nomem(err);
     return NULL;
@@ -213,6 +242,7 @@ static void *create_pool(tn_context *ctx, tn_error **err) {
   p->ctx = ctx;
   p->width = width;
   p->threads = threads;
+  p->shares = shares;
   p->process = getpid();
   while (p->started + 1 < width && start_worker(p)) {}
   return p;
@@ -230,12 +260,12 @@ static int32_t run_region(pool *p, tn_parallel_body body, void *closure, int64_t
   p->closure = closure;
   p->count = count;
   p->range = even > grain ? even : grain;
-  p->range_count = (count - 1) / p->range + 1;
-  atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+  int64_t ranges = (count - 1) / p->range + 1;
+  deal(p, ranges);
   atomic_store_explicit(&p->status, 0, memory_order_relaxed);
   atomic_store(&p->gate, GATE_OPEN);
-  announce(p, p->range_count - 1);
-  run_ranges(p);
+  announce(p, ranges - 1);
+  run_ranges(p, 0);
   atomic_fetch_and(&p->gate, ~(unsigned)GATE_OPEN);
   wait_until_empty(p);
   return atomic_load_explicit(&p->status, memory_order_relaxed);
