@@ -248,7 +248,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
       loops.row = 0; /* stays a loop */
     }
     write_out_tile(p, &loops);
-    if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside ? loops.vector_tiles : loops.row_tiles);
+    if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside && !t.packed ? loops.vector_tiles : loops.row_tiles);
   } else if (in_lanes) {
     tni_reduce_in_lanes(p, name, loops.outer_count);
   } else {

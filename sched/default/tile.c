@@ -226,12 +226,13 @@ static bool wants_streams(const tni_planner *p, const tn_stmt *block, const tni_
 
 /* ---- asking ahead ---- */
 
-/* Is it what the outer loop over tiles moves and the inner one does not, and does not all of it stay in the second cache? */
+/* Is it what the outer loop over tiles moves and the inner one does not (of packed columns, the other way round: they are near), and
+ * does not all of it stay in the second cache? */
 static void look_at_ahead(void *self, const tn_expr *x) {
   pack_search *q = self;
   const tni_iter *iters = q->block->as.block.iters;
   if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer || tni_load_where(x)) return;
-  bool outside = q->tile->vectors_outside;
+  bool outside = q->tile->vectors_outside && !q->tile->packed;
   const tn_expr *row = iters[tni_iter_of_dim(q->block, q->tile->row_dim)].var;
   const tn_expr *vector = iters[tni_iter_of_dim(q->block, q->tile->vector_dim)].var;
   if (!moves(q->p, x, outside ? vector : row) || moves(q->p, x, outside ? row : vector)) return;
@@ -243,7 +244,7 @@ static void look_at_ahead(void *self, const tn_expr *x) {
 
 static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
-  if (t->row_dim < 0 || t->packed) return NULL;
+  if (t->row_dim < 0) return NULL;
   tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
   return q.found;
 }
