@@ -1,19 +1,25 @@
 /* ops_reduce.c -- reductions over axes, and what is made of them: softmax, layer normalisation, arg max, running sums.
  *
- * Each stage is one block; sums of f16 and bf16 are kept in f32.
+ * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG along the last
+ * dimension are made in PARTS, of which FEWER are made, of which the sum is: each has fewer roundings, and small numbers are not
+ * lost behind large ones. It is also how vectors sum up what lies side by side.
+ *
+ *     many[p] = sum over k of x[k * PARTS + p];  few[p] = sum over k of many[k * FEWER + p];  sum = sum over p of few[p]
  *
  *     reduce_F     a[i...] = reduce over r...  pre(x[i..., r...])         out = post(a), only where F has a post
  *     softmax      m = max x;  e = exp(x - m);  s = sum e;  out = e / s
  *     log_softmax  m = max x;  s = sum exp(x - m);  out = (x - m) - log(s)
- *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m);  out = (x - m) / sqrt(v / n + epsilon) * scale +
- * bias arg_max      m = max x;  out = min over r of (x[r] == m ? r : last) cum_sum      out[i] = sum over r <= i of
- * x[r]
+ *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m);  out = (x - m) / sqrt(v / n + epsilon) * scale + bias
+ *     arg_max      m = max x;  out = min over r of (x[r] == m ? r : last)
+ *     cum_sum      out[i] = sum over r <= i of x[r]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
 
 #include "ops.h"
+
+enum { LONG = 128, PARTS = 64, FEWER = 8 };
 
 static bool is_number(tn_type type) { return tni_type_is_float(type) || tni_type_is_int(type); }
 
@@ -91,6 +97,7 @@ bool tni_infer_layer_norm(tni_infer *x) {
 typedef struct split_axes {
   const tn_expr *in[TN_MAX_RANK], *out[TN_MAX_RANK], *sum[TN_MAX_RANK];
   int32_t out_rank, sum_rank;
+  const tn_expr *part, *inside; /* of a sum in parts: which, and where the input has an element (NULL: everywhere) */
 } split_axes;
 
 static const char *const reduce_names[TN_MAX_RANK] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
@@ -98,7 +105,7 @@ static const char *const keep_names[TN_MAX_RANK] = {"i0", "i1", "i2", "i3", "i4"
 
 /* keep: the result has dimensions of 1 for the reduced ones. */
 static void make_axes(tn_builder *b, const tni_gvalue *x, const bool *set, bool keep, split_axes *a) {
-  a->out_rank = a->sum_rank = 0;
+  *a = (split_axes){.out_rank = 0};
   for (int32_t i = 0; i < x->rank; i++) {
     if (set[i])
       a->in[i] = a->sum[a->sum_rank++] = tn_reduce_axis(b, reduce_names[i], x->shape[i]);
@@ -108,8 +115,26 @@ static void make_axes(tn_builder *b, const tni_gvalue *x, const bool *set, bool 
   }
 }
 
+/* The same for a sum in `type`, which may be in parts. */
+static void make_sum_axes(tn_builder *b, const tni_gvalue *x, const bool *set, bool keep, tn_type type, split_axes *a) {
+  int32_t last = x->rank - 1, inner = 0;
+  make_axes(b, x, set, keep, a);
+  if (last < 0 || x->rank == TN_MAX_RANK || !set[last] || x->shape[last] < LONG || !tni_type_is_float(type)) return;
+  int64_t extent = x->shape[last];
+  inner = a->sum_rank - 1;
+  a->sum[inner] = tn_reduce_axis(b, reduce_names[last], (extent - 1) / PARTS + 1);
+  a->part = tn_axis(b, "part", PARTS);
+  a->in[last] = tn_add(b, tn_mul(b, a->sum[inner], tn_index(b, PARTS)), a->part);
+  if (extent % PARTS) a->inside = tn_op2(b, TN_OP_lt, a->in[last], tn_index(b, extent));
+}
+
 static const tn_expr *load_as(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, tn_type type) {
   return tn_cast(b, type, tn_load(b, buffer, index, NULL));
+}
+
+/* The input's element where it has one. */
+static const tn_expr *load_part(tn_builder *b, const tn_buffer *buffer, const split_axes *a, tn_type type) {
+  return tn_cast(b, type, tn_load(b, buffer, a->in, a->inside));
 }
 
 /* The number that a reduction starts from. */
@@ -123,11 +148,47 @@ static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer r
   return tn_int(b, type, max ? 0 : -1);
 }
 
+/* A stage beside `acc`, which has `extent` parts of each of its elements. */
+static const tn_buffer *parts_of(tn_builder *b, const tn_buffer *acc, const char *name, int64_t extent) {
+  int64_t shape[TN_MAX_RANK];
+  for (int32_t i = 0; acc && i < acc->rank; i++) shape[i] = acc->shape[i]->as.i;
+  if (!acc) return NULL;
+  shape[acc->rank] = extent;
+  return tn_alloc(b, name, acc->type, acc->rank + 1, shape);
+}
+
+/* to = sums of `from`: of `steps` parts each, `extent` apart; of all of them when extent is 1. */
+static void add_parts(tn_builder *b, const tn_buffer *to, const tn_buffer *from, int32_t rank, int64_t steps, int64_t extent) {
+  const tn_expr *out[TN_MAX_RANK] = {NULL}, *in[TN_MAX_RANK] = {NULL};
+  int64_t shape[TN_MAX_RANK];
+  if (!to || !from) return;
+  for (int32_t i = 0; i < to->rank; i++) shape[i] = to->shape[i]->as.i;
+  tni_axes(b, to->rank, shape, out);
+  const tn_expr *step = tn_reduce_axis(b, "r", steps);
+  memcpy(in, out, sizeof in);
+  in[rank] = extent == 1 ? step : tn_add(b, tn_mul(b, step, tn_index(b, extent)), out[rank]);
+  tn_reduce(b, to, out, 1, &step, TN_REDUCE_SUM, tn_load(b, from, in, NULL));
+}
+
+/* acc = sum of value, in parts. */
+static void sum_parts(tn_builder *b, const tn_buffer *acc, const split_axes *a, const tn_expr *value) {
+  const tn_buffer *many = parts_of(b, acc, "many", PARTS), *few = parts_of(b, acc, "few", FEWER);
+  const tn_expr *index[TN_MAX_RANK];
+  memcpy(index, a->out, sizeof index);
+  index[a->out_rank] = a->part;
+  if (a->inside) value = tn_op3(b, TN_OP_select, a->inside, value, tni_number(b, tn_expr_type(value), 0));
+  tn_reduce(b, many, index, (size_t)a->sum_rank, a->sum, TN_REDUCE_SUM, value);
+  add_parts(b, few, many, a->out_rank, PARTS / FEWER, FEWER);
+  add_parts(b, acc, few, a->out_rank, FEWER, 1);
+}
+
 /* acc = reduce of value; over nothing it is the identity, and over no axes the value. */
 static void reduce_into(tn_builder *b, const tn_buffer *acc, const split_axes *a, enum tn_reducer reducer, bool empty,
                         const tn_expr *value) {
   if (empty)
     tn_compute(b, acc, a->out, identity_of(b, tn_expr_type(value), reducer));
+  else if (a->part)
+    sum_parts(b, acc, a, value);
   else if (a->sum_rank > 0)
     tn_reduce(b, acc, a->out, (size_t)a->sum_rank, a->sum, reducer, value);
   else
@@ -170,8 +231,11 @@ static bool define_reduce(tni_define *d, enum tn_reducer reducer, pre_fn pre, en
   bool direct = post == POST_NONE && type == out->type;
   const tn_buffer *acc = direct ? d->out[0] : tn_alloc(b, "sum", type, out->rank, out->shape);
   split_axes a;
-  make_axes(b, x, set, keep, &a);
-  const tn_expr *value = pre(b, load_as(b, d->in[0], a.in, type));
+  if (reducer == TN_REDUCE_SUM)
+    make_sum_axes(b, x, set, keep, type, &a);
+  else
+    make_axes(b, x, set, keep, &a);
+  const tn_expr *value = pre(b, load_part(b, d->in[0], &a, type));
   reduce_into(b, acc, &a, reducer, is_empty(x, set), value);
   if (direct) return true;
   int64_t count = 1;
@@ -214,25 +278,28 @@ static const tn_buffer *reduce_stage(tni_define *d, const char *name, const tn_b
   const tni_gvalue *x = d->in_value[0];
   const tn_buffer *to = stage(d->b, name, type, x, set);
   split_axes a;
-  make_axes(d->b, x, set, false, &a);
-  reduce_into(d->b, to, &a, reducer, is_empty(x, set), load_as(d->b, from, a.in, type));
+  if (reducer == TN_REDUCE_SUM)
+    make_sum_axes(d->b, x, set, false, type, &a);
+  else
+    make_axes(d->b, x, set, false, &a);
+  reduce_into(d->b, to, &a, reducer, is_empty(x, set), load_part(d->b, from, &a, type));
   return to;
 }
 
-/* x[in] - stage[kept in], in `type`. */
+/* x[in] - stage[kept in], in `type`; where (may be NULL): x has that element. */
 static const tn_expr *centred(tni_define *d, const tn_buffer *of, const bool *set, const tn_expr *const *in,
-                              tn_type type) {
+                              const tn_expr *where, tn_type type) {
   const tn_expr *index[TN_MAX_RANK] = {NULL};
   kept_index(d->in_value[0], set, in, index);
-  return tn_sub(d->b, load_as(d->b, d->in[0], in, type), load_as(d->b, of, index, type));
+  return tn_sub(d->b, tn_cast(d->b, type, tn_load(d->b, d->in[0], in, where)), load_as(d->b, of, index, type));
 }
 
 /* stage = sum of exp(x - max) */
 static const tn_buffer *sum_of_exp(tni_define *d, const tn_buffer *max, tn_type type, const bool *set) {
   const tn_buffer *sum = stage(d->b, "sum", type, d->in_value[0], set);
   split_axes a;
-  make_axes(d->b, d->in_value[0], set, false, &a);
-  const tn_expr *value = tn_op1(d->b, TN_OP_exp, centred(d, max, set, a.in, type));
+  make_sum_axes(d->b, d->in_value[0], set, false, type, &a);
+  const tn_expr *value = tn_op1(d->b, TN_OP_exp, centred(d, max, set, a.in, a.inside, type));
   reduce_into(d->b, sum, &a, TN_REDUCE_SUM, is_empty(d->in_value[0], set), value);
   return sum;
 }
@@ -247,7 +314,7 @@ bool tni_define_softmax(tni_define *d) {
   const tn_buffer *max = reduce_stage(d, "max", d->in[0], x->type, set, TN_REDUCE_MAX);
   const tn_buffer *e = tn_alloc(b, "exp", type, x->rank, x->shape);
   tni_axes(b, x->rank, x->shape, axes);
-  tn_compute(b, e, axes, tn_op1(b, TN_OP_exp, centred(d, max, set, axes, type)));
+  tn_compute(b, e, axes, tn_op1(b, TN_OP_exp, centred(d, max, set, axes, NULL, type)));
   const tn_buffer *sum = reduce_stage(d, "sum", e, type, set, TN_REDUCE_SUM);
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
@@ -268,7 +335,7 @@ bool tni_define_log_softmax(tni_define *d) {
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
   const tn_expr *log = tn_op1(b, TN_OP_log, tn_load(b, sum, index, NULL));
-  tn_compute(b, d->out[0], axes, tn_cast(b, x->type, tn_sub(b, centred(d, max, set, axes, type), log)));
+  tn_compute(b, d->out[0], axes, tn_cast(b, x->type, tn_sub(b, centred(d, max, set, axes, NULL, type), log)));
   return true;
 }
 
@@ -317,8 +384,8 @@ bool tni_define_layer_norm(tni_define *d) {
   tn_compute(b, mean, axes, tn_div(b, tn_load(b, sum, axes, NULL), n));
   const tn_buffer *squares = stage(b, "squares", type, x, set);
   split_axes a;
-  make_axes(b, x, set, false, &a);
-  const tn_expr *difference = centred(d, mean, set, a.in, type);
+  make_sum_axes(b, x, set, false, type, &a);
+  const tn_expr *difference = centred(d, mean, set, a.in, a.inside, type);
   reduce_into(b, squares, &a, TN_REDUCE_SUM, is_empty(x, set), tn_mul(b, difference, difference));
   const tn_buffer *deviation = stage(b, "deviation", type, x, set);
   tni_axes(b, small.rank, small.shape, axes);
@@ -327,7 +394,7 @@ bool tni_define_layer_norm(tni_define *d) {
   tn_compute(b, deviation, axes, tn_op1(b, TN_OP_sqrt, tn_add(b, variance, epsilon)));
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
-  const tn_expr *value = tn_div(b, centred(d, mean, set, axes, type), tn_load(b, deviation, index, NULL));
+  const tn_expr *value = tn_div(b, centred(d, mean, set, axes, NULL, type), tn_load(b, deviation, index, NULL));
   if (d->node->input_count > 1 && d->in_value[1])
     value = tn_mul(b, value, tn_cast(b, type, tni_input(d, 1, x->rank, axes)));
   if (d->node->input_count > 2 && d->in_value[2])

@@ -13,7 +13,8 @@ code=0
 echo "worst: difference over the largest magnitude of the reference; values: different ones in the reference; first: seconds from the"
 echo "file to the first output; run, ort: median milliseconds of one inference in Tenon and in ONNX Runtime; ratio: run / ort"
 printf '%-22s %-6s %9s %8s %5s %8s %9s %9s %6s\n' model "" worst values sets first run ort ratio
-for name; do
+for name; do # one after the other, so that both have the machine in the same state
+  "$folder/env/bin/python" "$here/reference.py" --times "$folder" "$name"
   "$tenon" compare "$folder/$name" --threads 1 || code=1
 done
 exit $code

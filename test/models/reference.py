@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Inputs for the models of compare.sh, and what ONNX Runtime makes of them at one thread.
 
-usage: reference.py FOLDER NAME...        FOLDER/NAME/model.onnx is there; see `tenon compare` for what is put beside it
+usage: reference.py FOLDER NAME...              FOLDER/NAME/model.onnx is there; see `tenon compare` for what is put beside it
+       reference.py --times FOLDER NAME...      only how long ONNX Runtime takes, measured again
 Needs numpy, onnx, onnxruntime; the text models Pillow and DejaVuSans, the voice models a 16 kHz WAV file.
 """
 import glob, os, shutil, statistics, sys, time
 import numpy as np
 import onnxruntime as ort
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 CLIP = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav"
@@ -89,8 +90,15 @@ def write(path, value):
         f.write(numpy_helper.from_array(np.asarray(value, order="C")).SerializeToString())
 
 
-def median_ms(session, feed):
-    times, end = [], time.perf_counter() + 1.5
+def read(path):
+    t = TensorProto()
+    with open(path, "rb") as f:
+        t.ParseFromString(f.read())
+    return numpy_helper.to_array(t)
+
+
+def median_ms(session, feed, seconds):
+    times, end = [], time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end and len(times) < 200:
         start = time.perf_counter()
         session.run(None, feed)
@@ -98,15 +106,18 @@ def median_ms(session, feed):
     return 1e3 * statistics.median(times)
 
 
-def refer(folder, name):
-    for old in glob.glob(os.path.join(folder, name, "test_data_set_*")):
-        shutil.rmtree(old)
+def open_model(folder, name):
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = ort.InferenceSession(os.path.join(folder, name, "model.onnx"), options, ["CPUExecutionProvider"])
+    return ort.InferenceSession(os.path.join(folder, name, "model.onnx"), options, ["CPUExecutionProvider"])
+
+
+def refer(folder, name):
+    for old in glob.glob(os.path.join(folder, name, "test_data_set_*")):
+        shutil.rmtree(old)
+    session = open_model(folder, name)
     names = [i.name for i in session.get_inputs()]
-    ms = []
     for k, feed in enumerate(INPUTS.get(name, lambda s: [picture(1, 3, 224, 224)])(session)):
         feed = feed if isinstance(feed, dict) else {names[0]: feed}
         to = os.path.join(folder, name, "test_data_set_%d" % k)
@@ -115,13 +126,25 @@ def refer(folder, name):
             write(os.path.join(to, "input_%d.pb" % i), feed[n])
         for i, value in enumerate(session.run(None, feed)):
             write(os.path.join(to, "output_%d.pb" % i), value)
-        ms.append(median_ms(session, feed))
+    print("reference: %s, %d sets" % (name, k + 1))
+
+
+def measure(folder, name):
+    session = open_model(folder, name)
+    names = [i.name for i in session.get_inputs()]
+    count = len(glob.glob(os.path.join(folder, name, "test_data_set_*")))
     with open(os.path.join(folder, name, "reference_ms"), "w") as f:
-        f.writelines("%.4f\n" % x for x in ms)
-    print("reference: %s, %d sets" % (name, len(ms)))
+        for k in range(count):
+            at = os.path.join(folder, name, "test_data_set_%d" % k)
+            feed = {n: read(os.path.join(at, "input_%d.pb" % i)) for i, n in enumerate(names)}
+            f.write("%.4f\n" % median_ms(session, feed, 1.5 / count))
 
 
-if len(sys.argv) < 3:
+again = sys.argv[1:2] == ["--times"]
+arguments = sys.argv[2 if again else 1:]
+if len(arguments) < 2:
     sys.exit(__doc__)
-for wanted in sys.argv[2:]:
-    refer(sys.argv[1], wanted)
+for wanted in arguments[1:]:
+    if not again:
+        refer(arguments[0], wanted)
+    measure(arguments[0], wanted)
