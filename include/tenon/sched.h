@@ -176,10 +176,10 @@ TN_API tn_status tn_cache_read(tn_schedule *s, tn_block_ref block, int32_t read,
 /* The block reads a new buffer where it read its buffer number `read`, once, by its iterators of constant extents. The new one has
  * `count` dimensions: number d counts steps of sizes[d] of iterator number iters[d] of the block; the dimensions of one iterator
  * stand in the order of their sizes, each a multiple of the next, the last of size 1. A new block, the result, packs what is read
- * before: nothing (0) where a condition is false, or where it fills a last step up. For instructions that want what they sum in
- * tiles. Refused as tn_cache_read is, and when not all that would be packed surely is inside of the old buffer. */
+ * before: nothing (0) where a condition is false, or where it fills a last step up. With `cast` what the block casts each element to
+ * is packed, so that it is done once. For instructions that want what they sum in tiles. Refused as tn_cache_read is, and when not all that would be packed surely is inside of the old buffer. */
 TN_API tn_status tn_pack_read(tn_schedule *s, tn_block_ref block, int32_t read, size_t count, const int64_t *iters,
-                              const int64_t *sizes, const char *scope, tn_block_ref *out, tn_error **err);
+                              const int64_t *sizes, const char *scope, int cast, tn_block_ref *out, tn_error **err);
 /* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
 TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, tn_block_ref *out, tn_error **err);
 /* The same of a block that stores to several buffers: number `store` of them, from 0. */

@@ -119,11 +119,12 @@ static bool is_filled_between(analysis *a, const tni_access *write, int32_t d, c
   return !read && is_stepped(a, write, last, TNI_UNROLLED);
 }
 
-/* The dimension that a vectorized loop steps through, in the access that is stored; the last one when there is none. */
+/* The dimension that a vectorized loop steps through, in the access that is stored, of several the last one; the last one of all
+ * when there is none. */
 static int32_t vector_dim(analysis *a, const tn_buffer *b, const tn_expr *const *shape) {
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
-    for (int32_t d = 0; x->buffer == b && x->write && d < b->rank; d++)
+    for (int32_t d = b->rank; x->buffer == b && x->write && d-- > 0;)
       if (is_stepped(a, x, d, TNI_VECTORIZED)) return is_filled_between(a, x, d, shape) ? b->rank - 1 : d;
   }
   return b->rank - 1;

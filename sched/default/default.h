@@ -123,6 +123,12 @@ bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile 
 /* The block of that name, in parts below `outer_count` loops. */
 void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
 
+/* ---- cast.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Factors of a reduction that are cast at each use are cast once before, where a tile uses them often. True: the block, of that
+ * name, is another one, of other loads. */
+bool tni_cast_factors(tni_planner *p, const tn_stmt *block, const tni_tile *t);
+
 /* ---- product.c ------------------------------------------------------------------------------------------------------ */
 
 /* Of a tile that tile registers do; the block is as nothing has been done to it yet. */

@@ -96,7 +96,7 @@ static tn_block_ref pack(tni_planner *p, tn_block_ref block, const tn_expr *load
   int32_t which = tni_find_read_number(p, block, load->as.buffer);
   tn_block_ref made;
   tn_error *e = NULL;
-  bool good = which >= 0 && tni_tried(p, tn_pack_read(p->s, block, which, k->count, k->iters, k->sizes, "global", &made, &e), &e);
+  bool good = which >= 0 && tni_tried(p, tn_pack_read(p->s, block, which, k->count, k->iters, k->sizes, "global", 0, &made, &e), &e);
   return good ? made : 0;
 }
 

@@ -219,6 +219,11 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   bool tiled = tni_choose_tile(p, block, &t);
   tni_tile by_tiles = t;
   if (tiled && tni_choose_tiles(p, block, &by_tiles) && tni_schedule_product(p, block, &by_tiles)) return;
+  if (tiled && tni_cast_factors(p, block, &t)) {
+    block = tni_find_block(p->s->func->body, name);
+    t = (tni_tile){0};
+    tiled = tni_choose_tile(p, block, &t);
+  }
   bool in_lanes = tni_wants_lanes(p, block, tiled ? &t : NULL);
   tiled &= !in_lanes;
   if (tiled && t.streams) {

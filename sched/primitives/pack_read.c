@@ -7,11 +7,12 @@
  *
  * Dimension d of the new buffer counts steps of sizes[d] of the iterator of that number; of an iterator's dimensions the outer one
  * stands first, and the last one counts single steps. What fills a last step up is 0. compute_at brings the new block to where a part
- * is read.
+ * is read. of=cast packs what the block casts each element to.
  *
  * needs: one load of the buffer in the block, by iterators of constant extents, inside the buffer for all their values; a buffer
  *        that is whole before the outermost loop and is not written under it
- * refuses: dimensions that do not make up the load's iterators; a buffer that may not be whole
+ * refuses: dimensions that do not make up the load's iterators; a buffer that may not be whole; of=cast when elements are used as
+ *          they are, too
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,7 +24,8 @@ typedef struct packing {
   const tn_stmt *block;
   const tn_buffer *old, *made;
   const tn_expr *load; /* what is packed */
-  bool several;        /* there is another load of the buffer */
+  bool several;        /* there is another load of the buffer, or another cast of it */
+  tn_type type;        /* of the new buffer; 0: it is not cast */
   int32_t rank;
   int64_t extents[TN_MAX_RANK];        /* of the new buffer */
   const tn_expr *index[TN_MAX_RANK];   /* of the new buffer, over the block's iterators */
@@ -36,6 +38,13 @@ static void see_load(void *self, const tn_expr *x) {
   if (x->op != TN_OP_load || x->as.buffer != p->old) return;
   p->several |= p->load && p->load != x;
   p->load = x;
+}
+
+static void see_cast(void *self, const tn_expr *x) {
+  packing *p = self;
+  if (x->op != TN_OP_cast || x->arg[0] != p->load) return;
+  p->several |= p->type && p->type != x->type;
+  p->type = x->type;
 }
 
 static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
@@ -73,6 +82,14 @@ static tn_status check_load(packing *p) {
   if (!stays_inside(p))
     return tni_step_refuse(p->step, p->block, "it is not known that all of what would be packed is inside of `%s`", p->old->name);
   return TN_OK;
+}
+
+/* Elements as they are, or as they are cast. */
+static tn_status check_type(packing *p) {
+  if (p->step->args[5].number == 0) return p->type = p->old->type, TN_OK;
+  tni_stmt_visit_exprs(p->r->arena.ctx, p->block->as.block.body, see_cast, p);
+  if (!p->type) return tni_step_refuse(p->step, p->block, "the block does not cast what it reads of `%s`", p->old->name);
+  return p->several ? tni_step_refuse(p->step, p->block, "the block casts what it reads of `%s` to several types", p->old->name) : TN_OK;
 }
 
 /* The dimensions, from the innermost on: the iterators over them. */
@@ -135,7 +152,8 @@ static const tn_expr *packed_value(packing *p) {
   const tn_expr *where = tni_load_where(p->load);
   for (int32_t d = 0; d < tni_load_count(p->load); d++) args[d] = tni_expr_subst(p->r, p->load->arg[d], &subst);
   if (where) inside = tni_conj(p->r, inside, tni_expr_subst(p->r, where, &subst));
-  return tni_load(p->r, p->load->type, p->old, (size_t)tni_load_count(p->load), args, inside);
+  const tn_expr *x = tni_load(p->r, p->load->type, p->old, (size_t)tni_load_count(p->load), args, inside);
+  return p->type == p->old->type ? x : tni_cast(p->r, p->type, x);
 }
 
 /* for c.. { block NAME(..) { made[..] = the load } } */
@@ -154,7 +172,9 @@ static const tn_stmt *packing_nest(packing *p, const char *name) {
 
 static const tn_expr *read_packed(void *self, tni_region *r, const tn_expr *x) {
   const packing *p = self;
-  return x->op == TN_OP_load && x->as.buffer == p->old ? tni_load(r, x->type, p->made, (size_t)p->rank, p->index, NULL) : x;
+  bool cast = p->type != p->old->type;
+  const tn_expr *load = cast && x->op == TN_OP_cast ? x->arg[0] : x;
+  return load == p->load && cast == (load != x) ? tni_load(r, p->type, p->made, (size_t)p->rank, p->index, NULL) : x;
 }
 
 tn_status tni_apply_pack_read(tni_step *step) {
@@ -165,20 +185,25 @@ tn_status tni_apply_pack_read(tni_step *step) {
   if (status) return status;
   packing p = {.step = step, .r = r, .block = place.block, .old = place.buffer};
   status = check_load(&p);
+  if (!status) status = check_type(&p);
   if (!status) status = check_dims(&p);
   if (status) return status;
   const char *name = tni_arena_format(&r->arena, "%s_packed", p.old->name);
   const tn_expr *shape[TN_MAX_RANK];
   for (int32_t d = 0; d < p.rank; d++) shape[d] = tni_index(r, p.extents[d]);
-  p.made = name ? tni_buffer(r, name, p.old->type, place.scope, p.rank, shape) : NULL;
+  p.made = name ? tni_buffer(r, name, p.type, place.scope, p.rank, shape) : NULL;
   if (!p.made) return TN_E_NOMEM;
   const tn_stmt *read = tni_stmt_rewrite(r, p.block->as.block.body, read_packed, NULL, &p);
+  packing left = {.r = r, .old = p.old};
+  if (read) tni_stmt_visit_exprs(s->ctx, read, see_load, &left);
+  if (left.load) return tni_step_refuse(step, p.block, "the block reads `%s` without the cast, too", p.old->name);
   const tn_stmt *reader = tni_block_like(r, p.block, p.block->as.block.iters, p.block->as.block.where, p.block->as.block.init, read);
   return tni_put_before(step, &place, packing_nest(&p, place.copy_name), reader, p.made);
 }
 
 tn_status tn_pack_read(tn_schedule *s, tn_block_ref block, int32_t read, size_t count, const int64_t *iters, const int64_t *sizes,
-                       const char *scope, tn_block_ref *out, tn_error **err) {
-  tni_arg args[] = {tni_of_handle(block), tni_of_int(read), tni_of_ints(count, iters), tni_of_ints(count, sizes), tni_of_text(scope)};
-  return tni_perform(s, TNI_PRIMITIVE_pack_read, 5, args, 1, out, NULL, err);
+                       const char *scope, int cast, tn_block_ref *out, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block),       tni_of_int(read),   tni_of_ints(count, iters),
+                    tni_of_ints(count, sizes), tni_of_text(scope), tni_of_text(cast ? "cast" : "element")};
+  return tni_perform(s, TNI_PRIMITIVE_pack_read, 6, args, 1, out, NULL, err);
 }

@@ -369,19 +369,18 @@ END_TEST
 enum { MOST_STEPS = 320 };
 static uint8_t left[MOST_SUMS * 8], right[MOST_STEPS * 256];
 
-/* Small integers, whose sums are exact. */
+/* Of floats small integers, whose sums are exact. */
 static void fill_numbers(const char *type, uint8_t *to, size_t bytes) {
+  tn_type short_type = tni_type_parse(type, strlen(type));
   for (size_t i = 0; i < bytes; i++) to[i] = (uint8_t)random_bits();
-  for (size_t i = 0; strcmp(type, "bf16") == 0 && i < bytes / 2; i++) {
-    float x = (float)(int)(random_bits() % 15) - 7;
-    memcpy(to + 2 * i, (uint8_t *)&x + 2, 2);
-  }
+  for (size_t i = 0; tni_type_is_float(short_type) && i < bytes / 2; i++)
+    tni_write_element(short_type, to, (int64_t)i, (tni_scalar){.f = (double)(random_bits() % 15) - 7});
 }
 
 /* C = A B, as the default schedule does it; behind: another block, of the sums and a row. Tiles: is it done by them? */
 static void check_product(const char *a_type, const char *b_type, int m, int n, int k, bool behind, bool tiles) {
   char text[1024];
-  const char *c = strcmp(a_type, "bf16") ? "i32" : "f32", *last = behind ? "T" : "C";
+  const char *c = strstr(a_type, "f16") ? "f32" : "i32", *last = behind ? "T" : "C";
   snprintf(text, sizeof text,
            "func f(A: %s[%d, %d], B: %s[%d, %d], C: %s[%d, %d]) {\n"
            "  for i in 0..%d {\n    for j in 0..%d {\n      for k in 0..%d {\n"
@@ -433,6 +432,8 @@ START_TEST(products_of_given_operands_run_in_tiles)
     check_product(types[t][0], types[t][1], 2, 70, 3, true, false); /* too little */
   }
   check_product("u8", "u8", 64, 64, 64, false, false);
+  for (size_t i = 0; i < TNI_COUNT(sizes); i++) /* which are cast once */
+    check_product("f16", "f16", sizes[i][0], sizes[i][1], sizes[i][2], i % 2, false);
 }
 END_TEST
 

@@ -215,8 +215,8 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
       if (f > 4)
         snprintf(line, LINE, "prefetch(%s, %u, %s)", blocks.at[b], g - 1, l0);
       else
-        snprintf(line, LINE, "pack_read(%s, %u, %s, \"%s\")", any(&blocks, state), g - 1, dims[oracle_random(state) % 6],
-                 scopes[oracle_random(state) % 3]);
+        snprintf(line, LINE, "pack_read(%s, %u, %s, \"%s\", of=%s)", any(&blocks, state), g - 1, dims[oracle_random(state) % 6],
+                 scopes[oracle_random(state) % 3], g > 1 ? "element" : "cast");
       break;
     }
     snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
