@@ -117,7 +117,7 @@ static bool name_shapes(compare *c, tn_input_shape *shapes) {
 
 /* A model of open dimensions is compiled for the sets' shapes, if these are the same: as one who knows them would. */
 static bool build_for_sets(compare *c) {
-  tn_import_desc desc = {.struct_size = sizeof desc, .keep_open = 1};
+  tn_import_desc desc = {.struct_size = sizeof desc, .keep_open = 1, .data_directory = c->folder};
   tn_input_shape shapes[MAX_TENSORS];
   double start = seconds();
   if (!build(c, &desc) || !name_shapes(c, shapes)) return false;
@@ -126,7 +126,8 @@ static bool build_for_sets(compare *c) {
     if (!same_shapes(&c->sets[0], &c->sets[i])) return true;
   tn_module_destroy(c->module);
   c->module = NULL;
-  desc = (tn_import_desc){.struct_size = sizeof desc, .shapes = shapes, .shape_count = c->sets[0].in_count};
+  desc = (tn_import_desc){.struct_size = sizeof desc, .shapes = shapes, .shape_count = c->sets[0].in_count,
+                          .data_directory = c->folder};
   start = seconds();
   bool good = build(c, &desc);
   c->first_seconds = seconds() - start;

@@ -150,12 +150,19 @@ static bool load_text(session *s, const char *path, tn_program **out) {
   return status ? report(path, error), false : true;
 }
 
+/* The folder that a file is in: models may have weights beside them. */
+static const char *folder_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash == path ? "/" : slash ? take_text("%.*s", (int)(slash - path), path) : ".";
+}
+
 static bool load_model(session *s, const char *path, size_t given_count, const tn_input_shape *given,
                        tn_program **out) {
   tn_error *error = NULL;
   tn_input_shape *shapes = take(given_count + s->shapes.count, sizeof *shapes);
   tn_dim *dims = take(s->dims.count, sizeof *dims);
-  tn_import_desc desc = {.struct_size = sizeof desc, .dims = dims, .dim_count = s->dims.count, .shapes = shapes};
+  tn_import_desc desc = {.struct_size = sizeof desc, .dims = dims, .dim_count = s->dims.count, .shapes = shapes,
+                         .data_directory = folder_of(path)};
   if (given) {
     memcpy(shapes, given, given_count * sizeof *shapes);
     desc.shape_count = given_count;

@@ -35,14 +35,17 @@ typedef struct tn_import_desc {
   int64_t default_dim;
   /* Dimensions that nothing binds stay open: each run brings the sizes, see tn_model_call. */
   uint8_t keep_open;
+  /* Models may hold weights in other files (external data). They are read beneath this directory, and copied; NULL: such models
+   * are refused. Not followed: absolute names, `..`, symbolic links; not read: files with a second name, and what is no file. */
+  const char *data_directory;
 } tn_import_desc;
 
 /* Reads an ONNX model (opset 1 to 27) into a program whose graph is "main". Where the model has loops, sequences, or shapes
  * that depend on what is computed, or keeps open dimensions, the program has no graph, but its module has a model "main".
- * The reader is bounded by the context's tn_limits; nothing in the file names a path that is opened. Weights stay views
- * of the bytes: the program maps the file, or (from memory) copies the bytes. `desc` may be NULL. Errors: TN_E_INVALID
- * (place: the node and offset), TN_E_UNSUPPORTED (lists every operator that is not supported, each once, with the nodes'
- * names), TN_E_LIMIT, TN_E_NOT_FOUND, TN_E_IO. */
+ * The reader is bounded by the context's tn_limits; nothing in the file names a path that is opened, but for weights beneath
+ * tn_import_desc.data_directory. Other weights stay views of the bytes: the program maps the file, or (from memory) copies
+ * the bytes. `desc` may be NULL. Errors: TN_E_INVALID (place: the node and offset), TN_E_UNSUPPORTED (lists every operator
+ * that is not supported, each once, with the nodes' names), TN_E_LIMIT, TN_E_NOT_FOUND, TN_E_IO. */
 TN_API tn_status tn_onnx_load(tn_context *context, const char *path, const tn_import_desc *desc, tn_program **out,
                               tn_error **err);
 TN_API tn_status tn_onnx_import(tn_context *context, const void *bytes, size_t size, const tn_import_desc *desc,

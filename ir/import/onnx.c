@@ -122,7 +122,7 @@ static tn_status import_blob(tn_context *ctx, tni_blob *blob, const tn_import_de
   static const tn_import_desc defaults = {.struct_size = sizeof defaults};
   tni_flow *flow;
   tn_program *program = NULL;
-  tn_status status = tni_onnx_read(ctx, blob, &flow, err);
+  tn_status status = tni_onnx_read(ctx, blob, desc ? desc->data_directory : NULL, &flow, err);
   importer p = {ctx, flow, desc ? desc : &defaults, err};
   if (status == TN_OK) status = tn_program_create(ctx, &program, err);
   if (status == TN_OK) status = convert(&p, flow, program);

@@ -2,7 +2,8 @@
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
  * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter floats;
- * int64_data; double_data; uint64_data for u32 and u64.
+ * int64_data; double_data; uint64_data for u32 and u64. Or they are in another file, as external_data says: its location, an
+ * offset and a length.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -66,9 +67,39 @@ static bool is_list(uint32_t number) {
   return (number >= 4 && number <= 7 && number != FIELD_STRINGS) || number == 10 || number == 11;
 }
 
+/* A decimal number, as texts of external_data are. */
+static bool read_decimal(tni_view text, uint64_t *out) {
+  const char *digits = (const char *)text.data;
+  *out = 0;
+  for (size_t i = 0; i < text.size; i++) {
+    if (digits[i] < '0' || digits[i] > '9') return false;
+    if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, (uint64_t)(digits[i] - '0'), out)) return false;
+  }
+  return text.size > 0;
+}
+
+static bool is_text(tni_view view, const char *text) {
+  return view.size == strlen(text) && memcmp(view.data, text, view.size) == 0;
+}
+
+static const char *read_external(tni_view entry, tni_onnx_data *d) {
+  tni_view key = tni_wire_find(entry, 1), value = tni_wire_find(entry, 2);
+  if (is_text(key, "location")) {
+    d->location = value;
+    return NULL;
+  }
+  if (is_text(key, "offset")) return read_decimal(value, &d->offset) ? NULL : "external data: `offset` is no number";
+  if (is_text(key, "length")) {
+    d->has_length = true;
+    return read_decimal(value, &d->length) ? NULL : "external data: `length` is no number";
+  }
+  return is_text(key, "checksum") ? NULL : "external data: keys are location, offset, length and checksum";
+}
+
 /* Reads all fields but the typed lists. Gives NULL or what is wrong, with the status in *status. */
 static const char *read_header(tni_view bytes, tni_onnx_data *d, tn_status *status) {
   tni_wire_item item;
+  const char *wrong;
   *status = TN_E_UNSUPPORTED;
   while (tni_wire_next(&bytes, &item)) {
     switch (item.number) {
@@ -82,9 +113,12 @@ static const char *read_header(tni_view bytes, tni_onnx_data *d, tn_status *stat
       d->has_raw = true;
       break;
     case FIELD_SEGMENT: return "segments of tensors are not supported";
-    case FIELD_EXTERNAL: return "external data is not supported: no other file is opened";
+    case FIELD_EXTERNAL:
+      if ((wrong = read_external(item.view, d))) return *status = TN_E_INVALID, wrong;
+      break;
     case FIELD_LOCATION:
-      if (item.value != 0) return "external data is not supported: no other file is opened";
+      if (item.value > 1) return *status = TN_E_INVALID, "the place of the elements is not known";
+      d->outside = item.value == 1;
       break;
     default: break;
     }
@@ -110,7 +144,17 @@ static void count_lists(tni_view bytes, uint32_t right, enum tni_wire_kind kind,
   }
 }
 
-tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err) {
+/* Are as many elements in another file as the shape says? */
+static tn_status check_outside(tn_context *ctx, const tni_onnx_data *d, const char *place, tn_error **err) {
+  if (!d->location.size)
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "external data: `location` is missing");
+  if (d->has_length && d->length != d->bytes)
+    return tni_fail(ctx, err, TN_E_INVALID, "import", place, "external data has %llu bytes, the shape needs %zu",
+                    (unsigned long long)d->length, d->bytes);
+  return TN_OK;
+}
+
+tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err) {
   tn_status status;
   *out = (tni_onnx_data){.whole = bytes};
   const char *wrong = read_header(bytes, out, &status);
@@ -130,9 +174,10 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
   size_t count;
   bool other;
   count_lists(bytes, t->list, t->kind, &count, &other);
-  if (other || (out->has_raw && count > 0))
+  if (other || (out->has_raw && count > 0) || (out->outside && (out->has_raw || count > 0)))
     return tni_fail(ctx, err, TN_E_INVALID, "import", place,
                     "the tensor has elements in more than one field, or in the wrong one");
+  if (out->outside) return check_outside(ctx, out, place, err);
   if (out->has_raw && out->raw.size != out->bytes)
     return tni_fail(ctx, err, TN_E_INVALID, "import", place, "raw_data has %zu bytes, the shape needs %zu",
                     out->raw.size, out->bytes);
@@ -140,6 +185,12 @@ tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place,
     return tni_fail(ctx, err, TN_E_INVALID, "import", place, "the tensor has %zu %s, the shape needs %zu", count,
                     tni_type_is_packed(out->type) ? "bytes of elements" : "elements", listed);
   return TN_OK;
+}
+
+tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err) {
+  tn_status status = tni_onnx_data_read_any(ctx, bytes, place, out, err);
+  if (status != TN_OK || !out->outside) return status;
+  return tni_fail(ctx, err, TN_E_UNSUPPORTED, "import", place, "elements in another file are read for weights only");
 }
 
 /* ---- the elements ---------------------------------------------------------------------------------------------- */

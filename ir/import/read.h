@@ -35,6 +35,7 @@ typedef struct call {
 typedef struct reader {
   tn_context *ctx;
   tni_flow *flow;
+  const char *data_directory; /* or NULL */
   tni_view model;
   size_t node_count; /* in all regions */
   uint32_t region_count, depth;

@@ -138,6 +138,24 @@ static tn_status keep_blob(reader *p, tni_blob *blob) {
   return tni_fail_nomem(p->err);
 }
 
+/* Weights in another file: of the directory that the host names, if it names one. */
+static tn_status keep_outside(reader *p, const tni_onnx_data *data, const char *place, const void **out) {
+  const char *location;
+  tni_blob *blob;
+  tn_status status = tni_read_text(p, data->location, &location);
+  if (status != TN_OK) return status;
+  if (!p->data_directory)
+    return tni_fail(p->ctx, p->err, TN_E_UNSUPPORTED, phase, place,
+                    "its elements are in `%s`: other files are read only beneath tn_import_desc.data_directory", location);
+  status = tni_blob_read_beneath(p->ctx, p->data_directory, location, data->offset, data->bytes, phase, place, &blob, p->err);
+  if (status == TN_OK) status = keep_blob(p, blob);
+  if (status != TN_OK) return status;
+  uint8_t *bytes = (uint8_t *)blob->data;
+  for (size_t i = 0; data->type == TN_BOOL && i < data->bytes; i++) bytes[i] = bytes[i] != 0;
+  *out = bytes;
+  return TN_OK;
+}
+
 /* The contents in the file, else copied: large ones into a blob that programs share. */
 static tn_status keep_contents(reader *p, const tni_onnx_data *data, const void **out) {
   enum { SMALL = 256 };
@@ -159,8 +177,9 @@ static tn_status keep_contents(reader *p, const tni_onnx_data *data, const void 
 static tn_status set_constant(reader *p, uint32_t slot, tni_view bytes, const char *place) {
   tni_onnx_data data;
   tni_gvalue *v = &p->flow->slots[slot].constant;
-  tn_status status = tni_onnx_data_read(p->ctx, bytes, place, &data, p->err);
-  if (status == TN_OK) status = keep_contents(p, &data, &v->data);
+  tn_status status = tni_onnx_data_read_any(p->ctx, bytes, place, &data, p->err);
+  if (status == TN_OK)
+    status = data.outside ? keep_outside(p, &data, place, &v->data) : keep_contents(p, &data, &v->data);
   if (status != TN_OK) return status;
   v->type = data.type;
   v->rank = data.rank;
@@ -515,8 +534,8 @@ static tn_status keep_blobs(reader *p) {
   return TN_OK;
 }
 
-tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, tni_flow **out, tn_error **err) {
-  reader p = {.ctx = ctx, .model = {blob->data, blob->size}, .err = err};
+tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, const char *data_directory, tni_flow **out, tn_error **err) {
+  reader p = {.ctx = ctx, .data_directory = data_directory, .model = {blob->data, blob->size}, .err = err};
   *out = NULL;
   p.flow = tni_alloc_zero(ctx, sizeof *p.flow);
   if (!p.flow) {

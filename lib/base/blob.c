@@ -48,6 +48,42 @@ tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const 
   return tni_fail_nomem(err);
 }
 
+static tn_status fail_beneath(tn_context *ctx, const char *directory, const char *name, int failure, const char *phase,
+                              const char *place, tn_error **err) {
+  char text[128];
+  const char *why = failure == EXDEV    ? "only what is beneath the directory is opened"
+                    : failure == ELOOP  ? "there is a symbolic link on its way"
+                    : failure == EMLINK ? "the file has another name as well"
+                    : failure == EINVAL ? "it is not a regular file"
+                                        : strerror_r(failure, text, sizeof text);
+  tn_status status = failure == ENOENT || failure == ENOTDIR                      ? TN_E_NOT_FOUND
+                     : failure == EXDEV || failure == ELOOP || failure == EMLINK ? TN_E_INVALID
+                                                                                 : TN_E_IO;
+  return tni_fail(ctx, err, status, phase, place, "cannot read `%s` beneath `%s`: %s", name, directory, why);
+}
+
+tn_status tni_blob_read_beneath(tn_context *ctx, const char *directory, const char *name, uint64_t offset, size_t size,
+                                const char *phase, const char *place, tni_blob **out, tn_error **err) {
+  int file;
+  uint64_t there;
+  *out = NULL;
+  int failure = ctx->os->open_beneath(directory, name, &file, &there);
+  if (failure) return fail_beneath(ctx, directory, name, failure, phase, place, err);
+  tn_status status = TN_OK;
+  if (offset > there || size > there - offset)
+    status = tni_fail(ctx, err, TN_E_INVALID, phase, place, "`%s` has %llu bytes, %zu at offset %llu are asked for", name,
+                      (unsigned long long)there, size, (unsigned long long)offset);
+  else if (!(*out = tni_blob_create(ctx, size)))
+    status = tni_fail_nomem(err);
+  if (!status && (failure = ctx->os->read_at(file, offset, (void *)(*out)->data, size))) {
+    tni_blob_unref(*out);
+    *out = NULL;
+    status = fail_beneath(ctx, directory, name, failure, phase, place, err);
+  }
+  ctx->os->close(file);
+  return status;
+}
+
 tni_blob *tni_blob_ref(tni_blob *blob) {
   if (blob) atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
   return blob;

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -46,10 +48,85 @@ static void unmap_file(const void *data, size_t size) {
   if (data) munmap((void *)data, size);
 }
 
+/* One step of a way: the part of the name before the next slash. */
+static int open_part(int directory, const char *part, size_t size, int flags) {
+  char text[NAME_MAX + 1];
+  int file;
+  if (size > NAME_MAX) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(text, part, size);
+  text[size] = 0;
+  do file = openat(directory, text, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags);
+  while (file < 0 && errno == EINTR);
+  struct stat stat; /* a link where a directory is asked for is told as none */
+  if (file < 0 && errno == ENOTDIR)
+    errno = !fstatat(directory, text, &stat, AT_SYMLINK_NOFOLLOW) && S_ISLNK(stat.st_mode) ? ELOOP : ENOTDIR;
+  return file;
+}
+
+/* The file, opened step by step, no step over a link or up; or -1 and errno. */
+static int walk(int directory, const char *name) {
+  int at = dup(directory);
+  while (at >= 0 && *name) {
+    size_t size = strcspn(name, "/");
+    bool last = !name[size + strspn(name + size, "/")];
+    if (size == 2 && memcmp(name, "..", 2) == 0) {
+      close(at);
+      errno = EXDEV;
+      return -1;
+    }
+    int next = open_part(at, name, size, last ? 0 : O_DIRECTORY);
+    int failure = errno;
+    close(at);
+    errno = failure;
+    at = next;
+    name += size;
+    name += strspn(name, "/");
+  }
+  return at;
+}
+
+static int open_beneath(const char *directory, const char *name, int *file, uint64_t *size) {
+  struct stat stat;
+  *file = -1;
+  if (!*name) return ENOENT;
+  if (*name == '/') return EXDEV;
+  int root;
+  do root = open(directory, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+  while (root < 0 && errno == EINTR);
+  if (root < 0) return errno;
+  int opened = walk(root, name), failure = opened < 0 ? errno : 0;
+  close(root);
+  if (failure) return failure;
+  failure = fstat(opened, &stat) ? errno : S_ISDIR(stat.st_mode) ? EISDIR : !S_ISREG(stat.st_mode) ? EINVAL : 0;
+  if (!failure && stat.st_nlink != 1) failure = EMLINK;
+  if (failure) {
+    close(opened);
+    return failure;
+  }
+  *file = opened;
+  *size = (uint64_t)stat.st_size;
+  return 0;
+}
+
+static int read_at(int file, uint64_t offset, void *to, size_t size) {
+  for (size_t done = 0; done < size;) {
+    ssize_t some = pread(file, (char *)to + done, size - done, (off_t)(offset + done));
+    if (some < 0 && errno != EINTR) return errno;
+    if (some == 0) return ENODATA;
+    done += some > 0 ? (size_t)some : 0;
+  }
+  return 0;
+}
+
+static void close_file(int file) { close(file); }
+
 static double seconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-const tni_os tni_os_default = {map_file, unmap_file, seconds};
+const tni_os tni_os_default = {map_file, unmap_file, seconds, open_beneath, read_at, close_file};

@@ -382,19 +382,6 @@ START_TEST(attributes_must_be_of_the_right_kind)
 }
 END_TEST
 
-START_TEST(external_data_is_refused)
-{
-  bytes t = tensor_raw("w", ONNX_FLOAT, 0, NULL, zeros, 4), e = {0}, g = one_node(node("Relu", "n", "x", "y"));
-  put_text(&e, 1, "location");
-  put_text(&e, 2, "/etc/passwd");
-  put_message(&t, 13, e);
-  add_weight(&g, t);
-  ck_assert_str_eq(
-      import(model(13, g)),
-      "TN_E_UNSUPPORTED: import: w: external data is not supported: no other file is opened (data type 1)");
-}
-END_TEST
-
 START_TEST(opsets_and_other_files_are_refused)
 {
   ck_assert_str_eq(import(model(-1, small_graph())), "TN_E_UNSUPPORTED: import: model: opset -1: 1 to 27 are supported");
@@ -660,7 +647,6 @@ int main(void) {
   tcase_add_test(tests, a_size_of_minus_one_is_open);
   tcase_add_test(tests, shapes_must_fit);
   tcase_add_test(tests, attributes_must_be_of_the_right_kind);
-  tcase_add_test(tests, external_data_is_refused);
   tcase_add_test(tests, opsets_and_other_files_are_refused);
   tcase_add_test(tests, loading_says_which_file_is_missing);
   tcase_add_test(tests, tensors_have_raw_or_typed_elements);
