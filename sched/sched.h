@@ -531,6 +531,9 @@ bool tni_is_line_name(const char *text);
 
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
+/* flat.c: pictures that are only taken pixel by pixel as rows of pixels. */
+tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);

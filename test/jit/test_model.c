@@ -169,6 +169,63 @@ START_TEST(packed_operands_are_shared)
 }
 END_TEST
 
+/* Convolutions of one tap and what follows them run over rows of pixels: y, of which nobody sees the rows. Then rows of z are added
+ * up with one number each, which needs the picture; u comes from a gate of one pixel. */
+START_TEST(pictures_are_flat_where_nobody_sees_their_rows)
+{
+  enum { C = 3, M = 4, H = 2, W = 5, P = H * W };
+  static int64_t x_shape[] = {1, C, H, W}, y_shape[] = {1, M, H, W};
+  static const int64_t w_shape[] = {M, C, 1, 1}, gate_shape[] = {M, M, 1, 1}, row_shape[] = {H, 1};
+  static const int64_t scale_shape[] = {M, 1, 1}, m_shape[] = {M};
+  float x[C * P], w[M * C], gate[M * M], bias[] = {1, -2, 3, -4}, row[] = {10, 20}, scale[] = {1, 2, 3, 4};
+  float y[M * P], z[M * P], u[M * P], mean[M] = {0};
+  bytes g = {0};
+  for (int i = 0; i < C * P; i++) x[i] = (float)(i % 7 - 3);
+  for (int i = 0; i < M * C; i++) w[i] = (float)(i % 5 - 2);
+  for (int i = 0; i < M * M; i++) gate[i] = (float)(i % 3 - 1);
+  add_node(&g, node("Conv", "conv", "x w bias", "a"));
+  add_node(&g, node("Relu", "relu", "a", "b"));
+  add_node(&g, node("Mul", "scaled", "b scale", "c"));
+  add_node(&g, node("Add", "again", "c a", "y"));
+  add_node(&g, node("Add", "rows", "y row", "z"));
+  add_node(&g, node("GlobalAveragePool", "mean", "y", "pooled"));
+  add_node(&g, node("Conv", "gate", "pooled gate", "s"));
+  add_node(&g, node("Mul", "gated", "z s", "u"));
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 4, w_shape, w, sizeof w));
+  add_weight(&g, tensor_raw("gate", ONNX_FLOAT, 4, gate_shape, gate, sizeof gate));
+  add_weight(&g, tensor_raw("bias", ONNX_FLOAT, 1, m_shape, bias, sizeof bias));
+  add_weight(&g, tensor_raw("row", ONNX_FLOAT, 2, row_shape, row, sizeof row));
+  add_weight(&g, tensor_raw("scale", ONNX_FLOAT, 3, scale_shape, scale, sizeof scale));
+  add_input(&g, "x", 4, x_shape);
+  add_output(&g, "y");
+  add_output(&g, "z");
+  add_output(&g, "u");
+  const tn_model *run = compile_graph(g);
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, NULL, "tensor", &text, &size, &error), error);
+  ck_assert_ptr_nonnull(strstr(text, "func fused_conv_relu_mul_add("));
+  ck_assert_ptr_nonnull(strstr(text, ": f32[1, 3, 10]"));
+  tn_text_destroy(text);
+  DLTensor in = view(TN_F32, 4, x_shape, x);
+  DLTensor out[] = {view(TN_F32, 4, y_shape, y), view(TN_F32, 4, y_shape, z), view(TN_F32, 4, y_shape, u)};
+  const DLTensor *ins[] = {&in}, *outs[] = {&out[0], &out[1], &out[2]};
+  must(tn_model_run(run, ins, 1, outs, 3, &error), error);
+  for (int i = 0; i < M * P; i++) {
+    float a = bias[i / P];
+    for (int c = 0; c < C; c++) a += w[i / P * C + c] * x[c * P + i % P];
+    ck_assert_float_eq(y[i], (a > 0 ? a : 0) * scale[i / P] + a);
+    ck_assert_float_eq(z[i], y[i] + row[i % P / W]);
+    mean[i / P] += y[i] / P;
+  }
+  for (int i = 0; i < M * P; i++) {
+    float s = 0;
+    for (int c = 0; c < M; c++) s += gate[i / P * M + c] * mean[c];
+    ck_assert_float_eq_tol(u[i], z[i] * s, 1e-3f);
+  }
+}
+END_TEST
+
 /* y = x w of 8-bit integers, summed in 32 bits; cast: by nodes, which the product takes in. */
 static void check_integers(const char *target_name, int x_type, bool cast, int64_t m, int64_t k, int64_t n) {
   uint8_t *x = calloc((size_t)(m * k), 1);
@@ -719,6 +776,7 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, packed_operands_are_shared,
+                                pictures_are_flat_where_nobody_sees_their_rows,
                                 zero_points_are_taken_off_sums,
                                 products_of_bytes_stay_bytes,
                                 a_model_tells_what_it_takes,

@@ -1,0 +1,199 @@
+/* flat.c -- pictures of which nobody looks at rows and columns are taken as rows of pixels.
+ *
+ *     y = conv(x, w)   one tap, steps of 1   ->   y' = conv(flat(x), flat(w));  y = picture(y')
+ *     z = add(y, b)    pointwise             ->   z' = add(y', flat(b));        z = picture(z')
+ *
+ * flat: (n, c, h, w) -> (n, c, h * w), and picture back: views, which are no code; for constants, the same contents. So vectors of
+ * pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise node follows when the
+ * last of its operands to be made is flat, since that is whom fusion puts it with.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+typedef struct flattener {
+  tni_gcopy c;
+  uint32_t *flat; /* by value of the old graph: the same as rows of pixels, or TNI_NO_VALUE */
+  bool *made;     /* it was made so, not as a picture */
+} flattener;
+
+/* ---- which nodes ---- */
+
+/* A convolution over two dimensions or more that takes each pixel for itself. */
+static bool is_per_pixel(const tn_graph *g, const tni_gnode *n) {
+  if (!n->op || strcmp(n->op->name, "conv") != 0 || tni_attr_int(n, "oc_last", 0)) return false;
+  const tni_gvalue *x = &g->values[n->inputs[0]], *w = &g->values[n->inputs[1]], *out = &g->values[n->outputs[0]];
+  int32_t count;
+  const int64_t *strides = tni_attr_ints(n, "strides", &count);
+  for (int32_t i = 0; strides && i < count; i++)
+    if (strides[i] != 1) return false;
+  for (int32_t d = 2; d < x->rank; d++) /* of the same size: there are no pads */
+    if (w->shape[d] != 1 || x->shape[d] != out->shape[d]) return false;
+  return x->rank > 3;
+}
+
+/* The shape of a value with the dimensions from the third of `like` on as one. False: it moves along some of them only. */
+static bool flat_shape(const tni_gvalue *v, const tni_gvalue *like, int32_t *rank, int64_t *shape) {
+  int32_t dims = like->rank - 2, own = v->rank < dims ? v->rank : dims;
+  int64_t pixels = 1;
+  bool all = v->rank >= dims, none = true;
+  for (int32_t i = 1; i <= own; i++) {
+    int64_t extent = v->shape[v->rank - i];
+    all &= extent == like->shape[like->rank - i];
+    none &= extent == 1;
+    pixels *= extent;
+  }
+  *rank = v->rank - own + (own > 0);
+  memcpy(shape, v->shape, sizeof *shape * (size_t)(v->rank - own));
+  if (own > 0) shape[*rank - 1] = pixels;
+  return all || none;
+}
+
+static bool follows(const flattener *f, const tni_gnode *n) {
+  const tn_graph *g = f->c.from;
+  const tni_gvalue *out = &g->values[n->outputs[0]];
+  uint32_t last = TNI_NO_VALUE;
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  if (!n->op || n->op->kind != TNI_GOP_ELEMENTWISE || n->output_count != 1 || out->rank < 4) return false;
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    uint32_t value = n->inputs[i];
+    if (value == TNI_NO_VALUE) continue;
+    if (!flat_shape(&g->values[value], out, &rank, shape)) return false;
+    if (!g->values[value].data && (last == TNI_NO_VALUE || value > last)) last = value;
+  }
+  return last != TNI_NO_VALUE && f->made[last];
+}
+
+/* ---- values ---- */
+
+static tn_status reshape(flattener *f, uint32_t value, const char *name, int32_t rank, const int64_t *shape,
+                         uint32_t *out, tn_error **err) {
+  tni_attr attr = {.name = "shape", .kind = TNI_ATTR_INTS, .ints = shape, .count = rank};
+  return tni_g_node(f->c.b, tni_gop_find("reshape"), NULL, 1, &value, 1, &attr, 1, &name, out, err);
+}
+
+/* The value as it was. */
+static tn_status picture(flattener *f, uint32_t old, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = &f->c.from->values[old];
+  tn_status status = TN_OK;
+  if (f->c.map[old] == TNI_NO_VALUE) {
+    if (f->flat[old] != TNI_NO_VALUE)
+      status = reshape(f, f->flat[old], v->name, v->rank, v->shape, &f->c.map[old], err);
+    else
+      status = tni_gcopy_const(&f->c, old, &f->c.map[old], err);
+  }
+  *out = f->c.map[old];
+  return status;
+}
+
+static bool has_shape(const tni_gvalue *v, int32_t rank, const int64_t *shape) {
+  return v->rank == rank && memcmp(v->shape, shape, sizeof *shape * (size_t)rank) == 0;
+}
+
+/* The value with the dimensions of `like` as one. */
+static tn_status flatten(flattener *f, uint32_t old, const tni_gvalue *like, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = &f->c.from->values[old];
+  int32_t rank;
+  int64_t shape[TN_MAX_RANK];
+  flat_shape(v, like, &rank, shape);
+  *out = f->flat[old];
+  if (*out != TNI_NO_VALUE && has_shape(tni_g_get(f->c.b, *out), rank, shape)) return TN_OK;
+  tn_status status = picture(f, old, out, err);
+  if (status || has_shape(v, rank, shape)) return status;
+  if (v->data) {
+    *out = tni_g_const(f->c.b, NULL, v->type, rank, shape, tni_g_get(f->c.b, *out)->data);
+    status = *out == TNI_NO_VALUE ? tni_gbuilder_check(f->c.b, err) : TN_OK;
+  } else {
+    status = reshape(f, *out, NULL, rank, shape, out, err);
+  }
+  if (!status && !f->made[old]) f->flat[old] = *out;
+  return status;
+}
+
+/* ---- the pass ---- */
+
+static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, uint32_t *values, tn_error **err) {
+  const tn_graph *g = f->c.from;
+  const tni_gvalue *out = &g->values[n->outputs[0]];
+  tni_attr group = {.name = "group", .kind = TNI_ATTR_INT, .i = tni_attr_int(n, "group", 1)};
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    uint32_t old = n->inputs[i];
+    values[i] = old;
+    if (old == TNI_NO_VALUE) continue;
+    status = conv && i == 2 ? picture(f, old, &values[i], err) : flatten(f, old, out, &values[i], err);
+  }
+  if (!status)
+    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, conv ? 1 : n->attr_count,
+                        conv ? &group : n->attrs, 1, NULL, &f->flat[n->outputs[0]], err);
+  f->made[n->outputs[0]] = true;
+  return status;
+}
+
+static tn_status add_as_it_was(flattener *f, const tni_gnode *n, uint32_t *values, const char **names,
+                               tn_error **err) {
+  uint32_t *outputs = values + n->input_count;
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    values[i] = n->inputs[i];
+    if (n->inputs[i] != TNI_NO_VALUE) status = picture(f, n->inputs[i], &values[i], err);
+  }
+  for (uint32_t i = 0; i < n->output_count; i++)
+    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : f->c.from->values[n->outputs[i]].name;
+  if (!status)
+    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
+                        outputs, err);
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    if (n->outputs[i] != TNI_NO_VALUE) f->c.map[n->outputs[i]] = outputs[i];
+  return status;
+}
+
+static tn_status add_node(flattener *f, const tni_gnode *n, tn_error **err) {
+  tn_context *ctx = f->c.to->ctx;
+  size_t count = n->input_count + n->output_count + 1u;
+  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
+  const char **names = tni_alloc(ctx, count * sizeof *names);
+  bool conv = is_per_pixel(f->c.from, n);
+  tn_status status = !values || !names        ? tni_fail_nomem(err)
+                     : conv || follows(f, n) ? add_flat(f, n, conv, values, err)
+                                              : add_as_it_was(f, n, values, names, err);
+  tni_free(ctx, values, count * sizeof *values);
+  tni_free(ctx, names, count * sizeof *names);
+  return status;
+}
+
+static tn_status add_all(flattener *f, const tn_graph **out, tn_error **err) {
+  const tn_graph *g = f->c.from;
+  uint32_t shown;
+  tn_status status = TN_OK;
+  memset(f->flat, 0xff, g->value_count * sizeof *f->flat);
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(f, &g->nodes[i], err);
+  for (uint32_t i = 0; i < g->output_count && !status; i++) status = picture(f, g->outputs[i], &shown, err);
+  return status ? status : tni_gcopy_finish(&f->c, out, err);
+}
+
+static bool changes_anything(const tn_graph *g) {
+  bool found = false;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    if (!g->nodes[i].op) return false; /* a graph with calls is fused already */
+    found |= is_per_pixel(g, &g->nodes[i]);
+  }
+  return found;
+}
+
+tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+  flattener f = {0};
+  size_t count = g->value_count + 1;
+  *out = g;
+  if (!changes_anything(g)) return TN_OK;
+  tn_status status = tni_gcopy_begin(&f.c, g, to, err);
+  if (status) return status;
+  f.flat = tni_alloc(to->ctx, count * sizeof *f.flat);
+  f.made = tni_alloc_zero(to->ctx, count * sizeof *f.made);
+  status = f.flat && f.made ? add_all(&f, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, f.flat, count * sizeof *f.flat);
+  tni_free(to->ctx, f.made, count * sizeof *f.made);
+  tni_gcopy_end(&f.c);
+  return status;
+}
