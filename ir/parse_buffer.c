@@ -87,23 +87,42 @@ static bool parse_layout_vars(tni_parser *p, int32_t rank, const tn_expr **vars)
   return false;
 }
 
-static bool parse_layout(tni_parser *p, attributes *a) {
+/* `(i, j) -> (j // 16, i, j % 16)` for a buffer of that shape; NULL: reported. */
+static const tni_layout *parse_map(tni_parser *p, int32_t rank, const tn_expr *const *shape) {
   tni_layout l = {0};
   size_t scope = p->binding_count, begin;
-  bool good =
-      parse_layout_vars(p, a->form->rank, l.vars) && tni_expect(p, TNI_TOK_ARROW, "`->` and the memory's subscripts");
+  bool good = parse_layout_vars(p, rank, l.vars) && tni_expect(p, TNI_TOK_ARROW, "`->` and the memory's subscripts");
   begin = p->tok.offset;
   if (good && (good = tni_expect(p, TNI_TOK_LPAREN, "`(` and the memory's subscripts"))) {
     l.rank = parse_list(p, TNI_TOK_RPAREN, "dimensions", "`)` or `,` after a subscript", TN_MAX_RANK, NULL, l.index);
     good = l.rank >= 0;
   }
   tni_close_scope(p, scope);
-  const char *why = good ? tni_check_layout(&l, a->form->rank) : NULL;
+  const char *why = good ? tni_check_layout(&l, rank) : NULL;
   if (why) tni_report(p, begin, p->last_end - begin, "%s", why);
-  if (!good || why) return false;
-  a->form->layout = tni_layout_make(p->r, a->form->rank, a->form->shape, l.vars, l.rank, l.index);
-  if (!a->form->layout) tni_parser_nomem(p);
+  if (!good || why) return NULL;
+  const tni_layout *made = tni_layout_make(p->r, rank, shape, l.vars, l.rank, l.index);
+  if (!made) tni_parser_nomem(p);
+  return made;
+}
+
+static bool parse_layout(tni_parser *p, attributes *a) {
+  a->form->layout = parse_map(p, a->form->rank, a->form->shape);
   return a->form->layout != NULL;
+}
+
+tn_status tni_parse_layout(tn_program *program, tni_region *r, const char *text, int32_t rank, const tn_expr *const *shape,
+                           const tni_layout **out, tn_error **err) {
+  tni_parser p;
+  *out = NULL;
+  tn_status status = tni_parser_begin(&p, r, text, strlen(text), "map", err);
+  if (status) return status;
+  p.program = program;
+  const tni_layout *made = parse_map(&p, rank, shape);
+  if (made) tni_expect(&p, TNI_TOK_END, "the end of the map");
+  status = tni_parser_end(&p, err);
+  if (!status) *out = made;
+  return status;
 }
 
 static bool parse_scope(tni_parser *p, attributes *a) {

@@ -269,6 +269,18 @@ bool tni_is_list(enum tni_kind kind);
 /* The place of `text` among words apart by |, or -1. */
 int tni_find_word(const char *words, const char *text);
 
+/* ---- maps.c: maps of subscripts, as text --------------------------------------------------------------------------- */
+
+/* The map that argument `arg` gives for indices below that shape, which sends different ones to different places, with the shape
+ * of these; or NULL and a refusal. */
+const tni_layout *tni_arg_map(tni_step *step, int arg, const void *mark, int32_t rank, const tn_expr *const *shape);
+/* What is sent to the place at[k], for any place that something is sent to. False: it cannot be told (extents that are not
+ * constant), or no memory. */
+bool tni_map_inverse(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *shape,
+                     const tn_expr *const *at, const tn_expr **inverse);
+/* Where it sends the index, in its simplest form. False: no memory. */
+bool tni_map_apply(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *index, const tn_expr **out);
+
 /* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
 
 /* An argument. What holds depends on the kind: handle of loop, block, place; handles of their lists; number of int; numbers,

@@ -195,6 +195,9 @@ TN_API tn_status tn_set_scope(tn_schedule *s, tn_block_ref block, const char *sc
  * inside. Constant extents; 0 <= offset < factor. */
 TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset, int32_t store,
                                   tn_error **err);
+/* The buffer number `store` of those that the block stores to, which is made in the function, has other dimensions: element i, j
+ * goes where the map says, "(i, j) -> (j // 4, i, j % 4)". Different elements go to different places. */
+TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const char *map, int32_t store, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 

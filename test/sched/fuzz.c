@@ -147,7 +147,11 @@ static void choose_buffer_line(const names *blocks, uint64_t *state, char *line)
   static const char *const scopes[] = {"global", "local", "register", "shared"};
   const char *block = any(blocks, state);
   uint32_t f = oracle_random(state) % 4, g = 1 + oracle_random(state) % 5, store = oracle_random(state) % 4 == 0;
-  switch (oracle_random(state) % 2) {
+  static const char *const maps[] = {"(i) -> (i // 3, i % 3)",      "(i, j) -> (j // 4, i, j % 4)", "(i, j) -> (j, i)",
+                                     "(i, j) -> (i // 2, j, i % 2)", "(i, j) -> (i * 5 + j)",        "(i, j, k) -> (k, i, j)",
+                                     "(i, j, k) -> (i, k // 2, j, k % 2)"};
+  switch (oracle_random(state) % 3) {
+  case 2: snprintf(line, LINE, "transform_layout(%s, \"%s\", store=%u)", block, maps[oracle_random(state) % 7], store); break;
   case 0: snprintf(line, LINE, "set_scope(%s, %s, store=%u)", block, scopes[f], store); break;
   default: snprintf(line, LINE, "storage_align(%s, %u, %u, offset=%u, store=%u)", block, f % 3, g + f, f % g, store); break;
   }
