@@ -19,8 +19,8 @@ const tni_layout *tni_arg_map(tni_step *step, int arg, const void *mark, int32_t
   for (int32_t d = 0; d < rank; d++) form.shape[d] = shape[d];
   const char *why = status ? NULL : tni_check_form(s->ctx, &form, false, &nomem);
   s->region.arena.failed |= nomem;
-  if (why) tni_step_refuse(step, mark, "the map may send two of them to one place");
-  return status || why ? NULL : form.layout;
+  if (why) return tni_step_refuse(step, mark, "the map may send two of them to one place"), NULL;
+  return form.layout;
 }
 
 /* A multiple of all divisors. */

@@ -198,6 +198,9 @@ TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t ax
 /* The buffer number `store` of those that the block stores to, which is made in the function, has other dimensions: element i, j
  * goes where the map says, "(i, j) -> (j // 4, i, j % 4)". Different elements go to different places. */
 TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const char *map, int32_t store, tn_error **err);
+/* The loop keeps what its next iteration reads again of what the block writes: a window along one dimension, which moves by a
+ * constant step. The block runs for what is new in it alone, and its buffer has as many elements there as the window. */
+TN_API tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 

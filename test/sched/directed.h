@@ -260,6 +260,34 @@ static inline void windows(writer *w) {
   put(w, "\nfor j in 0..6 { block C(a: 0..6 = j) { %s } }\n}\n", ONE_OF(w, ends));
 }
 
+/* A loop over windows of T, which mostly overlap: for rolling_buffer. */
+static inline void rolls(writer *w) {
+  static const char *const values[] = {"X[v]", "X[v] * 2.0:f32", "X[v] + V[0]", "X[v] + U[v]", "X[v] - V[v % 6]"};
+  static const char *const reads[] = {
+      "T[v * S] + T[v * S + W - 1]", "T[v * S]", "T[v * S + W - 1] - T[max(v * S - 1, 0)]", "T[v * S + W // 2] + V[v]",
+  };
+  static const char *const changes[] = {"", "block V(v: 0..6 = i) { V[v] = Y[v] + 1.0:f32 }\n", "block V(v: 0..6 = i) { V[0] = X[v] }\n"};
+  static const char *const orders[] = {"i * S + r", "i * S + W - 1 - r", "i * S + r // 2", "i + r * S"};
+  int size = pick(w, 1, 4), step = pick(w, 1, 2), n = 5 * step + size, outer = pick(w, 0, 3) == 0;
+  char texts[4][96];
+  const char *from[4] = {SELDOM(w, orders), ONE_OF(w, values), SELDOM(w, reads), SELDOM(w, changes)};
+  for (int t = 0; t < 4; t++) {
+    size_t at = 0;
+    for (const char *c = from[t]; *c && at + 2 < sizeof texts[t]; c++)
+      texts[t][at++] = *c == 'S' ? (char)('0' + step) : *c == 'W' ? (char)('0' + size) : *c;
+    texts[t][at] = 0;
+  }
+  put(w, "func f(X: f32[%d], Y: f32[6], V: f32[6]) {\nalloc T: f32[%d]\nalloc U: f32[%d]\n", n, n, n);
+  put(w, "for z in 0..%d { block U(v: 0..%d = z) { U[v] = X[v] + 1.0:f32 } }\n", n, n);
+  if (outer) put(w, "for o in 0..2 {\n");
+  put(w, "for i in 0..6 {\n%s", pick(w, 0, 1) ? texts[3] : "");
+  put(w, "for r in 0..%d { block T(v: 0..%d = %s) { T[v] = %s } }\n", size, n, texts[0], texts[1]);
+  put(w, "block Y(v: 0..6 = i) { Y[v] = %s }\n}\n", texts[2]);
+  if (outer) put(w, "}\n");
+  if (pick(w, 0, 7) == 0) put(w, "V[1] = T[1]\n");
+  put(w, "}\n");
+}
+
 /* ---- order -------------------------------------------------------------------------------------------------------- */
 
 /* Calls of the host and asserts: neighbours, and what reads or gives away the same buffer. */

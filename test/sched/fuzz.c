@@ -143,14 +143,16 @@ static void choose_sample_line(const char *loop, const char *block, uint64_t *st
 }
 
 /* Where buffers live, and how their elements stand. */
-static void choose_buffer_line(const names *blocks, uint64_t *state, char *line) {
+static void choose_buffer_line(const names *loops, const names *blocks, uint64_t *state, char *line) {
   static const char *const scopes[] = {"global", "local", "register", "shared"};
-  const char *block = any(blocks, state);
+  size_t b = oracle_random(state) % blocks->count;
+  const char *block = blocks->at[b];
   uint32_t f = oracle_random(state) % 4, g = 1 + oracle_random(state) % 5, store = oracle_random(state) % 4 == 0;
   static const char *const maps[] = {"(i) -> (i // 3, i % 3)",      "(i, j) -> (j // 4, i, j % 4)", "(i, j) -> (j, i)",
                                      "(i, j) -> (i // 2, j, i % 2)", "(i, j) -> (i * 5 + j)",        "(i, j, k) -> (k, i, j)",
                                      "(i, j, k) -> (i, k // 2, j, k % 2)"};
-  switch (oracle_random(state) % 3) {
+  switch (oracle_random(state) % 4) {
+  case 3: snprintf(line, LINE, "rolling_buffer(%s, %s)", block, loop_near(loops, blocks->place[b], true, state)); break;
   case 2: snprintf(line, LINE, "transform_layout(%s, \"%s\", store=%u)", block, maps[oracle_random(state) % 7], store); break;
   case 0: snprintf(line, LINE, "set_scope(%s, %s, store=%u)", block, scopes[f], store); break;
   default: snprintf(line, LINE, "storage_align(%s, %u, %u, offset=%u, store=%u)", block, f % 3, g + f, f % g, store); break;
@@ -172,7 +174,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
     return;
   }
   if (blocks.count && oracle_random(state) % 6 == 0) {
-    choose_buffer_line(&blocks, state, line);
+    choose_buffer_line(&loops, &blocks, state, line);
     return;
   }
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */

@@ -586,19 +586,19 @@ static program_kind *const program_kinds[] = {
     matmul, conv, pool, softmax, layer_norm, transposes, chain, stencil, two_products, raw, raw_blocks, wild_program, wild_program,
     wild_program, team_program, team_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
     conv_separable, conv_capsule, conv_bn_relu, batch_matmul, transposed_matmul, norm, group_norm, global_pool, attention,
-    product_softmax, symbolic, two_stages, two_stages, two_stages, two_stages, extents, windows, host, homes};
+    product_softmax, symbolic, two_stages, two_stages, two_stages, two_stages, extents, windows, rolls, rolls, host, homes};
 static const char *const program_names[] = {
     "matmul", "conv", "pool", "softmax", "layer_norm", "transposes", "chain", "stencil", "two_products", "raw", "raw_blocks", "wild",
     "wild", "wild", "team", "team", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
     "conv_depthwise", "conv_separable", "conv_capsule", "conv_bn_relu", "batch_matmul", "transposed_matmul", "norm", "group_norm",
     "global_pool", "attention", "product_softmax", "symbolic", "two_stages", "two_stages", "two_stages", "two_stages", "extents",
-    "windows", "host", "homes"};
+    "windows", "rolls", "rolls", "host", "homes"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 /* May programs of the kind read what they never wrote? */
 static inline bool may_mean_nothing(int kind) {
   program_kind *k = program_kinds[kind];
-  return k == wild_program || k == two_stages || k == windows || k == homes;
+  return k == wild_program || k == two_stages || k == windows || k == rolls || k == homes;
 }
 
 /* Some are to keep the order of their sums: then real values stay as they are, too (fuzz.c). */
