@@ -47,7 +47,7 @@ static void gives(const tn_module *module, size_t count, const DLTensor *in, int
     ck_assert_int_eq(t->shape[i], shape[i]);
     n *= shape[i];
   }
-  ck_assert_mem_eq(tn_tensor_data(out), want, (size_t)n * sizeof *want);
+  if (n) ck_assert_mem_eq(tn_tensor_data(out), want, (size_t)n * sizeof *want); /* of nothing there is no address */
   tn_tensor_destroy(out);
 }
 
