@@ -102,8 +102,9 @@ const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *uni
 /* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
 const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
 
-/* Products of 8-bit integers by tiles of 16 rows of 64 bytes (AMX): loops with this note, row by row, column by column, at most
- * TNI_TILE_BYTES steps each, that sum into rows of memory are compiled so, where the target has it (llvm/tile.c). */
+/* Products of 8-bit integers, and of bf16 in the meaning of tile_bf16, by tiles of 16 rows of 64 bytes (AMX): loops with this note,
+ * row by row, column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target
+ * has it (llvm/tile.c). */
 #define TNI_TILE_NOTE "tile"
 enum { TNI_TILE_ROWS = 16, TNI_TILE_BYTES = 64 };
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);

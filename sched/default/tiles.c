@@ -10,16 +10,18 @@
 
 /* Cycles, of Sapphire Rapids (2.7 GHz, measured): a product of tiles for each row of it, and at the least, from one to the next; the
  * loads of a full tile, of rows in one cache line each and of such in two; what brings a tile of sums to the result, and through
- * memory; to pack 64 bytes of the left operand, and of the right one; to begin; dot products of a row with one vector, 4 bytes of
- * steps, by one instruction and by others. */
+ * memory; to pack 64 bytes of the left operand, and of the right one, whose columns are neighbours or not; to begin; dot products
+ * of a row with one vector, 4 bytes of steps, by one instruction and by others. */
 static const double PRODUCT_ROW = 1, PRODUCT_LEAST = 9, LOAD = 8, LOAD_SPLIT = 45, SUM = 20, SUM_COPY = 30, PACK_LEFT = 3,
-                    PACK_RIGHT = 10, BEGIN = 200, DOT = 0.5, SLOW_DOT = 1.5;
+                    PACK_RIGHT = 10, PACK_FAR = 100, BEGIN = 200, DOT = 0.5, SLOW_DOT = 1.5;
 enum { TILE_SUMS = 4, MOST_VECTORS = 2, LANES = 16, GROUP_BYTES = 4, LINE = 64 };
 
 /* A sum of products as tiles see it. */
 typedef struct product {
   int64_t rows, columns, steps, bytes; /* bytes: of a factor */
   bool left_stands, right_stands;      /* as tiles want them */
+  bool left_packs;                     /* it can be packed */
+  bool far;                            /* neighbouring columns of the right operand are no neighbours in memory */
   bool split;                          /* rows of the left operand lie across cache lines */
   bool copies;                         /* another block is behind the sums */
   bool has_dots;                       /* the target has dot products of it */
@@ -48,7 +50,7 @@ static double tile_cycles(const product *q, const tni_tile *t) {
   double one = (SUM + copies * SUM_COPY) * (double)(high * t->vectors) + most * steps;
   double down = ceil_div(q->rows, t->rows), across = ceil_div(q->columns, t->vectors * LANES);
   double left = t->pack_left * PACK_LEFT * down * (double)t->rows * steps;
-  double right = t->pack_right * PACK_RIGHT * ceil_div(q->columns, LANES) * TNI_TILE_ROWS * steps;
+  double right = t->pack_right * (q->far ? PACK_FAR : PACK_RIGHT) * ceil_div(q->columns, LANES) * TNI_TILE_ROWS * steps;
   return BEGIN + left + right + one * down * across;
 }
 
@@ -72,7 +74,7 @@ static bool size_tiles(const product *q, tni_tile *t) {
   bool found = false;
   tni_tile now = *t;
   for (now.vectors = q->columns > LANES ? MOST_VECTORS : 1; now.vectors > 0; now.vectors--)
-    for (int packed = q->left_stands ? 0 : 1; packed < 2; packed++) {
+    for (int packed = q->left_stands ? 0 : 1; packed <= q->left_packs; packed++) {
       int64_t most = TILE_SUMS / now.vectors * TNI_TILE_ROWS;
       now.rows = packed ? tni_divide_up(q->rows, tni_divide_up(q->rows, most)) : largest_part(q->rows, most, 1);
       now.pack_left = packed;
@@ -115,7 +117,7 @@ static bool can_pack(const tn_stmt *block, const tn_expr *load) {
   return true;
 }
 
-static bool look_at_left(const tni_planner *p, const tn_stmt *block, const tn_expr *load, const tn_expr *row, const tni_iter *sum,
+static void look_at_left(const tni_planner *p, const tn_stmt *block, const tn_expr *load, const tn_expr *row, const tni_iter *sum,
                          product *q) {
   int64_t along, down = 0;
   const tn_buffer *b = load->as.buffer;
@@ -123,7 +125,7 @@ static bool look_at_left(const tni_planner *p, const tn_stmt *block, const tn_ex
   int64_t line = q->steps * q->bytes % LINE == 0 ? LINE : LINE / 2;
   q->split = !known || down * q->bytes % line != 0;
   q->left_stands = known && along == 1 && !tni_load_where(load);
-  return q->left_stands || can_pack(block, load);
+  q->left_packs = can_pack(block, load);
 }
 
 static const tni_iter *only_sum(const tn_stmt *block) {
@@ -149,10 +151,11 @@ bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
                .copies = !tni_is_param(p->s->func, tni_block_store(block)->as.store.buffer),
                .has_dots = t->unit != NULL,
                .near = (int64_t)p->target->l2 / 2};
-  int64_t width = q.columns > LANES ? MOST_VECTORS * LANES : LANES;
+  int64_t width = q.columns > LANES ? MOST_VECTORS * LANES : LANES, along;
   q.right_stands = right_stands(p, y, iters[column].var, tni_divide_up(q.columns, width) * width);
   if (!q.right_stands && !can_pack(block, y)) return false;
-  if (!look_at_left(p, block, x, row < 0 ? NULL : iters[row].var, sum, &q)) return false;
+  q.far = !tni_stride_of(p, y->as.buffer, y->arg, iters[column].var, &along) || along != 1;
+  look_at_left(p, block, x, row < 0 ? NULL : iters[row].var, sum, &q);
   t->unit = value->type == TN_F32 ? tni_unit_find(p->s->ctx, "tile_bf16") : NULL;
   if (value->type == TN_F32 && (!t->unit || p->s->keeps_order)) return false;
   t->lanes = LANES;
