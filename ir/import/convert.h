@@ -29,10 +29,12 @@ struct tni_onnx_op {
   const char *name;
   const char *op; /* the graph operator it mainly is, or "" */
   void (*convert)(conversion *c);
+  const char *domain; /* "": ONNX's own */
 };
 
 #define TNI_CONVERTER_PROTOTYPE(name, op, converter) void tni_convert_##converter(conversion *c);
 TNI_ONNX_OPS(TNI_CONVERTER_PROTOTYPE)
+TNI_ONNX_PREVIEW_OPS(TNI_CONVERTER_PROTOTYPE)
 
 /* The functions below have short names in these files, and names of the house for the linker. */
 #define fail tni_c_fail

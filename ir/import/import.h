@@ -278,7 +278,9 @@ tn_status tni_flow_specialise(const tni_flow *flow, const tni_onnx_region *regio
 
 /* ---- onnx_ops.c: the converter table --------------------------------------------------------------------------- */
 
-const tni_onnx_op *tni_onnx_op_find(const char *op_type);
+const tni_onnx_op *tni_onnx_op_find(const char *domain, const char *op_type);
+/* May a flow run the operator itself, region by region? */
+bool tni_onnx_op_controls(const tni_onnx_op *op);
 /* Adds what the node means to the graph and fills node->outputs, or binds its slots. */
 tn_status tni_onnx_convert(tni_onnx *m, tni_onnx_node *node, tn_error **err);
 /* The contents of a tensor where the program can keep them. */

@@ -5,15 +5,21 @@
 #include "convert.h"
 
 static const tni_onnx_op table[] = {
-#define ROW(name, op, converter) {#name, op, tni_convert_##converter},
-    TNI_ONNX_OPS(ROW)
+#define ROW(name, op, converter) {#name, op, tni_convert_##converter, ""},
+#define PREVIEW_ROW(name, op, converter) {#name, op, tni_convert_##converter, "ai.onnx.preview"},
+    TNI_ONNX_OPS(ROW) TNI_ONNX_PREVIEW_OPS(PREVIEW_ROW)
 #undef ROW
+#undef PREVIEW_ROW
 };
 
-const tni_onnx_op *tni_onnx_op_find(const char *op_type) {
+const tni_onnx_op *tni_onnx_op_find(const char *domain, const char *op_type) {
   for (size_t i = 0; i < TNI_COUNT(table); i++)
-    if (strcmp(table[i].name, op_type) == 0) return &table[i];
+    if (strcmp(table[i].name, op_type) == 0 && strcmp(table[i].domain, domain) == 0) return &table[i];
   return NULL;
+}
+
+bool tni_onnx_op_controls(const tni_onnx_op *op) {
+  return op->convert == tni_convert_of_flow || op->convert == tni_convert_if;
 }
 
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err) {

@@ -195,6 +195,7 @@
   OP(Tan,                       "tan",                  same) \
   OP(Tanh,                      "tanh",                 same) \
   OP(TensorScatter,             "",                     tensor_scatter) \
+  OP(TfIdfVectorizer,           "",                     tf_idf_vectorizer) \
   OP(ThresholdedRelu,           "thresholded_relu",     same) \
   OP(Tile,                      "tile",                 tile) \
   OP(TopK,                      "",                     top_k) \
@@ -205,6 +206,10 @@
   OP(Upsample,                  "resize",               resize) \
   OP(Where,                     "where",                same) \
   OP(Xor,                       "xor",                  binary)
+
+/* Those of the domain ai.onnx.preview. */
+#define TNI_ONNX_PREVIEW_OPS(OP) \
+  OP(FlexAttention,             "",                     flex_attention)
 /* clang-format on */
 
 #endif

@@ -140,6 +140,45 @@ void tni_convert_attention(conversion *c) {
   finish(c, 0, a.flat ? merge_heads(c, y) : y);
 }
 
+/* ---- attention with bodies that change it ------------------------------------------------------------------------ */
+
+/* What a body makes of the scores or of the probabilities. */
+static uint32_t modified(conversion *c, const char *attr, uint32_t x) {
+  const tni_onnx_attr *body = find_attr(c, attr, TNI_ONNX_GRAPH);
+  const tni_onnx_binding *b;
+  if (!ok(c) || !body) return x;
+  if (!body->body || body->body->input_count != 1 || body->body->output_count != 1)
+    return fail(c, TN_E_INVALID, "`%s` is not of one tensor", attr), TNI_NO_VALUE;
+  c->m->bound[body->body->inputs[0].slot] = (tni_onnx_binding){.kind = TNI_BOUND_TENSOR, .value = x};
+  c->status = tni_onnx_convert_body(c->m, body->body, c->err);
+  if (ok(c)) c->status = tni_onnx_bind(c->m, body->body->outputs[0].slot, &b, c->err);
+  if (!ok(c)) return TNI_NO_VALUE;
+  const tni_gvalue *from = value_of(c, x), *to = b->kind == TNI_BOUND_TENSOR ? value_of(c, b->value) : NULL;
+  if (!to || to->type != from->type || to->rank != from->rank ||
+      memcmp(to->shape, from->shape, sizeof(int64_t) * (size_t)from->rank) != 0)
+    return fail(c, TN_E_INVALID, "`%s` changes the type or the shape", attr), TNI_NO_VALUE;
+  return b->value;
+}
+
+void tni_convert_flex_attention(conversion *c) {
+  static const int64_t perm[] = {0, 1, 3, 2};
+  attention a = {0};
+  uint32_t q = input(c, 0), k = input(c, 1), v = input(c, 2);
+  int64_t precision = attr_int(c, "softmax_precision", 0);
+  read_sizes(c, q, k, v, &a);
+  if (!ok(c)) return;
+  tn_type type = precision ? tni_onnx_type(precision) : tni_sum_type(a.type);
+  if (!tni_type_is_float(type))
+    return fail(c, TN_E_UNSUPPORTED, "a softmax in data type %lld is not supported", (long long)precision);
+  double factor = sqrt(attr_float(c, "scale", 1 / sqrt((double)a.size)));
+  uint32_t scores =
+      per_head(c, &a, with_number(c, "mul", q, factor), permuted(c, with_number(c, "mul", k, factor), perm));
+  scores = modified(c, "score_mod", cast_to(c, scores, type));
+  set_int(c, "axis", -1);
+  uint32_t weights = modified(c, "prob_mod", emit1(c, "softmax", scores, NULL));
+  finish(c, 0, cast_to(c, per_head(c, &a, weights, cast_to(c, v, type)), a.type));
+}
+
 /* ---- rotary embedding -------------------------------------------------------------------------------------------- */
 
 /* One half of the pairs (x1, x2): those with even places, or the first half. */

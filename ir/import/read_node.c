@@ -210,6 +210,6 @@ tn_status tni_read_node(reader *p, tni_view bytes, const scope *s, tni_onnx_node
   n->out = TNI_NEW_ARRAY(&p->flow->arena, uint32_t, n->output_count);
   if (!n->name || !n->in || !n->out) return tni_fail_nomem(p->err);
   bool calls = tni_find_function(p, n).data != NULL;
-  n->op = calls || *n->domain ? NULL : tni_onnx_op_find(n->op_type);
+  n->op = calls ? NULL : tni_onnx_op_find(n->domain, n->op_type);
   return n->op || calls ? read_attributes(p, bytes, s, n) : TN_OK; /* what is not known is not read */
 }

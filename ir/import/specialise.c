@@ -300,6 +300,16 @@ static tn_status add_outputs(tni_onnx *m, tn_error **err) {
   return status;
 }
 
+/* Does the run do the node region by region, when it is none for a graph? */
+static bool controls(const tni_onnx_node *n) { return !n->op || tni_onnx_op_controls(n->op); }
+
+/* All that comes before the first node is there: what it lacks is of a body of its own, which is of one graph with it. */
+static tn_status fail_blocked(tni_onnx *m, tn_error **err) {
+  const tni_onnx_node *n = &m->segment->region->nodes[m->segment->first];
+  return tni_fail(m->ctx, err, TN_E_UNSUPPORTED, "import", n->name,
+                  "%s: its body needs contents, or has a shape, that is known only when it is computed", n->op_type);
+}
+
 static tn_status convert_segment(tni_onnx *m, tn_error **err) {
   tni_segment *s = m->segment;
   tn_status status = TN_OK;
@@ -309,8 +319,7 @@ static tn_status convert_segment(tni_onnx *m, tn_error **err) {
     status = convert_node(m, &s->region->nodes[s->end], &error);
     if (status != TN_OK && m->blocked && status != TN_E_NOMEM) {
       tn_error_destroy(error);
-      status = TN_OK;
-      break;
+      return s->end > s->first || controls(&s->region->nodes[s->end]) ? add_outputs(m, err) : fail_blocked(m, err);
     }
     if (status != TN_OK) {
       if (err) *err = error;

@@ -243,6 +243,24 @@ static const struct {
      "TN_E_LIMIT: import: n: RandomNormal: the shape is out of range"},
     {13, "Multinomial", "f2,3", "y", "sample_size=0",
      "TN_E_INVALID: import: n: Multinomial: the input or an attribute does not fit"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_strings=5",
+     "TN_E_UNSUPPORTED: import: n: TfIdfVectorizer: n-grams of texts are not supported"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2,3] ngram_counts=[0,2] ngram_indexes=[0,1]",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: `ngram_counts` does not divide the pool"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0]",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: 1 indexes for 2 n-grams"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,-1]",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: index -1 is out of range"},
+    {13, "TfIdfVectorizer", "f4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1]",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: the input is not one row or several of i32 or i64"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] min_gram_length=2 mode='TF'",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: the lengths of n-grams are out of range"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[1,1] mode='TF'",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: two n-grams have index 1"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] mode='XY'",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: there is no mode `XY`"},
+    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] mode='IDF' weights=[0.5]",
+     "TN_E_INVALID: import: n: TfIdfVectorizer: 1 weights for 2 n-grams"},
     {13, "Dropout", "f2 - f", "y", "",
      "TN_E_INVALID: import: n: Dropout: training mode is not a bool"},
     {20, "DFT", "f1,4,3", "y", "",
@@ -582,6 +600,42 @@ START_TEST(an_if_has_a_condition_and_branches)
 }
 END_TEST
 
+static bytes named(const char *name, size_t length) {
+  bytes v = {0};
+  put_bytes(&v, 1, name, length);
+  return v;
+}
+
+/* FlexAttention of q, k, v: f32[1, 1, 2, 3], whose scores "s" go through nodes that make "t". */
+static bytes flexible(bytes nodes, const char *inputs) {
+  static const int64_t shape[] = {1, 1, 2, 3};
+  bytes g = {0}, n = node("FlexAttention", "n", "q k v", "y");
+  for (const char *name = inputs; *name; name++) put_message(&nodes, 11, named(name, 1));
+  put_message(&nodes, 12, named("t", 1));
+  put_text(&n, 7, "ai.onnx.preview");
+  attr_graph(&n, "score_mod", nodes);
+  add_node(&g, n);
+  add_input(&g, "q", 4, shape);
+  add_input(&g, "k", 4, shape);
+  add_input(&g, "v", 4, shape);
+  add_output(&g, "y");
+  return model(26, g);
+}
+
+START_TEST(a_body_of_scores_keeps_their_form)
+{
+  bytes same = {0}, two = {0}, other = {0};
+  add_node(&same, node("Relu", "r", "s", "t"));
+  add_node(&two, node("Add", "r", "s u", "t"));
+  add_node(&other, node("Shape", "r", "s", "t"));
+  ck_assert_str_eq(told(flexible(same, "s")), "");
+  ck_assert_str_eq(told(flexible(two, "su")),
+                   "TN_E_INVALID: import: n: FlexAttention: `score_mod` is not of one tensor");
+  ck_assert_str_eq(told(flexible(other, "s")),
+                   "TN_E_INVALID: import: n: FlexAttention: `score_mod` changes the type or the shape");
+}
+END_TEST
+
 /* A function f(a) -> (b) of the domain "d" that is b = OP(a). */
 static bytes function(const char *op) {
   bytes f = {0}, n = node(op, "inner", "a", "b"), set = {0};
@@ -670,6 +724,7 @@ int main(void) {
   tcase_add_test(tests, names_have_no_nul);
   tcase_add_test(tests, places_of_sequences);
   tcase_add_test(tests, an_if_has_a_condition_and_branches);
+  tcase_add_test(tests, a_body_of_scores_keeps_their_form);
   tcase_add_test(tests, functions_are_called_as_they_are_declared);
   tcase_add_test(tests, a_model_has_as_many_nodes_as_the_limit);
   tcase_add_test(tests, a_description_is_of_this_version);

@@ -635,6 +635,31 @@ START_TEST(a_map_is_over_a_sequence)
 }
 END_TEST
 
+/* What is as long as contents say is none of one graph. */
+START_TEST(a_body_inside_of_a_graph_is_no_flow)
+{
+  static const int64_t shape[] = {1, 1, 1, 2};
+  bytes g = {0}, n = node("FlexAttention", "n", "q q q", "y"), body = {0};
+  add_nodes(&body, "NonZero s > t");
+  add_ports(&body, 11, "s");
+  add_ports(&body, 12, "t");
+  put_text(&n, 7, "ai.onnx.preview");
+  attr_graph(&n, "prob_mod", body);
+  add_node(&g, n);
+  add_input(&g, "q", 4, shape);
+  add_output(&g, "y");
+  tn_context *ctx = session_open();
+  tn_error *error = NULL;
+  tn_tensor *made;
+  tn_module *module = compile(ctx, model(26, g));
+  const DLTensor q = tensor(TN_F32, 4, shape, (float[]){1, 2}), *in[] = {&q};
+  refused(tn_model_call(model_of(module), in, 1, &made, 1, &error), error, TN_E_UNSUPPORTED,
+          "import: n: FlexAttention: its body needs contents, or has a shape, that is known only when it is computed");
+  tn_module_destroy(module);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 /* ---- items ------------------------------------------------------------------------------------------------------- */
 
 enum { IS_TENSOR = 1, IS_SEQUENCE = 4, IS_OPTIONAL = 9 };
@@ -933,6 +958,7 @@ int main(void) {
   tcase_add_test(tests, a_scan_cuts_and_stacks_along_axes);
   tcase_add_test(tests, a_map_is_over_a_sequence);
   tcase_add_test(tests, a_scan_of_a_batch);
+  tcase_add_test(tests, a_body_inside_of_a_graph_is_no_flow);
   tcase_add_test(tests, a_sequence_goes_in_and_out);
   tcase_add_test(tests, an_optional_may_be_nothing);
   tcase_add_test(tests, items_are_what_the_model_says);
