@@ -47,6 +47,8 @@ KINDS = {
     "`%s` is a parameter, whose form": "argument",
     "the memory of the buffer has %d dimensions": "argument",
     "the factor is above 0": "argument",
+    "ask for 2 to %d copies": "argument",
+    "the buffer is allocated in the loop\\n": "keeps",
     "the buffer has strides or a layout": "keeps",
     "the stride would be larger": "room",
     "the key of an annotation is a name": "argument",
