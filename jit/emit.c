@@ -12,6 +12,10 @@ static void print_funcs(tni_text *t, const tn_program *program, const tn_func *c
   }
 }
 
+static const tn_func *const *last_lowered(const tni_pipeline *p) {
+  return p->lowered + (p->target_count - 1) * p->work->func_count;
+}
+
 static tn_status print_plans(tni_text *t, tni_pipeline *p, tn_error **err) {
   tni_arena arena;
   tni_arena_init(&arena, p->ctx);
@@ -60,7 +64,7 @@ static tn_status emit(tni_pipeline *p, const emit_stage *stage, tni_text *t, tn_
     return TN_OK;
   }
   if (strcmp(stage->name, "tensor") == 0 || strcmp(stage->name, "loop") == 0) {
-    print_funcs(t, p->work, stage->upto == TNI_STAGE_LOWER ? p->lowered : p->work->funcs);
+    print_funcs(t, p->work, stage->upto == TNI_STAGE_LOWER ? last_lowered(p) : p->work->funcs);
     return TN_OK;
   }
   return strcmp(stage->name, "plan") == 0 ? print_plans(t, p, err) : emit_code(p, stage->what, t, err);

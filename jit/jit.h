@@ -22,6 +22,8 @@ typedef struct tni_job {
   size_t size;
   tn_status status;
   tn_error *error;
+  size_t target_count; /* 0: funcs are for the batch's target; else see tni_codegen_variants, the batch's target is the first */
+  const tn_target *const *targets;
   bool break_llvm; /* in: for tests, see tni_codegen_break */
 } tni_job;
 /* Runs all jobs on the context's workers (threads with 8 MiB stacks, each with its own tni_codegen per target; started on
@@ -67,12 +69,15 @@ tn_status tni_call_extern(tn_context *ctx, const tni_extern *external, const tn_
 /* A program on its way: what is there of it depends on the last stage that ran. */
 typedef struct tni_pipeline {
   tn_context *ctx;
-  const tn_target *target;
+  size_t target_count; /* more than one: functions are scheduled and lowered for each */
+  const tn_target **targets;
+  const tn_target *target;     /* the last, for which graphs are */
   const tn_compile_desc *desc; /* the host's, or the defaults; never NULL */
   const tn_program *source;    /* the host's; not changed */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */
-  const tn_func **lowered;     /* one per function of `work` */
+  const tn_func **scheduled;   /* one per target and function of `work`, those of a target together; `work` has the last's */
+  const tn_func **lowered;     /* of each of these */
   size_t lowered_count;
   tn_compile_stats stats;
   bool failed; /* no memory for what the observer was to see */
@@ -93,10 +98,12 @@ enum tni_stage {
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
                               tn_error **err);
 void tni_pipeline_destroy(tni_pipeline *p);
+/* Of several targets leaves the best that runs here. */
+void tni_pipeline_stay_here(tni_pipeline *p);
 /* Runs the stages up to and with `last`. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
-/* What code generation makes, of each function by itself (of those with outlined loops, which may share, together) or of the whole
- * program: tni_jobs_destroy frees it. */
+/* What code generation makes, of each function by itself (of those with outlined loops, which may share, together; for the last
+ * target) or of the whole program for all targets: tni_jobs_destroy frees it. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);

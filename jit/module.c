@@ -45,7 +45,9 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   m->stats = p->stats;
   if (!status) status = tni_externs_create(m, err);
   if (!status) status = tni_functions_create(m, err);
-  if (!status) status = tni_models_create(m, p->desc, err);
+  tn_compile_desc here = *p->desc;
+  here.target = p->target;
+  if (!status) status = tni_models_create(m, &here, err);
   if (status)
     tn_module_destroy(m);
   else
@@ -62,6 +64,7 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
   tn_status status = check_bound(program, err);
   if (!status) status = tni_pipeline_create(program, desc, &p, err);
   if (status) return status;
+  tni_pipeline_stay_here(p);
   if (!p->target->runs_here)
     status = tni_fail(p->ctx, err, TN_E_UNSUPPORTED, "load", p->target->name,
                       "code for this target does not run in this process: tn_program_emit gives its object");

@@ -41,6 +41,25 @@ static tn_status share_blobs(tni_pipeline *p, const tn_program *program, tn_erro
   return TN_OK;
 }
 
+/* The target and those that are better. */
+static tn_status take_targets(tni_pipeline *p, tn_error **err) {
+  p->target_count = 1 + p->desc->better_count;
+  p->targets = TNI_NEW_ARRAY(&p->work->region.arena, const tn_target *, p->target_count);
+  if (!p->targets) return tni_fail_nomem(err);
+  p->targets[0] = p->desc->target;
+  tn_status status = p->targets[0] ? TN_OK : tn_target_get(p->ctx, "host", &p->targets[0], err);
+  for (size_t i = 1; i < p->target_count; i++) p->targets[i] = p->desc->better[i - 1];
+  p->target = p->targets[p->target_count - 1];
+  return status ? status : tni_targets_check(p->ctx, p->target_count, p->targets, err);
+}
+
+void tni_pipeline_stay_here(tni_pipeline *p) {
+  while (p->target_count > 1 && !p->targets[p->target_count - 1]->runs_here) p->target_count--;
+  p->targets += p->target_count - 1;
+  p->target_count = 1;
+  p->target = p->targets[0];
+}
+
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
                               tn_error **err) {
   tn_context *ctx = program->ctx;
@@ -57,11 +76,10 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   p->ctx = ctx;
   p->desc = desc;
   p->source = program;
-  p->target = desc->target;
   p->stats.struct_size = sizeof p->stats;
   tn_status status = tni_passes_check(ctx, desc, err);
   if (!status) status = tn_program_create(ctx, &p->work, err);
-  if (!status && !p->target) status = tn_target_get(ctx, "host", &p->target, err);
+  if (!status) status = take_targets(p, err);
   if (!status) status = share_blobs(p, program, err);
   if (!status) p->work->flow = tni_flow_ref(program->flow);
   if (!status) p->work->kept = program->kept;
@@ -152,12 +170,12 @@ static tn_status guard(tni_pipeline *p, tn_error **err) {
   return status;
 }
 
-static tn_status schedule_one(tni_pipeline *p, size_t i, tn_error **err) {
+static tn_status schedule_one(tni_pipeline *p, size_t i, const tn_target *target, tn_error **err) {
   double start = tni_seconds(p->ctx);
   tn_schedule *s;
   tn_status status = tn_schedule_create(p->work, p->work->funcs[i], &s, err);
   if (status) return status;
-  status = tn_schedule_default(s, p->target, err);
+  status = tn_schedule_default(s, target, err);
   if (!status) status = tn_schedule_commit(s, NULL, err);
   if (!status) tni_tell_func(p, TNI_STAGE_SCHEDULE, p->work->funcs[i], start);
   tn_schedule_destroy(s);
@@ -165,23 +183,30 @@ static tn_status schedule_one(tni_pipeline *p, size_t i, tn_error **err) {
 }
 
 static tn_status schedule(tni_pipeline *p, tn_error **err) {
-  tn_status status = TN_OK;
-  for (size_t i = 0; i < p->work->func_count && !status && !p->desc->keep_schedules; i++) {
+  size_t count = p->work->func_count;
+  p->scheduled = TNI_NEW_ARRAY(&p->work->region.arena, const tn_func *, p->target_count * count + 1);
+  tn_status status = p->scheduled ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < count && !status; i++) {
     const tn_func *func = p->work->funcs[i];
-    if (!func->scheduled && func->level == TNI_LEVEL_TENSOR) status = schedule_one(p, i, err);
+    bool plain = !func->scheduled && func->level == TNI_LEVEL_TENSOR && !p->desc->keep_schedules;
+    for (size_t t = 0; t < p->target_count && !status; t++) {
+      p->work->funcs[i] = func;
+      if (plain) status = schedule_one(p, i, p->targets[t], err);
+      p->scheduled[t * count + i] = p->work->funcs[i];
+    }
   }
   return status;
 }
 
 static tn_status lower(tni_pipeline *p, tn_error **err) {
-  size_t count = p->work->func_count;
+  size_t count = p->target_count * p->work->func_count;
   tni_observer observer = tni_lower_observer(p);
   tni_region_init(&p->lowered_region, p->ctx, &p->work->region);
   p->lowered = tni_alloc_zero(p->ctx, (count ? count : 1) * sizeof *p->lowered);
   p->lowered_count = count ? count : 1;
   tn_status status = p->lowered ? TN_OK : tni_fail_nomem(err);
   for (size_t i = 0; i < count && !status; i++)
-    status = tni_lower_observed(&p->lowered_region, p->work->funcs[i], p->desc->observe ? &observer : NULL,
+    status = tni_lower_observed(&p->lowered_region, p->scheduled[i], p->desc->observe ? &observer : NULL,
                                 &p->lowered[i], err);
   return status;
 }
@@ -235,14 +260,26 @@ static bool is_sharing(const tn_func *func) {
   return found;
 }
 
-/* One function a job, so that they compile in parallel, but those that share in one; or all of them. False: no memory. `order` are
- * the functions as the jobs have them. */
-static bool make_jobs(tni_pipeline *p, enum tni_emit what, bool whole, const tn_func **order, size_t *count,
-                      tni_job **jobs) {
+/* All functions for all targets in one job. False: no memory. */
+static bool make_whole_job(tni_pipeline *p, enum tni_emit what, size_t *count, tni_job **jobs) {
+  *count = 1;
+  *jobs = tni_alloc_zero(p->ctx, sizeof **jobs);
+  if (*jobs)
+    **jobs = (tni_job){.count = p->work->func_count,
+                       .funcs = p->lowered,
+                       .what = what,
+                       .target_count = p->target_count,
+                       .targets = p->targets};
+  return *jobs != NULL;
+}
+
+/* One function a job, so that they compile in parallel, but those that share in one. False: no memory. `order` are the functions as
+ * the jobs have them. */
+static bool make_jobs(tni_pipeline *p, enum tni_emit what, const tn_func **order, size_t *count, tni_job **jobs) {
   size_t funcs = p->work->func_count, together = 0, alone = 0;
   for (size_t i = 0; i < funcs; i++)
-    if (whole || is_sharing(p->lowered[i])) order[together++] = p->lowered[i];
-  for (size_t i = 0; i < funcs && !whole; i++)
+    if (is_sharing(p->lowered[i])) order[together++] = p->lowered[i];
+  for (size_t i = 0; i < funcs; i++)
     if (!is_sharing(p->lowered[i])) order[together + alone++] = p->lowered[i];
   *count = alone + (together > 0);
   *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
@@ -260,8 +297,9 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
   if (!funcs) return TN_OK;
   const tn_func **order = tni_alloc(p->ctx, funcs * sizeof *order);
   progress host = {p->desc, false};
-  tn_status status = order && make_jobs(p, what, whole, order, count, jobs) ? TN_OK : tni_fail_nomem(err);
-  if (!status) status = tni_compile_jobs(p->ctx, p->target, *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
+  bool made = order && (whole ? make_whole_job(p, what, count, jobs) : make_jobs(p, what, order, count, jobs));
+  tn_status status = made ? TN_OK : tni_fail_nomem(err);
+  if (!status) status = tni_compile_jobs(p->ctx, p->targets[0], *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
   tni_free(p->ctx, order, funcs * sizeof *order);
   if (!status && host.stopped)
     status = tni_fail(p->ctx, err, TN_E_HOST, "codegen", NULL, "the host ended the compilation");

@@ -78,7 +78,9 @@ static void compile(worker *w, const tn_target *target, tni_job *job) {
     return;
   }
   if (job->break_llvm) tni_codegen_break(codegen);
-  job->status = tni_codegen_run(codegen, job->count, job->funcs, job->what, &job->bytes, &job->size, &job->error);
+  size_t targets = job->target_count ? job->target_count : 1;
+  job->status = tni_codegen_variants(codegen, targets, job->target_count ? job->targets : &target, job->count, job->funcs,
+                                     job->what, &job->bytes, &job->size, &job->error);
 }
 
 /* With the lock held: the next job, or NULL when the pool stops. Waits for one. */

@@ -14,19 +14,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#endif
 
-/* What CPUID gave, and which register files the system saves. */
-typedef struct cpu {
-  uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf71_a, extended_c;
-  bool saves_avx, saves_avx512, saves_tiles;
-} cpu;
+enum { LEAF1_C, LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, EXTENDED_C };
+const tni_x86_question tni_x86_questions[TNI_X86_QUESTIONS] = {
+    [LEAF1_C] = {1, 0, 2}, [LEAF7_B] = {7, 0, 1},  [LEAF7_C] = {7, 0, 2},
+    [LEAF7_D] = {7, 0, 3}, [LEAF71_A] = {7, 1, 0}, [EXTENDED_C] = {0x80000001, 0, 2},
+};
 
-enum reg { LEAF1_C, LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, EXTENDED_C };
+/* XCR0: bits 1 and 2 are SSE and AVX state, 5 to 7 the three parts of AVX-512's. */
+enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6 };
 enum needs { NEEDS_NOTHING, NEEDS_AVX, NEEDS_AVX512, NEEDS_TILES };
 
 typedef struct feature {
   const char *name; /* LLVM's */
-  enum reg reg;
+  int reg;
   int bit;
   enum needs needs;
   int level; /* the x86-64 level it is part of; 0: of none */
@@ -55,7 +57,24 @@ static const feature features[] = {
 };
 /* clang-format on */
 
-/* XCR0: bits 1 and 2 are SSE and AVX state, 5 to 7 the three parts of AVX-512's. */
+void tni_x86_level_needs(int level, tni_x86_needs *out) {
+  *out = (tni_x86_needs){{0}, 0};
+  for (size_t i = 0; i < TNI_COUNT(features); i++) {
+    const feature *f = &features[i];
+    if (!f->level || f->level > level) continue;
+    out->answers[f->reg] |= UINT32_C(1) << f->bit;
+    if (f->needs) out->xcr0 |= f->needs == NEEDS_AVX ? XCR0_AVX : XCR0_AVX512;
+  }
+}
+
+#if defined(__x86_64__)
+
+/* What CPUID gave, and which register files the system saves. */
+typedef struct cpu {
+  uint32_t leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf71_a, extended_c;
+  bool saves_avx, saves_avx512, saves_tiles;
+} cpu;
+
 static uint64_t read_xcr0(void) {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -87,8 +106,8 @@ static cpu read_cpu(void) {
   if (__get_cpuid(0x80000001, &a, &b, &x, &d)) c.extended_c = x;
   bool has_xgetbv = c.leaf1_c >> 27 & 1;
   uint64_t xcr0 = has_xgetbv ? read_xcr0() : 0;
-  c.saves_avx = (xcr0 & 6) == 6;
-  c.saves_avx512 = (xcr0 & 0xe6) == 0xe6;
+  c.saves_avx = (xcr0 & XCR0_AVX) == XCR0_AVX;
+  c.saves_avx512 = (xcr0 & XCR0_AVX512) == XCR0_AVX512;
   c.saves_tiles = c.saves_avx512 && (c.leaf7_d >> 24 & 1) && may_use_tiles(xcr0);
   return c;
 }

@@ -50,6 +50,7 @@ static tn_target target_of(const row *r) {
       .cpu = r->cpu,
       .features = r->features,
       .tune = "",
+      .level = r->level,
       .vector_bits = r->vector_bits,
       .vector_registers = r->vector_registers,
       .has_fma = r->has_fma,
@@ -81,6 +82,7 @@ static tn_target host_target(tni_arena *arena) {
   tni_codegen_host_cpu(tune, sizeof tune);
   if (features.failed) arena->failed = true;
   host.name = "host";
+  host.level = 0;
   host.tune = tni_arena_text(arena, tune);
   if (features.length) host.features = tni_arena_text(arena, features.data);
   host.cores = topology->cores;
@@ -151,6 +153,22 @@ tn_status tn_target_get(tn_context *context, const char *name, const tn_target *
     if (t->name && strcmp(t->name, name) == 0) return *out = t, TN_OK;
   }
   return refuse_name(context, name ? name : "", err);
+}
+
+tn_status tni_targets_check(tn_context *ctx, size_t count, const tn_target *const *targets, tn_error **err) {
+  for (size_t i = 1; i < count; i++) {
+    const tn_target *below = targets[i - 1], *t = targets[i];
+    if (t->isa != below->isa)
+      return tni_fail(ctx, err, TN_E_INVALID, "build", t->name,
+                      "an object is for one architecture: %s is of another", below->name);
+    if (!below->level || !t->level)
+      return tni_fail(ctx, err, TN_E_INVALID, "build", below->level ? t->name : below->name,
+                      "only between levels of x86-64 can a program choose when it runs");
+    if (t->level <= below->level)
+      return tni_fail(ctx, err, TN_E_INVALID, "build", t->name, "it is not above %s: the targets of an object rise",
+                      below->name);
+  }
+  return TN_OK;
 }
 
 const char *tn_target_text(const tn_target *target) { return target->text; }

@@ -26,6 +26,7 @@ struct tn_target {
   const char *cpu;      /* a level ("x86-64-v4"), never a product name: features are explicit */
   const char *features; /* "+avx512f,-amx-tile,..." */
   const char *tune;     /* a product name for tuning, or "" */
+  int32_t level;        /* 2 to 4: it is that level of x86-64, and no more; 0: another */
   int32_t vector_bits;  /* of the widest registers worth using */
   int32_t vector_registers;
   bool has_fma, has_ldexp_vector; /* a vector fma instruction; vscalefps */
@@ -40,6 +41,19 @@ struct tn_target {
 
 /* The highest x86-64 level (1 to 4) whose features CPU and system enable; 0 on other machines. */
 int tni_host_level(void);
+/* What a program asks CPUID to know whether it may run code of a level: for each question the leaf, the subleaf and which of eax,
+ * ebx, ecx, edx answers (there is no answer, 0, when the leaf is above the highest of its kind); the bits that must be set in
+ * each answer, and in XCR0: what the system saves, to be read if bit 27 of answer number 0 is set. */
+enum { TNI_X86_QUESTIONS = 6, TNI_X86_HAS_XGETBV = 27 };
+typedef struct tni_x86_question {
+  uint32_t leaf, subleaf;
+  unsigned reg;
+} tni_x86_question;
+extern const tni_x86_question tni_x86_questions[TNI_X86_QUESTIONS];
+typedef struct tni_x86_needs {
+  uint32_t answers[TNI_X86_QUESTIONS], xcr0;
+} tni_x86_needs;
+void tni_x86_level_needs(int level, tni_x86_needs *out);
 /* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
 void tni_host_features(tni_text *out);
 
@@ -127,6 +141,14 @@ void tni_codegen_destroy(tni_codegen *codegen);
  * TN_E_COMPILER. */
 tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what,
                           char **out, size_t *size, tn_error **err);
+/* The same for several targets, the codegen's first, each better than the one before: functions[t * count + i] is function i for
+ * targets[t], and all have the same parameters. NAME then calls NAME.TARGET, the best that CPU and system enable when it is first
+ * called, the first target's if none. */
+tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const tn_target *const *targets, size_t count,
+                               const tn_func *const *funcs, enum tni_emit what, char **out, size_t *size,
+                               tn_error **err);
+/* Why these are no targets of one object, the first as the fallback: TN_E_INVALID. */
+tn_status tni_targets_check(tn_context *ctx, size_t count, const tn_target *const *targets, tn_error **err);
 /* Frees what Tenon holds of a codegen that LLVM died in, and leaves LLVM's part alone. */
 void tni_codegen_abandon(tni_codegen *codegen);
 /* Sets up the process's LLVM, once; tni_codegen_create does it too. */

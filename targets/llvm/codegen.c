@@ -38,6 +38,7 @@ static void init_llvm(void) {
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
+  LLVMInitializeX86AsmParser(); /* of what asks the CPU: variant.c */
   LLVMInitializeAArch64TargetInfo();
   LLVMInitializeAArch64Target();
   LLVMInitializeAArch64TargetMC();
@@ -244,16 +245,33 @@ static void emit_module(tni_ll_module *m, LLVMTargetMachineRef machine, enum tni
   LLVMDisposeMemoryBuffer(buffer);
 }
 
+/* The functions for the target, which share nothing with those for others. */
+static void define_all(tni_ll_module *m, const tn_target *target, size_t count, const tn_func *const *funcs) {
+  m->target = target;
+  m->shared = NULL;
+  m->groups = NULL;
+  m->sites = NULL;
+  const tn_func **ready = TNI_NEW_ARRAY(&m->arena, const tn_func *, count);
+  for (size_t i = 0; ready && i < count && !m->arena.failed; i++) ready[i] = tni_ll_prepare(m, funcs[i]);
+  for (size_t i = 0; i < count && m->status == TN_OK && !m->arena.failed; i++) tni_ll_define(m, ready[i]);
+}
+
 tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what,
                           char **out, size_t *size, tn_error **err) {
+  return tni_codegen_variants(codegen, 1, &codegen->target, count, funcs, what, out, size, err);
+}
+
+tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const tn_target *const *targets, size_t count,
+                               const tn_func *const *funcs, enum tni_emit what, char **out, size_t *size,
+                               tn_error **err) {
   tni_ll_module m;
   *out = NULL;
   *size = 0;
   if (err) *err = NULL;
   open_module(&m, codegen);
-  const tn_func **ready = TNI_NEW_ARRAY(&m.arena, const tn_func *, count);
-  for (size_t i = 0; ready && i < count && !m.arena.failed; i++) ready[i] = tni_ll_prepare(&m, funcs[i]);
-  for (size_t i = 0; i < count && m.status == TN_OK && !m.arena.failed; i++) tni_ll_define(&m, ready[i]);
+  m.variants = target_count > 1;
+  for (size_t t = 0; t < target_count; t++) define_all(&m, targets[t], count, funcs + t * count);
+  if (m.variants && m.status == TN_OK && !m.arena.failed) tni_ll_choose(&m, target_count, targets, count, funcs);
   if (codegen->broken) add_broken_function(&m);
   if (m.arena.failed && m.status == TN_OK) m.status = tni_fail_nomem(&m.error);
   if (m.status == TN_OK) verify_module(&m);

@@ -3,6 +3,8 @@
  *     NAME(env, PARAMS...)      buffers as noalias pointers, scalars by their C type
  *     NAME.packed(env, args)    loads the pointers from an array and calls NAME
  *
+ * Of a module with variants these are NAME.TARGET and NAME.TARGET.packed, which only the module sees: see variant.c.
+ *
  * Captures are not promised (captures(none)): a parallel loop stores the pointers in its closure.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -62,14 +64,15 @@ static bool all_buffers(const tn_func *func) {
 
 static tn_type parameter_type(const tni_param *p) { return p->buffer ? TN_POINTER : p->scalar->type; }
 
-static LLVMValueRef declare(tni_ll_module *m, const tn_func *func) {
+static LLVMValueRef declare(tni_ll_module *m, const tn_func *func, const char *symbol) {
   LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, func->param_count + 1);
   if (!params) return NULL;
   params[0] = m->ptr;
   for (uint32_t i = 0; i < func->param_count; i++)
     params[i + 1] = tni_ll_memory_type(m, parameter_type(&func->params[i]));
   LLVMValueRef function =
-      LLVMAddFunction(m->module, func->name, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
+      LLVMAddFunction(m->module, symbol, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
+  if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
   tni_ll_function_attributes(m, function);
   add_enum(m, function, 1, "nonnull");
   for (uint32_t i = 0; i < func->param_count; i++) {
@@ -89,12 +92,13 @@ static void bind_parameters(tni_ll_function *f, const tn_func *func) {
   }
 }
 
-static void define_packed(tni_ll_module *m, const tn_func *func, LLVMValueRef kernel) {
-  const char *name = tni_arena_format(&m->arena, "%s.packed", func->name);
+static void define_packed(tni_ll_module *m, const tn_func *func, const char *symbol, LLVMValueRef kernel) {
+  const char *name = tni_arena_format(&m->arena, "%s.packed", symbol);
   LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, func->param_count + 1);
   if (!name || !args) return;
   LLVMTypeRef params[] = {m->ptr, m->ptr};
   LLVMValueRef function = LLVMAddFunction(m->module, name, LLVMFunctionType(m->i32, params, 2, 0));
+  if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
   tni_ll_function_attributes(m, function);
   LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
   args[0] = LLVMGetParam(function, 0);
@@ -110,8 +114,13 @@ static void define_packed(tni_ll_module *m, const tn_func *func, LLVMValueRef ke
   LLVMBuildRet(m->b, call);
 }
 
-/* A symbol that nothing else of the module has and that LLVM does not call itself. */
-static bool check_name(tni_ll_module *m, const char *name) {
+/* NAME, or NAME.TARGET of variants. NULL without memory. */
+static const char *symbol_of(tni_ll_module *m, const tn_func *func) {
+  return m->variants ? tni_arena_format(&m->arena, "%s.%s", func->name, m->target->name) : func->name;
+}
+
+/* Not what LLVM calls itself, nor what something else of the module has. */
+static bool check_name(tni_ll_module *m, const char *name, const char *symbol) {
   static const char *const reserved[] = {"memcpy", "memmove", "memset"};
   for (size_t i = 0; i < TNI_COUNT(reserved); i++) {
     if (strcmp(name, reserved[i]) == 0) {
@@ -119,7 +128,7 @@ static bool check_name(tni_ll_module *m, const char *name) {
       return false;
     }
   }
-  if (!LLVMGetNamedFunction(m->module, name)) return true;
+  if (!LLVMGetNamedFunction(m->module, symbol)) return true;
   tni_ll_fail(m, TN_E_INVALID, name, "two functions of one name");
   return false;
 }
@@ -130,13 +139,14 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
     tni_ll_fail(m, TN_E_INVALID, func->name, "only functions on the loop level have code");
     return;
   }
-  if (!check_name(m, func->name)) return;
-  LLVMValueRef kernel = declare(m, func);
+  const char *symbol = symbol_of(m, func);
+  if (!symbol || !check_name(m, func->name, symbol)) return;
+  LLVMValueRef kernel = declare(m, func, symbol);
   if (!kernel) return;
   tni_ll_function_begin(&f, m, func, kernel);
   if (!f.unwind) return;
   bind_parameters(&f, func);
   tni_ll_stmt(&f, func->body);
   tni_ll_function_end(&f);
-  if (m->status == TN_OK && all_buffers(func)) define_packed(m, func, kernel);
+  if (m->status == TN_OK && all_buffers(func)) define_packed(m, func, symbol, kernel);
 }

@@ -73,6 +73,7 @@ typedef struct tni_ll_site tni_ll_site;
 typedef struct tni_ll_module {
   tn_context *ctx;
   const tn_target *target;
+  bool variants; /* functions are there for other targets too: symbols are NAME.TARGET */
   tni_arena arena;
   tni_region region; /* of expansions */
   LLVMContextRef llvm;
@@ -227,6 +228,12 @@ bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt
 void tni_ll_forget_tiles(tni_ll_function *f);
 /* At an end of the function. */
 void tni_ll_release_tiles(tni_ll_function *f);
+
+/* ---- variant.c -------------------------------------------------------------------------------------------------- */
+
+/* Adds the functions NAME and NAME.packed that choose between the variants of each. */
+void tni_ll_choose(tni_ll_module *m, size_t target_count, const tn_target *const *targets, size_t count,
+                   const tn_func *const *funcs);
 
 /* ---- function.c ------------------------------------------------------------------------------------------------ */
 

@@ -188,6 +188,138 @@ START_TEST(what_a_target_lacks_is_expanded)
 }
 END_TEST
 
+/* ---- several targets ------------------------------------------------------------------------------------------------- */
+
+enum { LEVELS = 3 };
+static const char *const levels[LEVELS] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+/* Of the targets between the commas, the first as the one that the others are better than. */
+static tn_compile_desc desc_for(const char *names, const tn_target **better) {
+  tn_compile_desc desc = {.struct_size = sizeof desc, .better = better};
+  char copy[100];
+  snprintf(copy, sizeof copy, "%s", names);
+  for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
+    const tn_target **out = desc.target ? &better[desc.better_count++] : &desc.target;
+    must(tn_target_get(ctx, name, out, &error), error);
+  }
+  return desc;
+}
+
+static const char *emit_all(const char *names, const char *stage) {
+  const tn_target *better[LEVELS];
+  tn_compile_desc desc = desc_for(names, better);
+  tn_text_destroy(text);
+  must(tn_program_emit(program, &desc, stage, &text, &size, &error), error);
+  return text;
+}
+
+START_TEST(code_for_several_targets)
+{
+  static const char *const want[] = {"\n\"scale.x86-64-v2\":",
+                                     "\n\"scale.x86-64-v3\":",
+                                     "\n\"scale.x86-64-v4\":",
+                                     "\n\"tell.x86-64-v4\":",
+                                     "\n\"scale.x86-64-v4.packed\":",
+                                     "\nscale:",
+                                     "\nscale.packed:",
+                                     "\ntell:",
+                                     "%zmm0",
+                                     "\taddps\t",
+                                     "cpuid",
+                                     "xgetbv"};
+  emit_all("x86-64-v2,x86-64-v3,x86-64-v4", "asm");
+  for (size_t i = 0; i < TNI_COUNT(want); i++) ck_assert_msg(strstr(text, want[i]) != NULL, "no `%s`", want[i]);
+  char *first = text;
+  text = NULL;
+  ck_assert_str_eq(emit_all("x86-64-v2,x86-64-v3,x86-64-v4", "asm"), first);
+  tn_text_destroy(first);
+}
+END_TEST
+
+/* Their texts are those of the last. */
+START_TEST(programs_are_shown_for_the_best)
+{
+  static const char *const stages[] = {"tensor", "loop"};
+  for (size_t i = 0; i < TNI_COUNT(stages); i++) {
+    char *want = NULL;
+    emit_for("x86-64-v3", stages[i]);
+    want = text;
+    text = NULL;
+    ck_assert_str_eq(emit_all("x86-64-v2,x86-64-v3", stages[i]), want);
+    tn_text_destroy(want);
+  }
+}
+END_TEST
+
+START_TEST(targets_of_one_object)
+{
+  static const struct {
+    const char *names, *says;
+  } cases[] = {
+      {"x86-64-v2,aarch64-neon", "build: aarch64-neon: an object is for one architecture: x86-64-v2 is of another"},
+      {"aarch64-neon,x86-64-v3", "build: x86-64-v3: an object is for one architecture: aarch64-neon is of another"},
+      {"aarch64-neon,aarch64-neon",
+       "build: aarch64-neon: only between levels of x86-64 can a program choose when it runs"},
+#if defined(__x86_64__)
+      {"x86-64-v2,host", "build: host: only between levels of x86-64 can a program choose when it runs"},
+      {"host,x86-64-v4", "build: host: only between levels of x86-64 can a program choose when it runs"},
+#endif
+      {"x86-64-v3,x86-64-v2", "build: x86-64-v2: it is not above x86-64-v3: the targets of an object rise"},
+      {"x86-64-v2,x86-64-v3,x86-64-v3", "build: x86-64-v3: it is not above x86-64-v3: the targets of an object rise"}};
+  for (size_t i = 0; i < TNI_COUNT(cases); i++) {
+    const tn_target *better[LEVELS];
+    tn_compile_desc desc = desc_for(cases[i].names, better);
+    char *none;
+    refused(tn_program_emit(program, &desc, "obj", &none, &size, &error), error, TN_E_INVALID, cases[i].says);
+  }
+}
+END_TEST
+
+static uint64_t code_bytes(const tn_compile_desc *desc) {
+  tn_compile_stats stats = {.struct_size = sizeof stats};
+  tn_module *module = session_compile(program, desc);
+  tn_module_stats(module, &stats);
+  tn_module_destroy(module);
+  return stats.code_bytes;
+}
+
+START_TEST(a_module_is_for_the_best_target_here)
+{
+  const tn_target *better[LEVELS], *none[LEVELS];
+  int level = tni_host_level();
+  if (level < 2) return;
+  tn_program_destroy(program);
+  program = session_parse(ctx, "func f(X: f32[64]) {\n  for i in 0..64 {\n"
+                               "    block X(k: 0..64 = i) { X[k] = fma(X[k], X[k], 1.0:f32) }\n  }\n}\n");
+  tn_compile_desc all = desc_for("x86-64-v2,x86-64-v3,x86-64-v4", better), best = desc_for(levels[level - 2], none),
+                  least = desc_for("x86-64-v2", none + 1);
+  ck_assert_uint_eq(code_bytes(&all), code_bytes(&best));
+  if (level > 2) ck_assert_uint_ne(code_bytes(&all), code_bytes(&least));
+}
+END_TEST
+
+START_TEST(an_object_for_several_targets_runs)
+{
+  float in[64], out[64];
+  tni_library *library;
+  if (tni_host_level() < 2) return;
+  for (int i = 0; i < 64; i++) in[i] = (float)i - 7;
+  emit_all("x86-64-v2,x86-64-v3,x86-64-v4", "obj");
+  must(tni_library_load(ctx, 1, &text, &size, &library, &error), error);
+  int32_t (*scale)(const tn_env *, const float *, float *) =
+      (int32_t(*)(const tn_env *, const float *, float *))(uintptr_t)tni_library_find(library, "scale");
+  tni_packed_kernel packed = (tni_packed_kernel)(uintptr_t)tni_library_find(library, "scale.packed");
+  ck_assert_ptr_null(tni_library_find(library, "scale.x86-64-v2"));
+  const tn_env env = {.struct_size = sizeof env};
+  for (int way = 0; way < 2; way++) {
+    memset(out, 0, sizeof out);
+    ck_assert_int_eq(way ? packed(&env, (void *const[]){in, out}) : scale(&env, in, out), TN_OK);
+    for (int i = 0; i < 64; i++) ck_assert_float_eq(out[i], 2 * in[i]);
+  }
+  tni_library_unload(library);
+}
+END_TEST
+
 START_TEST(code_for_another_processor_does_not_run_here)
 {
   tn_compile_desc desc = {.struct_size = sizeof desc};
@@ -219,6 +351,11 @@ int main(void) {
                                 an_unknown_stage_lists_those_there_are,
                                 objects_for_other_processors,
                                 what_a_target_lacks_is_expanded,
+                                code_for_several_targets,
+                                programs_are_shown_for_the_best,
+                                targets_of_one_object,
+                                a_module_is_for_the_best_target_here,
+                                an_object_for_several_targets_runs,
                                 code_for_another_processor_does_not_run_here};
   return suite_run_tests("emit", tests, TNI_COUNT(tests), open_context, close_context);
 }
