@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "default.h"
 
 /* The dimension for vectors: loads move along it, or are broadcast; contiguous ones are better than strided ones, and extents
@@ -131,23 +133,35 @@ static bool moves(const tni_planner *p, const tn_expr *load, const tn_expr *var)
   return !tni_stride_of(p, load->as.buffer, load->arg, var, &stride) || stride != 0;
 }
 
+static double bytes_of_buffer(const tn_buffer *b) {
+  double bytes = (double)tn_type_bytes(b->type);
+  for (int32_t d = 0; d < b->rank; d++) bytes *= tni_is_const(b->shape[d]) ? (double)b->shape[d]->as.i : 1e9;
+  return bytes;
+}
+
 /* A load that stays where it is in the inner of the two loops over tiles is read once; one that only the inner loop moves is
- * swept once for each step of the outer one, and comes from afar each time unless all of it stays in the cache. */
+ * swept once for each step of the outer one, and comes from afar each time unless all of it stays in the cache. The other
+ * loops, of which rows of pictures are one, stand between these two: where they do not move a load, it is swept in each step. */
 static void add_traffic(void *self, const tn_expr *x) {
   traffic *q = self;
   const tni_iter *iters = q->block->as.block.iters;
   if (x->op != TN_OP_load || x->as.buffer == tni_block_store(q->block)->as.store.buffer) return;
   const tni_iter *row = &iters[tni_iter_of_dim(q->block, q->tile->row_dim)];
   const tni_iter *vector = &iters[tni_iter_of_dim(q->block, q->tile->vector_dim)];
-  double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 3;
-  for (int32_t i = 0; i < q->block->as.block.count; i++)
-    if ((iters[i].reduce || &iters[i] == row || &iters[i] == vector) && moves(q->p, x, iters[i].var))
-      bytes *= (double)tni_extent_of(q->block, i);
+  double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 3, sweeps = 1;
+  for (int32_t i = 0; i < q->block->as.block.count; i++) {
+    double extent = (double)tni_extent_of(q->block, i);
+    if (moves(q->p, x, iters[i].var))
+      bytes *= extent;
+    else if (!iters[i].reduce && &iters[i] != row && &iters[i] != vector)
+      sweeps *= extent;
+  }
+  bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
   bool by_row = moves(q->p, x, row->var), by_vector = moves(q->p, x, vector->var);
   double row_tiles = (double)tni_divide_up(row->extent->as.i, q->tile->rows);
   double vector_tiles = (double)tni_divide_up(vector->extent->as.i, q->tile->vectors * q->tile->lanes);
-  q->rows_outside += bytes * (by_vector && !by_row && bytes > near ? row_tiles : 1);
-  q->vectors_outside += bytes * (by_row && !by_vector && bytes > near ? vector_tiles : 1);
+  q->rows_outside += bytes * (by_vector && !by_row && bytes > near ? sweeps * row_tiles : 1);
+  q->vectors_outside += bytes * (by_row && !by_vector && bytes > near ? sweeps * vector_tiles : 1);
 }
 
 static bool wants_vectors_outside(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
