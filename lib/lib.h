@@ -103,8 +103,8 @@ typedef struct tni_os {
   int (*map)(const char *path, const void **data, size_t *size);
   void (*unmap)(const void *data, size_t size);
   double (*seconds)(void); /* a monotonic clock */
-  /* Opens a regular file beneath a directory. EXDEV: the name is absolute or has a `..`; ELOOP: there is a symbolic link on its
-   * way; EMLINK: the file has other names as well. */
+  /* Opens a regular file beneath a directory. EXDEV: the name is absolute or has a `..`; ELOOP: there is a symbolic link
+   * on its way; EMLINK: the file has other names as well. */
   int (*open_beneath)(const char *directory, const char *name, int *file, uint64_t *size);
   int (*read_at)(int file, uint64_t offset, void *to, size_t size); /* ENODATA: the file ends before */
   void (*close)(int file);
@@ -157,7 +157,8 @@ typedef struct tni_blob {
 tni_blob *tni_blob_create(tn_context *ctx, size_t size); /* contents not cleared; write through (void *)data */
 tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out,
                        tn_error **err);
-/* A copy of `size` bytes of a file beneath the directory (tni_os.open_beneath). No memory is taken for bytes that are not there. */
+/* A copy of `size` bytes of a file beneath the directory (tni_os.open_beneath). No memory is taken for bytes that are
+ * not there. */
 tn_status tni_blob_read_beneath(tn_context *ctx, const char *directory, const char *name, uint64_t offset, size_t size,
                                 const char *phase, const char *place, tni_blob **out, tn_error **err);
 tni_blob *tni_blob_ref(tni_blob *blob);

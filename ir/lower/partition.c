@@ -6,12 +6,14 @@
  *     for o in 0..1 { for i in 0..16 { if (o + 6)*16 + i < 100 { S[o := o + 6] } } }
  *
  * so that the main part runs without guards. A loop whose guard falls in its only iteration, or that is unrolled or
- * vectorized, stays as it is (the guard becomes a constant or a mask there). A parallel loop over loops stays one, so that
- * its last iterations find threads as well, and so do those of loops that were fused in it:
+ * vectorized, stays as it is (the guard becomes a constant or a mask there). A parallel loop over loops stays one, so
+ * that its last iterations find threads as well, and so do those of loops that were fused in it:
  *
  *     for o in 0..700 parallel { for i in 0..16 { if o%7*16 + i < 100 { S } } }
  *       ->
- *     for o in 0..700 parallel { if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } } }
+ *     for o in 0..700 parallel {
+ *       if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } }
+ *     }
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,7 +21,7 @@
 
 enum {
   MAX_BODY = 4000, /* statements and loops; a bigger body is not doubled */
-  MAX_TERMS = 4    /* of a parallel loop that are looked at: the body may stand there 2^MAX_TERMS times */
+  MAX_TERMS = 4    /* of a parallel loop that are looked at */
 };
 
 typedef struct guard_search {
@@ -96,6 +98,12 @@ static bool count(void *self, const tn_stmt *s) {
   return true;
 }
 
+static int size_of(const tn_stmt *body) {
+  int size = 0;
+  tni_stmt_visit(body, count, &size);
+  return size;
+}
+
 static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
   const tn_expr *var = s->as.loop.var, *tail_var = tni_var(r, var->as.name, var->type);
   const tn_expr *shifted = tni_add(r, tail_var, tni_index(r, at));
@@ -103,7 +111,8 @@ static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
   const tn_stmt *tail = shifted ? tni_stmt_subst(r, s->as.loop.body, &subst) : NULL;
   const tn_stmt *parts[] = {
       tni_for_like(r, s, var, tni_index(r, at), s->as.loop.kind, s->as.loop.body),
-      tni_for_like(r, s, tail_var, tni_index(r, s->as.loop.extent->as.i - at), s->as.loop.kind, tni_stmt_refresh(r, tail)),
+      tni_for_like(r, s, tail_var, tni_index(r, s->as.loop.extent->as.i - at), s->as.loop.kind,
+                   tni_stmt_refresh(r, tail)),
   };
   return tni_seq(r, 2, parts);
 }
@@ -127,13 +136,27 @@ typedef struct terms {
   const tn_expr *items[MAX_TERMS];
   int64_t extents[MAX_TERMS];
   size_t count;
+  bool other; /* of look_for_other */
 } terms;
+
+static void look_for_other(void *self, const tn_expr *x) {
+  terms *t = self;
+  t->other |= x->op == TN_OP_var && x != t->var;
+}
+
+/* Only what has its value where the loop begins: over no variable but the loop's. */
+static bool is_of_loop(terms *t, const tn_expr *x) {
+  tn_context *ctx = t->r->arena.ctx;
+  t->other = false;
+  tni_expr_visit(ctx, x, look_for_other, t);
+  return !t->other && tni_expr_uses(ctx, x, t->var) && !tni_expr_reads(ctx, x);
+}
 
 static void add_term(void *self, const tn_expr *x) {
   terms *t = self;
   int64_t lo, hi;
   if (x->op != TN_OP_floordiv && x->op != TN_OP_floormod) return;
-  if (t->count == MAX_TERMS || !tni_is_const(x->arg[1]) || !tni_expr_uses(t->r->arena.ctx, x, t->var)) return;
+  if (t->count == MAX_TERMS || !tni_is_const(x->arg[1]) || !is_of_loop(t, x)) return;
   for (size_t i = 0; i < t->count; i++)
     if (t->items[i] == x) return;
   tni_bounds(&t->facts, x, &lo, &hi);
@@ -155,29 +178,27 @@ static bool add_terms_of(void *self, const tn_stmt *s) {
   return true;
 }
 
-static const tn_stmt *branch(terms *t, size_t at, const tn_stmt *body) {
+/* `room`: how many times the body may stand here. */
+static const tn_stmt *branch(terms *t, size_t at, int room, const tn_stmt *body) {
   int64_t threshold = 0;
   while (at < t->count && !finds_guards(t->r, t->items[at], t->extents[at], body, &threshold)) at++;
-  if (at == t->count) return body;
-  const tn_stmt *rest = branch(t, at + 1, tni_stmt_refresh(t->r, body));
-  return tni_if(t->r, tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, threshold)), branch(t, at + 1, body), rest);
+  if (at == t->count || room < 2) return body;
+  const tn_expr *main = tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, threshold));
+  const tn_stmt *last = branch(t, at + 1, room / 2, tni_stmt_refresh(t->r, body));
+  return tni_if(t->r, main, branch(t, at + 1, room / 2, body), last);
 }
 
 static const tn_stmt *branch_inside(tni_region *r, const tn_stmt *s) {
-  terms t = {.r = r, .var = s->as.loop.var, .count = 1, .items = {s->as.loop.var}, .extents = {s->as.loop.extent->as.i}};
+  const tn_expr *var = s->as.loop.var;
+  terms t = {.r = r, .var = var, .count = 1, .items = {var}, .extents = {s->as.loop.extent->as.i}};
   tni_facts_init(&t.facts, r->arena.ctx);
   if (tni_facts_bind(&t.facts, t.var, s->as.loop.extent)) tni_stmt_visit(s->as.loop.body, add_terms_of, &t);
   tni_facts_destroy(&t.facts);
-  return tni_for_like(r, s, t.var, s->as.loop.extent, s->as.loop.kind, branch(&t, 0, s->as.loop.body));
+  int room = 2 * MAX_BODY / size_of(s->as.loop.body);
+  return tni_for_like(r, s, t.var, s->as.loop.extent, s->as.loop.kind, branch(&t, 0, room, s->as.loop.body));
 }
 
 /* ---- all loops ---- */
-
-static bool is_larger(const tn_stmt *body) {
-  int size = 0;
-  tni_stmt_visit(body, count, &size);
-  return size > MAX_BODY;
-}
 
 static bool is_over_loops(const tn_stmt *s) {
   bool found = false;
@@ -188,7 +209,7 @@ static bool is_over_loops(const tn_stmt *s) {
 static const tn_stmt *partition_parallel(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
   if (s->kind != TNI_FOR || s->as.loop.kind != TNI_PARALLEL || !tni_is_const(s->as.loop.extent)) return s;
-  return is_over_loops(s) && !is_larger(s->as.loop.body) ? branch_inside(r, s) : s;
+  return is_over_loops(s) ? branch_inside(r, s) : s;
 }
 
 static bool is_cut(const tn_stmt *s) {
@@ -200,7 +221,7 @@ static bool is_cut(const tn_stmt *s) {
 static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
   int64_t threshold;
   (void)self;
-  if (!is_cut(s) || is_larger(s->as.loop.body)) return s;
+  if (!is_cut(s) || size_of(s->as.loop.body) > MAX_BODY) return s;
   if (!finds_guards(r, s->as.loop.var, s->as.loop.extent->as.i, s->as.loop.body, &threshold)) return s;
   return cut(r, s, threshold);
 }

@@ -71,8 +71,8 @@ tn_status tni_blob_read_beneath(tn_context *ctx, const char *directory, const ch
   if (failure) return fail_beneath(ctx, directory, name, failure, phase, place, err);
   tn_status status = TN_OK;
   if (offset > there || size > there - offset)
-    status = tni_fail(ctx, err, TN_E_INVALID, phase, place, "`%s` has %llu bytes, %zu at offset %llu are asked for", name,
-                      (unsigned long long)there, size, (unsigned long long)offset);
+    status = tni_fail(ctx, err, TN_E_INVALID, phase, place, "`%s` has %llu bytes, %zu at offset %llu are asked for",
+                      name, (unsigned long long)there, size, (unsigned long long)offset);
   else if (!(*out = tni_blob_create(ctx, size)))
     status = tni_fail_nomem(err);
   if (!status && (failure = ctx->os->read_at(file, offset, (void *)(*out)->data, size))) {

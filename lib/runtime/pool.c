@@ -1,7 +1,7 @@
 /* pool.c -- the thread pool: parallel regions over ranges that threads claim as they become free.
  *
- * Each thread has a share of the ranges, the same one in every region of so many: what it read there last time may be in its
- * cache still. Who is done with its own goes on with those of the others.
+ * Each thread has a share of the ranges, the same one in every region of so many: what it read there last time may be
+ * in its cache still. Who is done with its own goes on with those of the others.
  *
  * A region is open while its caller still finds ranges to claim. A worker joins an open region, or comes too late and
  * is not missed: the caller works as well, closes the region when no range is left, and waits only for those who

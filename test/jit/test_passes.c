@@ -89,7 +89,9 @@ START_TEST(the_last_tiles_of_a_parallel_loop_stay_in_it)
 {
   ck_assert_str_eq(after("a", "scheduled func f(A: f32[4, 10], B: f32[4, 10]) {\n"
                               "  for t in 0..12 parallel {\n"
-                              "    for i in 0..4 { if t % 3 * 4 + i < 10 { B[t // 3, t % 3 * 4 + i] = A[t // 3, t % 3 * 4 + i] } }\n"
+                              "    for i in 0..4 {\n"
+                              "      if t % 3 * 4 + i < 10 { B[t // 3, t % 3 * 4 + i] = A[t // 3, t % 3 * 4 + i] }\n"
+                              "    }\n"
                               "  }\n"
                               "}\n"),
                    "scheduled loop func f(A: f32[4, 10], B: f32[4, 10]) {\n"
@@ -108,10 +110,32 @@ START_TEST(the_last_tiles_of_a_parallel_loop_stay_in_it)
 }
 END_TEST
 
+/* No branch outside of a loop on what is over its variable. */
+START_TEST(guards_of_inner_loops_stay_in_them)
+{
+  ck_assert_str_eq(after("a", "scheduled func f(A: f32[48], B: f32[48]) {\n"
+                              "  for t in 0..12 parallel {\n"
+                              "    for i in 0..4 { if (t * 4 + i) % 3 < 2 { B[t * 4 + i] = A[t * 4 + i] } }\n"
+                              "  }\n"
+                              "}\n"),
+                   "scheduled loop func f(A: f32[48], B: f32[48]) {\n"
+                   "  for t in 0..12 parallel {\n"
+                   "    for i in 0..4 {\n"
+                   "      if (t * 4 + i) % 3 < 2 {\n"
+                   "        B[t * 4 + i] = A[t * 4 + i]\n"
+                   "      }\n"
+                   "    }\n"
+                   "  }\n"
+                   "}\n");
+}
+END_TEST
+
 START_TEST(the_last_iterations_of_other_loops_are_loops_of_their_own)
 {
   ck_assert_str_eq(after("a", "scheduled func f(A: f32[10], B: f32[10]) {\n"
-                              "  for t in 0..3 { for i in 0..4 { if t * 4 + i < 10 { B[t * 4 + i] = A[t * 4 + i] } } }\n"
+                              "  for t in 0..3 {\n"
+                              "    for i in 0..4 { if t * 4 + i < 10 { B[t * 4 + i] = A[t * 4 + i] } }\n"
+                              "  }\n"
                               "}\n"),
                    "scheduled loop func f(A: f32[10], B: f32[10]) {\n"
                    "  for t in 0..2 {\n"
@@ -203,6 +227,7 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {letters_and_names_are_their_own, passes_are_told_in_their_order,
                                 a_letter_asks_for_the_text, the_last_tiles_of_a_parallel_loop_stay_in_it,
+                                guards_of_inner_loops_stay_in_them,
                                 the_last_iterations_of_other_loops_are_loops_of_their_own,
                                 registers_that_nobody_reads_are_not_written, registers_that_others_read_are_kept,
                                 registers_that_an_extent_reads_are_kept,
