@@ -22,7 +22,8 @@ typedef struct tni_job {
   size_t size;
   tn_status status;
   tn_error *error;
-  size_t target_count; /* 0: funcs are for the batch's target; else see tni_codegen_variants, the batch's target is the first */
+  /* 0: funcs are for the batch's target; else see tni_codegen_variants, the batch's target is the first. */
+  size_t target_count;
   const tn_target *const *targets;
   bool break_llvm; /* in: for tests, see tni_codegen_break */
 } tni_job;
@@ -76,7 +77,7 @@ typedef struct tni_pipeline {
   const tn_program *source;    /* the host's; not changed */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */
-  const tn_func **scheduled;   /* one per target and function of `work`, those of a target together; `work` has the last's */
+  const tn_func **scheduled; /* one per target and function of `work`, those of a target together; it has the last's */
   const tn_func **lowered;     /* of each of these */
   size_t lowered_count;
   tn_compile_stats stats;

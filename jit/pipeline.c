@@ -273,8 +273,8 @@ static bool make_whole_job(tni_pipeline *p, enum tni_emit what, size_t *count, t
   return *jobs != NULL;
 }
 
-/* One function a job, so that they compile in parallel, but those that share in one. False: no memory. `order` are the functions as
- * the jobs have them. */
+/* One function a job, so that they compile in parallel, but those that share in one. False: no memory. `order` are the
+ * functions as the jobs have them. */
 static bool make_jobs(tni_pipeline *p, enum tni_emit what, const tn_func **order, size_t *count, tni_job **jobs) {
   size_t funcs = p->work->func_count, together = 0, alone = 0;
   for (size_t i = 0; i < funcs; i++)
@@ -299,7 +299,8 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
   progress host = {p->desc, false};
   bool made = order && (whole ? make_whole_job(p, what, count, jobs) : make_jobs(p, what, order, count, jobs));
   tn_status status = made ? TN_OK : tni_fail_nomem(err);
-  if (!status) status = tni_compile_jobs(p->ctx, p->targets[0], *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
+  if (!status)
+    status = tni_compile_jobs(p->ctx, p->targets[0], *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
   tni_free(p->ctx, order, funcs * sizeof *order);
   if (!status && host.stopped)
     status = tni_fail(p->ctx, err, TN_E_HOST, "codegen", NULL, "the host ended the compilation");

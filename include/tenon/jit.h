@@ -45,9 +45,11 @@ typedef struct tn_compile_desc {
   /* The letters of the passes whose events carry the text of what they made, "*" for all; NULL: none do. TN_E_INVALID for a
    * letter that is no pass. */
   const char *dump;
-  /* Better targets than `target`, levels of x86-64 as it is, in rising order. tn_program_emit makes code for each, and every function
-   * runs that of the best one that CPU and system enable, `target`'s if none: a program can be given away before it is known where
-   * it will run. Graphs, and stages that are text of programs, are made for the last. tn_compile makes code for the best alone. */
+  /* Better targets than `target`, levels of x86-64 as it is, in rising order; TN_E_INVALID for others. tn_program_emit
+   * makes code for each, and every function runs that of the best one that CPU and system enable, `target`'s if none: a
+   * program can be given away before it is known where it will run. The choice is made in the first call, by any thread,
+   * and imports nothing. Graphs, and stages that are text of programs, are made for the last. tn_compile makes code for the
+   * best that runs here alone. */
   const tn_target *const *better;
   size_t better_count;
 } tn_compile_desc;

@@ -1,9 +1,10 @@
 /* variant.c -- which variant of a function runs: chosen when the program runs, by what the CPU and the system enable.
  *
- *     NAME(...)        which = variant.known; if which == 0 then which = variant.find(); call NAME.TARGET(...) of that number
+ *     NAME(...)        which = variant.known; if which == 0 then which = variant.find(); NAME.TARGET(...) of that number
  *     variant.find()   asks CPUID, and XGETBV for what the system saves; keeps the answer in variant.known
  *
- * Nothing is imported for it. Threads that ask at the same time find and keep the same number, so that relaxed atomics do.
+ * Nothing is imported for it. Threads that ask at the same time find and keep the same number, so that relaxed atomics
+ * do.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -30,7 +31,7 @@ static LLVMValueRef ask_cpuid(tni_ll_module *m, LLVMValueRef leaf, uint32_t subl
   return LLVMBuildExtractValue(m->b, all, reg, "");
 }
 
-/* A CPU answers a leaf above its highest with something: that leaf 0 (or 0x80000000) is asked instead, and the answer is 0. */
+/* A CPU answers a leaf above its highest with something: leaf 0 (or 0x80000000) is asked instead, and the answer is 0. */
 static LLVMValueRef ask(tni_ll_module *m, const tni_x86_question *q) {
   LLVMValueRef leaf = u32(m, q->leaf), lowest = u32(m, q->leaf & 0x80000000u);
   LLVMValueRef known = LLVMBuildICmp(m->b, LLVMIntUGE, ask_cpuid(m, lowest, 0, 0), leaf, "");

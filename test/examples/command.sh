@@ -116,6 +116,10 @@ refuses "an unknown command" 2 "there is no command" dance
 refuses "an unknown option" 2 "--fast" run "$model" --fast
 refuses "an unknown stage" 2 "--stage" print "$model" --stage soup
 refuses "no output file" 2 "-o" compile "$model" --emit obj
+refuses "no target" 1 "tenon compile: --target: no name" compile "$model" -o "$work/none.o" --target ,
+refuses "many targets" 1 "tenon compile: --target: more than 8" compile "$model" -o "$work/none.o" --target host,host,host,host,host,host,host,host,host
+refuses "unlike targets" 1 "build: aarch64-neon: an object is for one architecture: x86-64-v2 is of another" \
+  compile "$model" -o "$work/none.o" --target x86-64-v2,aarch64-neon
 refuses "a missing model" 1 "$work/none.onnx" run "$work/none.onnx" --in "x=$one"
 refuses "a missing input file" 1 "$work/none.png" run "$model" --in "x=$work/none.png"
 refuses "an input that the model lacks" 1 "picture: the model has no input" run "$model" --in "picture=$one" --dim n=1

@@ -23,6 +23,7 @@ static void open_context(void) {
 
 static void close_context(void) {
   tn_text_destroy(text);
+  text = NULL;
   tn_program_destroy(program);
   tn_context_destroy(ctx);
 }
@@ -188,7 +189,7 @@ START_TEST(what_a_target_lacks_is_expanded)
 }
 END_TEST
 
-/* ---- several targets ------------------------------------------------------------------------------------------------- */
+/* ---- several targets --------------------------------------------------------------------------------------------- */
 
 enum { LEVELS = 3 };
 static const char *const levels[LEVELS] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
