@@ -146,8 +146,10 @@ static tn_status keep_outside(reader *p, const tni_onnx_data *data, const char *
   if (status != TN_OK) return status;
   if (!p->data_directory)
     return tni_fail(p->ctx, p->err, TN_E_UNSUPPORTED, phase, place,
-                    "its elements are in `%s`: other files are read only beneath tn_import_desc.data_directory", location);
-  status = tni_blob_read_beneath(p->ctx, p->data_directory, location, data->offset, data->bytes, phase, place, &blob, p->err);
+                    "its elements are in `%s`: other files are read only beneath tn_import_desc.data_directory",
+                    location);
+  status = tni_blob_read_beneath(p->ctx, p->data_directory, location, data->offset, data->bytes, phase, place, &blob,
+                                 p->err);
   if (status == TN_OK) status = keep_blob(p, blob);
   if (status != TN_OK) return status;
   uint8_t *bytes = (uint8_t *)blob->data;

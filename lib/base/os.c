@@ -68,7 +68,7 @@ static int open_part(int directory, const char *part, size_t size, int flags) {
 
 /* The file, opened step by step, no step over a link or up; or -1 and errno. */
 static int walk(int directory, const char *name) {
-  int at = dup(directory);
+  int at = fcntl(directory, F_DUPFD_CLOEXEC, 0);
   while (at >= 0 && *name) {
     size_t size = strcspn(name, "/");
     bool last = !name[size + strspn(name + size, "/")];

@@ -46,7 +46,6 @@ END
 "$tenon" compile scale.tn --target x86-64-v2,x86-64-v3,x86-64-v4 -o scale.o
 objcopy --redefine-sym variant.known=variant_known scale.o
 objcopy --globalize-symbol=variant_known scale.o
-
 "$cc" main.c scale.o -o main
 ./main || { echo "wrong on this processor"; exit 1; }
 command -v qemu-x86_64 >/dev/null || exit 0
