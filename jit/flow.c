@@ -182,7 +182,8 @@ static tn_status take_tensor(tni_flow_run *r, const tni_onnx_port *port, tn_type
 /* Its tensors are of the type that the host says, or the model, or else that of the first. */
 static tn_status take_sequence(tni_flow_run *r, const tni_onnx_port *port, const tn_item *item, tni_object **out) {
   tn_type type = item->type ? item->type : port->type;
-  if (!type && item->count && item->tensors[0]) type = tn_type_from_dlpack(item->tensors[0]->dtype);
+  const DLTensor *first = tni_item_tensor(item, 0);
+  if (!type && first) type = tn_type_from_dlpack(first->dtype);
   if (!tni_is_element_type(type) || (port->type && type != port->type))
     return refuse(r, port, TN_E_INVALID, "the sequence is not of the type of elements that the model has");
   if (item->count > r->ctx->limits.nodes)
@@ -192,7 +193,7 @@ static tn_status take_sequence(tni_flow_run *r, const tni_onnx_port *port, const
   (*out)->type = type;
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < item->count && !status; i++)
-    status = take_tensor(r, port, type, item->tensors[i], &(*out)->items[i]);
+    status = take_tensor(r, port, type, tni_item_tensor(item, i), &(*out)->items[i]);
   return status;
 }
 
@@ -209,8 +210,7 @@ static tn_status take_input(tni_flow_run *r, const tni_onnx_port *port, const tn
     return refuse(r, port, TN_E_INVALID, "is not a tensor");
   if (kind_of(port) == TN_ITEM_SEQUENCE && item->kind != TN_ITEM_SEQUENCE)
     return refuse(r, port, TN_E_INVALID, "is not a sequence");
-  tn_status status = item->kind == TN_ITEM_TENSOR
-                         ? take_tensor(r, port, port->type, item->count ? item->tensors[0] : NULL, &o)
+  tn_status status = item->kind == TN_ITEM_TENSOR ? take_tensor(r, port, port->type, tni_item_tensor(item, 0), &o)
                      : item->kind == TN_ITEM_SEQUENCE ? take_sequence(r, port, item, &o)
                                                       : take_nothing(r, &o);
   if (status)

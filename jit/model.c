@@ -280,7 +280,7 @@ static tn_status call_graph_items(const tn_model *model, const tn_item *inputs, 
     if (inputs[i].kind != TN_ITEM_TENSOR)
       status = tni_fail(ctx, err, TN_E_INVALID, "call", info.name, "is not a tensor");
     else
-      tensors[i] = inputs[i].count ? inputs[i].tensors[0] : NULL;
+      tensors[i] = tni_item_tensor(&inputs[i], 0);
   }
   if (!status) status = tn_model_call(model, tensors, input_count, made, count, err);
   if (!status) status = wrap_outputs(model, count, made, out, err);

@@ -326,6 +326,8 @@ tn_status tni_items_set(tn_items *items, size_t i, int32_t kind, tn_type type, s
 void tni_items_add(tn_items *items, size_t i, tn_tensor *tensor);
 /* The tensor that item i is, taken out; NULL where it is none. */
 tn_tensor *tni_items_take(tn_items *items, size_t i);
+/* Tensor i of a host's item; NULL: it is not there. */
+const DLTensor *tni_item_tensor(const tn_item *item, size_t i);
 
 /* ---- runtime/object.c ------------------------------------------------------------------------------------------ */
 

@@ -55,6 +55,10 @@ tn_tensor *tni_items_take(tn_items *items, size_t i) {
   return h->tensors[0];
 }
 
+const DLTensor *tni_item_tensor(const tn_item *item, size_t i) {
+  return item->tensors && i < item->count ? item->tensors[i] : NULL;
+}
+
 size_t tn_items_count(const tn_items *items) { return items ? items->count : 0; }
 
 const tn_item *tn_items_at(const tn_items *items, size_t i) {

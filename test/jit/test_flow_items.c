@@ -120,6 +120,26 @@ START_TEST(items_are_what_the_model_says)
 }
 END_TEST
 
+/* Of an item that says it has tensors, no tensor is there. */
+START_TEST(tensors_of_an_item_may_be_missing)
+{
+  static const tn_item none[][2] = {{{TN_ITEM_SEQUENCE, TN_F32, 2, NULL}, {TN_ITEM_TENSOR, 0, 1, NULL}},
+                                    {{TN_ITEM_TENSOR, 0, 1, NULL}, {TN_ITEM_TENSOR, 0, 1, NULL}}};
+  tn_context *ctx = session_open();
+  tn_error *error = NULL;
+  tn_items *out;
+  tn_module *sequence = compile(ctx, holding("SequenceInsert x t > y", IS_SEQUENCE, false));
+  tn_module *graph = compile(ctx, holding("Add x t > y", IS_TENSOR, false));
+  refused(tn_model_call_items(model_of(sequence), none[0], 2, &out, &error), error, TN_E_INVALID,
+          "call: x: no tensor was given");
+  refused(tn_model_call_items(model_of(graph), none[1], 2, &out, &error), error, TN_E_INVALID,
+          "call: x: no tensor was given");
+  tn_module_destroy(graph);
+  tn_module_destroy(sequence);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 /* A graph's tensors are items too. */
 START_TEST(a_graph_takes_items)
 {
@@ -130,7 +150,7 @@ START_TEST(a_graph_takes_items)
   tn_items *out;
   const DLTensor x = tensor(TN_F32, 1, &two, pair), *list[] = {&x};
   const tn_item in[] = {{TN_ITEM_TENSOR, 0, 1, list}}, none[] = {{TN_ITEM_TENSOR, 0, 0, list}},
-                odd[] = {{TN_ITEM_OPTIONAL, 0, 0, NULL}};
+                odd[] = {{TN_ITEM_OPTIONAL, 0, 0, NULL}}, empty[] = {{TN_ITEM_TENSOR, 0, 1, NULL}};
   add_node(&g, node("Add", "n", "x x", "y"));
   add_input(&g, "x", 1, &two);
   add_output(&g, "y");
@@ -140,6 +160,8 @@ START_TEST(a_graph_takes_items)
   ck_assert_mem_eq(tn_items_at(out, 0)->tensors[0]->data, want, sizeof want);
   tn_items_destroy(out);
   refused(tn_model_call_items(model_of(module), none, 1, &out, &error), error, TN_E_INVALID,
+          "call: x: no tensor was given");
+  refused(tn_model_call_items(model_of(module), empty, 1, &out, &error), error, TN_E_INVALID,
           "call: x: no tensor was given");
   refused(tn_model_call_items(model_of(module), odd, 1, &out, &error), error, TN_E_INVALID, "call: x: is not a tensor");
   refused(tn_model_call_items(model_of(module), in, 0, &out, &error), error, TN_E_INVALID,
@@ -190,6 +212,7 @@ int main(void) {
   const TTest *const tests[] = {a_sequence_goes_in_and_out,
                                 an_optional_may_be_nothing,
                                 items_are_what_the_model_says,
+                                tensors_of_an_item_may_be_missing,
                                 a_graph_takes_items,
                                 what_is_no_tensor_is_an_item,
                                 any_allocation_may_fail};
