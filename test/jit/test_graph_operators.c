@@ -77,6 +77,20 @@ static const struct {
      "const s: f32[1, 2, 3] = [0.5, 0.5, 0.25, 0.0, 0.25, 1.0]\n const l: f32[1] = [0.25]\n"
      "y: i64[5, 3] = non_max_suppression(x, s, _, l) {center = 1, most = 2}",
      "const y: i64[5, 3] = [3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 2, 0, 0, 0]"},
+    /* a score that is NaN: no other is better, but it is above no least score */
+    {"const x: f32[1, 3, 4] = [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, nan]\n"
+     "const s: f32[1, 1, 3] = [nan, 0.5, nan]\n const t: f32[] = [0.5]\n"
+     "y: i64[4, 3] = non_max_suppression(x, s, t) {most = 9}",
+     "const y: i64[4, 3] = [2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]"},
+    {"const x: f32[1, 3, 4] = [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0]\n"
+     "const s: f32[1, 1, 3] = [nan, 0.5, nan]\n const l: f32[] = [0.25]\n"
+     "y: i64[4, 3] = non_max_suppression(x, s, _, l) {most = 9}",
+     "const y: i64[4, 3] = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]"},
+    {"const x: f32[1, 0, 4] = []\n const s: f32[1, 2, 0] = []\n y: i64[1, 3] = non_max_suppression(x, s) {most = 2}",
+     "const y: i64[1, 3] = [0, 0, 0]"},
+    {"const x: f32[1, 1, 4] = [0.0, 0.0, 1.0, 1.0]\n const s: f32[1, 1, 1] = [0.5]\n"
+     "y: i64[1, 3] = non_max_suppression(x, s) {most = -1}",
+     "const y: i64[1, 3] = [0, 0, 0]"},
     /* pools: the padding never wins, equal ones the first */
     {"const x: f32[1, 1, 4] = [-1.0, -2.0, -2.0, -1.0]\n"
      "y: i64[1, 1, 3] = max_pool_indices(x) {kernel_shape = [2], pads = [1, 1], strides = [2]}",
