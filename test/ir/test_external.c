@@ -84,17 +84,11 @@ static bytes tensor_outside(const outside *o) {
   return t;
 }
 
-/* y = x + w, w elsewhere. The four weights as the graph has them, or "STATUS: the error's text"; FOLDER stands for its path. */
-static const char *import(const outside *o, bool named) {
+/* The four weights as the graph has them, or "STATUS: the error's text"; FOLDER stands for its path. */
+static const char *import_graph(bytes g, bool named) {
   static char text[1024];
-  const int64_t shape[] = {4};
-  bytes g = {0};
   tn_program *program;
   tn_error *err;
-  add_node(&g, node("Add", "n", "x w", "y"));
-  add_weight(&g, tensor_outside(o));
-  add_input(&g, "x", 1, shape);
-  add_output(&g, "y");
   bytes m = model(13, g);
   tn_import_desc desc = {.struct_size = sizeof desc, .data_directory = named ? folder : NULL};
   tn_status status = tn_onnx_import(ctx, m.data, m.size, &desc, &program, &err);
@@ -116,6 +110,17 @@ static const char *import(const outside *o, bool named) {
       snprintf(text + strlen(text), sizeof text - strlen(text), "%g ", (double)((const float *)graph->values[i].data)[k]);
   tn_program_destroy(program);
   return text;
+}
+
+/* y = x + w, w elsewhere. */
+static const char *import(const outside *o, bool named) {
+  const int64_t shape[] = {4};
+  bytes g = {0};
+  add_node(&g, node("Add", "n", "x w", "y"));
+  add_weight(&g, tensor_outside(o));
+  add_input(&g, "x", 1, shape);
+  add_output(&g, "y");
+  return import_graph(g, named);
 }
 
 START_TEST(weights_are_read_where_the_model_says)
@@ -176,12 +181,27 @@ START_TEST(what_is_not_beneath_or_not_there_is_refused)
 }
 END_TEST
 
-/* A tensor file is one of its own, and a value of a node is small. */
+/* y = OP(inputs), with a tensor elsewhere as its value */
+static bytes with_value(const char *op, const char *inputs) {
+  static const int64_t four = 4;
+  bytes g = {0}, n = node(op, "n", inputs, "y");
+  attr_tensor(&n, "value", tensor_outside(&(outside){"weights.bin", NULL, NULL, NULL, false}));
+  add_node(&g, n);
+  if (*inputs) add_weight(&g, tensor_ints(inputs, 1, &four));
+  add_output(&g, "y");
+  return g;
+}
+
+/* What Constant makes is a weight too. A tensor file is one of its own, and a value in another node is small. */
 START_TEST(only_weights_are_read_from_other_files)
 {
+  const outside o = {"weights.bin", NULL, NULL, NULL, false};
   tn_tensor *tensor;
   tn_error *err;
-  bytes t = tensor_outside(&(outside){"weights.bin", NULL, NULL, NULL, false});
+  bytes t = tensor_outside(&o);
+  ck_assert_str_eq(import_graph(with_value("Constant", ""), true), "0 0 1 2 ");
+  ck_assert_str_eq(import_graph(with_value("ConstantOfShape", "s"), true),
+                   "TN_E_UNSUPPORTED: import: n: elements in another file are read for weights only");
   ck_assert_int_eq(tn_onnx_tensor(ctx, t.data, t.size, &tensor, &err), TN_E_UNSUPPORTED);
   ck_assert_str_eq(tn_error_text(err), "import: tensor: elements in another file are read for weights only");
   tn_error_destroy(err);
