@@ -32,6 +32,25 @@ void *bench_alloc(size_t bytes);
 /* Ends the program with the error when there is one. */
 void bench_must(tn_status status, tn_error *const *error);
 
+/* ---- compiled.c: what Tenon makes of a program ----------------------------------------------------------------------- */
+
+typedef struct bench_compiled {
+  tn_program *program;
+  tn_module *module;
+  const tn_model *model; /* NULL: a program of functions */
+  double seconds;        /* that compiling took */
+} bench_compiled;
+
+/* Takes the program. */
+bench_compiled bench_compile(tn_program *program);
+/* Takes the file's bytes, of malloc. */
+bench_compiled bench_compile_onnx(tn_context *ctx, void *file, size_t size);
+/* Of one output. */
+void bench_run_model(const bench_compiled *c, const DLTensor *const *inputs, size_t count, const DLTensor *output);
+void bench_drop_compiled(bench_compiled *c);
+/* Row major, without gaps. */
+DLTensor bench_view(tn_type type, const void *data, int32_t rank, int64_t *shape);
+
 /* ---- peers/: libraries, opened at run time ------------------------------------------------------------------------- */
 
 /* The types of a product: of A, of B, and of C, in which the products are summed. */
@@ -111,6 +130,7 @@ typedef struct bench_contest {
   /* of the problem at hand; NULL does not take part */
   void (*run[MAX_PEERS + 1])(void *prepared);
   void *prepared[MAX_PEERS + 1];
+  void (*drop[MAX_PEERS])(void *prepared);
   const void *read; /* so many bytes as have to be read, to read in turn as well; NULL: none */
   size_t read_bytes;
   double seconds[MAX_PEERS + 1][MAX_ROUNDS], peak[MAX_ROUNDS], reading[MAX_ROUNDS];
@@ -135,6 +155,12 @@ typedef struct bench_row {
 void bench_begin(bench_contest *c, const bench_options *options);
 /* Opens a peer; without a `named` one there is no mean. True: it is the last of c->names. */
 bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(const char *folder, int threads));
+/* Clears the result of each contestant, runs it and has the result judged; who of the libraries is wrong is dropped, since a
+ * wrong result has no time. False: Tenon is wrong. */
+bool bench_check(bench_contest *c, void (*clear)(void *self, size_t who), bool (*is_right)(void *self, size_t who),
+                 void *self);
+/* The libraries, from the problem at hand. */
+void bench_drop_peers(bench_contest *c);
 /* All rounds of the problem at hand. */
 bench_outcome bench_measure(bench_contest *c, double flops, double compile_seconds);
 bool bench_is_chosen(const bench_options *o, const bench_row *r);

@@ -39,6 +39,29 @@ static void run_one(const bench_contest *c, size_t who) {
     c->run[who](c->prepared[who]);
 }
 
+static void drop_one(bench_contest *c, size_t p) {
+  if (c->prepared[p]) c->drop[p](c->prepared[p]);
+  c->prepared[p] = NULL;
+}
+
+void bench_drop_peers(bench_contest *c) {
+  for (size_t p = 0; p < c->peer_count; p++) drop_one(c, p);
+}
+
+bool bench_check(bench_contest *c, void (*clear)(void *self, size_t who), bool (*is_right)(void *self, size_t who),
+                 void *self) {
+  clear(self, BENCH_OURS);
+  run_one(c, BENCH_OURS);
+  bool good = is_right(self, BENCH_OURS);
+  for (size_t p = 0; p < c->peer_count; p++) {
+    if (!c->prepared[p]) continue;
+    clear(self, p);
+    run_one(c, p);
+    if (!is_right(self, p)) drop_one(c, p);
+  }
+  return good;
+}
+
 /* The threads of whoever ran before spin a while before they sleep; so do those of who comes now when a run is near. */
 static void change_threads(const bench_contest *c, size_t who) {
   nanosleep(&(struct timespec){.tv_nsec = 4000000}, NULL);

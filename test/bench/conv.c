@@ -19,16 +19,12 @@
 /* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct ours {
-  tn_program *program;
-  tn_module *module;
-  const tn_model *model;
+  bench_compiled made;
   int64_t x_shape[4], y_shape[4];
   DLTensor x, y;
-  double compile_seconds;
 } ours;
 
-static void import_model(tn_context *ctx, const bench_conv *g, tn_program **program) {
-  tn_error *error = NULL;
+static bytes write_model(const bench_conv *g) {
   bytes graph = {0}, conv = node("Conv", "conv", "X W", "Y");
   int64_t shape[] = {g->out, g->in / g->groups, g->kernel[0], g->kernel[1]};
   attr_ints(&conv, "strides", 2, (int64_t[]){g->stride, g->stride});
@@ -38,31 +34,15 @@ static void import_model(tn_context *ctx, const bench_conv *g, tn_program **prog
   add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 4, shape, g->w, bench_conv_weights(g) * sizeof *g->w));
   put_message(&graph, 11, value_info("X", ONNX_FLOAT, 4, (int64_t[]){1, g->in, g->size[0], g->size[1]}));
   add_output(&graph, "Y");
-  bytes onnx = model(13, graph);
-  bench_must(tn_onnx_import(ctx, onnx.data, onnx.size, NULL, program, &error), &error);
-  free(onnx.data);
-}
-
-static DLTensor view(const float *data, int64_t *shape) {
-  DLDataType dtype = {kDLFloat, 32, 1};
-  return (DLTensor){.data = (void *)(uintptr_t)data, .device = {kDLCPU, 0}, .ndim = 4, .dtype = dtype, .shape = shape};
+  return model(13, graph);
 }
 
 static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
-  tn_error *error = NULL;
+  bytes onnx = write_model(g);
   *o = (ours){.x_shape = {1, g->in, g->size[0], g->size[1]}, .y_shape = {1, g->out, g->result[0], g->result[1]}};
-  import_model(ctx, g, &o->program);
-  double start = bench_now(true);
-  bench_must(tn_compile(o->program, NULL, &o->module, &error), &error);
-  o->compile_seconds = bench_now(true) - start;
-  bench_must(tn_module_model(o->module, "main", &o->model, &error), &error);
-  o->x = view(g->x, o->x_shape);
-  o->y = view(g->y, o->y_shape);
-}
-
-static void drop_ours(ours *o) {
-  tn_module_destroy(o->module);
-  tn_program_destroy(o->program);
+  o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
+  o->x = bench_view(TN_F32, g->x, 4, o->x_shape);
+  o->y = bench_view(TN_F32, g->y, 4, o->y_shape);
 }
 
 /* ---- checking -------------------------------------------------------------------------------------------------------- */
@@ -122,28 +102,19 @@ typedef struct state {
 } state;
 
 static void run_mine(void *self) {
-  state *s = self;
-  tn_error *error = NULL;
-  const DLTensor *in = &s->mine.x, *out = &s->mine.y;
-  bench_must(tn_model_run(s->mine.model, &in, 1, &out, 1, &error), &error);
+  const ours *mine = &((state *)self)->mine;
+  bench_run_model(&mine->made, (const DLTensor *const[]){&mine->x}, 1, &mine->y);
 }
 
-static bool check_all(state *s) {
-  const bench_conv *mine = &s->g[BENCH_OURS];
-  size_t bytes = (size_t)mine->out * image(mine->result) * sizeof *mine->y;
-  memset(mine->y, 0xff, bytes);
-  run_mine(s);
-  bool good = is_convolution(mine, "tenon");
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    if (!s->c.prepared[p]) continue;
-    memset(s->g[p].y, 0xff, bytes);
-    s->c.run[p](s->c.prepared[p]);
-    s->peers[p]->fetch(s->c.prepared[p]);
-    if (is_convolution(&s->g[p], s->c.names[p])) continue;
-    s->peers[p]->drop(s->c.prepared[p]);
-    s->c.prepared[p] = NULL; /* a wrong result has no time */
-  }
-  return good;
+static void clear(void *self, size_t who) {
+  bench_conv *g = &((state *)self)->g[who];
+  memset(g->y, 0xff, (size_t)g->out * image(g->result) * sizeof *g->y);
+}
+
+static bool is_right(void *self, size_t who) {
+  state *s = self;
+  if (who != BENCH_OURS) s->peers[who]->fetch(s->c.prepared[who]);
+  return is_convolution(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);
 }
 
 static bench_conv make_operands(const struct conv_shape *s) {
@@ -175,16 +146,15 @@ static bool measure_layer(state *s, tn_context *ctx, const struct conv_shape *sh
   for (size_t p = 0; p < s->c.peer_count; p++) {
     s->g[p] = make_operands(shape);
     s->c.run[p] = s->peers[p]->run;
+    s->c.drop[p] = s->peers[p]->drop;
     s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
   }
-  bool good = check_all(s);
-  if (good)
-    *out = bench_measure(&s->c, 2.0 * (double)(bench_conv_weights(mine) * image(mine->result)), s->mine.compile_seconds);
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    if (s->c.prepared[p]) s->peers[p]->drop(s->c.prepared[p]);
-    drop_operands(&s->g[p]);
-  }
-  drop_ours(&s->mine);
+  bool good = bench_check(&s->c, clear, is_right, s);
+  double flops = 2.0 * (double)(bench_conv_weights(mine) * image(mine->result));
+  if (good) *out = bench_measure(&s->c, flops, s->mine.made.seconds);
+  bench_drop_peers(&s->c);
+  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
+  bench_drop_compiled(&s->mine.made);
   drop_operands(mine);
   return good;
 }

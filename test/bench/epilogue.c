@@ -35,18 +35,14 @@ typedef struct problem {
 } problem;
 
 typedef struct chain {
-  tn_program *program;
-  tn_module *module;
-  const tn_model *model;
+  bench_compiled made;
   int64_t x_shape[2], y_shape[2];
   DLTensor x, r, y;
   size_t inputs;
-  double compile_seconds;
 } chain;
 
-static void import_chain(tn_context *ctx, const problem *q, int which, tn_program **program) {
+static bytes write_chain(const problem *q, int which) {
   const struct product *p = q->p;
-  tn_error *error = NULL;
   bytes graph = {0};
   add_node(&graph, node("MatMul", "product", "X W", which == BARE ? "Y" : "P"));
   if (which != BARE) add_node(&graph, node("Add", "add", which == BIAS_GELU ? "P B" : "P R", "S"));
@@ -58,39 +54,21 @@ static void import_chain(tn_context *ctx, const problem *q, int which, tn_progra
   put_message(&graph, 11, value_info("X", ONNX_FLOAT, 2, (int64_t[]){p->m, p->k}));
   if (which == RESIDUAL_RELU) put_message(&graph, 11, value_info("R", ONNX_FLOAT, 2, (int64_t[]){p->m, p->n}));
   add_output(&graph, "Y");
-  bytes onnx = model(20, graph);
-  bench_must(tn_onnx_import(ctx, onnx.data, onnx.size, NULL, program, &error), &error);
-  free(onnx.data);
-}
-
-static DLTensor view(float *data, int64_t *shape) {
-  DLDataType dtype = {kDLFloat, 32, 1};
-  return (DLTensor){.data = data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = dtype, .shape = shape};
+  return model(20, graph);
 }
 
 static void compile_chain(tn_context *ctx, const problem *q, int which, float *y, chain *c) {
-  tn_error *error = NULL;
+  bytes onnx = write_chain(q, which);
   *c = (chain){.x_shape = {q->p->m, q->p->k}, .y_shape = {q->p->m, q->p->n}, .inputs = which == RESIDUAL_RELU ? 2 : 1};
-  import_chain(ctx, q, which, &c->program);
-  double start = bench_now(true);
-  bench_must(tn_compile(c->program, NULL, &c->module, &error), &error);
-  c->compile_seconds = bench_now(true) - start;
-  bench_must(tn_module_model(c->module, "main", &c->model, &error), &error);
-  c->x = view(q->x, c->x_shape);
-  c->r = view(q->r, c->y_shape);
-  c->y = view(y, c->y_shape);
+  c->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
+  c->x = bench_view(TN_F32, q->x, 2, c->x_shape);
+  c->r = bench_view(TN_F32, q->r, 2, c->y_shape);
+  c->y = bench_view(TN_F32, y, 2, c->y_shape);
 }
 
 static void run_chain(void *prepared) {
-  chain *c = prepared;
-  tn_error *error = NULL;
-  const DLTensor *const inputs[] = {&c->x, &c->r}, *const outputs[] = {&c->y};
-  bench_must(tn_model_run(c->model, inputs, c->inputs, outputs, 1, &error), &error);
-}
-
-static void drop_chain(chain *c) {
-  tn_module_destroy(c->module);
-  tn_program_destroy(c->program);
+  const chain *c = prepared;
+  bench_run_model(&c->made, (const DLTensor *const[]){&c->x, &c->r}, c->inputs, &c->y);
 }
 
 /* Is y the epilogue of `bare`? The order of the sums is the same, so that only the epilogue's own rounding differs. */
@@ -123,10 +101,10 @@ static bool measure(bench_contest *c, tn_context *ctx, const problem *q, int whi
     c->run[0] = c->run[BENCH_OURS] = run_chain;
     c->prepared[0] = &of_bare;
     c->prepared[BENCH_OURS] = &whole;
-    *out = bench_measure(c, 2.0 * (double)count * (double)q->p->k, whole.compile_seconds);
+    *out = bench_measure(c, 2.0 * (double)count * (double)q->p->k, whole.made.seconds);
   }
-  drop_chain(&of_bare);
-  drop_chain(&whole);
+  bench_drop_compiled(&of_bare.made);
+  bench_drop_compiled(&whole.made);
   free(bare);
   free(y);
   return good;

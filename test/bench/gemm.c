@@ -33,19 +33,18 @@ static size_t bytes_of(tn_type type, int64_t rows, int64_t columns) {
 typedef int32_t gemm_code(const tn_env *env, const void *a, const void *b, void *c);
 
 typedef struct ours {
-  tn_program *program;
-  tn_module *module;
-  gemm_code *code;
+  bench_compiled made;
+  gemm_code *code; /* or else a model */
   const tn_env *env;
-  const tn_model *model;
   int64_t a_shape[2], c_shape[2];
   DLTensor a, c;
-  double compile_seconds;
 } ours;
 
-static void build_function(tn_program *program, const bench_gemm *g) {
+static tn_program *build_program(tn_context *ctx, const bench_gemm *g) {
   tn_error *error = NULL;
+  tn_program *program;
   tn_builder *b;
+  bench_must(tn_program_create(ctx, &program, &error), &error);
   bench_must(tn_builder_create(program, "gemm", &b, &error), &error);
   const bench_types *t = types_of(g);
   const tn_buffer *x = tn_param(b, "A", t->a, 2, (int64_t[]){g->m, g->k});
@@ -56,6 +55,7 @@ static void build_function(tn_program *program, const bench_gemm *g) {
   tn_reduce(b, z, ij, 1, &k, TN_REDUCE_SUM,
             tn_mul(b, tn_cast(b, t->c, tn_load(b, x, ik, NULL)), tn_cast(b, t->c, tn_load(b, y, kj, NULL))));
   bench_must(tn_builder_finish(b, NULL, &error), &error);
+  return program;
 }
 
 static int onnx_type(tn_type type) {
@@ -76,8 +76,7 @@ static void add_cast(bytes *graph, const char *from, const char *to) {
 }
 
 /* Short floats are cast first: ONNX's MatMul would round the sums to their type. */
-static void import_model(tn_context *ctx, const bench_gemm *g, tn_program **program) {
-  tn_error *error = NULL;
+static bytes write_model(const bench_gemm *g) {
   const bench_types *t = types_of(g);
   bytes graph = {0};
   bool is_short = t->c == TN_F32 && t->a != TN_F32;
@@ -89,52 +88,38 @@ static void import_model(tn_context *ctx, const bench_gemm *g, tn_program **prog
   add_weight(&graph, tensor_raw("B", onnx_type(t->b), 2, (int64_t[]){g->k, g->n}, g->b, bytes_of(t->b, g->k, g->n)));
   put_message(&graph, 11, value_info("A", onnx_type(t->a), 2, (int64_t[]){g->m, g->k}));
   add_output(&graph, "C");
-  bytes onnx = model(13, graph);
-  bench_must(tn_onnx_import(ctx, onnx.data, onnx.size, NULL, program, &error), &error);
-  free(onnx.data);
+  return model(13, graph);
 }
 
-static DLTensor view(const void *data, tn_type type, int64_t *shape) {
-  DLDataType dtype = {(uint8_t)TN_TYPE_CODE(type), (uint8_t)TN_TYPE_BITS(type), 1};
-  return (DLTensor){.data = (void *)(uintptr_t)data, .device = {kDLCPU, 0}, .ndim = 2, .dtype = dtype, .shape = shape};
+static void compile_model(tn_context *ctx, const bench_gemm *g, ours *o) {
+  bytes onnx = write_model(g);
+  o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
+  o->a = bench_view(types_of(g)->a, g->a, 2, o->a_shape);
+  o->c = bench_view(types_of(g)->c, g->c, 2, o->c_shape);
+}
+
+static void compile_function(tn_context *ctx, const bench_gemm *g, ours *o) {
+  tn_error *error = NULL;
+  const tn_function *f;
+  o->made = bench_compile(build_program(ctx, g));
+  bench_must(tn_module_function(o->made.module, "gemm", &f, &error), &error);
+  o->code = (gemm_code *)tn_function_pointer(f);
+  o->env = tn_function_env(f);
 }
 
 static void compile_ours(tn_context *ctx, const bench_gemm *g, ours *o) {
-  tn_error *error = NULL;
   *o = (ours){.a_shape = {g->m, g->k}, .c_shape = {g->m, g->n}};
-  if (g->constant) {
-    import_model(ctx, g, &o->program);
-  } else {
-    bench_must(tn_program_create(ctx, &o->program, &error), &error);
-    build_function(o->program, g);
-  }
-  double start = bench_now(true);
-  bench_must(tn_compile(o->program, NULL, &o->module, &error), &error);
-  o->compile_seconds = bench_now(true) - start;
-  if (g->constant) {
-    bench_must(tn_module_model(o->module, "main", &o->model, &error), &error);
-    o->a = view(g->a, types_of(g)->a, o->a_shape);
-    o->c = view(g->c, types_of(g)->c, o->c_shape);
-  } else {
-    const tn_function *f;
-    bench_must(tn_module_function(o->module, "gemm", &f, &error), &error);
-    o->code = (gemm_code *)tn_function_pointer(f);
-    o->env = tn_function_env(f);
-  }
+  if (g->constant)
+    compile_model(ctx, g, o);
+  else
+    compile_function(ctx, g, o);
 }
 
 static void run_ours(const ours *o, const bench_gemm *g) {
-  tn_error *error = NULL;
   if (o->code)
     bench_must(o->code(o->env, g->a, g->b, g->c), NULL);
   else
-    bench_must(tn_model_run(o->model, (const DLTensor *const[]){&o->a}, 1, (const DLTensor *const[]){&o->c}, 1, &error),
-               &error);
-}
-
-static void drop_ours(ours *o) {
-  tn_module_destroy(o->module);
-  tn_program_destroy(o->program);
+    bench_run_model(&o->made, (const DLTensor *const[]){&o->a}, 1, &o->c);
 }
 
 /* ---- checking -------------------------------------------------------------------------------------------------------- */
@@ -200,6 +185,7 @@ typedef struct state {
   const bench_peer *peers[MAX_PEERS]; /* those that were opened */
   bench_gemm g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
   ours mine;
+  reference ref;
 } state;
 
 static void run_mine(void *self) {
@@ -207,22 +193,20 @@ static void run_mine(void *self) {
   run_ours(&s->mine, &s->g[BENCH_OURS]);
 }
 
+static void clear(void *self, size_t who) {
+  bench_gemm *g = &((state *)self)->g[who];
+  memset(g->c, 0xff, bytes_of(types_of(g)->c, g->m, g->n));
+}
+
+static bool is_right(void *self, size_t who) {
+  const state *s = self;
+  return is_product(&s->g[who], &s->ref, who == BENCH_OURS ? "tenon" : s->c.names[who]);
+}
+
 static bool check_all(state *s) {
-  const bench_gemm *ours = &s->g[BENCH_OURS];
-  size_t bytes = bytes_of(types_of(ours)->c, ours->m, ours->n);
-  reference ref = make_reference(ours);
-  memset(ours->c, 0xff, bytes);
-  run_mine(s);
-  bool good = is_product(ours, &ref, "tenon");
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    if (!s->c.prepared[p]) continue;
-    memset(s->g[p].c, 0xff, bytes);
-    s->c.run[p](s->c.prepared[p]);
-    if (is_product(&s->g[p], &ref, s->c.names[p])) continue;
-    s->peers[p]->drop(s->c.prepared[p]);
-    s->c.prepared[p] = NULL; /* a wrong result has no time */
-  }
-  drop_reference(&ref);
+  s->ref = make_reference(&s->g[BENCH_OURS]);
+  bool good = bench_check(&s->c, clear, is_right, s);
+  drop_reference(&s->ref);
   return good;
 }
 
@@ -250,6 +234,7 @@ static bool measure_shape(state *s, tn_context *ctx, const struct gemm_shape *sh
   for (size_t p = 0; p < s->c.peer_count; p++) {
     s->g[p] = make_operands(shape, type);
     s->c.run[p] = s->peers[p]->run;
+    s->c.drop[p] = s->peers[p]->drop;
     s->c.prepared[p] = s->peers[p]->packs && !shape->constant ? NULL : s->peers[p]->prepare(&s->g[p]);
   }
   void *weights = shape->m == 1 ? bench_alloc(bytes_of(types_of(mine)->b, shape->k, shape->n)) : NULL;
@@ -257,12 +242,10 @@ static bool measure_shape(state *s, tn_context *ctx, const struct gemm_shape *sh
   s->c.read_bytes = bytes_of(types_of(mine)->b, shape->k, shape->n);
   bool good = check_all(s);
   if (good)
-    *out = bench_measure(&s->c, 2.0 * (double)mine->m * (double)mine->n * (double)mine->k, s->mine.compile_seconds);
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    if (s->c.prepared[p]) s->peers[p]->drop(s->c.prepared[p]);
-    drop_operands(&s->g[p]);
-  }
-  drop_ours(&s->mine);
+    *out = bench_measure(&s->c, 2.0 * (double)mine->m * (double)mine->n * (double)mine->k, s->mine.made.seconds);
+  bench_drop_peers(&s->c);
+  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
+  bench_drop_compiled(&s->mine.made);
   drop_operands(mine);
   free(weights);
   return good;
