@@ -124,6 +124,7 @@ enum { BENCH_OURS = MAX_PEERS }; /* Tenon's place among the contestants */
 
 typedef struct bench_contest {
   const bench_options *options;
+  const char *ratio;            /* what the ratio is */
   const char *names[MAX_PEERS]; /* of the libraries that were opened */
   size_t peer_count;
   bool complete; /* all named ones are there */
@@ -137,7 +138,7 @@ typedef struct bench_contest {
 } bench_contest;
 
 typedef struct bench_outcome {
-  double ratio, gflops, share; /* best peer's time over ours; ours; ours of the peak */
+  double ratio, gflops, share; /* the best other's time over ours; ours; ours of the peak */
   double reading; /* the time of reading the bytes over ours; 0: not looked at */
   double peer_ratio[MAX_PEERS];
   const char *best;
@@ -152,7 +153,8 @@ typedef struct bench_row {
   bench_outcome o;
 } bench_row;
 
-void bench_begin(bench_contest *c, const bench_options *options);
+void bench_begin(bench_contest *c, const bench_options *options, const char *ratio);
+extern const char bench_library_ratio[]; /* beside libraries */
 /* Opens a peer; without a `named` one there is no mean. True: it is the last of c->names. */
 bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(const char *folder, int threads));
 /* Clears the result of each contestant, runs it and has the result judged; who of the libraries is wrong is dropped, since a

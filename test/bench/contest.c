@@ -16,8 +16,10 @@
 enum { BATCHES = 3, READING = BENCH_OURS + 1 };
 static const double least_batch = 150e-6; /* seconds, so that the clock does not matter */
 
-void bench_begin(bench_contest *c, const bench_options *options) {
-  *c = (bench_contest){.options = options, .complete = true};
+const char bench_library_ratio[] = "the best library's time / Tenon's";
+
+void bench_begin(bench_contest *c, const bench_options *options, const char *ratio) {
+  *c = (bench_contest){.options = options, .ratio = ratio, .complete = true};
 }
 
 bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(const char *folder, int threads)) {
@@ -132,10 +134,9 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r) {
 }
 
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark) {
-  printf("%s, %d thread%s, medians of %d rounds; %sratio: the best library's time / Tenon's; peak%%: of f32 "
-         "multiply-adds\n",
-         type, c->options->threads, c->options->threads > 1 ? "s" : "", c->options->rounds, mark);
-  printf("%-22s %24s  %8s %6s %6s  %-12s %7s |", "from", shape, "GFLOP/s", "peak%", "ratio", "best peer", "ms");
+  printf("%s, %d thread%s, medians of %d rounds; %sratio: %s; peak%%: of f32 multiply-adds\n", type, c->options->threads,
+         c->options->threads > 1 ? "s" : "", c->options->rounds, mark, c->ratio);
+  printf("%-22s %24s  %8s %6s %6s  %-12s %7s |", "from", shape, "GFLOP/s", "peak%", "ratio", "best other", "ms");
   for (size_t p = 0; p < c->peer_count; p++) printf(" %s", c->names[p]);
   printf("\n");
 }
@@ -201,7 +202,7 @@ static bool draw(const bench_contest *c, const char *suite, const char *type, co
     snprintf(labels[i], sizeof labels[i], "%s %s", rows[i].from, rows[i].shape);
     bars[i] = (bench_bar){labels[i], rows[i].o.ratio};
   }
-  snprintf(title, sizeof title, "%s %s: time of the best library / time of Tenon", suite, type);
+  snprintf(title, sizeof title, "%s %s: %s", suite, type, c->ratio);
   bool good = bench_plot(c->options->svg, title, bars, count);
   free(bars);
   free(labels);

@@ -189,7 +189,7 @@ int bench_run_conv(const bench_options *options) {
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
   bool good = true;
   size_t count = 0;
-  bench_begin(&s.c, options);
+  bench_begin(&s.c, options, bench_library_ratio);
   bench_must(tn_context_create(&desc, &ctx, &error), &error);
   open_peers(&s);
   bench_print_header(&s.c, "f32", "in x size > out", "");

@@ -124,10 +124,10 @@ int bench_run_epilogue(const bench_options *options) {
   tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
   bool good = true;
   size_t count = 0;
-  bench_begin(&c, options);
+  bench_begin(&c, options, "the bare product's time / the whole one's");
   bench_must(tn_context_create(&desc, &ctx, &error), &error);
   bench_enter(&c, names[BARE], true, always_there);
-  bench_print_header(&c, "f32", "m x n x k", "the best library is Tenon without the epilogue; ");
+  bench_print_header(&c, "f32", "m x n x k", "");
   for (int i = 0; i < PRODUCTS; i++) {
     const struct product *p = &products[i];
     problem q = {p, filled(p->m * p->k, 1), filled(p->k * p->n, 2), filled(p->n, 3), filled(p->m * p->n, 4)};

@@ -287,7 +287,7 @@ int bench_run_gemm(const bench_options *options) {
   const char *type = bench_type_table[options->type].name;
   bool good = true;
   size_t count = 0;
-  bench_begin(&s.c, options);
+  bench_begin(&s.c, options, bench_library_ratio);
   bench_must(tn_context_create(&desc, &ctx, &error), &error);
   open_peers(&s);
   bench_print_header(&s.c, type, "m x n x k", "* B is constant; ");

@@ -2,8 +2,9 @@
  *
  *     tenon-bench SUITE [--type T] [--rounds N] [--threads N] [--only TEXT] [--peers FOLDER] [--json FILE] [--svg FILE]
  *
- *     gemm    64 matrix products of real networks; of f32, f64, bf16, f16, u8s8 or s8s8
- *     conv    48 convolutions of real networks; of f32
+ *     gemm      64 matrix products of real networks; of f32, f64, bf16, f16, u8s8 or s8s8
+ *     conv      48 convolutions of real networks; of f32
+ *     epilogue   8 products with what stands behind them, beside the bare products; of f32
  *
  * The libraries are opened at run time: those of FOLDER (peers.sh makes one) or of the system. Threading libraries read
  * the environment when they are loaded, so the program starts itself anew with what they need.
