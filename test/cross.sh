@@ -1,9 +1,11 @@
 # cross.sh -- compiled code run as a process of another architecture: the results that it has here.
 #
-#   sh test/cross.sh BUILD [TARGET...]     BUILD: a folder of meson with tests; TARGETs: rows of the table below (aarch64-neon)
+#   sh test/cross.sh BUILD [TARGET...]     BUILD: a folder of meson with tests; TARGETs: rows of the table below
+#                                          (aarch64-neon)
 #
-# Objects of random programs with their default schedules and of every operator are linked with test/targets/guest.c by the
-# architecture's C compiler and run by qemu-user as a processor that has no more than the target says; a minute each.
+# Objects of random programs with their default schedules and of every operator are linked with test/targets/guest.c by
+# the architecture's C compiler and run by qemu-user as a processor that has no more than the target says; a minute
+# each.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu

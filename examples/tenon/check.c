@@ -5,8 +5,9 @@
  * the code fails. With `trust` the code has no checks, and runs only where the interpreter does not fail.
  *
  * Code is made twice, as the function is written and with the default schedule. Inputs are by turns small numbers and any
- * bits at all; a NaN is like any other NaN. A schedule may make sums of floats in another order, or by an instruction that rounds
- * otherwise: on any bits its code may also do what the interpreter makes of the scheduled function. A model is checked as the functions that its graph is fused into.
+ * bits at all; a NaN is like any other NaN. A schedule may make sums of floats in another order, or by an instruction
+ * that rounds otherwise: on any bits its code may also do what the interpreter makes of the scheduled function. A model
+ * is checked as the functions that its graph is fused into.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

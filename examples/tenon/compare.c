@@ -77,7 +77,7 @@ static double other_ms(const compare *c, size_t set) {
   return strtod(lines.items[set], NULL);
 }
 
-/* ---- compiling ----------------------------------------------------------------------------------------------------- */
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
 
 static bool same_shapes(const data_set *a, const data_set *b) {
   if (a->in_count != b->in_count) return false;
@@ -134,7 +134,7 @@ static bool build_for_sets(compare *c) {
   return good;
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -183,7 +183,7 @@ static bool compare_output(compare *c, size_t set, size_t k, tn_tensor *made) {
   return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* Runs the set once: *spent is the time; what comes out is compared. */
 static bool run_set(compare *c, size_t set, double *spent) {

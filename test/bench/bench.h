@@ -13,7 +13,7 @@
 
 enum { MAX_ROUNDS = 501, MAX_PEERS = 16 };
 
-/* ---- measure.c: clocks, peaks, statistics, memory ----------------------------------------------------------------- */
+/* ---- measure.c: clocks, peaks, statistics, memory ---------------------------------------------------------------- */
 
 /* Seconds of this thread's processor time (one thread: what else runs drops out), or of the wall. */
 double bench_now(bool wall);
@@ -32,7 +32,7 @@ void *bench_alloc(size_t bytes);
 /* Ends the program with the error when there is one. */
 void bench_must(tn_status status, tn_error *const *error);
 
-/* ---- compiled.c: what Tenon makes of a program ----------------------------------------------------------------------- */
+/* ---- compiled.c: what Tenon makes of a program ------------------------------------------------------------------- */
 
 typedef struct bench_compiled {
   tn_program *program;
@@ -51,7 +51,7 @@ void bench_drop_compiled(bench_compiled *c);
 /* Row major, without gaps. */
 DLTensor bench_view(tn_type type, const void *data, int32_t rank, int64_t *shape);
 
-/* ---- peers/: libraries, opened at run time ------------------------------------------------------------------------- */
+/* ---- peers/: libraries, opened at run time ----------------------------------------------------------------------- */
 
 /* The types of a product: of A, of B, and of C, in which the products are summed. */
 enum bench_type { BENCH_F32, BENCH_F64, BENCH_BF16, BENCH_F16, BENCH_U8S8, BENCH_S8S8, BENCH_TYPES };
@@ -86,7 +86,8 @@ typedef struct bench_peer {
 
 extern const bench_peer bench_blas_peers[], bench_onednn_peers[], bench_xsmm_peers[]; /* end with a row without name */
 
-/* y[out, result] = conv(x[in, size], w[out, in / groups, kernel]), f32, row major without gaps, one image; w is constant. */
+/* y[out, result] = conv(x[in, size], w[out, in / groups, kernel]), f32, row major without gaps, one image; w is
+ * constant. */
 typedef struct bench_conv {
   int64_t in, out, groups, stride;
   int64_t size[2], kernel[2], pad[2], result[2]; /* rows, columns; padding is the same on both sides */
@@ -110,7 +111,7 @@ extern const bench_conv_peer bench_blas_conv_peers[], bench_onednn_conv_peers[];
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
-/* ---- contest.c: contestants in turn, and the report ------------------------------------------------------------------ */
+/* ---- contest.c: contestants in turn, and the report -------------------------------------------------------------- */
 
 typedef struct bench_options {
   int rounds, threads;
@@ -157,8 +158,8 @@ void bench_begin(bench_contest *c, const bench_options *options, const char *rat
 extern const char bench_library_ratio[]; /* beside libraries */
 /* Opens a peer; without a `named` one there is no mean. True: it is the last of c->names. */
 bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(const char *folder, int threads));
-/* Clears the result of each contestant, runs it and has the result judged; who of the libraries is wrong is dropped, since a
- * wrong result has no time. False: Tenon is wrong. */
+/* Clears the result of each contestant, runs it and has the result judged; who of the libraries is wrong is dropped,
+ * since a wrong result has no time. False: Tenon is wrong. */
 bool bench_check(bench_contest *c, void (*clear)(void *self, size_t who), bool (*is_right)(void *self, size_t who),
                  void *self);
 /* The libraries, from the problem at hand. */
@@ -175,7 +176,7 @@ void bench_print_compile(const bench_row *rows, size_t count);
 /* Writes the files that the options name. */
 bool bench_finish(const bench_contest *c, const char *suite, const char *type, const bench_row *rows, size_t count);
 
-/* ---- plot.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- plot.c ------------------------------------------------------------------------------------------------------ */
 
 typedef struct bench_bar {
   const char *label;
@@ -184,7 +185,7 @@ typedef struct bench_bar {
 /* A drawing of the ratios, one bar each, on a logarithmic scale. */
 bool bench_plot(const char *path, const char *title, const bench_bar *bars, size_t count);
 
-/* ---- suites ------------------------------------------------------------------------------------------------------------- */
+/* ---- suites ------------------------------------------------------------------------------------------------------ */
 
 int bench_run_gemm(const bench_options *o);
 int bench_run_conv(const bench_options *o);

@@ -36,6 +36,6 @@ void bench_drop_compiled(bench_compiled *c) {
 }
 
 DLTensor bench_view(tn_type type, const void *data, int32_t rank, int64_t *shape) {
-  DLDataType dtype = tn_type_to_dlpack(type);
-  return (DLTensor){.data = (void *)(uintptr_t)data, .device = {kDLCPU, 0}, .ndim = rank, .dtype = dtype, .shape = shape};
+  void *start = (void *)(uintptr_t)data;
+  return (DLTensor){start, .device = {kDLCPU, 0}, .ndim = rank, .dtype = tn_type_to_dlpack(type), .shape = shape};
 }

@@ -32,7 +32,7 @@ bool bench_enter(bench_contest *c, const char *name, bool named, bool (*open)(co
   return false;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
 
 static void run_one(const bench_contest *c, size_t who) {
   if (who == READING)
@@ -125,7 +125,7 @@ bench_outcome bench_measure(bench_contest *c, double flops, double compile_secon
   return o;
 }
 
-/* ---- the report -------------------------------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 bool bench_is_chosen(const bench_options *o, const bench_row *r) {
   char name[120];
@@ -134,8 +134,9 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r) {
 }
 
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark) {
-  printf("%s, %d thread%s, medians of %d rounds; %sratio: %s; peak%%: of f32 multiply-adds\n", type, c->options->threads,
-         c->options->threads > 1 ? "s" : "", c->options->rounds, mark, c->ratio);
+  const bench_options *o = c->options;
+  printf("%s, %d thread%s, medians of %d rounds; %sratio: %s; peak%%: of f32 multiply-adds\n", type, o->threads,
+         o->threads > 1 ? "s" : "", o->rounds, mark, c->ratio);
   printf("%-22s %24s  %8s %6s %6s  %-12s %7s |", "from", shape, "GFLOP/s", "peak%", "ratio", "best other", "ms");
   for (size_t p = 0; p < c->peer_count; p++) printf(" %s", c->names[p]);
   printf("\n");

@@ -1,8 +1,8 @@
 /* conv.c -- tenon-bench conv: convolutions of one image, f32, beside the libraries, layer by layer.
  *
- * Tenon's convolution is an ONNX model of one Conv with constant weights, so it reads and writes plain images (channels,
- * rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has to read or
- * write here, and with plain ones. Results are checked against sums in f64.
+ * Tenon's convolution is an ONNX model of one Conv with constant weights, so it reads and writes plain images
+ * (channels, rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has
+ * to read or write here, and with plain ones. Results are checked against sums in f64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,7 +16,7 @@
 #include "bench.h"
 #include "conv_shapes.h"
 
-/* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
+/* ---- Tenon ------------------------------------------------------------------------------------------------------- */
 
 typedef struct ours {
   bench_compiled made;
@@ -45,7 +45,7 @@ static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
   o->y = bench_view(TN_F32, g->y, 4, o->y_shape);
 }
 
-/* ---- checking -------------------------------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 static size_t image(const int64_t size[2]) { return (size_t)(size[0] * size[1]); }
 
@@ -92,7 +92,7 @@ static bool is_convolution(const bench_conv *g, const char *by) {
   return true;
 }
 
-/* ---- one layer ---------------------------------------------------------------------------------------------------------- */
+/* ---- one layer --------------------------------------------------------------------------------------------------- */
 
 typedef struct state {
   bench_contest c;
@@ -159,7 +159,7 @@ static bool measure_layer(state *s, tn_context *ctx, const struct conv_shape *sh
   return good;
 }
 
-/* ---- the suite ---------------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
 static void open_peers(state *s) {
   const bench_conv_peer *const tables[] = {bench_onednn_conv_peers, bench_blas_conv_peers};
@@ -175,7 +175,8 @@ static bench_row describe(const struct conv_shape *s) {
   snprintf(r.shape, sizeof r.shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride,
            groups);
   snprintf(r.json, sizeof r.json,
-           "\"group\": \"%s\", \"in\": %d, \"size\": %d, \"out\": %d, \"kernel\": [%d, %d], \"stride\": %d, \"groups\": %d",
+           "\"group\": \"%s\", \"in\": %d, \"size\": %d, \"out\": %d, \"kernel\": [%d, %d], "
+           "\"stride\": %d, \"groups\": %d",
            s->group, s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride, s->groups);
   return r;
 }

@@ -1,8 +1,8 @@
 /* epilogue.c -- tenon-bench epilogue: what stands behind a product and is computed with it, beside the bare product.
  *
  * Both are ONNX models of Tenon: MatMul by constant weights, and the same with an epilogue behind it. So the ratio, the
- * bare product's time / the whole one's, says what the epilogue costs: 0.95 for 5 %. Results are checked against the bare
- * product's, with the epilogue computed in f64.
+ * bare product's time / the whole one's, says what the epilogue costs: 0.95 for 5 %. Results are checked against the
+ * bare product's, with the epilogue computed in f64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -48,7 +48,8 @@ static bytes write_chain(const problem *q, int which) {
   if (which != BARE) add_node(&graph, node("Add", "add", which == BIAS_GELU ? "P B" : "P R", "S"));
   if (which == BIAS_GELU) add_node(&graph, node("Gelu", "gelu", "S", "Y"));
   if (which == RESIDUAL_RELU) add_node(&graph, node("Relu", "relu", "S", "Y"));
-  add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 2, (int64_t[]){p->k, p->n}, q->w, (size_t)(p->k * p->n) * sizeof *q->w));
+  size_t weights = (size_t)(p->k * p->n) * sizeof *q->w;
+  add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 2, (int64_t[]){p->k, p->n}, q->w, weights));
   if (which == BIAS_GELU)
     add_weight(&graph, tensor_raw("B", ONNX_FLOAT, 1, (int64_t[]){p->n}, q->b, (size_t)p->n * sizeof *q->b));
   put_message(&graph, 11, value_info("X", ONNX_FLOAT, 2, (int64_t[]){p->m, p->k}));

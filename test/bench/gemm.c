@@ -16,7 +16,7 @@
 #include "bench.h"
 #include "gemm_shapes.h"
 
-/* ---- Tenon ---------------------------------------------------------------------------------------------------------- */
+/* ---- Tenon ------------------------------------------------------------------------------------------------------- */
 
 const bench_types bench_type_table[BENCH_TYPES] = {
     [BENCH_F32] = {"f32", TN_F32, TN_F32, TN_F32},    [BENCH_F64] = {"f64", TN_F64, TN_F64, TN_F64},
@@ -122,7 +122,7 @@ static void run_ours(const ours *o, const bench_gemm *g) {
     bench_run_model(&o->made, (const DLTensor *const[]){&o->a}, 1, &o->c);
 }
 
-/* ---- checking -------------------------------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 /* Rows that are looked at: all of small products, some of large ones, the last one always. */
 static int64_t next_row(const bench_gemm *g, int64_t i) {
@@ -178,7 +178,7 @@ static bool is_product(const bench_gemm *g, const reference *ref, const char *by
   return true;
 }
 
-/* ---- one shape ---------------------------------------------------------------------------------------------------------- */
+/* ---- one shape --------------------------------------------------------------------------------------------------- */
 
 typedef struct state {
   bench_contest c;
@@ -251,7 +251,7 @@ static bool measure_shape(state *s, tn_context *ctx, const struct gemm_shape *sh
   return good;
 }
 
-/* ---- the suite ---------------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
 static void open_peers(state *s) {
   const bench_peer *const tables[] = {bench_blas_peers, bench_onednn_peers, bench_xsmm_peers};

@@ -78,7 +78,7 @@ PEAK_FUNCTION(peak_neon, float32x4_t)
     typedef type vector;                                                                                               \
     const vector *v = from;                                                                                            \
     vector a = {0}, b = a, c = a, d = a;                                                                               \
-    for (size_t i = 0; i + 4 <= bytes / sizeof *v; i += 4) a |= v[i], b |= v[i + 1], c |= v[i + 2], d |= v[i + 3];      \
+    for (size_t i = 0; i + 4 <= bytes / sizeof *v; i += 4) a |= v[i], b |= v[i + 1], c |= v[i + 2], d |= v[i + 3];     \
     a |= b | c | d;                                                                                                    \
     return a[0];                                                                                                       \
   }

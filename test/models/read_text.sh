@@ -2,7 +2,8 @@
 #
 #   sh test/models/read_text.sh READ_TEXT                called by meson; exit code 77 = skipped
 #
-# The picture: `Tenon 2026` in DejaVu Sans, 34 pixels high. The model sees an ideographic space behind it, in every runtime.
+# The picture: `Tenon 2026` in DejaVu Sans, 34 pixels high. The model sees an ideographic space behind it, in every
+# runtime.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu

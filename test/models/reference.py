@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Inputs for the models of compare.sh, and what ONNX Runtime makes of them at one thread.
 
-usage: reference.py FOLDER NAME...              FOLDER/NAME/model.onnx is there; see `tenon compare` for what is put beside it
-       reference.py --times FOLDER NAME...      only how long ONNX Runtime takes, measured again
+usage: reference.py FOLDER NAME...          FOLDER/NAME/model.onnx is there; `tenon compare` reads what is put beside it
+       reference.py --times FOLDER NAME...  only how long ONNX Runtime takes, measured again
 Needs numpy, onnx, onnxruntime; the text models Pillow and DejaVuSans, the voice models a 16 kHz WAV file.
 """
 import glob, os, shutil, statistics, sys, time

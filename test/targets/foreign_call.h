@@ -1,4 +1,5 @@
-/* foreign_call.h -- what foreign.h and guest.c, processes of two architectures, tell each other. Both are little-endian.
+/* foreign_call.h -- what foreign.h and guest.c, processes of two architectures, tell each other. Both are
+ * little-endian.
  *
  *     input     the buffers of each call, one after another
  *     output    foreign_end and the same buffers, of each call

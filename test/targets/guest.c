@@ -1,5 +1,5 @@
-/* guest.c -- calls the functions of calls.h on the buffers of the file `input`; writes how each call ended, and the buffers, to
- * `output`. It is compiled for the architecture of the functions; see foreign.h.
+/* guest.c -- calls the functions of calls.h on the buffers of the file `input`; writes how each call ended, and the
+ * buffers, to `output`. It is compiled for the architecture of the functions; see foreign.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,7 +18,7 @@ typedef struct foreign_row {
 
 #include "calls.h"
 
-/* ---- the environment -------------------------------------------------------------------------------------------------- */
+/* ---- the environment --------------------------------------------------------------------------------------------- */
 
 static int32_t parallel_for(const tn_env *env, int32_t (*body)(const tn_env *, void *, int64_t, int64_t), void *closure,
                             int64_t count, int64_t grain) {
@@ -64,7 +64,7 @@ static int32_t assertion(const tn_env *env, const char *text) {
   return TN_E_INVALID;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static void run(const foreign_row *row, FILE *input, FILE *output) {
   void *at[FOREIGN_ARGS] = {NULL};

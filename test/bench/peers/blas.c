@@ -1,7 +1,7 @@
 /* blas.c -- OpenBLAS, BLIS and MKL: the products of their C interfaces; MKL also with B packed.
  *
- * f32 and f64 by cblas_sgemm and cblas_dgemm. Of MKL alone: bf16 and f16 into f32, u8 by s8 into s32; and a convolution with
- * one tap that takes all pixels, which is the product of the weights (packed) and the image.
+ * f32 and f64 by cblas_sgemm and cblas_dgemm. Of MKL alone: bf16 and f16 into f32, u8 by s8 into s32; and a convolution
+ * with one tap that takes all pixels, which is the product of the weights (packed) and the image.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

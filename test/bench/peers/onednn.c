@@ -98,7 +98,8 @@ static bool place_weights(const bench_gemm *g, handle plain, handle wanted, hand
 
 static void *prepare_matmul(const bench_gemm *g) {
   matmul *p = bench_alloc(sizeof *p);
-  handle a = onednn_plain(types[g->type].a, 2, (int64_t[]){g->m, g->k}), b = onednn_plain(types[g->type].b, 2, (int64_t[]){g->k, g->n});
+  handle a = onednn_plain(types[g->type].a, 2, (int64_t[]){g->m, g->k});
+  handle b = onednn_plain(types[g->type].b, 2, (int64_t[]){g->k, g->n});
   handle c = onednn_plain(types[g->type].c, 2, (int64_t[]){g->m, g->n}), any = NULL, how = NULL;
   dnnl.memory_desc_create_with_tag(&any, 2, (int64_t[]){g->k, g->n}, types[g->type].b, ONEDNN_ANY);
   bool good = !dnnl.matmul_primitive_desc_create(&how, onednn_engine, a, g->constant ? any : b, NULL, c, NULL) &&
