@@ -1,8 +1,8 @@
 /* fold.c -- constant folding.
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES or what the constants take
- *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of everything,
- *                                                       an expand to the same shape, a cast to the same type, ...
+ *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
+ *                                                       everything, an expand to the same shape, a cast to the same type
  *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
  *     nodes whose results nobody uses                   go
  *
@@ -75,8 +75,8 @@ static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
   return TN_OK;
 }
 
-/* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their size), but
- * little must not become much. */
+/* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their size),
+ * but little must not become much. */
 static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
   size_t most = FOLD_BYTES;
   for (uint32_t i = 0; i < n->input_count; i++) {
@@ -106,7 +106,8 @@ static tn_status new_result(folder *f, const tni_gvalue *v, tni_blob **out) {
   size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
   *out = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
   if (!*out) return tni_fail_nomem(f->err);
-  if (bytes) ((char *)(*out)->data)[bytes - 1] = 0; /* packed elements may leave bits of it: they are part of the text */
+  /* Packed elements may leave bits of the last byte: they are part of the text. */
+  if (bytes) ((char *)(*out)->data)[bytes - 1] = 0;
   return tni_program_keep_blob(f->copy.to, *out, f->err);
 }
 
@@ -132,8 +133,8 @@ static tn_status compute_once(folder *f, folding *x, bool *folded) {
   const tni_gnode *n = x->node;
   tni_text key;
   tni_text_init(&key, to->ctx);
-  bool keyed = n->output_count == 1 && tni_graph_key(&key, to->kept, n->op->name, n->attr_count, n->attrs, n->input_count,
-                                                     x->in, &x->out[0]);
+  bool keyed = n->output_count == 1 && tni_graph_key(&key, to->kept, n->op->name, n->attr_count, n->attrs,
+                                                     n->input_count, x->in, &x->out[0]);
   tn_status status = key.failed ? tni_fail_nomem(f->err) : TN_OK;
   if (keyed) status = tni_graph_kept(to, &key, &x->out[0].data, f->err);
   *folded = x->out[0].data != NULL;

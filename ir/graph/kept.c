@@ -1,7 +1,7 @@
 /* kept.c -- constants computed from constants, once for all programs that are made of one model, shape after shape.
  *
- * Each such program would transpose and lay out the same weights again, and hold a copy. The key of a result is what is done,
- * and to what: small contents themselves, large ones by where they lie, in a blob that stays.
+ * Each such program would transpose and lay out the same weights again, and hold a copy. The key of a result is what is
+ * done, and to what: small contents themselves, large ones by where they lie, in a blob that stays.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,13 +9,14 @@
 
 enum { SMALL = 256, LEAST = 1024 };
 
+/* Every list and text is behind its length, so that no two nodes have one key. */
 static void add_attr(tni_text *key, const tni_attr *a) {
+  size_t count = (size_t)a->count;
   tni_text_add(key, " %s %d %lld %d ", a->name, (int)a->kind, (long long)a->i, (int)a->count);
   tni_text_add_bytes(key, (const char *)&a->f, sizeof a->f);
-  if (a->kind == TNI_ATTR_INTS && a->count) tni_text_add_bytes(key, (const char *)a->ints, (size_t)a->count * sizeof *a->ints);
-  if (a->kind == TNI_ATTR_FLOATS && a->count)
-    tni_text_add_bytes(key, (const char *)a->floats, (size_t)a->count * sizeof *a->floats);
-  if (a->kind == TNI_ATTR_STRING) tni_text_add(key, "%s", a->string);
+  if (a->kind == TNI_ATTR_INTS && count) tni_text_add_bytes(key, (const char *)a->ints, count * sizeof *a->ints);
+  if (a->kind == TNI_ATTR_FLOATS && count) tni_text_add_bytes(key, (const char *)a->floats, count * sizeof *a->floats);
+  if (a->kind == TNI_ATTR_STRING) tni_text_add(key, "%zu %s", strlen(a->string), a->string);
 }
 
 static bool add_contents(tni_text *key, tni_kept *kept, const tni_gvalue *v) {
