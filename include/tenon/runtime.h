@@ -101,15 +101,17 @@ typedef struct tn_item {
   int32_t kind;
   tn_type type; /* of a sequence's elements; 0: that of its tensors */
   size_t count; /* tensors: one of a tensor, any number of a sequence, none of nothing */
-  const DLTensor *const *tensors;
+  const DLTensor *const *tensors; /* of the host's items: NULL, and NULL in it, are refused where a tensor is wanted */
 } tn_item;
 
-/* Owns items and their tensors; immutable. */
+/* What a call gives: owns the items and their tensors, compact ones on the CPU. Immutable: any number of threads may
+ * read them. The context must outlive them. */
 typedef struct tn_items tn_items;
+/* 0 of NULL. */
 TN_API size_t tn_items_count(const tn_items *items);
-/* Lives as long as the items; NULL when i is past the last. */
+/* Lives as long as the items, and so do its tensors; NULL when i is past the last. */
 TN_API const tn_item *tn_items_at(const tn_items *items, size_t i);
-TN_API void tn_items_destroy(tn_items *items);
+TN_API void tn_items_destroy(tn_items *items); /* NULL is fine */
 
 /* ---- values of packed calls ------------------------------------------------------------------------------------ */
 
