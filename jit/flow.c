@@ -236,8 +236,8 @@ static tn_status give_output(tni_flow_run *r, uint32_t slot, tn_items *out, size
   const tni_object *o = tni_flow_get(r, slot);
   if (o->kind == TNI_OBJECT_NONE) return TN_OK;
   bool tensor = o->kind == TNI_OBJECT_TENSOR;
-  tn_status status =
-      tni_items_set(out, i, tensor ? TN_ITEM_TENSOR : TN_ITEM_SEQUENCE, o->type, tensor ? 1 : o->count, r->err);
+  tn_status status = tensor ? tni_items_set(out, i, TN_ITEM_TENSOR, 0, 1, r->err)
+                            : tni_items_set(out, i, TN_ITEM_SEQUENCE, o->type, o->count, r->err);
   if (tensor && !status) return copy_out(r, o, out, i);
   for (uint32_t k = 0; k < o->count && !status; k++) status = copy_out(r, o->items[k], out, i);
   return status;

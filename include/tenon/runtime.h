@@ -99,7 +99,7 @@ enum { TN_ITEM_TENSOR = 0, TN_ITEM_SEQUENCE = 1, TN_ITEM_OPTIONAL = 2 };
 
 typedef struct tn_item {
   int32_t kind;
-  tn_type type; /* of a sequence's elements; 0: that of its tensors */
+  tn_type type; /* of a sequence's elements; 0: that of its tensors. Of others it is not looked at, and given as 0 */
   size_t count; /* tensors: one of a tensor, any number of a sequence, none of nothing */
   const DLTensor *const *tensors; /* of the host's items: NULL, and NULL in it, are refused where a tensor is wanted */
 } tn_item;

@@ -81,6 +81,7 @@ START_TEST(an_optional_may_be_nothing)
   for (int32_t kind = TN_ITEM_SEQUENCE; kind <= TN_ITEM_OPTIONAL; kind++) {
     must(call_held(module, kind, 0, kind == TN_ITEM_SEQUENCE ? 2 : 0, &out, &error), error);
     ck_assert_int_eq(*(const uint8_t *)tn_items_at(out, 0)->tensors[0]->data, kind == TN_ITEM_SEQUENCE);
+    ck_assert_uint_eq(tn_items_at(out, 0)->type, 0);
     tn_items_destroy(out);
     must(call_held(same, kind, 0, kind == TN_ITEM_SEQUENCE ? 2 : 0, &out, &error), error);
     ck_assert_int_eq(tn_items_at(out, 0)->kind, kind);
