@@ -291,11 +291,11 @@ static tn_status steps_of(tni_flow_run *r, const looping *l, int64_t batch, int6
   const tni_object *lengths = input_of(r, l->n, 0);
   *steps = longest;
   if (!lengths) return TN_OK;
-  if (lengths->kind != TNI_OBJECT_TENSOR || lengths->type != TN_I64 || lengths->rank != 1 || batch >= lengths->shape[0])
-    return refuse(r, l->n, TN_E_INVALID, "the lengths of sequences do not fit");
-  *steps = ((const int64_t *)lengths->data)[batch];
-  return *steps >= 0 && *steps <= longest ? TN_OK
-                                          : refuse(r, l->n, TN_E_INVALID, "the lengths of sequences do not fit");
+  bool fits = lengths->kind == TNI_OBJECT_TENSOR && lengths->type == TN_I64 && lengths->rank == 1 &&
+              batch < lengths->shape[0];
+  if (fits) *steps = ((const int64_t *)lengths->data)[batch];
+  if (fits && *steps >= 0 && *steps <= longest) return TN_OK;
+  return refuse(r, l->n, TN_E_INVALID, "the lengths of sequences do not fit");
 }
 
 /* The extents that the inputs share: of the batch, and of what is scanned. */

@@ -98,8 +98,10 @@ tn_status tni_onnx_bind(tni_onnx *m, uint32_t slot, const tni_onnx_binding **out
   tni_onnx_binding *b = &m->bound[slot];
   const tni_onnx_slot *s = &m->flow->slots[slot];
   *out = b;
-  m->blocked |= b->kind == TNI_BOUND_NARROWED;
-  if (b->kind == TNI_BOUND_NARROWED) return TN_E_UNSUPPORTED;
+  if (b->kind == TNI_BOUND_NARROWED) {
+    m->blocked = true;
+    return TN_E_UNSUPPORTED;
+  }
   if (b->kind != TNI_UNBOUND) return TN_OK;
   if (s->maker == TNI_BY_INITIALIZER) return bind_constant(m, s, b, err);
   assert(m->there && m->there[slot]); /* nodes are in order: what is not converted is there */
