@@ -48,7 +48,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-  static const char *const made[] = {"weights.bin", "sub/weights.bin", "twice.bin", "once_more.bin", "link.bin", "way", "pipe"};
+  static const char *const made[] = {"weights.bin", "sub/weights.bin", "twice.bin", "once_more.bin",
+                                     "link.bin",    "way",             "pipe"};
   tn_context_destroy(ctx);
   ck_assert_int_eq(atomic_load(&f.blocks), 0);
   for (size_t i = 0; i < TNI_COUNT(made); i++) unlink(beneath(made[i]));
@@ -97,7 +98,8 @@ static const char *import_graph(bytes g, bool named) {
     ck_assert_ptr_null(program);
     const char *said = tn_error_text(err), *at = strstr(said, folder);
     if (at)
-      snprintf(text, sizeof text, "%s: %.*sFOLDER%s", tn_status_name(status), (int)(at - said), said, at + strlen(folder));
+      snprintf(text, sizeof text, "%s: %.*sFOLDER%s", tn_status_name(status), (int)(at - said), said,
+               at + strlen(folder));
     else
       snprintf(text, sizeof text, "%s: %s", tn_status_name(status), said);
     tn_error_destroy(err);
@@ -105,9 +107,11 @@ static const char *import_graph(bytes g, bool named) {
   }
   const tn_graph *graph = tn_program_graph(program, "main");
   *text = 0;
-  for (uint32_t i = 0; i < graph->value_count; i++)
-    for (int k = 0; graph->values[i].data && k < 4; k++)
-      snprintf(text + strlen(text), sizeof text - strlen(text), "%g ", (double)((const float *)graph->values[i].data)[k]);
+  for (uint32_t i = 0; i < graph->value_count; i++) {
+    const float *weights = graph->values[i].data;
+    for (int k = 0; weights && k < 4; k++)
+      snprintf(text + strlen(text), sizeof text - strlen(text), "%g ", (double)weights[k]);
+  }
   tn_program_destroy(program);
   return text;
 }
@@ -125,15 +129,15 @@ static const char *import(const outside *o, bool named) {
 
 START_TEST(weights_are_read_where_the_model_says)
 {
-  ck_assert_str_eq(import(&(outside){"weights.bin", NULL, NULL, NULL, false}, true), "0 0 1 2 ");
-  ck_assert_str_eq(import(&(outside){"weights.bin", "8", "16", NULL, false}, true), "1 2 3 4 ");
-  ck_assert_str_eq(import(&(outside){"./sub//weights.bin", "4", NULL, NULL, false}, true), "0 1 2 3 ");
+  ck_assert_str_eq(import(&(outside){.location = "weights.bin"}, true), "0 0 1 2 ");
+  ck_assert_str_eq(import(&(outside){.location = "weights.bin", .offset = "8", .length = "16"}, true), "1 2 3 4 ");
+  ck_assert_str_eq(import(&(outside){.location = "./sub//weights.bin", .offset = "4"}, true), "0 1 2 3 ");
 }
 END_TEST
 
 START_TEST(no_file_is_read_without_a_directory)
 {
-  ck_assert_str_eq(import(&(outside){"weights.bin", NULL, NULL, NULL, false}, false),
+  ck_assert_str_eq(import(&(outside){.location = "weights.bin"}, false),
                    "TN_E_UNSUPPORTED: import: w: its elements are in `weights.bin`: other files are read only beneath "
                    "tn_import_desc.data_directory");
 }
@@ -143,35 +147,41 @@ static const struct {
   outside o;
   const char *told;
 } refused[] = {
-    {{"../weights.bin", NULL, NULL, NULL, false},
-     "TN_E_INVALID: import: w: cannot read `../weights.bin` beneath `FOLDER`: only what is beneath the directory is opened"},
-    {{"sub/../../x", NULL, NULL, NULL, false},
-     "TN_E_INVALID: import: w: cannot read `sub/../../x` beneath `FOLDER`: only what is beneath the directory is opened"},
-    {{"/etc/passwd", NULL, NULL, NULL, false},
-     "TN_E_INVALID: import: w: cannot read `/etc/passwd` beneath `FOLDER`: only what is beneath the directory is opened"},
-    {{"link.bin", NULL, NULL, NULL, false},
+    {{.location = "../weights.bin"},
+     "TN_E_INVALID: import: w: cannot read `../weights.bin` beneath `FOLDER`: only what is beneath the "
+     "directory is opened"},
+    {{.location = "sub/../../x"},
+     "TN_E_INVALID: import: w: cannot read `sub/../../x` beneath `FOLDER`: only what is beneath the directory "
+     "is opened"},
+    {{.location = "/etc/passwd"},
+     "TN_E_INVALID: import: w: cannot read `/etc/passwd` beneath `FOLDER`: only what is beneath the directory "
+     "is opened"},
+    {{.location = "link.bin"},
      "TN_E_INVALID: import: w: cannot read `link.bin` beneath `FOLDER`: there is a symbolic link on its way"},
-    {{"way/weights.bin", NULL, NULL, NULL, false},
+    {{.location = "way/weights.bin"},
      "TN_E_INVALID: import: w: cannot read `way/weights.bin` beneath `FOLDER`: there is a symbolic link on its way"},
-    {{"twice.bin", NULL, NULL, NULL, false},
+    {{.location = "twice.bin"},
      "TN_E_INVALID: import: w: cannot read `twice.bin` beneath `FOLDER`: the file has another name as well"},
-    {{"pipe", NULL, NULL, NULL, false}, "TN_E_IO: import: w: cannot read `pipe` beneath `FOLDER`: it is not a regular file"},
-    {{"sub", NULL, NULL, NULL, false}, "TN_E_IO: import: w: cannot read `sub` beneath `FOLDER`: Is a directory"},
-    {{"none.bin", NULL, NULL, NULL, false},
+    {{.location = "pipe"}, "TN_E_IO: import: w: cannot read `pipe` beneath `FOLDER`: it is not a regular file"},
+    {{.location = "sub"}, "TN_E_IO: import: w: cannot read `sub` beneath `FOLDER`: Is a directory"},
+    {{.location = "none.bin"},
      "TN_E_NOT_FOUND: import: w: cannot read `none.bin` beneath `FOLDER`: No such file or directory"},
-    {{"weights.bin", "12", NULL, NULL, false}, "TN_E_INVALID: import: w: `weights.bin` has 24 bytes, 16 at offset 12 are asked for"},
-    {{"weights.bin", "18446744073709551608", NULL, NULL, false},
+    {{.location = "weights.bin", .offset = "12"},
+     "TN_E_INVALID: import: w: `weights.bin` has 24 bytes, 16 at offset 12 are asked for"},
+    {{.location = "weights.bin", .offset = "18446744073709551608"},
      "TN_E_INVALID: import: w: `weights.bin` has 24 bytes, 16 at offset 18446744073709551608 are asked for"},
-    {{"weights.bin", "18446744073709551616", NULL, NULL, false}, "TN_E_INVALID: import: w: external data: `offset` is no number"},
-    {{"weights.bin", "-8", NULL, NULL, false}, "TN_E_INVALID: import: w: external data: `offset` is no number"},
-    {{"weights.bin", NULL, "1e3", NULL, false}, "TN_E_INVALID: import: w: external data: `length` is no number"},
-    {{"weights.bin", NULL, "12", NULL, false}, "TN_E_INVALID: import: w: external data has 12 bytes, the shape needs 16"},
-    {{"weights.bin", NULL, NULL, "/", false},
+    {{.location = "weights.bin", .offset = "18446744073709551616"},
+     "TN_E_INVALID: import: w: external data: `offset` is no number"},
+    {{.location = "weights.bin", .offset = "-8"}, "TN_E_INVALID: import: w: external data: `offset` is no number"},
+    {{.location = "weights.bin", .length = "1e3"}, "TN_E_INVALID: import: w: external data: `length` is no number"},
+    {{.location = "weights.bin", .length = "12"},
+     "TN_E_INVALID: import: w: external data has 12 bytes, the shape needs 16"},
+    {{.location = "weights.bin", .other = "/"},
      "TN_E_INVALID: import: w: external data: keys are location, offset, length and checksum"},
-    {{"?", NULL, NULL, NULL, false}, "TN_E_INVALID: import: w: the place of the elements is not known"},
-    {{NULL, NULL, NULL, NULL, false}, "TN_E_INVALID: import: w: external data: `location` is missing"},
-    {{"", NULL, NULL, NULL, false}, "TN_E_INVALID: import: w: external data: `location` is missing"},
-    {{"weights.bin", NULL, NULL, NULL, true},
+    {{.location = "?"}, "TN_E_INVALID: import: w: the place of the elements is not known"},
+    {{.location = NULL}, "TN_E_INVALID: import: w: external data: `location` is missing"},
+    {{.location = ""}, "TN_E_INVALID: import: w: external data: `location` is missing"},
+    {{.location = "weights.bin", .raw = true},
      "TN_E_INVALID: import: w: the tensor has elements in more than one field, or in the wrong one"},
 };
 
@@ -185,7 +195,7 @@ END_TEST
 static bytes with_value(const char *op, const char *inputs) {
   static const int64_t four = 4;
   bytes g = {0}, n = node(op, "n", inputs, "y");
-  attr_tensor(&n, "value", tensor_outside(&(outside){"weights.bin", NULL, NULL, NULL, false}));
+  attr_tensor(&n, "value", tensor_outside(&(outside){.location = "weights.bin"}));
   add_node(&g, n);
   if (*inputs) add_weight(&g, tensor_ints(inputs, 1, &four));
   add_output(&g, "y");
@@ -195,7 +205,7 @@ static bytes with_value(const char *op, const char *inputs) {
 /* What Constant makes is a weight too. A tensor file is one of its own, and a value in another node is small. */
 START_TEST(only_weights_are_read_from_other_files)
 {
-  const outside o = {"weights.bin", NULL, NULL, NULL, false};
+  const outside o = {.location = "weights.bin"};
   tn_tensor *tensor;
   tn_error *err;
   bytes t = tensor_outside(&o);
@@ -219,20 +229,22 @@ static int end_early(int file, uint64_t offset, void *to, size_t size) {
 
 START_TEST(failures_of_the_system_are_told)
 {
-  const outside o = {"weights.bin", NULL, NULL, NULL, false};
+  const outside o = {.location = "weights.bin"};
   tni_os os = tni_os_default;
   ctx->os = &os;
   os.read_at = fail_to_read;
-  ck_assert_str_eq(import(&o, true), "TN_E_IO: import: w: cannot read `weights.bin` beneath `FOLDER`: Input/output error");
+  ck_assert_str_eq(import(&o, true),
+                   "TN_E_IO: import: w: cannot read `weights.bin` beneath `FOLDER`: Input/output error");
   os.read_at = end_early; /* somebody cut the file after it was opened */
-  ck_assert_str_eq(import(&o, true), "TN_E_IO: import: w: cannot read `weights.bin` beneath `FOLDER`: No data available");
+  ck_assert_str_eq(import(&o, true),
+                   "TN_E_IO: import: w: cannot read `weights.bin` beneath `FOLDER`: No data available");
   ctx->os = &tni_os_default;
 }
 END_TEST
 
 START_TEST(each_lack_of_memory_is_survived)
 {
-  const outside o = {"weights.bin", "8", NULL, NULL, false};
+  const outside o = {.location = "weights.bin", .offset = "8"};
   bool done = false;
   for (long n = 1; !done; n++) {
     f.fail_at = atomic_load(&f.calls) + n;
