@@ -111,8 +111,8 @@ static bool parse_layout(tni_parser *p, attributes *a) {
   return a->form->layout != NULL;
 }
 
-tn_status tni_parse_layout(tn_program *program, tni_region *r, const char *text, int32_t rank, const tn_expr *const *shape,
-                           const tni_layout **out, tn_error **err) {
+tn_status tni_parse_layout(tn_program *program, tni_region *r, const char *text, int32_t rank,
+                           const tn_expr *const *shape, const tni_layout **out, tn_error **err) {
   tni_parser p;
   *out = NULL;
   tn_status status = tni_parser_begin(&p, r, text, strlen(text), "map", err);

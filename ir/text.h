@@ -267,8 +267,8 @@ const tn_stmt *tni_parse_braces(tni_parser *p);
 /* `[extents]` and attributes behind an element type: a buffer of that name, or NULL when reported. */
 const tn_buffer *tni_parse_buffer(tni_parser *p, const char *name, tn_type type, bool is_param);
 /* A text that is a layout, `(i, j) -> (j // 16, i, j % 16)`, of a buffer of that shape. TN_E_INVALID: it is none. */
-tn_status tni_parse_layout(tn_program *program, tni_region *r, const char *text, int32_t rank, const tn_expr *const *shape,
-                           const tni_layout **out, tn_error **err);
+tn_status tni_parse_layout(tn_program *program, tni_region *r, const char *text, int32_t rank,
+                           const tn_expr *const *shape, const tni_layout **out, tn_error **err);
 /* Is the token the first word of an attribute? */
 bool tni_at_buffer_attribute(const tni_parser *p);
 

@@ -35,18 +35,19 @@ typedef struct tn_import_desc {
   int64_t default_dim;
   /* Dimensions that nothing binds stay open: each run brings the sizes, see tn_model_call. */
   uint8_t keep_open;
-  /* Models may hold weights in other files (external data). They are read beneath this directory, and copied; NULL: such
-   * models are refused. Not followed: absolute names, `..`, symbolic links; not read: files with a second name, and what
-   * is no file. */
+  /* Models may hold weights in other files (external data). They are read beneath this directory, and copied; NULL:
+   * such models are refused. Not followed: absolute names, `..`, symbolic links; not read: files with a second name,
+   * and what is no file. */
   const char *data_directory;
 } tn_import_desc;
 
-/* Reads an ONNX model (opset 1 to 27) into a program whose graph is "main". Where the model has loops, sequences, or shapes
- * that depend on what is computed, or keeps open dimensions, the program has no graph, but its module has a model "main".
- * The reader is bounded by the context's tn_limits; nothing in the file names a path that is opened, but for weights
- * beneath tn_import_desc.data_directory. Other weights stay views of the bytes: the program maps the file, or (from
- * memory) copies the bytes. `desc` may be NULL. Errors: TN_E_INVALID (place: the node and offset), TN_E_UNSUPPORTED (lists
- * every operator that is not supported, each once, with the nodes' names), TN_E_LIMIT, TN_E_NOT_FOUND, TN_E_IO. */
+/* Reads an ONNX model (opset 1 to 27) into a program whose graph is "main". Where the model has loops, sequences, or
+ * shapes that depend on what is computed, or keeps open dimensions, the program has no graph, but its module has a
+ * model "main". The reader is bounded by the context's tn_limits; nothing in the file names a path that is opened,
+ * but for weights beneath tn_import_desc.data_directory. Other weights stay views of the bytes: the program maps the
+ * file, or (from memory) copies the bytes. `desc` may be NULL. Errors: TN_E_INVALID (place: the node and offset),
+ * TN_E_UNSUPPORTED (lists every operator that is not supported, each once, with the nodes' names), TN_E_LIMIT,
+ * TN_E_NOT_FOUND, TN_E_IO. */
 TN_API tn_status tn_onnx_load(tn_context *context, const char *path, const tn_import_desc *desc, tn_program **out,
                               tn_error **err);
 TN_API tn_status tn_onnx_import(tn_context *context, const void *bytes, size_t size, const tn_import_desc *desc,
@@ -57,7 +58,8 @@ TN_API tn_status tn_onnx_tensor(tn_context *context, const void *bytes, size_t s
 /* One item from such a file: a TensorProto, SequenceProto or OptionalProto, as `kind` (TN_ITEM_...) says, since the
  * bytes do not. An optional that holds something gives that. *out has the one item, copied, and is the caller's; NULL
  * after a failure. Errors: TN_E_INVALID (another kind; bytes that are not such a message; a sequence of tensors of
- * different types), TN_E_UNSUPPORTED (elements that are no tensors, types that there are not), TN_E_LIMIT, TN_E_NOMEM. */
+ * different types), TN_E_UNSUPPORTED (elements that are no tensors, types that there are not), TN_E_LIMIT,
+ * TN_E_NOMEM. */
 TN_API tn_status tn_onnx_item(tn_context *context, int32_t kind, const void *bytes, size_t size, tn_items **out,
                               tn_error **err);
 

@@ -138,17 +138,17 @@ TN_API void tn_model_output(const tn_model *model, size_t i, tn_tensor_info *out
  * intermediates from a pool. Errors: TN_E_INVALID names the tensor and what was expected; TN_E_HOST; TN_E_NOMEM. */
 TN_API tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                               const DLTensor *const *outputs, size_t output_count, tn_error **err);
-/* The same, with outputs that the library makes, as large as they come out: the way to run a model whose shapes are known only
- * while it runs (tn_model_output says -1). Such a model is compiled in parts, when a run first brings these shapes, and these
- * contents where shapes depend on them; what was compiled is kept for the next run, for 256 parts. outputs[i] are the
- * caller's; all NULL after a failure. Errors: as tn_model_run; what tn_onnx_import and tn_compile give, since a mistake may
- * show only now; TN_E_INVALID for an output that is not a tensor. */
+/* The same, with outputs that the library makes, as large as they come out: the way to run a model whose shapes are
+ * known only while it runs (tn_model_output says -1). Such a model is compiled in parts, when a run first brings
+ * these shapes, and these contents where shapes depend on them; what was compiled is kept for the next run, for 256
+ * parts. outputs[i] are the caller's; all NULL after a failure. Errors: as tn_model_run; what tn_onnx_import and
+ * tn_compile give, since a mistake may show only now; TN_E_INVALID for an output that is not a tensor. */
 TN_API tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
                                tn_tensor **outputs, size_t output_count, tn_error **err);
-/* The same of any model, also one that takes or gives others than tensors (tn_tensor_info.kind). Inputs are read in the
- * host's own memory. *out has an item for each output; it is the caller's, NULL after a failure. Errors: as tn_model_call;
- * TN_E_INVALID also for an item of another kind or type than the model has; TN_E_LIMIT for a sequence of more tensors than
- * tn_limits.nodes. */
+/* The same of any model, also one that takes or gives others than tensors (tn_tensor_info.kind). Inputs are read in
+ * the host's own memory. *out has an item for each output; it is the caller's, NULL after a failure. Errors: as
+ * tn_model_call; TN_E_INVALID also for an item of another kind or type than the model has; TN_E_LIMIT for a sequence
+ * of more tensors than tn_limits.nodes. */
 TN_API tn_status tn_model_call_items(const tn_model *model, const tn_item *inputs, size_t input_count, tn_items **out,
                                      tn_error **err);
 /* Plan steps of one run: kernels and copies; 0 when they are known only then. */

@@ -2,7 +2,8 @@
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES or what the constants take
  *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
- *                                                       everything, an expand to the same shape, a cast to the same type
+ *                                                       everything, an expand to the same shape, a cast to the same
+ *                                                       type, ...
  *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
  *     nodes whose results nobody uses                   go
  *
@@ -75,8 +76,8 @@ static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
   return TN_OK;
 }
 
-/* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their size),
- * but little must not become much. */
+/* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their
+ * size), but little must not become much. */
 static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
   size_t most = FOLD_BYTES;
   for (uint32_t i = 0; i < n->input_count; i++) {

@@ -181,8 +181,8 @@ tn_status tni_gcopy_finish(tni_gcopy *c, const tn_graph **out, tn_error **err);
 /* live[i] is set for the nodes that an output depends on. */
 void tni_graph_live_nodes(const tn_graph *g, uint32_t *scratch, bool *live);
 
-/* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent). False: it is
- * not to be kept, or there is no memory, which the text knows. */
+/* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
+ * False: it is not to be kept, or there is no memory, which the text knows. */
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,
                    uint32_t input_count, const tni_gvalue *const *inputs, const tni_gvalue *out);
 /* *data is what is kept under the key, which the program then holds, too; NULL: nothing. */

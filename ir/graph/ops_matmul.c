@@ -6,12 +6,12 @@
  * A vector as x has no m, as y no n. The innermost axis n is contiguous in y and out, so that it can be vectorized; an
  * importer that meets a transposed operand puts a transpose in front, which is folded when it is a constant.
  *
- * With the attributes panel and columns, y[k, n] is stored as panels of so many columns, (panels, k, panel), the last one
- * filled up: what the layout pass makes of constant ones. With group too, so many k of a column stand side by side, (panels,
- * k / group, panel, group), the last ones filled up. There may be more panels than the columns need, and more groups than k
- * does. With steps, as many as there are groups for, the sum goes on over them, of an x that is 0 behind its end: they hold zeros,
- * so that the sum is the same. With to, the factors are cast to that type, in which they are summed; else
- * they are of one.
+ * With the attributes panel and columns, y[k, n] is stored as panels of so many columns, (panels, k, panel), the last
+ * one filled up: what the layout pass makes of constant ones. With group too, so many k of a column stand side by
+ * side, (panels, k / group, panel, group), the last ones filled up. There may be more panels than the columns need,
+ * and more groups than k does. With steps, as many as there are groups for, the sum goes on over them, of an x that
+ * is 0 behind its end: they hold zeros, so that the sum is the same. With to, the factors are cast to that type, in
+ * which they are summed; else they are of one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

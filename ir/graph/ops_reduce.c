@@ -1,15 +1,17 @@
 /* ops_reduce.c -- reductions over axes, and what is made of them: softmax, layer normalisation, arg max, running sums.
  *
- * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG along the last
- * dimension are made in PARTS, of which FEWER are made, of which the sum is: each has fewer roundings, and small numbers are not
- * lost behind large ones. It is also how vectors sum up what lies side by side.
+ * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG along
+ * the last dimension are made in PARTS, of which FEWER are made, of which the sum is: each has fewer roundings, and
+ * small numbers are not lost behind large ones. It is also how vectors sum up what lies side by side.
  *
- *     many[p] = sum over k of x[k * PARTS + p];  few[p] = sum over k of many[k * FEWER + p];  sum = sum over p of few[p]
+ *     many[p] = sum over k of x[k * PARTS + p]
+ *     few[p] = sum over k of many[k * FEWER + p];  sum = sum over p of few[p]
  *
  *     reduce_F     a[i...] = reduce over r...  pre(x[i..., r...])         out = post(a), only where F has a post
  *     softmax      m = max x;  e = exp(x - m);  s = sum e;  out = e / s
  *     log_softmax  m = max x;  s = sum exp(x - m);  out = (x - m) - log(s)
- *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m);  out = (x - m) / sqrt(v / n + epsilon) * scale + bias
+ *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m)
+ *                  out = (x - m) / sqrt(v / n + epsilon) * scale + bias
  *     arg_max      m = max x;  out = min over r of (x[r] == m ? r : last)
  *     cum_sum      out[i] = sum over r <= i of x[r]
  *
@@ -158,7 +160,8 @@ static const tn_buffer *parts_of(tn_builder *b, const tn_buffer *acc, const char
 }
 
 /* to = sums of `from`: of `steps` parts each, `extent` apart; of all of them when extent is 1. */
-static void add_parts(tn_builder *b, const tn_buffer *to, const tn_buffer *from, int32_t rank, int64_t steps, int64_t extent) {
+static void add_parts(tn_builder *b, const tn_buffer *to, const tn_buffer *from, int32_t rank, int64_t steps,
+                      int64_t extent) {
   const tn_expr *out[TN_MAX_RANK] = {NULL}, *in[TN_MAX_RANK] = {NULL};
   int64_t shape[TN_MAX_RANK];
   if (!to || !from) return;

@@ -1,7 +1,8 @@
 /* ops_select.c -- operators that pick: how many there are depends on what is in the tensor.
  *
  *     non_zero:             the places of what is not 0, in row-major order
- *     unique_rows:          rows sorted by merging, equal ones in order; each joins the group of the one before, or begins one
+ *     unique_rows:          rows sorted by merging, equal ones in order; each joins the group of the one before, or
+ *                           begins one
  *     non_max_suppression:  of each class the best box; those that cover it much go; the best of the rest, and so on
  *
  * The result has room for as many as there can be, and says how many there are; behind them it is 0. Who wants a tensor

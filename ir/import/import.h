@@ -81,7 +81,8 @@ tn_type tni_onnx_type(int64_t onnx_type);
 /* Reads the header and checks that there are as many elements as the shape says. `place` stands in errors. */
 tn_status tni_onnx_data_read(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err);
 /* The same; the elements may be in another file. */
-tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err);
+tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out,
+                                 tn_error **err);
 /* Writes the elements to `to` (data->bytes of them). */
 void tni_onnx_data_copy(const tni_onnx_data *data, void *to);
 /* The elements where they stand in the file, if they can be used there; else NULL. */
@@ -180,8 +181,8 @@ typedef struct tni_flow {
   size_t slot_count, slot_capacity;
 } tni_flow;
 
-/* Takes the reference to `blob`. Weights in other files are read beneath `data_directory`, if it is not NULL. One reference to *out is
- * the caller's. */
+/* Takes the reference to `blob`. Weights in other files are read beneath `data_directory`, if it is not NULL. One
+ * reference to *out is the caller's. */
 tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, const char *data_directory, tni_flow **out, tn_error **err);
 tni_flow *tni_flow_ref(tni_flow *flow);
 void tni_flow_unref(tni_flow *flow); /* NULL is fine */

@@ -1,9 +1,9 @@
 /* onnx_tensor.c -- ONNX's TensorProto: all its encodings of numbers.
  *
  * Elements stand either in raw_data (little-endian, compact) or in one typed list: float_data for f32; int32_data for
- * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter floats;
- * int64_data; double_data; uint64_data for u32 and u64. Or they are in another file, as external_data says: its location, an
- * offset and a length.
+ * i32, the smaller integers (those that share a byte by bytes, as in raw_data), bool and the bits of the shorter
+ * floats; int64_data; double_data; uint64_data for u32 and u64. Or they are in another file, as external_data says:
+ * its location, an offset and a length.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -73,7 +73,8 @@ static bool read_decimal(tni_view text, uint64_t *out) {
   *out = 0;
   for (size_t i = 0; i < text.size; i++) {
     if (digits[i] < '0' || digits[i] > '9') return false;
-    if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, (uint64_t)(digits[i] - '0'), out)) return false;
+    if (__builtin_mul_overflow(*out, 10, out)) return false;
+    if (__builtin_add_overflow(*out, (uint64_t)(digits[i] - '0'), out)) return false;
   }
   return text.size > 0;
 }
@@ -154,7 +155,8 @@ static tn_status check_outside(tn_context *ctx, const tni_onnx_data *d, const ch
   return TN_OK;
 }
 
-tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out, tn_error **err) {
+tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *place, tni_onnx_data *out,
+                                 tn_error **err) {
   tn_status status;
   *out = (tni_onnx_data){.whole = bytes};
   const char *wrong = read_header(bytes, out, &status);

@@ -1,7 +1,7 @@
 /* ops_ngram.c -- the converter of TfIdfVectorizer: how often each n-gram of a pool stands in rows of numbers.
  *
  *     count[r, g] = sum over steps d, places i:  x[r, i] == g[0] && x[r, i + d] == g[1] && ...      d = 1 .. 1 + skips
- *     TF: count;  IDF: weight where count > 0;  TFIDF: count * weight                      put where the n-gram's index says
+ *     TF: count;  IDF: weight where count > 0;  TFIDF: count * weight                 put where the n-gram's index says
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -46,7 +46,8 @@ static uint32_t column_of(conversion *c, const ngrams *p, int32_t n, int32_t j) 
   return column ? add_const(c, TN_I64, 3, shape, column, NULL) : TNI_NO_VALUE;
 }
 
-/* How often those of length n stand in the rows of x (rows, 1, length) with `step` between their numbers; (rows, n-grams). */
+/* How often those of length n stand in the rows of x (rows, 1, length) with `step` between their numbers; (rows,
+ * n-grams). */
 static uint32_t count_apart(conversion *c, const ngrams *p, uint32_t x, int32_t n, int64_t step) {
   static const int64_t last = 2;
   int64_t places = value_of(c, x)->shape[2] - (n - 1) * step;
@@ -78,7 +79,8 @@ static uint32_t count_lengths(conversion *c, const ngrams *p, uint32_t x) {
           skips = attr_int(c, "max_skip_count", 0);
   uint32_t *parts = TNI_NEW_ARRAY(&c->m->arena, uint32_t, p->start_count), count = 0;
   if (!parts) c->status = tni_fail_nomem(c->err);
-  if (ok(c) && (least < 1 || most < least || skips < 0 || skips > MAX_INDEX)) fail(c, TN_E_INVALID, "the lengths of n-grams are out of range");
+  if (ok(c) && (least < 1 || most < least || skips < 0 || skips > MAX_INDEX))
+    fail(c, TN_E_INVALID, "the lengths of n-grams are out of range");
   for (int32_t n = 1; ok(c) && n <= p->start_count; n++) {
     int64_t steps = n < least || n > most ? 0 : n == 1 ? 1 : 1 + skips;
     if (grams_of(p, n) > 0) parts[count++] = count_all(c, p, x, n, steps);

@@ -123,8 +123,8 @@ static bool is_shifted(conversion *c, uint32_t zero_point) {
   return i < bytes || !z->data;
 }
 
-/* sum (x - a) (y - b) over k = sum x y - a (sum y - k b) - b sum x, in i32, where everything wraps alike: x and y stay bytes,
- * which targets multiply many at a time, and of constants their sum is one. */
+/* sum (x - a) (y - b) over k = sum x y - a (sum y - k b) - b sum x, in i32, where everything wraps alike: x and y
+ * stay bytes, which targets multiply many at a time, and of constants their sum is one. */
 static uint32_t shifted_product(conversion *c, uint32_t xi, uint32_t ai, uint32_t yi, uint32_t bi) {
   tni_gvalue x = *in(c, xi), y = *in(c, yi);
   uint32_t sums = TNI_NO_VALUE, by = TNI_NO_VALUE;
@@ -148,7 +148,8 @@ static bool is_byte(tn_type type) { return type == TN_I8 || type == TN_U8; }
 
 /* The product of inputs x and y less their zero points a and b, which may be absent. */
 static uint32_t integer_product(conversion *c, uint32_t x, uint32_t a, uint32_t y, uint32_t b) {
-  if (is_byte(in(c, x)->type) && is_byte(in(c, y)->type) && in(c, x)->rank >= 2 && in(c, y)->rank >= 2) return shifted_product(c, x, a, y, b);
+  if (is_byte(in(c, x)->type) && is_byte(in(c, y)->type) && in(c, x)->rank >= 2 && in(c, y)->rank >= 2)
+    return shifted_product(c, x, a, y, b);
   return emit2(c, "matmul", centred(c, x, a, -2), centred(c, y, b, -1), NULL);
 }
 

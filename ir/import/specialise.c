@@ -305,7 +305,8 @@ static tn_status add_outputs(tni_onnx *m, tn_error **err) {
 /* Does the run do the node region by region, when it is none for a graph? */
 static bool controls(const tni_onnx_node *n) { return !n->op || tni_onnx_op_controls(n->op); }
 
-/* All that comes before the first node is there: what it lacks is of a body of its own, which is of one graph with it. */
+/* All that comes before the first node is there: what it lacks is of a body of its own, which is of one graph with
+ * it. */
 static tn_status fail_blocked(tni_onnx *m, tn_error **err) {
   const tni_onnx_node *n = &m->segment->region->nodes[m->segment->first];
   return tni_fail(m->ctx, err, TN_E_UNSUPPORTED, "import", n->name,

@@ -102,12 +102,13 @@ static bool shrink(analysis *a, const tn_buffer *b, int depth, tni_placement *ou
 /* Does a loop of that kind around the access step through the dimension? */
 static bool is_stepped(analysis *a, const tni_access *x, int32_t d, enum tni_loop_kind kind) {
   for (int l = 0; l < x->depth; l++)
-    if (x->loops[l]->as.loop.kind == kind && tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var)) return true;
+    if (x->loops[l]->as.loop.kind == kind && tni_expr_uses(a->r->arena.ctx, x->index[d], x->loops[l]->as.loop.var))
+      return true;
   return false;
 }
 
-/* Do unrolled stores fill what is between the elements of these vectors, 2 or 4 of them, and does nobody read such vectors? Then
- * they are stored together. */
+/* Do unrolled stores fill what is between the elements of these vectors, 2 or 4 of them, and does nobody read such
+ * vectors? Then they are stored together. */
 static bool is_filled_between(analysis *a, const tni_access *write, int32_t d, const tn_expr *const *shape) {
   int32_t last = write->buffer->rank - 1;
   if (d != last - 1 || (!tni_is_int(shape[last], 2) && !tni_is_int(shape[last], 4))) return false;
@@ -119,8 +120,8 @@ static bool is_filled_between(analysis *a, const tni_access *write, int32_t d, c
   return !read && is_stepped(a, write, last, TNI_UNROLLED);
 }
 
-/* The dimension that a vectorized loop steps through, in the access that is stored, of several the last one; the last one of all
- * when there is none. */
+/* The dimension that a vectorized loop steps through, in the access that is stored, of several the last one; the last
+ * one of all when there is none. */
 static int32_t vector_dim(analysis *a, const tn_buffer *b, const tn_expr *const *shape) {
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];

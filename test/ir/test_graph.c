@@ -100,7 +100,8 @@ START_TEST(matmul_takes_panels_with_room)
   for (int k = 0; k < 3; k++)
     for (int j = 0; j < 3; j++) panels[j / 2][k / 2][j % 2][k % 2] = w[k][j];
   panels[2][0][0][0] = 100; /* of no column */
-  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3)), weights = tni_g_const(b, "w", TN_F32, DIMS(3, 3, 2, 2), panels);
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(2, 3));
+  uint32_t weights = tni_g_const(b, "w", TN_F32, DIMS(3, 3, 2, 2), panels);
   tni_attr attrs[] = {INT("columns", 3), INT("group", 2), INT("panel", 2), INT("steps", _i ? 6 : 3)};
   EXPECT(add("matmul", "y", in, weights, TNI_NO_VALUE, 4, attrs), x, NULL, 14, -16, 18, 26, -31, 36);
 }

@@ -256,13 +256,15 @@ static const struct {
     {13, "TfIdfVectorizer", "l4", "y", "", "TN_E_INVALID: import: n: TfIdfVectorizer: 0 indexes for 0 n-grams"},
     {13, "TfIdfVectorizer", "f4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1]",
      "TN_E_INVALID: import: n: TfIdfVectorizer: the input is not one row or several of i32 or i64"},
-    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] min_gram_length=2 mode='TF'",
+    {13, "TfIdfVectorizer", "l4", "y",
+     "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] min_gram_length=2 mode='TF'",
      "TN_E_INVALID: import: n: TfIdfVectorizer: the lengths of n-grams are out of range"},
     {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[1,1] mode='TF'",
      "TN_E_INVALID: import: n: TfIdfVectorizer: two n-grams have index 1"},
     {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] mode='XY'",
      "TN_E_INVALID: import: n: TfIdfVectorizer: there is no mode `XY`"},
-    {13, "TfIdfVectorizer", "l4", "y", "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] mode='IDF' weights=[0.5]",
+    {13, "TfIdfVectorizer", "l4", "y",
+     "pool_int64s=[1,2] ngram_counts=[0] ngram_indexes=[0,1] mode='IDF' weights=[0.5]",
      "TN_E_INVALID: import: n: TfIdfVectorizer: 1 weights for 2 n-grams"},
     {13, "Dropout", "f2 - f", "y", "",
      "TN_E_INVALID: import: n: Dropout: training mode is not a bool"},
@@ -479,7 +481,8 @@ START_TEST(inputs_are_tensors_of_numbers)
   static const int64_t nine[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
   bytes named = {0}, elem = {0}, type = {0}, shapeless = {0};
   put_text(&named, 1, "x");
-  ck_assert_str_eq(told(of_input(named)), "TN_E_UNSUPPORTED: import: x: the input is not a tensor, or a sequence of tensors");
+  ck_assert_str_eq(told(of_input(named)),
+                   "TN_E_UNSUPPORTED: import: x: the input is not a tensor, or a sequence of tensors");
   ck_assert_str_eq(told(of_input(value_info("x", 8, 1, nine))),
              "TN_E_UNSUPPORTED: import: x: the element type (data type 8) is not supported");
   ck_assert_str_eq(told(of_input(value_info("x", ONNX_FLOAT, 9, nine))),

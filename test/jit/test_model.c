@@ -169,8 +169,8 @@ START_TEST(packed_operands_are_shared)
 }
 END_TEST
 
-/* Convolutions of one tap and what follows them run over rows of pixels: y, of which nobody sees the rows. Then rows of z are added
- * up with one number each, which needs the picture; u comes from a gate of one pixel. */
+/* Convolutions of one tap and what follows them run over rows of pixels: y, of which nobody sees the rows. Then rows
+ * of z are added up with one number each, which needs the picture; u comes from a gate of one pixel. */
 START_TEST(pictures_are_flat_where_nobody_sees_their_rows)
 {
   enum { C = 3, M = 4, H = 2, W = 5, P = H * W };
@@ -520,8 +520,8 @@ START_TEST(constants_of_any_size_are_folded)
   must(tni_gbuilder_create(program, "main", &b, &error), error);
   uint32_t i = tni_g_input(b, "i", TN_I64, 1, &two), w = tni_g_const(b, "w", TN_I8, 1, &length, weights_of_one);
   must(tni_g_node(b, tni_gop_find("neg"), "n", 1, &w, 0, NULL, 1, (const char *[]){"minus"}, &out, &error), error);
-  must(tni_g_node(b, tni_gop_find("gather"), "g", 2, (uint32_t[]){out, i}, 0, NULL, 1, (const char *[]){"y"}, &out, &error),
-       error);
+  const uint32_t from[] = {out, i};
+  must(tni_g_node(b, tni_gop_find("gather"), "g", 2, from, 0, NULL, 1, (const char *[]){"y"}, &out, &error), error);
   tni_g_output(b, out);
   must(tni_gbuilder_finish(b, NULL, &error), error);
   module = session_compile(program, NULL);
@@ -540,17 +540,19 @@ enum { LONGEST = 40001 };
 static float long_x[2 * LONGEST], long_y[2 * LONGEST];
 
 /* y of a graph of one node over x: f32[a, b, c]. */
-static void run_long(const char *node_text, int64_t a, int64_t b, int64_t c, int32_t out_rank, const int64_t *out_shape) {
+static void run_long(const char *node_text, int64_t a, int64_t b, int64_t c, int32_t out_rank,
+                     const int64_t *out_shape) {
   char text[256], shape[64] = "";
   const tn_model *m;
   for (int32_t i = 0; i < out_rank; i++)
     snprintf(shape + strlen(shape), 24, "%s%d", i ? ", " : "", (int)out_shape[i]);
-  snprintf(text, sizeof text, "graph main(x: f32[%d, %d, %d]) -> (y) {\n  y: f32[%s] = %s\n}\n", (int)a, (int)b, (int)c, shape,
-           node_text);
+  snprintf(text, sizeof text, "graph main(x: f32[%d, %d, %d]) -> (y) {\n  y: f32[%s] = %s\n}\n", (int)a, (int)b, (int)c,
+           shape, node_text);
   program = session_parse(ctx, text);
   module = session_compile(program, NULL);
   must(tn_module_model(module, "main", &m, &error), error);
-  DLTensor in = view(TN_F32, 3, (int64_t[]){a, b, c}, long_x), out = view(TN_F32, out_rank, (int64_t *)out_shape, long_y);
+  DLTensor in = view(TN_F32, 3, (int64_t[]){a, b, c}, long_x);
+  DLTensor out = view(TN_F32, out_rank, (int64_t *)out_shape, long_y);
   must(run_one(m, &in, &out), error);
   tn_module_destroy(module);
   tn_program_destroy(program);
