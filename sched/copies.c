@@ -12,11 +12,13 @@ static void see_load(void *self, const tn_expr *x) {
   if (q->count < TNI_MAX_READS) q->items[q->count++] = x->as.buffer;
 }
 
-tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block) {
+tni_reads tni_reads_below(tn_context *ctx, const tn_stmt *s) {
   tni_reads q = {0};
-  tni_stmt_visit_exprs(ctx, block->as.block.body, see_load, &q);
+  tni_stmt_visit_exprs(ctx, s, see_load, &q);
   return q;
 }
+
+tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block) { return tni_reads_below(ctx, block->as.block.body); }
 
 static bool see_write(void *self, const tn_stmt *s) {
   tni_reads *q = self;

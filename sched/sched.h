@@ -150,6 +150,8 @@ typedef struct tni_reads {
   const tn_buffer *items[TNI_MAX_READS];
 } tni_reads;
 tni_reads tni_reads_of(tn_context *ctx, const tn_stmt *block);
+/* The same of all below a statement: of a block its header and init, too. */
+tni_reads tni_reads_below(tn_context *ctx, const tn_stmt *s);
 /* The same of those that it stores to. */
 tni_reads tni_writes_of(const tn_stmt *block);
 /* NULL: the buffer is not allocated there. */
@@ -274,10 +276,6 @@ int tni_find_word(const char *words, const char *text);
 /* The map that argument `arg` gives for indices below that shape, which sends different ones to different places, with the shape
  * of these; or NULL and a refusal. */
 const tni_layout *tni_arg_map(tni_step *step, int arg, const void *mark, int32_t rank, const tn_expr *const *shape);
-/* What is sent to the place at[k], for any place that something is sent to. False: it cannot be told (extents that are not
- * constant), or no memory. */
-bool tni_map_inverse(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *shape,
-                     const tn_expr *const *at, const tn_expr **inverse);
 /* Where it sends the index, in its simplest form. False: no memory. */
 bool tni_map_apply(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *index, const tn_expr **out);
 

@@ -22,14 +22,6 @@ enum { MOST_STAGES = 16 };
 
 /* ---- do inputs stay? ---- */
 
-static void see_load(void *self, const tn_expr *x) {
-  tni_reads *q = self;
-  if (x->op != TN_OP_load) return;
-  for (size_t i = 0; i < q->count; i++)
-    if (q->items[i] == x->as.buffer) return;
-  if (q->count < TNI_MAX_READS) q->items[q->count++] = x->as.buffer;
-}
-
 typedef struct writer_search {
   tn_context *ctx;
   const tn_buffer *buffer;
@@ -44,9 +36,8 @@ static bool see_writer(void *self, const tn_stmt *s) {
 
 /* Is all that the block reads, while the loop runs, either left alone or always written with the same values? */
 static bool is_steady(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop, int stages) {
-  tni_reads inputs = {0};
+  tni_reads inputs = tni_reads_below(s->ctx, block);
   const void *mark;
-  tni_stmt_visit_exprs(s->ctx, block, see_load, &inputs);
   bool steady = inputs.count < TNI_MAX_READS && stages < MOST_STAGES;
   for (size_t i = 0; i < inputs.count && steady; i++) {
     const tn_buffer *b = inputs.items[i];
