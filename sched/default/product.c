@@ -83,15 +83,6 @@ static void add_dim(packing *k, int64_t iter, int64_t size) {
   if (k->count < TN_MAX_RANK) k->iters[k->count] = iter, k->sizes[k->count++] = size;
 }
 
-/* The iterators by which it is read, but for the tile's, one by one. */
-static void add_others(tni_planner *p, const tn_stmt *block, const tn_expr *load, int32_t one, int32_t other, packing *k) {
-  for (int32_t i = 0; i < block->as.block.count; i++) {
-    bool used = false;
-    for (int a = 0; a < load->nargs; a++) used |= tni_expr_uses(p->s->ctx, load->arg[a], block->as.block.iters[i].var);
-    if (used && i != one && i != other) add_dim(k, i, 1);
-  }
-}
-
 static tn_block_ref pack(tni_planner *p, tn_block_ref block, const tn_expr *load, const packing *k) {
   int32_t which = tni_find_read_number(p, block, load->as.buffer);
   tn_block_ref made;
@@ -116,49 +107,76 @@ static size_t bring_to(tni_planner *p, tn_block_ref made, tn_loop at, tn_loop *l
   return count - outside;
 }
 
-static int64_t reduce_number(const tn_stmt *block) {
+static int32_t reduce_number(const tn_stmt *block) {
   for (int32_t i = 0; i < block->as.block.count; i++)
     if (block->as.block.iters[i].reduce) return i;
   return -1;
 }
 
+/* An operand to be packed: the block, what it loads, its step, and the iterator along the tile's other side (-1: none). */
+typedef struct operand {
+  const tn_stmt *block;
+  const tn_expr *load;
+  int32_t step, along;
+} operand;
+
+static bool find_operand(tni_planner *p, tn_block_ref block, int32_t dim, bool right, operand *out) {
+  const tn_expr *x, *y;
+  const tn_stmt *stmt = tni_handle_block(p->s, block);
+  if (!stmt || !tni_find_factors(stmt, &x, &y)) return false;
+  *out = (operand){stmt, right ? y : x, reduce_number(stmt), dim < 0 ? -1 : tni_iter_of_dim(stmt, dim)};
+  return true;
+}
+
+/* The iterators by which it is read, but for the tile's, one by one. */
+static void add_others(tni_planner *p, const operand *x, packing *k) {
+  for (int32_t i = 0; i < x->block->as.block.count; i++) {
+    bool used = false;
+    for (int a = 0; a < x->load->nargs; a++)
+      used |= tni_expr_uses(p->s->ctx, x->load->arg[a], x->block->as.block.iters[i].var);
+    if (used && i != x->step && i != x->along) add_dim(k, i, 1);
+  }
+}
+
+static tn_loop innermost_outer(const product_loops *l) { return l->outer_count ? l->outer[l->outer_count - 1] : 0; }
+
 /* Row tiles, steps of tiles, rows, and steps side by side, which are vectors. */
 static bool pack_left(tni_planner *p, tn_block_ref block, const tni_tile *t, const product_loops *l) {
-  const tn_stmt *stmt = tni_handle_block(p->s, block);
-  const tn_expr *x, *y;
+  operand x;
   packing k = {0};
   tn_loop loops[TNI_MAX_LOOPS];
-  if (!stmt || !tni_find_factors(stmt, &x, &y)) return false;
-  int32_t sum = (int32_t)reduce_number(stmt), row = t->row_dim < 0 ? -1 : tni_iter_of_dim(stmt, t->row_dim);
-  add_others(p, stmt, x, sum, row, &k);
-  if (row >= 0) add_dim(&k, row, t->rows);
-  add_dim(&k, sum, t->steps);
-  if (row >= 0) add_dim(&k, row, 1);
-  add_dim(&k, sum, 1);
-  tn_block_ref made = pack(p, block, x, &k);
-  tn_loop at = l->row_tiles ? l->row_tiles : l->outer_count ? l->outer[l->outer_count - 1] : 0;
+  if (!find_operand(p, block, t->row_dim, false, &x)) return false;
+  add_others(p, &x, &k);
+  if (x.along >= 0) add_dim(&k, x.along, t->rows);
+  add_dim(&k, x.step, t->steps);
+  if (x.along >= 0) add_dim(&k, x.along, 1);
+  add_dim(&k, x.step, 1);
+  tn_block_ref made = pack(p, block, x.load, &k);
+  tn_loop at = l->row_tiles ? l->row_tiles : innermost_outer(l);
   size_t count = made ? bring_to(p, made, at, loops) : 0;
   if (count) tni_try_vectorize(p, loops[count - 1]);
   return made != 0;
 }
 
+/* Are there several chunks? A number of them that is not known counts as one. */
+static bool is_chunked(tni_planner *p, const product_loops *l) {
+  const tn_expr *extent = tni_handle_loop(p->s, l->chunks)->as.loop.extent;
+  return tni_is_const(extent) && extent->as.i > 1;
+}
+
 /* Vectors of columns, groups of steps, columns, and the steps of a group, which are written between each other. */
 static bool pack_right(tni_planner *p, tn_block_ref block, const tni_tile *t, const product_loops *l) {
-  const tn_stmt *stmt = tni_handle_block(p->s, block);
-  const tn_expr *x, *y;
+  operand y;
   packing k = {0};
   tn_loop loops[TNI_MAX_LOOPS];
-  if (!stmt || !tni_find_factors(stmt, &x, &y)) return false;
-  int32_t sum = (int32_t)reduce_number(stmt), column = tni_iter_of_dim(stmt, t->vector_dim);
-  add_others(p, stmt, y, sum, column, &k);
-  add_dim(&k, column, t->lanes);
-  add_dim(&k, sum, GROUP_BYTES / (int64_t)tn_type_bytes(y->type));
-  add_dim(&k, column, 1);
-  add_dim(&k, sum, 1);
-  tn_block_ref made = pack(p, block, y, &k);
-  bool chunked = tni_is_const(tni_handle_loop(p->s, l->chunks)->as.loop.extent) &&
-                 tni_handle_loop(p->s, l->chunks)->as.loop.extent->as.i > 1;
-  tn_loop at = chunked ? l->chunks : l->outer_count ? l->outer[l->outer_count - 1] : 0;
+  if (!find_operand(p, block, t->vector_dim, true, &y)) return false;
+  add_others(p, &y, &k);
+  add_dim(&k, y.along, t->lanes);
+  add_dim(&k, y.step, GROUP_BYTES / (int64_t)tn_type_bytes(y.load->type));
+  add_dim(&k, y.along, 1);
+  add_dim(&k, y.step, 1);
+  tn_block_ref made = pack(p, block, y.load, &k);
+  tn_loop at = is_chunked(p, l) ? l->chunks : innermost_outer(l);
   size_t count = made ? bring_to(p, made, at, loops) : 0;
   if (count >= 2) {
     tni_try_reorder(p, 2, (tn_loop[]){loops[count - 1], loops[count - 2]});
