@@ -49,6 +49,8 @@ bool tni_wire_next(tni_view *rest, tni_wire_item *item);
 /* The last field of that number that holds bytes; size 0 and data NULL when absent. */
 tni_view tni_wire_find(tni_view message, uint32_t number);
 size_t tni_wire_count(tni_view message, uint32_t number);
+/* Is that what stands there? What is absent is the empty text. */
+bool tni_view_is(tni_view view, const char *text);
 /* The numbers of a field that may be packed: calls `add` for each one, in order; false when one call gave false. */
 bool tni_wire_numbers(const tni_wire_item *item, enum tni_wire_kind kind, bool (*add)(void *self, uint64_t value),
                       void *self);

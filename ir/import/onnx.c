@@ -67,7 +67,7 @@ static bool has_input(tni_view graph, const char *name) {
   tni_wire_item item;
   while (tni_wire_next(&graph, &item)) {
     tni_view own = item.number == 11 ? tni_wire_find(item.view, 1) : (tni_view){0};
-    if (own.data && own.size == strlen(name) && memcmp(own.data, name, own.size) == 0) return true;
+    if (own.data && tni_view_is(own, name)) return true;
   }
   return false;
 }

@@ -79,22 +79,18 @@ static bool read_decimal(tni_view text, uint64_t *out) {
   return text.size > 0;
 }
 
-static bool is_text(tni_view view, const char *text) {
-  return view.size == strlen(text) && memcmp(view.data, text, view.size) == 0;
-}
-
 static const char *read_external(tni_view entry, tni_onnx_data *d) {
   tni_view key = tni_wire_find(entry, 1), value = tni_wire_find(entry, 2);
-  if (is_text(key, "location")) {
+  if (tni_view_is(key, "location")) {
     d->location = value;
     return NULL;
   }
-  if (is_text(key, "offset")) return read_decimal(value, &d->offset) ? NULL : "external data: `offset` is no number";
-  if (is_text(key, "length")) {
+  if (tni_view_is(key, "offset")) return read_decimal(value, &d->offset) ? NULL : "external data: `offset` is no number";
+  if (tni_view_is(key, "length")) {
     d->has_length = true;
     return read_decimal(value, &d->length) ? NULL : "external data: `length` is no number";
   }
-  return is_text(key, "checksum") ? NULL : "external data: keys are location, offset, length and checksum";
+  return tni_view_is(key, "checksum") ? NULL : "external data: keys are location, offset, length and checksum";
 }
 
 /* Reads all fields but the typed lists. Gives NULL or what is wrong, with the status in *status. */

@@ -107,7 +107,7 @@ static tn_status read_default(reader *p, const call *c, const char *name, tni_on
   *found = false;
   while (!*found && tni_wire_next(&rest, &item)) {
     tni_view own = item.number == DEFAULTS ? tni_wire_find(item.view, NAME) : (tni_view){NULL, 0};
-    if (!own.data || own.size != strlen(name) || memcmp(own.data, name, own.size) != 0) continue;
+    if (!own.data || !tni_view_is(own, name)) continue;
     *found = true;
     return read_attribute(p, c->site->name, item.view, a);
   }
@@ -180,17 +180,13 @@ static tn_status read_names(reader *p, tni_view bytes, uint32_t field, uint32_t 
   return TN_OK;
 }
 
-static bool same_text(tni_view view, const char *text) {
-  return view.size == strlen(text) && (view.size == 0 || memcmp(view.data, text, view.size) == 0);
-}
-
 tni_view tni_find_function(const reader *p, const tni_onnx_node *n) {
   enum { FUNCTIONS = 25, OWN_NAME = 1, DOMAIN = 10 };
   tni_view rest = p->model;
   tni_wire_item item;
   while (tni_wire_next(&rest, &item))
-    if (item.number == FUNCTIONS && same_text(tni_wire_find(item.view, OWN_NAME), n->op_type) &&
-        same_text(tni_wire_find(item.view, DOMAIN), n->domain))
+    if (item.number == FUNCTIONS && tni_view_is(tni_wire_find(item.view, OWN_NAME), n->op_type) &&
+        tni_view_is(tni_wire_find(item.view, DOMAIN), n->domain))
       return item.view;
   return (tni_view){NULL, 0};
 }

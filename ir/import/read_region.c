@@ -110,7 +110,7 @@ static int64_t read_opset(tni_view model) {
   while (tni_wire_next(&model, &item)) {
     if (item.number != 8 && item.number != 9) continue;
     tni_view domain = tni_wire_find(item.view, 1), rest = item.view;
-    bool own = domain.size == 0 || (domain.size == 7 && memcmp(domain.data, "ai.onnx", 7) == 0);
+    bool own = domain.size == 0 || tni_view_is(domain, "ai.onnx");
     while (own && tni_wire_next(&rest, &field))
       if (field.number == 2) opset = (int64_t)field.value;
   }

@@ -78,6 +78,10 @@ tni_view tni_wire_find(tni_view message, uint32_t number) {
   return found;
 }
 
+bool tni_view_is(tni_view view, const char *text) {
+  return view.size == strlen(text) && (view.size == 0 || memcmp(view.data, text, view.size) == 0);
+}
+
 size_t tni_wire_count(tni_view message, uint32_t number) {
   size_t count = 0;
   tni_wire_item item;
