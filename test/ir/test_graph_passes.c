@@ -47,6 +47,28 @@ START_TEST(folding_sees_transposes_that_move_nothing)
 }
 END_TEST
 
+/* A text may spell what stands behind another one. */
+START_TEST(keys_of_different_attributes_differ)
+{
+  static const tni_gvalue out = {.type = TN_F32, .rank = 1, .shape = {1024}};
+  double f;
+  memcpy(&f, "12345678", sizeof f);
+  const tni_attr two[] = {{.name = "a", .kind = TNI_ATTR_STRING, .f = f, .string = "p"},
+                          {.name = "b", .kind = TNI_ATTR_INT, .f = f, .i = 1}},
+                 one[] = {{.name = "a", .kind = TNI_ATTR_STRING, .f = f, .string = "p b 0 1 0 12345678"}};
+  tni_kept *kept = tni_kept_create(ctx);
+  tni_text x, y;
+  tni_text_init(&x, ctx);
+  tni_text_init(&y, ctx);
+  ck_assert(tni_graph_key(&x, kept, "op", 2, two, 0, NULL, &out));
+  ck_assert(tni_graph_key(&y, kept, "op", 1, one, 0, NULL, &out));
+  ck_assert_str_ne(x.data, y.data);
+  tni_text_destroy(&x);
+  tni_text_destroy(&y);
+  tni_kept_destroy(kept);
+}
+END_TEST
+
 START_TEST(outputs_keep_their_names)
 {
   static const float w[] = {1, 4};
@@ -314,6 +336,7 @@ int main(void) {
   TCase *tests = tcase_create("graph_passes");
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
+  tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
   tcase_add_test(tests, chains_and_residuals_become_one_function);
   tcase_add_test(tests, fused_functions_give_the_same_bits);
