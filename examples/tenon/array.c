@@ -35,6 +35,16 @@ void array_destroy(array *a) {
   a->data = NULL;
 }
 
+array array_of(const DLTensor *view) {
+  array a = {.type = tn_type_from_dlpack(view->dtype), .rank = view->ndim, .data = view->data};
+  if (a.rank) memcpy(a.shape, view->shape, sizeof *a.shape * (size_t)a.rank);
+  return a;
+}
+
+bool array_is_like(const array *a, const array *b) {
+  return a->type == b->type && a->rank == b->rank && !memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank);
+}
+
 int64_t array_count(const array *a) { return count_of(a->rank, a->shape); }
 
 size_t array_bytes(const array *a) { return tn_array_bytes(a->type, array_count(a)); }

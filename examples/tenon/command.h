@@ -117,6 +117,10 @@ typedef struct array {
 /* Zeroed data. */
 bool array_create(array *a, tn_type type, int32_t rank, const int64_t *shape, const char *what);
 void array_destroy(array *a);
+/* An array of the same memory; nothing to destroy. */
+array array_of(const DLTensor *view);
+/* Of the same type and shape? */
+bool array_is_like(const array *a, const array *b);
 int64_t array_count(const array *a); /* elements */
 size_t array_bytes(const array *a);
 /* Does a row of packed elements begin within the byte in which another ends? */

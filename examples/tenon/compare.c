@@ -2,11 +2,11 @@
  *
  *     DIR/model.onnx
  *     DIR/test_data_set_0/input_0.pb ... output_0.pb ...      also _1, _2 ...: all are run by one compiled model
- *     DIR/reference_ms                                        may say how long the other one took for each set, in order
+ *     DIR/reference_ms                                        may say how long the other one took for each set
  *
- * The worst difference is that of any element over the largest magnitude of its output in that set. A reference that could
- * hide every mistake is refused: over all sets, an output has DISTINCT different values (or all its elements differ), and
- * their range is at least RANGE of the largest magnitude.
+ * The worst difference is that of any element over the largest magnitude of its output in that set. A reference that
+ * could hide every mistake is refused: over all sets, an output has DISTINCT different values (or all its elements
+ * differ), and their range is at least RANGE of the largest magnitude.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -141,40 +141,49 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Output k of all sets: false, with the reason on stderr, if it is no reference. */
-static bool check_reference(compare *c, size_t k) {
-  size_t count = 0, distinct = 0, n = 0;
-  double most = 0;
-  for (size_t i = 0; i < c->set_count; i++) count += k < c->sets[i].out_count ? (size_t)array_count(&c->sets[i].out[k]) : 0;
-  double *values = take(count + 1, sizeof *values);
+static int64_t count_output(const data_set *d, size_t k) { return k < d->out_count ? array_count(&d->out[k]) : 0; }
+
+/* The elements of output k of all sets, in ascending order. NULL: one is not finite. */
+static const double *gather(const compare *c, size_t k, size_t *count) {
+  *count = 0;
+  for (size_t i = 0; i < c->set_count; i++) *count += (size_t)count_output(&c->sets[i], k);
+  double *values = take(*count + 1, sizeof *values), *next = values;
   for (size_t i = 0; i < c->set_count; i++)
-    for (int64_t at = 0; k < c->sets[i].out_count && at < array_count(&c->sets[i].out[k]); at++) {
-      double x = values[n++] = array_get(&c->sets[i].out[k], at);
-      if (!isfinite(x)) return fprintf(stderr, "tenon: %s: output %zu of set %zu is not finite\n", c->folder, k, i), false;
-      most = fabs(x) > most ? fabs(x) : most;
+    for (int64_t at = 0; at < count_output(&c->sets[i], k); at++) {
+      *next = array_get(&c->sets[i].out[k], at);
+      if (isfinite(*next++)) continue;
+      fprintf(stderr, "tenon: %s: output %zu of set %zu is not finite\n", c->folder, k, i);
+      return NULL;
     }
-  qsort(values, n, sizeof *values, by_value);
-  for (size_t i = 0; i < n; i++) distinct += i == 0 || values[i] != values[i - 1];
+  qsort(values, *count, sizeof *values, by_value);
+  return values;
+}
+
+/* False, with the reason on stderr, if output k is no reference. */
+static bool check_reference(compare *c, size_t k) {
+  size_t count, distinct = 0;
+  const double *values = gather(c, k, &count);
+  if (!values) return false;
+  double least = count ? values[0] : 0, most = count ? values[count - 1] : 0;
+  for (size_t i = 0; i < count; i++) distinct += i == 0 || values[i] != values[i - 1];
   if (k == 0 || distinct < c->distinct) c->distinct = distinct;
-  if (n && (distinct >= DISTINCT || distinct == n) && values[n - 1] - values[0] >= RANGE * most && distinct > 1) return true;
-  fprintf(stderr, "tenon: %s: output %zu is no reference: %zu values, %zu different ones, from %g to %g\n", c->folder, k, n,
-          distinct, n ? values[0] : 0, n ? values[n - 1] : 0);
+  bool many = distinct > 1 && (distinct >= DISTINCT || distinct == count);
+  if (many && most - least >= RANGE * fmax(fabs(least), fabs(most))) return true;
+  fprintf(stderr, "tenon: %s: output %zu is no reference: %zu values, %zu different ones, from %g to %g\n", c->folder,
+          k, count, distinct, least, most);
   return false;
 }
 
 static bool compare_output(compare *c, size_t set, size_t k, tn_tensor *made) {
-  const DLTensor *have = tn_tensor_view(made);
-  const array *want = &c->sets[set].out[k];
+  const array have = array_of(tn_tensor_view(made)), *want = &c->sets[set].out[k];
   double most = 0, worst = 0;
-  array got = {.type = tn_type_from_dlpack(have->dtype), .rank = have->ndim, .data = tn_tensor_data(made)};
-  memcpy(got.shape, have->shape, sizeof *got.shape * (size_t)got.rank);
-  if (got.type != want->type || got.rank != want->rank || memcmp(got.shape, want->shape, sizeof *got.shape * (size_t)got.rank)) {
+  if (!array_is_like(&have, want)) {
     fprintf(stderr, "tenon: %s: set %zu: output %zu is %s, not %s\n", c->folder, set, k,
-            shape_text(got.type, got.rank, got.shape), shape_text(want->type, want->rank, want->shape));
+            shape_text(have.type, have.rank, have.shape), shape_text(want->type, want->rank, want->shape));
     return false;
   }
   for (int64_t i = 0; i < array_count(want); i++) {
-    double a = array_get(&got, i), b = array_get(want, i), d = fabs(a - b);
+    double a = array_get(&have, i), b = array_get(want, i), d = fabs(a - b);
     if (!(d <= worst)) worst = isnan(d) ? (double)INFINITY : d;
     if (fabs(b) > most) most = fabs(b);
   }
@@ -222,8 +231,8 @@ static bool run_sets(compare *c) {
   return true;
 }
 
-/* NAME, OK or FAILED, the worst difference, different values, sets, seconds until the first output, milliseconds of a run (of the
- * set in the middle), of the other runtime, the first of these over the second. */
+/* NAME, OK or FAILED, the worst difference, different values, sets, seconds until the first output, milliseconds of a
+ * run (of the set in the middle), of the other runtime, the first of these over the second. */
 static int print_line(const compare *c) {
   bool good = c->worst <= MOST;
   printf("%-22s %-6s", base_name(c->folder), good ? "OK" : "FAILED");

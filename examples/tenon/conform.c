@@ -116,12 +116,6 @@ static void read_tolerances(const char *test, double *rtol, double *atol) {
 
 /* ---- comparing ------------------------------------------------------------------------------------------------------- */
 
-static array as_array(const DLTensor *view) {
-  array a = {.type = tn_type_from_dlpack(view->dtype), .rank = view->ndim, .data = view->data};
-  memcpy(a.shape, view->shape, sizeof *a.shape * (size_t)view->ndim);
-  return a;
-}
-
 static bool is_close(double a, double b, double rtol, double atol) {
   if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
   return a == b || fabs(a - b) <= atol + rtol * fabs(b);
@@ -129,9 +123,9 @@ static bool is_close(double a, double b, double rtol, double atol) {
 
 static bool compare_tensors(size_t k, const DLTensor *have, const DLTensor *want, double rtol, double atol,
                             outcome *o) {
-  array a = as_array(have), b = as_array(want);
+  const array a = array_of(have), b = array_of(want);
   bool is_int = TN_TYPE_CODE(a.type) == kDLInt || TN_TYPE_CODE(a.type) == kDLUInt || a.type == TN_BOOL;
-  if (a.type != b.type || a.rank != b.rank || memcmp(a.shape, b.shape, sizeof *a.shape * (size_t)a.rank)) {
+  if (!array_is_like(&a, &b)) {
     decide(o, FAILED, "output %zu is %s, not %s", k, shape_text(a.type, a.rank, a.shape),
            shape_text(b.type, b.rank, b.shape));
     return false;

@@ -35,7 +35,7 @@ open(path, "wb").write(head + data)
 END
 }
 
-# set NUMBER ROWS: a data set of so many pictures, with what Tenon makes of them
+# set_of NUMBER ROWS: a data set of so many pictures, with what Tenon makes of them
 set_of() {
   mkdir -p "$dir/test_data_set_$1"
   tensor "$dir/test_data_set_$1/input_0.pb" "$2x1x28x28" ramp
