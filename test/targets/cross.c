@@ -87,6 +87,23 @@ static bool check_case(oracle *o, const program_case *c) {
   return oracle_check_run(o, target_name, (tn_status)end->status, error, c->func, &c->want, &c->have);
 }
 
+/* All that mean something; how many. */
+static size_t send_all(oracle *o, program_case *cases, const tn_target *target, foreign *f) {
+  size_t count = 0;
+  for (int kind = 0; kind < PROGRAM_KINDS; kind++) {
+    uint64_t state = (uint64_t)kind * 77 + 5;
+    for (int round = 0; round < ROUNDS; round++) {
+      if (make_case(o, &cases[count], kind, round, &state)) {
+        send_case(o, &cases[count], count, target, f);
+        count++;
+      } else {
+        discard(&cases[count]);
+      }
+    }
+  }
+  return count;
+}
+
 START_TEST(programs_keep_their_results)
 {
   static oracle o;
@@ -94,21 +111,11 @@ START_TEST(programs_keep_their_results)
   static program_case cases[PROGRAM_KINDS * ROUNDS];
   const tn_target *target;
   tn_error *error;
-  size_t count = 0, failed = 0;
+  size_t failed = 0;
   kit_ok(tn_context_create(NULL, &o.ctx, &error), error);
   kit_ok(tn_target_get(o.ctx, target_name, &target, &error), error);
   foreign_open(&f, folder);
-  for (int kind = 0; kind < PROGRAM_KINDS; kind++) {
-    uint64_t state = (uint64_t)kind * 77 + 5;
-    for (int round = 0; round < ROUNDS; round++) {
-      program_case *c = &cases[count];
-      if (!make_case(&o, c, kind, round, &state)) {
-        discard(c);
-        continue;
-      }
-      send_case(&o, c, count++, target, &f);
-    }
-  }
+  size_t count = send_all(&o, cases, target, &f);
   foreign_run(&f, command);
   for (size_t i = 0; i < count; i++) {
     program_case *c = &cases[i];

@@ -87,5 +87,6 @@ int main(void) {
   if (!input || !output) return 1;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) run(&rows[i], input, output);
   fclose(input);
-  return ferror(output) | fclose(output) ? 1 : 0;
+  int failed = ferror(output);
+  return fclose(output) || failed;
 }
