@@ -220,6 +220,31 @@ START_TEST(one_of_each_row)
 }
 END_TEST
 
+START_TEST(of_nothing_nothing_is_picked)
+{
+  static const struct {
+    const char *nodes;
+    int32_t rank;
+    int64_t shape[2];
+  } rows[] = {{"Unique x > y", 1, {0}}, {"NonZero x > y", 2, {1, 0}}, {"Compress x c > y", 1, {0}},
+              {"Unique x > p first inverse counts; Gather p inverse > y", 1, {0}}};
+  static const int64_t zero = 0;
+  const DLTensor in[] = {tensor(TN_F32, 1, &zero, NULL), tensor(TN_BOOL, 1, &zero, NULL)};
+  for (size_t i = 0; i < TNI_COUNT(rows); i++) {
+    bytes g = {0};
+    add_nodes(&g, rows[i].nodes);
+    add_input(&g, "x", 1, open_list);
+    put_message(&g, 11, value_info("c", ONNX_BOOL, 1, open_list));
+    add_output(&g, "y");
+    tn_context *ctx = session_open();
+    tn_module *module = compile(ctx, model(13, g));
+    gives(module, 2, in, rows[i].rank, rows[i].shape, NULL);
+    tn_module_destroy(module);
+    tn_context_destroy(ctx);
+  }
+}
+END_TEST
+
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_a_run_is_told)
@@ -305,6 +330,7 @@ int main(void) {
                                 open_dimensions_are_those_of_the_inputs,
                                 as_many_as_the_condition_says,
                                 one_of_each_row,
+                                of_nothing_nothing_is_picked,
                                 what_a_run_is_told,
                                 there_is_no_text,
                                 any_allocation_may_fail};
