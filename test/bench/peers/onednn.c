@@ -96,6 +96,15 @@ static bool place_weights(const bench_gemm *g, handle plain, handle wanted, hand
   return good;
 }
 
+static void drop_matmul(void *prepared) {
+  matmul *p = prepared;
+  if (p->primitive) dnnl.primitive_destroy(p->primitive);
+  if (p->a) dnnl.memory_destroy(p->a);
+  if (p->b) dnnl.memory_destroy(p->b);
+  if (p->c) dnnl.memory_destroy(p->c);
+  free(p);
+}
+
 static void *prepare_matmul(const bench_gemm *g) {
   matmul *p = bench_alloc(sizeof *p);
   handle a = onednn_plain(types[g->type].a, 2, (int64_t[]){g->m, g->k});
@@ -110,7 +119,7 @@ static void *prepare_matmul(const bench_gemm *g) {
   if (how) dnnl.primitive_desc_destroy(how);
   for (int i = 0; i < 4; i++) dnnl.memory_desc_destroy((handle[]){a, b, c, any}[i]);
   if (good) return p;
-  free(p);
+  drop_matmul(p);
   return NULL;
 }
 
@@ -119,15 +128,6 @@ static void run_matmul(void *prepared) {
   dnnl.primitive_execute(p->primitive, onednn_stream, 3,
                          (onednn_argument[]){{ONEDNN_SRC, p->a}, {ONEDNN_WEIGHTS, p->b}, {ONEDNN_DST, p->c}});
   dnnl.stream_wait(onednn_stream);
-}
-
-static void drop_matmul(void *prepared) {
-  matmul *p = prepared;
-  dnnl.primitive_destroy(p->primitive);
-  dnnl.memory_destroy(p->a);
-  dnnl.memory_destroy(p->b);
-  dnnl.memory_destroy(p->c);
-  free(p);
 }
 
 const bench_peer bench_onednn_peers[] = {
