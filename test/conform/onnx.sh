@@ -1,4 +1,5 @@
-# onnx.sh -- ONNX's own backend tests, compiled and run: those of single operators and simple models but for the skips, PyTorch's whole.
+# onnx.sh -- ONNX's own backend tests, compiled and run: those of single operators and simple models but for the skips,
+# PyTorch's whole.
 #
 #   sh test/conform/onnx.sh TENON          called by meson; exit code 77 = skipped
 #
