@@ -57,7 +57,8 @@ const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg) {
   int64_t which = step->args[arg].number;
   const tn_stmt *alloc = NULL;
   if (which < 0 || (size_t)which >= all.count)
-    tni_step_refuse(step, block, "the block stores to %zu buffers: there is no number %lld", all.count, (long long)which);
+    tni_step_refuse(step, block, "the block stores to %zu buffers: there is no number %lld", all.count,
+                    (long long)which);
   else if (!(alloc = tni_find_alloc(step->s->func->body, all.items[which])))
     tni_step_refuse(step, block, "`%s` is a parameter, whose form its caller knows\n"
                                  "needs: cache_write, whose new buffer may have any", all.items[which]->name);
@@ -119,7 +120,7 @@ int tni_cache_scope(const char *name) {
   return -1;
 }
 
-/* ---- what stands between a buffer and a block that reads it ----------------------------------------------------------- */
+/* ---- what stands between a buffer and a block that reads it ------------------------------------------------------ */
 
 typedef struct writer_search {
   tn_context *ctx;

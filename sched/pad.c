@@ -3,14 +3,15 @@
  *     alloc T: f32[10]                                             alloc T: f32[12]
  *     for i in 0..10 { block T(v: 0..10 = i) { T[v] = A[v] } } ->  for i in 0..12 { block T(v: 0..12 = i) { T[v] = A[v if v < 10] } }
  *
- * What the blocks below write gets room for the elements that come to it, which nobody reads: others keep to the old shape. What
- * they load by the iterator is 0 there, and so no access lies outside; a parameter that nobody writes, and whose extents have room
- * for these iterations, is read as it is. Their own elements init has set.
+ * What the blocks below write gets room for the elements that come to it, which nobody reads: others keep to the old
+ * shape. What they load by the iterator is 0 there, and so no access lies outside; a parameter that nobody writes, and
+ * whose extents have room for these iterations, is read as it is. Their own elements init has set.
  *
  * The steps of a sum that there are not add 0: all that they multiply is. -0 may become 0 by that.
  *
- * needs: a constant extent; only loops and blocks below; in each block one iterator that is the loop: a spatial one that is one
- *        plain subscript of its stores, over a whole dimension of plain buffers made in the function; or that of a sum of products
+ * needs: a constant extent; only loops and blocks below; in each block one iterator that is the loop: a spatial one
+ *        that is one plain subscript of its stores, over a whole dimension of plain buffers made in the function; or
+ *        that of a sum of products
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -41,7 +42,7 @@ static bool refuse(padder *p, const char *why, const void *mark) {
   return false;
 }
 
-/* ---- what must hold ------------------------------------------------------------------------------------------------ */
+/* ---- what must hold ---------------------------------------------------------------------------------------------- */
 
 /* The one iterator of the block that is the loop's variable. */
 static const tni_iter *iterator_of(padder *p, const tn_stmt *block) {
@@ -117,7 +118,9 @@ static bool is_zero(const tn_expr *x) {
   return tni_is_const(x) && (tni_type_is_float(x->type) ? x->as.f == 0 : x->as.i == 0);
 }
 
-static bool is_own(const tn_stmt *store, const tn_expr *x) { return x->op == TN_OP_load && x->as.buffer == store->as.store.buffer; }
+static bool is_own(const tn_stmt *store, const tn_expr *x) {
+  return x->op == TN_OP_load && x->as.buffer == store->as.store.buffer;
+}
 
 /* sum + 0, 0 + sum, fma(0, x, sum) of a constant x */
 static bool adds_nothing(const tn_stmt *store) {
@@ -126,7 +129,8 @@ static bool adds_nothing(const tn_stmt *store) {
     return (is_own(store, x->arg[0]) && is_zero(x->arg[1])) || (is_own(store, x->arg[1]) && is_zero(x->arg[0]));
   if (x->op != TN_OP_fma || !is_own(store, x->arg[2])) return is_own(store, x); /* folded */
   bool zero = is_zero(x->arg[0]) || is_zero(x->arg[1]);
-  for (int k = 0; k < 2; k++) zero &= tni_is_const(x->arg[k]) && (!tni_type_is_float(x->type) || isfinite(x->arg[k]->as.f));
+  for (int k = 0; k < 2; k++)
+    zero &= tni_is_const(x->arg[k]) && (!tni_type_is_float(x->type) || isfinite(x->arg[k]->as.f));
   return zero;
 }
 
@@ -134,8 +138,9 @@ static bool adds_nothing(const tn_stmt *store) {
 static bool check_sum(padder *p, const tn_stmt *block, const tni_iter *it) {
   const tn_stmt *stores[TNI_MAX_STATES];
   eraser e = {p, block, it->var};
-  const tn_stmt *without =
-      tni_block_stores(p->s->ctx, block, stores) == 1 ? tni_stmt_rewrite(&p->s->region, stores[0], erase_load, NULL, &e) : NULL;
+  const tn_stmt *without = tni_block_stores(p->s->ctx, block, stores) == 1
+                               ? tni_stmt_rewrite(&p->s->region, stores[0], erase_load, NULL, &e)
+                               : NULL;
   if (!without || without->kind != TNI_STORE || !adds_nothing(without))
     return refuse(p, "steps that there are not would go into the reduction of this block", block);
   if (p->s->keeps_order && tni_type_is_float(stores[0]->as.store.buffer->type))
@@ -173,7 +178,7 @@ static bool check_stmt(void *self, const tn_stmt *s) {
                 s->kind == TNI_FOR ? (const void *)s->as.loop.var : s);
 }
 
-/* ---- the rewrite ---------------------------------------------------------------------------------------------------- */
+/* ---- the rewrite ------------------------------------------------------------------------------------------------- */
 
 typedef struct filler {
   const padder *p;

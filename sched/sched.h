@@ -9,7 +9,7 @@
 #include "targets.h"
 #include "tenon/sched.h"
 
-/* ---- state.c: schedules, and forks of them ------------------------------------------------------------------------- */
+/* ---- state.c: schedules, and forks of them ----------------------------------------------------------------------- */
 
 typedef struct tni_handle tni_handle;
 typedef struct tni_line tni_line;
@@ -50,7 +50,7 @@ void tni_go_back(tn_schedule *s, const tni_mark *mark);
 /* Refuses to change a schedule that has forks. */
 tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
 
-/* ---- handles.c: loops and blocks, found again ----------------------------------------------------------------------- */
+/* ---- handles.c: loops and blocks, found again -------------------------------------------------------------------- */
 
 enum tni_handle_kind { TNI_HANDLE_LOOP, TNI_HANDLE_BLOCK, TNI_HANDLE_NUMBER, TNI_HANDLE_LOCATION };
 /* Where to compute a block, when not at a loop. */
@@ -95,7 +95,7 @@ const tni_line *tni_handle_end(const tn_schedule *s, const tni_handle *handle);
 /* Notes the blocks that the function has and `old` had not. False: no memory. */
 bool tni_note_births(tn_schedule *s, const tn_func *old);
 
-/* ---- tree.c: looking around in a function's body ------------------------------------------------------------------ */
+/* ---- tree.c: looking around in a function's body ----------------------------------------------------------------- */
 
 enum { TNI_MAX_PATH = 128 };
 /* The loop number `index` from the outside above the target, from the inside when negative (-1: the innermost); NULL: none.
@@ -131,7 +131,7 @@ tni_uses tni_uses_of(tn_context *ctx, const tn_stmt *root, const tn_buffer *buff
 /* The only store of a block's body, or NULL when there is another shape. */
 const tn_stmt *tni_block_store(const tn_stmt *block);
 
-/* ---- legal.c: checks that several primitives share ---------------------------------------------------------------- */
+/* ---- legal.c: checks that several primitives share --------------------------------------------------------------- */
 
 /* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not have in
  * the same form: does a rewrite keep what allowed it? */
@@ -141,7 +141,7 @@ const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, co
  * not write. NULL: yes. Else the reason. */
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark);
 
-/* ---- copies.c: one buffer in the place of another ------------------------------------------------------------------ */
+/* ---- copies.c: one buffer in the place of another ---------------------------------------------------------------- */
 
 /* The buffers that a block's body loads, each once, in the order in which its text names them (of more: the first). */
 enum { TNI_MAX_READS = 32 };
@@ -167,20 +167,22 @@ const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *f
 const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
 /* The scope of that name in which a buffer between can be; -1: none. */
 int tni_cache_scope(const char *name);
-/* A buffer that a block reads, and where one between can be filled: before the outermost loop, by a block of that name. */
+/* A buffer that a block reads, and where one between can be filled: before the
+ * outermost loop, by a block of that name. */
 typedef struct tni_read_place {
   const tn_stmt *block, *top;
   const tn_buffer *buffer;
   enum tni_scope scope;
   const char *copy_name;
 } tni_read_place;
-/* Of a primitive whose arguments begin with the block and the buffer's number; refused where the buffer may not be whole there. */
+/* Of a primitive whose arguments begin with the block and the buffer's number; refused
+ * where the buffer may not be whole there. */
 tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out);
 /* Takes the function with the nest before, and `reader` in the block's place. */
 tn_status tni_put_before(tni_step *step, const tni_read_place *at, const tn_stmt *nest, const tn_stmt *reader,
                          const tn_buffer *made);
 
-/* ---- instance.c: which instances of a block run ------------------------------------------------------------------- */
+/* ---- instance.c: which instances of a block run ------------------------------------------------------------------ */
 
 /* Does a block of stores (tni_block_stores) write the box of its spatial iterators: is each of them one plain subscript,
  * and do the loops around run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else
@@ -205,7 +207,7 @@ bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, s
 /* Do all iterations of these loops give different subscripts? */
 bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest);
 
-/* ---- table.c: the primitives and their arguments ------------------------------------------------------------------- */
+/* ---- table.c: the primitives and their arguments ----------------------------------------------------------------- */
 
 /* Kinds of arguments, and how the manual calls them. A place is a loop or a block; a scalar is an integer or a text. */
 #define TNI_KINDS(K) \
@@ -271,15 +273,16 @@ bool tni_is_list(enum tni_kind kind);
 /* The place of `text` among words apart by |, or -1. */
 int tni_find_word(const char *words, const char *text);
 
-/* ---- maps.c: maps of subscripts, as text --------------------------------------------------------------------------- */
+/* ---- maps.c: maps of subscripts, as text ------------------------------------------------------------------------- */
 
-/* The map that argument `arg` gives for indices below that shape, which sends different ones to different places, with the shape
- * of these; or NULL and a refusal. */
+/* The map that argument `arg` gives for indices below that shape, which sends different ones to different places, with
+ * the shape of these; or NULL and a refusal. */
 const tni_layout *tni_arg_map(tni_step *step, int arg, const void *mark, int32_t rank, const tn_expr *const *shape);
 /* Where it sends the index, in its simplest form. False: no memory. */
-bool tni_map_apply(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *index, const tn_expr **out);
+bool tni_map_apply(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *index,
+                   const tn_expr **out);
 
-/* ---- step.c: one application of a primitive ----------------------------------------------------------------------- */
+/* ---- step.c: one application of a primitive ---------------------------------------------------------------------- */
 
 /* An argument. What holds depends on the kind: handle of loop, block, place; handles of their lists; number of int; numbers,
  * floats of the lists; text of text and word; scalar: text, or when that is NULL, number. An optional one that was
@@ -358,7 +361,7 @@ static inline tni_arg tni_of_text(const char *text) { return (tni_arg){.given = 
 tn_status tni_perform(tn_schedule *s, enum tni_primitive_id id, size_t count, const tni_arg *args, size_t room,
                       int32_t *out, size_t *found, tn_error **err);
 
-/* ---- reduction.c: the loops around a reduction --------------------------------------------------------------------- */
+/* ---- reduction.c: the loops around a reduction ------------------------------------------------------------------- */
 
 enum { TNI_MAX_NEST = 64 };
 typedef struct tni_reduce_nest {
@@ -392,7 +395,7 @@ const tn_expr *tni_over_copies(const tni_reduce_nest *n, const tn_expr *x);
 /* The loops that are no steps, with new variables, around s. */
 const tn_stmt *tni_copy_loops(const tni_reduce_nest *n, const tn_stmt *s);
 
-/* ---- site.c: where a block stands ---------------------------------------------------------------------------------- */
+/* ---- site.c: where a block stands -------------------------------------------------------------------------------- */
 
 /* A block, the statements and loops from the body down to it. */
 typedef struct tni_site {
@@ -424,7 +427,7 @@ bool tni_site_is_guarded_by_domains(const tni_site *site);
  * same. Else the reason. */
 const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
 
-/* ---- motion.c: consumers that move to their producers --------------------------------------------------------------- */
+/* ---- motion.c: consumers that move to their producers ------------------------------------------------------------ */
 
 /* A consumer, and a loop of its producers (or a block, its only one) where it is to run. */
 typedef struct tni_meeting {
@@ -452,7 +455,7 @@ bool tni_place_consumer(const tni_meeting *m, tni_placed *out);
 /* The function's body with the consumer at the end of the loop `place`. */
 const tn_stmt *tni_move_consumer(const tni_meeting *m);
 
-/* ---- exact.c: the order of floating-point sums ----------------------------------------------------------------------- */
+/* ---- exact.c: the order of floating-point sums ------------------------------------------------------------------- */
 
 /* For primitives of which a row says TNI_REASSOCIATES. Refuses when the schedule forbids another order of the steps of the
  * block; or that iterations of the loop run at once, which leaves the order of `reduce` statements open. */
@@ -461,7 +464,7 @@ tn_status tni_step_runs_at_once(tni_step *step, const tn_stmt *loop);
 /* Refuses what surely rounds otherwise when the schedule forbids it. */
 tn_status tni_step_rounds_otherwise(tni_step *step, const void *mark);
 
-/* ---- choose.c: sampled decisions ------------------------------------------------------------------------------------- */
+/* ---- choose.c: sampled decisions --------------------------------------------------------------------------------- */
 
 /* Where a template is in its space: what is left of the configuration's number, whose digits are the choices; and how many
  * configurations the choices so far make, UINT64_MAX when they are more. */
@@ -476,7 +479,7 @@ uint64_t tni_draw(tn_schedule *s);
 /* Handles of numbers, as they are given to hosts: 0 for 0. */
 void tni_numbers_of(size_t count, const int32_t *handles, int64_t *out);
 
-/* ---- trace.c: the lines that were applied ------------------------------------------------------------------------- */
+/* ---- trace.c: the lines that were applied ------------------------------------------------------------------------ */
 
 struct tni_line {
   const tni_line *before;
@@ -494,12 +497,12 @@ void tni_lines_free(const tn_schedule *s, const tni_line **lines);
 /* The decisions of the lines behind number `first`. False: no memory. */
 bool tni_decisions_text(const tn_schedule *s, size_t first, char **out);
 
-/* ---- default/ ------------------------------------------------------------------------------------------------------ */
+/* ---- default/ ---------------------------------------------------------------------------------------------------- */
 
 /* facts.c: lanes of the vectors along an extent: no more than it fills to more than a half. */
 int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent);
 
-/* ---- depend.c: which iterations may change places ------------------------------------------------------------------ */
+/* ---- depend.c: which iterations may change places ---------------------------------------------------------------- */
 
 enum { TNI_MAX_TURNS = 64 };
 /* A pair of iterations: in loop y[i] the one, in x[i] the one of the same number (order 0), of a greater one (1), of a smaller
@@ -524,7 +527,7 @@ const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_s
 /* Does the statement do what is to stay in its order whatever it touches? NULL: no. */
 const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark);
 
-/* ---- parts.c, pad.c: loops over other ranges ------------------------------------------------------------------------- */
+/* ---- parts.c, pad.c: loops over other ranges --------------------------------------------------------------------- */
 
 /* The loop from iteration `first` on, for `count` of them. `root` is what both stand in. */
 const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *loop, const tn_expr *first,
@@ -534,7 +537,7 @@ const tn_stmt *tni_rename_blocks(tni_region *r, const tn_stmt *root);
 /* *out is the body in which the loop may run up to `extent`, constant and not below its own, without harm; or a refusal. */
 tn_status tni_pad_loop(tni_step *step, const tn_stmt *loop, const tn_expr *extent, const tn_stmt **out);
 
-/* ---- script.c: lines of text ---------------------------------------------------------------------------------------- */
+/* ---- script.c: lines of text ------------------------------------------------------------------------------------- */
 
 /* May the text stand as a name in a line? */
 bool tni_is_line_name(const char *text);
@@ -552,7 +555,7 @@ tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *t
 tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                           tn_error **err);
 
-/* ---- primitives/ -------------------------------------------------------------------------------------------------- */
+/* ---- primitives/ ------------------------------------------------------------------------------------------------- */
 
 /* loop_kind.c: the loop, serial so far, gets a kind of concurrent iterations; or a refusal. */
 tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind);

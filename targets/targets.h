@@ -41,9 +41,10 @@ struct tn_target {
 
 /* The highest x86-64 level (1 to 4) whose features CPU and system enable; 0 on other machines. */
 int tni_host_level(void);
-/* What a program asks CPUID to know whether it may run code of a level: for each question the leaf, the subleaf and which of eax,
- * ebx, ecx, edx answers (there is no answer, 0, when the leaf is above the highest of its kind); the bits that must be set in
- * each answer, and in XCR0: what the system saves, to be read if bit 27 of answer number 0 is set. */
+/* What a program asks CPUID to know whether it may run code of a level: for each question the leaf, the subleaf and
+ * which of eax, ebx, ecx, edx answers (there is no answer, 0, when the leaf is above the highest of its kind); the bits
+ * that must be set in each answer, and in XCR0: what the system saves, to be read if bit 27 of answer number 0 is
+ * set. */
 enum { TNI_X86_QUESTIONS = 6, TNI_X86_HAS_XGETBV = 27 };
 typedef struct tni_x86_question {
   uint32_t leaf, subleaf;
@@ -116,9 +117,9 @@ const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *uni
 /* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
 const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
 
-/* Products of 8-bit integers, and of bf16 in the meaning of tile_bf16, by tiles of 16 rows of 64 bytes (AMX): loops with this note,
- * row by row, column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target
- * has it (llvm/tile.c). */
+/* Products of 8-bit integers, and of bf16 in the meaning of tile_bf16, by tiles of 16 rows of 64 bytes (AMX): loops
+ * with this note, row by row, column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are
+ * compiled so, where the target has it (llvm/tile.c). */
 #define TNI_TILE_NOTE "tile"
 enum { TNI_TILE_ROWS = 16, TNI_TILE_BYTES = 64 };
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);
@@ -141,9 +142,9 @@ void tni_codegen_destroy(tni_codegen *codegen);
  * TN_E_COMPILER. */
 tn_status tni_codegen_run(tni_codegen *codegen, size_t count, const tn_func *const *funcs, enum tni_emit what,
                           char **out, size_t *size, tn_error **err);
-/* The same for several targets, the codegen's first, each better than the one before: functions[t * count + i] is function i for
- * targets[t], and all have the same parameters. NAME then calls NAME.TARGET, the best that CPU and system enable when it is first
- * called, the first target's if none. */
+/* The same for several targets, the codegen's first, each better than the one before: functions[t * count + i] is
+ * function i for targets[t], and all have the same parameters. NAME then calls NAME.TARGET, the best that CPU and
+ * system enable when it is first called, the first target's if none. */
 tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const tn_target *const *targets, size_t count,
                                const tn_func *const *funcs, enum tni_emit what, char **out, size_t *size,
                                tn_error **err);

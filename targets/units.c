@@ -8,7 +8,7 @@
 #include "targets.h"
 #include "text.h"
 
-/* ---- meanings ------------------------------------------------------------------------------------------------------ */
+/* ---- meanings ---------------------------------------------------------------------------------------------------- */
 
 #define PRODUCT(t) " + cast(i32, A[" #t "]) * cast(i32, B[" #t "])"
 #define DOT4(a, b) "(C: i32[1], A: " a "[4], B: " b "[4]) { C[0] = C[0]" PRODUCT(0) PRODUCT(1) PRODUCT(2) PRODUCT(3) " }\n"
@@ -22,8 +22,8 @@
   "  %21 = fma(" a " * 0x1p24:f32, " b ", " c " * 0x1p24:f32)\n"                                                       \
   "  " to " = select(abs(%21) < 0x1p-102:f32, %20 * 0.0:f32, %20)\n"
 
-/* A tile of bf16 sums the even and the odd steps apart, from 0 on, then adds both, and these to the sum so far (seen on Sapphire
- * Rapids). */
+/* A tile of bf16 sums the even and the odd steps apart, from 0 on, then adds both, and these
+ * to the sum so far (seen on Sapphire Rapids). */
 #define STEP_OF_TILE(sum, t)                                                                                           \
   "  %2 = cast(f32, A[" #t "])\n" "  %3 = cast(f32, B[" #t "])\n"                                                      \
   FLUSHED("%4", "%2") FLUSHED("%5", "%3") STEP(sum, "%4", "%5", sum)
@@ -83,7 +83,7 @@ static const tni_unit_row rows[] = {
 };
 /* clang-format on */
 
-/* ---- the meanings, parsed once a context ------------------------------------------------------------------------------ */
+/* ---- the meanings, parsed once a context ------------------------------------------------------------------------- */
 
 typedef struct unit_set {
   tn_program *program;
@@ -162,7 +162,7 @@ const tni_unit *tni_unit_find(tn_context *ctx, const char *name) {
   return NULL;
 }
 
-/* ---- matching and making ------------------------------------------------------------------------------------------------ */
+/* ---- matching and making ----------------------------------------------------------------------------------------- */
 
 /* The operand that an element of the meaning's buffers stands for. */
 static const tn_expr **operand_of(const tn_expr *element, tni_unit_operands *o) {
@@ -225,7 +225,7 @@ const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_o
   return made[unit->count - 1];
 }
 
-/* ---- targets ------------------------------------------------------------------------------------------------------------ */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 
 /* Is "+feature" one of the names between commas? */
 static bool has_feature(const tn_target *target, const char *feature) {
@@ -259,7 +259,8 @@ const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, t
 }
 
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b) {
-  bool bytes = c == TN_I32 && (a == TN_U8 || a == TN_I8) && b == TN_I8, shorts = c == TN_F32 && a == TN_BF16 && b == TN_BF16;
+  bool bytes = c == TN_I32 && (a == TN_U8 || a == TN_I8) && b == TN_I8,
+       shorts = c == TN_F32 && a == TN_BF16 && b == TN_BF16;
   if (target->isa != TNI_ISA_X86_64) return false;
   return (bytes && has_feature(target, "amx-int8")) || (shorts && has_feature(target, "amx-bf16"));
 }

@@ -173,11 +173,13 @@ TN_API tn_status tn_reverse_compute_inline(tn_schedule *s, tn_block_ref block, t
  * the buffer may not be whole, or is written under the block's outermost loop. */
 TN_API tn_status tn_cache_read(tn_schedule *s, tn_block_ref block, int32_t read, const char *scope, tn_block_ref *out,
                                tn_error **err);
-/* The block reads a new buffer where it read its buffer number `read`, once, by its iterators of constant extents. The new one has
- * `count` dimensions: number d counts steps of sizes[d] of iterator number iters[d] of the block; the dimensions of one iterator
- * stand in the order of their sizes, each a multiple of the next, the last of size 1. A new block, the result, packs what is read
- * before: nothing (0) where a condition is false, or where it fills a last step up. With `cast` what the block casts each element to
- * is packed, so that it is done once. For instructions that want what they sum in tiles. Refused as tn_cache_read is, and when not all that would be packed surely is inside of the old buffer. */
+/* The block reads a new buffer where it read its buffer number `read`, once, by its iterators of constant extents. The
+ * new one has `count` dimensions: number d counts steps of sizes[d] of iterator number iters[d] of the block; the
+ * dimensions of one iterator stand in the order of their sizes, each a multiple of the next, the last of size 1. A new
+ * block, the result, packs what is read before: nothing (0) where a condition is false, or where it fills a last step
+ * up. With `cast` what the block casts each element to is packed, so that it is done once. For instructions that want
+ * what they sum in tiles. Refused as tn_cache_read is, and when not all that would be packed surely is inside of the
+ * old buffer. */
 TN_API tn_status tn_pack_read(tn_schedule *s, tn_block_ref block, int32_t read, size_t count, const int64_t *iters,
                               const int64_t *sizes, const char *scope, int cast, tn_block_ref *out, tn_error **err);
 /* The block writes a new buffer in `scope` ("global", "local", "register"), and a new block copies it to the old one. */
@@ -188,21 +190,23 @@ TN_API tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_
 /* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
  * prefetches spread over the steps of the innermost loop between them. Changes no result. */
 TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);
-/* Where a buffer that is made in the function lives: "global", "local", "register" (constant extents), "shared" (inside of the loops
- * over blocks). It is number `store`, from 0, of those that the block stores to. */
+/* Where a buffer that is made in the function lives: "global", "local", "register" (constant extents), "shared" (inside
+ * of the loops over blocks). It is number `store`, from 0, of those that the block stores to. */
 TN_API tn_status tn_set_scope(tn_schedule *s, tn_block_ref block, const char *scope, int32_t store, tn_error **err);
-/* The stride of dimension `axis` of its memory becomes, in elements, the least k * factor + offset that has room for the dimensions
- * inside. Constant extents; 0 <= offset < factor. */
-TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset, int32_t store,
-                                  tn_error **err);
-/* The buffer number `store` of those that the block stores to, which is made in the function, has other dimensions: element i, j
- * goes where the map says, "(i, j) -> (j // 4, i, j % 4)". Different elements go to different places. */
-TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const char *map, int32_t store, tn_error **err);
-/* The loop keeps what its next iteration reads again of what the block writes: a window along one dimension, which moves by a
- * constant step. The block runs for what is new in it alone, and its buffer has as many elements there as the window. */
+/* The stride of dimension `axis` of its memory becomes, in elements, the least k * factor + offset that has room for
+ * the dimensions inside. Constant extents; 0 <= offset < factor. */
+TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset,
+                                  int32_t store, tn_error **err);
+/* The buffer number `store` of those that the block stores to, which is made in the function, has other dimensions:
+ * element i, j goes where the map says, "(i, j) -> (j // 4, i, j % 4)". Different elements go to different places. */
+TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const char *map, int32_t store,
+                                     tn_error **err);
+/* The loop keeps what its next iteration reads again of what the block writes: a window along one dimension, which
+ * moves by a constant step. The block runs for what is new in it alone, and its buffer has as many elements there as
+ * the window. */
 TN_API tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
-/* Iteration i of the loop uses copy i % copies of the buffer number `store` of those that the block stores to, of which each iteration
- * writes what it reads. 2 to 16 copies. */
+/* Iteration i of the loop uses copy i % copies of the buffer number `store` of those that the block stores to, of which
+ * each iteration writes what it reads. 2 to 16 copies. */
 TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store,
                                   tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
@@ -225,14 +229,15 @@ TN_API tn_status tn_blockize(tn_schedule *s, tn_loop loop, tn_block_ref *out, tn
  * program share that are equal but for base pointers, strides and extents. *out: the loop. */
 TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_error **err);
 
-/* The steps in the body of a block that blockize made, as the meaning of a tensor instruction (targets/units.c): dot4_u8s8,
- * dot4_s8s8, dot2_u8s8, dot2_s8s8, dot2_s16 sum into i32, dot2_bf16 and tile_bf16 into f32. A target that has the instruction emits it
- * where the block stands in a vectorized loop, best of factors that stand side by side in memory; everywhere the program
- * gives the same bits. */
+/* The steps in the body of a block that blockize made, as the meaning of a tensor instruction (targets/units.c):
+ * dot4_u8s8, dot4_s8s8, dot2_u8s8, dot2_s8s8, dot2_s16 sum into i32, dot2_bf16 and tile_bf16 into f32. A target that
+ * has the instruction emits it where the block stands in a vectorized loop, best of factors that stand side by side in
+ * memory; everywhere the program gives the same bits. */
 TN_API tn_status tn_tensorize(tn_schedule *s, tn_block_ref block, const char *unit, tn_error **err);
 
-/* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches, vectors and tensor instructions. Of
- * these some round sums of floats otherwise, which their meanings say; a schedule that forbids reassociation takes none of them. */
+/* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches, vectors and tensor
+ * instructions. Of these some round sums of floats otherwise, which their meanings say; a schedule that forbids
+ * reassociation takes none of them. */
 TN_API tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err);
 
 #ifdef __cplusplus

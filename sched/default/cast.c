@@ -31,7 +31,8 @@ static bool widen(tni_planner *p, tn_block_ref block, const tn_expr *load, const
   tn_error *e = NULL;
   size_t count = (size_t)tni_load_count(load);
   for (size_t d = 0; d < count; d++) ones[d] = 1;
-  if (which < 0 || !tni_tried(p, tn_pack_read(p->s, block, which, count, iters, ones, "global", 1, &made, &e), &e)) return false;
+  if (which < 0 || !tni_tried(p, tn_pack_read(p->s, block, which, count, iters, ones, "global", 1, &made, &e), &e))
+    return false;
   count = tni_loops_of(p, made, loops);
   if (count && tni_try_split(p, loops[count - 1], lanes, parts)) tni_try_vectorize(p, parts[1]);
   if (count > 1) tni_parallel_outer(p, count - 1, loops, tni_work_of(tni_handle_block(p->s, made)));

@@ -16,7 +16,7 @@ typedef struct tni_planner {
   tn_error **err;
 } tni_planner;
 
-/* ---- steps.c: primitives that may be refused. True: applied ------------------------------------------------------- */
+/* ---- steps.c: primitives that may be refused. True: applied ------------------------------------------------------ */
 
 /* A refused step is given up; other failures are kept. */
 bool tni_tried(tni_planner *p, tn_status status, tn_error *const *err);
@@ -32,7 +32,7 @@ tn_block_ref tni_block_named(tni_planner *p, const char *name); /* 0: none */
 /* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel if the work is worth it. */
 void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work);
 
-/* ---- facts.c: what a block is --------------------------------------------------------------------------------------- */
+/* ---- facts.c: what a block is ------------------------------------------------------------------------------------ */
 
 typedef struct tni_block_list {
   size_t count;
@@ -74,7 +74,8 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 typedef struct tni_tile {
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
-  /* Of tile registers: which factors are packed first; so many tiles of columns are done for all rows before the next ones. */
+  /* Of tile registers: which factors are packed first; so many tiles of columns are
+   * done for all rows before the next ones. */
   bool pack_left, pack_right;
   int64_t chunk;
   int64_t steps;
@@ -90,13 +91,13 @@ typedef struct tni_tile {
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
-/* ---- tiles.c ----------------------------------------------------------------------------------------------------------- */
+/* ---- tiles.c ----------------------------------------------------------------------------------------------------- */
 
-/* Are the target's tile registers the best for the block? Then, of a tile that tni_choose_tile gave, how large it is instead, its
- * steps, and in `unit` what these mean together, or NULL: what they say. */
+/* Are the target's tile registers the best for the block? Then, of a tile that tni_choose_tile gave, how large it is
+ * instead, its steps, and in `unit` what these mean together, or NULL: what they say. */
 bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
-/* ---- unit.c: reductions that an instruction of the target sums several steps of ------------------------------------- */
+/* ---- unit.c: reductions that an instruction of the target sums several steps of ---------------------------------- */
 
 /* The loads whose products a reduction sums. */
 bool tni_find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr **y);
@@ -107,34 +108,35 @@ tn_loop tni_unit_loop(tni_planner *p, tn_block_ref block, int64_t steps, size_t 
 /* `steps`, the loop below all others of its block, becomes the unit. */
 void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 
-/* ---- reduce.c --------------------------------------------------------------------------------------------------------- */
+/* ---- reduce.c ---------------------------------------------------------------------------------------------------- */
 
 void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
-/* The block that writes the reduction's result out: its epilogue, or a copy from a buffer of the scope. 0: there can be none. */
+/* The block that writes the reduction's result out: its epilogue, or a copy from a
+ * buffer of the scope. 0: there can be none. */
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
 
 /* The number of the buffer among those that the block reads; -1: none. */
 int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_buffer *b);
 
-/* ---- lanes.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- lanes.c ----------------------------------------------------------------------------------------------------- */
 
 /* Is it a reduction whose order does not matter, along memory? `t`: the tile that it could have instead, or NULL. */
 bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* The block of that name, in parts below `outer_count` loops. */
 void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
 
-/* ---- cast.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- cast.c ------------------------------------------------------------------------------------------------------ */
 
-/* Factors of a reduction that are cast at each use are cast once before, where a tile uses them often. True: the block, of that
- * name, is another one, of other loads. */
+/* Factors of a reduction that are cast at each use are cast once before, where a tile uses them often. True: the block,
+ * of that name, is another one, of other loads. */
 bool tni_cast_factors(tni_planner *p, const tn_stmt *block, const tni_tile *t);
 
-/* ---- product.c ------------------------------------------------------------------------------------------------------ */
+/* ---- product.c --------------------------------------------------------------------------------------------------- */
 
 /* Of a tile that tile registers do; the block is as nothing has been done to it yet. */
 bool tni_schedule_product(tni_planner *p, const tn_stmt *block, const tni_tile *t); /* false: nothing has been done */
 
-/* ---- stream.c ----------------------------------------------------------------------------------------------------- */
+/* ---- stream.c ---------------------------------------------------------------------------------------------------- */
 
 /* Of a tile that streams; the block is as nothing has been done to it yet. */
 void tni_schedule_streams(tni_planner *p, const tn_stmt *block, const tni_tile *t);

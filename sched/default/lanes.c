@@ -5,8 +5,8 @@
  *     for k by 64 { for vectors, lanes { part[v] = max(part[v], x[k + v]) } }
  *     the same of part by 16, of these by 8, by 4;  for v in 0..4 { y = max(y, part[v]) }
  *
- * Minima, maxima and sums of integers, where no dimension of the result has neighbours in memory. Sums of floating-point numbers
- * would round otherwise.
+ * Minima, maxima and sums of integers, where no dimension of the result has neighbours in memory. Sums of
+ * floating-point numbers would round otherwise.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,7 +21,8 @@ static bool keeps_its_value(const tni_planner *p, const tn_stmt *block) {
   return !rounds || !tni_type_is_float(tni_block_store(block)->as.store.buffer->type);
 }
 
-/* How many parts: whole vectors, of the reduce iterator that runs along memory; 0: there is none that is long enough. */
+/* How many parts: whole vectors, of the reduce iterator that runs along memory;
+ * 0: there is none that is long enough. */
 static int64_t count_parts(const tni_planner *p, const tn_stmt *block, int32_t *iter) {
   int64_t lanes = tni_lanes_of(p, tni_block_store(block)->as.store.buffer->type), vectors = 0;
   for (int32_t i = 0; i < block->as.block.count; i++) {
@@ -66,13 +67,15 @@ static void write_out(tni_planner *p, tn_block_ref block, int64_t lanes) {
 }
 
 /* `loop`, of the block of that name, in `width` parts: *steps are the steps of each, and the block combines them. */
-static bool take_parts(tni_planner *p, const char *name, size_t outer_count, tn_loop loop, int64_t width, tn_loop *steps) {
+static bool take_parts(tni_planner *p, const char *name, size_t outer_count, tn_loop loop, int64_t width,
+                       tn_loop *steps) {
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
   tn_block_ref partial, init;
   tn_error *e = NULL;
   int64_t lanes = tni_lanes_of(p, tni_block_store(tni_find_block(p->s->func->body, name))->as.store.buffer->type);
   if (width < lanes) lanes = width;
-  if (!tni_try_split(p, loop, width, parts) || !tni_tried(p, tn_rfactor(p->s, parts[1], 0, &partial, &e), &e)) return false;
+  if (!tni_try_split(p, loop, width, parts) || !tni_tried(p, tn_rfactor(p->s, parts[1], 0, &partial, &e), &e))
+    return false;
   tni_tried(p, tn_set_scope(p->s, partial, "register", 0, &e), &e);
   size_t count = tni_loops_of(p, partial, loops);
   if (count <= outer_count) return false;

@@ -1,11 +1,13 @@
 /* product.c -- a sum of products by the target's tile registers.
  *
- *     pack B; for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for steps { C += A B over a tile } } } }
+ *     pack B
+ *     for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for steps { C += A B over a tile } } } }
  *
  * The loops of a tile stay loops, with a note: code generation makes one statement of them and the loop over steps
- * (targets/llvm/tile.c), with the sums in registers from the first step to the last. The steps of a tile that are not what they
- * say one by one become the meaning of all of them (targets/units.c). The sums go straight to the result; where another block is
- * behind them, or a tile is larger than what is left of the result, through a tile in memory. tiles.c says which operands are packed.
+ * (targets/llvm/tile.c), with the sums in registers from the first step to the last. The steps of a tile that are not
+ * what they say one by one become the meaning of all of them (targets/units.c). The sums go straight to the result;
+ * where another block is behind them, or a tile is larger than what is left of the result, through a tile in memory.
+ * tiles.c says which operands are packed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +15,8 @@
 
 enum { GROUP_BYTES = 4 };
 
-/* The loops: over batches and what else is outside; over chunks, rows and columns of tiles; of a tile. 0: there is none. */
+/* The loops: over batches and what else is outside; over chunks, rows and columns
+ * of tiles; of a tile. 0: there is none. */
 typedef struct product_loops {
   size_t outer_count;
   tn_loop outer[TNI_MAX_LOOPS];
@@ -71,7 +74,7 @@ static bool cut_into_tiles(tni_planner *p, tn_block_ref block, const tni_tile *t
   return tni_try_reorder(p, n, order);
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------------------------- */
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
 
 /* How an operand is packed: its own dimensions outside, then tiles. */
 typedef struct packing {
@@ -87,7 +90,8 @@ static tn_block_ref pack(tni_planner *p, tn_block_ref block, const tn_expr *load
   int32_t which = tni_find_read_number(p, block, load->as.buffer);
   tn_block_ref made;
   tn_error *e = NULL;
-  bool good = which >= 0 && tni_tried(p, tn_pack_read(p->s, block, which, k->count, k->iters, k->sizes, "global", 0, &made, &e), &e);
+  bool good = which >= 0 &&
+              tni_tried(p, tn_pack_read(p->s, block, which, k->count, k->iters, k->sizes, "global", 0, &made, &e), &e);
   return good ? made : 0;
 }
 
@@ -113,7 +117,8 @@ static int32_t reduce_number(const tn_stmt *block) {
   return -1;
 }
 
-/* An operand to be packed: the block, what it loads, its step, and the iterator along the tile's other side (-1: none). */
+/* An operand to be packed: the block, what it loads, its step, and the iterator
+ * along the tile's other side (-1: none). */
 typedef struct operand {
   const tn_stmt *block;
   const tn_expr *load;
@@ -187,7 +192,7 @@ static bool pack_right(tni_planner *p, tn_block_ref block, const tni_tile *t, co
   return made != 0;
 }
 
-/* ---- sums ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
 
 static void note_tiles(tni_planner *p, size_t count, const tn_loop *loops) {
   for (size_t i = 0; i < count; i++) {

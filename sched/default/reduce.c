@@ -2,10 +2,10 @@
  *
  *     for outer tiles { T = 0; for reduce loops { T += ... over rows, vectors, lanes }; out[tile] = epilogue(T) }
  *
- * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed at
- * the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. An epilogue
- * with long operators is not written out for each row: the tile goes through memory to a loop over rows. Where the
- * target sums several steps at once (unit.c), these stand inside of all. What tile registers do is product.c's.
+ * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed
+ * at the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. An
+ * epilogue with long operators is not written out for each row: the tile goes through memory to a loop over rows. Where
+ * the target sums several steps at once (unit.c), these stand inside of all. What tile registers do is product.c's.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -139,9 +139,10 @@ static double bytes_of_buffer(const tn_buffer *b) {
   return bytes;
 }
 
-/* A load that stays where it is in the inner of the two loops over tiles is read once; one that only the inner loop moves is
- * swept once for each step of the outer one, and comes from afar each time unless all of it stays in the cache. The other
- * loops, of which rows of pictures are one, stand between these two: where they do not move a load, it is swept in each step. */
+/* A load that stays where it is in the inner of the two loops over tiles is read once; one that only the inner loop
+ * moves is swept once for each step of the outer one, and comes from afar each time unless all of it stays in the
+ * cache. The other loops, of which rows of pictures are one, stand between these two: where they do not move a load, it
+ * is swept in each step. */
 static void add_traffic(void *self, const tn_expr *x) {
   traffic *q = self;
   const tni_iter *iters = q->block->as.block.iters;
@@ -182,8 +183,8 @@ typedef struct pack_search {
   const tn_buffer *found;
 } pack_search;
 
-/* Is it what the vectors come from, in rows far from each other: more than the second cache keeps; less of it, where rows do not
- * begin at cache lines and each vector is in two of them? */
+/* Is it what the vectors come from, in rows far from each other: more than the second cache keeps; less of it, where
+ * rows do not begin at cache lines and each vector is in two of them? */
 static void look_at_operand(void *self, const tn_expr *x) {
   pack_search *q = self;
   const tni_iter *iters = q->block->as.block.iters;
@@ -200,7 +201,8 @@ static void look_at_operand(void *self, const tn_expr *x) {
     across |= stride * bytes % CACHE_LINE != 0;
     sum *= tni_extent_of(q->block, i);
   }
-  if (apart && sum * bytes * vector->extent->as.i > (int64_t)q->p->target->l2 / (across ? 5 : 3)) q->found = x->as.buffer;
+  if (apart && sum * bytes * vector->extent->as.i > (int64_t)q->p->target->l2 / (across ? 5 : 3))
+    q->found = x->as.buffer;
 }
 
 static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
@@ -240,8 +242,8 @@ static bool wants_streams(const tni_planner *p, const tn_stmt *block, const tni_
 
 /* ---- asking ahead ---- */
 
-/* Is it what the outer loop over tiles moves and the inner one does not (of packed columns, the other way round: they are near), and
- * does not all of it stay in the second cache? */
+/* Is it what the outer loop over tiles moves and the inner one does not (of packed columns, the other way round: they
+ * are near), and does not all of it stay in the second cache? */
 static void look_at_ahead(void *self, const tn_expr *x) {
   pack_search *q = self;
   const tni_iter *iters = q->block->as.block.iters;

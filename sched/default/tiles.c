@@ -1,19 +1,21 @@
-/* tiles.c -- is a reduction one that the target's tile registers sum, in tiles of how many rows, vectors and steps, and of what?
+/* tiles.c -- is a reduction one that the target's tile registers sum, in tiles of how
+ * many rows, vectors and steps, and of what?
  *
- * Tiles want the factors of neighbouring columns in groups of 4 bytes, and those of a row side by side, in one cache line. An
- * operand that stands otherwise, or has a condition, is packed first; so are rows of which the tiles leave some over. By a model of
- * the core all this must be faster than dot products of vectors.
+ * Tiles want the factors of neighbouring columns in groups of 4 bytes, and those of a row side by side, in one cache
+ * line. An operand that stands otherwise, or has a condition, is packed first; so are rows of which the tiles leave
+ * some over. By a model of the core all this must be faster than dot products of vectors.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
 
-/* Cycles, of Sapphire Rapids (2.7 GHz, measured): a product of tiles for each row of it, and at the least, from one to the next; the
- * loads of a full tile, of rows in one cache line each and of such in two; what brings a tile of sums to the result, and through
- * memory; to pack 64 bytes of the left operand, and of the right one, whose columns are neighbours or not; to begin; dot products
- * of a row with one vector, 4 bytes of steps, by one instruction and by others. */
-static const double PRODUCT_ROW = 1, PRODUCT_LEAST = 9, LOAD = 8, LOAD_SPLIT = 45, SUM = 20, SUM_COPY = 30, PACK_LEFT = 3,
-                    PACK_RIGHT = 10, PACK_FAR = 100, BEGIN = 200, DOT = 0.5, SLOW_DOT = 1.5;
+/* Cycles, of Sapphire Rapids (2.7 GHz, measured): a product of tiles for each row of it, and at the least, from one to
+ * the next; the loads of a full tile, of rows in one cache line each and of such in two; what brings a tile of sums to
+ * the result, and through memory; to pack 64 bytes of the left operand, and of the right one, whose columns are
+ * neighbours or not; to begin; dot products of a row with one vector, 4 bytes of steps, by one instruction and by
+ * others. */
+static const double PRODUCT_ROW = 1, PRODUCT_LEAST = 9, LOAD = 8, LOAD_SPLIT = 45, SUM = 20, SUM_COPY = 30,
+                    PACK_LEFT = 3, PACK_RIGHT = 10, PACK_FAR = 100, BEGIN = 200, DOT = 0.5, SLOW_DOT = 1.5;
 enum { TILE_SUMS = 4, MOST_VECTORS = 2, LANES = 16, GROUP_BYTES = 4, LINE = 64 };
 
 /* A sum of products as tiles see it. */
@@ -95,7 +97,7 @@ static int64_t choose_chunk(const product *q, const tni_tile *t) {
   return chunk ? chunk : 1;
 }
 
-/* ---- how the operands stand ---------------------------------------------------------------------------------------------- */
+/* ---- how the operands stand -------------------------------------------------------------------------------------- */
 
 /* In groups, with room for so many columns? */
 static bool right_stands(const tni_planner *p, const tn_expr *load, const tn_expr *column, int64_t columns) {
@@ -117,8 +119,8 @@ static bool can_pack(const tn_stmt *block, const tn_expr *load) {
   return true;
 }
 
-static void look_at_left(const tni_planner *p, const tn_stmt *block, const tn_expr *load, const tn_expr *row, const tni_iter *sum,
-                         product *q) {
+static void look_at_left(const tni_planner *p, const tn_stmt *block, const tn_expr *load, const tn_expr *row,
+                         const tni_iter *sum, product *q) {
   int64_t along, down = 0;
   const tn_buffer *b = load->as.buffer;
   bool known = tni_stride_of(p, b, load->arg, sum->var, &along) && (!row || tni_stride_of(p, b, load->arg, row, &down));
@@ -143,7 +145,8 @@ bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tni_iter *sum = only_sum(block), *iters = block->as.block.iters;
   if (!sum || !tni_find_factors(block, &x, &y) || x->as.buffer == y->as.buffer) return false;
   if (!tni_target_has_tiles(p->target, value->type, x->type, y->type)) return false;
-  int32_t row = t->row_dim < 0 ? -1 : tni_iter_of_dim(block, t->row_dim), column = tni_iter_of_dim(block, t->vector_dim);
+  int32_t row = t->row_dim < 0 ? -1 : tni_iter_of_dim(block, t->row_dim),
+          column = tni_iter_of_dim(block, t->vector_dim);
   product q = {.rows = row < 0 ? 1 : iters[row].extent->as.i,
                .columns = iters[column].extent->as.i,
                .steps = sum->extent->as.i,

@@ -3,9 +3,9 @@
  *     y = conv(x, w)   one tap, steps of 1   ->   y' = conv(flat(x), flat(w));  y = picture(y')
  *     z = add(y, b)    pointwise             ->   z' = add(y', flat(b));        z = picture(z')
  *
- * flat: (n, c, h, w) -> (n, c, h * w), and picture back: views, which are no code; for constants, the same contents. So vectors of
- * pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise node follows when the
- * last of its operands to be made is flat, since that is whom fusion puts it with.
+ * flat: (n, c, h, w) -> (n, c, h * w), and picture back: views, which are no code; for constants, the same contents. So
+ * vectors of pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise
+ * node follows when the last of its operands to be made is flat, since that is whom fusion puts it with.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,7 +32,8 @@ static bool is_per_pixel(const tn_graph *g, const tni_gnode *n) {
   return x->rank > 3;
 }
 
-/* The shape of a value with the dimensions from the third of `like` on as one. False: it moves along some of them only. */
+/* The shape of a value with the dimensions from the third of `like` on as one.
+ * False: it moves along some of them only. */
 static bool flat_shape(const tni_gvalue *v, const tni_gvalue *like, int32_t *rank, int64_t *shape) {
   int32_t dims = like->rank - 2, own = v->rank < dims ? v->rank : dims;
   int64_t pixels = 1;

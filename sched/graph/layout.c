@@ -3,16 +3,18 @@
  *     conv(x, w)    w constant, (m, c, taps...)   ->   conv(x, w') {oc_last = 1}   w' constant, (c, taps..., m)
  *
  * Then the lanes of a vector are output channels: weights are loaded as vectors, inputs broadcast. This is done where
- * vectors along the rows of the output are bad: rows that fill the last vector of each badly, or steps between neighbours
- * other than 1. The price is that results leave the registers with a stride, once for each sum; so sums must be long.
+ * vectors along the rows of the output are bad: rows that fill the last vector of each badly, or steps between
+ * neighbours other than 1. The price is that results leave the registers with a stride, once for each sum; so sums must
+ * be long.
  *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
- * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so that more
- * lines are on their way than one stream would have (a processor's prefetcher starts anew on each page). Weights that stay in
- * the first cache as they are gain nothing, and few columns would be mostly filling. Where the target has an instruction for dot
- * products of short numbers, or tiles of them (targets/units.c), its steps stand side by side: {group = 4}, (n / p, k / 4, p, 4).
- * Of tiles there are two panels at once, and of the steps whole cache lines, filled up with zeros: {steps = 64}.
+ * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so
+ * that more lines are on their way than one stream would have (a processor's prefetcher starts anew on each page).
+ * Weights that stay in the first cache as they are gain nothing, and few columns would be mostly filling. Where the
+ * target has an instruction for dot products of short numbers, or tiles of them (targets/units.c), its steps stand side
+ * by side: {group = 4}, (n / p, k / 4, p, 4). Of tiles there are two panels at once, and of the steps whole cache
+ * lines, filled up with zeros: {steps = 64}.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -66,8 +68,8 @@ static bool is_name_of(const tn_graph *g, const char *name) {
 }
 
 /* New contents in *out; kept under the key, if there is one. */
-static tn_status make_contents(tn_program *to, const tni_gvalue *w, const storage *as, const tni_text *key, tni_gvalue *out,
-                               tn_error **err) {
+static tn_status make_contents(tn_program *to, const tni_gvalue *w, const storage *as, const tni_text *key,
+                               tni_gvalue *out, tn_error **err) {
   tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(out->type, tni_gvalue_numel(out)));
   if (!blob) return tni_fail_nomem(err);
   as->fill((char *)blob->data, w, as->shape);
@@ -197,7 +199,8 @@ static void fill_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
         }
 }
 
-/* The same of rows that stand alone, (panels, k, panel): a panel's part of a row is in one piece. Row by row, as the weights lie. */
+/* The same of rows that stand alone, (panels, k, panel): a panel's part of a row is in
+ * one piece. Row by row, as the weights lie. */
 static void fill_simple_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t bytes = tn_type_bytes(w->type), line = (size_t)shape[2] * bytes;
   int64_t sums = w->shape[0], columns = w->shape[1];

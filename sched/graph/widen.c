@@ -1,9 +1,10 @@
-/* widen.c -- products of short numbers that are cast first take the short numbers, where the target multiplies these at once.
+/* widen.c -- products of short numbers that are cast first take the short numbers,
+ * where the target multiplies these at once.
  *
  *     matmul(cast(x), cast(y))   ->   matmul(x, y) {to = "i32"}        the same sums of the same products
  *
- * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. The casts go when nobody
- * else uses them (ir/graph/fold.c).
+ * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. The casts
+ * go when nobody else uses them (ir/graph/fold.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,13 +1,18 @@
 /* double_buffer.c -- iterations that come one after the other use different copies of a buffer.
  *
- *     alloc T: f32[8]                                       alloc T: f32[2, 8]
- *     for i { .. block T(a = j) { T[a] = .. }       ->      for i { .. block T(a = j, copy: 0..2 = i % 2) { T[copy, a] = .. }
- *             .. block C(a = k) { .. T[a] } }                       .. block C(a = k, copy: 0..2 = i % 2) { .. T[copy, a] } }
+ *     alloc T: f32[8]
+ *     for i { .. block T(a = j) { T[a] = .. }
+ *             .. block C(a = k) { .. T[a] } }
+ *       ->
+ *     alloc T: f32[2, 8]
+ *     for i { .. block T(a = j, copy: 0..2 = i % 2) { T[copy, a] = .. }
+ *             .. block C(a = k, copy: 0..2 = i % 2) { .. T[copy, a] } }
  *
- * Then what an iteration writes may be there before the one before has read its own.
+ * Then what an iteration writes may be there before the one before has read its own. Elements that were different ones
+ * stay so: what ran at the same time, loops around or the loop itself, still may.
  *
- * needs: a row-major buffer that the block stores to, which each iteration of the loop writes before it reads it, used below the loop
- *        alone and in blocks; 2 to 16 copies
+ * needs: a row-major buffer that the block stores to, which each iteration of the loop writes before it reads it, used
+ *        below the loop alone and in blocks; 2 to 16 copies
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -70,7 +75,8 @@ static tn_status check(tni_step *step, const tn_stmt *loop, const tn_buffer *b) 
   if (b->rank == TN_MAX_RANK) return tni_step_refuse(step, b, "the buffer has %d dimensions already", b->rank);
   if (!tni_is_row_major(b)) return tni_step_refuse(step, b, "the buffer has strides or a layout\n"
                                                             "needs: to be copied before it is aligned");
-  if (tni_uses_of(s->ctx, s->func->body, b).loose) return tni_step_refuse(step, b, "the buffer is used outside of blocks");
+  if (tni_uses_of(s->ctx, s->func->body, b).loose)
+    return tni_step_refuse(step, b, "the buffer is used outside of blocks");
   if (tni_is_allocated_in(loop, b))
     return tni_step_refuse(step, b, "the buffer is allocated in the loop\n"
                                     "needs: the alloc outside of the loop");
@@ -93,12 +99,14 @@ tn_status tni_apply_double_buffer(tni_step *step) {
   form.shape[0] = tni_index(r, step->args[2].number);
   for (int32_t d = 0; d < old->rank; d++) form.shape[d + 1] = old->shape[d];
   copier c = {s->ctx, old, tni_buffer_make(r, &form), tni_op2(r, TN_OP_floormod, loop->as.loop.var, form.shape[0])};
-  const tn_stmt *inside = c.made && c.which ? tni_stmt_rewrite(r, alloc->as.alloc.body, NULL, choose_in_block, &c) : NULL;
+  const tn_stmt *inside =
+      c.made && c.which ? tni_stmt_rewrite(r, alloc->as.alloc.body, NULL, choose_in_block, &c) : NULL;
   const tn_stmt *made = inside ? tni_alloc_stmt(r, c.made, inside) : NULL;
   return tni_step_accept(step, tni_replace(r, s->func->body, alloc, made));
 }
 
-tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store, tn_error **err) {
+tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store,
+                           tn_error **err) {
   tni_arg args[] = {tni_of_handle(block), tni_of_handle(loop), tni_of_int(copies), tni_of_int(store)};
   return tni_perform(s, TNI_PRIMITIVE_double_buffer, 4, args, 0, NULL, NULL, err);
 }

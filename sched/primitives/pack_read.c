@@ -1,18 +1,19 @@
-/* pack_read.c -- what a block reads of a buffer stands in a new one, in blocks of its own iterators, packed by a new block before.
+/* pack_read.c -- what a block reads of a buffer stands in a new one, in blocks of its
+ * own iterators, packed by a new block before.
  *
  *     block C(i, j, reduce k) { C[i, j] = .. B[k, j if w] .. }
  *       ->                                                       pack_read(C, 1, [1, 2, 1, 2], [16, 4, 1, 1])
  *     block C_read(p, q, l, t) { B_packed[p, q, l, t] = B[q*4 + t, p*16 + l if w] }
  *     block C(i, j, reduce k) { C[i, j] = .. B_packed[j // 16, k // 4, j % 16, k % 4] .. }
  *
- * Dimension d of the new buffer counts steps of sizes[d] of the iterator of that number; of an iterator's dimensions the outer one
- * stands first, and the last one counts single steps. What fills a last step up is 0. compute_at brings the new block to where a part
- * is read. of=cast packs what the block casts each element to.
+ * Dimension d of the new buffer counts steps of sizes[d] of the iterator of that number; of an iterator's dimensions
+ * the outer one stands first, and the last one counts single steps. What fills a last step up is 0. compute_at brings
+ * the new block to where a part is read. of=cast packs what the block casts each element to.
  *
- * needs: one load of the buffer in the block, by iterators of constant extents, inside the buffer for all their values; a buffer
- *        that is whole before the outermost loop and is not written under it
- * refuses: dimensions that do not make up the load's iterators; a buffer that may not be whole; of=cast when elements are used as
- *          they are, too
+ * needs: one load of the buffer in the block, by iterators of constant extents, inside the buffer for all their values;
+ *        a buffer that is whole before the outermost loop and is not written under it
+ * refuses: dimensions that do not make up the load's iterators; a buffer that may not be whole;
+ *          of=cast when elements are used as they are, too
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -71,7 +72,7 @@ static bool stays_inside(const packing *p) {
   return ok;
 }
 
-/* ---- what must hold ---------------------------------------------------------------------------------------------------- */
+/* ---- what must hold ---------------------------------------------------------------------------------------------- */
 
 static tn_status check_load(packing *p) {
   bool memory = false;
@@ -80,7 +81,8 @@ static tn_status check_load(packing *p) {
   for (int i = 0; i < p->load->nargs; i++) tni_expr_visit(p->r->arena.ctx, p->load->arg[i], see_memory, &memory);
   if (memory) return tni_step_refuse(p->step, p->block, "where `%s` is read depends on memory", p->old->name);
   if (!stays_inside(p))
-    return tni_step_refuse(p->step, p->block, "it is not known that all of what would be packed is inside of `%s`", p->old->name);
+    return tni_step_refuse(p->step, p->block, "it is not known that all of what would be packed is inside of `%s`",
+                           p->old->name);
   return TN_OK;
 }
 
@@ -88,8 +90,11 @@ static tn_status check_load(packing *p) {
 static tn_status check_type(packing *p) {
   if (p->step->args[5].number == 0) return p->type = p->old->type, TN_OK;
   tni_stmt_visit_exprs(p->r->arena.ctx, p->block->as.block.body, see_cast, p);
-  if (!p->type) return tni_step_refuse(p->step, p->block, "the block does not cast what it reads of `%s`", p->old->name);
-  return p->several ? tni_step_refuse(p->step, p->block, "the block casts what it reads of `%s` to several types", p->old->name) : TN_OK;
+  if (!p->type)
+    return tni_step_refuse(p->step, p->block, "the block does not cast what it reads of `%s`", p->old->name);
+  return p->several ? tni_step_refuse(p->step, p->block, "the block casts what it reads of `%s` to several types",
+                                      p->old->name)
+                    : TN_OK;
 }
 
 /* The dimensions, from the innermost on: the iterators over them. */
@@ -104,9 +109,11 @@ static tn_status check_dims(packing *p) {
   for (int32_t d = p->rank; d-- > 0;) {
     int64_t number = dims->numbers[d], size = sizes->numbers[d];
     if (number < 0 || number >= p->block->as.block.count || number >= TNI_MAX_NEST || !moves(p, iters[number].var))
-      return tni_step_refuse(p->step, p->block, "what is read does not depend on an iterator of number %lld", (long long)number);
+      return tni_step_refuse(p->step, p->block, "what is read does not depend on an iterator of number %lld",
+                             (long long)number);
     if (!tni_is_const(iters[number].extent) || iters[number].extent->as.i < 1)
-      return tni_step_refuse(p->step, p->block, "the extent of iterator %lld is not a positive constant", (long long)number);
+      return tni_step_refuse(p->step, p->block, "the extent of iterator %lld is not a positive constant",
+                             (long long)number);
     if (inner[number] ? size <= inner[number] || size % inner[number] : size != 1)
       return tni_step_refuse(p->step, p->block,
                              "the sizes of an iterator's dimensions are multiples of each other, down to 1");
@@ -127,11 +134,12 @@ static tn_status check_dims(packing *p) {
   }
   for (int32_t i = 0; i < p->block->as.block.count && i < TNI_MAX_NEST; i++)
     if (moves(p, iters[i].var) && !p->values[i])
-      return tni_step_refuse(p->step, p->block, "what is read depends on iterator %d too, which no dimension counts", i);
+      return tni_step_refuse(p->step, p->block, "what is read depends on iterator %d too, which no dimension counts",
+                             i);
   return TN_OK;
 }
 
-/* ---- the rewrite -------------------------------------------------------------------------------------------------------- */
+/* ---- the rewrite ------------------------------------------------------------------------------------------------- */
 
 /* The load over the new block's iterators; nothing behind the ends of the old ones. */
 static const tn_expr *packed_value(packing *p) {
@@ -165,7 +173,8 @@ static const tn_stmt *packing_nest(packing *p, const char *name) {
     loops[d] = tni_var(r, "c", TN_INDEX);
     iters[d] = (tni_iter){.var = p->vars[d], .extent = tni_index(r, p->extents[d]), .binding = loops[d]};
   }
-  const tn_stmt *s = tni_block(r, name, p->rank, iters, NULL, NULL, tni_store(r, p->made, p->rank, p->vars, value, NULL));
+  const tn_stmt *s =
+      tni_block(r, name, p->rank, iters, NULL, NULL, tni_store(r, p->made, p->rank, p->vars, value, NULL));
   for (int32_t d = p->rank - 1; d >= 0; d--) s = tni_for(r, loops[d], iters[d].extent, TNI_SERIAL, s);
   return s;
 }
@@ -197,12 +206,13 @@ tn_status tni_apply_pack_read(tni_step *step) {
   packing left = {.r = r, .old = p.old};
   if (read) tni_stmt_visit_exprs(s->ctx, read, see_load, &left);
   if (left.load) return tni_step_refuse(step, p.block, "the block reads `%s` without the cast, too", p.old->name);
-  const tn_stmt *reader = tni_block_like(r, p.block, p.block->as.block.iters, p.block->as.block.where, p.block->as.block.init, read);
+  const tn_stmt *reader =
+      tni_block_like(r, p.block, p.block->as.block.iters, p.block->as.block.where, p.block->as.block.init, read);
   return tni_put_before(step, &place, packing_nest(&p, place.copy_name), reader, p.made);
 }
 
-tn_status tn_pack_read(tn_schedule *s, tn_block_ref block, int32_t read, size_t count, const int64_t *iters, const int64_t *sizes,
-                       const char *scope, int cast, tn_block_ref *out, tn_error **err) {
+tn_status tn_pack_read(tn_schedule *s, tn_block_ref block, int32_t read, size_t count, const int64_t *iters,
+                       const int64_t *sizes, const char *scope, int cast, tn_block_ref *out, tn_error **err) {
   tni_arg args[] = {tni_of_handle(block),       tni_of_int(read),   tni_of_ints(count, iters),
                     tni_of_ints(count, sizes), tni_of_text(scope), tni_of_text(cast ? "cast" : "element")};
   return tni_perform(s, TNI_PRIMITIVE_pack_read, 6, args, 1, out, NULL, err);

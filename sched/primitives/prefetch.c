@@ -3,14 +3,14 @@
  *     for c { for r { for k { .. W[c, k, 0..p] .. } } }
  *     ->  for c { for r { for k { prefetch W[c + 1, 0, (r * K + k) * n]; .. W[c, k, 0..p] .. } } }
  *
- * A step of c reads K * p elements in R * K steps of the loops in it: each asks for the next n = K * p / (R * K) of them, so
- * that the memory is busy all the time and no time waits for it. Where n is more than a cache line it asks for several. Steps of
- * a tail ask for less, and the last step for what lies behind the buffer, which does nothing.
+ * A step of c reads K * p elements in R * K steps of the loops in it: each asks for the next n = K * p / (R * K) of
+ * them, so that the memory is busy all the time and no time waits for it. Where n is more than a cache line it asks for
+ * several. Steps of a tail ask for less, and the last step for what lies behind the buffer, which does nothing.
  *
- * needs: a buffer that the block reads, row-major, with subscripts that are affine in the loops; a loop above the block, and
- *        one between them that is neither vectorized nor unrolled; constant extents of the loops in it
- * refuses: parts with gaps; subscripts over loops, lets or blocks in the block; more than MOST_LINES lines a step; a buffer that is
- *          allocated in the loop: the next step has another one
+ * needs: a buffer that the block reads, row-major, with subscripts that are affine in the loops; a loop above the
+ *        block, and one between them that is neither vectorized nor unrolled; constant extents of the loops in it
+ * refuses: parts with gaps; subscripts over loops, lets or blocks in the block; more than MOST_LINES lines a step; a
+ *          buffer that is allocated in the loop: the next step has another one
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,17 +1,20 @@
 /* rolling_buffer.c -- a loop keeps what its next iteration reads again, in a buffer that goes round.
  *
- *     alloc T: f32[n]                                               for i {
- *     for i { for r in 0..3 { block T(v: 0..n = i + r) { T[v] = f(v) } }      alloc T: f32[3] is around the loop
- *             .. T[i] + T[i + 1] + T[i + 2] .. }                ->    for r in 0..3 { block T(v = i + r) where i == 0 || 2 <= r { T[v % 3] = f(v) } }
- *                                                                     .. T[i % 3] + T[(i + 1) % 3] + T[(i + 2) % 3] .. }
+ *     alloc T: f32[n]
+ *     for i { for r in 0..3 { block T(v: 0..n = i + r) { T[v] = f(v) } }
+ *             .. T[i] + T[i + 1] + T[i + 2] .. }
+ *       ->
+ *     alloc T: f32[3]
+ *     for i { for r in 0..3 { block T(v: 0..n = i + r) where i == 0 || 2 <= r { T[v % 3] = f(v) } }
+ *             .. T[i % 3] + T[(i + 1) % 3] + T[(i + 2) % 3] .. }
  *
- * An iteration reads a window of a dimension, that moves up by a constant step. What is in the window of the iteration before is
- * there already: the block runs for the rest alone, but in the first iteration. Of the dimension there are as many elements as
- * the window has: what goes round overwrites what no later iteration reads.
+ * An iteration reads a window of a dimension, that moves up by a constant step. What is in the window of the iteration
+ * before is there already: the block runs for the rest alone, but in the first iteration. Of the dimension there are as
+ * many elements as the window has: what goes round overwrites what no later iteration reads.
  *
- * needs: a serial loop; a block below it that may move (legal.c: tni_why_not_movable) and writes one row-major buffer, allocated
- *        around the loop; all reads of it below the loop, each covered by what the same iteration writes; windows along one
- *        dimension that overlap
+ * needs: a serial loop; a block below it that may move (legal.c: tni_why_not_movable) and writes one row-major buffer,
+ *        allocated around the loop; all reads of it below the loop, each covered by what the same iteration writes;
+ *        windows along one dimension that overlap
  * refuses: a block whose inputs may change while the loop runs: what was kept would be of the old ones
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -65,10 +68,11 @@ static int32_t iter_of(const tn_stmt *block, const tn_expr *var) {
   return i;
 }
 
-/* What the block writes in an iteration of the loop; a reason, or NULL. Windows that overlap are complete in each iteration: below a
- * loop of a reduction a block that may move writes no element twice. */
+/* What the block writes in an iteration of the loop; a reason, or NULL. Windows that overlap are complete in each
+ * iteration: below a loop of a reduction a block that may move writes no element twice. */
 static const char *find_window(tn_schedule *s, const tni_site *site, size_t depth, const tn_stmt *store, window *out) {
-  static const char *const no_window = "what an iteration writes is no window that moves along one dimension by a constant step";
+  static const char *const no_window =
+      "what an iteration writes is no window that moves along one dimension by a constant step";
   const tn_expr *var = site->loops[depth - 1]->as.loop.var, *rest;
   tni_stretch spans[TNI_MAX_NEST];
   int moving = 0;
@@ -77,7 +81,8 @@ static const char *find_window(tn_schedule *s, const tni_site *site, size_t dept
     int32_t i = iter_of(site->block, store->as.store.index[d]);
     if (!tni_expr_uses(s->ctx, spans[i].base, var)) continue;
     moving++;
-    if (!tni_is_const(spans[i].extent) || !tni_affine(&s->region, spans[i].base, 1, &var, &out->step, &rest)) return no_window;
+    if (!tni_is_const(spans[i].extent) || !tni_affine(&s->region, spans[i].base, 1, &var, &out->step, &rest))
+      return no_window;
     *out = (window){d, spans[i].extent->as.i, out->step, spans[i].base, site->block->as.block.iters[i].binding};
   }
   if (moving != 1 || out->step <= 0) return no_window;
@@ -154,7 +159,8 @@ static tn_status check(tni_step *step, const tn_stmt *block, const tn_stmt *loop
     if (tni_expr_reads(step->s->ctx, b->shape[d]))
       return tni_step_refuse(step, b, "an extent of the buffer reads memory, which may be another one at the loop");
   if (!is_steady(step->s, block, loop, 0))
-    return tni_step_refuse(step, block, "an input of the block may change while the loop runs, and what is kept is of the old one");
+    return tni_step_refuse(step, block,
+                           "an input of the block may change while the loop runs, and what is kept is of the old one");
   return check_accesses(step, block, loop, b);
 }
 

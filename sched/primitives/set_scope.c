@@ -2,9 +2,9 @@
  *
  *     alloc T: f32[8, 4]  ->  alloc T: f32[8, 4] in register
  *
- * needs: a buffer that the block stores to, made in the function; register: constant extents, nobody who asks for its lines, and no
- *        outlined loop inside of its scope that uses it; shared: a place inside of all loops over blocks and outside of those over
- *        threads, which then meet in it
+ * needs: a buffer that the block stores to, made in the function; register: constant extents, nobody who asks for its
+ *        lines, and no outlined loop inside of its scope that uses it; shared: a place inside of all loops over blocks
+ *        and outside of those over threads, which then meet in it
  * refuses: shared buffers of functions in which threads wait: who waits for what was said for the scope there is
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -32,7 +32,8 @@ static tn_status check_register(tni_step *step, const tn_buffer *b, const search
     if (!tni_is_const(b->shape[d]))
       return tni_step_refuse(step, b, "a buffer in registers has constant extents\n"
                                       "needs: scope global or local");
-  if (below->prefetch) return tni_step_refuse(step, below->prefetch, "this asks for lines of memory, which registers have not");
+  if (below->prefetch)
+    return tni_step_refuse(step, below->prefetch, "this asks for lines of memory, which registers have not");
   if (below->outlined)
     return tni_step_refuse(step, below->outlined->as.loop.var,
                            "this loop is a function of its own, which is given memory\n"
@@ -44,7 +45,8 @@ static tn_status check_shared(tni_step *step, const tn_stmt *alloc, const search
   const tn_stmt *path[TNI_MAX_PATH];
   for (int i = tni_path_to(step->s->func->body, alloc, path); i > 0; i--)
     if (path[i - 1]->kind == TNI_FOR && tni_is_thread_bound(path[i - 1]->as.loop.kind))
-      return tni_step_refuse(step, path[i - 1]->as.loop.var, "threads share a buffer that is allocated outside of their loops");
+      return tni_step_refuse(step, path[i - 1]->as.loop.var,
+                             "threads share a buffer that is allocated outside of their loops");
   if (below->blocks)
     return tni_step_refuse(step, below->blocks->as.loop.var,
                            "the threads of a block share the buffer, and all blocks would\n"

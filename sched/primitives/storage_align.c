@@ -2,11 +2,13 @@
  *
  *     alloc T: f32[16, 64]  ->  alloc T: f32[16, 64] strides (68, 1)           storage_align(T, 0, 64, 4)
  *
- * The stride of a dimension of the memory becomes the least number, not below what the dimensions inside take, that is `offset`
- * more than a multiple of `factor`; the dimensions outside stand that much further apart. So the rows begin in other sets of a
- * cache, other banks of a memory, or on vectors. A buffer whose strides are given is not made smaller where it is used.
+ * The stride of a dimension of the memory becomes the least number, not below what the dimensions inside take, that is
+ * `offset` more than a multiple of `factor`; the dimensions outside stand that much further apart. So the rows begin in
+ * other sets of a cache, other banks of a memory, or on vectors. A buffer whose strides are given is not made smaller
+ * where it is used.
  *
- * needs: a buffer that the block stores to, made in the function, with constant extents; a factor above 0, an offset below it
+ * needs: a buffer that the block stores to, made in the function, with constant extents;
+ *        a factor above 0, an offset below it
  * refuses: a buffer whose address is taken: who has it knows where the elements stand
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -56,11 +58,13 @@ tn_status tni_apply_storage_align(tni_step *step) {
   const tn_buffer *b = alloc->as.alloc.buffer, *given = b;
   int32_t rank = tni_memory_rank(b);
   if (axis < 0 || axis >= rank)
-    return tni_step_refuse(step, b, "the memory of the buffer has %d dimensions: there is no number %lld", rank, (long long)axis);
+    return tni_step_refuse(step, b, "the memory of the buffer has %d dimensions: there is no number %lld", rank,
+                           (long long)axis);
   if (factor <= 0 || offset < 0 || offset >= factor)
     return tni_step_refuse(step, b, "the factor is above 0, and the offset in 0..factor");
   tni_stmt_visit_exprs(s->ctx, alloc->as.alloc.body, see_address, &given);
-  if (!given) return tni_step_refuse(step, b, "the address of the buffer is taken, by who may know where its elements stand");
+  if (!given)
+    return tni_step_refuse(step, b, "the address of the buffer is taken, by who may know where its elements stand");
   const char *why = align_strides(r, b, axis, factor, offset, strides);
   if (why) return tni_step_refuse(step, b, "%s", why);
   tn_buffer form = *b;
@@ -69,8 +73,8 @@ tn_status tni_apply_storage_align(tni_step *step) {
   return tni_step_keep(step, tni_replace(r, s->func->body, alloc, made));
 }
 
-tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset, int32_t store,
-                           tn_error **err) {
+tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset,
+                           int32_t store, tn_error **err) {
   tni_arg args[] = {tni_of_handle(block), tni_of_int(axis), tni_of_int(factor), tni_of_int(offset), tni_of_int(store)};
   return tni_perform(s, TNI_PRIMITIVE_storage_align, 5, args, 0, NULL, NULL, err);
 }

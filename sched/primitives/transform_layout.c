@@ -1,14 +1,15 @@
 /* transform_layout.c -- a buffer made in the function with other dimensions.
  *
- *     alloc T: f32[8, 10]    T[i, j]    ->    alloc T: f32[3, 8, 4]    T[j // 4, i, j % 4]       "(i, j) -> (j // 4, i, j % 4)"
+ *     alloc T: f32[8, 10]    T[i, j]  ->  alloc T: f32[3, 8, 4]    T[j // 4, i, j % 4]
+ *     by "(i, j) -> (j // 4, i, j % 4)"
  *
- * Every access names the element that it named, at its new place. Where a division does not come out even there is padding, which
- * nobody reads or writes. A layout that a buffer is declared with keeps its dimensions, and makes it that large for good; here it
- * has other ones, and is made as small as its use where it is computed. The block that writes it stays as it is: the loops that go
- * along the new dimensions are those of transform_block_layout.
+ * Every access names the element that it named, at its new place. Where a division does not come out even there is
+ * padding, which nobody reads or writes. A layout that a buffer is declared with keeps its dimensions, and makes it
+ * that large for good; here it has other ones, and is made as small as its use where it is computed. The block that
+ * writes it stays as it is: the loops that go along the new dimensions are those of transform_block_layout.
  *
- * needs: a buffer that the block stores to, made in the function, row-major; a map that sends different elements to different
- *        places
+ * needs: a buffer that the block stores to, made in the function, row-major; a map that sends
+ *        different elements to different places
  * refuses: a buffer whose address is taken: who has it knows where the elements stand
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -49,7 +50,8 @@ tn_status tni_apply_transform_layout(tni_step *step) {
   if (!alloc) return TN_E_REFUSED;
   const tn_buffer *old = alloc->as.alloc.buffer, *given = old;
   tni_stmt_visit_exprs(s->ctx, alloc->as.alloc.body, see_address, &given);
-  if (!given) return tni_step_refuse(step, old, "the address of the buffer is taken, by who may know where its elements stand");
+  if (!given)
+    return tni_step_refuse(step, old, "the address of the buffer is taken, by who may know where its elements stand");
   if (!tni_is_row_major(old))
     return tni_step_refuse(step, old, "the buffer has strides or a layout\n"
                                       "needs: to be transformed before it is aligned");

@@ -64,11 +64,13 @@ int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt
   int32_t count = 0;
   for (int32_t stride = 2; !count && stride <= MOST && stride <= left; stride *= 2) {
     bool all = true;
-    for (int32_t i = 0; all && i < stride; i++) all = is_spread(f, stmts[i], stride) && is_behind(stmts[0], stmts[i], i);
+    for (int32_t i = 0; all && i < stride; i++)
+      all = is_spread(f, stmts[i], stride) && is_behind(stmts[0], stmts[i], i);
     if (all) count = stride;
   }
   for (int32_t i = 0; i < count; i++)
     if (!(parts[i] = value_of(f, stmts[i]))) return count; /* that has failed */
-  if (count) tni_ll_store_vector(f, stmts[0]->as.store.buffer, stmts[0]->as.store.index[0]->arg[0], together(f, count, parts));
+  if (count)
+    tni_ll_store_vector(f, stmts[0]->as.store.buffer, stmts[0]->as.store.index[0]->arg[0], together(f, count, parts));
   return count;
 }

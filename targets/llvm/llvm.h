@@ -138,7 +138,7 @@ void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef poin
 /* Masked stores of one known lane, in all functions, become stores of it. Behind the passes. */
 void tni_ll_store_single_lanes(tni_ll_module *m);
 
-/* ---- expr.c, arith.c, unit.c, memory.c, atomic.c, extern.c ----------------------------------------------------------------------- */
+/* ---- expr.c, arith.c, unit.c, memory.c, atomic.c, extern.c ------------------------------------------------------- */
 
 /* Blocks that release what is held and give up, innermost first. */
 typedef struct tni_ll_unwind {
@@ -210,7 +210,8 @@ void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
 
 /* ---- interleave.c ---------------------------------------------------------------------------------------------- */
 
-/* Of the `left` statements the first ones, when they store vectors between each other: how many were done at once, or 0. */
+/* Of the `left` statements the first ones, when they store vectors between each
+ * other: how many were done at once, or 0. */
 int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt *const *stmts);
 
 /* ---- subscript.c ------------------------------------------------------------------------------------------------ */

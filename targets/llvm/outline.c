@@ -41,7 +41,7 @@ struct tni_ll_site {
   const tni_ll_group *group;
 };
 
-/* ---- groups -------------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 static bool is_param(const tni_ll_group *g, size_t i) { return g->varies[i] && g->same[i] == i; }
 
@@ -112,7 +112,7 @@ static const tni_ll_site *site_of(tni_ll_function *f, const tn_stmt *loop) {
   return add_site(f->m, f->func, loop);
 }
 
-/* ---- all loops of a function --------------------------------------------------------------------------------------- */
+/* ---- all loops of a function ------------------------------------------------------------------------------------- */
 
 typedef struct scan {
   tni_ll_module *m;
@@ -141,7 +141,7 @@ const tn_func *tni_ll_prepare(tni_ll_module *m, const tn_func *func) {
   return q.func;
 }
 
-/* ---- the function -------------------------------------------------------------------------------------------------- */
+/* ---- the function ------------------------------------------------------------------------------------------------ */
 
 static const char *flags_of(tni_ll_function *f, const tni_outline *o) {
   char *flags = TNI_NEW_ARRAY(&f->m->arena, char, o->buffer_count + 2), *at = flags;
@@ -231,7 +231,7 @@ static const outlined *function_of(tni_ll_function *f, const tni_ll_site *site) 
   return made;
 }
 
-/* ---- the call ------------------------------------------------------------------------------------------------------ */
+/* ---- the call ---------------------------------------------------------------------------------------------------- */
 
 /* The pointer of buffer k, moved by its base. */
 static LLVMValueRef moved_pointer(tni_ll_function *f, const tni_outline *o, size_t k) {

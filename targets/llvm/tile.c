@@ -5,16 +5,17 @@
  *       ->
  *     ldtilecfg; the tiles of T; for ko in 0..n { those of A, of B; tdpbusd }; the tiles of T to memory
  *
- * or, of bf16, T[..] = the meaning of tile_bf16 (targets/units.c), which holds all K steps, of A[i*a + ko*32 + k] and of
- * B[ko*b + v*p + k//2*q + j*2 + k%2], by tdpbf16ps.
+ * or, of bf16, T[..] = the meaning of tile_bf16 (targets/units.c), which holds all K steps, of A[i*a + ko*32 + k] and
+ * of B[ko*b + v*p + k//2*q + j*2 + k%2], by tdpbf16ps.
  *
- * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has rows of
- * K bytes, one of B K/4 rows of L groups of 4 bytes. Loops that are not there have one iteration. What has another form is left
- * to be compiled as it is. Where loops with the note that set all of T to 0 stand right before, the sums begin with 0 in the
- * registers, and T is not read.
+ * R rows, 16 to a tile, and V vectors of L columns are at most 4 tiles of sums, and at most 2 vectors; a tile of A has
+ * rows of K bytes, one of B K/4 rows of L groups of 4 bytes. Loops that are not there have one iteration. What has
+ * another form is left to be compiled as it is. Where loops with the note that set all of T to 0 stand right before,
+ * the sums begin with 0 in the registers, and T is not read.
  *
- * To set the registers up takes longer than some products, and clears them: a slot of the function holds which configuration
- * they have, and only another one is loaded. Who is called may change it. The function's ends release the registers.
+ * To set the registers up takes longer than some products, and clears them: a slot of the function holds which
+ * configuration they have, and only another one is loaded. Who is called may change it. The function's ends release the
+ * registers.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -50,7 +51,7 @@ typedef struct nest {
 
 static int64_t group_of(const product *p) { return GROUP_BYTES / p->bytes; }
 
-/* ---- is it one? --------------------------------------------------------------------------------------------------------- */
+/* ---- is it one? -------------------------------------------------------------------------------------------------- */
 
 static bool is_operand(const tn_expr *x, operand *out) {
   bool good = x->op == TN_OP_load && !tni_load_where(x) && tni_load_count(x) == 1 && TN_TYPE_LANES(x->type) == 1;
@@ -96,7 +97,8 @@ static bool is_unit(tn_context *ctx, const tn_stmt *s, product *p) {
   return true;
 }
 
-/* The moves of the operand with the loops' variables, and with the last one's, when it is the steps', as group * 4 + step. */
+/* The moves of the operand with the loops' variables, and with the last one's, when
+ * it is the steps', as group * 4 + step. */
 static bool find_moves(tni_region *r, operand *o, const nest *n, bool has_steps, int64_t *moves) {
   if (!has_steps) return tni_affine(r, o->index, n->count, n->vars, moves, &o->rest);
   const tn_expr *last = n->vars[n->count - 1], *all[MAX_NEST + 1], *four = tni_index(r, GROUP_BYTES);
@@ -175,7 +177,7 @@ static bool is_product(tni_region *r, const tn_stmt *loop, product *p) {
          stands_apart(p);
 }
 
-/* ---- code --------------------------------------------------------------------------------------------------------------- */
+/* ---- code -------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef call(tni_ll_module *m, const char *name, unsigned count, LLVMValueRef *args) {
   return tni_ll_intrinsic(m, name, 0, NULL, count, args);
@@ -337,7 +339,7 @@ static void run_outer(tni_ll_function *f, const product *p, LLVMValueRef left, L
   LLVMPositionBuilderAtEnd(m->b, after);
 }
 
-/* ---- what stands before it ----------------------------------------------------------------------------------------------- */
+/* ---- what stands before it --------------------------------------------------------------------------------------- */
 
 typedef struct fill {
   const tn_buffer *buffer;
@@ -371,7 +373,7 @@ static bool is_start(const product *p, const fill *start) {
   return found == wanted && start->n.count == wanted;
 }
 
-/* ---- both ----------------------------------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------------------------------------- */
 
 static bool is_noted(const tn_stmt *s) {
   return s->kind == TNI_FOR && tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE);

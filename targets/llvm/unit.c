@@ -20,7 +20,7 @@ typedef struct group {
   LLVMTypeRef whole; /* of the factors of one lane, as an integer */
 } group;
 
-/* ---- from memory ------------------------------------------------------------------------------------------------------ */
+/* ---- from memory ------------------------------------------------------------------------------------------------- */
 
 static const tn_expr *first_of(const tn_expr *index) { return index->op == TN_OP_ramp ? index->arg[0] : index; }
 
@@ -43,7 +43,7 @@ static bool stand_together(const group *g) {
   return true;
 }
 
-/* ---- in registers ------------------------------------------------------------------------------------------------------ */
+/* ---- in registers ------------------------------------------------------------------------------------------------ */
 
 static LLVMValueRef item(const group *g, int32_t t) {
   LLVMValueRef value = tni_ll_expr(g->f, g->items[t]);
@@ -69,7 +69,7 @@ static LLVMValueRef gather(const group *g) {
   return tni_ll_splat(m, tni_ll_load_groups(g->f, g->items[0], g->whole, lanes), lanes > 1 ? 1 : g->lanes);
 }
 
-/* ---- instructions ------------------------------------------------------------------------------------------------------- */
+/* ---- instructions ------------------------------------------------------------------------------------------------ */
 
 static LLVMValueRef call(tni_ll_module *m, const char *name, unsigned count, LLVMValueRef *args) {
   return tni_ll_intrinsic(m, name, 0, NULL, count, args);

@@ -31,7 +31,8 @@ static LLVMValueRef ask_cpuid(tni_ll_module *m, LLVMValueRef leaf, uint32_t subl
   return LLVMBuildExtractValue(m->b, all, reg, "");
 }
 
-/* A CPU answers a leaf above its highest with something: leaf 0 (or 0x80000000) is asked instead, and the answer is 0. */
+/* A CPU answers a leaf above its highest with something: leaf 0 (or 0x80000000)
+ * is asked instead, and the answer is 0. */
 static LLVMValueRef ask(tni_ll_module *m, const tni_x86_question *q) {
   LLVMValueRef leaf = u32(m, q->leaf), lowest = u32(m, q->leaf & 0x80000000u);
   LLVMValueRef known = LLVMBuildICmp(m->b, LLVMIntUGE, ask_cpuid(m, lowest, 0, 0), leaf, "");

@@ -266,7 +266,8 @@ static inline void rolls(writer *w) {
   static const char *const reads[] = {
       "T[v * S] + T[v * S + W - 1]", "T[v * S]", "T[v * S + W - 1] - T[max(v * S - 1, 0)]", "T[v * S + W // 2] + V[v]",
   };
-  static const char *const changes[] = {"", "block V(v: 0..6 = i) { V[v] = Y[v] + 1.0:f32 }\n", "block V(v: 0..6 = i) { V[0] = X[v] }\n"};
+  static const char *const changes[] = {"", "block V(v: 0..6 = i) { V[v] = Y[v] + 1.0:f32 }\n",
+                                        "block V(v: 0..6 = i) { V[0] = X[v] }\n"};
   static const char *const orders[] = {"i * S + r", "i * S + W - 1 - r", "i * S + r // 2", "i + r * S"};
   int size = pick(w, 1, 4), step = pick(w, 1, 2), n = 5 * step + size, outer = pick(w, 0, 3) == 0;
   char texts[4][96];

@@ -1,5 +1,5 @@
-/* externals.h -- what random programs call of their host, `extern bump(index): f32` and `extern touch(ptr, index): f32`: they
- * note that they were called, with what, in which order.
+/* externals.h -- what random programs call of their host, `extern bump(index): f32` and `extern touch(ptr, index):
+ * f32`: they note that they were called, with what, in which order.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -152,11 +152,19 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
                                      "(i, j) -> (i // 2, j, i % 2)", "(i, j) -> (i * 5 + j)",        "(i, j, k) -> (k, i, j)",
                                      "(i, j, k) -> (i, k // 2, j, k % 2)"};
   switch (oracle_random(state) % 5) {
-  case 4: snprintf(line, LINE, "double_buffer(%s, %s, copies=%u, store=%u)", block, loop_near(loops, blocks->place[b], true, state), 2 + f % 2, store); break;
-  case 3: snprintf(line, LINE, "rolling_buffer(%s, %s)", block, loop_near(loops, blocks->place[b], true, state)); break;
-  case 2: snprintf(line, LINE, "transform_layout(%s, \"%s\", store=%u)", block, maps[oracle_random(state) % 7], store); break;
   case 0: snprintf(line, LINE, "set_scope(%s, %s, store=%u)", block, scopes[f], store); break;
-  default: snprintf(line, LINE, "storage_align(%s, %u, %u, offset=%u, store=%u)", block, f % 3, g + f, f % g, store); break;
+  case 2:
+    snprintf(line, LINE, "transform_layout(%s, \"%s\", store=%u)", block, maps[oracle_random(state) % 7], store);
+    break;
+  case 3:
+    snprintf(line, LINE, "rolling_buffer(%s, %s)", block, loop_near(loops, blocks->place[b], true, state));
+    break;
+  case 4:
+    snprintf(line, LINE, "double_buffer(%s, %s, copies=%u, store=%u)", block,
+             loop_near(loops, blocks->place[b], true, state), 2 + f % 2, store);
+    break;
+  default:
+    snprintf(line, LINE, "storage_align(%s, %u, %u, offset=%u, store=%u)", block, f % 3, g + f, f % g, store);
   }
 }
 

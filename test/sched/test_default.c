@@ -107,7 +107,8 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 }
 END_TEST
 
-/* 64 vectors of erf written out are 64 times the code: the sums of a tile go to a loop over its rows. Odd extents, each with tails. */
+/* 64 vectors of erf written out are 64 times the code: the sums of a tile go to a loop
+ * over its rows. Odd extents, each with tails. */
 START_TEST(a_long_epilogue_is_written_out_for_one_row)
 {
   static const char text[] =
@@ -179,7 +180,8 @@ START_TEST(one_row_of_sums_streams_its_matrix)
 }
 END_TEST
 
-/* Along memory, where the order does not matter: lanes take parts. Sums of floating-point numbers stay in their order. */
+/* Along memory, where the order does not matter: lanes take parts. Sums of
+ * floating-point numbers stay in their order. */
 START_TEST(maxima_and_integer_sums_are_taken_in_lanes)
 {
   static const struct {
