@@ -1,7 +1,7 @@
 /* product.c -- a sum of products by the target's tile registers.
  *
  *     pack B
- *     for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for steps { C += A B over a tile } } } }
+ *     for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for steps { C += A B } } } }
  *
  * The loops of a tile stay loops, with a note: code generation makes one statement of them and the loop over steps
  * (targets/llvm/tile.c), with the sums in registers from the first step to the last. The steps of a tile that are not

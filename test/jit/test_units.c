@@ -149,7 +149,8 @@ static int32_t use_tiles(void *self) {
 #ifdef __x86_64__
   const tn_target *host;
   must(tn_target_get(ctx, "host", &host, &error), error);
-  if (tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8)) __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0"); /* tilerelease */
+  if (tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8))
+    __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0"); /* tilerelease */
 #endif
   return 0;
 }
@@ -345,7 +346,8 @@ static void check_tiles(const char *on, int rows, int vectors, int outer, int ki
   for (size_t i = 0; i < MOST_SUMS; i++) {
     float x, y;
     memcpy(&x, &sums_want[i], 4), memcpy(&y, &sums_got[i], 4);
-    ck_assert_msg(sums_want[i] == sums_got[i] || (x != x && y != y), "%s: sum %zu of %d rows is %a, not %a", on, i, rows, y, x);
+    ck_assert_msg(sums_want[i] == sums_got[i] || (x != x && y != y), "%s: sum %zu of %d rows is %a, not %a", on, i,
+                  rows, y, x);
   }
   must(tn_program_emit(program, &desc, "asm", &text, &size, &error), error);
   ck_assert_int_eq(count_of(text, "tdpbf16ps"),
@@ -407,7 +409,8 @@ static void check_product(const char *a_type, const char *b_type, int m, int n, 
   fill_numbers(b_type, right, sizeof right);
   memset(sums_want, 0xff, sizeof sums_want);
   memset(sums_got, 0xff, sizeof sums_got);
-  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){left, right, sums_want}, &error), error);
+  must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){left, right, sums_want}, &error),
+       error);
   must(tn_compile(program, &desc, &module, &error), error);
   must(tn_module_function(module, "f", &function, &error), error);
   int32_t (*code)(const tn_env *, void *, void *, void *) =
@@ -415,7 +418,8 @@ static void check_product(const char *a_type, const char *b_type, int m, int n, 
   ck_assert_int_eq(code(tn_function_env(function), left, right, sums_got), 0);
   ck_assert_msg(memcmp(sums_want, sums_got, sizeof sums_got) == 0, "not the same as\n%s", text);
   must(tn_program_emit(program, &desc, "asm", &assembly, &size, &error), error);
-  ck_assert_msg((count_of(assembly, "tdpb") > 0) == (tiles && has_tiles()), "%s tiles for\n%s", tiles ? "no" : "", text);
+  ck_assert_msg((count_of(assembly, "tdpb") > 0) == (tiles && has_tiles()), "%s tiles for\n%s", tiles ? "no" : "",
+                text);
   tn_text_destroy(assembly);
   tn_module_destroy(module);
   tn_program_destroy(program);
@@ -424,7 +428,8 @@ static void check_product(const char *a_type, const char *b_type, int m, int n, 
 /* Rows, columns and steps that leave something over or not, operands that stand as tiles want them or are packed. */
 START_TEST(products_of_given_operands_run_in_tiles)
 {
-  static const int sizes[][3] = {{64, 64, 64}, {33, 65, 129}, {40, 100, 147}, {96, 33, 64}, {50, 50, 50}, {20, 17, 300}, {25, 160, 32}};
+  static const int sizes[][3] = {{64, 64, 64}, {33, 65, 129}, {40, 100, 147}, {96, 33, 64},
+                                 {50, 50, 50}, {20, 17, 300}, {25, 160, 32}};
   static const char *const types[][2] = {{"u8", "i8"}, {"i8", "i8"}, {"bf16", "bf16"}};
   for (size_t t = 0; t < TNI_COUNT(types); t++) {
     for (size_t i = 0; i < TNI_COUNT(sizes); i++)
@@ -468,8 +473,12 @@ START_TEST(targets_have_units_by_their_features)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {instructions_are_what_they_mean, products_run_in_tiles, sums_begin_with_zeros_in_the_registers,
-                                registers_are_set_up_when_they_must_be, other_loops_stay_loops, tiles_of_bf16_are_what_they_mean,
+  const TTest *const tests[] = {instructions_are_what_they_mean,
+                                products_run_in_tiles,
+                                sums_begin_with_zeros_in_the_registers,
+                                registers_are_set_up_when_they_must_be,
+                                other_loops_stay_loops,
+                                tiles_of_bf16_are_what_they_mean,
                                 products_of_given_operands_run_in_tiles,
                                 targets_have_units_by_their_features};
   return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
