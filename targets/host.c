@@ -2,7 +2,8 @@
  *
  * Features come from CPUID and, for what needs the system to save registers, XGETBV: a product name says what a CPU
  * could do, not what a hypervisor and the kernel let it do. The level (x86-64-v2, v3, v4) is the highest whose features
- * are all there; further features are named one by one, with + or -.
+ * are all there; further features are named one by one, with + or -. AArch64's are those that Linux tells in the
+ * auxiliary vector.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 enum { LEAF1_C, LEAF7_B, LEAF7_C, LEAF7_D, LEAF71_A, EXTENDED_C };
@@ -141,9 +144,64 @@ void tni_host_features(tni_text *out) {
   }
 }
 
+bool tni_host_has(const char *features) {
+  (void)features;
+  return false;
+}
+
 #else
 
 int tni_host_level(void) { return 0; }
 void tni_host_features(tni_text *out) { (void)out; }
 
+#if defined(__aarch64__)
+
+typedef struct arm_feature {
+  const char *name; /* LLVM's */
+  unsigned long in; /* 0: all have it */
+  int bit;
+} arm_feature;
+
+static const arm_feature arm_features[] = {
+    {"neon", 0, 0},
+#if defined(__linux__)
+    {"dotprod", AT_HWCAP, 20},
+    {"i8mm", AT_HWCAP2, 13},
+#endif
+};
+
+static bool has_word(unsigned long which, int bit) {
+#if defined(__linux__)
+  return !which || (getauxval(which) >> bit & 1);
+#else
+  (void)bit;
+  return !which;
+#endif
+}
+
+static bool has_arm(const char *name, size_t length) {
+  for (size_t i = 0; i < TNI_COUNT(arm_features); i++) {
+    const arm_feature *f = &arm_features[i];
+    if (strlen(f->name) == length && strncmp(f->name, name, length) == 0) return has_word(f->in, f->bit);
+  }
+  return false;
+}
+
+bool tni_host_has(const char *features) {
+  while (*features) {
+    size_t length = strcspn(features, ",");
+    if (!has_arm(features + 1, length - 1)) return false;
+    features += length + (features[length] == ',');
+  }
+  return true;
+}
+
+#else
+
+bool tni_host_has(const char *features) {
+  (void)features;
+  return false;
+}
+
+#endif
 #endif

@@ -13,15 +13,18 @@ typedef struct row {
   const char *triple, *cpu, *features;
   int32_t vector_bits, vector_registers;
   bool has_fma, has_ldexp_vector, has_f16;
-  int level; /* runs where tni_host_level() is at least this; 0: on AArch64 */
+  int level; /* of x86-64: runs where tni_host_level() is at least this */
 } row;
 
 #define X86_TRIPLE "x86_64-unknown-linux-gnu"
+#define ARM_TRIPLE "aarch64-unknown-linux-gnu"
 static const row rows[] = {
     {"x86-64-v2", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v2", "", 128, 16, false, false, false, 2},
     {"x86-64-v3", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v3", "", 256, 16, true, false, true, 3},
     {"x86-64-v4", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v4", "", 512, 32, true, true, true, 4},
-    {"aarch64-neon", TNI_ISA_AARCH64, "aarch64-unknown-linux-gnu", "generic", "+neon", 128, 32, true, false, true, 0},
+    {"aarch64-neon", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon", 128, 32, true, false, true, 0},
+    {"aarch64-dotprod", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod", 128, 32, true, false, true, 0},
+    {"aarch64-i8mm", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm", 128, 32, true, false, true, 0},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], CORES = 4, L1D = 32 << 10, L2 = 512 << 10, L3 = 8 << 20, LINE = 64 };
 
@@ -35,7 +38,7 @@ static bool runs_here(const row *r) {
 #if defined(__x86_64__)
   return r->isa == TNI_ISA_X86_64 && tni_host_level() >= r->level;
 #elif defined(__aarch64__)
-  return r->isa == TNI_ISA_AARCH64;
+  return r->isa == TNI_ISA_AARCH64 && tni_host_has(r->features);
 #else
   (void)r;
   return false;

@@ -55,6 +55,8 @@ typedef struct tni_x86_needs {
   uint32_t answers[TNI_X86_QUESTIONS], xcr0;
 } tni_x86_needs;
 void tni_x86_level_needs(int level, tni_x86_needs *out);
+/* On AArch64: do CPU and system enable all features of such a string, "+neon,+dotprod"? False on other machines. */
+bool tni_host_has(const char *features);
 /* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
 void tni_host_features(tni_text *out);
 
@@ -90,7 +92,8 @@ typedef struct tni_unit_operands {
 /* How a target emits a unit. */
 enum tni_unit_form {
   TNI_UNIT_DOT,     /* instruction(c, a, b) */
-  TNI_UNIT_OFFSET,  /* the same of a + 128 as u8, and of 128, taken away */
+  TNI_UNIT_TURN_A,  /* the same of a with the first bit of each turned, and of that bit alone, taken away */
+  TNI_UNIT_TURN_B,  /* of b */
   TNI_UNIT_PRODUCTS /* c + instruction(a, b), of factors widened to 16 bits */
 };
 typedef struct tni_unit_row {
@@ -99,7 +102,7 @@ typedef struct tni_unit_row {
   const char *feature; /* one that it needs, as LLVM calls it */
   const char *tune;    /* the processors it is about: how their name begins, as LLVM calls them */
   enum tni_unit_form form;
-  const char *names[3]; /* LLVM's intrinsics for vectors of 128, 256, 512 bits; NULL: none */
+  const char *names[3]; /* LLVM's intrinsics for vectors of 128, 256, 512 bits, maybe for the types of c and a; NULL: none */
   int32_t gain; /* steps in the time of as many steps one by one, in per cent: 100 is no gain */
 } tni_unit_row;
 

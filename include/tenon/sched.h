@@ -230,9 +230,9 @@ TN_API tn_status tn_blockize(tn_schedule *s, tn_loop loop, tn_block_ref *out, tn
 TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_error **err);
 
 /* The steps in the body of a block that blockize made, as the meaning of a tensor instruction (targets/units.c):
- * dot4_u8s8, dot4_s8s8, dot2_u8s8, dot2_s8s8, dot2_s16 sum into i32, dot2_bf16 and tile_bf16 into f32. A target that
- * has the instruction emits it where the block stands in a vectorized loop, best of factors that stand side by side in
- * memory; everywhere the program gives the same bits. */
+ * dot4_u8s8, dot4_s8s8, dot4_u8u8, dot2_u8s8, dot2_s8s8, dot2_u8u8, dot2_s16 sum into i32, dot2_bf16 and tile_bf16 into
+ * f32. A target that has the instruction emits it where the block stands in a vectorized loop, best of factors that stand
+ * side by side in memory; everywhere the program gives the same bits. */
 TN_API tn_status tn_tensorize(tn_schedule *s, tn_block_ref block, const char *unit, tn_error **err);
 
 /* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches, vectors and tensor

@@ -71,8 +71,11 @@ static LLVMValueRef gather(const group *g) {
 
 /* ---- instructions ------------------------------------------------------------------------------------------------ */
 
+/* Some are one for all widths, of the types of the sum and of the factors. */
 static LLVMValueRef call(tni_ll_module *m, const char *name, unsigned count, LLVMValueRef *args) {
-  return tni_ll_intrinsic(m, name, 0, NULL, count, args);
+  LLVMTypeRef types[] = {LLVMTypeOf(args[0]), LLVMTypeOf(args[1])};
+  bool all = LLVMIntrinsicIsOverloaded(LLVMLookupIntrinsicID(name, strlen(name)));
+  return tni_ll_intrinsic(m, name, all ? 2 : 0, types, count, args);
 }
 
 /* The operand as factors, in the type of the instruction's. */
@@ -80,13 +83,17 @@ static LLVMValueRef factors(const group *g, LLVMTypeRef element) {
   return LLVMBuildBitCast(g->f->m->b, gather(g), LLVMVectorType(element, g->lanes * (uint32_t)g->steps), "");
 }
 
-/* a + 128, as u8, is a with its first bit turned; the 128 times b that this adds are taken away. */
-static LLVMValueRef dot_by_offset(const group *a, const group *b, const char *name, LLVMValueRef c) {
+/* Where the instruction takes one factor as a number of the other sign: with its first bit turned that is 128 more (of i8) or
+ * less (of u8), and so is the bit alone; 128 times the other factor, which this adds, is taken away. */
+static LLVMValueRef dot_by_offset(const group *a, const group *b, const tni_unit_row *row, const char *name,
+                                  LLVMValueRef c) {
   tni_ll_module *m = a->f->m;
-  LLVMValueRef x = factors(a, m->i8), y = factors(b, m->i8);
-  LLVMValueRef turned = tni_ll_splat(m, LLVMConstInt(m->i8, 0x80, 0), a->lanes * 4);
-  LLVMValueRef too_much[] = {LLVMConstNull(LLVMTypeOf(c)), turned, y};
-  LLVMValueRef args[] = {LLVMBuildSub(m->b, c, call(m, name, 3, too_much), ""), LLVMBuildXor(m->b, x, turned, ""), y};
+  int turned = row->form == TNI_UNIT_TURN_B;
+  LLVMValueRef args[] = {c, factors(a, m->i8), factors(b, m->i8)};
+  LLVMValueRef bit = tni_ll_splat(m, LLVMConstInt(m->i8, 0x80, 0), a->lanes * 4);
+  LLVMValueRef too_much[] = {LLVMConstNull(LLVMTypeOf(c)), turned ? args[1] : bit, turned ? bit : args[2]};
+  args[0] = LLVMBuildSub(m->b, c, call(m, name, 3, too_much), "");
+  args[1 + turned] = LLVMBuildXor(m->b, args[1 + turned], bit, "");
   return call(m, name, 3, args);
 }
 
@@ -109,7 +116,7 @@ static LLVMValueRef emit(tni_ll_function *f, const tni_unit *unit, const tni_uni
   LLVMTypeRef whole = LLVMIntTypeInContext(m->llvm, TN_TYPE_BITS(unit->a) * (unsigned)unit->steps);
   group a = {f, o->a, unit->steps, lanes, unit->a, whole}, b = {f, o->b, unit->steps, lanes, unit->b, whole};
   LLVMValueRef c = tni_ll_splat(m, tni_ll_expr(f, o->c), TN_TYPE_LANES(o->c->type) > 1 ? 1 : lanes);
-  if (row->form == TNI_UNIT_OFFSET) return dot_by_offset(&a, &b, name, c);
+  if (row->form == TNI_UNIT_TURN_A || row->form == TNI_UNIT_TURN_B) return dot_by_offset(&a, &b, row, name, c);
   if (row->form == TNI_UNIT_PRODUCTS) return sum_of_products(&a, &b, name, c);
   LLVMTypeRef element = unit->a == TN_BF16 ? LLVMBFloatTypeInContext(m->llvm) : tni_ll_type(m, unit->a);
   LLVMValueRef args[] = {c, factors(&a, element), factors(&b, element)};

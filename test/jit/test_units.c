@@ -5,84 +5,15 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "session.h"
-
-enum { COUNT = 2048, MAX_STEPS = 4 };
+#include "units.h"
 
 static tn_context *ctx;
 static tn_error *error;
-static uint64_t state = 1;
-static uint8_t a[COUNT * MAX_STEPS * 4], b[COUNT * MAX_STEPS * 4], start[COUNT * 4], want[COUNT * 4], got[COUNT * 4];
+static uint8_t a[UNITS_FACTOR_BYTES], b[UNITS_FACTOR_BYTES], start[UNITS_SUM_BYTES], want[UNITS_SUM_BYTES],
+    got[UNITS_SUM_BYTES];
 
 static void open_context(void) { ctx = session_open(); }
 static void close_context(void) { tn_context_destroy(ctx); }
-
-static uint32_t random_bits(void) {
-  state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-  return (uint32_t)(state >> 32);
-}
-
-/* All kinds; or such that sums meet each other, or the smallest normal numbers. */
-static uint32_t random_float(int kind, bool is_sum) {
-  uint32_t bits = random_bits();
-  if (kind == 0) return bits;
-  uint32_t low = kind == 1 ? 118 : is_sum ? 0 : 58, range = kind == 1 ? 16 : 10;
-  return (bits & 0x807fffff) | (low + random_bits() % range) << 23;
-}
-
-static void fill(const tni_unit *unit) {
-  for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)random_bits(), b[i] = (uint8_t)random_bits();
-  for (size_t i = 0; i < COUNT; i++) {
-    uint32_t c = unit->c == TN_F32 ? random_float((int)(i % 3), true) : random_bits();
-    memcpy(start + 4 * i, &c, 4);
-  }
-  for (size_t i = 0; unit->a == TN_BF16 && i < COUNT * 2; i++) {
-    uint16_t x[] = {(uint16_t)(random_float((int)(i / 2 % 3), false) >> 16),
-                    (uint16_t)(random_float((int)(i / 2 % 3), false) >> 16)};
-    memcpy(a + 2 * i, &x[0], 2);
-    memcpy(b + 2 * i, &x[1], 2);
-  }
-}
-
-/* 2^-126 - 2^-150, which is below the normal numbers, though 2^-126 is the float next to it; 2^-126 - 2^-151, which is not. */
-static void fill_borders(void) {
-  static const uint16_t x[] = {0x1a00, 0, 0x1a00, 0}, y[] = {0x9a00, 0, 0x9980, 0};
-  static const uint32_t c[] = {0x00800000, 0x00800000};
-  memcpy(a, x, sizeof x), memcpy(b, y, sizeof y), memcpy(start, c, sizeof c);
-}
-
-/* C[v] += A[..] * B[..], tensorized; together: the factors of an element stand side by side. */
-static tn_program *make_program(const tni_unit *unit, int lanes, bool together) {
-  char text[1024], script[256], c[16], x[16], y[16];
-  int k = unit->steps;
-  tn_type_text(unit->c, c), tn_type_text(unit->a, x), tn_type_text(unit->b, y);
-  if (together)
-    snprintf(text, sizeof text, "func f(A: %s[%d, %d], B: %s[%d, %d], C: %s[%d]) {\n", x, COUNT, k, y, COUNT, k, c, COUNT);
-  else
-    snprintf(text, sizeof text, "func f(A: %s[%d], B: %s[%d, %d], C: %s[%d]) {\n", x, k, y, k, COUNT, c, COUNT);
-  size_t n = strlen(text);
-  const char *from = together ? "A[v, r]" : "A[r]", *by = together ? "B[v, r]" : "B[r, v]";
-  snprintf(text + n, sizeof text - n,
-           "  for i in 0..%d {\n    for t in 0..%d {\n      block C(v: 0..%d = i, reduce r: 0..%d = t) {\n"
-           "        C[v] = C[v] + cast(%s, %s) * cast(%s, %s)\n      }\n    }\n  }\n}\n",
-           COUNT, k, COUNT, k, c, from, c, by);
-  snprintf(script, sizeof script, "blockize(C[1])\ntensorize(C, \"%s\")\nio, ii = split(C[0], [0, %d])\nvectorize(ii)", unit->name,
-           lanes);
-  tn_program *program = session_parse(ctx, text);
-  tn_schedule *s;
-  const tn_func *f;
-  must(tn_schedule_create(program, tn_program_func(program, "f"), &s, &error), error);
-  must(tn_schedule_run(s, script, &error), error);
-  must(tn_schedule_commit(s, &f, &error), error);
-  tn_schedule_destroy(s);
-  return program;
-}
-
-static bool same_bits(const tni_unit *unit, size_t i) {
-  float x, y;
-  memcpy(&x, want + 4 * i, 4), memcpy(&y, got + 4 * i, 4);
-  return memcmp(want + 4 * i, got + 4 * i, 4) == 0 || (unit->c == TN_F32 && x != x && y != y);
-}
 
 /* LLVM makes one of products and the sum, where there is one. */
 static bool holds_instruction(const char *text, const tni_unit_row *row) {
@@ -103,12 +34,11 @@ static void check_assembly(const tn_program *program, const tn_compile_desc *des
 }
 
 static void check(const tni_unit *unit, const tn_target *target, int lanes, bool together) {
-  tn_program *program = make_program(unit, lanes, together);
+  tn_program *program = units_program(ctx, "f", unit, lanes, together);
   tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
   tn_module *module;
   const tn_function *function;
-  fill(unit);
-  if (unit->a == TN_BF16) fill_borders();
+  units_fill(unit, a, b, start);
   memcpy(want, start, sizeof want);
   memcpy(got, start, sizeof got);
   must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, want}, &error), error);
@@ -117,9 +47,9 @@ static void check(const tni_unit *unit, const tn_target *target, int lanes, bool
   int32_t (*code)(const tn_env *, void *, void *, void *) =
       (int32_t(*)(const tn_env *, void *, void *, void *))tn_function_pointer(function);
   ck_assert_int_eq(code(tn_function_env(function), a, b, got), 0);
-  for (size_t i = 0; i < COUNT; i++)
-    ck_assert_msg(same_bits(unit, i), "%s in %d lanes for %s%s: element %zu", unit->name, lanes, tn_target_text(target),
-                  together ? "" : ", put together", i);
+  for (size_t i = 0; i < UNITS_COUNT; i++)
+    ck_assert_msg(units_same(unit, want, got, i), "%s in %d lanes for %s%s: element %zu", unit->name, lanes,
+                  tn_target_text(target), together ? "" : ", put together", i);
   check_assembly(program, &desc, unit, lanes);
   tn_module_destroy(module);
   tn_program_destroy(program);
@@ -132,7 +62,8 @@ START_TEST(instructions_are_what_they_mean)
   for (size_t t = 0; t < TNI_COUNT(names); t++) {
     must(tn_target_get(ctx, names[t], &target, &error), error);
     for (size_t u = 0; target->runs_here && u < tni_unit_count(); u++)
-      for (int lanes = 4; lanes <= 16 && tni_unit_at(ctx, u)->steps <= MAX_STEPS; lanes *= 2) /* others are of tiles */
+      for (int lanes = 4; lanes <= 16 && tni_unit_at(ctx, u)->steps <= UNITS_STEPS;
+           lanes *= 2) /* others are of tiles */
         for (int together = 0; together < 2; together++) check(tni_unit_at(ctx, u), target, lanes, together);
   }
 }
@@ -174,8 +105,8 @@ static tile_code run_tiles_as(const char *text, const char *meaning) {
   const tn_function *function;
   char *assembly;
   size_t size;
-  for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)random_bits(), b[i] = (uint8_t)random_bits();
-  for (size_t i = 0; i < MOST_SUMS; i++) sums_want[i] = sums_got[i] = (int32_t)random_bits();
+  for (size_t i = 0; i < sizeof a; i++) a[i] = (uint8_t)units_random(), b[i] = (uint8_t)units_random();
+  for (size_t i = 0; i < MOST_SUMS; i++) sums_want[i] = sums_got[i] = (int32_t)units_random();
   must(tn_program_extern(program, "use_tiles", TN_I32, 0, NULL, (void (*)(void))use_tiles, NULL, &error), error);
   must(tni_evaluate_interpreted(NULL, tn_program_func(other, "f"), (void *const[]){a, b, sums_want}, &error), error);
   must(tn_compile(program, &desc, &module, &error), error);
@@ -316,7 +247,7 @@ static tn_program *make_tiles(int rows, int vectors, int outer) {
 
 static void fill_shorts(uint8_t *to, size_t count, int kind) {
   for (size_t i = 0; i < count; i++) {
-    uint16_t x = (uint16_t)(random_float(kind < 0 ? (int)(i % 7 == 0 ? 0 : 1 + i % 2) : kind, false) >> 16);
+    uint16_t x = (uint16_t)(units_random_float(kind < 0 ? (int)(i % 7 == 0 ? 0 : 1 + i % 2) : kind, false) >> 16);
     memcpy(to + 2 * i, &x, 2);
   }
 }
@@ -334,7 +265,7 @@ static void check_tiles(const char *on, int rows, int vectors, int outer, int ki
   fill_shorts(a, sizeof a / 2, kind);
   fill_shorts(b, sizeof b / 2, kind);
   for (size_t i = 0; i < MOST_SUMS; i++) {
-    uint32_t c = random_float(kind < 0 ? (int)(i % 3) : kind, true);
+    uint32_t c = units_random_float(kind < 0 ? (int)(i % 3) : kind, true);
     memcpy(&sums_want[i], &c, 4), memcpy(&sums_got[i], &c, 4);
   }
   must(tni_evaluate_interpreted(NULL, tn_program_func(program, "f"), (void *const[]){a, b, sums_want}, &error), error);
@@ -374,9 +305,9 @@ static uint8_t left[MOST_SUMS * 8], right[MOST_STEPS * 256];
 /* Of floats small integers, whose sums are exact. */
 static void fill_numbers(const char *type, uint8_t *to, size_t bytes) {
   tn_type short_type = tni_type_parse(type, strlen(type));
-  for (size_t i = 0; i < bytes; i++) to[i] = (uint8_t)random_bits();
+  for (size_t i = 0; i < bytes; i++) to[i] = (uint8_t)units_random();
   for (size_t i = 0; tni_type_is_float(short_type) && i < bytes / 2; i++)
-    tni_write_element(short_type, to, (int64_t)i, (tni_scalar){.f = (double)(random_bits() % 15) - 7});
+    tni_write_element(short_type, to, (int64_t)i, (tni_scalar){.f = (double)(units_random() % 15) - 7});
 }
 
 /* C = A B, as the default schedule does it; behind: another block, of the sums and a row. Tiles: is it done by them? */

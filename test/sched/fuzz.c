@@ -80,9 +80,9 @@ static void choose_block_line(const names *loops, const names *blocks, size_t b,
   const char *block = blocks->at[b], *place = blocks->place[b];
   const char *above = loop_near(loops, place, true, state);
   size_t before = b - (b > 0) - (b > 1 && oracle_random(state) % 4 == 0); /* most often the block before it */
-  static const char *const units[] = {"dot4_u8s8", "dot4_s8s8", "dot2_u8s8", "dot2_s8s8", "dot2_s16"};
+  static const char *const units[] = {"dot4_u8s8", "dot4_s8s8", "dot4_u8u8", "dot2_u8s8", "dot2_s8s8", "dot2_s16"};
   switch (oracle_random(state) % 8) {
-  case 6: snprintf(line, LINE, "tensorize(%s, \"%s\")", block, units[oracle_random(state) % 5]); break;
+  case 6: snprintf(line, LINE, "tensorize(%s, \"%s\")", block, units[oracle_random(state) % TNI_COUNT(units)]); break;
   case 0: snprintf(line, LINE, "rfactor(%s, %u)", above, oracle_random(state) % 3); break;
   case 1:
   case 2: snprintf(line, LINE, "reverse_compute_at(%s, %s)", block, loop_before(loops, blocks->place[before], state)); break;
@@ -336,7 +336,7 @@ static bool take_given(const char **given, const char *end, char *line) {
 
 /* Draws lines, behind those of a case (NULL: of none); those that apply are the script. */
 static bool draw_script(const corpus_case *from, uint64_t *state) {
-  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
+  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-i8mm"};
   tn_program *program;
   const tn_func *func;
   tn_schedule *s;
