@@ -79,9 +79,11 @@ typedef struct tni_unit_node {
 typedef struct tni_unit {
   const char *name;
   int32_t steps;
-  bool exact;      /* the same bits as steps one by one */
-  tn_type c, a, b; /* of the sum; of the factors, which are cast to it */
-  const tn_expr *meaning; /* over elements of buffers: 0.. of a and b, one of c */
+  bool exact; /* the same bits as steps one by one */
+  const tn_buffer *sum, *left, *right; /* of which step and meaning load */
+  tn_type c, a, b;                     /* of these */
+  const tn_expr *step;                 /* what loops do in a step: over one element of each */
+  const tn_expr *meaning;              /* of all: over elements 0.. of left and right, one of the sum */
   size_t count;           /* its nodes, at most TNI_UNIT_NODES, arguments first */
   const tni_unit_node *nodes;
 } tni_unit;
@@ -113,6 +115,10 @@ const tni_unit *tni_unit_at(tn_context *ctx, size_t i);
 const tni_unit *tni_unit_find(tn_context *ctx, const char *name);
 /* Is the expression, of any lanes, the unit's meaning? Then of what: operands that all lanes share may be scalars. */
 bool tni_unit_matches(const tni_unit *unit, const tn_expr *x, tni_unit_operands *out);
+/* Has the meaning no more nodes than there may be? Lists them in the arena. */
+bool tni_unit_list_nodes(tni_arena *arena, tni_unit *unit);
+/* Is b the constant a? */
+bool tni_same_number(const tn_expr *a, const tn_expr *b);
 /* The meaning, of these operands. NULL without memory. */
 const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_operands *operands);
 /* How the target emits the unit in vectors of so many bits; NULL: it does not. */
@@ -126,6 +132,14 @@ const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, t
 #define TNI_TILE_NOTE "tile"
 enum { TNI_TILE_ROWS = 16, TNI_TILE_BYTES = 64 };
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);
+
+/* ---- step.c ---------------------------------------------------------------------------------------------------- */
+
+typedef struct tni_unit_step {
+  const tn_expr *sum, *x, *y; /* the element that is stored; what stands in the place of A and B, of their types */
+} tni_unit_step;
+/* Is the store a step of the unit? */
+bool tni_unit_is_step(const tni_unit *unit, const tn_stmt *store, tni_unit_step *out);
 
 /* ---- llvm/ ----------------------------------------------------------------------------------------------------- */
 

@@ -117,7 +117,7 @@ static bool parse_meanings(tn_context *ctx, unit_set *set) {
 }
 
 /* The nodes of a unit's meaning in post-order, with the numbers of their arguments. */
-static bool list_nodes(tni_arena *arena, tni_unit *unit) {
+bool tni_unit_list_nodes(tni_arena *arena, tni_unit *unit) {
   tni_map map;
   tni_map_init(&map, arena->ctx);
   bool good = tni_map_add_dag(&map, unit->meaning) && map.count <= TNI_UNIT_NODES;
@@ -133,20 +133,35 @@ static bool list_nodes(tni_arena *arena, tni_unit *unit) {
   return nodes != NULL;
 }
 
+/* C[0] + cast(A[t]) * cast(B[t]) */
+static const tn_expr *product_step(tni_region *r, const tni_unit *unit) {
+  const tn_expr *t = tni_var(r, "t", TN_INDEX), *zero = tni_index(r, 0);
+  const tn_expr *x = tni_cast(r, unit->c, tni_load(r, unit->a, unit->left, 1, &t, NULL));
+  const tn_expr *y = tni_cast(r, unit->c, tni_load(r, unit->b, unit->right, 1, &t, NULL));
+  return tni_add(r, tni_load(r, unit->c, unit->sum, 1, &zero, NULL), tni_mul(r, x, y));
+}
+
+static bool make_unit(unit_set *set, size_t i) {
+  const tn_func *f = set->program->funcs[i];
+  tni_unit *unit = &set->units[i];
+  *unit = (tni_unit){.name = meanings[i].name,
+                     .steps = meanings[i].steps,
+                     .exact = meanings[i].exact,
+                     .sum = f->params[0].buffer,
+                     .left = f->params[1].buffer,
+                     .right = f->params[2].buffer,
+                     .c = f->params[0].buffer->type,
+                     .a = f->params[1].buffer->type,
+                     .b = f->params[2].buffer->type,
+                     .meaning = f->body->as.store.value};
+  unit->step = product_step(&set->program->region, unit);
+  return unit->step && tni_unit_list_nodes(&set->program->region.arena, unit);
+}
+
 static void *create_units(tn_context *ctx, tn_error **err) {
   unit_set *set = tni_alloc_zero(ctx, sizeof *set);
   bool good = set && parse_meanings(ctx, set);
-  for (size_t i = 0; good && i < UNIT_COUNT; i++) {
-    const tn_func *f = set->program->funcs[i];
-    set->units[i] = (tni_unit){.name = meanings[i].name,
-                               .steps = meanings[i].steps,
-                               .exact = meanings[i].exact,
-                               .c = f->params[0].buffer->type,
-                               .a = f->params[1].buffer->type,
-                               .b = f->params[2].buffer->type,
-                               .meaning = f->body->as.store.value};
-    good = list_nodes(&set->program->region.arena, &set->units[i]);
-  }
+  for (size_t i = 0; good && i < UNIT_COUNT; i++) good = make_unit(set, i);
   if (good) return set;
   if (set) destroy_units(ctx, set);
   tni_fail_nomem(err);
@@ -176,25 +191,25 @@ const tni_unit *tni_unit_find(tn_context *ctx, const char *name) {
 /* ---- matching and making ----------------------------------------------------------------------------------------- */
 
 /* The operand that an element of the meaning's buffers stands for. */
-static const tn_expr **operand_of(const tn_expr *element, tni_unit_operands *o) {
-  const char *name = element->as.buffer->name;
-  return *name == 'C' ? &o->c : &(*name == 'A' ? o->a : o->b)[element->arg[0]->as.i];
+static const tn_expr **operand_of(const tni_unit *unit, const tn_expr *element, tni_unit_operands *o) {
+  if (element->as.buffer == unit->sum) return &o->c;
+  return &(element->as.buffer == unit->left ? o->a : o->b)[element->arg[0]->as.i];
 }
 
-static bool same_number(const tn_expr *a, const tn_expr *b) {
+bool tni_same_number(const tn_expr *a, const tn_expr *b) {
   return b->op == TN_OP_const && (tni_type_is_float(a->type) ? memcmp(&a->as.f, &b->as.f, sizeof a->as.f) == 0
                                                              : a->as.i == b->as.i);
 }
 
 /* Is x what the node of the meaning is, but for its arguments? */
-static bool matches(const tn_expr *meaning, const tn_expr *x, tni_unit_operands *o) {
+static bool matches(const tni_unit *unit, const tn_expr *meaning, const tn_expr *x, tni_unit_operands *o) {
   if (TN_TYPE_WITH_LANES(x->type, 1) != meaning->type) return false;
   if (meaning->op == TN_OP_load) {
-    const tn_expr **operand = operand_of(meaning, o);
+    const tn_expr **operand = operand_of(unit, meaning, o);
     if (!*operand) *operand = x;
     return *operand == x;
   }
-  if (meaning->op == TN_OP_const) return same_number(meaning, x);
+  if (meaning->op == TN_OP_const) return tni_same_number(meaning, x);
   return x->op == meaning->op && x->nargs == meaning->nargs;
 }
 
@@ -208,7 +223,7 @@ bool tni_unit_matches(const tni_unit *unit, const tn_expr *x, tni_unit_operands 
   for (size_t i = unit->count; i-- > 0;) {
     const tni_unit_node *node = &unit->nodes[i];
     if (!found[i]) continue; /* a subscript of an element */
-    if (!matches(node->expr, found[i], out)) return false;
+    if (!matches(unit, node->expr, found[i], out)) return false;
     for (int k = 0; node->expr->op != TN_OP_load && k < found[i]->nargs; k++) {
       const tn_expr **known = &found[node->args[k]], *arg = scalar_of(found[i]->arg[k]);
       if (!*known) *known = arg;
@@ -226,7 +241,7 @@ const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_o
     const tn_expr *x = node->expr, *args[3];
     for (int k = 0; x->op != TN_OP_load && k < x->nargs; k++) args[k] = made[node->args[k]];
     if (x->op == TN_OP_load)
-      made[i] = *operand_of(x, &o);
+      made[i] = *operand_of(unit, x, &o);
     else if (x->op == TN_OP_const)
       made[i] = tni_type_is_float(x->type) ? tni_const_float(r, x->type, x->as.f) : tni_const_int(r, x->type, x->as.i);
     else

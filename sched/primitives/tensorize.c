@@ -4,10 +4,11 @@
  *       ->                                                                              tensorize(C, "dot2_s16")
  *     block C(i, reduce k) { C[i] = C[i] + cast(i32, A[i, k*2]) * cast(i32, B[k*2]) + cast(i32, A[i, k*2 + 1]) * .. }
  *
- * Factors may be any loads of the instruction's types: what stands elsewhere in memory is put together in registers. A guard
- * of the steps (blockize makes one of sums that are no multiple) goes to the loads, which then give 0.
+ * Factors may be any expressions of the instruction's types: what does not stand side by side in memory is put together in
+ * registers. A guard of the steps (blockize makes one of sums that are no multiple) goes to the factors, which then are 0.
  *
- * needs: a block without init whose body is one loop of as many steps over one store of a sum, maybe under an if
+ * needs: a block without init whose body is one loop of as many steps over one store, which is a step of the instruction
+ *        (targets/step.c), maybe under an if
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,71 +16,40 @@
 
 #include "sched.h"
 
-/* A step: sum = sum + x * y, both cast to the type of the sum. */
-typedef struct product {
+/* A step: the store of a sum, and what is summed. */
+typedef struct steps {
   const tn_stmt *store;
-  const tn_expr *sum, *x, *y; /* loads */
-  const tn_expr *where;       /* the guard, or NULL */
-} product;
+  const tn_expr *where; /* the guard, or NULL */
+  tni_unit_step of;
+} steps;
 
-/* Is it the element that the store writes? */
-static bool is_sum(const tn_stmt *store, const tn_expr *x) {
-  if (x->op != TN_OP_load || tni_load_where(x) || x->as.buffer != store->as.store.buffer) return false;
-  for (int32_t d = 0; d < store->as.store.count; d++)
-    if (x->arg[d] != store->as.store.index[d]) return false;
-  return true;
-}
-
-static const tn_expr *cast_load(const tn_expr *x) {
-  if (x->op == TN_OP_cast) x = x->arg[0];
-  return x->op == TN_OP_load ? x : NULL;
-}
-
-static bool is_product(const tn_expr *x, const tn_expr *y, product *out) {
-  out->x = cast_load(x);
-  out->y = cast_load(y);
-  return out->x && out->y;
-}
-
-/* sum + x * y, in either order, or fma(x, y, sum). */
-static bool is_step(const tn_stmt *s, product *out) {
+/* The one store below the loop, maybe under an if. */
+static bool find_store(const tn_stmt *loop, int32_t count, steps *out) {
+  if (loop->kind != TNI_FOR || !tni_is_int(loop->as.loop.extent, count)) return false;
+  const tn_stmt *s = loop->as.loop.body;
   if (s->kind == TNI_IF && !s->as.cond.otherwise) out->where = s->as.cond.cond, s = s->as.cond.then;
-  if (s->kind != TNI_STORE || s->as.store.where) return false;
-  const tn_expr *value = s->as.store.value;
   out->store = s;
-  if (value->op == TN_OP_fma) {
-    out->sum = value->arg[2];
-    return is_sum(s, out->sum) && is_product(value->arg[0], value->arg[1], out);
-  }
-  for (int first = 0; value->op == TN_OP_add && first < 2; first++) {
-    const tn_expr *other = value->arg[1 - first];
-    out->sum = value->arg[first];
-    if (is_sum(s, out->sum) && other->op == TN_OP_mul) return is_product(other->arg[0], other->arg[1], out);
-  }
-  return false;
-}
-
-static bool has_types(const tni_unit *unit, const product *p) {
-  return p->sum->type == unit->c && p->x->type == unit->a && p->y->type == unit->b;
+  return s->kind == TNI_STORE && !s->as.store.where;
 }
 
 /* ---- what must hold ---------------------------------------------------------------------------------------------------- */
 
 typedef struct other_reads {
-  const product *p;
+  const tn_buffer *buffer;
+  const tn_expr *sum; /* the load that may be */
   bool found;
 } other_reads;
 
 static void see_load(void *self, const tn_expr *x) {
   other_reads *q = self;
-  q->found |= x->op == TN_OP_load && x != q->p->sum && x->as.buffer == q->p->store->as.store.buffer;
+  q->found |= x->op == TN_OP_load && x != q->sum && x->as.buffer == q->buffer;
 }
 
 /* Do all steps add to one element, and read nothing else of its buffer, nor the sum itself but to add to it? */
-static const char *why_not_one_sum(tn_context *ctx, const tn_stmt *loop, const product *p) {
-  const product no_sum = {.store = p->store};
-  const tn_expr *inside[] = {p->x, p->y, p->where};
-  other_reads q = {p, false}, all = {&no_sum, false};
+static const char *why_not_one_sum(tn_context *ctx, const tn_stmt *loop, const steps *p) {
+  const tn_expr *inside[] = {p->of.x, p->of.y, p->where};
+  const tn_buffer *buffer = p->store->as.store.buffer;
+  other_reads q = {buffer, p->of.sum, false}, all = {buffer, NULL, false};
   for (int32_t d = 0; d < p->store->as.store.count; d++)
     if (tni_expr_uses(ctx, p->store->as.store.index[d], loop->as.loop.var)) return "the steps add to different elements";
   tni_stmt_visit_exprs(ctx, loop->as.loop.body, see_load, &q);
@@ -98,24 +68,31 @@ static bool guard_part(tni_region *r, const tn_expr *guard, const tn_expr *var, 
   return true;
 }
 
-/* A factor of step number t: 0 where that is none. */
-static const tn_expr *factor_at(tni_region *r, const tn_expr *load, const tn_expr *guard, const tn_expr *var, int32_t t) {
-  const tn_expr *where = tni_conj(r, tni_load_where(load), guard), *number = tni_index(r, t);
-  tni_subst subst = {1, &var, &number};
-  tni_facts none = {.ctx = r->arena.ctx};
-  const tn_expr *x = tni_load(r, load->type, load->as.buffer, (size_t)tni_load_count(load), load->arg, where);
-  x = number && x ? tni_expr_subst(r, x, &subst) : NULL;
-  return x ? tni_simplify(r, &none, x) : NULL;
+static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
+  if (x->op != TN_OP_load) return x;
+  const tn_expr *where = tni_conj(r, tni_load_where(x), self);
+  return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, where);
 }
 
-static const tn_stmt *make_store(tni_region *r, const tni_unit *unit, const product *p, const tn_expr *var) {
-  tni_unit_operands o = {.c = p->sum};
+/* A factor of step number t: 0 where that is none. */
+static const tn_expr *factor_at(tni_region *r, const tn_expr *x, const tn_expr *guard, const tn_expr *var, int32_t t) {
+  const tn_expr *number = tni_index(r, t), *guarded = x;
+  tni_subst subst = {1, &var, &number};
+  tni_facts none = {.ctx = r->arena.ctx};
+  if (guard) guarded = tni_expr_rewrite(r, x, guard_load, (void *)(uintptr_t)guard);
+  if (guard && x->op != TN_OP_load) guarded = tni_op3(r, TN_OP_select, guard, guarded, tni_zero(r, x->type));
+  guarded = number && guarded ? tni_expr_subst(r, guarded, &subst) : NULL;
+  return guarded ? tni_simplify(r, &none, guarded) : NULL;
+}
+
+static const tn_stmt *make_store(tni_region *r, const tni_unit *unit, const steps *p, const tn_expr *var) {
+  tni_unit_operands o = {.c = p->of.sum};
   const tn_expr *of_step = NULL, *of_all = NULL;
   if (p->where && (!guard_part(r, p->where, var, true, &of_step) || !guard_part(r, p->where, var, false, &of_all)))
     return NULL;
   for (int32_t t = 0; t < unit->steps; t++) {
-    o.a[t] = factor_at(r, p->x, of_step, var, t);
-    o.b[t] = factor_at(r, p->y, of_step, var, t);
+    o.a[t] = factor_at(r, p->of.x, of_step, var, t);
+    o.b[t] = factor_at(r, p->of.y, of_step, var, t);
     if (!o.a[t] || !o.b[t]) return NULL;
   }
   const tn_stmt *s = p->store;
@@ -135,23 +112,32 @@ static tn_status refuse_unit(tni_step *step, const tn_stmt *block) {
   return tni_step_refuse(step, block, "no tensor instruction `%s`; there are: %s", step->args[1].text, names);
 }
 
+static tn_status refuse_step(tni_step *step, const tni_unit *unit, const tn_stmt *store) {
+  char a[16], b[16];
+  tni_text text;
+  tni_text_init(&text, step->s->ctx);
+  tni_print_expr(&text, unit->step);
+  tn_status status = text.failed ? TN_E_NOMEM
+                                 : tni_step_refuse(step, store, "a step of `%s` is C[0] = %s, where A is of %s, B of %s",
+                                                   unit->name, text.data, tn_type_text(unit->a, a),
+                                                   tn_type_text(unit->b, b));
+  tni_text_destroy(&text);
+  return status;
+}
+
 tn_status tni_apply_tensorize(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
-  product p = {0};
+  steps p = {0};
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? block->as.block.body : NULL;
   const tni_unit *unit = block ? tni_unit_find(s->ctx, step->args[1].text) : NULL;
   if (!block) return TN_E_REFUSED;
   if (!unit) return refuse_unit(step, block);
   if (block->as.block.init) return tni_step_refuse(step, block, "the block has an init\nneeds: decompose_reduction");
-  if (loop->kind != TNI_FOR || !tni_is_int(loop->as.loop.extent, unit->steps) || !is_step(loop->as.loop.body, &p))
-    return tni_step_refuse(step, block, "its body is not a loop of %d steps of a sum of products of loads\n"
+  if (!find_store(loop, unit->steps, &p))
+    return tni_step_refuse(step, block, "its body is not a loop of %d steps, each of them one store\n"
                            "needs: a split by %d, and blockize of the inner loop", (int)unit->steps, (int)unit->steps);
-  if (!has_types(unit, &p) && is_product(p.y, p.x, &p) && !has_types(unit, &p)) {
-    char c[16], a[16], b[16];
-    return tni_step_refuse(step, p.store, "`%s` is of %s and %s, summed in %s", unit->name, tn_type_text(unit->a, a),
-                           tn_type_text(unit->b, b), tn_type_text(unit->c, c));
-  }
+  if (!tni_unit_is_step(unit, p.store, &p.of)) return refuse_step(step, unit, p.store);
   const char *why = why_not_one_sum(s->ctx, loop, &p);
   if (why) return tni_step_refuse(step, p.store, "%s", why);
   tn_status status = unit->exact ? TN_OK : tni_step_rounds_otherwise(step, p.store);
