@@ -49,6 +49,8 @@ static const tn_stmt *unroll(lowering *l, const tn_stmt *s) {
   return tni_stmt_simplify(l->r, tni_lower_unroll(l->r, s));
 }
 
+static const tn_stmt *hoist(lowering *l, const tn_stmt *s) { return tni_lower_hoist(l->r, s); }
+
 static const tn_stmt *dead(lowering *l, const tn_stmt *s) { return tni_stmt_simplify(l->r, tni_lower_dead(l->r, s)); }
 
 /* ---- the table ----------------------------------------------------------------------------------------------------- */
@@ -70,6 +72,7 @@ static const pass passes[] = {
     {{"flatten", 'a', "one row-major subscript for each access"},                       flatten,   true},
     {{"vectorize", 'v', "vectorized loops into vectors"},                               vectorize, true},
     {{"unroll", 'r', "unrolled loops written out"},                                     unroll,    true},
+    {{"hoist", 'h', "conditions before the loops that do not move them"},                hoist,     true},
     {{"dead", 'd', "stores that nobody reads left away"},                               dead,      true},
 };
 /* clang-format on */

@@ -66,6 +66,9 @@ const tn_stmt *tni_lower_unroll(tni_region *r, const tn_stmt *body);
 /* The same statement with loop variables, iterators, lets and allocated buffers of its own; blocks keep their names. */
 const tn_stmt *tni_stmt_refresh(tni_region *r, const tn_stmt *s);
 
+/* ---- hoist.c: conditions before the loops that do not move them ----------------------------------------------------- */
+const tn_stmt *tni_lower_hoist(tni_region *r, const tn_stmt *body);
+
 /* ---- dead.c: stores into registers that nobody reads, or where nothing is true; of flat subscripts ------------------- */
 const tn_stmt *tni_lower_dead(tni_region *r, const tn_stmt *body);
 
