@@ -101,17 +101,18 @@ static tn_status check_count(const tn_model *model, const char *what, size_t wan
 }
 
 static tn_status take_tensors(const tn_model *model, const char *kind, size_t count, const DLTensor *const *tensors,
-                              const uint32_t *values, void **out, tn_error **err) {
+                              const uint32_t *values, const size_t *bytes, void **out, tn_error **err) {
   for (size_t i = 0; i < count; i++) {
     const tni_gvalue *v = &model->graph->values[values[i]];
     char what[160];
+    out[i] = tensors[i] ? tni_tensor_pointer(tensors[i]) : NULL;
+    if (tni_tensor_is_plain(tensors[i], v->type, v->rank, v->shape, bytes[i])) continue;
     if (!tensors[i]) return tni_fail(model->module->ctx, err, TN_E_INVALID, "call", v->name, "no tensor was given");
     /* The name is formatted only when the check fails: the check is cheap, formatting is not. */
     if (tni_tensor_check(model->module->ctx, tensors[i], kind, v->type, v->rank, v->shape, NULL)) {
       snprintf(what, sizeof what, "%s `%s`", kind, v->name);
       return tni_tensor_check(model->module->ctx, tensors[i], what, v->type, v->rank, v->shape, err);
     }
-    out[i] = tni_tensor_pointer(tensors[i]);
   }
   return TN_OK;
 }
@@ -136,9 +137,10 @@ static tn_status run_checked(const tn_model *model, const DLTensor *const *input
                              void **pointers, tn_error **err) {
   const tn_graph *g = model->graph;
   uint32_t failed_step = 0;
-  tn_status status = take_tensors(model, "input", g->input_count, inputs, g->inputs, pointers, err);
+  tn_status status = take_tensors(model, "input", g->input_count, inputs, g->inputs, model->bytes, pointers, err);
   if (!status)
-    status = take_tensors(model, "output", g->output_count, outputs, g->outputs, pointers + g->input_count, err);
+    status = take_tensors(model, "output", g->output_count, outputs, g->outputs, model->bytes + g->input_count,
+                          pointers + g->input_count, err);
   if (!status) status = check_memory(model, pointers, err);
   if (status) return status;
   status = tni_executor_run(model->executor, pointers, pointers + g->input_count, &failed_step);

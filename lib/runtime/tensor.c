@@ -330,3 +330,14 @@ tn_status tni_tensor_check(tn_context *ctx, const DLTensor *t, const char *what,
   tni_tensor_form form = {.type = type, .rank = rank, .shape = shape};
   return tni_tensor_check_form(ctx, t, what, &form, err);
 }
+
+bool tni_tensor_is_plain(const DLTensor *t, tn_type type, int32_t rank, const int64_t *shape, size_t bytes) {
+  if (!t || !t->data || t->device.device_type != kDLCPU || t->ndim != rank || (rank && !t->shape)) return false;
+  if (TN_TYPE(t->dtype.code, t->dtype.bits, t->dtype.lanes) != type) return false;
+  bool same = bytes > 0;
+  for (int32_t i = 0; i < rank; i++) same &= t->shape[i] == shape[i];
+  int64_t stride = 1;
+  for (int32_t i = rank; same && t->strides && i-- > 0; stride *= shape[i]) same = t->strides[i] == stride;
+  uintptr_t at = (uintptr_t)t->data + t->byte_offset, element = t->dtype.bits < 8 ? 1 : t->dtype.bits / 8;
+  return same && at >= (uintptr_t)t->data && bytes <= UINTPTR_MAX - at && (at & (element - 1)) == 0;
+}

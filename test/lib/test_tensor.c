@@ -336,11 +336,19 @@ END_TEST
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
 
+/* Of the expected shape, whose sizes are known; what is plain must pass the check. */
+static bool is_plain(const DLTensor *t, tn_type type, int32_t rank, const int64_t *shape) {
+  int64_t count = 1;
+  for (int32_t i = 0; i < rank; i++) count *= shape[i];
+  return tni_tensor_is_plain(t, type, rank, shape, tn_array_bytes(type, count));
+}
+
 /* NULL when the argument passes, else the reason, valid until the next call. */
 static const char *reason_of(const DLTensor *t, tn_type type, int32_t rank, const int64_t *shape) {
   static char reason[200];
   tn_error *err;
   tn_status status = tni_tensor_check(NULL, t, "input `x`", type, rank, shape, &err);
+  if (status && type && rank >= 0 && shape) ck_assert(!is_plain(t, type, rank, shape));
   if (!status) return NULL;
   ck_assert_int_eq(tn_error_status(err), status);
   ck_assert_str_eq(tn_error_place(err), "input `x`");
@@ -353,10 +361,12 @@ START_TEST(argument_that_fits_passes)
 {
   DLTensor t = sound().dl_tensor;
   ck_assert_ptr_null(reason_of(&t, TN_F32, 2, shape23));
+  ck_assert(is_plain(&t, TN_F32, 2, shape23));
   ck_assert_ptr_null(reason_of(&t, 0, -1, NULL));
   ck_assert_ptr_null(reason_of(&t, TN_F32, 2, (int64_t[]){-1, 3}));
   t.strides = strides31;
   ck_assert_ptr_null(reason_of(&t, TN_F32, 2, shape23));
+  ck_assert(is_plain(&t, TN_F32, 2, shape23));
   t.shape = (int64_t[]){1, 3};
   t.strides = (int64_t[]){77, 1}; /* nobody steps along a dimension of size 1 */
   ck_assert_ptr_null(reason_of(&t, TN_F32, 2, NULL));
