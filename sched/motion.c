@@ -41,14 +41,17 @@ static tn_status check_path(tni_step *step, const tni_site *site, int shared) {
 
 /* ---- the consumer ---- */
 
-/* Is every spatial iterator a subscript of the stores by itself? */
+/* Is the iterator a subscript of the store by itself, if it is a spatial one? */
+static bool is_subscript(const tni_iter *it, const tn_stmt *store) {
+  bool found = it->reduce;
+  for (int32_t d = 0; d < store->as.store.count; d++) found |= store->as.store.index[d] == it->var;
+  return found;
+}
+
+/* Is every spatial iterator one? */
 static bool stores_apart(const tn_stmt *block, const tn_stmt *store) {
-  for (int32_t i = 0; i < block->as.block.count; i++) {
-    const tni_iter *it = &block->as.block.iters[i];
-    bool found = it->reduce;
-    for (int32_t d = 0; d < store->as.store.count; d++) found |= store->as.store.index[d] == it->var;
-    if (!found) return false;
-  }
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (!is_subscript(&block->as.block.iters[i], store)) return false;
   return true;
 }
 
@@ -208,6 +211,11 @@ static tn_status take_producer(tni_step *step, tni_meeting *m, const tn_stmt *bl
   if (!whole || !tni_site_runs_once(&site, m->around, true))
     return tni_step_refuse(step, block,
                            "the loops do not run all that this producer's iterators range over, each once");
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (!is_subscript(&block->as.block.iters[i], store) && !tni_is_int(all[i].extent, 1))
+      return tni_step_refuse(step, store,
+                             "an element may be stored by several instances of this producer, of which the last one counts\n"
+                             "needs: every spatial iterator as a subscript");
   if (!part)
     return tni_step_refuse(step, block,
                            "what an iteration brings of this producer's elements is no box that can be told\n"
