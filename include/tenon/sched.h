@@ -211,6 +211,9 @@ TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop lo
                                   tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
+/* A block that stores a value where a condition holds (of a load, a select or an if), and else one that reads nothing: that one is
+ * stored everywhere by a new block before `loop`, *out, and the block runs where the condition holds. */
+TN_API tn_status tn_decompose_padding(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 
 /* The steps of a reduction are regrouped by the iterations of `loop`: each has a partial result in a new buffer, of which the
  * loop is dimension `axis`, and a block of the old name combines them behind the outermost loop of the reduction. *out: the block

@@ -168,6 +168,8 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
   }
 }
 
+#include "moves.h"
+
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
   names loops, blocks;
@@ -180,6 +182,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   size_t b = blocks.count ? oracle_random(state) % blocks.count : 0;
   if (loops.count && oracle_random(state) % 6 == 0) {
     choose_loop_line(text, &loops, at, any(&blocks, state), state, line);
+    return;
+  }
+  if (blocks.count && oracle_random(state) % 8 == 0) {
+    choose_move_line(&loops, &blocks, state, line);
     return;
   }
   if (blocks.count && oracle_random(state) % 6 == 0) {

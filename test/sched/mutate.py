@@ -47,6 +47,7 @@ KINDS = {
     "`%s` is a parameter, whose form": "argument",
     "the memory of the buffer has %d dimensions": "argument",
     "the factor is above 0": "argument",
+    "there is no condition without which": "argument",
     "ask for 2 to %d copies": "argument",
     "the buffer is allocated in the loop\\n": "keeps",
     "the buffer has strides or a layout": "keeps",
