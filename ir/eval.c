@@ -243,7 +243,7 @@ static float eval_single(enum tn_op op, float a, float b) {
 static double eval_float(enum tn_op op, tn_type type, const tni_scalar *args) {
   double out;
   if (op == TN_OP_fma) return eval_fma(type, args[0].f, args[1].f, args[2].f);
-  if (eval_exact(op, args, &out)) return TN_TYPE_BITS(type) == 8 ? tni_round_to(type, out) : out;
+  if (eval_exact(op, args, &out)) return TN_TYPE_BITS(type) <= 8 ? tni_round_to(type, out) : out;
   double b = tni_ops[op].arity > 1 ? args[1].f : 0;
   if (TN_TYPE_BITS(type) == 64) return eval_double(op, args[0].f, b);
   float single = eval_single(op, (float)args[0].f, (float)b);
@@ -288,14 +288,10 @@ static int64_t float_to_int(tn_type to, double value) {
 static double int_to_float(tn_type to, tn_type from, int64_t value) {
   bool negative = !is_unsigned(from) && value < 0;
   uint64_t magnitude = negative ? 0 - (uint64_t)value : (uint64_t)value;
-  double exact;
-  if (TN_TYPE_BITS(to) == 64)
-    exact = (double)magnitude;
-  else if (magnitude >> 53 == 0)
-    exact = tni_round_to(to, (double)magnitude);
-  else
-    exact = tni_round_to(to, (double)(magnitude >> 11 | ((magnitude & 0x7ff) != 0)) * 2048);
-  return negative ? -exact : exact;
+  double exact = (double)magnitude;
+  if (TN_TYPE_BITS(to) < 64 && magnitude >> 53 != 0)
+    exact = (double)(magnitude >> 11 | ((magnitude & 0x7ff) != 0)) * 2048;
+  return tni_round_to(to, negative ? -exact : exact);
 }
 
 tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value) {
@@ -311,8 +307,8 @@ tni_scalar tni_eval_cast(tn_type to, tn_type from, tni_scalar value) {
 
 /* A value between the least and the greatest of the type; neither is NaN. */
 static double bound(tn_type type, double value) {
-  double largest = tni_float_largest(type);
-  return value > largest ? largest : value < -largest ? -largest : value;
+  double largest = tni_float_largest(type), least = tni_float_least(type);
+  return value > largest ? largest : value < least ? least : value;
 }
 
 tni_scalar tni_eval_cast_sat(tn_type to, tn_type from, tni_scalar value) {
@@ -352,6 +348,7 @@ tni_scalar tni_eval_reinterpret(tn_type to, tn_type from, tni_scalar value) {
 static double read_float(tn_type type, const void *base, int64_t i) {
   double value;
   switch (TN_TYPE_BITS(type)) {
+  case 4: return tni_float_from_bits(type, ((const uint8_t *)base)[i >> 1] >> (i & 1) * 4 & 15);
   case 64: READ(double); return value;
   case 32: READ(float); return value;
   case 16: READ(uint16_t); return tni_float_from_bits(type, (uint64_t)value);

@@ -168,6 +168,7 @@ static __int128 highest(tn_type type) {
   return ((__int128)1 << (TN_TYPE_BITS(type) - tni_type_is_signed(type))) - 1;
 }
 static __int128 lowest(tn_type type) {
+  if (tni_type_is_scale(type)) return 0;
   if (tni_type_is_float(type)) return -highest(type);
   return tni_type_is_signed(type) ? -highest(type) - 1 : 0;
 }
@@ -187,9 +188,8 @@ static expr bounded_integer(const maker *m, expr a) {
 static expr bounded_float(const maker *m, expr a) {
   bool is_double = bits_of(m) == 64 || TN_TYPE_BITS(m->result) == 64;
   tn_type wide = like(m, is_double ? TN_F64 : TN_F32);
-  double largest = tni_float_largest(m->result);
-  a = at_most(m, cast(m, wide, a), number(m, wide, largest));
-  return at_least(m, a, number(m, wide, -largest));
+  a = at_most(m, cast(m, wide, a), number(m, wide, tni_float_largest(m->result)));
+  return at_least(m, a, number(m, wide, tni_float_least(m->result)));
 }
 
 static expr expand_cast_sat(const maker *m, const expr *v) {

@@ -61,13 +61,14 @@ bool tni_place_locate(tni_machine *m, const tni_place *access, uint32_t lane, in
 }
 
 static bool run_load(tni_machine *m, const tni_step *step) {
+  static const uint64_t nothing;
   const tni_place *access = step->as.access;
   const tni_memory *memory = access->memory;
   for (uint32_t l = 0; l < step->lanes; l++) {
     int64_t at;
     tni_scalar *out = &step->out.at[l];
     if (access->guarded && !tni_lane(&access->where, l)) {
-      out->i = 0; /* also the bits of 0.0 */
+      *out = tni_read_element(step->type, &nothing, 0); /* 0, or what a type without one has in its place */
       continue;
     }
     if (!tni_place_locate(m, access, l, &at)) return false;

@@ -115,18 +115,25 @@ static bool is_text(const char *text, size_t length, const char *word) {
   return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
+/* Does a type without infinity and NaN hold numbers of that size? Rounding does not tell: it saturates. */
+static bool is_in_range(tn_type type, double value) {
+  return isfinite(tni_round_to(type, value)) && (tni_float_format_of(type)->nan || value <= tni_float_largest(type));
+}
+
 static bool read_float(tn_type type, const char *text, size_t length, bool negative, double *out, const char **why) {
   char copy[MAX_NUMBER + 1];
   double value;
   memcpy(copy, text, length);
   copy[length] = '\0';
+  if (negative && tni_type_is_scale(type)) return *why = "an unsigned type has no negative numbers", false;
+  if (is_text(text, length, "nan") && !tni_float_format_of(type)->nan) return *why = "the type has no NaN", false;
   if (is_text(text, length, "nan"))
     value = (double)NAN;
   else if (is_text(text, length, "inf") && isinf(tni_float_highest(type)))
     value = (double)INFINITY;
   else if (is_text(text, length, "inf"))
     return *why = "the type has no infinity", false;
-  else if (!read_double(copy, &value) || !isfinite(tni_round_to(type, value))) /* the lexer's numbers are strtod's */
+  else if (!read_double(copy, &value) || !is_in_range(type, value)) /* the lexer's numbers are strtod's */
     return *why = "the number is too large for its type", false;
   *out = tni_round_to(type, negative ? -value : value);
   return true;

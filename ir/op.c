@@ -44,6 +44,8 @@ tn_type tni_op_type(enum tn_op op, const tn_expr *const *args, const char **why)
       *why = "the operands have different types";
       return 0;
     }
+  *why = "f8e8m0 is for scales, which are stored, compared and cast, not computed with";
+  if (tni_type_is_scale(type) && (info->typing == TNI_TYPING_SAME || info->typing == TNI_TYPING_FLOAT)) return 0;
   switch ((enum tni_typing)info->typing) {
   case TNI_TYPING_SAME: *why = "the operands must be numbers"; return is_number(type) ? type : 0;
   case TNI_TYPING_FLOAT:

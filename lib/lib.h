@@ -188,11 +188,15 @@ tni_hash tni_hash_bytes(const void *data, size_t size);
 
 /* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
 
-bool tni_type_is_float(tn_type type);  /* f64 to the 8-bit ones */
+bool tni_type_is_float(tn_type type);  /* f64 to f4e2m1, and f8e8m0 */
 bool tni_type_is_int(tn_type type);    /* signed and unsigned data integers; neither bool nor index */
 bool tni_type_is_signed(tn_type type); /* i2..i64 and index */
 /* Do elements share bytes in memory? */
-static inline bool tni_type_is_packed(tn_type type) { return tni_type_is_int(type) && TN_TYPE_BITS(type) < 8; }
+static inline bool tni_type_is_packed(tn_type type) {
+  return TN_TYPE_BITS(type) < 8 && TN_TYPE_CODE(type) != TN_CODE_VOID;
+}
+/* f8e8m0: a float that is not computed with; all its bits 0 are its least number, as it has no zero. */
+static inline bool tni_type_is_scale(tn_type type) { return TN_TYPE_CODE(type) == kDLFloat8_e8m0fnu; }
 bool tni_type_is_valid(tn_type type);
 bool tni_is_element_type(tn_type type); /* of buffers and tensors: a number or bool, one lane */
 /* The type of that text, 0 when it is none. */
@@ -200,23 +204,25 @@ tn_type tni_type_parse(const char *text, size_t length);
 
 /* ---- runtime/float.c ------------------------------------------------------------------------------------------- */
 
-/* A floating-point format: from the most significant bit sign, exponent, fraction. */
+/* A floating-point format: from the most significant bit sign (f8e8m0 has none), exponent, fraction. */
 typedef struct tni_float_format {
   tn_type type;
   int exponent_bits, fraction_bits, bias;
   bool infinity;      /* has infinities: the pattern after `largest` */
   bool negative_zero; /* false: -0 becomes +0, and the only NaN stands in its place */
   uint64_t largest;   /* of the finite numbers */
-  uint64_t nan;       /* one of the NaNs */
+  uint64_t nan;       /* one of the NaNs; 0: there is none */
 } tni_float_format;
 /* Of one lane of the type; NULL when it is not floating-point. */
 const tni_float_format *tni_float_format_of(tn_type type);
-/* To nearest, ties to even, once; what is too large becomes infinity, or NaN in a type that has none. */
+/* To nearest, ties to even (f8e8m0: up), once; what is too large becomes infinity, or NaN in a type that has none, or the
+ * largest number in one that has no NaN either, where NaN becomes 0. */
 uint64_t tni_float_to_bits(tn_type type, double value);
 /* Exact. */
 double tni_float_from_bits(tn_type type, uint64_t bits);
-/* The largest finite number; and what no value of the type is above: infinity, or that number in a type without. */
+/* The largest finite number, the least, and what no value of the type is above: infinity, or the largest. */
 double tni_float_largest(tn_type type);
+double tni_float_least(tn_type type);
 double tni_float_highest(tn_type type);
 
 /* ---- runtime/tensor.c ------------------------------------------------------------------------------------------ */

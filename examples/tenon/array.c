@@ -81,14 +81,16 @@ static double byte_to_double(tn_type type, unsigned bits) {
   case TN_F8E5M2: return half_to_double(bits << 8);
   case TN_F8E4M3: return (bits & 0x7f) == 0x7f ? (double)NAN : number_of_bits(bits, 4, 3, 7);
   case TN_F8E4M3UZ: return bits == 0x80 ? (double)NAN : number_of_bits(bits, 4, 3, 8);
+  case TN_F8E8M0: return bits == 0xff ? (double)NAN : ldexp(1, (int)bits - 127);
   default: return bits == 0x80 ? (double)NAN : number_of_bits(bits, 5, 2, 16);
   }
 }
 
 /* An element that shares its byte. */
-static int packed_get(const array *a, int64_t i) {
+static double packed_get(const array *a, int64_t i) {
   int bits = (int)TN_TYPE_BITS(a->type), each = 8 / bits,
       x = ((uint8_t *)a->data)[i / each] >> i % each * bits & ((1 << bits) - 1);
+  if (a->type == TN_F4E2M1) return number_of_bits((unsigned)x, 2, 1, 1);
   return TN_TYPE_CODE(a->type) == kDLInt && x >> (bits - 1) ? x - (1 << bits) : x;
 }
 
@@ -107,10 +109,12 @@ double array_get(const array *a, int64_t i) {
   case TN_F8E4M3:
   case TN_F8E5M2:
   case TN_F8E4M3UZ:
+  case TN_F8E8M0:
   case TN_F8E5M2UZ: return byte_to_double(a->type, ((uint8_t *)a->data)[i]);
   case TN_I2:
   case TN_U2:
   case TN_I4:
+  case TN_F4E2M1:
   case TN_U4: return packed_get(a, i);
   case TN_I8: return ((int8_t *)a->data)[i];
   case TN_I16: return ((int16_t *)a->data)[i];

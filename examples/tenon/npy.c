@@ -97,10 +97,15 @@ static const char *descr_of(tn_type type) {
   return TN_TYPE_BITS(type) == 16 ? "<u2" : "|u1";
 }
 
-/* Integers of less than a byte, which .npy lacks, a byte each. False: no memory, after a message. */
+/* What of less than a byte, which .npy lacks, a byte each: integers, and the bits of floats. False: no memory, after a
+ * message. */
 static bool unpack(const char *path, const array *a, array *out) {
   if (!array_create(out, TN_TYPE_CODE(a->type) == kDLInt ? TN_I8 : TN_U8, a->rank, a->shape, path)) return false;
-  for (int64_t i = 0; i < array_count(a); i++) ((int8_t *)out->data)[i] = (int8_t)array_get(a, i);
+  const uint8_t *pairs = a->data;
+  for (int64_t i = 0; i < array_count(a); i++) {
+    double value = a->type == TN_F4E2M1 ? pairs[i / 2] >> i % 2 * 4 & 15 : array_get(a, i);
+    ((int8_t *)out->data)[i] = (int8_t)value;
+  }
   return true;
 }
 

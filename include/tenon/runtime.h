@@ -51,6 +51,10 @@ enum { TN_CODE_INDEX = 200, TN_CODE_VOID = 201 };
 #define TN_F8E5M2 TN_TYPE(kDLFloat8_e5m2, 8, 1)
 #define TN_F8E4M3UZ TN_TYPE(kDLFloat8_e4m3fnuz, 8, 1)
 #define TN_F8E5M2UZ TN_TYPE(kDLFloat8_e5m2fnuz, 8, 1)
+/* Microscaling formats. 4 bits: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, in memory as the integers of 4 bits. E8M0:
+ * powers of two, 2^-127 to 2^127, or NaN; for scales, which are stored and cast, not computed with. */
+#define TN_F4E2M1 TN_TYPE(kDLFloat4_e2m1fn, 4, 1)
+#define TN_F8E8M0 TN_TYPE(kDLFloat8_e8m0fnu, 8, 1)
 /* A mathematical integer (loop variables, extents, subscripts): 64 bits wide where it meets memory. */
 #define TN_INDEX TN_TYPE(TN_CODE_INDEX, 64, 1)
 #define TN_POINTER TN_TYPE(kDLOpaqueHandle, 64, 1)

@@ -28,9 +28,10 @@ void tni_blob_layout_destroy(tni_blob_layout *layout) {
 /* The contents, as they are compared and written: what stands behind the last of elements that do not fill the byte is 0. */
 static const void *contents_of(tni_blob_layout *layout, const tni_gvalue *constant, size_t bytes) {
   const uint8_t *data = constant->data;
-  if (TN_TYPE_BITS(constant->type) != 4 || tni_gvalue_numel(constant) % 2 == 0 || !(data[bytes - 1] & 0xf0)) return data;
+  int used = (int)(tni_gvalue_numel(constant) * TN_TYPE_BITS(constant->type) % 8); /* bits of the last byte; 0: all */
+  if (used == 0 || data[bytes - 1] >> used == 0) return data;
   uint8_t *copy = tni_arena_copy(&layout->arena, data, bytes);
-  if (copy) copy[bytes - 1] &= 0x0f;
+  if (copy) copy[bytes - 1] &= (uint8_t)((1 << used) - 1);
   return copy;
 }
 

@@ -55,7 +55,8 @@
   OP(swish,            1, 1, real,    "alpha:f",         "x * sigmoid(alpha * x)") \
   OP(shrink,           1, 1, real,    "lambd:f bias:f",  "x < -lambd ? x + bias : x > lambd ? x - bias : 0") \
   OP(clip,             1, 3, number,  "",                "min(max(x, low), high)") \
-  OP(cast,             1, 1, cast,    "saturate:i to:s", "another type; with saturate an 8-bit float is never infinite") \
+  OP(cast,             1, 1, cast,    "round:s saturate:i to:s", \
+     "another type; with saturate an 8-bit float is never infinite; round: to f8e8m0 up, down or nearest, ties up") \
   OP(bit_cast,         1, 1, bit_cast, "to:s",           "the same bits as another type of the same size") \
   OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
   OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \

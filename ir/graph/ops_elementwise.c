@@ -20,10 +20,11 @@ typedef struct element {
 
 /* ---- shape rules ------------------------------------------------------------------------------------------------ */
 
-enum { REAL = 1, INTEGER = 2, BOOL = 4 };
+enum { REAL = 1, INTEGER = 2, BOOL = 4, SCALE = 8, ANY = 15 };
 
 static bool type_is_of(tn_type type, int classes) {
   if (TN_TYPE_LANES(type) != 1) return false;
+  if (tni_type_is_scale(type)) return classes & SCALE;
   return ((classes & REAL) && tni_type_is_float(type)) || ((classes & INTEGER) && tni_type_is_int(type)) ||
          ((classes & BOOL) && type == TN_BOOL);
 }
@@ -62,20 +63,22 @@ bool tni_infer_test(tni_infer *x) {
 }
 
 bool tni_infer_compare(tni_infer *x) {
-  if (!one_type(x, 0, REAL | INTEGER | BOOL) || !broadcast_inputs(x)) return false;
+  if (!one_type(x, 0, ANY) || !broadcast_inputs(x)) return false;
   x->out->type = TN_BOOL;
   return true;
 }
 
 bool tni_infer_where(tni_infer *x) {
   if (x->in[0]->type != TN_BOOL) return tni_refuse(x, "the condition is not bool");
-  return one_type(x, 1, REAL | INTEGER | BOOL) && broadcast_inputs(x);
+  return one_type(x, 1, ANY) && broadcast_inputs(x);
 }
 
 bool tni_infer_cast(tni_infer *x) {
-  const char *to = tni_attr_string(x->node, "to", "");
+  const char *to = tni_attr_string(x->node, "to", ""), *round = tni_attr_string(x->node, "round", "nearest");
   x->out->type = tni_type_parse(to, strlen(to));
-  if (!type_is_of(x->out->type, REAL | INTEGER | BOOL)) return tni_refuse(x, "no element type `%.32s`", to);
+  if (!type_is_of(x->out->type, ANY)) return tni_refuse(x, "no element type `%.32s`", to);
+  if (strcmp(round, "up") && strcmp(round, "down") && strcmp(round, "nearest"))
+    return tni_refuse(x, "no rounding `%.32s`", round);
   return broadcast_inputs(x);
 }
 
@@ -84,7 +87,7 @@ bool tni_infer_bit_cast(tni_infer *x) {
   const char *to = tni_attr_string(x->node, "to", "");
   tn_type from = x->in[0]->type, type = tni_type_parse(to, strlen(to));
   x->out->type = type;
-  if (!type_is_of(type, REAL | INTEGER | BOOL)) return tni_refuse(x, "no element type `%.32s`", to);
+  if (!type_is_of(type, ANY)) return tni_refuse(x, "no element type `%.32s`", to);
   int32_t have = from == TN_BOOL ? 8 : TN_TYPE_BITS(from), want = type == TN_BOOL ? 8 : TN_TYPE_BITS(type);
   return have == want ? broadcast_inputs(x) : tni_refuse(x, "%d bits as %d", have, want);
 }
@@ -160,7 +163,29 @@ VALUE(greater) { return op2(e, TN_OP_lt, ordered(e, e->y), ordered(e, e->x)); }
 VALUE(greater_or_equal) { return op2(e, TN_OP_le, ordered(e, e->y), ordered(e, e->x)); }
 
 VALUE(where) { return pick(e, e->x, e->y, e->z); }
+
+/* x as a power of two: the one towards zero, which x has when its fraction is cut off, or the next. What is beyond the
+ * ends of f8e8m0, as 0 is, becomes the end; or NaN, unless it saturates. */
+static const tn_expr *scale_of(const element *e, const char *round, bool saturates) {
+  tn_builder *b = e->b;
+  const tn_expr *x = tn_cast(b, TN_F64, e->x), *sign_and_exponent = tn_int(b, TN_I64, -(INT64_C(1) << 52)), *rises;
+  const tn_expr *power = tn_reinterpret(b, TN_F64, op2(e, TN_OP_and, tn_reinterpret(b, TN_I64, x), sign_and_exponent));
+  if (strcmp(round, "up") == 0)
+    rises = op2(e, TN_OP_lt, power, x);
+  else if (strcmp(round, "down") == 0)
+    rises = tn_int(b, TN_BOOL, 0);
+  else
+    rises = op2(e, TN_OP_le, tn_mul(b, power, tn_float(b, TN_F64, 1.5)), x);
+  power = pick(e, rises, tn_add(b, power, power), power);
+  power = pick(e, op2(e, TN_OP_eq, x, x), power, x);
+  if (saturates) return tn_cast_sat(b, TN_F8E8M0, power);
+  const tn_expr *low = op2(e, TN_OP_lt, power, tn_float(b, TN_F64, tni_float_least(TN_F8E8M0)));
+  return tn_cast(b, TN_F8E8M0, pick(e, low, tn_float(b, TN_F64, (double)NAN), power));
+}
+
 VALUE(cast) {
+  const char *round = tni_attr_string(e->d->node, "round", NULL);
+  if (round && tni_type_is_scale(e->type)) return scale_of(e, round, tni_attr_int(e->d->node, "saturate", 0));
   bool limits = tni_type_is_float(e->type) && TN_TYPE_BITS(e->type) == 8 && tni_attr_int(e->d->node, "saturate", 0);
   return limits ? tn_cast_sat(e->b, e->type, e->x) : tn_cast(e->b, e->type, e->x);
 }
@@ -170,6 +195,7 @@ VALUE(reciprocal) { return tn_div(e->b, num(e, 1), e->x); }
 
 VALUE(is_inf) {
   const tn_expr *no = tn_int(e->b, TN_BOOL, 0);
+  if (!isinf(tni_float_highest(tn_expr_type(e->x)))) return no;
   const tn_expr *plus = op2(e, TN_OP_eq, e->x, num(e, INFINITY)), *minus = op2(e, TN_OP_eq, e->x, num(e, -INFINITY));
   if (!tni_attr_int(e->d->node, "detect_positive", 1)) plus = no;
   if (!tni_attr_int(e->d->node, "detect_negative", 1)) minus = no;

@@ -35,7 +35,8 @@ static const data_type data_types[] = {
     {11, TN_F64, 10, TNI_WIRE_FIXED64},  {12, TN_U32, 11, TNI_WIRE_VARINT},     {13, TN_U64, 11, TNI_WIRE_VARINT},
     {16, TN_BF16, 5, TNI_WIRE_VARINT},   {17, TN_F8E4M3, 5, TNI_WIRE_VARINT},   {18, TN_F8E4M3UZ, 5, TNI_WIRE_VARINT},
     {19, TN_F8E5M2, 5, TNI_WIRE_VARINT}, {20, TN_F8E5M2UZ, 5, TNI_WIRE_VARINT}, {21, TN_U4, 5, TNI_WIRE_VARINT},
-    {22, TN_I4, 5, TNI_WIRE_VARINT},     {25, TN_U2, 5, TNI_WIRE_VARINT},       {26, TN_I2, 5, TNI_WIRE_VARINT},
+    {22, TN_I4, 5, TNI_WIRE_VARINT},     {23, TN_F4E2M1, 5, TNI_WIRE_VARINT},   {24, TN_F8E8M0, 5, TNI_WIRE_VARINT},
+    {25, TN_U2, 5, TNI_WIRE_VARINT},     {26, TN_I2, 5, TNI_WIRE_VARINT},
 };
 
 static const data_type *find_type(int64_t onnx_type) {

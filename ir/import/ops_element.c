@@ -59,11 +59,12 @@ void tni_convert_clip(conversion *c) {
 static void emit_cast(conversion *c, tn_type type) {
   char text[16];
   uint32_t x = input(c, 0);
-  if (tni_type_is_packed(type) && ok(c) && tni_type_is_float(value_of(c, x)->type)) {
+  if (tni_type_is_packed(type) && tni_type_is_int(type) && ok(c) && tni_type_is_float(value_of(c, x)->type)) {
     set_string(c, "to", "i32");
     x = emit1(c, "cast", x, NULL);
   }
   if (tni_type_is_float(type) && TN_TYPE_BITS(type) == 8) set_int(c, "saturate", attr_int(c, "saturate", 1));
+  if (tni_type_is_scale(type)) set_string(c, "round", attr_string(c, "round_mode", "up"));
   set_string(c, "to", tn_type_text(type, text));
   give(c, 0, emit1(c, "cast", x, out_name(c, 0)));
 }

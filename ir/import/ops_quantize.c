@@ -34,12 +34,10 @@ static uint32_t spread(conversion *c, uint32_t v, const tni_gvalue *x) {
 /* To the nearest number of the type, which zero_point (or TNI_NO_VALUE) has too. */
 static uint32_t saturated(conversion *c, uint32_t x, uint32_t zero_point, tn_type type) {
   char text[16];
-  if (!tni_type_is_float(type)) {
-    x = emit1(c, "round", x, NULL);
-    if (zero_point != TNI_NO_VALUE) x = emit2(c, "add", x, cast_to(c, zero_point, value_of(c, x)->type), NULL);
-  } else {
-    set_int(c, "saturate", attr_int(c, "saturate", 1));
-  }
+  bool is_float = tni_type_is_float(type);
+  if (!is_float) x = emit1(c, "round", x, NULL);
+  if (zero_point != TNI_NO_VALUE) x = emit2(c, "add", x, cast_to(c, zero_point, value_of(c, x)->type), NULL);
+  if (is_float) set_int(c, "saturate", attr_int(c, "saturate", 1));
   set_string(c, "to", tn_type_text(type, text));
   return emit1(c, "cast", x, NULL);
 }
@@ -52,12 +50,20 @@ static tn_type output_type(conversion *c, uint32_t zero_point, const char *attr,
   return type;
 }
 
+/* Is it known to be 0 everywhere? */
+static bool is_zero(const tni_gvalue *v) {
+  size_t bytes = v->data ? tn_array_bytes(v->type, tni_gvalue_numel(v)) : 0, i = 0;
+  while (i < bytes && ((const char *)v->data)[i] == 0) i++;
+  return v->data && i == bytes;
+}
+
 void tni_convert_quantize_linear(conversion *c) {
   tni_gvalue x = *in(c, 0);
   uint32_t zero_point = input(c, 2);
   tn_type type = output_type(c, zero_point, "output_dtype", TN_U8), work = tni_sum_type(in(c, 1)->type);
   uint32_t scale = cast_to(c, spread(c, input(c, 1), &x), work);
   uint32_t real = emit2(c, "div", cast_to(c, input(c, 0), work), scale, NULL);
+  if (has_input(c, 2) && tni_type_is_float(type) && is_zero(in(c, 2))) zero_point = TNI_NO_VALUE; /* as it mostly is */
   if (zero_point != TNI_NO_VALUE) zero_point = spread(c, zero_point, &x);
   finish(c, 0, saturated(c, real, zero_point, type));
 }
@@ -116,11 +122,7 @@ static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w
 
 /* Is there a zero point that is not known to be 0? */
 static bool is_shifted(conversion *c, uint32_t zero_point) {
-  if (!has_input(c, zero_point)) return false;
-  const tni_gvalue *z = in(c, zero_point);
-  size_t bytes = z->data ? tn_array_bytes(z->type, tni_gvalue_numel(z)) : 0, i = 0;
-  while (i < bytes && ((const char *)z->data)[i] == 0) i++;
-  return i < bytes || !z->data;
+  return has_input(c, zero_point) && !is_zero(in(c, zero_point));
 }
 
 /* sum (x - a) (y - b) over k = sum x y - a (sum y - k b) - b sum x, in i32, where everything wraps alike: x and y

@@ -7,6 +7,9 @@
  * infinity, or NaN in a type that has none: the conversion that IEEE 754 and ONNX (Cast with saturate = 0) state.
  *
  * The 8-bit formats are those of OCP's "OFP8 Formats" 1.0; the two without a negative zero have their NaN in its place.
+ * f4e2m1 and f8e8m0 are those of OCP's "Microscaling Formats" 1.0. The first has neither infinity nor NaN: what is too
+ * large becomes the largest number, NaN becomes 0. The second is for scales: the exponent alone, so that all numbers are
+ * powers of two; none is negative (it becomes NaN) and none is 0 (it becomes the least).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,7 +17,7 @@
 
 #include "lib.h"
 
-/* type, exponent bits, fraction bits, bias, infinity, negative zero, largest number, NaN */
+/* type, exponent bits, fraction bits, bias, infinity, negative zero, largest number, NaN (0: none) */
 static const tni_float_format formats[] = {
     {TN_F64, 11, 52, 1023, true, true, UINT64_C(0x7fefffffffffffff), UINT64_C(0x7ff8000000000000)},
     {TN_F32, 8, 23, 127, true, true, 0x7f7fffff, 0x7fc00000},
@@ -24,6 +27,8 @@ static const tni_float_format formats[] = {
     {TN_F8E5M2, 5, 2, 15, true, true, 0x7b, 0x7e},
     {TN_F8E4M3UZ, 4, 3, 8, false, false, 0x7f, 0x80},
     {TN_F8E5M2UZ, 5, 2, 16, false, false, 0x7f, 0x80},
+    {TN_F4E2M1, 2, 1, 1, false, true, 0x07, 0},
+    {TN_F8E8M0, 8, 0, 127, false, false, 0xfe, 0xff},
 };
 
 const tni_float_format *tni_float_format_of(tn_type type) {
@@ -34,6 +39,12 @@ const tni_float_format *tni_float_format_of(tn_type type) {
 
 static uint64_t sign_of(const tni_float_format *f, uint64_t bits) {
   return bits & (uint64_t)1 << (f->exponent_bits + f->fraction_bits);
+}
+
+/* What a number beyond the largest becomes, without its sign. */
+static uint64_t beyond(const tni_float_format *f) {
+  if (f->infinity) return f->largest + 1;
+  return f->nan ? f->nan : f->largest;
 }
 
 static bool is_nan(const tni_float_format *f, uint64_t bits) {
@@ -56,18 +67,19 @@ static uint64_t encode(uint64_t mantissa, int exponent, const tni_float_format *
   int shift = __builtin_clzll(mantissa), drop = 63 - to->fraction_bits;
   mantissa <<= shift;
   exponent += 63 - shift + to->bias; /* now the value is 1.xxx * 2^(exponent - bias) */
+  if (tni_type_is_scale(to->type) && exponent < 1) return exponent == 0 && mantissa << 1 >> 63;
   uint64_t bits = exponent < 1 ? shift_round(mantissa, drop + 1 - exponent)
                                : ((uint64_t)(exponent - 1) << to->fraction_bits) + shift_round(mantissa, drop);
-  if (bits <= to->largest) return bits;
-  return to->infinity ? to->largest + 1 : to->nan;
+  return bits <= to->largest ? bits : beyond(to);
 }
 
 /* A number's bits in another format. */
 static uint64_t convert(uint64_t bits, const tni_float_format *from, const tni_float_format *to) {
   uint64_t sign = sign_of(from, bits), magnitude = bits ^ sign;
   uint64_t to_sign = sign ? (uint64_t)1 << (to->exponent_bits + to->fraction_bits) : 0;
-  if (is_nan(from, bits)) return to->nan;
-  if (magnitude > from->largest) return to->infinity ? to_sign | (to->largest + 1) : to->nan;
+  if (is_nan(from, bits) || (sign && magnitude && tni_type_is_scale(to->type))) return to->nan;
+  if (magnitude > from->largest) return to->infinity || !to->nan ? to_sign | beyond(to) : to->nan;
+  if (tni_type_is_scale(from->type)) return encode(1, (int)bits - from->bias, to);
   int field = (int)(magnitude >> from->fraction_bits);
   uint64_t fraction = magnitude & (((uint64_t)1 << from->fraction_bits) - 1);
   uint64_t mantissa = fraction | (uint64_t)(field != 0) << from->fraction_bits;
@@ -89,6 +101,10 @@ double tni_float_from_bits(tn_type type, uint64_t bits) {
 }
 
 double tni_float_largest(tn_type type) { return tni_float_from_bits(type, tni_float_format_of(type)->largest); }
+
+double tni_float_least(tn_type type) {
+  return tni_type_is_scale(type) ? tni_float_from_bits(type, 0) : -tni_float_largest(type);
+}
 
 double tni_float_highest(tn_type type) {
   return tni_float_format_of(type)->infinity ? (double)INFINITY : tni_float_largest(type);

@@ -34,6 +34,8 @@ static const struct {
     {"f8e5m2", TN_F8E5M2},
     {"f8e4m3uz", TN_F8E4M3UZ},
     {"f8e5m2uz", TN_F8E5M2UZ},
+    {"f8e8m0", TN_F8E8M0},
+    {"f4e2m1", TN_F4E2M1},
 };
 
 static const char *name_of(tn_type type) {

@@ -1,7 +1,8 @@
 /* convert.c -- casts, and the floats shorter than f32 as integers and f32.
  *
  *     f16 <-> f32    the conversion instruction where the target has one, else as f8
- *     f8 <-> f32     in integers by the row of its format (lib/runtime/float.c), one addition for the subnormals
+ *     f8 <-> f32     in integers by the row of its format (lib/runtime/float.c), one addition for the subnormals; f4 too
+ *     f8e8m0 <-> f32 the exponent alone
  *     bf16 <-> f32   shifts; rounding in integers (LLVM would call __truncsfbf2)
  *     f64 -> short   through an f32 rounded to odd, so that the result is rounded once
  *     vector -> int  bounded first: LLVM's saturating conversions go lane by lane
@@ -35,6 +36,7 @@ static uint32_t unit_bits(const tni_float_format *format) {
 static LLVMValueRef widen_special(tni_ll_module *m, const tni_float_format *format, tn_type type, LLVMValueRef wide,
                                   LLVMValueRef magnitude, LLVMValueRef value) {
   LLVMBuilderRef b = m->b;
+  if (!format->nan) return value;
   LLVMIntPredicate p = format->negative_zero ? LLVMIntUGT : LLVMIntEQ;
   LLVMValueRef pattern = format->negative_zero ? magnitude : wide;
   uint64_t limit = format->negative_zero ? format->largest : format->nan;
@@ -63,6 +65,17 @@ static LLVMValueRef widen_in_integers(tni_ll_module *m, const tni_float_format *
   return as_f32(m, type, LLVMBuildOr(b, value, sign, ""));
 }
 
+/* The pattern is f32's exponent, but 2^-127 is subnormal there, and NaN's fraction must not be 0. */
+static LLVMValueRef widen_scale(tni_ll_module *m, tn_type type, LLVMValueRef h) {
+  LLVMBuilderRef b = m->b;
+  LLVMValueRef wide = LLVMBuildZExt(b, h, tni_ll_type(m, tni_ll_like(TN_U32, type)), "");
+  LLVMValueRef least = LLVMBuildICmp(b, LLVMIntEQ, wide, bits32(m, type, 0), "");
+  LLVMValueRef is_nan = LLVMBuildICmp(b, LLVMIntEQ, wide, bits32(m, type, 0xff), "");
+  LLVMValueRef half = LLVMBuildZExt(b, LLVMBuildOr(b, least, is_nan, ""), LLVMTypeOf(wide), "");
+  LLVMValueRef exponent = LLVMBuildShl(b, wide, bits32(m, type, 23), "");
+  return as_f32(m, type, LLVMBuildOr(b, exponent, LLVMBuildShl(b, half, bits32(m, type, 22), ""), ""));
+}
+
 /* By the conversion instruction. f8e5m2 is the upper byte of an f16. */
 static LLVMValueRef widen_f16(tni_ll_module *m, tn_type type, LLVMValueRef h) {
   LLVMTypeRef u16 = tni_ll_type(m, tni_ll_like(TN_U16, type));
@@ -80,6 +93,7 @@ static LLVMValueRef widen_bf16(tni_ll_module *m, tn_type type, LLVMValueRef h) {
 LLVMValueRef tni_ll_widen(tni_ll_module *m, tn_type type, LLVMValueRef bits) {
   tn_type one = TN_TYPE_WITH_LANES(type, 1);
   if (one == TN_BF16) return widen_bf16(m, type, bits);
+  if (one == TN_F8E8M0) return widen_scale(m, type, bits);
   if (m->target->has_f16 && (one == TN_F16 || one == TN_F8E5M2)) return widen_f16(m, type, bits);
   return widen_in_integers(m, tni_float_format_of(type), type, bits);
 }
@@ -93,7 +107,8 @@ static LLVMValueRef round_shift(tni_ll_module *m, tn_type type, LLVMValueRef x, 
 }
 
 /* Normal results by rounding the bits; those below by adding the power of two whose unit in the last place is the type's
- * smallest number. What is then larger than the largest number becomes infinity, or NaN. */
+ * smallest number. What is then larger than the largest number becomes infinity, or NaN; or in a type without either the
+ * largest, and NaN 0. */
 static LLVMValueRef narrow_in_integers(tni_ll_module *m, const tni_float_format *format, tn_type type, LLVMValueRef f) {
   LLVMBuilderRef b = m->b;
   int right = 23 - format->fraction_bits, sign_bit = format->exponent_bits + format->fraction_bits;
@@ -106,15 +121,31 @@ static LLVMValueRef narrow_in_integers(tni_ll_module *m, const tni_float_format 
   LLVMValueRef below = LLVMBuildSub(b, as_bits(m, type, sum), unit, "");
   LLVMValueRef least = bits32(m, type, (uint32_t)(128 - format->bias) << 23);
   LLVMValueRef r = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntULT, magnitude, least, ""), below, normal, "");
-  LLVMValueRef beyond = format->infinity ? bits32(m, type, (uint32_t)format->largest + 1) : nan;
+  uint32_t last = (uint32_t)format->largest + format->infinity;
+  LLVMValueRef beyond = format->infinity || !format->nan ? bits32(m, type, last) : nan;
+  LLVMValueRef is_nan = LLVMBuildICmp(b, LLVMIntUGT, magnitude, bits32(m, type, 0x7f800000), "");
   LLVMValueRef overflows = LLVMBuildICmp(b, LLVMIntUGT, r, bits32(m, type, (uint32_t)format->largest), "");
   r = LLVMBuildSelect(b, overflows, beyond, r, "");
-  if (format->infinity) /* else a NaN, the largest of all patterns, has overflowed */
-    r = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntUGT, magnitude, bits32(m, type, 0x7f800000), ""), nan, r, "");
+  if (format->infinity) r = LLVMBuildSelect(b, is_nan, nan, r, ""); /* else a NaN, the largest of all, has overflowed */
   LLVMValueRef out = LLVMBuildOr(b, r, sign, "");
+  if (!format->nan) out = LLVMBuildSelect(b, is_nan, nan, out, "");
   if (!format->negative_zero)
     out = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, r, bits32(m, type, 0), ""), r, out, "");
   return LLVMBuildTrunc(b, out, tni_ll_type(m, type), "");
+}
+
+/* The exponent, one more from half of the way to the next power of two on. Below 2^-126 f32's exponent stays, and half of the
+ * way is half as long. */
+static LLVMValueRef narrow_scale(tni_ll_module *m, tn_type type, LLVMValueRef f) {
+  LLVMBuilderRef b = m->b;
+  LLVMValueRef bits = as_bits(m, type, f), nan = bits32(m, type, 0xff), minus_zero = bits32(m, type, 0x80000000);
+  LLVMValueRef magnitude = LLVMBuildAnd(b, bits, bits32(m, type, 0x7fffffff), "");
+  LLVMValueRef is_low = LLVMBuildICmp(b, LLVMIntULT, magnitude, bits32(m, type, 0x00800000), "");
+  LLVMValueRef half = LLVMBuildSelect(b, is_low, bits32(m, type, 0x00200000), bits32(m, type, 0x00400000), "");
+  LLVMValueRef r = LLVMBuildLShr(b, LLVMBuildAdd(b, magnitude, half, ""), bits32(m, type, 23), "");
+  LLVMValueRef wrong = LLVMBuildICmp(b, LLVMIntUGT, bits, minus_zero, "");
+  wrong = LLVMBuildOr(b, wrong, LLVMBuildICmp(b, LLVMIntUGT, r, nan, ""), "");
+  return LLVMBuildTrunc(b, LLVMBuildSelect(b, wrong, nan, r, ""), tni_ll_type(m, type), "");
 }
 
 static LLVMValueRef narrow_bf16(tni_ll_module *m, tn_type type, LLVMValueRef f) {
@@ -129,6 +160,7 @@ static LLVMValueRef narrow_bf16(tni_ll_module *m, tn_type type, LLVMValueRef f) 
 LLVMValueRef tni_ll_narrow(tni_ll_module *m, tn_type type, LLVMValueRef value) {
   tn_type one = TN_TYPE_WITH_LANES(type, 1);
   if (one == TN_BF16) return narrow_bf16(m, type, value);
+  if (one == TN_F8E8M0) return narrow_scale(m, type, value);
   if (one != TN_F16 || !m->target->has_f16) return narrow_in_integers(m, tni_float_format_of(type), type, value);
   LLVMValueRef half = LLVMBuildFPTrunc(m->b, value, half_type(m, type), "");
   return LLVMBuildBitCast(m->b, half, tni_ll_type(m, type), "");

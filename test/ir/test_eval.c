@@ -254,6 +254,36 @@ START_TEST(types_with_one_zero_have_no_minus)
 }
 END_TEST
 
+/* Without infinity and NaN. */
+START_TEST(four_bit_floats_saturate)
+{
+  ck_assert(float2(TN_OP_add, TN_F4E2M1, 4, 1) == 4);
+  ck_assert(float2(TN_OP_add, TN_F4E2M1, 6, 6) == 6);
+  ck_assert(float2(TN_OP_mul, TN_F4E2M1, -6, 4) == -6);
+  ck_assert(float2(TN_OP_div, TN_F4E2M1, 1, 0) == 6);
+  ck_assert(float2(TN_OP_div, TN_F4E2M1, 0, 0) == 0);
+  ck_assert(float2(TN_OP_mod, TN_F4E2M1, 1, 0) == 0);
+  ck_assert(float3(TN_OP_fma, TN_F4E2M1, 1.5, 1.5, 0) == 2);
+  ck_assert(float3(TN_OP_fma, TN_F4E2M1, 1.5, 1.5, 0.5) == 3);
+  ck_assert(signbit(float1(TN_OP_neg, TN_F4E2M1, 0)));
+}
+END_TEST
+
+/* A scale has no zero, so that it is the least that stands for it, and no sign. */
+START_TEST(scales_are_cast)
+{
+  ck_assert(tni_eval_cast(TN_F8E8M0, TN_F32, (tni_scalar){.f = 3}).f == 4);
+  ck_assert(tni_eval_cast(TN_F8E8M0, TN_I32, (tni_scalar){.i = 0}).f == 0x1p-127);
+  ck_assert(isnan(tni_eval_cast(TN_F8E8M0, TN_I32, (tni_scalar){.i = -4}).f));
+  ck_assert(tni_eval_cast(TN_F8E8M0, TN_I64, (tni_scalar){.i = (INT64_C(3) << 61) - 1}).f == 0x1p62);
+  ck_assert(tni_eval_cast(TN_F8E8M0, TN_I64, (tni_scalar){.i = INT64_MAX}).f == 0x1p63);
+  ck_assert(tni_eval_cast_sat(TN_F8E8M0, TN_F64, (tni_scalar){.f = 1e300}).f == 0x1p127);
+  ck_assert(tni_eval_cast_sat(TN_F8E8M0, TN_I8, (tni_scalar){.i = -1}).f == 0x1p-127);
+  ck_assert(isnan(tni_eval_cast_sat(TN_F8E8M0, TN_F32, (tni_scalar){.f = NAN}).f));
+  ck_assert_int_eq(tni_eval_cast(TN_I8, TN_F8E8M0, (tni_scalar){.f = 0x1p100}).i, 127);
+}
+END_TEST
+
 START_TEST(rounding_to_integers)
 {
   double in[] = {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.6};
@@ -363,7 +393,7 @@ END_TEST
 START_TEST(elements_pass_through_memory)
 {
   tn_type ints[] = {TN_BOOL, TN_I8, TN_I16, TN_I32, TN_I64, TN_U8, TN_U16, TN_U32, TN_U64, TN_INDEX, TN_POINTER};
-  tn_type floats[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
+  tn_type floats[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_F4E2M1};
   uint64_t memory[8];
   for (size_t t = 0; t < TNI_COUNT(ints); t++)
     for (int64_t value = -3; value < 4; value++) {
@@ -376,6 +406,8 @@ START_TEST(elements_pass_through_memory)
     tni_write_element(floats[t], memory, 2, (tni_scalar){.f = -1.5});
     ck_assert(tni_read_element(floats[t], memory, 2).f == -1.5);
   }
+  tni_write_element(TN_F8E8M0, memory, 5, (tni_scalar){.f = 0.25});
+  ck_assert(tni_read_element(TN_F8E8M0, memory, 5).f == 0.25);
 }
 END_TEST
 
@@ -442,6 +474,8 @@ int main(void) {
   tcase_add_test(tests, halves_round_once);
   tcase_add_test(tests, bytes_round_once);
   tcase_add_test(tests, types_with_one_zero_have_no_minus);
+  tcase_add_test(tests, four_bit_floats_saturate);
+  tcase_add_test(tests, scales_are_cast);
   tcase_add_test(tests, rounding_to_integers);
   tcase_add_test(tests, float_to_int_saturates);
   tcase_add_test(tests, saturating_casts_give_the_nearest_number);

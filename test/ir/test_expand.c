@@ -11,7 +11,8 @@
 
 static const tn_type all_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,      TN_U8,
                                     TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,     TN_F32,
-                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_F4E2M1,
+                                    TN_F8E8M0, TN_INDEX};
 enum { MAX_VALUES = 96, COUNT = 4096, SEED = 20 };
 
 static tni_region *r;
@@ -42,7 +43,7 @@ static size_t list_patterns(tn_type type, uint64_t *out) {
     out[n++] = all - i;
     out[n++] = (uint64_t)bits - 2 + i;
   }
-  if (tni_type_is_float(type)) {
+  if (tni_type_is_float(type) && bits >= 8 && !tni_type_is_scale(type)) { /* of shorter ones, random bits are all */
     int fraction = type == TN_F64 ? 52 : type == TN_F32 ? 23 : tni_float_format_of(type)->fraction_bits;
     uint64_t bias = (top >> fraction) / 2 - 1, exponents[] = {0, 1, bias - 1, bias, bias + 1, bias + 4, bias + 20};
     for (size_t e = 0; e < TNI_COUNT(exponents); e++)

@@ -155,6 +155,39 @@ START_TEST(cast_to_bytes_may_saturate)
 }
 END_TEST
 
+START_TEST(a_type_without_infinity_has_none)
+{
+  static const float x[] = {INFINITY, -9, 6, 0};
+  const tni_attr to[] = {STRING("to", "f4e2m1")}, back[] = {STRING("to", "f32")};
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(4));
+  uint32_t small = add("cast", "small", in, TNI_NO_VALUE, TNI_NO_VALUE, 1, to);
+  uint32_t is = add("is_inf", "is", small, TNI_NO_VALUE, TNI_NO_VALUE, 0, NULL);
+  EXPECT(add("cast", "y", is, TNI_NO_VALUE, TNI_NO_VALUE, 1, back), x, NULL, 0, 0, 0, 0);
+}
+END_TEST
+
+/* ONNX's three roundings of a scale; beyond its ends the end, or NaN. */
+START_TEST(cast_to_a_scale_rounds_as_it_is_told)
+{
+  static const char *const modes[] = {"up", "down", "nearest"};
+  static const float x[] = {0, 1.25f, 1.5f, 4, 0x1.1p-127f, 0x1p-128f, 0x1.8p127f, INFINITY};
+  static const float small = 0x1p-127f, large = 0x1p127f, nan = NAN;
+  const float want[2][3][8] = {{{nan, 2, 2, 4, 0x1p-126f, nan, nan, nan},
+                                {nan, 1, 1, 4, small, nan, large, nan},
+                                {nan, 1, 2, 4, small, nan, nan, nan}},
+                               {{small, 2, 2, 4, 0x1p-126f, small, large, large},
+                                {small, 1, 1, 4, small, small, large, large},
+                                {small, 1, 2, 4, small, small, large, large}}};
+  const tni_attr to[] = {STRING("round", modes[_i % 3]), INT("saturate", _i / 3), STRING("to", "f8e8m0")};
+  const tni_attr back[] = {STRING("to", "f32")};
+  const float *w = want[_i / 3][_i % 3];
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(8));
+  uint32_t scale = add("cast", "scale", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, to);
+  EXPECT(add("cast", "y", scale, TNI_NO_VALUE, TNI_NO_VALUE, 1, back), x, NULL, w[0], w[1], w[2], w[3], w[4], w[5],
+         w[6], w[7]);
+}
+END_TEST
+
 START_TEST(average_pool_counts_what_is_inside)
 {
   uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 1, 3, 3));
@@ -508,6 +541,8 @@ int main(void) {
   tcase_add_test(tests, max_of_bytes_without_infinity);
   tcase_add_test(tests, packed_reshape_counts_elements);
   tcase_add_test(tests, cast_to_bytes_may_saturate);
+  tcase_add_test(tests, a_type_without_infinity_has_none);
+  tcase_add_loop_test(tests, cast_to_a_scale_rounds_as_it_is_told, 0, 6);
   tcase_add_test(tests, average_pool_counts_what_is_inside);
   tcase_add_test(tests, average_pool_may_count_padding);
   tcase_add_test(tests, ceil_mode_lets_windows_hang_over);

@@ -393,6 +393,7 @@ START_TEST(bad_attributes_are_told)
   check_refused("y: f32[2] = cast(x) {to = \"\\n\"}", 27, 4, "a quoted text has no escapes but \\\", \\\\ and \\xNN");
   check_refused("y: f32[2] = cast(x) {to = \"\"}", 13, 4, "cast: no element type ``");
   check_refused("y: f32[2] = cast(x) {to = \"f32x4\"}", 13, 4, "cast: no element type `f32x4`");
+  check_refused("y: f8e8m0[2] = cast(x) {round = \"odd\", to = \"f8e8m0\"}", 16, 4, "cast: no rounding `odd`");
 }
 END_TEST
 

@@ -74,6 +74,25 @@ START_TEST(places_in_a_constant_are_known)
 }
 END_TEST
 
+/* The formula is that of the integers, though the zero point of a float is mostly 0. */
+START_TEST(floats_are_quantized_about_their_zero_point)
+{
+  static const int64_t two = 2;
+  static const float x[] = {1, 3}, scale = 0.5f;
+  for (uint8_t zero_point = 0; zero_point < 4; zero_point += 2) { /* 0 and 1 */
+    bytes g = {0};
+    add_node(&g, node("QuantizeLinear", "q", "x s z", "y"));
+    add_weight(&g, tensor_raw("x", ONNX_FLOAT, 1, &two, x, sizeof x));
+    add_weight(&g, tensor_raw("s", ONNX_FLOAT, 0, NULL, &scale, sizeof scale));
+    add_weight(&g, tensor_raw("z", 23, 0, NULL, &zero_point, 1));
+    add_output(&g, "y");
+    const char *text = import(model(23, g));
+    ck_assert_ptr_nonnull(strstr(text, "f4e2m1[2] = cast(v"));
+    ck_assert_msg((strstr(text, " = add(") != NULL) == (zero_point != 0), "%s", text);
+  }
+}
+END_TEST
+
 /* ---- items ------------------------------------------------------------------------------------------------------- */
 
 static bytes sequence_of(int elem, int first, int second) {
@@ -453,6 +472,8 @@ START_TEST(tensors_have_raw_or_typed_elements)
   for (int i = 0; i < 3; i++) put_int(&t, 5, packed[i]);
   read_tensor(t, TN_I4, 5, packed);
   read_tensor(tensor_raw("", 21, 1, &five, packed, 3), TN_U4, 5, packed);
+  read_tensor(tensor_raw("", 23, 1, &five, packed, 3), TN_F4E2M1, 5, packed);
+  read_tensor(tensor_raw("", 24, 1, &two, bytes_of_floats, 2), TN_F8E8M0, 2, bytes_of_floats);
   static const uint8_t odd[] = {7, 0};
   read_tensor(tensor_raw("", 9, 1, &two, odd, 2), TN_BOOL, 2, truths); /* any byte but 0 is true */
 }
@@ -625,6 +646,7 @@ int main(void) {
   tcase_set_timeout(tests, 120);
   tcase_add_checked_fixture(tests, setup, teardown);
   tcase_add_test(tests, places_in_a_constant_are_known);
+  tcase_add_test(tests, floats_are_quantized_about_their_zero_point);
   tcase_add_test(tests, items_are_read_as_their_kind);
   tcase_add_test(tests, an_item_needs_memory);
   tcase_add_test(tests, a_model_becomes_a_graph);

@@ -507,8 +507,8 @@ static void check_op(enum tn_op op, tn_type type) {
 
 START_TEST(steps_agree_with_eval)
 {
-  static const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2UZ, TN_I8,
-                                  TN_I32, TN_I64,  TN_U8,  TN_U32, TN_U64,    TN_INDEX};
+  static const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2UZ, TN_F4E2M1, TN_F8E8M0,
+                                  TN_I8,  TN_I32,  TN_I64, TN_U8,  TN_U32,    TN_U64,      TN_INDEX};
   tn_builder_destroy(b);
   for (enum tn_op op = TN_OP_add; op <= TN_OP_round; op++) {
     if (!tni_op_has_rule(op)) continue;

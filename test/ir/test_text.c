@@ -253,18 +253,19 @@ END_TEST
 /* Any value of a type, printed and read, is the same value. */
 START_TEST(random_floats_keep_their_bits)
 {
-  static const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
+  static const tn_type types[] = {TN_F16, TN_BF16, TN_F32, TN_F64, TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ,
+                                 TN_F4E2M1, TN_F8E8M0};
   tn_context *ctx = context();
   tni_region r;
   tni_region_init(&r, ctx, NULL);
   uint64_t state = 20251122;
-  for (int n = 0; n < 8000; n++) {
+  for (int n = 0; n < 10000; n++) {
     state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
     uint64_t bits = state ^ state >> 29;
     double value;
     memcpy(&value, &bits, 8);
     if (n & 1) value = (double)(int64_t)bits / 1048576.0 / (double)(1 + (n & 1023));
-    const tn_expr *x = tni_const_float(&r, types[n / 2 % 8], value);
+    const tn_expr *x = tni_const_float(&r, types[(size_t)n / 2 % TNI_COUNT(types)], value);
     tni_text text;
     char type[16];
     tni_text_init(&text, ctx);
@@ -439,6 +440,16 @@ START_TEST(mistakes_are_shown_with_what_was_expected)
                      "    A[0] = cast(f32, 465.0:f8e4m3)\n                     ^^^^^");
   check_body_refused("  A[0] = cast(f32, inf:f8e4m3)", "20: the type has no infinity\n"
                                                        "    A[0] = cast(f32, inf:f8e4m3)\n                     ^^^");
+  check_body_refused("  A[0] = cast(f32, nan:f4e2m1)", "20: the type has no NaN\n"
+                     "    A[0] = cast(f32, nan:f4e2m1)\n                     ^^^");
+  check_body_refused("  A[0] = cast(f32, 6.5:f4e2m1)", "20: the number is too large for its type\n"
+                     "    A[0] = cast(f32, 6.5:f4e2m1)\n                     ^^^");
+  check_body_refused("  A[0] = cast(f32, -2.0:f8e8m0)", "21: an unsigned type has no negative numbers\n"
+                     "    A[0] = cast(f32, -2.0:f8e8m0)\n                      ^^^");
+  check_body_refused("  A[0] = cast(f32, 2.0:f8e8m0 * 2.0:f8e8m0)",
+                     "31: `*` of f8e8m0 and f8e8m0: f8e8m0 is for scales, which are stored, compared and cast, not computed "
+                     "with\n"
+                     "    A[0] = cast(f32, 2.0:f8e8m0 * 2.0:f8e8m0)\n                                ^");
   check_body_refused("  A[0] = cast(f32, 8:i4)", "20: the number is too large for its type\n"
                                                  "    A[0] = cast(f32, 8:i4)\n                     ^");
   check_body_refused("  A[0] = cast(f32, reinterpret(i4, 3:i8))",

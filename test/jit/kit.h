@@ -165,7 +165,8 @@ static inline const tn_func *kit_map(kit *k, const char *name, const tn_type *ty
 
 static const tn_type kit_types[] = {TN_BOOL, TN_I4,     TN_U4,     TN_I8,       TN_I16,      TN_I32,  TN_I64,
                                     TN_U8,   TN_U16,    TN_U32,    TN_U64,      TN_F16,      TN_BF16, TN_F32,
-                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_INDEX};
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_F4E2M1,
+                                    TN_F8E8M0, TN_INDEX};
 
 /* Bit for bit, but for the payload of a NaN. */
 static inline bool kit_same(tn_type type, tni_scalar a, tni_scalar b) {

@@ -69,6 +69,17 @@ static const double float_edges[] = {0.0,
                                      1.0625,
                                      1.1875,
                                      1.125,
+                                     0x1p-127,
+                                     0x1.8p-127,
+                                     0x1.7ffffp-127,
+                                     0x1.8p-128,
+                                     0x1.8p127,
+                                     0x1.7ffffep127,
+                                     0.25,
+                                     0.75,
+                                     5.0,
+                                     7.0,
+                                     6.999999,
                                      1.0009765625,
                                      1.00048828125,
                                      0x1.0100000000001p0,
@@ -140,7 +151,9 @@ static int64_t fill(tn_type type, void *in) {
   int64_t count = (int64_t)1 << (bits < 8 ? 8 : bits);
   for (int64_t i = 0; i < count; i++) {
     uint64_t pattern = (uint64_t)i & ((1u << bits) - 1);
-    if (tni_type_is_float(type))
+    if (type == TN_F4E2M1)
+      tni_write_element(type, in, i, (tni_scalar){.f = tni_float_from_bits(type, pattern)});
+    else if (tni_type_is_float(type))
       memcpy((char *)in + (size_t)i * tn_type_bytes(type), &pattern, tn_type_bytes(type));
     else
       tni_write_element(type, in, i, (tni_scalar){.i = tni_wrap(type, (int64_t)pattern)});

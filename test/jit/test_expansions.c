@@ -172,7 +172,8 @@ END_TEST
 
 static const tn_type all_types[] = {TN_BOOL, TN_I8,     TN_I16,    TN_I32,      TN_I64,     TN_U8,
                                     TN_U16,  TN_U32,    TN_U64,    TN_F16,      TN_BF16,    TN_F32,
-                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ};
+                                    TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ,
+                                    TN_F4E2M1, TN_F8E8M0};
 
 /* Any bits; or small numbers of either sign. */
 static tni_scalar any_value(tn_type type) {
@@ -261,7 +262,8 @@ static void check_shuffles(const char *target, tn_type type) {
   ck_assert_int_eq(((kernel)(uintptr_t)kit_find(&k, "f"))(&k.env, in, got, 2), 0);
   ck_assert_msg(memcmp(want, got, sizeof want) == 0, "shuffles of %s on %s", name, target);
   size_t size = tn_type_bytes(type);
-  ck_assert(memcmp(want, in + 7 * size, size) == 0 && memcmp(want + 13 * size, in + 6 * size, size) == 0);
+  if (!tni_type_is_packed(type)) /* whole bytes */
+    ck_assert(memcmp(want, in + 7 * size, size) == 0 && memcmp(want + 13 * size, in + 6 * size, size) == 0);
   kit_close(&k);
 }
 

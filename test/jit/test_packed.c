@@ -251,9 +251,9 @@ static int8_t doubled(void *self, int8_t x, uint8_t y) {
 START_TEST(scalars_of_less_than_a_byte)
 {
   static const char text[] = "extern doubled(i4, u4): i4\n"
-                             "loop func f(A: i32[4], x: i4, y: u4, z: f8e4m3, w: f8e5m2uz) {\n"
+                             "loop func f(A: i32[4], x: i4, y: u4, z: f8e4m3, w: f8e5m2uz, v: f4e2m1) {\n"
                              "  A[0] = cast(i32, x)\n  A[1] = cast(i32, y)\n"
-                             "  A[2] = cast(i32, cast(f32, z) * cast(f32, w))\n  A[3] = cast(i32, @doubled(x, y))\n}\n";
+                             "  A[2] = cast(i32, cast(f32, z) * cast(f32, w) * cast(f32, v))\n  A[3] = cast(i32, @doubled(x, y))\n}\n";
   int32_t a[4] = {0};
   int64_t shape = 4;
   tn_context *ctx = session_open();
@@ -265,18 +265,18 @@ START_TEST(scalars_of_less_than_a_byte)
   const tn_function *f = session_function(module, "f");
   DLTensor out = view(TN_I32, 1, &shape, a);
   tn_value values[] = {tn_value_tensor(&out), tn_value_int(-3), tn_value_int(15), tn_value_float(448),
-                       tn_value_float(2)};
-  must(tn_function_call(f, values, 5, NULL, &error), error);
+                       tn_value_float(2),       tn_value_float(1.5)};
+  must(tn_function_call(f, values, 6, NULL, &error), error);
   ck_assert_int_eq(a[0], -3);
   ck_assert_int_eq(a[1], 15);
-  ck_assert_int_eq(a[2], 896);
+  ck_assert_int_eq(a[2], 1344);
   ck_assert_int_eq(a[3], -5);
   values[1] = tn_value_int(8);
-  refused(tn_function_call(f, values, 5, NULL, &error), error, TN_E_INVALID,
+  refused(tn_function_call(f, values, 6, NULL, &error), error, TN_E_INVALID,
           "call: f: argument 1 (`x`): must be an integer in the range of i4");
   values[1] = tn_value_int(0);
   values[2] = tn_value_int(-1);
-  refused(tn_function_call(f, values, 5, NULL, &error), error, TN_E_INVALID,
+  refused(tn_function_call(f, values, 6, NULL, &error), error, TN_E_INVALID,
           "call: f: argument 2 (`y`): must be an integer in the range of u4");
   tn_module_destroy(module);
   tn_program_destroy(program);

@@ -15,12 +15,13 @@ typedef struct short_float {
   tn_type type;
   int bits, fraction_bits, bias;
   uint32_t finite;
-  enum { IEEE, NO_INFINITY, ONE_ZERO } kind;
+  enum { IEEE, NO_INFINITY, ONE_ZERO, NO_NAN } kind;
 } short_float;
 
 static const short_float types[] = {
     {TN_F16, 16, 10, 15, 0x7c00, IEEE}, {TN_BF16, 16, 7, 127, 0x7f80, IEEE},    {TN_F8E4M3, 8, 3, 7, 0x7f, NO_INFINITY},
     {TN_F8E5M2, 8, 2, 15, 0x7c, IEEE},  {TN_F8E4M3UZ, 8, 3, 8, 0x80, ONE_ZERO}, {TN_F8E5M2UZ, 8, 2, 16, 0x80, ONE_ZERO},
+    {TN_F4E2M1, 4, 1, 1, 8, NO_NAN},
 };
 
 /* The value of a magnitude, by the definition of the formats; also of the one after the last number. */
@@ -79,6 +80,7 @@ END_TEST
 
 /* What a magnitude that is no number any more becomes. */
 static uint32_t beyond(const short_float *f) {
+  if (f->kind == NO_NAN) return f->finite - 1;
   return f->kind == NO_INFINITY ? 0x7f : f->kind == ONE_ZERO ? 0x80 : f->finite;
 }
 
@@ -121,11 +123,46 @@ START_TEST(extremes_become_zero_infinity_or_nan)
   ck_assert_uint_eq(tni_float_to_bits(TN_BF16, 3.4028235e38), 0x7f80);
   ck_assert_uint_eq(tni_float_to_bits(TN_F8E5M2, -1e300), 0xfc);
   for (size_t i = 0; i < TNI_COUNT(types); i++) {
+    if (types[i].kind == NO_NAN) continue;
     const double wild[] = {INFINITY, -INFINITY, 1e300, -1e300};
     expect_nan(&types[i], (uint32_t)tni_float_to_bits(types[i].type, NAN));
     for (int w = 0; w < 4 && types[i].kind != IEEE; w++)
       expect_nan(&types[i], (uint32_t)tni_float_to_bits(types[i].type, wild[w]));
   }
+}
+END_TEST
+
+START_TEST(a_type_without_infinity_and_nan_saturates)
+{
+  ck_assert_uint_eq(tni_float_to_bits(TN_F4E2M1, INFINITY), 0x7);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F4E2M1, -1e300), 0xf);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F4E2M1, NAN), 0x0);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F4E2M1, -(double)NAN), 0x0);
+  ck_assert_double_eq(tni_float_highest(TN_F4E2M1), 6);
+  ck_assert_double_eq(tni_float_least(TN_F4E2M1), -6);
+}
+END_TEST
+
+/* Ties go up, what is beyond the least number is the least, and what is no power of two at all is NaN. */
+START_TEST(scales_are_powers_of_two)
+{
+  for (uint32_t bits = 0; bits < 0xff; bits++) {
+    double value = ldexp(1, (int)bits - 127);
+    ck_assert_double_eq(tni_float_from_bits(TN_F8E8M0, bits), value);
+    ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, value), bits);
+    ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, 1.5 * value), bits + 1);
+    ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, nextafter(1.5 * value, 0)), bits);
+    ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, -value), 0xff);
+  }
+  ck_assert(isnan(tni_float_from_bits(TN_F8E8M0, 0xff)));
+  ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, 0), 0);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, -0.0), 0);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, 5e-324), 0);
+  ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, 0x1.fp-128), 0);
+  const double none[] = {INFINITY, -INFINITY, NAN, 0x1p128, -5e-324};
+  for (size_t i = 0; i < TNI_COUNT(none); i++) ck_assert_uint_eq(tni_float_to_bits(TN_F8E8M0, none[i]), 0xff);
+  ck_assert_double_eq(tni_float_highest(TN_F8E8M0), 0x1p127);
+  ck_assert_double_eq(tni_float_least(TN_F8E8M0), 0x1p-127);
 }
 END_TEST
 
@@ -173,6 +210,8 @@ int main(void) {
       rounds_to_nearest_even,
       f64_is_rounded_once,
       extremes_become_zero_infinity_or_nan,
+      a_type_without_infinity_and_nan_saturates,
+      scales_are_powers_of_two,
       f32_and_f64_are_the_machines,
 #ifdef __FLT16_MAX__
       agrees_with_the_compiler,
