@@ -158,7 +158,7 @@ typedef struct tni_ll_function {
   uint32_t epoch; /* counts statements: what was read in one is not known in the next */
   bool impure;    /* the expression being emitted reads memory or calls */
   bool in_parallel;
-  LLVMValueRef tiles; /* a slot: the configuration that the tile registers have (tile.c); NULL: none is needed */
+  LLVMValueRef tiles; /* a slot: the configuration that the tile registers have (amx.c); NULL: none is needed */
   uint64_t stack_bytes, callee_bytes; /* of its buffers; of the functions that it calls, the most */
 } tni_ll_function;
 
