@@ -167,6 +167,7 @@ static const arm_feature arm_features[] = {
 #if defined(__linux__)
     {"dotprod", AT_HWCAP, 20},
     {"i8mm", AT_HWCAP2, 13},
+    {"sme", AT_HWCAP2, 23},
 #endif
 };
 

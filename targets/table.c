@@ -25,6 +25,7 @@ static const row rows[] = {
     {"aarch64-neon", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon", 128, 32, true, false, true, 0},
     {"aarch64-dotprod", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod", 128, 32, true, false, true, 0},
     {"aarch64-i8mm", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm", 128, 32, true, false, true, 0},
+    {"aarch64-sme", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm,+sme", 128, 32, true, false, true, 0},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], CORES = 4, L1D = 32 << 10, L2 = 512 << 10, L3 = 8 << 20, LINE = 64 };
 

@@ -126,11 +126,27 @@ const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *uni
 /* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
 const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
 
-/* Products of 8-bit integers, and of bf16 in the meaning of tile_bf16, by tiles of 16 rows of 64 bytes (AMX): loops
- * with this note, row by row, column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are
- * compiled so, where the target has it (llvm/tile.c). */
+/* Products of 8-bit integers, of f32, and of bf16 in the meaning of tile_bf16, by tiles: loops with this note, row by row,
+ * column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target has
+ * an instruction for it (llvm/tile.c). What they mean is what the loops say. */
 #define TNI_TILE_NOTE "tile"
 enum { TNI_TILE_ROWS = 16, TNI_TILE_BYTES = 64 };
+enum tni_tile_form {
+  TNI_TILE_AMX,   /* registers of 16 rows of 64 bytes */
+  TNI_TILE_PAIRS, /* 2 x 8 by 8 x 2 bytes into 2 x 2 sums: i8mm */
+  TNI_TILE_ZA     /* outer products of vectors, of 4 bytes of steps: SME */
+};
+typedef struct tni_tile_row {
+  enum tni_isa isa;
+  const char *feature;
+  enum tni_tile_form form;
+  tn_type c, a, b;
+  const char *name; /* LLVM's intrinsic */
+  int32_t gain;     /* as of units */
+} tni_tile_row;
+/* The best that the target has for such products; NULL: none. */
+const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type a, tn_type b);
+/* Is it AMX's? The default schedule knows the costs of these. */
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);
 
 /* ---- step.c ---------------------------------------------------------------------------------------------------- */

@@ -146,14 +146,12 @@ static void clear_sums(tni_ll_module *m, const tni_ll_product *p) {
 typedef struct multiplier {
   tni_ll_module *m;
   const tni_ll_product *p;
+  const char *name;
 } multiplier;
 
 static void multiply(void *self, LLVMValueRef left, LLVMValueRef right) {
   tni_ll_module *m = ((multiplier *)self)->m;
   const tni_ll_product *p = ((multiplier *)self)->p;
-  const char *name = p->left.type == TN_BF16 ? "llvm.x86.tdpbf16ps"
-                     : p->left.type == TN_U8 ? "llvm.x86.tdpbusd"
-                                             : "llvm.x86.tdpbssd";
   for (int v = 0; v < p->extent[TNI_VECTOR]; v++)
     load_tile(m, RIGHT + v, right, v * p->right.by[TNI_VECTOR] * p->bytes, p->right.by_group * p->bytes);
   for (int part = 0; part < parts_of(p); part++) {
@@ -161,12 +159,12 @@ static void multiply(void *self, LLVMValueRef left, LLVMValueRef right) {
     load_tile(m, left_of(p, part), left, part * TNI_TILE_ROWS * row_bytes, row_bytes);
     for (int v = 0; v < p->extent[TNI_VECTOR]; v++) {
       LLVMValueRef args[] = {number(m, sum_of(p, part, v)), number(m, left_of(p, part)), number(m, RIGHT + v)};
-      call(m, name, 3, args);
+      call(m, ((multiplier *)self)->name, 3, args);
     }
   }
 }
 
-void tni_ll_amx(tni_ll_function *f, const tni_ll_product *p, bool fresh) {
+void tni_ll_amx(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh) {
   tni_ll_module *m = f->m;
   LLVMValueRef sums = tni_ll_start_of(f, &p->sum), left = tni_ll_start_of(f, &p->left),
                right = tni_ll_start_of(f, &p->right);
@@ -176,7 +174,7 @@ void tni_ll_amx(tni_ll_function *f, const tni_ll_product *p, bool fresh) {
     clear_sums(m, p);
   else
     move_sums(m, p, "llvm.x86.tileloadd64", sums);
-  multiplier self = {m, p};
+  multiplier self = {m, p, name};
   tni_ll_run_outer(f, p, left, right, multiply, &self);
   move_sums(m, p, "llvm.x86.tilestored64", sums);
   f->epoch++;

@@ -43,6 +43,7 @@ static void init_llvm(void) {
   LLVMInitializeAArch64Target();
   LLVMInitializeAArch64TargetMC();
   LLVMInitializeAArch64AsmPrinter();
+  LLVMInitializeAArch64AsmParser(); /* of what saves ZA: za.c */
   LLVMInstallFatalErrorHandler(on_fatal);
 }
 

@@ -85,6 +85,7 @@ typedef struct tni_ll_module {
   tni_ll_group *groups;
   tni_ll_site *sites;
   uint32_t outlined;  /* parallel bodies and outlined loops so far, for their names */
+  uint32_t za_count;  /* functions that use ZA (za.c) */
   tn_status status;   /* the first failure */
   tn_error *error;
 } tni_ll_module;

@@ -3,6 +3,7 @@
  *     for ko in 0..n with tile = 1 { for i in 0..R { for v in 0..V { for j in 0..L { for k in 0..K {
  *       T[i*s + v*16 + j] = T[..] + i32(A[i*a + ko*64 + k]) * i32(B[ko*b + v*p + k//4*q + j*4 + k%4]) } } } } }
  *
+ * or, of f32, fma(A[i*a + ko*16 + k], B[ko*b + v*p + k*q + j], T[..]);
  * or, of bf16, T[..] = the meaning of tile_bf16 (targets/units.c), which holds all K steps, of A[i*a + ko*32 + k] and
  * of B[ko*b + v*p + k//2*q + j*2 + k%2].
  *
@@ -38,12 +39,15 @@ static bool is_factor(const tn_expr *x, tni_ll_operand *out) {
   return x->op == TN_OP_cast && x->type == TN_I32 && is_operand(x->arg[0], out);
 }
 
-/* T[..] = T[..] + i32(A[..]) * i32(B[..]) */
+/* T[..] = T[..] + i32(A[..]) * i32(B[..]), or fma(A[..], B[..], T[..]) of f32. */
 static bool is_step(const tn_stmt *s, tni_ll_product *p) {
   if (s->kind != TNI_STORE || s->as.store.where) return false;
   const tn_expr *value = s->as.store.value, *mul = value->op == TN_OP_add ? value->arg[1] : NULL;
-  if (!mul || mul->op != TN_OP_mul || !is_operand(value->arg[0], &p->sum)) return false;
+  bool is_float = value->op == TN_OP_fma && value->type == TN_F32;
+  if (!is_float && (!mul || mul->op != TN_OP_mul)) return false;
+  if (!is_operand(value->arg[is_float ? 2 : 0], &p->sum)) return false;
   if (p->sum.buffer != s->as.store.buffer || p->sum.index != s->as.store.index[0]) return false;
+  if (is_float) return is_operand(value->arg[0], &p->left) && is_operand(value->arg[1], &p->right);
   return is_factor(mul->arg[0], &p->left) && is_factor(mul->arg[1], &p->right);
 }
 
@@ -72,11 +76,12 @@ static bool is_unit(tn_context *ctx, const tn_stmt *s, tni_ll_product *p) {
   return true;
 }
 
-/* The moves of the operand with the loops' variables, and with the last one's, when
- * it is the steps', as group * 4 + step. */
-static bool find_moves(tni_region *r, tni_ll_operand *o, const nest *n, bool has_steps, int64_t *moves) {
+/* The moves of the operand with the loops' variables, and with the last one's, when it is the steps', as
+ * group * 4 + step; of groups of one there is none of the step. */
+static bool find_moves(tni_region *r, tni_ll_operand *o, const nest *n, int64_t group_steps, bool has_steps,
+                       int64_t *moves) {
   if (!has_steps) return tni_affine(r, o->index, n->count, n->vars, moves, &o->rest);
-  const tn_expr *last = n->vars[n->count - 1], *all[MAX_NEST + 1], *four = tni_index(r, TNI_GROUP_BYTES);
+  const tn_expr *last = n->vars[n->count - 1], *all[MAX_NEST + 1], *four = tni_index(r, group_steps);
   const tn_expr *group = tni_var(r, "group", TN_INDEX), *step = tni_var(r, "step", TN_INDEX);
   const tn_expr *both = tni_add(r, tni_mul(r, group, four), step);
   tni_subst subst = {1, &last, &both};
@@ -93,7 +98,7 @@ static bool find_moves(tni_region *r, tni_ll_operand *o, const nest *n, bool has
   all[n->count] = step;
   if (!index || !tni_affine(r, index, n->count + 1, all, moves, &o->rest)) return false;
   o->by_group = moves[n->count - 1];
-  o->by_step = moves[n->count];
+  o->by_step = group_steps > 1 ? moves[n->count] : o->by_group != 0;
   return true;
 }
 
@@ -137,8 +142,9 @@ static bool is_product(tni_region *r, const tn_stmt *loop, tni_ll_product *p) {
   if (!store || (!has_steps && !is_unit(r->arena.ctx, store, p))) return false;
   if (has_steps) p->steps = n.extents[n.count - 1];
   p->bytes = (int64_t)tn_type_bytes(p->left.type);
-  if (!find_moves(r, &p->sum, &n, has_steps, sum) || !find_moves(r, &p->left, &n, has_steps, left) ||
-      !find_moves(r, &p->right, &n, has_steps, right))
+  int64_t group = group_of(p);
+  if (!find_moves(r, &p->sum, &n, group, has_steps, sum) || !find_moves(r, &p->left, &n, group, has_steps, left) ||
+      !find_moves(r, &p->right, &n, group, has_steps, right))
     return false;
   for (int k = 0; k < TNI_ROLE_COUNT; k++) p->extent[k] = 1;
   for (size_t i = 0; i < n.count - has_steps; i++)
@@ -223,23 +229,36 @@ static bool is_noted(const tn_stmt *s) {
   return s->kind == TNI_FOR && tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE);
 }
 
-static bool find_product(tni_ll_module *m, const tn_stmt *s, tni_ll_product *p) {
-  return is_noted(s) && is_product(&m->region, s, p) &&
-         tni_target_has_tiles(m->target, p->sum.type, p->left.type, p->right.type) && tni_ll_amx_fits(p);
+/* How each form of instruction does it. */
+typedef struct form {
+  bool (*fits)(const tni_ll_product *p);
+  void (*emit)(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh);
+} form;
+static const form forms[] = {
+    [TNI_TILE_AMX] = {tni_ll_amx_fits, tni_ll_amx},
+    [TNI_TILE_PAIRS] = {tni_ll_pairs_fit, tni_ll_pairs},
+    [TNI_TILE_ZA] = {tni_ll_za_fits, tni_ll_za},
+};
+
+/* NULL: it is none, or none that the target has an instruction for. */
+static const tni_tile_row *find_product(tni_ll_module *m, const tn_stmt *s, tni_ll_product *p) {
+  if (!is_noted(s) || !is_product(&m->region, s, p)) return NULL;
+  const tni_tile_row *row = tni_target_tile(m->target, p->sum.type, p->left.type, p->right.type);
+  return row && forms[row->form].fits(p) ? row : NULL;
 }
 
 bool tni_ll_tile(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_product p = {0};
-  bool found = find_product(f->m, s, &p);
-  if (found) tni_ll_amx(f, &p, false);
-  return found;
+  const tni_tile_row *row = find_product(f->m, s, &p);
+  if (row) forms[row->form].emit(f, &p, row->name, false);
+  return row != NULL;
 }
 
 bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt *s) {
   tni_ll_product p = {0};
   fill start = {0};
-  bool found =
-      is_noted(before) && find_product(f->m, s, &p) && is_fill(&f->m->region, before, &start) && is_start(&p, &start);
-  if (found) tni_ll_amx(f, &p, true);
-  return found;
+  const tni_tile_row *row = is_noted(before) ? find_product(f->m, s, &p) : NULL;
+  if (!row || !is_fill(&f->m->region, before, &start) || !is_start(&p, &start)) return false;
+  forms[row->form].emit(f, &p, row->name, true);
+  return true;
 }

@@ -361,13 +361,12 @@ START_TEST(products_of_given_operands_run_in_tiles)
 {
   static const int sizes[][3] = {{64, 64, 64}, {33, 65, 129}, {40, 100, 147}, {96, 33, 64},
                                  {50, 50, 50}, {20, 17, 300}, {25, 160, 32}};
-  static const char *const types[][2] = {{"u8", "i8"}, {"i8", "i8"}, {"bf16", "bf16"}};
+  static const char *const types[][2] = {{"u8", "i8"}, {"i8", "i8"}, {"u8", "u8"}, {"i8", "u8"}, {"bf16", "bf16"}};
   for (size_t t = 0; t < TNI_COUNT(types); t++) {
     for (size_t i = 0; i < TNI_COUNT(sizes); i++)
       check_product(types[t][0], types[t][1], sizes[i][0], sizes[i][1], sizes[i][2], i % 2, true);
     check_product(types[t][0], types[t][1], 2, 70, 3, true, false); /* too little */
   }
-  check_product("u8", "u8", 64, 64, 64, false, false);
   for (size_t i = 0; i < TNI_COUNT(sizes); i++) /* which are cast once */
     check_product("f16", "f16", sizes[i][0], sizes[i][1], sizes[i][2], i % 2, false);
 }
@@ -395,8 +394,18 @@ START_TEST(targets_have_units_by_their_features)
   ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
   t.features = "+amx-tile,+amx-int8";
   ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
+  t.features = "+neon,+i8mm,+sme";
+  ck_assert_int_eq(tni_target_tile(&t, TN_I32, TN_I8, TN_U8)->form, TNI_TILE_ZA);
+  ck_assert_int_eq(tni_target_tile(&t, TN_I32, TN_I8, TN_I8)->form, TNI_TILE_ZA);
+  ck_assert_ptr_nonnull(tni_target_tile(&t, TN_F32, TN_F32, TN_F32));
+  t.features = "+neon,+i8mm";
+  ck_assert_int_eq(tni_target_tile(&t, TN_I32, TN_I8, TN_I8)->form, TNI_TILE_PAIRS);
+  ck_assert_ptr_null(tni_target_tile(&t, TN_I32, TN_I8, TN_U8));
+  ck_assert_ptr_null(tni_target_tile(&t, TN_F32, TN_F32, TN_F32));
+  t.features = "+amx-tile,+amx-int8";
   t.isa = TNI_ISA_X86_64;
-  ck_assert(tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8) && !tni_target_has_tiles(&t, TN_I32, TN_U8, TN_U8));
+  ck_assert(tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8) && tni_target_has_tiles(&t, TN_I32, TN_U8, TN_U8));
+  ck_assert(!tni_target_has_tiles(&t, TN_I32, TN_U8, TN_U16));
   ck_assert(!tni_target_has_tiles(&t, TN_F32, TN_BF16, TN_BF16));
   t.features = "+amx-tile,+amx-bf16";
   ck_assert(tni_target_has_tiles(&t, TN_F32, TN_BF16, TN_BF16) && !tni_target_has_tiles(&t, TN_I32, TN_U8, TN_I8));
