@@ -82,8 +82,7 @@ static bool parse_layout_vars(tni_parser *p, int32_t rank, const tn_expr **vars)
   }
   if (!tni_expect(p, TNI_TOK_RPAREN, "`)` after a name for each dimension")) return false;
   if (count == rank) return true;
-  tni_report(p, open.offset, p->last_end - open.offset, "the layout names %d dimensions, the buffer has %d", count,
-             rank);
+  tni_report(p, open.offset, p->last_end - open.offset, "the layout names %d of %d dimensions", count, rank);
   return false;
 }
 

@@ -180,3 +180,55 @@ tn_status tni_put_before(tni_step *step, const tni_read_place *at, const tn_stmt
   tn_status status = tni_give_block(step, at->copy_name);
   return status ? status : tni_step_accept(step, body ? tni_alloc_stmt(r, made, body) : NULL);
 }
+
+/* ---- what stands between a block and a buffer that it writes ----------------------------------------------------- */
+
+/* Is the buffer made, or read by others, under the block's outermost loop? */
+static tn_status check_alone_under(tni_step *step, const tni_write_place *at) {
+  const tn_stmt *block = at->block;
+  const tn_buffer *old = at->store->as.store.buffer;
+  if (at->top == block) return TN_OK;
+  if (tni_is_allocated_in(at->top, old))
+    return tni_step_refuse(step, at->store, "the buffer is allocated under the block's outermost loop");
+  if (tni_uses_of(step->s->ctx, at->top, old).readers > tni_uses_of(step->s->ctx, block, old).readers)
+    return tni_step_refuse(step, at->store, "the buffer is read under the same outermost loop");
+  return TN_OK;
+}
+
+tn_status tni_find_write(tni_step *step, int arg, const char *scope, bool whole, tni_write_place *out) {
+  tn_schedule *s = step->s;
+  tni_region *r = &s->region;
+  const tn_stmt *path[TNI_MAX_PATH], *stores[TNI_MAX_STATES], *block = tni_arg_block(step, 0);
+  int64_t which = step->args[arg].number;
+  int number = tni_cache_scope(scope);
+  if (!block) return TN_E_REFUSED;
+  if (number < 0) return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", scope);
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  if (!count) return tni_step_refuse(step, block, "the block does more than store one element to each of some buffers");
+  if (which < 0 || which >= count)
+    return tni_step_refuse(step, block, "the block stores to %d buffers: there is no number %lld", count,
+                           (long long)which);
+  const tn_buffer *old = stores[which]->as.store.buffer;
+  tni_uses uses = tni_uses_of(s->ctx, s->func->body, old);
+  if (uses.writers != 1 || uses.loose)
+    return tni_step_refuse(step, stores[which], "the block is not the only writer of the buffer");
+  const char *why = tni_why_not_reduction(s->ctx, block);
+  if (!why) why = whole ? tni_why_not_whole(s, block) : tni_why_not_its_domain(s, block);
+  if (!why && whole) why = tni_why_no_cache(s, old, number);
+  if (why) return tni_step_refuse(step, stores[which], "%s", why);
+  int depth = tni_path_to(s->func->body, block, path), top = 0;
+  while (top < depth - 1 && path[top]->kind != TNI_FOR) top++;
+  const char *base = tni_arena_format(&r->arena, "%s_write", block->as.block.name);
+  const char *copy_name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
+  *out = (tni_write_place){block, stores[which], path[top], (enum tni_scope)number, copy_name};
+  return copy_name ? check_alone_under(step, out) : TN_E_NOMEM;
+}
+
+tn_status tni_put_behind(tni_step *step, const tni_write_place *at, const tn_stmt *nest, const tn_stmt *copy,
+                         const tn_buffer *made) {
+  tni_region *r = &step->s->region;
+  const tn_stmt *both[] = {nest, copy};
+  const tn_stmt *body = tni_replace(r, step->s->func->body, at->top, tni_seq(r, 2, both));
+  tn_status status = tni_give_block(step, at->copy_name);
+  return status ? status : tni_step_accept(step, body ? tni_alloc_stmt(r, made, body) : NULL);
+}

@@ -243,30 +243,42 @@ static const char *why_not_plain(const tn_stmt *block, const tn_stmt *store) {
   return NULL;
 }
 
-const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole) {
+/* Does the block's guard leave out only what is outside of its iterators' domains? */
+static bool guards_domains(const nest *n, int32_t count, const tn_stmt *const *stores) {
+  tni_site site;
+  bool whole = true; /* as it is seen quickly: every dimension of the stores is spanned */
+  for (int32_t k = 0; k < count; k++)
+    whole &= tni_guards_domain(&n->s->region, n->count, n->loops, n->block, stores[k]);
+  return whole || (tni_open_site(n->s, n->block, &site) && tni_site_is_guarded_by_domains(&site));
+}
+
+const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block) {
   const tn_stmt *stores[TNI_MAX_STATES];
   int32_t count = tni_block_stores(s->ctx, block, stores);
-  const tn_expr *where = block->as.block.where;
   nest n;
   bool reduces = false;
-  *whole = count > 0;
-  for (int32_t k = 0; k < count; k++) *whole &= is_whole_buffer(block, stores[k]);
   for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
   if (!count) return "the block does more than store one element to each of some buffers";
-  const char *why = why_not_plain(block, stores[0]);
-  if (why) return why;
   if (!open_nest(&n, s, block)) return "the loops around the block are too many";
   if (n.conditional) return "the block stands under a condition";
   if (n.bound) return "the block stands in the scope of a let, assert or assume";
-  for (int32_t k = 0; k < count && where; k++)
-    if (!tni_guards_domain(&s->region, n.count, n.loops, block, stores[k]))
-      return "the block's guard cuts instances that its iterators have";
+  if (block->as.block.where && !guards_domains(&n, count, stores))
+    return "the block's guard cuts instances that its iterators have";
   for (size_t i = 0; i < n.count && reduces; i++)
     if (n.reduce[i] && n.spatial[i]) return "a loop feeds both reduce and spatial iterators of the block";
   if (!runs_domain(&n, false, false)) return "the loops do not run all that the block's iterators range over";
   if (reduces && (!runs_domain(&n, true, true) || !sums_apart(&n, stores[0])))
     return "the loops do not run each step of the reduction once, in one go";
   return NULL;
+}
+
+const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  *whole = count > 0;
+  for (int32_t k = 0; k < count; k++) *whole &= is_whole_buffer(block, stores[k]);
+  const char *why = count ? why_not_plain(block, stores[0]) : NULL;
+  return why ? why : tni_why_not_its_domain(s, block);
 }
 
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {

@@ -182,11 +182,48 @@ tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out);
 tn_status tni_put_before(tni_step *step, const tni_read_place *at, const tn_stmt *nest, const tn_stmt *reader,
                          const tn_buffer *made);
 
+/* A block of stores that is the only writer of a buffer, number `arg` of those it stores to, and where one between
+ * can be copied out: behind the outermost loop, by a block of that name. */
+typedef struct tni_write_place {
+  const tn_stmt *block, *store, *top;
+  enum tni_scope scope;
+  const char *copy_name;
+} tni_write_place;
+/* Of a primitive whose first argument is the block. Refused where it does not run all that its iterators range over
+ * (whole: where it does not write the whole buffer), or others use the buffer under that loop. */
+tn_status tni_find_write(tni_step *step, int arg, const char *scope, bool whole, tni_write_place *out);
+/* Takes the function with `nest` in the place of the outermost loop, and the copy behind. */
+tn_status tni_put_behind(tni_step *step, const tni_write_place *at, const tn_stmt *nest, const tn_stmt *copy,
+                         const tn_buffer *made);
+
+/* ---- places.c: buffers with dimensions made of a block's iterators ------------------------------------------- */
+
+/* Where a new buffer has what the block touches of an old one: a map of some of the block's iterators. */
+typedef struct tni_places {
+  const tn_stmt *block;
+  int32_t count;
+  const tn_expr *vars[TN_MAX_RANK], *extents[TN_MAX_RANK];
+  const tni_layout *map;             /* over variables of its own */
+  const tn_expr *index[TN_MAX_RANK]; /* its subscripts over the iterators */
+} tni_places;
+/* A dimension for each iterator on which the load depends; for each spatial one if that is NULL. */
+tn_status tni_iter_places(tni_step *step, const tn_stmt *block, const tn_expr *load, tni_places *out);
+/* What the map of argument `arg` makes of all iterators. */
+tn_status tni_arg_iter_places(tni_step *step, int arg, const tn_stmt *block, tni_places *out);
+/* The only load of the buffer in the block's body, where iterators and parameters say; or NULL and a refusal. */
+const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buffer *buffer);
+/* Takes the function where the block reads, or writes, a new buffer OLD_suffix by these places; or refuses. */
+tn_status tni_read_places(tni_step *step, const tni_read_place *place, const tn_expr *load, const tni_places *p,
+                          const char *suffix);
+tn_status tni_write_places(tni_step *step, const tni_write_place *at, const tni_places *p, const char *suffix);
+
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------ */
 
-/* Does a block of stores (tni_block_stores) write the box of its spatial iterators: is each of them one plain subscript,
- * and do the loops around run every point of the iterators' domains, and of a reduction every step once? NULL: yes. Else
- * the reason. *whole: is that box the whole of all its buffers? */
+/* Do the loops around a block of stores (tni_block_stores) run every point of its iterators' domains, and of a
+ * reduction every step once, in one go? NULL: yes. Else the reason. */
+const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block);
+/* And does it write the box of its spatial iterators: is each of them one plain subscript? *whole: is that box the
+ * whole of all its buffers? */
 const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole);
 /* And is it? */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
@@ -275,9 +312,17 @@ int tni_find_word(const char *words, const char *text);
 
 /* ---- maps.c: maps of subscripts, as text ------------------------------------------------------------------------- */
 
-/* The map that argument `arg` gives for indices below that shape, which sends different ones to different places, with
- * the shape of these; or NULL and a refusal. */
+/* The map that argument `arg` gives for indices below that shape, with the shape of the places; or NULL and a
+ * refusal. */
+const tni_layout *tni_arg_places(tni_step *step, int arg, const void *mark, int32_t rank, const tn_expr *const *shape);
+/* Does it send different indices to different places? */
+bool tni_map_tells_apart(tn_schedule *s, const tni_layout *map, int32_t rank, const tn_expr *const *shape);
+/* The map of argument `arg` if it does; or NULL and a refusal. */
 const tni_layout *tni_arg_map(tni_step *step, int arg, const void *mark, int32_t rank, const tn_expr *const *shape);
+/* What is sent to the place at[k], which a variable each stands for, of any place that something is sent to;
+ * inverse[d] is NULL where that cannot be told. False: no memory. */
+bool tni_map_inverse(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *shape,
+                     const tn_expr *const *at, const tn_expr **inverse);
 /* Where it sends the index, in its simplest form. False: no memory. */
 bool tni_map_apply(tni_region *r, const tni_layout *map, int32_t rank, const tn_expr *const *index,
                    const tn_expr **out);

@@ -187,6 +187,22 @@ TN_API tn_status tn_cache_write(tn_schedule *s, tn_block_ref block, const char *
 /* The same of a block that stores to several buffers: number `store` of them, from 0. */
 TN_API tn_status tn_cache_write_store(tn_schedule *s, tn_block_ref block, int32_t store, const char *scope, tn_block_ref *out,
                                       tn_error **err);
+/* What the block reads (or, with `write`, stores) of a buffer stands in a new one in `scope` (NULL: "global"), which
+ * has a dimension for each of the block's iterators on which the load depends (each spatial one), in their order.
+ * Number `number` counts as in tn_cache_read (tn_cache_write_store). *out: the block that copies. Refused when the
+ * load is not one, by the iterators; when points of the iterators share an element that is written, or are not all
+ * run. */
+TN_API tn_status tn_reindex(tn_schedule *s, tn_block_ref block, int32_t number, int write, const char *scope,
+                            tn_block_ref *out, tn_error **err);
+/* As tn_cache_read, but the new buffer has the dimensions that a map makes of the block's iterators, all of which it
+ * names in their order: "(i, j, k) -> (k // 4, j, k % 4)". An instance of the block finds there what it reads;
+ * refused when the place does not tell what that is. */
+TN_API tn_status tn_reindex_cache_read(tn_schedule *s, tn_block_ref block, int32_t read, const char *scope,
+                                       const char *map, tn_block_ref *out, tn_error **err);
+/* As tn_cache_write_store, but the new buffer has the dimensions that a map makes of the block's iterators: it names
+ * all, uses the spatial ones and sends them to different places. The block may write a part of the old buffer. */
+TN_API tn_status tn_reindex_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, const char *map,
+                                        int32_t store, tn_block_ref *out, tn_error **err);
 /* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
  * prefetches spread over the steps of the innermost loop between them. Changes no result. */
 TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);

@@ -25,7 +25,7 @@ typedef struct packing {
   const tn_stmt *block;
   const tn_buffer *old, *made;
   const tn_expr *load; /* what is packed */
-  bool several;        /* there is another load of the buffer, or another cast of it */
+  bool several;        /* there is another cast of it */
   tn_type type;        /* of the new buffer; 0: it is not cast */
   int32_t rank;
   int64_t extents[TN_MAX_RANK];        /* of the new buffer */
@@ -34,21 +34,12 @@ typedef struct packing {
   const tn_expr *values[TNI_MAX_NEST]; /* the block's iterators over these; NULL: not used */
 } packing;
 
-static void see_load(void *self, const tn_expr *x) {
-  packing *p = self;
-  if (x->op != TN_OP_load || x->as.buffer != p->old) return;
-  p->several |= p->load && p->load != x;
-  p->load = x;
-}
-
 static void see_cast(void *self, const tn_expr *x) {
   packing *p = self;
   if (x->op != TN_OP_cast || x->arg[0] != p->load) return;
   p->several |= p->type && p->type != x->type;
   p->type = x->type;
 }
-
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
 
 static bool moves(const packing *p, const tn_expr *var) {
   bool found = false;
@@ -75,11 +66,7 @@ static bool stays_inside(const packing *p) {
 /* ---- what must hold ---------------------------------------------------------------------------------------------- */
 
 static tn_status check_load(packing *p) {
-  bool memory = false;
-  tni_stmt_visit_exprs(p->r->arena.ctx, p->block->as.block.body, see_load, p);
-  if (p->several) return tni_step_refuse(p->step, p->block, "the block loads `%s` in several places", p->old->name);
-  for (int i = 0; i < p->load->nargs; i++) tni_expr_visit(p->r->arena.ctx, p->load->arg[i], see_memory, &memory);
-  if (memory) return tni_step_refuse(p->step, p->block, "where `%s` is read depends on memory", p->old->name);
+  if (!(p->load = tni_only_load(p->step, p->block, p->old))) return TN_E_REFUSED;
   if (!stays_inside(p))
     return tni_step_refuse(p->step, p->block, "it is not known that all of what would be packed is inside of `%s`",
                            p->old->name);
@@ -203,9 +190,11 @@ tn_status tni_apply_pack_read(tni_step *step) {
   p.made = name ? tni_buffer(r, name, p.type, place.scope, p.rank, shape) : NULL;
   if (!p.made) return TN_E_NOMEM;
   const tn_stmt *read = tni_stmt_rewrite(r, p.block->as.block.body, read_packed, NULL, &p);
-  packing left = {.r = r, .old = p.old};
-  if (read) tni_stmt_visit_exprs(s->ctx, read, see_load, &left);
-  if (left.load) return tni_step_refuse(step, p.block, "the block reads `%s` without the cast, too", p.old->name);
+  tni_reads left = {0};
+  if (read) left = tni_reads_below(s->ctx, read);
+  for (size_t i = 0; i < left.count; i++)
+    if (left.items[i] == p.old)
+      return tni_step_refuse(step, p.block, "the block reads `%s` without the cast, too", p.old->name);
   const tn_stmt *reader =
       tni_block_like(r, p.block, p.block->as.block.iters, p.block->as.block.where, p.block->as.block.init, read);
   return tni_put_before(step, &place, packing_nest(&p, place.copy_name), reader, p.made);

@@ -136,8 +136,8 @@ START_TEST(mistakes_in_layouts)
   char want[512];
   check_refused(PARAM("layout i -> (i)"), "parse: t:1:28: expected `(` and a name for each dimension, found `i`" MARK(
                                               "layout i -> (i)", "       ^"));
-  check_refused(PARAM("layout (i) -> (i)"), "parse: t:1:28: the layout names 1 dimensions, the buffer has 2" MARK(
-                                                "layout (i) -> (i)", "       ^^^"));
+  check_refused(PARAM("layout (i) -> (i)"),
+                "parse: t:1:28: the layout names 1 of 2 dimensions" MARK("layout (i) -> (i)", "       ^^^"));
   check_refused(PARAM("layout (i, j, k) -> (i)"),
                 "parse: t:1:35: expected `)` after a name for each dimension, found `k`" MARK("layout (i, j, k) -> (i)",
                                                                                               "              ^"));

@@ -168,6 +168,7 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
   }
 }
 
+#include "caches.h"
 #include "moves.h"
 
 /* The loops above a block are a good list to draw from: they hang together. */
@@ -229,18 +230,8 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 20: snprintf(line, LINE, "add_unit_loop(%s)", l0); break;
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
-  case 28:
-    if (f > 3) {
-      static const char *const dims[] = {"[0], [1]", "[0, 1, 0], [2, 1, 1]", "[1, 0, 1], [3, 1, 1]", "[0, 1, 2], [1, 1, 1]",
-                                         "[0, 2, 0, 2], [4, 2, 1, 1]", "[1, 2, 1, 2], [2, 4, 1, 1]"};
-      if (f > 4)
-        snprintf(line, LINE, "prefetch(%s, %u, %s)", blocks.at[b], g - 1, l0);
-      else
-        snprintf(line, LINE, "pack_read(%s, %u, %s, \"%s\", of=%s)", any(&blocks, state), g - 1, dims[oracle_random(state) % 6],
-                 scopes[oracle_random(state) % 3], g > 1 ? "element" : "cast");
-      break;
-    }
-    snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", any(&blocks, state), g - 1, scopes[f % 3]); break;
+  case 18:
+  case 28: choose_cache_line(&blocks, l0, state, line); break;
   case 17:
     snprintf(line, LINE, g == 1 ? "cache_write(%s, \"%s\", store=1)" : "cache_write(%s, \"%s\")", any(&blocks, state),
              scopes[f % 3]);

@@ -40,6 +40,7 @@ KINDS = {
     "a vectorized loop needs a constant extent up to %d": "room",
     "a step asks for %lld lines": "room",
     "give 1 to %d": "room",
+    "there are more than %d iterators": "room",
     "give 2 to %d": "room",
     "the factors are too large": "room",
     "the loop is not above the block": "argument",

@@ -90,6 +90,21 @@ START_TEST(a_store_of_several_is_cached)
 }
 END_TEST
 
+START_TEST(caches_have_the_dimensions_that_are_asked_for)
+{
+  tn_block_ref made;
+  ck_assert_int_eq(tn_reindex(s, block("C"), 0, 0, NULL, &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_reindex(s, block("C"), 0, 1, "local", &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_reindex_cache_read(s, block("C"), 1, "local", "(a, b, c) -> (c // 4, b, c % 4)", &made, NULL),
+                   TN_OK);
+  ck_assert_int_eq(tn_reindex_cache_write(s, block("S"), "global", "(a) -> (a + 1)", 0, &made, NULL), TN_OK);
+  expect_made("reindex(C, 0)\nreindex(C, 0, access=write, scope=\"local\")\n"
+              "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")\n"
+              "reindex_cache_write(S, \"global\", \"(a) -> (a + 1)\")",
+              made, "S_write");
+}
+END_TEST
+
 /* ---- externals ---- */
 
 START_TEST(externals_keep_blocks_in_their_places)
@@ -119,7 +134,9 @@ static const char lines[] = "ko, ki = split(k, [0, 4])\n"
                             "b = blockize(l2)\n";
 
 static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)",
-                                      "outline(Y)\noutline(i)\ncache_write(S, \"local\")"};
+                                      "outline(Y)\noutline(i)\ncache_write(S, \"local\")",
+                                      "reindex(C, 0)\nreindex(C, 0, access=write)\n"
+                                      "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")"};
 
 START_TEST(without_memory_nothing_is_lost)
 { fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
@@ -136,6 +153,7 @@ int main(void) {
   tcase_add_test(t, blockize_gives_the_block);
   tcase_add_test(t, outline_gives_the_loop);
   tcase_add_test(t, a_store_of_several_is_cached);
+  tcase_add_test(t, caches_have_the_dimensions_that_are_asked_for);
   tcase_set_timeout(alone, 100);
   tcase_add_test(alone, externals_keep_blocks_in_their_places);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
