@@ -108,6 +108,34 @@ typedef struct bench_conv_peer {
 
 extern const bench_conv_peer bench_blas_conv_peers[], bench_onednn_conv_peers[];
 
+/* y = op(x, w): one operator over f32, row major without gaps. Lines of `count` elements, `inner` apart, of which there are
+ * `outer` times `inner`, are summed up or normed; elementwise operators have lines of 1. */
+enum bench_op {
+  BENCH_SOFTMAX, BENCH_LOG_SOFTMAX, BENCH_LAYER_NORM, BENCH_RMS_NORM, BENCH_GROUP_NORM,
+  BENCH_GELU, BENCH_GELU_TANH, BENCH_SILU, BENCH_HARD_SWISH, BENCH_TANH, BENCH_SIGMOID, BENCH_EXP, BENCH_RELU, BENCH_ADD,
+  BENCH_SUM, BENCH_MEAN, BENCH_MAX, BENCH_OPS
+};
+typedef struct bench_node {
+  enum bench_op op;
+  int rank, axis, axes;
+  int64_t shape[4], result[4]; /* of y: reduced dimensions are 1 */
+  int64_t outer, count, inner;
+  const float *x, *w, *b; /* w: the other summand, or scales, with b to shift by; NULL: none */
+  float *y;
+} bench_node;
+#define BENCH_EPSILON 1e-5f /* of norms */
+
+typedef struct bench_node_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const bench_node *g); /* NULL: it cannot do it */
+  void (*run)(void *prepared);
+  void (*drop)(void *prepared);
+} bench_node_peer;
+
+extern const bench_node_peer bench_onednn_node_peers[];
+
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
@@ -126,6 +154,7 @@ enum { BENCH_OURS = MAX_PEERS }; /* Tenon's place among the contestants */
 typedef struct bench_contest {
   const bench_options *options;
   const char *ratio;            /* what the ratio is */
+  bool by_bytes;                /* rates are bytes', of no peak */
   const char *names[MAX_PEERS]; /* of the libraries that were opened */
   size_t peer_count;
   bool complete; /* all named ones are there */
@@ -190,5 +219,8 @@ bool bench_plot(const char *path, const char *title, const bench_bar *bars, size
 int bench_run_gemm(const bench_options *o);
 int bench_run_conv(const bench_options *o);
 int bench_run_epilogue(const bench_options *o);
+int bench_run_norm(const bench_options *o);
+int bench_run_eltwise(const bench_options *o);
+int bench_run_reduce(const bench_options *o);
 
 #endif

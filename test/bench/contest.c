@@ -109,7 +109,7 @@ bench_outcome bench_measure(bench_contest *c, double flops, double compile_secon
   run_rounds(c);
   for (int r = 0; r < rounds; r++) {
     rate[r] = 1e-9 * flops / c->seconds[BENCH_OURS][r];
-    share[r] = rate[r] / (c->peak[r] * c->options->threads);
+    share[r] = c->by_bytes ? 0 : rate[r] / (c->peak[r] * c->options->threads);
   }
   o.gflops = bench_median(rate, rounds);
   o.share = bench_median(share, rounds);
@@ -135,16 +135,19 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r) {
 
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark) {
   const bench_options *o = c->options;
-  printf("%s, %d thread%s, medians of %d rounds; %sratio: %s; peak%%: of f32 multiply-adds\n", type, o->threads,
-         o->threads > 1 ? "s" : "", o->rounds, mark, c->ratio);
-  printf("%-22s %24s  %8s %6s %6s  %-12s %7s |", "from", shape, "GFLOP/s", "peak%", "ratio", "best other", "ms");
+  printf("%s, %d thread%s, medians of %d rounds; %sratio: %s%s\n", type, o->threads, o->threads > 1 ? "s" : "",
+         o->rounds, mark, c->ratio, c->by_bytes ? "" : "; peak%: of f32 multiply-adds");
+  printf("%-22s %24s  %8s %6s %6s  %-12s %7s |", "from", shape, c->by_bytes ? "GB/s" : "GFLOP/s",
+         c->by_bytes ? "" : "peak%", "ratio", "best other", "ms");
   for (size_t p = 0; p < c->peer_count; p++) printf(" %s", c->names[p]);
   printf("\n");
 }
 
 void bench_print_row(const bench_contest *c, const bench_row *r) {
-  printf("%-22s %24s%c %8.1f %6.1f %6.3f  %-12s %7.1f |", r->from, r->shape, r->mark, r->o.gflops, 100 * r->o.share,
-         r->o.ratio, r->o.best, r->o.compile_ms);
+  char share[16] = "";
+  if (!c->by_bytes) snprintf(share, sizeof share, "%.1f", 100 * r->o.share);
+  printf("%-22s %24s%c %8.1f %6s %6.3f  %-12s %7.1f |", r->from, r->shape, r->mark, r->o.gflops, share, r->o.ratio,
+         r->o.best, r->o.compile_ms);
   for (size_t p = 0; p < c->peer_count; p++) printf(" %*.2f", (int)strlen(c->names[p]), r->o.peer_ratio[p]);
   if (r->o.reading > 0) printf(" | %.0f %% of reading", 100 * r->o.reading);
   printf("\n");
@@ -156,7 +159,7 @@ void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t coun
   const bench_row *at = NULL;
   int n = 0;
   for (size_t i = 0; i < count; i++) {
-    if (group && strcmp(rows[i].group, group) != 0) continue;
+    if ((group && strcmp(rows[i].group, group) != 0) || isinf(rows[i].o.ratio)) continue; /* no library has it */
     sum += log(rows[i].o.ratio);
     if (rows[i].o.ratio < worst) worst = rows[i].o.ratio, at = &rows[i];
     n++;
