@@ -1,17 +1,18 @@
 /* ops_reduce.c -- reductions over axes, and what is made of them: softmax, layer normalisation, arg max, running sums.
  *
  * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG along
- * the last dimension are made in PARTS, of which FEWER are made, of which the sum is: each has fewer roundings, and
- * small numbers are not lost behind large ones. It is also how vectors sum up what lies side by side.
+ * the last dimension are made in parts, of which a quarter are made and so on, until four are left, of which the sum is:
+ * each has fewer roundings, and small numbers are not lost behind large ones. It is also how vectors sum up what lies
+ * side by side.
  *
- *     many[p] = sum over k of x[k * PARTS + p]
- *     few[p] = sum over k of many[k * FEWER + p];  sum = sum over p of few[p]
+ *     part_64[p] = sum over k of x[k * 64 + p];  part_16[p] = sum over k of part_64[k * 16 + p]
+ *     part_4[p] = sum over k of part_16[k * 4 + p];  sum = sum over p of part_4[p]
  *
  *     reduce_F     a[i...] = reduce over r...  pre(x[i..., r...])         out = post(a), only where F has a post
- *     softmax      m = max x;  e = exp(x - m);  s = sum e;  out = e / s
+ *     softmax      m = max x;  e = exp(x - m);  s = sum e;  out = e * (1 / s)
  *     log_softmax  m = max x;  s = sum exp(x - m);  out = (x - m) - log(s)
  *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m)
- *                  out = (x - m) / sqrt(v / n + epsilon) * scale + bias
+ *                  out = (x - m) * (1 / sqrt(v / n + epsilon)) * scale + bias
  *     arg_max      m = max x;  out = min over r of (x[r] == m ? r : last)
  *     cum_sum      out[i] = sum over r <= i of x[r]
  *
@@ -21,7 +22,7 @@
 
 #include "ops.h"
 
-enum { LONG = 128, PARTS = 64, FEWER = 8 };
+enum { LONG = 32, MANY = 128, PARTS_OF_LONG = 16, PARTS_OF_MANY = 64, FEWER = 4 /* times */ };
 
 static bool is_number(tn_type type) { return tni_type_is_float(type) || tni_type_is_int(type); }
 
@@ -100,6 +101,7 @@ typedef struct split_axes {
   const tn_expr *in[TN_MAX_RANK], *out[TN_MAX_RANK], *sum[TN_MAX_RANK];
   int32_t out_rank, sum_rank;
   const tn_expr *part, *inside; /* of a sum in parts: which, and where the input has an element (NULL: everywhere) */
+  int64_t parts;
 } split_axes;
 
 static const char *const reduce_names[TN_MAX_RANK] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7"};
@@ -124,10 +126,11 @@ static void make_sum_axes(tn_builder *b, const tni_gvalue *x, const bool *set, b
   if (last < 0 || x->rank == TN_MAX_RANK || !set[last] || x->shape[last] < LONG || !tni_type_is_float(type)) return;
   int64_t extent = x->shape[last];
   inner = a->sum_rank - 1;
-  a->sum[inner] = tn_reduce_axis(b, reduce_names[last], (extent - 1) / PARTS + 1);
-  a->part = tn_axis(b, "part", PARTS);
-  a->in[last] = tn_add(b, tn_mul(b, a->sum[inner], tn_index(b, PARTS)), a->part);
-  if (extent % PARTS) a->inside = tn_op2(b, TN_OP_lt, a->in[last], tn_index(b, extent));
+  a->parts = extent < MANY ? PARTS_OF_LONG : PARTS_OF_MANY;
+  a->sum[inner] = tn_reduce_axis(b, reduce_names[last], (extent - 1) / a->parts + 1);
+  a->part = tn_axis(b, "part", a->parts);
+  a->in[last] = tn_add(b, tn_mul(b, a->sum[inner], tn_index(b, a->parts)), a->part);
+  if (extent % a->parts) a->inside = tn_op2(b, TN_OP_lt, a->in[last], tn_index(b, extent));
 }
 
 static const tn_expr *load_as(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, tn_type type) {
@@ -151,7 +154,8 @@ static const tn_expr *identity_of(tn_builder *b, tn_type type, enum tn_reducer r
 }
 
 /* A stage beside `acc`, which has `extent` parts of each of its elements. */
-static const tn_buffer *parts_of(tn_builder *b, const tn_buffer *acc, const char *name, int64_t extent) {
+static const tn_buffer *parts_of(tn_builder *b, const tn_buffer *acc, int64_t extent) {
+  const char *name = extent == 64 ? "part_64" : extent == 16 ? "part_16" : "part_4";
   int64_t shape[TN_MAX_RANK];
   for (int32_t i = 0; acc && i < acc->rank; i++) shape[i] = acc->shape[i]->as.i;
   if (!acc) return NULL;
@@ -175,14 +179,18 @@ static void add_parts(tn_builder *b, const tn_buffer *to, const tn_buffer *from,
 
 /* acc = sum of value, in parts. */
 static void sum_parts(tn_builder *b, const tn_buffer *acc, const split_axes *a, const tn_expr *value) {
-  const tn_buffer *many = parts_of(b, acc, "many", PARTS), *few = parts_of(b, acc, "few", FEWER);
+  const tn_buffer *from = parts_of(b, acc, a->parts);
   const tn_expr *index[TN_MAX_RANK];
   memcpy(index, a->out, sizeof index);
   index[a->out_rank] = a->part;
   if (a->inside) value = tn_op3(b, TN_OP_select, a->inside, value, tni_number(b, tn_expr_type(value), 0));
-  tn_reduce(b, many, index, (size_t)a->sum_rank, a->sum, TN_REDUCE_SUM, value);
-  add_parts(b, few, many, a->out_rank, PARTS / FEWER, FEWER);
-  add_parts(b, acc, few, a->out_rank, FEWER, 1);
+  tn_reduce(b, from, index, (size_t)a->sum_rank, a->sum, TN_REDUCE_SUM, value);
+  for (int64_t parts = a->parts / FEWER; parts >= FEWER; parts /= FEWER) {
+    const tn_buffer *to = parts_of(b, acc, parts);
+    add_parts(b, to, from, a->out_rank, FEWER, parts);
+    from = to;
+  }
+  add_parts(b, acc, from, a->out_rank, FEWER, 1);
 }
 
 /* acc = reduce of value; over nothing it is the identity, and over no axes the value. */
@@ -307,6 +315,18 @@ static const tn_buffer *sum_of_exp(tni_define *d, const tn_buffer *max, tn_type 
   return sum;
 }
 
+/* stage = 1 / of: one division for a row */
+static const tn_buffer *invert(tni_define *d, const char *name, const tn_buffer *of, tn_type type, const bool *set) {
+  const tni_gvalue *x = d->in_value[0];
+  const tn_buffer *to = stage(d->b, name, type, x, set);
+  const tn_expr *axes[TN_MAX_RANK];
+  tni_gvalue small;
+  drop_axes(x, set, false, &small);
+  tni_axes(d->b, small.rank, small.shape, axes);
+  tn_compute(d->b, to, axes, tn_div(d->b, tni_number(d->b, type, 1), tn_load(d->b, of, axes, NULL)));
+  return to;
+}
+
 bool tni_define_softmax(tni_define *d) {
   const tni_gvalue *x = d->in_value[0];
   tn_builder *b = d->b;
@@ -319,10 +339,11 @@ bool tni_define_softmax(tni_define *d) {
   tni_axes(b, x->rank, x->shape, axes);
   tn_compute(b, e, axes, tn_op1(b, TN_OP_exp, centred(d, max, set, axes, NULL, type)));
   const tn_buffer *sum = reduce_stage(d, "sum", e, type, set, TN_REDUCE_SUM);
+  const tn_buffer *scale = invert(d, "scale", sum, type, set);
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
   tn_compute(b, d->out[0], axes,
-             tn_cast(b, x->type, tn_div(b, tn_load(b, e, axes, NULL), tn_load(b, sum, index, NULL))));
+             tn_cast(b, x->type, tn_mul(b, tn_load(b, e, axes, NULL), tn_load(b, scale, index, NULL))));
   return true;
 }
 
@@ -390,14 +411,15 @@ bool tni_define_layer_norm(tni_define *d) {
   make_sum_axes(b, x, set, false, type, &a);
   const tn_expr *difference = centred(d, mean, set, a.in, a.inside, type);
   reduce_into(b, squares, &a, TN_REDUCE_SUM, is_empty(x, set), tn_mul(b, difference, difference));
-  const tn_buffer *deviation = stage(b, "deviation", type, x, set);
+  const tn_buffer *scale = stage(b, "scale", type, x, set);
   tni_axes(b, small.rank, small.shape, axes);
   const tn_expr *epsilon = tn_float(b, type, tni_attr_float(d->node, "epsilon", 1e-5));
   const tn_expr *variance = tn_div(b, tn_load(b, squares, axes, NULL), n);
-  tn_compute(b, deviation, axes, tn_op1(b, TN_OP_sqrt, tn_add(b, variance, epsilon)));
+  const tn_expr *deviation = tn_op1(b, TN_OP_sqrt, tn_add(b, variance, epsilon));
+  tn_compute(b, scale, axes, tn_div(b, tni_number(b, type, 1), deviation));
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
-  const tn_expr *value = tn_div(b, centred(d, mean, set, axes, NULL, type), tn_load(b, deviation, index, NULL));
+  const tn_expr *value = tn_mul(b, centred(d, mean, set, axes, NULL, type), tn_load(b, scale, index, NULL));
   if (d->node->input_count > 1 && d->in_value[1])
     value = tn_mul(b, value, tn_cast(b, type, tni_input(d, 1, x->rank, axes)));
   if (d->node->input_count > 2 && d->in_value[2])

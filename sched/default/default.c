@@ -4,7 +4,8 @@
  *   2. A reduction and the elementwise block behind it (its epilogue; a copy when there is none) become a tile: the epilogue's
  *      loops are split into a register tile, rows by vectors, as many accumulators as the registers hold; the reduction is
  *      computed at the tile in registers (compute_at), its reduce loops outside, rows unrolled, vectors innermost.
- *   3. All other blocks: innermost loop vectorized where neighbours are neighbours in memory, outer loops in parallel.
+ *   3. Stages of one operator over rows, like softmax, are done row by row (rows.c).
+ *   4. All other blocks: innermost loop vectorized where neighbours are neighbours in memory, outer loops in parallel.
  *
  * Everything is done by the public primitives: a step that is refused leaves the function correct, only slower.
  *
@@ -24,6 +25,7 @@ static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   int readers = tni_count_readers(p, store->as.store.buffer, block, &reductions, &last);
   if (readers == 0) return false;
   if (reductions) return c.predicated == 0 && c.math == 0 && c.ops == 0;
+  if (c.math && tni_work_of(last) > tni_work_of(block)) return false; /* it would be computed again and again */
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
 }
 
@@ -38,7 +40,7 @@ static void inline_blocks(tni_planner *p) {
   }
 }
 
-/* ---- 3. the others (2. is reduce.c) ---- */
+/* ---- 4. the others (2. is reduce.c, 3. is rows.c) ---- */
 
 typedef struct same_search {
   const tn_stmt *store;
@@ -144,6 +146,6 @@ tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error 
   if (err) *err = NULL;
   tni_planner p = {.s = s, .target = target, .err = err};
   inline_blocks(&p);
-  schedule_blocks(&p);
+  if (!tni_schedule_rows(&p)) schedule_blocks(&p);
   return p.status;
 }

@@ -115,6 +115,10 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
  * buffer of the scope. 0: there can be none. */
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
 
+/* The reduction of that name below `outer_count` loops, in vectors along t->vector_dim that stay in registers: what is left
+ * of its sum outside, rows and vectors written out, lanes innermost. */
+void tni_tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count);
+
 /* The number of the buffer among those that the block reads; -1: none. */
 int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_buffer *b);
 
@@ -124,6 +128,12 @@ int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_
 bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* The block of that name, in parts below `outer_count` loops. */
 void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
+
+/* ---- rows.c ------------------------------------------------------------------------------------------------------ */
+
+/* A function that is one operator over rows, in several stages, none of which uses what others load again. False: it is
+ * none, and nothing has been done. */
+bool tni_schedule_rows(tni_planner *p);
 
 /* ---- cast.c ------------------------------------------------------------------------------------------------------ */
 

@@ -21,7 +21,7 @@ static bool keeps_its_value(const tni_planner *p, const tn_stmt *block) {
   return !rounds || !tni_type_is_float(tni_block_store(block)->as.store.buffer->type);
 }
 
-/* How many parts: whole vectors, of the reduce iterator that runs along memory;
+/* How many parts: whole vectors, of the reduce iterator that runs along memory, each of two steps or more;
  * 0: there is none that is long enough. */
 static int64_t count_parts(const tni_planner *p, const tn_stmt *block, int32_t *iter) {
   int64_t lanes = tni_lanes_of(p, tni_block_store(block)->as.store.buffer->type), vectors = 0;
@@ -30,7 +30,7 @@ static int64_t count_parts(const tni_planner *p, const tn_stmt *block, int32_t *
     tni_strides q = it->reduce ? tni_strides_of(p, block, it->var) : (tni_strides){0};
     if (!q.unit || q.near || q.far) continue;
     *iter = i;
-    vectors = tni_extent_of(block, i) / lanes;
+    vectors = tni_extent_of(block, i) / (2 * lanes);
   }
   if (vectors > MOST_VECTORS) vectors = MOST_VECTORS;
   if (vectors * lanes > MOST_PARTS) vectors = MOST_PARTS / lanes;
@@ -46,7 +46,7 @@ static int64_t next_width(const tni_planner *p, const tn_stmt *block, int64_t wi
 bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   int32_t iter;
   int64_t parts = count_parts(p, block, &iter);
-  if (parts <= LEAST_PARTS || tni_extent_of(block, iter) < 2 * parts || !keeps_its_value(p, block)) return false;
+  if (parts <= LEAST_PARTS || !keeps_its_value(p, block)) return false;
   return !t || tni_strides_of(p, block, block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var).far;
 }
 

@@ -158,7 +158,7 @@ static void write_out_tile(tni_planner *p, const tiled_loops *l) {
   if (l->row) tni_try_unroll(p, l->row);
 }
 
-static void tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count) {
+void tni_tile_reduction(tni_planner *p, const char *name, const tni_tile *t, size_t outer_count) {
   tn_block_ref block = tni_block_named(p, name), init = 0;
   tiled_loops l, of_init = {0};
   tn_loop loops[TNI_MAX_LOOPS];
@@ -247,7 +247,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     if (t.packed) pack_columns(p, ref, &t, loops.vector_tiles);
   }
   if (tiled) {
-    tile_reduction(p, name, &t, loops.outer_count);
+    tni_tile_reduction(p, name, &t, loops.outer_count);
     if (stage) {
       write_stage(p, stage, &t, loops.outer_count);
       loops.row = 0; /* stays a loop */

@@ -219,6 +219,60 @@ START_TEST(maxima_and_integer_sums_are_taken_in_lanes)
 }
 END_TEST
 
+/* The stages of a softmax over the last dimension, its sum in parts of 16 and of 4. */
+static void write_softmax(char *text, size_t size, int r, int c, int n) {
+  snprintf(text, size,
+           "func softmax(x: f32[%1$d, %2$d, %3$d], out: f32[%1$d, %2$d, %3$d]) {\n"
+           "  alloc m: f32[%1$d, %2$d]\n  alloc e: f32[%1$d, %2$d, %3$d]\n  alloc p: f32[%1$d, %2$d, 16]\n"
+           "  alloc q: f32[%1$d, %2$d, 4]\n  alloc s: f32[%1$d, %2$d]\n  alloc d: f32[%1$d, %2$d]\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for k in 0..%3$d {\n"
+           "    block m(a: 0..%1$d = i, b: 0..%2$d = j, reduce c: 0..%3$d = k) {\n"
+           "      init { m[a, b] = -inf:f32 }\n      m[a, b] = max(m[a, b], x[a, b, c]) } } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for k in 0..%3$d {\n"
+           "    block e(a: 0..%1$d = i, b: 0..%2$d = j, c: 0..%3$d = k) { e[a, b, c] = exp(x[a, b, c] - m[a, b]) } } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for l in 0..16 { for k in 0..%4$d {\n"
+           "    block p(a: 0..%1$d = i, b: 0..%2$d = j, c: 0..16 = l, reduce t: 0..%4$d = k) {\n"
+           "      init { p[a, b, c] = 0.0:f32 }\n      p[a, b, c] = p[a, b, c] + e[a, b, t*16 + c] } } } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for l in 0..4 { for k in 0..4 {\n"
+           "    block q(a: 0..%1$d = i, b: 0..%2$d = j, c: 0..4 = l, reduce t: 0..4 = k) {\n"
+           "      init { q[a, b, c] = 0.0:f32 }\n      q[a, b, c] = q[a, b, c] + p[a, b, t*4 + c] } } } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for k in 0..4 {\n"
+           "    block s(a: 0..%1$d = i, b: 0..%2$d = j, reduce t: 0..4 = k) {\n"
+           "      init { s[a, b] = 0.0:f32 }\n      s[a, b] = s[a, b] + q[a, b, t] } } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d {\n"
+           "    block d(a: 0..%1$d = i, b: 0..%2$d = j) { d[a, b] = 1.0:f32 / s[a, b] } } }\n"
+           "  for i in 0..%1$d { for j in 0..%2$d { for k in 0..%3$d {\n"
+           "    block out(a: 0..%1$d = i, b: 0..%2$d = j, c: 0..%3$d = k) { out[a, b, c] = e[a, b, c] * d[a, b] } } } }\n"
+           "}\n",
+           r, c, n, n / 16);
+}
+
+/* One nest of loops over rows, whose sums are in registers; the division is not done again for each column. */
+START_TEST(stages_over_rows_are_done_row_by_row)
+{
+  static const int sizes[][3] = {{3, 4, 128}, {5, 3, 48}, {1, 7, 320}, {2, 2, 64}, {17, 1, 96}};
+  static char text[4096];
+  open_context();
+  for (size_t i = 0; i < 10; i++) {
+    oracle_data want;
+    write_softmax(text, sizeof text, sizes[i % 5][0], sizes[i % 5][1], sizes[i % 5][2]);
+    tn_program *program = parse(text);
+    o.tolerance = 0;
+    ck_assert(oracle_bind(&o, program, text) && oracle_expect(&o, tn_program_func_at(program, 0), &want));
+    const tn_func *func = schedule(program, targets[i % 2]);
+    char *made;
+    ck_assert_int_eq(tn_func_print(func, &made, NULL), TN_OK);
+    const char *nest = strstr(made, "\n  for ");
+    ck_assert_msg(nest && !strstr(nest + 1, "\n  for ") && strstr(made, "in register"), "%s", made);
+    ck_assert_msg(strstr(made, "block d(") && oracle_run_all(&o, program, func, &want), "%s\n%s", o.why, made);
+    tn_text_destroy(made);
+    oracle_data_free(&want);
+    tn_program_destroy(program);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A host may give the array of the arguments for the results. */
 START_TEST(results_may_go_over_the_arguments)
 {
@@ -269,6 +323,7 @@ int main(void) {
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
+  tcase_add_test(tcase, stages_over_rows_are_done_row_by_row);
   tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
