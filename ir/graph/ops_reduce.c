@@ -1,7 +1,7 @@
 /* ops_reduce.c -- reductions over axes, and what is made of them: softmax, layer normalisation, arg max, running sums.
  *
- * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG along
- * the last dimension are made in parts, of which a quarter are made and so on, until four are left, of which the sum is:
+ * Each stage is one block; sums of f16 and bf16 are kept in f32. Sums of floating-point numbers that are LONG, along
+ * the last dimensions, are made in parts, of which a quarter are made and so on, until four are left, of which the sum is:
  * each has fewer roundings, and small numbers are not lost behind large ones. It is also how vectors sum up what lies
  * side by side.
  *
@@ -119,18 +119,21 @@ static void make_axes(tn_builder *b, const tni_gvalue *x, const bool *set, bool 
   }
 }
 
-/* The same for a sum in `type`, which may be in parts. */
+/* The same for a sum in `type`, which may be in parts: of the last dimensions, which lie side by side, as one. */
 static void make_sum_axes(tn_builder *b, const tni_gvalue *x, const bool *set, bool keep, tn_type type, split_axes *a) {
-  int32_t last = x->rank - 1, inner = 0;
+  int32_t first = x->rank;
+  int64_t extent = 1;
   make_axes(b, x, set, keep, a);
-  if (last < 0 || x->rank == TN_MAX_RANK || !set[last] || x->shape[last] < LONG || !tni_type_is_float(type)) return;
-  int64_t extent = x->shape[last];
-  inner = a->sum_rank - 1;
+  while (first > 0 && set[first - 1]) extent *= x->shape[--first];
+  if (first == x->rank || x->rank == TN_MAX_RANK || extent < LONG || !tni_type_is_float(type)) return;
+  a->sum_rank -= x->rank - first - 1;
   a->parts = extent < MANY ? PARTS_OF_LONG : PARTS_OF_MANY;
-  a->sum[inner] = tn_reduce_axis(b, reduce_names[last], (extent - 1) / a->parts + 1);
+  const tn_expr **sum = &a->sum[a->sum_rank - 1];
+  *sum = tn_reduce_axis(b, reduce_names[first], (extent - 1) / a->parts + 1);
   a->part = tn_axis(b, "part", a->parts);
-  a->in[last] = tn_add(b, tn_mul(b, a->sum[inner], tn_index(b, a->parts)), a->part);
-  if (extent % a->parts) a->inside = tn_op2(b, TN_OP_lt, a->in[last], tn_index(b, extent));
+  const tn_expr *at = tn_add(b, tn_mul(b, *sum, tn_index(b, a->parts)), a->part);
+  if (extent % a->parts) a->inside = tn_op2(b, TN_OP_lt, at, tn_index(b, extent));
+  tni_unflatten(b, at, x->rank - first, x->shape + first, a->in + first);
 }
 
 static const tn_expr *load_as(tn_builder *b, const tn_buffer *buffer, const tn_expr *const *index, tn_type type) {
