@@ -126,6 +126,9 @@ const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *uni
 /* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
 const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
 
+/* Is it one of those that the target has, as LLVM calls them? "" is. */
+bool tni_target_has_feature(const tn_target *target, const char *feature);
+
 /* Products of 8-bit integers, of f32, and of bf16 in the meaning of tile_bf16, by tiles: loops with this note, row by row,
  * column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target has
  * an instruction for it (llvm/tile.c). What they mean is what the loops say. */

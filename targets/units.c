@@ -277,8 +277,7 @@ const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_o
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
 
-/* Is "+feature" one of the names between commas? */
-static bool has_feature(const tn_target *target, const char *feature) {
+bool tni_target_has_feature(const tn_target *target, const char *feature) {
   size_t length = strlen(feature);
   if (!length) return true;
   for (const char *at = target->features; *at; at += strcspn(at, ","), at += *at == ',')
@@ -291,7 +290,7 @@ const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *uni
   for (size_t i = 0; i < TNI_COUNT(rows); i++) {
     const tni_unit_row *row = &rows[i];
     if (row->isa == target->isa && row->names[bits / 256] && strcmp(row->unit, unit->name) == 0 &&
-        has_feature(target, row->feature) && strncmp(target->tune, row->tune, strlen(row->tune)) == 0)
+        tni_target_has_feature(target, row->feature) && strncmp(target->tune, row->tune, strlen(row->tune)) == 0)
       return row;
   }
   return NULL;
@@ -313,7 +312,7 @@ const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type 
   for (size_t i = 0; i < TNI_COUNT(tile_rows); i++) {
     const tni_tile_row *row = &tile_rows[i];
     if (row->isa != target->isa || row->c != c || row->a != a || row->b != b) continue;
-    if (has_feature(target, row->feature) && (!best || row->gain > best->gain)) best = row;
+    if (tni_target_has_feature(target, row->feature) && (!best || row->gain > best->gain)) best = row;
   }
   return best;
 }
