@@ -7,7 +7,8 @@
  *     T[i + 1] in iteration i, T[j] in iteration j, i later than j:   i = j + 1 + e,  i + 1 - j = 2 + e > 0,  never the same
  *
  * That is asked of every dimension, and of the place that row-major memory would have. Different subscripts are different
- * elements, as in ir/race.c. Conditions are not looked at: what they keep from running is taken to run.
+ * elements, as in ir/race.c. What goes round, u % m and v % m, is the same only where m divides u - v. The guard of a block
+ * holds where it runs; other conditions are not looked at: what they keep from running is taken to run.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -90,6 +91,54 @@ static void place(meeting *m, const tni_access *access, bool is_y, side *s) {
   }
 }
 
+typedef struct var_search {
+  const side *s;
+  bool foreign;
+} var_search;
+
+static void see_var(void *self, const tn_expr *x) {
+  var_search *q = self;
+  bool own = x->op != TN_OP_var;
+  for (size_t i = 0; i < q->s->count; i++) own |= q->s->vars[i] == x;
+  q->foreign |= !own || x->op == TN_OP_load || x->op == TN_OP_call;
+}
+
+/* Is it made of constants and the variables of the loops? */
+static bool is_over_loops(const meeting *m, const side *s, const tn_expr *x) {
+  var_search q = {s, false};
+  tni_expr_visit(m->r->arena.ctx, x, see_var, &q);
+  return !q.foreign;
+}
+
+/* What a block's guard says of its loops' iterations; what is bound elsewhere may be another thing in the other one. */
+static void know_guard(meeting *m, const side *s, const tn_expr *cond) {
+  tni_facts *ranges = &m->prover.intervals;
+  if (cond->op == TN_OP_and) {
+    know_guard(m, s, cond->arg[0]);
+    know_guard(m, s, cond->arg[1]);
+  } else if (is_over_loops(m, s, cond)) {
+    const tn_expr *said = over(m, s, cond);
+    said = said ? tni_simplify(m->r, ranges, said) : NULL;
+    m->failed |= !said || (!tni_is_const(said) && !tni_facts_learn(ranges, said, true));
+    if (!m->failed) tni_prover_know(&m->prover, said, true);
+  }
+}
+
+/* Are u % m and b (or v % m) never the same number: is u - b no multiple of m? */
+static bool differ_going_round(meeting *m, const tn_expr *a, const tn_expr *b) {
+  if (a->op != TN_OP_floormod || !tni_is_const(a->arg[1]) || a->arg[1]->as.i < 1) return false;
+  int64_t lo, hi, round = a->arg[1]->as.i;
+  bool both = b->op == TN_OP_floormod && b->arg[1] == a->arg[1];
+  const tn_expr *gap = tni_sub(m->r, a->arg[0], both ? b->arg[0] : b);
+  gap = gap ? tni_simplify(m->r, &m->prover.intervals, gap) : NULL;
+  m->failed |= !gap;
+  if (m->failed) return false;
+  tni_bounds(&m->prover.intervals, gap, &lo, &hi);
+  if (lo <= -TNI_INF || hi >= TNI_INF) return false;
+  int64_t above = hi % round; /* the last multiple that is not greater */
+  return hi - (above < 0 ? above + round : above) < lo;
+}
+
 /* Are a and b never the same number? */
 static bool differ(meeting *m, const tn_expr *a, const tn_expr *b) {
   const tn_expr *zero = tni_index(m->r, 0), *gap = tni_sub(m->r, a, b);
@@ -106,12 +155,14 @@ static bool never_meet(meeting *m, const tni_access *x, const tni_access *y) {
   bool known = true;
   place(m, y, true, &sy);
   place(m, x, false, &sx);
+  if (x->block && x->block->as.block.where && !m->failed) know_guard(m, &sx, x->block->as.block.where);
+  if (y->block && y->block->as.block.where && !m->failed) know_guard(m, &sy, y->block->as.block.where);
   const tn_expr *at_x = tni_index(m->r, 0), *at_y = at_x;
   for (int32_t d = 0; d < x->buffer->rank && !m->failed; d++) {
     const tn_expr *a = over(m, &sx, x->index[d]), *b = over(m, &sy, y->index[d]);
     bool reads = m->failed || tni_expr_reads(m->r->arena.ctx, a) || tni_expr_reads(m->r->arena.ctx, b);
     known &= !reads;
-    if (!reads && differ(m, a, b)) return true;
+    if (!reads && (differ(m, a, b) || differ_going_round(m, a, b) || differ_going_round(m, b, a))) return true;
     at_x = tni_add(m->r, tni_mul(m->r, at_x, x->buffer->shape[d]), a);
     at_y = tni_add(m->r, tni_mul(m->r, at_y, x->buffer->shape[d]), b);
   }
