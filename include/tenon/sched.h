@@ -219,12 +219,15 @@ TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const c
                                      tn_error **err);
 /* The loop keeps what its next iteration reads again of what the block writes: a window along one dimension, which
  * moves by a constant step. The block runs for what is new in it alone, and its buffer has as many elements there as
- * the window. */
-TN_API tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err);
+ * the window, and `spare` more, at most 1024: what goes round is overwritten so much later. */
+TN_API tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t spare, tn_error **err);
 /* Iteration i of the loop uses copy i % copies of the buffer number `store` of those that the block stores to, of which
  * each iteration writes what it reads. 2 to 16 copies. */
 TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store,
                                   tn_error **err);
+/* The block, which with its loops is what the loop does first, runs one iteration ahead of the rest: iteration i + 1 of it,
+ * then the rest of iteration i. *out: the block that does iteration 0 before the loop. */
+TN_API tn_status tn_software_pipeline(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 /* A block that stores a value where a condition holds (of a load, a select or an if), and else one that reads nothing: that one is

@@ -10,7 +10,8 @@
  *
  * An iteration reads a window of a dimension, that moves up by a constant step. What is in the window of the iteration
  * before is there already: the block runs for the rest alone, but in the first iteration. Of the dimension there are as
- * many elements as the window has: what goes round overwrites what no later iteration reads.
+ * many elements as the window has: what goes round overwrites what no later iteration reads. With spare elements, it does
+ * so an iteration later, so that the block can run ahead (software_pipeline).
  *
  * needs: a serial loop; a block below it that may move (legal.c: tni_why_not_movable) and writes one row-major buffer,
  *        allocated around the loop; all reads of it below the loop, each covered by what the same iteration writes;
@@ -21,7 +22,7 @@
  */
 #include "sched.h"
 
-enum { MOST_STAGES = 16 };
+enum { MOST_STAGES = 16, MOST_SPARE = 1024 };
 
 /* ---- do inputs stay? ---- */
 
@@ -187,9 +188,11 @@ tn_status tni_apply_rolling_buffer(tni_step *step) {
   const tn_buffer *b = stores[0]->as.store.buffer;
   tn_status status = check(step, block, loop, b);
   if (status) return status;
+  int64_t spare = step->args[2].number;
+  if (spare < 0 || spare > MOST_SPARE) return tni_step_refuse(step, b, "ask for 0 to %d spare elements", MOST_SPARE);
   if ((why = find_window(s, &site, depth, stores[0], &w))) return tni_step_refuse(step, block, "%s", why);
   tn_buffer form = *b;
-  form.shape[w.dim] = tni_index(r, w.size);
+  form.shape[w.dim] = tni_index(r, w.size + spare);
   roller roll = {b, tni_buffer_make(r, &form), w.dim};
   const tn_stmt *kept = tni_replace(r, loop, block, run_rest(r, block, loop, &w));
   kept = kept && roll.made ? tni_stmt_rewrite(r, kept, roll_load, roll_store, &roll) : NULL;
@@ -197,7 +200,7 @@ tn_status tni_apply_rolling_buffer(tni_step *step) {
   return tni_step_accept(step, tni_drop_unused_allocs(r, body));
 }
 
-tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_error **err) {
-  tni_arg args[] = {tni_of_handle(block), tni_of_handle(loop)};
-  return tni_perform(s, TNI_PRIMITIVE_rolling_buffer, 2, args, 0, NULL, NULL, err);
+tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t spare, tn_error **err) {
+  tni_arg args[] = {tni_of_handle(block), tni_of_handle(loop), tni_of_int(spare)};
+  return tni_perform(s, TNI_PRIMITIVE_rolling_buffer, 3, args, 0, NULL, NULL, err);
 }

@@ -105,6 +105,21 @@ START_TEST(caches_have_the_dimensions_that_are_asked_for)
 }
 END_TEST
 
+START_TEST(a_block_goes_round_and_runs_ahead)
+{
+  teardown();
+  open_text("func f(X: f32[10], Y: f32[8]) {\n  alloc T: f32[10]\n"
+            "  for i in 0..10 { block T(a: 0..10 = i) { T[a] = X[a] } }\n"
+            "  for j in 0..8 { block Y(a: 0..8 = j) { Y[a] = T[a] + T[a + 2] } }\n}\n");
+  tn_block_ref first;
+  tn_loop j = loop("Y", 0);
+  ck_assert_int_eq(tn_compute_at(s, block("T"), j, NULL), TN_OK);
+  ck_assert_int_eq(tn_rolling_buffer(s, block("T"), j, 1, NULL), TN_OK);
+  ck_assert_int_eq(tn_software_pipeline(s, block("T"), j, &first, NULL), TN_OK);
+  expect_made("compute_at(T, j)\nrolling_buffer(T, j, spare=1)\nsoftware_pipeline(T, j)", first, "T_1");
+}
+END_TEST
+
 /* ---- externals ---- */
 
 START_TEST(externals_keep_blocks_in_their_places)
@@ -136,7 +151,8 @@ static const char lines[] = "ko, ki = split(k, [0, 4])\n"
 static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)",
                                       "outline(Y)\noutline(i)\ncache_write(S, \"local\")",
                                       "reindex(C, 0)\nreindex(C, 0, access=write)\n"
-                                      "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")"};
+                                      "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")",
+                                      "compute_at(S, Z[0])\ndouble_buffer(S, Z[0])\nsoftware_pipeline(S, Z[0])"};
 
 START_TEST(without_memory_nothing_is_lost)
 { fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
@@ -154,6 +170,7 @@ int main(void) {
   tcase_add_test(t, outline_gives_the_loop);
   tcase_add_test(t, a_store_of_several_is_cached);
   tcase_add_test(t, caches_have_the_dimensions_that_are_asked_for);
+  tcase_add_test(t, a_block_goes_round_and_runs_ahead);
   tcase_set_timeout(alone, 100);
   tcase_add_test(alone, externals_keep_blocks_in_their_places);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
