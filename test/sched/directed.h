@@ -260,6 +260,55 @@ static inline void windows(writer *w) {
   put(w, "\nfor j in 0..6 { block C(a: 0..6 = j) { %s } }\n}\n", ONE_OF(w, ends));
 }
 
+/* Lines to begin with: all stages at a loop of the last, which keeps what it reads again, or has it twice; the first ahead. */
+static inline void try_stages(writer *w, int count) {
+  char loop[8];
+  bool split = pick(w, 0, 2) > 0;
+  if (split) put(w, "# try o, r = split(i%d, [0, %d])\n", count, pick(w, 2, 4));
+  snprintf(loop, sizeof loop, split ? "r" : pick(w, 0, 7) ? "i%d" : "j%d", count);
+  for (int s = count - 1; s > 0; s--) put(w, "# try compute_at(S%d, %s)\n", s, loop);
+  for (int s = count - 1; s > 0; s--) {
+    int how = pick(w, 0, 5);
+    if (how > 1) put(w, "# try rolling_buffer(S%d, %s, spare=%d)\n", s, loop, pick(w, 0, 2));
+    if (how < 2) put(w, "# try double_buffer(S%d, %s, copies=%d)\n", s, loop, pick(w, 2, 3));
+  }
+  if (split && pick(w, 0, 1)) put(w, "# try parallel(o)\n");
+  if (pick(w, 0, 2)) put(w, "# try software_pipeline(S1, %s)\n", loop);
+}
+
+/* Stages, each over windows of the one before: for compute_at, rolling_buffer, double_buffer, software_pipeline. */
+static inline void stages(writer *w) {
+  static const char *const values[] = {
+      "F[a, b] + F[a + H, b + G]", "F[a + H, b] - F[a, b]",        "F[a, b + G] * 2.0:f32 + F[a + H // 2, b]",
+      "F[a + H, b] + V[a % 3]",    "max(F[a, b], F[a + H, b + G])", "F[a + H, b + G] + F[a, b] * F[a + H // 2, b]",
+  };
+  int count = pick(w, 2, 4), rows[5], columns[5], high[5] = {0}, wide[5] = {0};
+  rows[count] = pick(w, 3, 8), columns[count] = pick(w, 1, 4);
+  for (int s = count; s > 0; s--) {
+    high[s] = pick(w, 0, 2), wide[s] = pick(w, 0, 2) ? 0 : pick(w, 1, 2);
+    rows[s - 1] = rows[s] + high[s], columns[s - 1] = columns[s] + wide[s];
+  }
+  try_stages(w, count);
+  put(w, "# windows\nfunc f(X: f32[%d, %d], Y: f32[%d, %d], V: f32[3]) {\n", rows[0], columns[0], rows[count], columns[count]);
+  for (int s = 1; s < count; s++) put(w, "alloc S%d: f32[%d, %d]\n", s, rows[s], columns[s]);
+  for (int s = 1; s <= count; s++) {
+    char name[8], from[8], value[96];
+    size_t at = 0;
+    snprintf(name, sizeof name, s < count ? "S%d" : "Y", s);
+    snprintf(from, sizeof from, s > 1 ? "S%d" : "X", s - 1);
+    for (const char *c = ONE_OF(w, values); *c && at + 8 < sizeof value; c++) {
+      if (*c == 'F')
+        at += (size_t)snprintf(value + at, sizeof value - at, "%s", from);
+      else
+        value[at++] = *c == 'H' ? (char)('0' + high[s]) : *c == 'G' ? (char)('0' + wide[s]) : *c;
+    }
+    value[at] = 0;
+    put(w, "for i%d in 0..%d { for j%d in 0..%d { block %s(a: 0..%d = i%d, b: 0..%d = j%d) { %s[a, b] = %s } } }\n", s, rows[s], s,
+        columns[s], name, rows[s], s, columns[s], s, name, value);
+  }
+  put(w, "}\n");
+}
+
 /* A loop over windows of T, which mostly overlap: for rolling_buffer. */
 static inline void rolls(writer *w) {
   static const char *const values[] = {"X[v]", "X[v] * 2.0:f32", "X[v] + V[0]", "X[v] + U[v]", "X[v] - V[v % 6]"};
@@ -278,7 +327,9 @@ static inline void rolls(writer *w) {
       texts[t][at++] = *c == 'S' ? (char)('0' + step) : *c == 'W' ? (char)('0' + size) : *c;
     texts[t][at] = 0;
   }
-  put(w, "func f(X: f32[%d], Y: f32[6], V: f32[6]) {\nalloc T: f32[%d]\nalloc U: f32[%d]\n", n, n, n);
+  if (pick(w, 0, 2)) put(w, "# try rolling_buffer(T, i, spare=%d)\n", pick(w, 0, 2));
+  if (pick(w, 0, 1)) put(w, "# try software_pipeline(T, i)\n");
+  put(w, "# windows\nfunc f(X: f32[%d], Y: f32[6], V: f32[6]) {\nalloc T: f32[%d]\nalloc U: f32[%d]\n", n, n, n);
   put(w, "for z in 0..%d { block U(v: 0..%d = z) { U[v] = X[v] + 1.0:f32 } }\n", n, n);
   if (outer) put(w, "for o in 0..2 {\n");
   put(w, "for i in 0..6 {\n%s", pick(w, 0, 1) ? texts[3] : "");

@@ -157,7 +157,7 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
     snprintf(line, LINE, "transform_layout(%s, \"%s\", store=%u)", block, maps[oracle_random(state) % 7], store);
     break;
   case 3:
-    snprintf(line, LINE, "rolling_buffer(%s, %s)", block, loop_near(loops, blocks->place[b], true, state));
+    snprintf(line, LINE, "rolling_buffer(%s, %s, spare=%u)", block, loop_near(loops, blocks->place[b], true, state), f % 3);
     break;
   case 4:
     snprintf(line, LINE, "double_buffer(%s, %s, copies=%u, store=%u)", block,
@@ -170,6 +170,7 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
 
 #include "caches.h"
 #include "moves.h"
+#include "rounds.h"
 
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {
@@ -191,6 +192,10 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   }
   if (blocks.count && oracle_random(state) % 6 == 0) {
     choose_buffer_line(&loops, &blocks, state, line);
+    return;
+  }
+  if (blocks.count && oracle_random(state) % (strstr(program_text, "# windows") ? 2 : 24) == 0) {
+    choose_window_line(text, &loops, &blocks, state, line);
     return;
   }
   for (size_t i = 0; f > 3 && i < blocks.count; i++) /* a producer more often than others */
@@ -331,6 +336,18 @@ static bool take_given(const char **given, const char *end, char *line) {
   return n > 0 && n < LINE;
 }
 
+/* The lines that the program asks for, each in a comment of its own, "# try LINE". */
+static const corpus_case *lines_to_try(void) {
+  static char lines[TEXT];
+  static corpus_case given;
+  size_t size = 0;
+  for (const char *p = strstr(program_text, "# try "); p; p = strstr(p + 1, "# try "))
+    size += (size_t)snprintf(lines + size, sizeof lines - size, "%.*s\n", (int)strcspn(p + 6, "\n"), p + 6);
+  given.lines = lines;
+  given.lines_size = size;
+  return size ? &given : NULL;
+}
+
 /* Draws lines, behind those of a case (NULL: of none); those that apply are the script. */
 static bool draw_script(const corpus_case *from, uint64_t *state) {
   static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-i8mm"};
@@ -415,6 +432,7 @@ static bool run_one(uint64_t seed, int kind) {
     snprintf(program_text, sizeof program_text, "%.*s", (int)from->program_size, from->program);
   else
     write_program(program_text, sizeof program_text, kind < 0 ? drawn : kind, &state);
+  if (!from) from = lines_to_try();
   o.seed = seed;
   o.values = keeps_order() ? ORACLE_REALS : ORACLE_INTEGERS;
   o.tolerance = strstr(program_text, "# inexact") ? 1e-4 : 0;

@@ -586,13 +586,14 @@ static program_kind *const program_kinds[] = {
     matmul, conv, pool, softmax, layer_norm, transposes, chain, stencil, two_products, raw, raw_blocks, wild_program, wild_program,
     wild_program, team_program, team_program, forms, arguments, conv1d, conv2d, conv3d, conv_transposed, conv_grouped, conv_dilated, conv_depthwise,
     conv_separable, conv_capsule, conv_bn_relu, batch_matmul, transposed_matmul, norm, group_norm, global_pool, attention,
-    product_softmax, symbolic, two_stages, two_stages, two_stages, two_stages, extents, windows, rolls, rolls, host, homes};
+    product_softmax, symbolic, two_stages, two_stages, two_stages, two_stages, extents, windows, rolls, rolls, stages, stages,
+    stages, host, homes};
 static const char *const program_names[] = {
     "matmul", "conv", "pool", "softmax", "layer_norm", "transposes", "chain", "stencil", "two_products", "raw", "raw_blocks", "wild",
     "wild", "wild", "team", "team", "forms", "arguments", "conv1d", "conv2d", "conv3d", "conv_transposed", "conv_grouped", "conv_dilated",
     "conv_depthwise", "conv_separable", "conv_capsule", "conv_bn_relu", "batch_matmul", "transposed_matmul", "norm", "group_norm",
     "global_pool", "attention", "product_softmax", "symbolic", "two_stages", "two_stages", "two_stages", "two_stages", "extents",
-    "windows", "rolls", "rolls", "host", "homes"};
+    "windows", "rolls", "rolls", "stages", "stages", "stages", "host", "homes"};
 enum { PROGRAM_KINDS = sizeof program_kinds / sizeof *program_kinds };
 
 /* May programs of the kind read what they never wrote? */
