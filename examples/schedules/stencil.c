@@ -227,7 +227,7 @@ static const step harris_steps[] = {
      "compute_at(RXX, r)\ncompute_at(RXY, r)\ncompute_at(RYY, r)\n"
      "compute_at(X, r)\ncompute_at(Y, r)\ncompute_at(G, r)\n"
      "rolling_buffer(RXX, r)\nrolling_buffer(RXY, r)\nrolling_buffer(RYY, r)\n"
-     "rolling_buffer(X, r)\nrolling_buffer(Y, r)\nrolling_buffer(G, r)\n"
+     "rolling_buffer(X, r)\nrolling_buffer(Y, r)\nrolling_buffer(G, r, spare=1)\n"
      "parallel(s)\n"
      VECTORS("G") VECTORS("X") VECTORS("Y") VECTORS("RXX") VECTORS("RXY") VECTORS("RYY")},
     {"what reads the same elements side by side: the slopes, the sums across",
@@ -237,6 +237,8 @@ static const step harris_steps[] = {
      "merge([RYY[3], RXY[3], RXX[3]])\n"
      "merge([RYY[4], RXY[4], RXX[4]])\n"
      "merge([RYY[5], RXY[5], RXX[5]])\n"},
+    {"gray rows in two places: the next one is made while this one is worked on",
+     "software_pipeline(G, r)\n"},
 };
 
 /* clang-format on */
