@@ -10,7 +10,7 @@
 #include "ops.h"
 
 /* Results of shape arithmetic are computed while the graph is built, up to this many elements. */
-enum { EAGER_ELEMENTS = 1024, MAX_OUTPUTS = 4 };
+enum { EAGER_ELEMENTS = 1024, EAGER_WORK = 1 << 22, MAX_OUTPUTS = 4 };
 
 static const char phase[] = "import";
 
@@ -25,6 +25,7 @@ struct tni_gbuilder {
   size_t node_count, node_capacity;
   uint32_t *inputs, *outputs;
   size_t input_count, input_capacity, output_count, output_capacity;
+  uint64_t eager_work; /* done so far */
   uint32_t *names; /* open addressing: value + 1, 0 is free */
   size_t names_size, names_used;
   tn_error *error; /* the first */
@@ -222,21 +223,36 @@ static bool all_known(uint32_t count, const tni_gvalue *const *in) {
   return true;
 }
 
-/* Shape arithmetic: small integers or truth values of known ones. A failure only means that the node stays. */
+/* About how many elements are touched: of most operators each once, else all inputs for each output. */
+static uint64_t work_of(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out) {
+  enum tni_gkind kind = node->op->kind;
+  bool once = kind != TNI_GOP_REDUCTION &&
+              (kind != TNI_GOP_OPAQUE || !strcmp(node->op->name, "concat") || !strcmp(node->op->name, "non_zero"));
+  uint64_t read = 0, written = 0;
+  for (uint32_t i = 0; i < node->input_count; i++) read += in[i] ? (uint64_t)tni_gvalue_numel(in[i]) : 0;
+  for (uint32_t i = 0; i < node->output_count; i++) written += (uint64_t)tni_gvalue_numel(&out[i]);
+  return once ? read + written : read * written;
+}
+
+/* Shape arithmetic: small integers or truth values of known ones, as long as all of it takes moments. What is not done
+ * here, or fails, only means that the node stays. */
 static tn_status compute_eagerly(tni_gbuilder *b, const tni_gnode *node, const tni_gvalue *const *in, tni_gvalue *out) {
   const tni_evaluator interpreter = {NULL, tni_evaluate_interpreted};
   void *data[MAX_OUTPUTS];
+  size_t bytes[MAX_OUTPUTS];
   if (out->data || !all_known(node->input_count, in)) return TN_OK;
   for (uint32_t i = 0; i < node->output_count; i++) {
     bool whole = tni_type_is_int(out[i].type) || out[i].type == TN_BOOL;
-    size_t bytes;
-    if (!whole || !tni_gvalue_bytes(b->ctx, &out[i], &bytes) || tni_gvalue_numel(&out[i]) > EAGER_ELEMENTS)
+    if (!whole || !tni_gvalue_bytes(b->ctx, &out[i], &bytes[i]) || tni_gvalue_numel(&out[i]) > EAGER_ELEMENTS)
       return TN_OK;
-    data[i] = tni_arena_alloc(b->arena, bytes);
-    if (!data[i]) return TN_E_NOMEM;
   }
   for (uint32_t i = 0; i < node->input_count; i++)
     if (in[i] && tni_gvalue_numel(in[i]) > EAGER_ELEMENTS) return TN_OK;
+  uint64_t work = work_of(node, in, out);
+  if (work > EAGER_WORK - b->eager_work) return TN_OK;
+  b->eager_work += work;
+  for (uint32_t i = 0; i < node->output_count; i++)
+    if (!(data[i] = tni_arena_alloc(b->arena, bytes[i]))) return TN_E_NOMEM;
   tn_status status = tni_gnode_evaluate(b->ctx, node, in, out, &interpreter, data, NULL);
   if (status == TN_E_NOMEM) return status;
   for (uint32_t i = 0; status == TN_OK && i < node->output_count; i++) out[i].data = data[i];

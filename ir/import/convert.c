@@ -19,6 +19,13 @@ void fail(conversion *c, tn_status status, const char *format, ...) {
   c->status = tni_fail(c->m->ctx, c->err, status, "import", c->n->name, "%s: %s", c->n->op_type, text);
 }
 
+/* Takes so many bytes of what the conversion may make. */
+static bool may_make(conversion *c, uint64_t bytes) {
+  if (ok(c) && bytes > c->m->room) fail(c, TN_E_LIMIT, "what is made of this model takes too much memory for its size");
+  if (ok(c)) c->m->room -= bytes;
+  return ok(c);
+}
+
 const tni_gvalue *value_of(conversion *c, uint32_t value) {
   static const tni_gvalue none = {.name = "", .type = TN_F32};
   const tni_gvalue *v = tni_g_get(c->m->g, value);
@@ -89,9 +96,9 @@ const int64_t *known_ints(conversion *c, uint32_t i, const char *what, int32_t *
   if (!ok(c)) return NULL;
   int64_t n = tni_gvalue_numel(v);
   if (v->rank > 1 || n > (1 << 20)) return fail(c, TN_E_INVALID, "input `%s` is not a short list", what), NULL;
-  int64_t *list = TNI_NEW_ARRAY(&c->m->arena, int64_t, n);
+  int64_t *list = may_make(c, (uint64_t)n * sizeof *list) ? TNI_NEW_ARRAY(&c->m->arena, int64_t, n) : NULL;
   if (!list) {
-    c->status = tni_fail_nomem(c->err);
+    if (ok(c)) c->status = tni_fail_nomem(c->err);
     return NULL;
   }
   for (int64_t k = 0; k < n; k++) list[k] = tni_read_element(v->type, v->data, k).i;
@@ -137,8 +144,9 @@ void set_ints(conversion *c, const char *name, int32_t count, const int64_t *int
 }
 
 uint32_t emit_n(conversion *c, const char *op, uint32_t count, const uint32_t *inputs, const char *name) {
+  enum { NODE_BYTES = 400 };
   uint32_t out = TNI_NO_VALUE;
-  if (!ok(c)) return TNI_NO_VALUE;
+  if (!may_make(c, NODE_BYTES + count * sizeof *inputs)) return TNI_NO_VALUE;
   while (count > 0 && inputs[count - 1] == TNI_NO_VALUE) count--;
   c->status =
       tni_g_node(c->m->g, tni_gop_find(op), c->n->name, count, inputs, c->set_count, c->set, 1, &name, &out, c->err);
@@ -159,8 +167,15 @@ uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *sha
   return v;
 }
 
+uint32_t *new_values(conversion *c, uint32_t count) {
+  uint32_t *values = may_make(c, count * sizeof *values) ? TNI_NEW_ARRAY(&c->m->arena, uint32_t, count) : NULL;
+  if (!values && ok(c)) c->status = tni_fail_nomem(c->err);
+  return values;
+}
+
 void *new_contents(conversion *c, tn_type type, int64_t count) {
-  void *data = ok(c) ? tni_arena_alloc(&c->m->program->region.arena, tn_array_bytes(type, count)) : NULL;
+  size_t bytes = tn_array_bytes(type, count);
+  void *data = may_make(c, bytes) ? tni_arena_alloc(&c->m->program->region.arena, bytes) : NULL;
   if (!data && ok(c)) c->status = tni_fail_nomem(c->err);
   return data;
 }

@@ -62,6 +62,7 @@ TNI_ONNX_PREVIEW_OPS(TNI_CONVERTER_PROTOTYPE)
 #define emit2 tni_c_emit2
 #define add_const tni_c_add_const
 #define new_contents tni_c_new_contents
+#define new_values tni_c_new_values
 #define const_number tni_c_const_number
 #define const_ints tni_c_const_ints
 #define reshape tni_c_reshape
@@ -158,6 +159,8 @@ void finish_narrowed(conversion *c, uint32_t i, uint32_t value, int32_t axis, ui
 uint32_t add_const(conversion *c, tn_type type, int32_t rank, const int64_t *shape, const void *data, const char *name);
 /* Memory of the program for `count` elements. */
 void *new_contents(conversion *c, tn_type type, int64_t count);
+/* A list of values, for the length of the conversion. NULL after an error. */
+uint32_t *new_values(conversion *c, uint32_t count);
 uint32_t const_number(conversion *c, tn_type type, double value);
 /* A list (rank 1) or a number (rank 0). */
 uint32_t const_ints(conversion *c, int32_t rank, int64_t count, const int64_t *values, const char *name);

@@ -256,6 +256,7 @@ typedef struct tni_onnx {
   tni_arena arena;          /* for the length of the conversion */
   int64_t opset;            /* of the region whose nodes are converted */
   bool inner;               /* they are in a body: their values have made-up names */
+  uint64_t room;            /* about how many bytes of constants, nodes and sequences converters may still make */
   tni_onnx_binding *bound;  /* by slot */
   tni_object *const *there; /* by slot: what is there already; NULL: only shapes are known */
   tni_segment *segment;     /* whose inputs and guards are noted; NULL with `there` */

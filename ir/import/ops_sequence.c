@@ -18,12 +18,6 @@ static const tni_onnx_binding *sequence(conversion *c, uint32_t i) {
   return NULL;
 }
 
-static uint32_t *new_items(conversion *c, uint32_t count) {
-  uint32_t *items = ok(c) ? TNI_NEW_ARRAY(&c->m->arena, uint32_t, count) : NULL;
-  if (!items && ok(c)) c->status = tni_fail_nomem(c->err);
-  return items;
-}
-
 static void give_bound(conversion *c, tni_onnx_binding b) {
   if (ok(c) && wants(c, 0)) c->m->bound[c->n->out[0]] = b;
 }
@@ -40,7 +34,7 @@ static uint32_t place(conversion *c, uint32_t i, int64_t count, int64_t end, int
 }
 
 void tni_convert_sequence_construct(conversion *c) {
-  uint32_t *items = new_items(c, c->n->input_count);
+  uint32_t *items = new_values(c, c->n->input_count);
   for (uint32_t i = 0; items && i < c->n->input_count && ok(c); i++) {
     items[i] = input(c, i);
     if (in(c, i)->type != in(c, 0)->type) fail(c, TN_E_INVALID, "input %u is of another type", i);
@@ -58,7 +52,7 @@ void tni_convert_sequence_empty(conversion *c) {
 void tni_convert_sequence_insert(conversion *c) {
   const tni_onnx_binding *s = sequence(c, 0);
   if (!s) return;
-  uint32_t at = place(c, 2, s->count, s->count, s->count), *items = new_items(c, s->count + 1);
+  uint32_t at = place(c, 2, s->count, s->count, s->count), *items = new_values(c, s->count + 1);
   if (ok(c) && in(c, 1)->type != s->type) fail(c, TN_E_INVALID, "input %u is of another type", 1);
   for (uint32_t i = 0; ok(c) && i <= s->count; i++) items[i] = i == at ? input(c, 1) : s->items[i < at ? i : i - 1];
   give_sequence(c, s->count + 1, items, s->type);
@@ -67,7 +61,7 @@ void tni_convert_sequence_insert(conversion *c) {
 void tni_convert_sequence_erase(conversion *c) {
   const tni_onnx_binding *s = sequence(c, 0);
   if (!s) return;
-  uint32_t at = place(c, 1, s->count, (int64_t)s->count - 1, (int64_t)s->count - 1), *items = new_items(c, s->count);
+  uint32_t at = place(c, 1, s->count, (int64_t)s->count - 1, (int64_t)s->count - 1), *items = new_values(c, s->count);
   for (uint32_t i = 0; ok(c) && i + 1 < s->count; i++) items[i] = s->items[i < at ? i : i + 1];
   if (ok(c)) give_sequence(c, s->count - 1, items, s->type);
 }
@@ -94,7 +88,7 @@ void tni_convert_split_to_sequence(conversion *c) {
   if (ok(c) && one_size && sizes[0] < 1) fail(c, TN_E_INVALID, "the sizes do not fit the dimension");
   if (!ok(c)) return;
   if (one_size) count = (int32_t)((dim + sizes[0] - 1) / sizes[0]);
-  uint32_t *items = new_items(c, (uint32_t)count);
+  uint32_t *items = new_values(c, (uint32_t)count);
   for (int32_t i = 0; i < count && ok(c); i++) {
     int64_t size = one_size ? sizes[0] : sizes[i], end = at + size;
     if (one_size && end > dim) end = dim;
@@ -117,7 +111,7 @@ void tni_convert_concat_from_sequence(conversion *c) {
   bool fresh = attr_int(c, "new_axis", 0) != 0;
   if (!s) return;
   if (s->count == 0) return fail(c, TN_E_INVALID, "the sequence is empty");
-  uint32_t *items = new_items(c, s->count);
+  uint32_t *items = new_values(c, s->count);
   int32_t axis = 0;
   for (uint32_t i = 0; ok(c) && i < s->count; i++) {
     tni_gvalue x = *value_of(c, s->items[i]);

@@ -11,7 +11,14 @@
 
 #include "read.h"
 
-enum { MIN_OPSET = 1, MAX_OPSET = 27, NAMES_PER_OPERATOR = 8, MAX_FUNCTIONS = 1000, MAX_CALLED_NODES = 100000 };
+enum {
+  MIN_OPSET = 1,
+  MAX_OPSET = 27,
+  NAMES_PER_OPERATOR = 8,
+  MAX_FUNCTIONS = 1000,
+  CALLED_NODES = 1 << 15,
+  NODE_BYTES = 8
+};
 
 static const char phase[] = "import";
 static const region_fields of_graph = {1, 5, 11, 12, false}, of_function = {7, 0, 4, 5, true};
@@ -27,19 +34,24 @@ static tni_view constant_of(const tni_onnx_node *n) {
   return holds ? n->attrs[0].t : (tni_view){NULL, 0};
 }
 
-static tn_status check_node_count(reader *p, const scope *s, size_t count) {
+/* Calls may make so many nodes of a small file, or one for each two that a large file can hold. */
+static tn_status check_node_count(reader *p, const scope *s, tni_view bytes, size_t count) {
+  size_t called = p->model.size / (2 * NODE_BYTES);
   if (count > p->ctx->limits.nodes)
     return tni_fail(p->ctx, p->err, TN_E_LIMIT, phase, "graph", "%zu nodes, the limit is %u", count,
                     p->ctx->limits.nodes);
+  if (count > bytes.size / NODE_BYTES) /* two names and their tags are longer */
+    return tni_fail(p->ctx, p->err, TN_E_INVALID, phase, "graph", "%zu nodes in %zu bytes", count, bytes.size);
+  if (called < CALLED_NODES) called = CALLED_NODES;
   p->node_count += count;
-  if (p->node_count <= p->ctx->limits.nodes && (!s->call || p->node_count <= MAX_CALLED_NODES)) return TN_OK;
+  if (p->node_count <= p->ctx->limits.nodes && (!s->call || p->node_count <= called)) return TN_OK;
   return tni_fail(p->ctx, p->err, TN_E_LIMIT, phase, s->region->name, "bodies and calls make too many nodes");
 }
 
 static tn_status read_nodes(reader *p, scope *s, tni_view bytes, const region_fields *fields) {
   tni_wire_item item;
   size_t count = tni_wire_count(bytes, fields->node);
-  tn_status status = check_node_count(p, s, count);
+  tn_status status = check_node_count(p, s, bytes, count);
   if (status != TN_OK) return status;
   s->nodes = TNI_NEW_ARRAY(&p->flow->arena, tni_onnx_node, count);
   s->in_names = TNI_NEW_ARRAY(&p->flow->arena, const char **, count);

@@ -189,10 +189,19 @@ tn_status tni_onnx_convert_body(tni_onnx *m, const tni_onnx_region *body, tn_err
 
 /* ---- a conversion ------------------------------------------------------------------------------------------------ */
 
+/* Little must not become much: some times what the model takes, and what none takes by itself. */
+static uint64_t room_for(const tni_flow *flow) {
+  enum { BYTES = 32 << 20, TIMES = 16 };
+  uint64_t room = BYTES;
+  for (size_t i = 0; i < flow->blob_count; i++) room += TIMES * (uint64_t)flow->blobs[i]->size;
+  return room;
+}
+
 static tn_status begin(tni_onnx *m, const tni_flow *flow, const tni_onnx_region *region, tn_program *program,
                        tn_error **err) {
   *m = (tni_onnx){.ctx = flow->ctx, .flow = flow, .program = program, .opset = region->opset};
   m->inner = region != flow->main;
+  m->room = room_for(flow);
   tni_arena_init(&m->arena, m->ctx);
   m->bound = tni_alloc_zero(m->ctx, (flow->slot_count + 1) * sizeof *m->bound);
   tn_status status = m->bound ? share_blobs(flow, program, err) : tni_fail_nomem(err);
