@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "amx.h"
 #include "units.h"
 
 static tn_context *ctx;
@@ -12,7 +13,12 @@ static tn_error *error;
 static uint8_t a[UNITS_FACTOR_BYTES], b[UNITS_FACTOR_BYTES], start[UNITS_SUM_BYTES], want[UNITS_SUM_BYTES],
     got[UNITS_SUM_BYTES];
 
-static void open_context(void) { ctx = session_open(); }
+static bool emulates; /* tiles */
+
+static void open_context(void) {
+  if (emulates) amx_emulate();
+  ctx = session_open();
+}
 static void close_context(void) { tn_context_destroy(ctx); }
 
 /* LLVM makes one of products and the sum, where there is one. */
@@ -71,6 +77,23 @@ END_TEST
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------------- */
 
+/* The host. Where its tiles are emulated it has not been given any, and code is as if it had. */
+static const tn_target *tile_host(void) {
+  const tn_target *host;
+  must(tn_target_get(ctx, "host", &host, &error), error);
+  if (!emulates) return host;
+  static char features[2048];
+  static tn_target with_tiles;
+  ck_assert(!tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8));
+  snprintf(features, sizeof features, "%s", host->features);
+  for (char *at = features; (at = strstr(at, "-amx-")); at++) *at = '+';
+  with_tiles = *host;
+  with_tiles.features = features;
+  return &with_tiles;
+}
+
+static bool has_tiles(void) { return tni_target_has_tiles(tile_host(), TN_I32, TN_U8, TN_I8); }
+
 enum { MOST_SUMS = 64 * 64 };
 static int32_t sums_want[MOST_SUMS], sums_got[MOST_SUMS];
 
@@ -78,9 +101,7 @@ static int32_t sums_want[MOST_SUMS], sums_got[MOST_SUMS];
 static int32_t use_tiles(void *self) {
   (void)self;
 #ifdef __x86_64__
-  const tn_target *host;
-  must(tn_target_get(ctx, "host", &host, &error), error);
-  if (tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8))
+  if (has_tiles())
     __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0"); /* tilerelease */
 #endif
   return 0;
@@ -100,7 +121,7 @@ typedef struct tile_code {
 /* Runs the function of the text, of (A, B, C), which may call use_tiles; it must do what the meaning's does. */
 static tile_code run_tiles_as(const char *text, const char *meaning) {
   tn_program *program = session_parse(ctx, text), *other = session_parse(ctx, meaning);
-  tn_compile_desc desc = {.struct_size = sizeof desc};
+  tn_compile_desc desc = {.struct_size = sizeof desc, .target = tile_host()};
   tn_module *module;
   const tn_function *function;
   char *assembly;
@@ -128,12 +149,6 @@ static tile_code run_tiles_as(const char *text, const char *meaning) {
 static tile_code run_tiles(const char *text) { return run_tiles_as(text, text); }
 
 static bool runs_in_tiles(const char *text) { return run_tiles(text).products > 0; }
-
-static bool has_tiles(void) {
-  const tn_target *host;
-  must(tn_target_get(ctx, "host", &host, &error), error);
-  return tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8);
-}
 
 /* C += A B, of `outer` times `steps` steps; by `vectors` of `lanes` columns. Loops of one iteration go, and their notes: so
  * there is one on each loop, or on the outermost only. */
@@ -257,6 +272,7 @@ static void check_tiles(const char *on, int rows, int vectors, int outer, int ki
   tn_program *program = make_tiles(rows, vectors, outer);
   const tn_target *target;
   must(tn_target_get(ctx, on, &target, &error), error);
+  if (strcmp(on, "host") == 0) target = tile_host();
   tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
   tn_module *module;
   const tn_function *function;
@@ -331,7 +347,7 @@ static void check_product(const char *a_type, const char *b_type, int m, int n, 
   }
   strcat(text, "}\n");
   tn_program *program = session_parse(ctx, text);
-  tn_compile_desc desc = {.struct_size = sizeof desc};
+  tn_compile_desc desc = {.struct_size = sizeof desc, .target = tile_host()};
   tn_module *module;
   const tn_function *function;
   char *assembly;
@@ -412,14 +428,20 @@ START_TEST(targets_have_units_by_their_features)
 }
 END_TEST
 
-int main(void) {
-  const TTest *const tests[] = {instructions_are_what_they_mean,
-                                products_run_in_tiles,
-                                sums_begin_with_zeros_in_the_registers,
-                                registers_are_set_up_when_they_must_be,
-                                other_loops_stay_loops,
-                                tiles_of_bf16_are_what_they_mean,
-                                products_of_given_operands_run_in_tiles,
-                                targets_have_units_by_their_features};
-  return suite_run_tests("units", tests, TNI_COUNT(tests), open_context, close_context);
+/* With an argument: only what tiles do, which are emulated. */
+int main(int argc, char **argv) {
+  const TTest *const tests[] = {
+      instructions_are_what_they_mean,
+      targets_have_units_by_their_features,
+      products_run_in_tiles,
+      sums_begin_with_zeros_in_the_registers,
+      registers_are_set_up_when_they_must_be,
+      other_loops_stay_loops,
+      tiles_of_bf16_are_what_they_mean,
+      products_of_given_operands_run_in_tiles,
+  };
+  emulates = argc > 1;
+  size_t first = emulates ? 2 : 0;
+  (void)argv;
+  return suite_run_tests("units", tests + first, TNI_COUNT(tests) - first, open_context, close_context);
 }
