@@ -2,8 +2,8 @@
  *
  * Features come from CPUID and, for what needs the system to save registers, XGETBV: a product name says what a CPU
  * could do, not what a hypervisor and the kernel let it do. The level (x86-64-v2, v3, v4) is the highest whose features
- * are all there; further features are named one by one, with + or -. AArch64's are those that Linux tells in the
- * auxiliary vector.
+ * are all there; further features are named one by one, with + or -. AArch64's and RISC-V's are those that Linux tells in
+ * the auxiliary vector.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(__linux__)
 #include <sys/auxv.h>
 #endif
 
@@ -180,7 +180,7 @@ static bool has_word(unsigned long which, int bit) {
 #endif
 }
 
-static bool has_arm(const char *name, size_t length) {
+static bool has_named(const char *name, size_t length) {
   for (size_t i = 0; i < TNI_COUNT(arm_features); i++) {
     const arm_feature *f = &arm_features[i];
     if (strlen(f->name) == length && strncmp(f->name, name, length) == 0) return has_word(f->in, f->bit);
@@ -188,21 +188,30 @@ static bool has_arm(const char *name, size_t length) {
   return false;
 }
 
+#elif defined(__riscv) && defined(__linux__)
+
+/* Extensions of one letter. */
+static bool has_named(const char *name, size_t length) {
+  return length == 1 && (getauxval(AT_HWCAP) >> (name[0] - 'a') & 1);
+}
+
+#else
+
+static bool has_named(const char *name, size_t length) {
+  (void)name;
+  (void)length;
+  return false;
+}
+
+#endif
+
 bool tni_host_has(const char *features) {
   while (*features) {
     size_t length = strcspn(features, ",");
-    if (!has_arm(features + 1, length - 1)) return false;
+    if (!has_named(features + 1, length - 1)) return false;
     features += length + (features[length] == ',');
   }
   return true;
 }
 
-#else
-
-bool tni_host_has(const char *features) {
-  (void)features;
-  return false;
-}
-
-#endif
 #endif

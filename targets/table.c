@@ -18,6 +18,7 @@ typedef struct row {
 
 #define X86_TRIPLE "x86_64-unknown-linux-gnu"
 #define ARM_TRIPLE "aarch64-unknown-linux-gnu"
+#define RISCV_TRIPLE "riscv64-unknown-linux-gnu"
 static const row rows[] = {
     {"x86-64-v2", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v2", "", 128, 16, false, false, false, 2},
     {"x86-64-v3", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v3", "", 256, 16, true, false, true, 3},
@@ -26,6 +27,7 @@ static const row rows[] = {
     {"aarch64-dotprod", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod", 128, 32, true, false, true, 0},
     {"aarch64-i8mm", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm", 128, 32, true, false, true, 0},
     {"aarch64-sme", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm,+sme", 128, 32, true, false, true, 0},
+    {"riscv64-rvv", TNI_ISA_RISCV64, RISCV_TRIPLE, "generic-rv64", "+m,+a,+f,+d,+c,+v", 128, 32, true, false, false, 0},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], CORES = 4, L1D = 32 << 10, L2 = 512 << 10, L3 = 8 << 20, LINE = 64 };
 
@@ -40,6 +42,8 @@ static bool runs_here(const row *r) {
   return r->isa == TNI_ISA_X86_64 && tni_host_level() >= r->level;
 #elif defined(__aarch64__)
   return r->isa == TNI_ISA_AARCH64 && tni_host_has(r->features);
+#elif defined(__riscv) && __riscv_xlen == 64
+  return r->isa == TNI_ISA_RISCV64 && tni_host_has(r->features);
 #else
   (void)r;
   return false;

@@ -10,7 +10,7 @@
 
 /* ---- table.c, host.c ------------------------------------------------------------------------------------------- */
 
-enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64 };
+enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64, TNI_ISA_RISCV64 };
 
 /* An operator that code generation emits itself on some types (any lanes). */
 enum { TNI_ON_INT = 1 /* and index, bool */, TNI_ON_F32 = 2, TNI_ON_F64 = 4, TNI_ON_LONG = 8 /* one i64 or u64 */ };
@@ -55,7 +55,7 @@ typedef struct tni_x86_needs {
   uint32_t answers[TNI_X86_QUESTIONS], xcr0;
 } tni_x86_needs;
 void tni_x86_level_needs(int level, tni_x86_needs *out);
-/* On AArch64: do CPU and system enable all features of such a string, "+neon,+dotprod"? False on other machines. */
+/* On AArch64 and RISC-V: do CPU and system enable all features of such a string, "+neon,+dotprod"? False on other machines. */
 bool tni_host_has(const char *features);
 /* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
 void tni_host_features(tni_text *out);

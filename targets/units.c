@@ -67,7 +67,8 @@ enum { UNIT_COUNT = TNI_COUNT(meanings) };
  * Gains: 8-bit products one by one are widened to 32 bits, multiplied and added: 1 vector in 2 cycles or less (uops.info; vpmulld).
  * vdpbf16ps begins once in 2 cycles on Sapphire Rapids, where 2 multiply-adds do in 1, and once in 1 on Zen 4, where one does
  * (measured on both). On Neoverse N1, N2, V1 and V2 sdot, udot and usdot begin twice as often as a multiply-add of 32 bits, N1
- * four times (LLVM's models of them), and do four steps; the widening is not counted. */
+ * four times (LLVM's models of them), and do four steps; the widening is not counted. RISC-V's vectors have no dot product in
+ * what is ratified: LLVM makes vwmacc, of factors of 16 bits, of steps one by one. */
 
 #define VPDPBUSD(bits) "llvm.x86.avx512.vpdpbusd." bits
 #define VPMADDWD "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512"

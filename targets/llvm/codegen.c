@@ -44,6 +44,10 @@ static void init_llvm(void) {
   LLVMInitializeAArch64TargetMC();
   LLVMInitializeAArch64AsmPrinter();
   LLVMInitializeAArch64AsmParser(); /* of what saves ZA: za.c */
+  LLVMInitializeRISCVTargetInfo();
+  LLVMInitializeRISCVTarget();
+  LLVMInitializeRISCVTargetMC();
+  LLVMInitializeRISCVAsmPrinter();
   LLVMInstallFatalErrorHandler(on_fatal);
 }
 
@@ -64,6 +68,7 @@ static LLVMTargetMachineRef create_machine(const tn_target *target, LLVMTargetRe
   LLVMTargetMachineOptionsRef options = LLVMCreateTargetMachineOptions();
   LLVMTargetMachineOptionsSetCPU(options, target->cpu);
   LLVMTargetMachineOptionsSetFeatures(options, target->features);
+  if (target->isa == TNI_ISA_RISCV64) LLVMTargetMachineOptionsSetABI(options, "lp64d");
   LLVMTargetMachineOptionsSetCodeGenOptLevel(options, LLVMCodeGenLevelLess);
   LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC);
   LLVMTargetMachineOptionsSetCodeModel(options, LLVMCodeModelSmall);

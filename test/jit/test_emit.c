@@ -172,11 +172,13 @@ static unsigned machine_of(const char *object) {
 
 START_TEST(objects_for_other_processors)
 {
-  enum { EM_X86_64 = 62, EM_AARCH64 = 183 };
+  enum { EM_X86_64 = 62, EM_AARCH64 = 183, EM_RISCV = 243 };
   ck_assert_uint_eq(machine_of(emit_for("x86-64-v3", "obj")), EM_X86_64);
   ck_assert_uint_eq(machine_of(emit_for("x86-64-v4", "obj")), EM_X86_64);
   ck_assert_uint_eq(machine_of(emit_for("aarch64-neon", "obj")), EM_AARCH64);
   ck_assert_ptr_nonnull(strstr(emit_for("aarch64-neon", "asm"), "v0.4s"));
+  ck_assert_uint_eq(machine_of(emit_for("riscv64-rvv", "obj")), EM_RISCV);
+  ck_assert_ptr_nonnull(strstr(emit_for("riscv64-rvv", "asm"), "vsetivli"));
 }
 END_TEST
 

@@ -350,7 +350,7 @@ static const corpus_case *lines_to_try(void) {
 
 /* Draws lines, behind those of a case (NULL: of none); those that apply are the script. */
 static bool draw_script(const corpus_case *from, uint64_t *state) {
-  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-i8mm"};
+  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v4", "aarch64-i8mm", "riscv64-rvv"};
   tn_program *program;
   const tn_func *func;
   tn_schedule *s;

@@ -12,7 +12,8 @@
 #include "targets.h"
 #include "text.h"
 
-static const char *const targets[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon", "aarch64-i8mm"};
+static const char *const targets[] = {"x86-64-v2",    "x86-64-v3",    "x86-64-v4",
+                                      "aarch64-neon", "aarch64-i8mm", "riscv64-rvv"};
 static const tn_type types[] = {TN_BOOL, TN_I2,     TN_U2,     TN_I4,       TN_U4,       TN_I8,   TN_I16,  TN_I32,
                                 TN_I64,  TN_U8,     TN_U16,    TN_U32,      TN_U64,      TN_F16,  TN_BF16, TN_F32,
                                 TN_F64,  TN_F8E4M3, TN_F8E5M2, TN_F8E4M3UZ, TN_F8E5M2UZ, TN_F4E2M1,

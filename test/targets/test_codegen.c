@@ -12,8 +12,8 @@
 
 static tn_context *ctx;
 static tn_program *program;
-static const char *const targets[] = {"host",      "x86-64-v2",    "x86-64-v3",
-                                      "x86-64-v4", "aarch64-neon", "aarch64-i8mm"};
+static const char *const targets[] = {"host",         "x86-64-v2",    "x86-64-v3",  "x86-64-v4",
+                                      "aarch64-neon", "aarch64-i8mm", "riscv64-rvv"};
 
 static void open_program(void) {
   ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
