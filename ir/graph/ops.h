@@ -109,6 +109,7 @@
   OP(softmax,          REDUCTION, 1, 1, axis,      "axis:i",            "exp(x) over its sum along one axis") \
   OP(log_softmax,      REDUCTION, 1, 1, axis,      "axis:i",            "log of softmax") \
   OP(layer_norm,       REDUCTION, 1, 3, layer_norm, "axis:i epsilon:f", "(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes from `axis`") \
+  OP(rms_norm,         REDUCTION, 1, 1, layer_norm, "axis:i epsilon:f", "x / sqrt(mean of x * x + epsilon) over the axes from `axis`") \
   OP(cum_sum,          REDUCTION, 1, 1, cum_sum,   "axis:i exclusive:i reverse:i", "running sum along an axis") \
   OP(cum_prod,         REDUCTION, 1, 1, cum_sum,   "axis:i exclusive:i reverse:i", "running product along an axis") \
   OP(identity,         VIEW,      1, 1, identity,  "",                  "x") \

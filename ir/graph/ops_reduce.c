@@ -13,6 +13,7 @@
  *     log_softmax  m = max x;  s = sum exp(x - m);  out = (x - m) - log(s)
  *     layer_norm   s = sum x;  m = s / n;  v = sum (x - m) * (x - m)
  *                  out = (x - m) * (1 / sqrt(v / n + epsilon)) * scale + bias
+ *     rms_norm     the same with m = 0
  *     arg_max      m = max x;  out = min over r of (x[r] == m ? r : last)
  *     cum_sum      out[i] = sum over r <= i of x[r]
  *
@@ -392,37 +393,56 @@ bool tni_define_reduce_log_sum_exp(tni_define *d) {
   return true;
 }
 
-bool tni_define_layer_norm(tni_define *d) {
-  const tni_gvalue *x = d->in_value[0];
+/* stage = 1 / sqrt(squares / n + epsilon) */
+static const tn_buffer *inverse_deviation(tni_define *d, const tn_buffer *squares, tn_type type, const bool *set,
+                                          const tn_expr *n) {
   tn_builder *b = d->b;
-  tn_type type = tni_sum_type(x->type);
-  bool set[TN_MAX_RANK] = {false};
-  int64_t count = 1;
+  const tn_expr *axes[TN_MAX_RANK];
   tni_gvalue small;
-  for (int32_t i = (int32_t)tni_normal_axis(d->node, -1, x->rank); i < x->rank; i++) {
-    set[i] = true;
-    count *= x->shape[i];
-  }
-  drop_axes(x, set, false, &small);
-  const tn_expr *n = tn_float(b, type, (double)count), *axes[TN_MAX_RANK], *index[TN_MAX_RANK] = {NULL};
-  const tn_buffer *sum = reduce_stage(d, "sum", d->in[0], type, set, TN_REDUCE_SUM);
-  const tn_buffer *mean = stage(b, "mean", type, x, set);
-  tni_axes(b, small.rank, small.shape, axes);
-  tn_compute(b, mean, axes, tn_div(b, tn_load(b, sum, axes, NULL), n));
-  const tn_buffer *squares = stage(b, "squares", type, x, set);
-  split_axes a;
-  make_sum_axes(b, x, set, false, type, &a);
-  const tn_expr *difference = centred(d, mean, set, a.in, a.inside, type);
-  reduce_into(b, squares, &a, TN_REDUCE_SUM, is_empty(x, set), tn_mul(b, difference, difference));
-  const tn_buffer *scale = stage(b, "scale", type, x, set);
+  const tn_buffer *scale = stage(b, "scale", type, d->in_value[0], set);
+  drop_axes(d->in_value[0], set, false, &small);
   tni_axes(b, small.rank, small.shape, axes);
   const tn_expr *epsilon = tn_float(b, type, tni_attr_float(d->node, "epsilon", 1e-5));
   const tn_expr *variance = tn_div(b, tn_load(b, squares, axes, NULL), n);
   const tn_expr *deviation = tn_op1(b, TN_OP_sqrt, tn_add(b, variance, epsilon));
   tn_compute(b, scale, axes, tn_div(b, tni_number(b, type, 1), deviation));
+  return scale;
+}
+
+/* stage = sum / n */
+static const tn_buffer *mean_of(tni_define *d, tn_type type, const bool *set, const tn_expr *n) {
+  const tn_buffer *sum = reduce_stage(d, "sum", d->in[0], type, set, TN_REDUCE_SUM);
+  const tn_buffer *mean = stage(d->b, "mean", type, d->in_value[0], set);
+  const tn_expr *axes[TN_MAX_RANK];
+  tni_gvalue small;
+  drop_axes(d->in_value[0], set, false, &small);
+  tni_axes(d->b, small.rank, small.shape, axes);
+  tn_compute(d->b, mean, axes, tn_div(d->b, tn_load(d->b, sum, axes, NULL), n));
+  return mean;
+}
+
+/* out = x times 1 / deviation, around the mean or around 0, then scaled and moved where the node says so. */
+static bool define_norm(tni_define *d, bool around_mean) {
+  const tni_gvalue *x = d->in_value[0];
+  tn_builder *b = d->b;
+  tn_type type = tni_sum_type(x->type);
+  bool set[TN_MAX_RANK] = {false};
+  int64_t count = 1;
+  for (int32_t i = (int32_t)tni_normal_axis(d->node, -1, x->rank); i < x->rank; i++) {
+    set[i] = true;
+    count *= x->shape[i];
+  }
+  const tn_expr *n = tn_float(b, type, (double)count), *axes[TN_MAX_RANK], *index[TN_MAX_RANK] = {NULL};
+  const tn_buffer *mean = around_mean ? mean_of(d, type, set, n) : NULL, *squares = stage(b, "squares", type, x, set);
+  split_axes a;
+  make_sum_axes(b, x, set, false, type, &a);
+  const tn_expr *value = mean ? centred(d, mean, set, a.in, a.inside, type) : load_part(b, d->in[0], &a, type);
+  reduce_into(b, squares, &a, TN_REDUCE_SUM, is_empty(x, set), tn_mul(b, value, value));
+  const tn_buffer *scale = inverse_deviation(d, squares, type, set, n);
   tni_axes(b, x->rank, x->shape, axes);
   kept_index(x, set, axes, index);
-  const tn_expr *value = tn_mul(b, centred(d, mean, set, axes, NULL, type), tn_load(b, scale, index, NULL));
+  value = mean ? centred(d, mean, set, axes, NULL, type) : load_as(b, d->in[0], axes, type);
+  value = tn_mul(b, value, tn_load(b, scale, index, NULL));
   if (d->node->input_count > 1 && d->in_value[1])
     value = tn_mul(b, value, tn_cast(b, type, tni_input(d, 1, x->rank, axes)));
   if (d->node->input_count > 2 && d->in_value[2])
@@ -430,6 +450,9 @@ bool tni_define_layer_norm(tni_define *d) {
   tn_compute(b, d->out[0], axes, tn_cast(b, x->type, value));
   return true;
 }
+
+bool tni_define_layer_norm(tni_define *d) { return define_norm(d, true); }
+bool tni_define_rms_norm(tni_define *d) { return define_norm(d, false); }
 
 /* ---- arg max, running sums -------------------------------------------------------------------------------------- */
 

@@ -51,16 +51,16 @@ void tni_convert_batch_normalization(conversion *c) {
 
 void tni_convert_instance_normalization(conversion *c) {
   tni_gvalue x = *in(c, 0);
-  int64_t flat[3] = {x.shape[0], x.shape[1], 1}, channels[TN_MAX_RANK];
+  int64_t flat[3] = {x.shape[0], x.shape[1], 1}, channels[2] = {x.shape[1], 1};
   if (x.rank < 3) fail(c, TN_E_INVALID, "an input of rank %d, at least 3 is needed", x.rank);
   for (int32_t i = 2; i < x.rank; i++) flat[2] *= x.shape[i];
-  for (int32_t i = 0; i < TN_MAX_RANK; i++) channels[i] = i ? 1 : x.shape[1];
   uint32_t y = reshape(c, input(c, 0), 3, flat, NULL);
   set_int(c, "axis", 2);
   set_float(c, "epsilon", attr_float(c, "epsilon", 1e-5));
-  y = reshape(c, emit1(c, "layer_norm", y, NULL), x.rank, x.shape, NULL);
-  y = emit2(c, "mul", y, reshape(c, input(c, 1), x.rank - 1, channels, NULL), NULL);
-  give(c, 0, emit2(c, "add", y, reshape(c, input(c, 2), x.rank - 1, channels, NULL), out_name(c, 0)));
+  y = emit1(c, "layer_norm", y, NULL);
+  y = emit2(c, "mul", y, reshape(c, input(c, 1), 2, channels, NULL), NULL);
+  y = emit2(c, "add", y, reshape(c, input(c, 2), 2, channels, NULL), NULL);
+  give(c, 0, reshape(c, y, x.rank, x.shape, out_name(c, 0)));
 }
 
 /* The axes from `axis` on. */
@@ -98,12 +98,13 @@ void tni_convert_layer_normalization(conversion *c) {
   finish(c, 2, factor);
 }
 
+/* In f32 at least, then of the input's type, then scaled. */
 void tni_convert_rms_normalization(conversion *c) {
   tni_gvalue of = *in(c, 0);
-  int64_t axes[TN_MAX_RANK];
-  int32_t count = axes_from(c, of.rank, axes);
   uint32_t x = cast_to(c, input(c, 0), tni_sum_type(of.type));
-  to_unit_power(c, &x, count, axes, attr_float(c, "epsilon", 1e-5));
+  set_int(c, "axis", normal_axis(c, attr_int(c, "axis", -1), of.rank));
+  set_float(c, "epsilon", attr_float(c, "epsilon", 1e-5));
+  x = emit1(c, "rms_norm", x, NULL);
   finish(c, 0, emit2(c, "mul", cast_to(c, x, of.type), input(c, 1), NULL));
 }
 
@@ -115,12 +116,11 @@ void tni_convert_group_normalization(conversion *c) {
     return fail(c, TN_E_INVALID, "`num_groups` does not divide the channels");
   bool old = c->m->opset < 21;
   int64_t rest = x.shape[1] / groups, split[] = {x.shape[0], groups, rest, 1};
-  int64_t flat[] = {x.shape[0], groups, tni_gvalue_numel(&x) ? tni_gvalue_numel(&x) / (x.shape[0] * groups) : 0};
-  split[3] = tni_gvalue_numel(&x) ? flat[2] / rest : 0;
-  uint32_t y = reshape(c, input(c, 0), 3, flat, NULL), p[2];
+  split[3] = tni_gvalue_numel(&x) ? tni_gvalue_numel(&x) / (x.shape[0] * x.shape[1]) : 0;
+  uint32_t y = reshape(c, input(c, 0), 4, split, NULL), p[2];
   set_int(c, "axis", 2);
   set_float(c, "epsilon", attr_float(c, "epsilon", 1e-5));
-  y = reshape(c, emit1(c, "layer_norm", y, NULL), 4, split, NULL);
+  y = emit1(c, "layer_norm", y, NULL);
   for (uint32_t i = 0; i < 2 && ok(c); i++) {
     int64_t shape[] = {groups, old ? 1 : rest, 1};
     if (in(c, i + 1)->rank != 1 || in(c, i + 1)->shape[0] != shape[0] * shape[1])

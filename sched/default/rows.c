@@ -12,6 +12,7 @@
 #include "default.h"
 
 enum { FEW_STEPS = 4, MOST_SCALARS = 64 /* elements of a stage that stay in registers */ };
+enum { MOST_ROWS = 4 };
 
 /* ---- is it one? -------------------------------------------------------------------------------------------------- */
 
@@ -159,11 +160,26 @@ static void schedule_stage(tni_planner *p, const char *name, bool given, const r
     schedule_columns(p, name, at);
 }
 
-/* Rows side by side, so that one's sums are made while another's wait: where the registers hold twice the parts, and the
- * rows are even. */
-static int64_t choose_jam(const tni_planner *p, tn_loop row) {
+/* Elements that a stage goes over in a row, at most. */
+static int64_t length_of_row(const tni_block_list *l, int32_t dims) {
+  int64_t most = 1;
+  for (size_t i = 0; i < l->count; i++) {
+    int64_t length = tni_work_of(l->items[i]);
+    for (int32_t d = 0; d < dims; d++) length /= tni_extent_of(l->items[i], d);
+    most = length > most ? length : most;
+  }
+  return most;
+}
+
+/* Rows side by side, so that one's sums are made while another's wait: where the registers hold the parts of several, and
+ * the first cache what is read again of them. */
+static int64_t choose_jam(const tni_planner *p, const tni_block_list *l, int32_t dims, tn_loop row) {
   const tn_expr *extent = tni_handle_loop(p->s, row)->as.loop.extent;
-  return p->target->vector_registers >= 32 && tni_is_const(extent) && extent->as.i % 2 == 0 ? 2 : 1;
+  if (p->target->vector_registers < 32 || !tni_is_const(extent)) return 1;
+  int64_t rows = 1, most = (int64_t)p->target->l1d * 2 / 3;
+  int64_t bytes = (int64_t)tn_type_bytes(tni_block_store(l->items[0])->as.store.buffer->type) * length_of_row(l, dims);
+  while (rows < MOST_ROWS && extent->as.i % (2 * rows) == 0 && 2 * rows * bytes <= most) rows *= 2;
+  return rows;
 }
 
 /* The loops over rows of the last stage, with all others below them; false: some cannot be there. */
@@ -172,7 +188,7 @@ static bool gather(tni_planner *p, const tni_block_list *l, rows_at *at, tn_loop
   tn_loop parts[2];
   at->outer = (size_t)at->dims;
   if (!out || tni_loops_of(p, out, loops) < at->outer) return false;
-  at->jam = choose_jam(p, loops[at->outer - 1]);
+  at->jam = choose_jam(p, l, at->dims, loops[at->outer - 1]);
   if (at->jam > 1) {
     if (!tni_try_split(p, loops[at->outer - 1], at->jam, parts)) return false;
     loops[at->outer - 1] = parts[0];
