@@ -37,6 +37,26 @@ static bool begins_with_rows(const tn_stmt *block, int32_t rows) {
   return count > 1;
 }
 
+/* Does the block read of each stage its own row only? */
+typedef struct row_search {
+  const tni_planner *p;
+  const tn_stmt *block;
+  int32_t rows;
+  bool own;
+} row_search;
+
+static void look_at_row(void *self, const tn_expr *x) {
+  row_search *q = self;
+  if (x->op != TN_OP_load || tni_is_param(q->p->s->func, x->as.buffer)) return;
+  for (int32_t d = 0; d < q->rows; d++) q->own &= x->arg[d] == q->block->as.block.iters[d].var;
+}
+
+static bool reads_own_row(const tni_planner *p, const tn_stmt *block, int32_t rows) {
+  row_search q = {.p = p, .block = block, .rows = rows, .own = true};
+  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_row, &q);
+  return q.own;
+}
+
 /* Is it a sum of products whose factors are used again, which wants a tile? */
 static bool wants_tile(const tni_planner *p, const tn_stmt *block) {
   tni_tile t = {0};
@@ -75,7 +95,9 @@ static int32_t count_rows(const tni_planner *p, const tni_block_list *l) {
     if (rank_of(store) < rows) rows = rank_of(store);
   }
   for (size_t i = 0; i < l->count; i++)
-    if (!begins_with_rows(l->items[i], rows) || is_slow_in_rows(p, l->items[i], rows)) return 0;
+    if (!begins_with_rows(l->items[i], rows) || !reads_own_row(p, l->items[i], rows) ||
+        is_slow_in_rows(p, l->items[i], rows))
+      return 0;
   return reduces && made_inside ? rows : 0;
 }
 

@@ -273,6 +273,34 @@ START_TEST(stages_over_rows_are_done_row_by_row)
 }
 END_TEST
 
+/* What a stage leaves is read by other rows: it would be made again for each of them. */
+START_TEST(stages_over_other_dimensions_stay_apart)
+{
+  static const char text[] =
+      "func f(x: f32[4, 3, 40], out: f32[4, 3, 40]) {\n  alloc m: f32[4, 40]\n"
+      "  for i in 0..4 { for j in 0..40 { for k in 0..3 {\n"
+      "    block m(a: 0..4 = i, b: 0..40 = j, reduce c: 0..3 = k) {\n"
+      "      init { m[a, b] = -inf:f32 }\n      m[a, b] = max(m[a, b], x[a, c, b]) } } } }\n"
+      "  for i in 0..4 { for k in 0..3 { for j in 0..40 {\n"
+      "    block out(a: 0..4 = i, c: 0..3 = k, b: 0..40 = j) { out[a, c, b] = x[a, c, b] - m[a, b] } } } }\n}\n";
+  oracle_data want;
+  char *made;
+  open_context();
+  tn_program *program = parse(text);
+  o.tolerance = 0;
+  ck_assert(oracle_bind(&o, program, text) && oracle_expect(&o, tn_program_func_at(program, 0), &want));
+  const tn_func *func = schedule(program, "host");
+  ck_assert_int_eq(tn_func_print(func, &made, NULL), TN_OK);
+  const char *nest = strstr(made, "\n  for ");
+  ck_assert_msg(nest && strstr(nest + 1, "\n  for "), "%s", made);
+  ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s\n%s", o.why, made);
+  tn_text_destroy(made);
+  oracle_data_free(&want);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A host may give the array of the arguments for the results. */
 START_TEST(results_may_go_over_the_arguments)
 {
@@ -324,6 +352,7 @@ int main(void) {
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
   tcase_add_test(tcase, stages_over_rows_are_done_row_by_row);
+  tcase_add_test(tcase, stages_over_other_dimensions_stay_apart);
   tcase_add_test(tcase, results_may_go_over_the_arguments);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
