@@ -1,11 +1,11 @@
-/* partition.c -- loops cut where a guard inside them stops being true for sure.
+/* partition.c -- loops cut where a guard inside them begins to be true for sure, and where it stops.
  *
  *     for o in 0..7 { for i in 0..16 { if o*16 + i < 100 { S } } }
  *       ->
  *     for o in 0..6 { for i in 0..16 { S } }
  *     for o in 0..1 { for i in 0..16 { if (o + 6)*16 + i < 100 { S[o := o + 6] } } }
  *
- * so that the main part runs without guards. A loop whose guard falls in its only iteration, or that is unrolled or
+ * so that the main part runs without guards; likewise the first steps, of guards like 3 <= o + i. A loop whose guard falls in its only iteration, or that is unrolled or
  * vectorized, stays as it is (the guard becomes a constant or a mask there). A parallel loop over loops stays one, so
  * that its last iterations find threads as well, and so do those of loops that were fused in it:
  *
@@ -21,7 +21,8 @@
 
 enum {
   MAX_BODY = 4000, /* statements and loops; a bigger body is not doubled */
-  MAX_TERMS = 4    /* of a parallel loop that are looked at */
+  MAX_TERMS = 4,   /* of a parallel loop that are looked at */
+  ROUNDS = 2
 };
 
 typedef struct guard_search {
@@ -29,22 +30,23 @@ typedef struct guard_search {
   const tn_expr *var; /* of the loop looked at, or another term, 0 <= var < extent */
   tni_facts facts;    /* ranges of loops below the one looked at */
   int64_t extent;
-  int64_t threshold; /* all guards found are true for var < threshold */
-  bool found;
+  int64_t first, threshold; /* all guards found are true for first <= var < threshold */
 } guard_search;
 
-/* For a guard a*var + rest < n with a > 0: from which value of var may it be false? */
-static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *large) {
+/* For a guard large - small >= least: from which value of var on is it true, or may it be false? */
+static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *large, int64_t least) {
   const tn_expr *diff = tni_sub(g->r, large, small), *rest;
   int64_t coef, lo, hi;
-  if (!diff || !tni_affine(g->r, diff, 1, &g->var, &coef, &rest) || coef >= 0) return;
+  if (!diff || !tni_affine(g->r, diff, 1, &g->var, &coef, &rest) || coef == 0) return;
   tni_bounds(&g->facts, rest, &lo, &hi);
-  if (lo <= -TNI_INF) return;
-  /* diff = coef*var + rest >= 1 for all inner values iff var <= (lo - 1) / -coef */
-  int64_t limit = lo < 1 ? 0 : (lo - 1) / -coef + 1;
-  if (limit > 0 && limit < g->extent) {
-    g->found = true;
-    g->threshold = limit < g->threshold ? limit : g->threshold;
+  if (lo <= -TNI_INF || lo >= TNI_INF) return;
+  /* coef*var + rest >= least for all inner values iff coef*var >= least - lo */
+  if (coef < 0) {
+    int64_t limit = lo < least ? 0 : (lo - least) / -coef + 1;
+    if (limit > 0 && limit < g->threshold) g->threshold = limit;
+  } else if (lo < least) {
+    int64_t first = (least - lo - 1) / coef + 1;
+    if (first < g->extent && first > g->first) g->first = first;
   }
 }
 
@@ -53,8 +55,8 @@ static void consider(guard_search *g, const tn_expr *cond) {
   if (cond->op == TN_OP_and) {
     consider(g, cond->arg[0]);
     consider(g, cond->arg[1]);
-  } else if (cond->op == TN_OP_lt && cond->arg[0]->type == TN_INDEX) {
-    consider_less(g, cond->arg[0], cond->arg[1]);
+  } else if ((cond->op == TN_OP_lt || cond->op == TN_OP_le) && cond->arg[0]->type == TN_INDEX) {
+    consider_less(g, cond->arg[0], cond->arg[1], cond->op == TN_OP_lt);
   }
 }
 
@@ -104,26 +106,26 @@ static int size_of(const tn_stmt *body) {
   return size;
 }
 
-static const tn_stmt *cut(tni_region *r, const tn_stmt *s, int64_t at) {
-  const tn_expr *var = s->as.loop.var, *tail_var = tni_var(r, var->as.name, var->type);
-  const tn_expr *shifted = tni_add(r, tail_var, tni_index(r, at));
+/* The loop's steps from..to; of all parts but one with names of their own. */
+static const tn_stmt *part_of(tni_region *r, const tn_stmt *s, int64_t from, int64_t to, bool fresh) {
+  const tn_expr *var = s->as.loop.var, *own = fresh ? tni_var(r, var->as.name, var->type) : var;
+  const tn_expr *shifted = from ? tni_add(r, own, tni_index(r, from)) : own;
   tni_subst subst = {1, &var, &shifted};
-  const tn_stmt *tail = shifted ? tni_stmt_subst(r, s->as.loop.body, &subst) : NULL;
-  const tn_stmt *parts[] = {
-      tni_for_like(r, s, var, tni_index(r, at), s->as.loop.kind, s->as.loop.body),
-      tni_for_like(r, s, tail_var, tni_index(r, s->as.loop.extent->as.i - at), s->as.loop.kind,
-                   tni_stmt_refresh(r, tail)),
-  };
-  return tni_seq(r, 2, parts);
+  const tn_stmt *body = s->as.loop.body;
+  if (fresh) body = shifted ? tni_stmt_refresh(r, tni_stmt_subst(r, body, &subst)) : NULL;
+  return tni_for_like(r, s, own, tni_index(r, to - from), s->as.loop.kind, body);
 }
 
-static bool finds_guards(tni_region *r, const tn_expr *var, int64_t extent, const tn_stmt *body, int64_t *threshold) {
-  guard_search g = {.r = r, .var = var, .extent = extent, .threshold = INT64_MAX};
+/* Where the main part begins and ends; false: there is no other. */
+static bool find_main(tni_region *r, const tn_expr *var, int64_t extent, const tn_stmt *body, int64_t *first,
+                      int64_t *end) {
+  guard_search g = {.r = r, .var = var, .extent = extent, .threshold = extent};
   tni_facts_init(&g.facts, r->arena.ctx);
   search_guards(&g, body);
   tni_facts_destroy(&g.facts);
-  *threshold = g.threshold;
-  return g.found;
+  *first = g.first < g.threshold ? g.first : 0;
+  *end = g.threshold;
+  return *first > 0 || *end < extent;
 }
 
 /* ---- parallel loops over loops ---- */
@@ -180,12 +182,18 @@ static bool add_terms_of(void *self, const tn_stmt *s) {
 
 /* `room`: how many times the body may stand here. */
 static const tn_stmt *branch(terms *t, size_t at, int room, const tn_stmt *body) {
-  int64_t threshold = 0;
-  while (at < t->count && !finds_guards(t->r, t->items[at], t->extents[at], body, &threshold)) at++;
-  if (at == t->count || room < 2) return body;
-  const tn_expr *main = tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, threshold));
-  const tn_stmt *last = branch(t, at + 1, room / 2, tni_stmt_refresh(t->r, body));
-  return tni_if(t->r, main, branch(t, at + 1, room / 2, body), last);
+  int64_t first = 0, end = 0;
+  while (at < t->count && !find_main(t->r, t->items[at], t->extents[at], body, &first, &end)) at++;
+  int parts = 1 + (at < t->count && first > 0) + (at < t->count && end < t->extents[at]);
+  if (parts == 1 || room < parts) return body;
+  const tn_stmt *out = branch(t, at + 1, room / parts, body);
+  if (end < t->extents[at])
+    out = tni_if(t->r, tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, end)), out,
+                 branch(t, at + 1, room / parts, tni_stmt_refresh(t->r, body)));
+  if (first > 0)
+    out = tni_if(t->r, tni_op2(t->r, TN_OP_lt, t->items[at], tni_index(t->r, first)),
+                 branch(t, at + 1, room / parts, tni_stmt_refresh(t->r, body)), out);
+  return out;
 }
 
 static const tn_stmt *branch_inside(tni_region *r, const tn_stmt *s) {
@@ -219,16 +227,24 @@ static bool is_cut(const tn_stmt *s) {
 }
 
 static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
-  int64_t threshold;
   (void)self;
   if (!is_cut(s) || size_of(s->as.loop.body) > MAX_BODY) return s;
-  if (!finds_guards(r, s->as.loop.var, s->as.loop.extent->as.i, s->as.loop.body, &threshold)) return s;
-  return cut(r, s, threshold);
+  int64_t first, end, extent = s->as.loop.extent->as.i;
+  if (!find_main(r, s->as.loop.var, extent, s->as.loop.body, &first, &end)) return s;
+  const tn_stmt *parts[3];
+  int32_t count = 0;
+  if (first > 0) parts[count++] = part_of(r, s, 0, first, true);
+  parts[count++] = part_of(r, s, first, end, first > 0);
+  if (end < extent) parts[count++] = part_of(r, s, end, extent, true);
+  return tni_seq(r, count, parts);
 }
 
-/* Parallel loops come first: what they branch on is decided in the loops inside of them. */
+/* Parallel loops come first: what they branch on is decided in the loops inside of them. Of nested loops the outer one is
+ * cut first, where a guard is over both: where that leaves one of its steps, the inner one can be cut next. */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body) {
   if (!body || !(body = tni_stmt_rewrite(r, body, NULL, partition_parallel, NULL))) return NULL;
-  if (!(body = tni_stmt_simplify(r, body))) return NULL;
-  return tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, partition, NULL));
+  body = tni_stmt_simplify(r, body);
+  for (int round = 0; round < ROUNDS && body; round++)
+    body = tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, partition, NULL));
+  return body;
 }

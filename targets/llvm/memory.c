@@ -99,14 +99,16 @@ static LLVMValueRef load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef poi
   return load;
 }
 
+enum { ZERO_BYTES = 64 };
+
 LLVMValueRef tni_ll_zeros(tni_ll_module *m) {
   if (m->zeros) return m->zeros;
-  LLVMTypeRef type = LLVMArrayType2(m->i8, 16);
+  LLVMTypeRef type = LLVMArrayType2(m->i8, ZERO_BYTES);
   m->zeros = LLVMAddGlobal(m->module, type, "zeros");
   LLVMSetInitializer(m->zeros, LLVMConstNull(type));
   LLVMSetGlobalConstant(m->zeros, 1);
   LLVMSetLinkage(m->zeros, LLVMPrivateLinkage);
-  LLVMSetAlignment(m->zeros, 16);
+  LLVMSetAlignment(m->zeros, ZERO_BYTES);
   return m->zeros;
 }
 
@@ -116,8 +118,21 @@ static LLVMValueRef load_scalar(tni_ll_function *f, const tni_ll_access *a) {
   return load_at(f->m, a->element, pointer, a->where ? element_bytes(a) : access_align(a));
 }
 
+/* The condition that all lanes share, of a vector that is not longer than there are zeros; or NULL. */
+static const tn_expr *shared_condition(const tni_ll_access *a) {
+  bool shared = a->where && a->where->op == TN_OP_broadcast && element_bytes(a) * a->lanes <= ZERO_BYTES;
+  return shared ? a->where->arg[0] : NULL;
+}
+
+/* A vector of which all lanes are read, or none, is read from zeros in that case: a mask of no lanes would do, too, but a
+ * processor takes hundreds of cycles for one whose memory is not there, as before the first row of a picture. */
 static LLVMValueRef load_contiguous(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointer = first_pointer(f, a);
+  const tn_expr *condition = shared_condition(a);
+  if (condition) {
+    pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, condition), pointer, tni_ll_zeros(f->m), "");
+    return load_at(f->m, a->type, pointer, element_bytes(a));
+  }
   if (!a->where) return load_at(f->m, a->type, pointer, access_align(a));
   return tni_ll_masked_load(f->m, a->type, pointer, mask_of(f, a), element_bytes(a));
 }
