@@ -17,6 +17,27 @@ enum { CHEAP_OPS = 2 }; /* operators that may be computed again for each consume
 
 /* ---- 1. inlining ---- */
 
+/* A border of zeros around an operand that vectors are loaded of: is the condition the same for all lanes, so that the
+ * reduction's own loads can have it, and nothing is copied? */
+static bool is_border_of_vectors(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *x, *y, *value = store->as.store.value;
+  tni_tile t = {0};
+  int64_t along;
+  if (value->op != TN_OP_load || !tni_load_where(value) || !tni_block_store(reader) || !tni_find_factors(reader, &x, &y))
+    return false;
+  if (!tni_choose_tile(p, reader, &t)) return false;
+  const tn_expr *load = x->as.buffer == store->as.store.buffer ? x : y;
+  const tn_expr *lane = reader->as.block.iters[tni_iter_of_dim(reader, t.vector_dim)].var;
+  if (load->as.buffer != store->as.store.buffer || tni_load_where(load)) return false;
+  if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along) || along != 1) return false;
+  for (int32_t d = 0; d < store->as.store.count; d++)
+    if (tni_expr_uses(p->s->ctx, load->arg[d], lane) &&
+        tni_expr_uses(p->s->ctx, tni_load_where(value), store->as.store.index[d]))
+      return false;
+  return true;
+}
+
 static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block), *last;
   int reductions;
@@ -24,7 +45,8 @@ static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   tni_cost c = tni_cost_of(p, block);
   int readers = tni_count_readers(p, store->as.store.buffer, block, &reductions, &last);
   if (readers == 0) return false;
-  if (reductions) return c.predicated == 0 && c.math == 0 && c.ops == 0;
+  if (reductions && c.predicated) return readers == 1 && is_border_of_vectors(p, block, last);
+  if (reductions) return c.math == 0 && c.ops == 0;
   if (c.math && tni_work_of(last) > tni_work_of(block)) return false; /* it would be computed again and again */
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
 }

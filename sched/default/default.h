@@ -80,9 +80,13 @@ typedef struct tni_tile {
   int64_t chunk;
   int64_t steps;
   const tni_unit *unit; /* what sums several steps at once, or NULL */
-  bool vectors_outside; /* the loop over tiles along the vectors is outside of the one along the rows */
+  /* The loop over tiles along the vectors is outside of the one along the rows and of all others, but for those of so
+   * many leading dimensions. */
+  bool vectors_outside;
+  int32_t batches;
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
+  int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
   bool streams; /* one row of sums, over a matrix whose rows are far from each other and stay in no cache */
   /* What the next step of the outer of both loops reads, when it comes from beyond the second cache; else NULL. */
   const tn_buffer *ahead;
@@ -90,6 +94,11 @@ typedef struct tni_tile {
 
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+
+/* ---- window.c ---------------------------------------------------------------------------------------------------- */
+
+/* Where the tile's lanes share no factor, but its rows overlap: another size, with taps written out. */
+void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- tiles.c ----------------------------------------------------------------------------------------------------- */
 
@@ -140,6 +149,12 @@ bool tni_schedule_rows(tni_planner *p);
 /* Factors of a reduction that are cast at each use are cast once before, where a tile uses them often. True: the block,
  * of that name, is another one, of other loads. */
 bool tni_cast_factors(tni_planner *p, const tn_stmt *block, const tni_tile *t);
+
+/* ---- spread.c ---------------------------------------------------------------------------------------------------- */
+
+/* Rows of a tile that would share few sets of the first cache get others. True: the block, of that name, is another
+ * one, of other loads. */
+bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t);
 
 /* ---- product.c --------------------------------------------------------------------------------------------------- */
 

@@ -33,12 +33,25 @@ typedef struct tiled_loops {
   tn_loop row, vector, lane;    /* of the tile; 0: none */
   tn_loop steps;                /* of the tile's unit, inside of all others; 0: none */
   tn_loop row_tiles, vector_tiles; /* of the outer ones; 0: none */
+  tn_loop taps; /* the innermost of the sum */
 } tiled_loops;
 
 static void swap_loops(tn_loop *a, tn_loop *b) {
   tn_loop kept = *a;
   *a = *b;
   *b = kept;
+}
+
+/* Batches, tiles along the vectors, what else there is, tiles along the rows. */
+static void put_vectors_outside(const tni_tile *t, tiled_loops *l) {
+  tn_loop order[TNI_MAX_LOOPS];
+  size_t n = (size_t)t->batches;
+  memcpy(order, l->outer, n * sizeof *order);
+  order[n++] = l->vector_tiles;
+  for (size_t i = (size_t)t->batches; i < l->outer_count; i++)
+    if (l->outer[i] != l->row_tiles && l->outer[i] != l->vector_tiles) order[n++] = l->outer[i];
+  order[n++] = l->row_tiles;
+  memcpy(l->outer, order, n * sizeof *order);
 }
 
 /* Splits the epilogue's loops and brings the tile's inside. */
@@ -63,7 +76,9 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
       out->outer[out->outer_count++] = loops[d];
     }
   }
-  if (t->row_dim >= 0 && t->vectors_outside == (row_tiles < vector_tiles))
+  if (t->row_dim >= 0 && t->vectors_outside)
+    put_vectors_outside(t, out);
+  else if (t->row_dim >= 0 && vector_tiles < row_tiles)
     swap_loops(&out->outer[row_tiles], &out->outer[vector_tiles]);
   for (size_t i = 0; i < out->outer_count; i++) order[n++] = out->outer[i];
   if (out->row) order[n++] = out->row;
@@ -96,6 +111,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   }
   if (n == 0 || !vector || !tni_try_split(p, vector, t->lanes, parts)) return false;
   out->outer[0] = order[0];
+  out->taps = order[n - 1];
   out->vector = parts[0];
   out->lane = parts[1];
   if (out->row) order[n++] = out->row;
@@ -175,6 +191,7 @@ void tni_tile_reduction(tni_planner *p, const char *name, const tni_tile *t, siz
     }
   }
   write_out_tile(p, &l);
+  if (t->taps) tni_try_unroll(p, l.taps);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
 
@@ -219,7 +236,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   bool tiled = tni_choose_tile(p, block, &t);
   tni_tile by_tiles = t;
   if (tiled && tni_choose_tiles(p, block, &by_tiles) && tni_schedule_product(p, block, &by_tiles)) return;
-  if (tiled && tni_cast_factors(p, block, &t)) {
+  if (tiled && (tni_cast_factors(p, block, &t) || tni_spread_rows(p, block, &t))) {
     block = tni_find_block(p->s->func->body, name);
     t = (tni_tile){0};
     tiled = tni_choose_tile(p, block, &t);

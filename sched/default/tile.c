@@ -62,7 +62,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
     tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_reuse, &reuse);
     int64_t extent = tni_extent_of(block, i) > 24 ? 24 : tni_extent_of(block, i);
     int64_t score = q.zero > 0 && q.zero < q.loads ? extent * (reuse.reused ? 4 : 1) : 0;
-    if (score > best_score) {
+    if (score && score >= best_score) { /* of equal ones the innermost, whose steps are near each other */
       best = d;
       best_score = score;
     }
@@ -117,6 +117,7 @@ static void size_tile(const tn_target *target, int64_t vector_extent, int64_t ro
       t->vectors = vectors;
     }
   }
+  t->rows = tni_divide_up(row_extent, tni_divide_up(row_extent, t->rows)); /* alike */
 }
 
 /* ---- which way the tiles go ---- */
@@ -212,6 +213,17 @@ static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block
   return q.found;
 }
 
+/* How many of the leading dimensions move what the vectors load, in front of the tile's own two: batches. */
+static int32_t count_batches(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  int32_t end = t->row_dim < t->vector_dim ? t->row_dim : t->vector_dim, d = 0;
+  const tn_expr *x, *y;
+  if (!tni_find_factors(block, &x, &y)) return end;
+  const tn_expr *vector = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  const tn_expr *load = moves(p, x, vector) ? x : y;
+  while (d < end && moves(p, load, block->as.block.iters[tni_iter_of_dim(block, d)].var)) d++;
+  return d;
+}
+
 /* ---- streams ---- */
 
 /* Does a sum go down a matrix, row by row, far apart, and is it more than the second cache keeps? */
@@ -252,15 +264,19 @@ static void look_at_ahead(void *self, const tn_expr *x) {
   const tn_expr *row = iters[tni_iter_of_dim(q->block, q->tile->row_dim)].var;
   const tn_expr *vector = iters[tni_iter_of_dim(q->block, q->tile->vector_dim)].var;
   if (!moves(q->p, x, outside ? vector : row) || moves(q->p, x, outside ? row : vector)) return;
-  int64_t bytes = (int64_t)tn_type_bytes(x->type);
+  double bytes = (double)tn_type_bytes(x->type);
   for (int32_t i = 0; i < q->block->as.block.count; i++)
-    if (moves(q->p, x, iters[i].var)) bytes *= tni_extent_of(q->block, i);
-  if (bytes > (int64_t)q->p->target->l2 / 3) q->found = x->as.buffer;
+    if (moves(q->p, x, iters[i].var)) bytes *= (double)tni_extent_of(q->block, i);
+  bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
+  if (bytes > (double)(q->p->target->l2 / 3)) q->found = x->as.buffer;
 }
 
 static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
-  if (t->row_dim < 0) return NULL;
+  int sums = 0;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    sums += block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1;
+  if (t->row_dim < 0 || sums > 1) return NULL;
   tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
   return q.found;
 }
@@ -287,9 +303,11 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
   size_tile(p->target, extent, rows, sum_of(block) / t->steps, t);
+  tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);
   t->vectors_outside |= t->packed != NULL;
+  t->batches = t->row_dim < 0 ? 0 : count_batches(p, block, t);
   t->ahead = choose_ahead(p, block, t);
   t->streams = wants_streams(p, block, t);
   return true;

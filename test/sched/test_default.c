@@ -155,6 +155,75 @@ START_TEST(a_flat_block_is_one_loop)
 }
 END_TEST
 
+/* The function, scheduled for this processor, gives the same; its loops, for vectors of 512 bits, are returned. */
+static char *checked_loops(const char *text) {
+  oracle_data want;
+  tn_program *program = parse(text);
+  ck_assert(oracle_bind(&o, program, text));
+  ck_assert(oracle_expect(&o, tn_program_func_at(program, 0), &want));
+  const tn_func *func = schedule(program, "host");
+  ck_assert_msg(oracle_run_all(&o, program, func, &want), "%s", o.why);
+  oracle_data_free(&want);
+  tn_program_destroy(program);
+  return loop_text(text);
+}
+
+/* A depthwise convolution with the channels last: nothing is padded or copied; taps of a row are written out; the middle
+ * has no conditions; and a factor that stands at several rows and taps is loaded from one place. */
+START_TEST(windows_are_read_where_they_stand)
+{
+  open_context();
+  char *text = checked_loops(
+      "func depth(X: f32[9, 14, 32], W: f32[5, 3, 32], C: f32[9, 14, 32]) {\n"
+      "  alloc P: f32[13, 16, 32]\n"
+      "  for i in 0..13 { for j in 0..16 { for c in 0..32 {\n"
+      "    block P(a: 0..13 = i, b: 0..16 = j, d: 0..32 = c) {\n"
+      "      P[a, b, d] = X[a - 2, b - 1, d if 0 <= a - 2 && a - 2 < 9 && (0 <= b - 1 && b - 1 < 14)]\n"
+      "  } } } }\n"
+      "  for i in 0..9 { for j in 0..14 { for c in 0..32 { for y in 0..5 { for x in 0..3 {\n"
+      "    block C(a: 0..9 = i, b: 0..14 = j, d: 0..32 = c, reduce u: 0..5 = y, reduce v: 0..3 = x) {\n"
+      "      init { C[a, b, d] = 0.0:f32 }\n"
+      "      C[a, b, d] = fma(P[a + u, b + v, d], W[u, v, d], C[a, b, d])\n"
+      "  } } } } } }\n"
+      "}\n");
+  int whole = 0, longest = 0;
+  for (char *at = text, *end; (at = strstr(at, "for ")); at = end) {
+    int count = 0, conditions = 0;
+    end = strstr(at + 1, "for ") ? strstr(at + 1, "for ") : at + strlen(at);
+    for (const char *f = at; (f = strstr(f, "fma(")) && f < end; f++) count++;
+    for (const char *f = at; (f = strstr(f, " if ")) && f < end; f++) conditions++;
+    whole += count == 21 && conditions == 0; /* 7 rows of 3 taps */
+    longest = count > longest ? count : longest;
+  }
+  ck_assert_msg(!strstr(text, "P[") && whole > 0 && longest <= 21, "%d, %d\n%.2000s", whole, longest, text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* A dense one, of rows 1024 bytes apart: these would be in a quarter of the cache's sets. The weights come first. */
+START_TEST(rows_of_a_tile_are_spread_over_the_cache)
+{
+  open_context();
+  char *text = checked_loops(
+      "func dense(X: f32[6, 14, 256], W: f32[4, 256, 3, 16], C: f32[6, 14, 64]) {\n"
+      "  alloc P: f32[6, 16, 256]\n"
+      "  for i in 0..6 { for j in 0..16 { for c in 0..256 {\n"
+      "    block P(a: 0..6 = i, b: 0..16 = j, d: 0..256 = c) {\n"
+      "      P[a, b, d] = X[a, b - 1, d if 0 <= b - 1 && b - 1 < 14]\n"
+      "  } } } }\n"
+      "  for i in 0..6 { for j in 0..14 { for c in 0..64 { for k in 0..256 { for x in 0..3 {\n"
+      "    block C(a: 0..6 = i, b: 0..14 = j, d: 0..64 = c, reduce e: 0..256 = k, reduce v: 0..3 = x) {\n"
+      "      init { C[a, b, d] = 0.0:f32 }\n"
+      "      C[a, b, d] = fma(P[a, b + v, e], W[d // 16, e, v, d % 16], C[a, b, d])\n"
+      "  } } } } } }\n"
+      "}\n");
+  ck_assert_msg(strstr(text, "f32[26096]") != NULL, "%.2000s", text); /* 6 rows of 16 of 272, but for the end */
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A row of A times a matrix whose rows are 1000 elements, larger than the second cache of the target. */
 START_TEST(one_row_of_sums_streams_its_matrix)
 {
@@ -349,6 +418,8 @@ int main(void) {
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
+  tcase_add_test(tcase, windows_are_read_where_they_stand);
+  tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
   tcase_add_test(tcase, stages_over_rows_are_done_row_by_row);

@@ -1,0 +1,59 @@
+/* spread.c -- the rows of a tile in different sets of the first cache.
+ *
+ *     alloc P: f32[30, 30, 128]   ->   alloc P: f32[30, 30, 128] strides (.., 144, 1)
+ *
+ * A step of the sum reads one element of each row. Rows that stand a large power of two apart share few sets, and push each
+ * other out before the next element of their cache lines is read. So a buffer of the function's own gets rows of an odd
+ * number of lines.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default.h"
+
+enum { LINE = 64, FEW_SETS = 4 /* lines between rows, and multiples of these: at most a quarter of the sets */ };
+
+/* The factor that the row moves and the vector does not, or NULL. */
+static const tn_expr *row_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  const tn_expr *x, *y, *row = block->as.block.iters[tni_iter_of_dim(block, t->row_dim)].var;
+  const tn_expr *vector = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  int64_t along;
+  if (!tni_find_factors(block, &x, &y)) return NULL;
+  const tn_expr *factors[] = {x, y};
+  for (int i = 0; i < 2; i++)
+    if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, vector, &along) && along == 0 &&
+        (!tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, row, &along) || along != 0))
+      return factors[i];
+  return NULL;
+}
+
+/* The block that stores to the buffer; NULL: none, or several. */
+static const tn_stmt *maker_of(const tni_planner *p, const tn_buffer *b) {
+  tni_block_list l = tni_blocks_of(p);
+  const tn_stmt *found = NULL;
+  for (size_t i = 0; i < l.count; i++) {
+    const tn_stmt *store = tni_block_store(l.items[i]);
+    if (!store || store->as.store.buffer != b) continue;
+    if (found) return NULL;
+    found = l.items[i];
+  }
+  return found;
+}
+
+bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  const tn_expr *load = t->row_dim < 0 ? NULL : row_factor(p, block, t);
+  const tn_buffer *b = load ? load->as.buffer : NULL;
+  const tn_stmt *maker = b && tni_is_row_major(b) ? maker_of(p, b) : NULL;
+  const tn_expr *row = maker ? block->as.block.iters[tni_iter_of_dim(block, t->row_dim)].var : NULL;
+  if (!maker || tni_is_param(p->s->func, b)) return false;
+  int64_t bytes = (int64_t)tn_type_bytes(b->type);
+  int32_t d = b->rank - 1;
+  for (; d >= 0 && !tni_expr_uses(p->s->ctx, load->arg[d], row); d--) {
+    if (!tni_is_const(b->shape[d])) return false;
+    bytes *= b->shape[d]->as.i;
+  }
+  if (d < 0 || bytes % (FEW_SETS * LINE) != 0) return false;
+  int64_t line = LINE / (int64_t)tn_type_bytes(b->type);
+  tn_error *e = NULL;
+  tn_block_ref ref = tni_block_named(p, maker->as.block.name);
+  return ref && tni_tried(p, tn_storage_align(p->s, ref, d, 2 * line, line, 0, &e), &e);
+}
