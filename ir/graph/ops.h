@@ -87,11 +87,11 @@
 
 /* OP(name, kind, least inputs, most inputs, shape rule, attributes, meaning) */
 #define TNI_BLOCK_OPS(OP) \
-  OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s dilations:I group:i kernel_shape:I oc_last:i pads:I strides:I", "convolution (n, c, space); oc_last: weights (c, taps, m)") \
+  OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s channels_last:i columns:i dilations:I group:i kernel_shape:I oc_last:i pads:I panel:i strides:I", "convolution (n, c, space); channels_last: (n, space, c); oc_last: weights (c, taps, m); panel: in panels of so many of `columns` m (panels, c, taps, panel)") \
   OP(conv_transpose,   REDUCTION, 2, 3, conv_transpose, "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I", "its gradient") \
   OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i group:i panel:i steps:i to:s", "matrix product, batches broadcast; to: summed in another type; panel: y in panels of so many columns (panels, k, panel); group: so many k side by side (panels, k / group, panel, group); steps: the sum goes on to so many, of zeros") \
-  OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window") \
-  OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window") \
+  OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i channels_last:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window; channels_last: (n, space, c)") \
+  OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i channels_last:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window; channels_last: (n, space, c)") \
   OP(lp_pool,          REDUCTION, 1, 1, lp_pool,   "auto_pad:s ceil_mode:i dilations:I kernel_shape:I p:i pads:I strides:I", "p-norm of a window") \
   OP(max_pool_indices, REDUCTION, 1, 1, max_pool_indices, "auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I storage_order:i strides:I", "where in x the largest of a window is") \
   OP(reduce_sum,       REDUCTION, 1, 1, reduce,    "axes:I keepdims:i", "sum") \
@@ -197,14 +197,23 @@ const tn_expr *tni_order_key(tn_builder *b, const tn_expr *x);
 
 enum { TNI_MAX_SPACE = TN_MAX_RANK - 2 };
 
-/* A window sliding over `dims` dimensions. `padded` is what of the padded input the windows touch. */
+/* Where the channels of an image of so many dimensions are, and where its space begins: (n, c, space...), or with the
+ * attribute channels_last (n, space..., c). */
+static inline int32_t tni_channel_dim(const tni_gnode *node, int32_t rank) {
+  return tni_attr_int(node, "channels_last", 0) ? rank - 1 : 1;
+}
+static inline int32_t tni_space_dim(const tni_gnode *node) { return tni_attr_int(node, "channels_last", 0) ? 1 : 2; }
+
+/* A window sliding over `dims` dimensions of an image, from `first` on. `padded` is what of the padded input the windows
+ * touch. */
 typedef struct tni_window {
-  int32_t dims;
+  int32_t dims, first;
   bool needs_padding; /* some window leaves the input */
   int64_t in[TNI_MAX_SPACE], kernel[TNI_MAX_SPACE], stride[TNI_MAX_SPACE], dilation[TNI_MAX_SPACE];
   int64_t begin[TNI_MAX_SPACE], end[TNI_MAX_SPACE], out[TNI_MAX_SPACE], padded[TNI_MAX_SPACE];
 } tni_window;
-/* Reads strides, dilations, pads, auto_pad and ceil_mode. `kernel` NULL: kernel_shape. False with the reason. */
+/* Reads strides, dilations, pads, auto_pad and ceil_mode. `in`: the extents of the image's space; `kernel` NULL:
+ * kernel_shape. False with the reason. */
 bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
                    char reason[256]);
 /* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` around it, or the input itself when

@@ -4,19 +4,29 @@
  *     conv:   a[n, m, o...]  = sum over c, t...  p[n, first(m) + c, o * stride + t * dilation...] * w[m, c, t...]
  *     bias:   out[n, m, o...] = a[n, m, o...] + bias[m]                   only if there is one
  *
- * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32. With the attribute oc_last the weights of a
- * convolution are stored as (c / group, taps..., m): what the layout pass makes of constant ones.
+ * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32. With the attribute channels_last images are
+ * (n, space..., c). With oc_last the weights of a convolution are stored as (c / group, taps..., m), with panel and
+ * columns as panels of so many of the m, (panels, c / group, taps..., panel), the last one filled up: what the layout
+ * pass makes of constant ones.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
 
-/* The shape of a convolution's weights as (m, c / group, taps...), however they are stored. */
-static void weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t shape[TN_MAX_RANK]) {
+/* The shape of a convolution's weights as (m, c / group, taps...), however they are stored, and how many dimensions that
+ * has; 0: panels that do not hold the channels. */
+static int32_t weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t shape[TN_MAX_RANK]) {
+  int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
   memcpy(shape, w->shape, sizeof w->shape);
-  if (!tni_attr_int(node, "oc_last", 0)) return;
+  if (panel) {
+    shape[0] = columns;
+    bool hold = panel > 0 && columns > 0 && w->rank > 1 && w->shape[w->rank - 1] == panel;
+    return hold && w->shape[0] > (columns - 1) / panel ? w->rank - 1 : 0;
+  }
+  if (!tni_attr_int(node, "oc_last", 0)) return w->rank;
   shape[0] = w->shape[w->rank - 1];
   memcpy(shape + 1, w->shape, sizeof *shape * (size_t)(w->rank - 1));
+  return w->rank;
 }
 
 /* Types, ranks and groups. On success *groups > 0 divides the channels as it must. */
@@ -25,22 +35,22 @@ static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   int64_t shape[TN_MAX_RANK];
   if (!(tni_type_is_float(in->type) || tni_type_is_int(in->type)) || w->type != in->type)
     return tni_refuse(x, "input and weights need one numeric type");
-  if (in->rank < 3 || w->rank != in->rank)
-    return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
-  weight_shape(x->node, w, shape);
-  int64_t g = *groups = tni_attr_int(x->node, "group", 1);
-  if (g < 1 || g > in->shape[1] || in->shape[1] % g || shape[0] % g)
+  int32_t rank = weight_shape(x->node, w, shape), at = tni_channel_dim(x->node, in->rank);
+  if (rank == 0) return tni_refuse(x, "the panels of the weights do not hold the channels");
+  if (in->rank < 3 || rank != in->rank)
+    return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, rank);
+  int64_t g = *groups = tni_attr_int(x->node, "group", 1), has = in->shape[at];
+  if (g < 1 || g > has || has % g || shape[0] % g)
     return tni_refuse(x, "%lld groups do not divide the channels", (long long)g);
   int64_t reads = transposed ? shape[0] : shape[1] * g;
-  if (reads != in->shape[1])
-    return tni_refuse(x, "%lld channels, but weights for %lld", (long long)in->shape[1], (long long)reads);
+  if (reads != has) return tni_refuse(x, "%lld channels, but weights for %lld", (long long)has, (long long)reads);
   int64_t channels = transposed ? shape[1] * g : shape[0];
   if (bias && (bias->type != in->type || bias->rank != 1 || bias->shape[0] != channels))
     return tni_refuse(x, "the bias is not one number per output channel");
   x->out->type = in->type;
   x->out->rank = in->rank;
   x->out->shape[0] = in->shape[0];
-  x->out->shape[1] = channels;
+  x->out->shape[at] = channels;
   return true;
 }
 
@@ -48,29 +58,30 @@ bool tni_infer_conv(tni_infer *x) {
   int64_t groups;
   tni_window w;
   if (!check_operands(x, false, &groups)) return false;
-  int32_t dims = x->in[0]->rank - 2;
+  int32_t dims = x->in[0]->rank - 2, first = tni_space_dim(x->node);
   int64_t shape[TN_MAX_RANK];
   weight_shape(x->node, x->in[1], shape);
-  if (!tni_window_of(x->node, dims, x->in[0]->shape + 2, shape + 2, &w, x->reason)) return false;
-  memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)dims);
+  if (!tni_window_of(x->node, dims, x->in[0]->shape + first, shape + 2, &w, x->reason)) return false;
+  memcpy(x->out->shape + first, w.out, sizeof(int64_t) * (size_t)dims);
   tni_gvalue padded = *x->in[0];
   size_t bytes;
-  memcpy(padded.shape + 2, w.padded, sizeof(int64_t) * (size_t)dims);
+  memcpy(padded.shape + first, w.padded, sizeof(int64_t) * (size_t)dims);
   return tni_gvalue_bytes(x->ctx, &padded, &bytes) || tni_refuse(x, "the padded input is too big");
 }
 
 static const char *const space_names[TNI_MAX_SPACE] = {"oh", "ow", "od", "o3", "o4", "o5"};
 static const char *const tap_names[TNI_MAX_SPACE] = {"kh", "kw", "kd", "k3", "k4", "k5"};
 
-/* Axes n, m, o... of the output, and c, t... of the sum. */
+/* Axes n, m, o... of the output, as they are in it, and c, t... of the sum. */
 typedef struct conv_axes {
   const tn_expr *out[TN_MAX_RANK], *sum[TN_MAX_RANK];
 } conv_axes;
 
 static void make_axes(tni_define *d, int64_t channels, const int64_t *taps, conv_axes *a) {
   const tni_gvalue *out = d->out_value[0];
+  int32_t channel = tni_channel_dim(d->node, out->rank), first = tni_space_dim(d->node);
   for (int32_t i = 0; i < out->rank; i++)
-    a->out[i] = tn_axis(d->b, i == 0 ? "n" : i == 1 ? "oc" : space_names[i - 2], out->shape[i]);
+    a->out[i] = tn_axis(d->b, i == 0 ? "n" : i == channel ? "oc" : space_names[i - first], out->shape[i]);
   a->sum[0] = tn_reduce_axis(d->b, "ic", channels);
   for (int32_t i = 1; i < out->rank - 1; i++) a->sum[i] = tn_reduce_axis(d->b, tap_names[i - 1], taps[i - 1]);
 }
@@ -83,14 +94,14 @@ static const tn_expr *input_channel(tn_builder *b, const tn_expr *oc, const tn_e
   return tn_add(b, tn_mul(b, group, tn_index(b, per_group_in)), ic);
 }
 
-/* acc[oc at 1] + bias, in the output's type. */
+/* acc + bias[oc], in the output's type. */
 static void define_bias(tni_define *d, const tn_buffer *acc) {
   const tni_gvalue *out = d->out_value[0];
   const tn_expr *axes[TN_MAX_RANK];
   tni_axes(d->b, out->rank, out->shape, axes);
   const tn_expr *value = tn_load(d->b, acc, axes, NULL);
   if (d->node->input_count > 2 && d->in_value[2])
-    value = tn_add(d->b, value, tn_cast(d->b, tn_expr_type(value), tn_load(d->b, d->in[2], &axes[1], NULL)));
+    value = tn_add(d->b, value, tn_cast(d->b, tn_expr_type(value), tn_load(d->b, d->in[2], &axes[tni_channel_dim(d->node, out->rank)], NULL)));
   tn_compute(d->b, d->out[0], axes, tn_cast(d->b, out->type, value));
 }
 
@@ -102,15 +113,29 @@ static const tn_buffer *sum_buffer(tni_define *d) {
   return direct ? d->out[0] : tn_alloc(d->b, "conv", type, out->rank, out->shape);
 }
 
+/* Where in the weights, as they are stored, those of an output channel are. */
+static void place_taps(tni_define *d, const conv_axes *a, const tn_expr *oc, const tn_expr **tap) {
+  int64_t panel = tni_attr_int(d->node, "panel", 0);
+  size_t sums = (size_t)d->in_value[0]->rank - 1;
+  bool oc_last = tni_attr_int(d->node, "oc_last", 0) != 0;
+  const tn_expr **behind = oc_last && !panel ? tap : tap + 1;
+  tap[0] = panel ? tn_op2(d->b, TN_OP_floordiv, oc, tn_index(d->b, panel)) : oc;
+  memcpy(behind, a->sum, sums * sizeof *behind);
+  if (panel)
+    behind[sums] = tn_op2(d->b, TN_OP_floormod, oc, tn_index(d->b, panel));
+  else if (oc_last)
+    behind[sums] = oc;
+}
+
 bool tni_define_conv(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
   tn_builder *b = d->b;
   char reason[256];
   tni_window w;
-  int32_t dims = x->rank - 2;
+  int32_t dims = x->rank - 2, channel = tni_channel_dim(d->node, x->rank), first = tni_space_dim(d->node);
   int64_t shape[TN_MAX_RANK]; /* of the weights */
   weight_shape(d->node, weights, shape);
-  if (!tni_window_of(d->node, dims, x->shape + 2, shape + 2, &w, reason)) return false;
+  if (!tni_window_of(d->node, dims, x->shape + first, shape + 2, &w, reason)) return false;
   int64_t groups = tni_attr_int(d->node, "group", 1);
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
   const tn_buffer *acc = sum_buffer(d);
@@ -118,16 +143,12 @@ bool tni_define_conv(tni_define *d) {
   make_axes(d, shape[1], shape + 2, &a);
   const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
   from[0] = a.out[0];
-  from[1] = input_channel(b, a.out[1], a.sum[0], groups, shape[0] / groups, shape[1]);
-  bool oc_last = tni_attr_int(d->node, "oc_last", 0) != 0;
-  const tn_expr **tap_of = oc_last ? tap : tap + 1; /* of the sum's axes */
-  tap[oc_last ? dims + 1 : 0] = a.out[1];
-  tap_of[0] = a.sum[0];
+  from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
   for (int32_t i = 0; i < dims; i++) {
-    const tn_expr *start = tn_mul(b, a.out[2 + i], tn_index(b, w.stride[i]));
-    from[2 + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
-    tap_of[1 + i] = a.sum[1 + i];
+    const tn_expr *start = tn_mul(b, a.out[first + i], tn_index(b, w.stride[i]));
+    from[first + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
   }
+  place_taps(d, &a, a.out[channel], tap);
   tn_type type = tni_sum_type(x->type);
   tn_reduce(
       b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,

@@ -19,12 +19,13 @@ bool tni_infer_pool(tni_infer *x) {
   if (!tni_type_is_float(in->type) && (real || !tni_type_is_int(in->type)))
     return tni_refuse(x, "the input's type cannot be pooled");
   if (in->rank < 3) return tni_refuse(x, "an input of rank %d, at least 3 is needed", in->rank);
-  if (!tni_window_of(x->node, in->rank - 2, in->shape + 2, NULL, &w, x->reason)) return false;
-  *x->out = (tni_gvalue){.type = in->type, .rank = in->rank, .shape = {in->shape[0], in->shape[1]}};
+  if (!tni_window_of(x->node, in->rank - 2, in->shape + tni_space_dim(x->node), NULL, &w, x->reason)) return false;
+  *x->out = (tni_gvalue){.type = in->type, .rank = in->rank};
+  memcpy(x->out->shape, in->shape, sizeof in->shape);
   tni_gvalue padded = *x->out;
   size_t bytes;
-  memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)w.dims);
-  memcpy(padded.shape + 2, w.padded, sizeof(int64_t) * (size_t)w.dims);
+  memcpy(x->out->shape + w.first, w.out, sizeof(int64_t) * (size_t)w.dims);
+  memcpy(padded.shape + w.first, w.padded, sizeof(int64_t) * (size_t)w.dims);
   return tni_gvalue_bytes(x->ctx, &padded, &bytes) || tni_refuse(x, "the padded input is too big");
 }
 
@@ -49,12 +50,11 @@ static void make_axes(tni_define *d, const tni_window *w, window_axes *a) {
   const tni_gvalue *out = d->out_value[0];
   tn_builder *b = d->b;
   tni_axes(b, out->rank, out->shape, a->out);
-  a->from[0] = a->out[0];
-  a->from[1] = a->out[1];
+  memcpy(a->from, a->out, (size_t)out->rank * sizeof *a->from);
   for (int32_t i = 0; i < w->dims; i++) {
     a->taps[i] = tn_reduce_axis(b, i == 0 ? "kh" : i == 1 ? "kw" : "kd", w->kernel[i]);
-    a->from[2 + i] = tn_add(b, tn_mul(b, a->out[2 + i], tn_index(b, w->stride[i])),
-                            tn_mul(b, a->taps[i], tn_index(b, w->dilation[i])));
+    a->from[w->first + i] = tn_add(b, tn_mul(b, a->out[w->first + i], tn_index(b, w->stride[i])),
+                                   tn_mul(b, a->taps[i], tn_index(b, w->dilation[i])));
   }
 }
 
@@ -76,7 +76,7 @@ bool tni_define_max_pool(tni_define *d) {
   const tni_gvalue *x = d->in_value[0];
   tni_window w;
   char reason[256];
-  if (!tni_window_of(d->node, x->rank - 2, x->shape + 2, NULL, &w, reason)) return false;
+  if (!tni_window_of(d->node, x->rank - 2, x->shape + tni_space_dim(d->node), NULL, &w, reason)) return false;
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", lowest(d->b, x->type));
   reduce_windows(d, &w, padded, d->out[0], x->type, TN_REDUCE_MAX);
   return true;
@@ -100,7 +100,7 @@ bool tni_define_average_pool(tni_define *d) {
   tn_type type = tni_sum_type(x->type);
   tni_window w;
   char reason[256];
-  if (!tni_window_of(d->node, x->rank - 2, x->shape + 2, NULL, &w, reason)) return false;
+  if (!tni_window_of(d->node, x->rank - 2, x->shape + tni_space_dim(d->node), NULL, &w, reason)) return false;
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
   const tn_buffer *sum = tn_alloc(b, "sum", type, out->rank, out->shape);
   reduce_windows(d, &w, padded, sum, type, TN_REDUCE_SUM);
@@ -109,7 +109,7 @@ bool tni_define_average_pool(tni_define *d) {
   int64_t constant = 1;
   tni_axes(b, out->rank, out->shape, axes);
   for (int32_t i = 0; i < w.dims; i++) {
-    const tn_expr *taps = taps_inside(b, &w, i, axes[2 + i], padding_counts);
+    const tn_expr *taps = taps_inside(b, &w, i, axes[w.first + i], padding_counts);
     if (!taps)
       constant *= w.kernel[i];
     else

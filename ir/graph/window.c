@@ -88,6 +88,7 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
                    char reason[256]) {
   memset(w, 0, sizeof *w);
   w->dims = dims;
+  w->first = tni_space_dim(node);
   assert(dims >= 1 && dims <= TNI_MAX_SPACE);
   memcpy(w->in, in, sizeof(int64_t) * (size_t)dims);
   if (!read_list(node, "kernel_shape", dims, 1, 0, w->kernel, reason)) {
@@ -109,16 +110,18 @@ const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, cons
   if (!w->needs_padding) return d->in[0];
   const tni_gvalue *x = d->in_value[0];
   tn_builder *b = d->b;
-  int64_t shape[TN_MAX_RANK] = {x->shape[0], x->shape[1]};
-  for (int32_t i = 0; i < w->dims; i++) shape[2 + i] = w->padded[i];
+  int64_t shape[TN_MAX_RANK];
+  memcpy(shape, x->shape, sizeof shape);
+  for (int32_t i = 0; i < w->dims; i++) shape[w->first + i] = w->padded[i];
   const tn_buffer *padded = tn_alloc(b, name, x->type, x->rank, shape);
   const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *inside = NULL;
   tni_axes(b, x->rank, shape, axes);
   for (int32_t i = 0; i < x->rank; i++) {
+    int32_t k = i - w->first;
     from[i] = axes[i];
-    if (i < 2 || (w->begin[i - 2] == 0 && w->padded[i - 2] <= w->in[i - 2])) continue;
-    from[i] = tn_sub(b, axes[i], tn_index(b, w->begin[i - 2]));
-    inside = tni_both(b, inside, tni_inside(b, from[i], w->in[i - 2]));
+    if (k < 0 || k >= w->dims || (w->begin[k] == 0 && w->padded[k] <= w->in[k])) continue;
+    from[i] = tn_sub(b, axes[i], tn_index(b, w->begin[k]));
+    inside = tni_both(b, inside, tni_inside(b, from[i], w->in[k]));
   }
   const tn_expr *value = tn_load(b, d->in[0], from, inside);
   if (outside && inside) value = tn_op3(b, TN_OP_select, inside, value, outside);

@@ -108,6 +108,28 @@ static const struct {
     {"const x: f32[2] = [1.0, -0.0]\n y: i32[2] = bit_cast(x) {to = \"i32\"}",
      "const y: i32[2] = [1065353216, -2147483648]"},
     {"const x: u8[3] = [0, 1, 1]\n y: bool[3] = bit_cast(x) {to = \"bool\"}", "const y: bool[3] = [false, true, true]"},
+    /* the same images and weights, however they stand */
+    {"const x: f32[1, 2, 3] = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0]\n"
+     "const w: f32[1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n y: f32[1, 1, 2] = conv(x, w)",
+     "const y: f32[1, 1, 2] = [115.0, 188.0]"},
+    {"const x: f32[1, 3, 2] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]\n"
+     "const w: f32[1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n y: f32[1, 2, 1] = conv(x, w) {channels_last = 1}",
+     "const y: f32[1, 2, 1] = [115.0, 188.0]"},
+    {"const x: f32[1, 3, 2] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]\n"
+     "const w: f32[1, 2, 2, 3] = [1.0, 0.0, 9.0, 2.0, 0.0, 9.0, 3.0, 0.0, 9.0, 4.0, 1.0, 9.0]\n"
+     "const b: f32[2] = [0.5, 0.0]\n"
+     "y: f32[1, 2, 2] = conv(x, w, b) {channels_last = 1, columns = 2, panel = 3}",
+     "const y: f32[1, 2, 2] = [115.5, 20.0, 188.5, 30.0]"},
+    {"const x: f32[1, 3, 2] = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0]\n"
+     "const w: f32[1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n"
+     "y: f32[1, 3, 2] = conv(x, w) {channels_last = 1, group = 2, oc_last = 1, pads = [1, 0]}",
+     "const y: f32[1, 3, 2] = [3.0, 40.0, 7.0, 100.0, 11.0, 160.0]"},
+    {"const x: f32[1, 3, 2] = [1.0, -10.0, 2.0, -20.0, 3.0, -30.0]\n"
+     "y: f32[1, 3, 2] = max_pool(x) {channels_last = 1, kernel_shape = [2], pads = [1, 0]}",
+     "const y: f32[1, 3, 2] = [1.0, -10.0, 2.0, -10.0, 3.0, -20.0]"},
+    {"const x: f32[1, 3, 2] = [1.0, -10.0, 2.0, -20.0, 3.0, -30.0]\n"
+     "y: f32[1, 3, 2] = average_pool(x) {channels_last = 1, kernel_shape = [2], pads = [1, 0]}",
+     "const y: f32[1, 3, 2] = [1.0, -10.0, 1.5, -15.0, 2.5, -25.0]"},
     /* determinants: a swap, a singular matrix, nothing */
     {"const x: f32[2, 2, 2] = [0.0, 1.0, 2.0, 3.0, 1.0, 2.0, 2.0, 4.0]\n y: f32[2] = det(x)",
      "const y: f32[2] = [-2.0, -0.0]"},
