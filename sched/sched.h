@@ -589,6 +589,9 @@ bool tni_is_line_name(const char *text);
 
 /* ---- graph/: graph passes that depend on a target --------------------------------------------------------------- */
 
+/* channels.c: images with the channels last, where the convolutions of a graph are worth it. */
+tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+
 /* flat.c: pictures that are only taken pixel by pixel as rows of pixels. */
 tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 

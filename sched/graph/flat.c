@@ -3,7 +3,7 @@
  *     y = conv(x, w)   one tap, steps of 1   ->   y' = conv(flat(x), flat(w));  y = picture(y')
  *     z = add(y, b)    pointwise             ->   z' = add(y', flat(b));        z = picture(z')
  *
- * flat: (n, c, h, w) -> (n, c, h * w), and picture back: views, which are no code; for constants, the same contents. So
+ * flat: (n, c, h, w) -> (n, c, h * w), or with channels last (n, h, w, c) -> (n, h * w, c), and picture back: views, which are no code; for constants, the same contents. So
  * vectors of pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise
  * node follows when the last of its operands to be made is flat, since that is whom fusion puts it with.
  *
@@ -14,7 +14,7 @@
 typedef struct flattener {
   tni_gcopy c;
   uint32_t *flat; /* by value of the old graph: the same as rows of pixels, or TNI_NO_VALUE */
-  bool *made;     /* it was made so, not as a picture */
+  int8_t *made;   /* it was made so, not as a picture: the dimensions behind those of pixels, and 1; else 0 */
 } flattener;
 
 /* ---- which nodes ---- */
@@ -27,43 +27,50 @@ static bool is_per_pixel(const tn_graph *g, const tni_gnode *n) {
   const int64_t *strides = tni_attr_ints(n, "strides", &count);
   for (int32_t i = 0; strides && i < count; i++)
     if (strides[i] != 1) return false;
-  for (int32_t d = 2; d < x->rank; d++) /* of the same size: there are no pads */
-    if (w->shape[d] != 1 || x->shape[d] != out->shape[d]) return false;
+  int32_t first = tni_attr_int(n, "channels_last", 0) ? 1 : 2;
+  for (int32_t d = 0; d < x->rank - 2; d++) /* of the same size: there are no pads */
+    if (w->shape[d + 2] != 1 || x->shape[d + first] != out->shape[d + first]) return false;
   return x->rank > 3;
 }
 
-/* The shape of a value with the dimensions from the third of `like` on as one.
+/* The shape of a value with the dimensions of pixels of `like`, which are all but two, as one; so many are behind them.
  * False: it moves along some of them only. */
-static bool flat_shape(const tni_gvalue *v, const tni_gvalue *like, int32_t *rank, int64_t *shape) {
-  int32_t dims = like->rank - 2, own = v->rank < dims ? v->rank : dims;
+static bool flat_shape(const tni_gvalue *v, const tni_gvalue *like, int32_t behind, int32_t *rank, int64_t *shape) {
+  int32_t dims = like->rank - 2, there = v->rank - behind, own = there < 0 ? 0 : there < dims ? there : dims;
   int64_t pixels = 1;
-  bool all = v->rank >= dims, none = true;
+  bool all = own == dims, none = true;
   for (int32_t i = 1; i <= own; i++) {
-    int64_t extent = v->shape[v->rank - i];
-    all &= extent == like->shape[like->rank - i];
+    int64_t extent = v->shape[there - i];
+    all &= extent == like->shape[like->rank - behind - i];
     none &= extent == 1;
     pixels *= extent;
   }
   *rank = v->rank - own + (own > 0);
-  memcpy(shape, v->shape, sizeof *shape * (size_t)(v->rank - own));
-  if (own > 0) shape[*rank - 1] = pixels;
+  memcpy(shape, v->shape, sizeof *shape * (size_t)v->rank);
+  if (own > 0) {
+    shape[there - own] = pixels;
+    memcpy(shape + there - own + 1, v->shape + there, sizeof *shape * (size_t)behind);
+  }
   return all || none;
 }
 
-static bool follows(const flattener *f, const tni_gnode *n) {
+/* A pointwise node behind one that is flat: how many dimensions are behind those of pixels; -1: it stays as it is. */
+static int32_t follows(const flattener *f, const tni_gnode *n) {
   const tn_graph *g = f->c.from;
   const tni_gvalue *out = &g->values[n->outputs[0]];
   uint32_t last = TNI_NO_VALUE;
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  if (!n->op || n->op->kind != TNI_GOP_ELEMENTWISE || n->output_count != 1 || out->rank < 4) return false;
+  if (!n->op || n->op->kind != TNI_GOP_ELEMENTWISE || n->output_count != 1 || out->rank < 4) return -1;
   for (uint32_t i = 0; i < n->input_count; i++) {
     uint32_t value = n->inputs[i];
     if (value == TNI_NO_VALUE) continue;
-    if (!flat_shape(&g->values[value], out, &rank, shape)) return false;
     if (!g->values[value].data && (last == TNI_NO_VALUE || value > last)) last = value;
   }
-  return last != TNI_NO_VALUE && f->made[last];
+  int32_t behind = last == TNI_NO_VALUE ? -1 : f->made[last] - 1;
+  for (uint32_t i = 0; i < n->input_count && behind >= 0; i++)
+    if (n->inputs[i] != TNI_NO_VALUE && !flat_shape(&g->values[n->inputs[i]], out, behind, &rank, shape)) return -1;
+  return behind;
 }
 
 /* ---- values ---- */
@@ -92,12 +99,13 @@ static bool has_shape(const tni_gvalue *v, int32_t rank, const int64_t *shape) {
   return v->rank == rank && memcmp(v->shape, shape, sizeof *shape * (size_t)rank) == 0;
 }
 
-/* The value with the dimensions of `like` as one. */
-static tn_status flatten(flattener *f, uint32_t old, const tni_gvalue *like, uint32_t *out, tn_error **err) {
+/* The value with the dimensions of pixels of `like` as one. */
+static tn_status flatten(flattener *f, uint32_t old, const tni_gvalue *like, int32_t behind, uint32_t *out,
+                         tn_error **err) {
   const tni_gvalue *v = &f->c.from->values[old];
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  flat_shape(v, like, &rank, shape);
+  flat_shape(v, like, behind, &rank, shape);
   *out = f->flat[old];
   if (*out != TNI_NO_VALUE && has_shape(tni_g_get(f->c.b, *out), rank, shape)) return TN_OK;
   tn_status status = picture(f, old, out, err);
@@ -114,21 +122,27 @@ static tn_status flatten(flattener *f, uint32_t old, const tni_gvalue *like, uin
 
 /* ---- the pass ---- */
 
-static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, uint32_t *values, tn_error **err) {
+/* Of a convolution's attributes only these matter to one tap; and the images' weights have one dimension of taps. */
+static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, int32_t behind, uint32_t *values,
+                          tn_error **err) {
   const tn_graph *g = f->c.from;
   const tni_gvalue *out = &g->values[n->outputs[0]];
-  tni_attr group = {.name = "group", .kind = TNI_ATTR_INT, .i = tni_attr_int(n, "group", 1)};
+  tni_attr kept[] = {{.name = "group", .kind = TNI_ATTR_INT, .i = tni_attr_int(n, "group", 1)},
+                     {.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1}};
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < n->input_count && !status; i++) {
     uint32_t old = n->inputs[i];
     values[i] = old;
     if (old == TNI_NO_VALUE) continue;
-    status = conv && i == 2 ? picture(f, old, &values[i], err) : flatten(f, old, out, &values[i], err);
+    if (conv && i == 2)
+      status = picture(f, old, &values[i], err);
+    else
+      status = flatten(f, old, conv && i == 1 ? &g->values[old] : out, conv && i == 1 ? 0 : behind, &values[i], err);
   }
   if (!status)
-    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, conv ? 1 : n->attr_count,
-                        conv ? &group : n->attrs, 1, NULL, &f->flat[n->outputs[0]], err);
-  f->made[n->outputs[0]] = true;
+    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, conv ? (behind ? 2 : 1) : n->attr_count,
+                        conv ? kept : n->attrs, 1, NULL, &f->flat[n->outputs[0]], err);
+  f->made[n->outputs[0]] = (int8_t)(behind + 1);
   return status;
 }
 
@@ -156,9 +170,10 @@ static tn_status add_node(flattener *f, const tni_gnode *n, tn_error **err) {
   uint32_t *values = tni_alloc(ctx, count * sizeof *values);
   const char **names = tni_alloc(ctx, count * sizeof *names);
   bool conv = is_per_pixel(f->c.from, n);
-  tn_status status = !values || !names        ? tni_fail_nomem(err)
-                     : conv || follows(f, n) ? add_flat(f, n, conv, values, err)
-                                              : add_as_it_was(f, n, values, names, err);
+  int32_t behind = conv ? tni_attr_int(n, "channels_last", 0) != 0 : follows(f, n);
+  tn_status status = !values || !names ? tni_fail_nomem(err)
+                     : behind >= 0     ? add_flat(f, n, conv, behind, values, err)
+                                       : add_as_it_was(f, n, values, names, err);
   tni_free(ctx, values, count * sizeof *values);
   tni_free(ctx, names, count * sizeof *names);
   return status;

@@ -7,6 +7,10 @@
  * neighbours other than 1. The price is that results leave the registers with a stride, once for each sum; so sums must
  * be long.
  *
+ *     conv(x, w) {channels_last = 1}              ->   the same, w' as below, of (m, c, taps...): (m / p, c, taps..., p)
+ *
+ * Images with the channels last (channels.c) are read so in any case; of channels by themselves, (1, taps..., m).
+ *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
  * p is the lanes of a vector: a tile of several vectors reads as many panels, each from its first to its last byte, so
@@ -119,7 +123,9 @@ static int64_t fill(int64_t extent, int64_t lanes) { return 100 * extent / ((ext
 static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   if (tni_attr_int(node, "oc_last", 0)) return false;
   const tni_gvalue *w = &g->values[node->inputs[1]], *out = &g->values[node->outputs[0]];
-  if (!w->data || w->type != TN_F32 || tni_attr_int(node, "group", 1) != 1) return false;
+  if (!w->data || w->type != TN_F32) return false;
+  if (tni_attr_int(node, "channels_last", 0)) return tni_attr_int(node, "group", 1) > 1;
+  if (tni_attr_int(node, "group", 1) != 1) return false;
   int64_t sum = 1, lanes = target->vector_bits / 32;
   for (int32_t i = 1; i < w->rank; i++) sum *= w->shape[i];
   int32_t count;
@@ -145,6 +151,35 @@ static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target
   (void)target;
   for (int32_t i = 0; i < w->rank; i++) as.shape[i] = w->shape[(i + 1) % w->rank];
   add_int(&as, "oc_last", 1);
+  return as;
+}
+
+static bool wants_oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  (void)target;
+  if (!w->data || w->type != TN_F32 || w->rank == TN_MAX_RANK) return false;
+  return tni_attr_int(node, "channels_last", 0) && !tni_attr_int(node, "panel", 0) &&
+         tni_attr_int(node, "group", 1) == 1;
+}
+
+static void fill_oc_panels(char *bytes, const tni_gvalue *w, const int64_t *shape) {
+  int64_t channels = w->shape[0], sums = channels ? tni_gvalue_numel(w) / channels : 0, width = shape[w->rank];
+  const float *from = w->data;
+  float *to = (float *)(void *)bytes;
+  for (int64_t p = 0; p < shape[0]; p++)
+    for (int64_t k = 0; k < sums; k++)
+      for (int64_t m = p * width; m < (p + 1) * width; m++) *to++ = m < channels ? from[m * sums + k] : 0;
+}
+
+static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  int64_t lanes = tni_target_lanes(target, w->type, w->shape[0]);
+  storage as = {.suffix = "oc_panels", .rank = w->rank + 1, .fill = fill_oc_panels};
+  memcpy(as.shape, w->shape, sizeof as.shape);
+  as.shape[0] = (w->shape[0] - 1) / lanes + 1;
+  as.shape[w->rank] = lanes;
+  add_int(&as, "panel", lanes);
+  add_int(&as, "columns", w->shape[0]);
   return as;
 }
 
@@ -235,6 +270,7 @@ static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target 
 
 static const rule rules[] = {
     {"conv", wants_oc_last, oc_last},
+    {"conv", wants_oc_panels, oc_panels},
     {"matmul", wants_panels, panels},
 };
 

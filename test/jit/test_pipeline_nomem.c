@@ -60,10 +60,13 @@ static tn_status parse_compile_call(tn_context *ctx, tn_error **err) {
 }
 
 static bytes small_model(void) {
-  static const int64_t image[] = {1, 2, 6, 6}, kernel[] = {4, 2, 3, 3}, flat[] = {4, 3}, one = 3, pads[] = {1, 1, 1, 1};
-  static const float w[72] = {1}, v[12] = {1}, b[3] = {1, 2, 3};
-  bytes g = {0}, conv = node("Conv", "conv", "x w", "c");
+  static const int64_t image[] = {1, 6, 6, 2}, kernel[] = {8, 2, 3, 3}, flat[] = {8, 3}, one = 3, pads[] = {1, 1, 1, 1};
+  static const int64_t perm[] = {0, 3, 1, 2};
+  static const float w[144] = {1}, v[24] = {1}, b[3] = {1, 2, 3};
+  bytes g = {0}, conv = node("Conv", "conv", "first w", "c"), transpose = node("Transpose", "first", "x", "first");
+  attr_ints(&transpose, "perm", 4, perm);
   attr_ints(&conv, "pads", 4, pads);
+  add_node(&g, transpose); /* the channels stay last */
   add_node(&g, conv);
   add_node(&g, node("Relu", "relu", "c", "r"));
   add_node(&g, node("GlobalAveragePool", "pool", "r", "p"));
@@ -80,7 +83,7 @@ static bytes small_model(void) {
 
 static tn_status run_model(const tn_module *module, tn_error **err) {
   static float x[72], y[3];
-  int64_t sx[] = {1, 2, 6, 6}, sy[] = {1, 3};
+  int64_t sx[] = {1, 6, 6, 2}, sy[] = {1, 3};
   DLTensor tx = view(TN_F32, 4, sx, x), ty = view(TN_F32, 2, sy, y);
   const DLTensor *in = &tx, *out = &ty;
   const tn_model *m;

@@ -1,0 +1,363 @@
+/* channels.c -- images with the channels last, in whole graphs that convolve them.
+ *
+ *     y = conv(x, w)               ->   y' = conv(last(x), w) {channels_last = 1};  y = first(y')
+ *     z = add(y, u), pools of y    ->   z' = add(y', last(u)), pools of y' {channels_last = 1}
+ *     concat(y, z), means of y     ->   the same of y', z' along their axes
+ *
+ * last: (n, c, space...) -> (n, space..., c), and first back: transposes, or views where there is one channel or one
+ * pixel; one that undoes another is none. Then the lanes of a vector are channels: whatever the stride and however short
+ * the rows, they are neighbours in memory, inputs of dense convolutions are broadcast, and a convolution of one tap is a
+ * product of matrices as they stand. Convolutions sum in the order that they had, so their results are the same; long
+ * sums over space alone, whose parts ops_reduce.c makes of what lies side by side, are then made one by one.
+ *
+ * This is done where the convolutions are worth what the transposes cost that are left, of inputs, of outputs and
+ * around nodes that have no such form.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "sched.h"
+
+enum {
+  LEAST_CHANNELS = 8,  /* lanes */
+  LEAST_WORK = 512,    /* multiply-adds for each element that is moved */
+  DEPTHWISE_WORK = 16, /* what one of a channel by itself counts */
+  MAX_ATTRS = 16
+};
+
+/* What becomes of a node. */
+enum role { AS_IT_IS, WINDOW, POINTWISE, ALONG_AXES, FROM_LAST, TO_LAST };
+
+typedef struct mover {
+  tni_gcopy c;
+  enum role *roles; /* by node */
+  bool *made;       /* by value of the old graph: it is made with the channels last */
+  bool *paid;       /* by value: what its other form costs has been counted */
+  uint32_t *last;   /* by value: the same with the channels last, or TNI_NO_VALUE */
+  double work, moved; /* multiply-adds, and elements */
+} mover;
+
+/* ---- which nodes ------------------------------------------------------------------------------------------------- */
+
+static bool is(const tni_gnode *n, const char *op) { return strcmp(n->op->name, op) == 0; }
+
+static const tni_gvalue *value_of(const tn_graph *g, uint32_t value) { return &g->values[value]; }
+
+static bool is_made(const mover *m, uint32_t value) { return value != TNI_NO_VALUE && m->made[value]; }
+
+/* A convolution that vectors of channels suit: of all channels, or of each by itself. */
+static bool is_suited(const tn_graph *g, const tni_gnode *n) {
+  if (!is(n, "conv") || tni_attr_int(n, "oc_last", 0) || tni_attr_int(n, "channels_last", 0)) return false;
+  const tni_gvalue *x = value_of(g, n->inputs[0]), *w = value_of(g, n->inputs[1]);
+  int64_t group = tni_attr_int(n, "group", 1);
+  bool apart = group == x->shape[1] && group == w->shape[0];
+  return w->data && w->type == TN_F32 && w->rank < TN_MAX_RANK && w->shape[0] >= LEAST_CHANNELS && (group == 1 || apart);
+}
+
+static double work_of(const tn_graph *g, const tni_gnode *n) {
+  const tni_gvalue *out = value_of(g, n->outputs[0]), *w = value_of(g, n->inputs[1]);
+  double work = (double)tni_gvalue_numel(out) * (double)tni_gvalue_numel(w) / (double)w->shape[0];
+  return tni_attr_int(n, "group", 1) > 1 ? work * DEPTHWISE_WORK : work;
+}
+
+/* A constant of fewer dimensions, or one that moves along the channels or along space only: no transpose. */
+static bool is_free(const tni_gvalue *v) {
+  int64_t channels = v->rank > 1 ? v->shape[1] : 1;
+  return channels == 1 || tni_gvalue_numel(v) == v->shape[0] * channels;
+}
+
+/* Of the same rank as the result, or constants; one of them is an image that is made so. */
+static bool follows(const mover *m, const tni_gnode *n) {
+  const tn_graph *g = m->c.from;
+  const tni_gvalue *out = value_of(g, n->outputs[0]);
+  bool found = false;
+  if (n->op->kind != TNI_GOP_ELEMENTWISE || n->output_count != 1 || out->rank < 3) return false;
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    if (n->inputs[i] == TNI_NO_VALUE) continue;
+    const tni_gvalue *v = value_of(g, n->inputs[i]);
+    if (v->rank != out->rank && !(v->data && v->rank < out->rank)) return false;
+    if (v->data && tn_type_bytes(v->type) == 0) return false; /* several in a byte */
+    found |= is_made(m, n->inputs[i]) && tni_gvalue_numel(v) == tni_gvalue_numel(out);
+  }
+  return found;
+}
+
+/* A transpose by which the channels become the second dimension, or the last one. */
+static bool moves_channels(const tn_graph *g, const tni_gnode *n, bool to_last) {
+  int32_t count, rank = value_of(g, n->outputs[0])->rank;
+  const int64_t *perm = is(n, "transpose") ? tni_attr_ints(n, "perm", &count) : NULL;
+  if (!perm || rank < 3 || perm[0] != 0 || perm[to_last ? rank - 1 : 1] != (to_last ? 1 : rank - 1)) return false;
+  for (int32_t d = 1; d + 1 < rank; d++)
+    if (perm[to_last ? d : d + 1] != (to_last ? d + 1 : d)) return false;
+  return true;
+}
+
+/* A concatenation of what is made so, of which there may be other parts; a reduction over space that leaves the
+ * dimensions. */
+static bool goes_along_axes(const mover *m, const tni_gnode *n) {
+  int32_t count;
+  if (is(n, "concat")) {
+    bool found = false;
+    for (uint32_t i = 0; i < n->input_count; i++) found |= is_made(m, n->inputs[i]);
+    return found;
+  }
+  return n->op->infer == tni_gop_find("reduce_sum")->infer && is_made(m, n->inputs[0]) &&
+         tni_attr_int(n, "keepdims", 1) && tni_attr_ints(n, "axes", &count);
+}
+
+static enum role role_of(const mover *m, const tni_gnode *n) {
+  const tn_graph *g = m->c.from;
+  if (n->outputs[0] == TNI_NO_VALUE) return AS_IT_IS;
+  if (is_suited(g, n)) return WINDOW;
+  if ((is(n, "max_pool") || is(n, "average_pool")) && is_made(m, n->inputs[0])) return WINDOW;
+  if (follows(m, n)) return POINTWISE;
+  if (goes_along_axes(m, n)) return ALONG_AXES;
+  if (moves_channels(g, n, false)) return FROM_LAST;
+  return moves_channels(g, n, true) && is_made(m, n->inputs[0]) ? TO_LAST : AS_IT_IS;
+}
+
+/* The value is needed in the form that it is not made in. */
+static void pay(mover *m, uint32_t value) {
+  const tni_gvalue *v = value_of(m->c.from, value);
+  if (!m->paid[value] && !v->data && !is_free(v)) m->moved += (double)tni_gvalue_numel(v);
+  m->paid[value] = true;
+}
+
+/* The images among the operands: not the weights and bias of a convolution. */
+static uint32_t image_count(const tni_gnode *n, enum role role) { return role == WINDOW ? 1 : n->input_count; }
+
+static void plan_node(mover *m, uint32_t node) {
+  const tni_gnode *n = &m->c.from->nodes[node];
+  enum role role = m->roles[node] = role_of(m, n);
+  bool last = role == WINDOW || role == POINTWISE || role == ALONG_AXES;
+  if (role == WINDOW && is(n, "conv")) m->work += work_of(m->c.from, n);
+  for (uint32_t i = 0; i < image_count(n, role) && role != TO_LAST && role != FROM_LAST; i++)
+    if (n->inputs[i] != TNI_NO_VALUE && is_made(m, n->inputs[i]) != last) pay(m, n->inputs[i]);
+  if (role == FROM_LAST && is_made(m, n->inputs[0])) pay(m, n->inputs[0]);
+  if (last || role == FROM_LAST) m->made[n->outputs[0]] = true;
+}
+
+/* Whether it is worth it. */
+static bool plan(mover *m) {
+  const tn_graph *g = m->c.from;
+  for (uint32_t i = 0; i < g->node_count; i++) plan_node(m, i);
+  for (uint32_t i = 0; i < g->output_count; i++)
+    if (is_made(m, g->outputs[i])) pay(m, g->outputs[i]);
+  return m->work > 0 && m->work >= LEAST_WORK * m->moved;
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+/* The shape, or a list of one number for each dimension, in the other order. */
+static void move_dims(const int64_t *from, int32_t rank, bool to_last, int64_t *to) {
+  for (int32_t d = 0; d < rank; d++) {
+    int32_t moved = d == 0 || rank < 2 ? d : to_last ? (d == 1 ? rank - 1 : d - 1) : (d == rank - 1 ? 1 : d + 1);
+    to[moved] = from[d];
+  }
+}
+
+/* A value of the new graph in the other order; `like` is the old one. */
+static tn_status turn(mover *m, uint32_t value, const tni_gvalue *like, bool to_last, const char *name, uint32_t *out,
+                      tn_error **err) {
+  int64_t shape[TN_MAX_RANK], perm[TN_MAX_RANK], dims[TN_MAX_RANK];
+  int32_t rank = like->rank;
+  for (int32_t d = 0; d < rank; d++) dims[d] = d;
+  move_dims(dims, rank, to_last, perm);
+  if (to_last)
+    move_dims(like->shape, rank, true, shape);
+  else
+    memcpy(shape, like->shape, sizeof shape);
+  bool view = is_free(like);
+  tni_attr attr = {.name = view ? "shape" : "perm", .kind = TNI_ATTR_INTS, .ints = view ? shape : perm, .count = rank};
+  return tni_g_node(m->c.b, tni_gop_find(view ? "reshape" : "transpose"), NULL, 1, &value, 1, &attr, 1, &name, out, err);
+}
+
+/* The value as it was. */
+static tn_status first_form(mover *m, uint32_t old, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = value_of(m->c.from, old);
+  tn_status status = TN_OK;
+  if (m->c.map[old] == TNI_NO_VALUE) {
+    if (m->last[old] != TNI_NO_VALUE)
+      status = turn(m, m->last[old], v, false, v->name, &m->c.map[old], err);
+    else
+      status = tni_gcopy_const(&m->c, old, &m->c.map[old], err);
+  }
+  *out = m->c.map[old];
+  return status;
+}
+
+/* The contents of a constant in the other order: of each picture, (channels, pixels) to (pixels, channels). */
+static tn_status move_contents(mover *m, const tni_gvalue *v, const void **out, tn_error **err) {
+  size_t bytes = tn_type_bytes(v->type), channels = (size_t)v->shape[1], all = (size_t)tni_gvalue_numel(v);
+  tni_blob *blob = tni_blob_create(m->c.to->ctx, all * bytes);
+  if (!blob) return tni_fail_nomem(err);
+  size_t pixels = all / channels / (size_t)v->shape[0];
+  const char *from = v->data;
+  char *to = (char *)blob->data;
+  for (size_t at = 0; at < all; at += channels * pixels)
+    for (size_t c = 0; c < channels; c++)
+      for (size_t i = 0; i < pixels; i++, from += bytes) memcpy(to + (at + i * channels + c) * bytes, from, bytes);
+  *out = blob->data;
+  return tni_program_keep_blob(m->c.to, blob, err);
+}
+
+/* A constant of no more dimensions than the result, from the right on: as if it had as many. */
+static tn_status last_constant(mover *m, uint32_t old, int32_t rank, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = value_of(m->c.from, old);
+  tni_gvalue wide = *v;
+  int64_t shape[TN_MAX_RANK];
+  tn_status status = first_form(m, old, out, err);
+  if (status || v->rank == 0) return status;
+  wide.rank = rank;
+  for (int32_t d = 0; d < rank; d++) wide.shape[d] = d < rank - v->rank ? 1 : v->shape[d - (rank - v->rank)];
+  move_dims(wide.shape, rank, true, shape);
+  const void *data = tni_g_get(m->c.b, *out)->data;
+  if (!is_free(&wide)) status = move_contents(m, &wide, &data, err);
+  if (status) return status;
+  *out = tni_g_const(m->c.b, NULL, v->type, rank, shape, data);
+  return *out == TNI_NO_VALUE ? tni_gbuilder_check(m->c.b, err) : TN_OK;
+}
+
+/* The value with the channels last, where the result has so many dimensions. */
+static tn_status last_form(mover *m, uint32_t old, int32_t rank, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = value_of(m->c.from, old);
+  tn_status status = TN_OK;
+  if (v->data) return last_constant(m, old, rank, out, err);
+  if (m->last[old] == TNI_NO_VALUE) {
+    status = first_form(m, old, out, err);
+    if (!status) status = turn(m, *out, v, true, NULL, &m->last[old], err);
+  }
+  *out = m->last[old];
+  return status;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
+
+/* Where a dimension is with the channels last. */
+static int64_t moved_axis(int64_t axis, int32_t rank) {
+  if (axis < 0) axis += rank;
+  return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1;
+}
+
+/* The node's attributes as they are for channels last, in `to`, with room for one more; axes in `axes`. */
+static uint32_t turn_attrs(const mover *m, const tni_gnode *n, enum role role, tni_attr *to, int64_t *axes) {
+  int32_t rank = value_of(m->c.from, n->inputs[0])->rank;
+  uint32_t count = n->attr_count;
+  if (count) memcpy(to, n->attrs, count * sizeof *to);
+  if (role == WINDOW) to[count++] = (tni_attr){.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1};
+  for (uint32_t i = 0; i < count && role == ALONG_AXES; i++) {
+    if (strcmp(to[i].name, "axis") == 0) to[i].i = moved_axis(to[i].i, rank);
+    if (strcmp(to[i].name, "axes") != 0) continue;
+    for (int32_t k = 0; k < to[i].count; k++) axes[k] = moved_axis(to[i].ints[k], rank);
+    to[i].ints = axes;
+  }
+  return count;
+}
+
+static tn_status add_turned(mover *m, const tni_gnode *n, enum role role, uint32_t *values, tn_error **err) {
+  const tni_gvalue *out = value_of(m->c.from, n->outputs[0]);
+  tni_attr attrs[MAX_ATTRS + 1];
+  int64_t axes[TN_MAX_RANK];
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    values[i] = n->inputs[i];
+    if (values[i] == TNI_NO_VALUE) continue;
+    if (i < image_count(n, role))
+      status = last_form(m, n->inputs[i], out->rank, &values[i], err);
+    else
+      status = first_form(m, n->inputs[i], &values[i], err);
+  }
+  uint32_t count = turn_attrs(m, n, role, attrs, axes);
+  if (!status)
+    status = tni_g_node(m->c.b, n->op, n->name, n->input_count, values, count, attrs, 1, NULL, &m->last[n->outputs[0]],
+                        err);
+  return status;
+}
+
+static tn_status add_as_it_is(mover *m, const tni_gnode *n, uint32_t *values, const char **names, tn_error **err) {
+  uint32_t *outputs = values + n->input_count;
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    values[i] = n->inputs[i];
+    if (n->inputs[i] != TNI_NO_VALUE) status = first_form(m, n->inputs[i], &values[i], err);
+  }
+  for (uint32_t i = 0; i < n->output_count; i++)
+    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : value_of(m->c.from, n->outputs[i])->name;
+  if (!status)
+    status = tni_g_node(m->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
+                        outputs, err);
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    if (n->outputs[i] != TNI_NO_VALUE) m->c.map[n->outputs[i]] = outputs[i];
+  return status;
+}
+
+/* What a transpose made is there already; an output of the graph needs its own name. */
+static tn_status show_last(mover *m, const tni_gnode *n, tn_error **err) {
+  const tn_graph *g = m->c.from;
+  const tni_gvalue *v = value_of(g, n->outputs[0]);
+  uint32_t *out = &m->c.map[n->outputs[0]], made;
+  tn_status status = last_form(m, n->inputs[0], v->rank, &made, err);
+  bool shown = false;
+  for (uint32_t i = 0; i < g->output_count; i++) shown |= g->outputs[i] == n->outputs[0];
+  tni_attr attr = {.name = "shape", .kind = TNI_ATTR_INTS, .ints = v->shape, .count = v->rank};
+  if (status || !shown) return *out = made, status;
+  return tni_g_node(m->c.b, tni_gop_find("reshape"), n->name, 1, &made, 1, &attr, 1, &v->name, out, err);
+}
+
+static tn_status add_node(mover *m, uint32_t node, tn_error **err) {
+  const tni_gnode *n = &m->c.from->nodes[node];
+  tn_context *ctx = m->c.to->ctx;
+  size_t count = n->input_count + n->output_count + 1u;
+  if (m->roles[node] == FROM_LAST) return first_form(m, n->inputs[0], &m->last[n->outputs[0]], err);
+  if (m->roles[node] == TO_LAST) return show_last(m, n, err);
+  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
+  const char **names = tni_alloc(ctx, count * sizeof *names);
+  tn_status status = !values || !names             ? tni_fail_nomem(err)
+                     : m->roles[node] == AS_IT_IS ? add_as_it_is(m, n, values, names, err)
+                                                  : add_turned(m, n, m->roles[node], values, err);
+  tni_free(ctx, values, count * sizeof *values);
+  tni_free(ctx, names, count * sizeof *names);
+  return status;
+}
+
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
+
+static tn_status copy_all(mover *m, tn_program *to, const tn_graph **out, tn_error **err) {
+  const tn_graph *g = m->c.from;
+  uint32_t shown;
+  tn_status status = tni_gcopy_begin(&m->c, g, to, err);
+  if (status) return status;
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(m, i, err);
+  for (uint32_t i = 0; i < g->output_count && !status; i++) status = first_form(m, g->outputs[i], &shown, err);
+  if (!status) status = tni_gcopy_finish(&m->c, out, err);
+  tni_gcopy_end(&m->c);
+  return status;
+}
+
+/* Operators that are known, with room for one more attribute, and a convolution among them. */
+static bool may_gain(const tn_graph *g) {
+  bool found = false;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    if (!g->nodes[i].op || g->nodes[i].attr_count > MAX_ATTRS) return false;
+    found |= is_suited(g, &g->nodes[i]);
+  }
+  return found;
+}
+
+tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+  mover m = {.c.from = g};
+  size_t values = g->value_count + 1, nodes = g->node_count + 1;
+  *out = g;
+  if (!may_gain(g)) return TN_OK;
+  m.roles = tni_alloc_zero(to->ctx, nodes * sizeof *m.roles);
+  m.made = tni_alloc_zero(to->ctx, values * sizeof *m.made);
+  m.paid = tni_alloc_zero(to->ctx, values * sizeof *m.paid);
+  m.last = tni_alloc(to->ctx, values * sizeof *m.last);
+  tn_status status = m.roles && m.made && m.paid && m.last ? TN_OK : tni_fail_nomem(err);
+  if (!status) memset(m.last, 0xff, values * sizeof *m.last);
+  if (!status && plan(&m)) status = copy_all(&m, to, out, err);
+  tni_free(to->ctx, m.roles, nodes * sizeof *m.roles);
+  tni_free(to->ctx, m.made, values * sizeof *m.made);
+  tni_free(to->ctx, m.paid, values * sizeof *m.paid);
+  tni_free(to->ctx, m.last, values * sizeof *m.last);
+  return status;
+}

@@ -1,0 +1,178 @@
+/* test_channels.c -- images with the channels last give what those with the channels first do, bit for bit.
+ *
+ * The same network is imported twice: between transposes, which leaves nothing to move, so that all of it has its
+ * channels last; and as it is, too small to be worth the transposes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ir/onnx_writer.h"
+#include "session.h"
+
+enum { C = 5, M = 24, SIZE = 9, HALF = 5, PIXELS = SIZE * SIZE };
+
+static tn_context *ctx;
+static tn_error *error;
+
+static void open_context(void) { ctx = session_open(); }
+
+static void close_context(void) { tn_context_destroy(ctx); }
+
+static float number(int i) { return (float)(i * 7919 % 1009 - 504) / 512; }
+
+static void add_numbers(bytes *g, const char *name, size_t rank, const int64_t *shape) {
+  size_t count = 1;
+  for (size_t d = 0; d < rank; d++) count *= (size_t)shape[d];
+  float *data = malloc(count * sizeof *data);
+  for (size_t i = 0; i < count; i++) data[i] = number((int)i + name[0] * 31 + name[1]);
+  add_weight(g, tensor_raw(name, ONNX_FLOAT, rank, shape, data, count * sizeof *data));
+  free(data);
+}
+
+static bytes window(const char *op, const char *inputs, const char *output, int64_t kernel, int64_t stride, int64_t pad) {
+  bytes n = node(op, output, inputs, output);
+  attr_ints(&n, "kernel_shape", 2, (int64_t[]){kernel, kernel});
+  attr_ints(&n, "strides", 2, (int64_t[]){stride, stride});
+  attr_ints(&n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+  return n;
+}
+
+static void add_transpose(bytes *g, const char *input, const char *output, const int64_t perm[4]) {
+  bytes n = node("Transpose", output, input, output);
+  attr_ints(&n, "perm", 4, perm);
+  add_node(g, n);
+}
+
+/* a: dense, b: depthwise, pooled, gated and concatenated, d: dilated, of strides; all in halves of the picture. */
+static void add_layers(bytes *g) {
+  bytes depth = window("Conv", "a2 w1 v1", "b", 5, 2, 2), dilated = window("Conv", "c5 w2", "d", 3, 1, 2);
+  bytes joined = node("Concat", "join", "c1 b3 c2", "c5"), mean = window("AveragePool", "a3", "c2", 3, 2, 1);
+  attr_int(&depth, "group", M);
+  attr_ints(&dilated, "dilations", 2, (int64_t[]){2, 2});
+  attr_int(&joined, "axis", 1);
+  attr_int(&mean, "count_include_pad", 0);
+  add_node(g, window("Conv", "x w0 v0", "a", 3, 1, 1));
+  add_node(g, node("Relu", "relu", "a", "a1"));
+  add_node(g, node("Mul", "scaled", "a1 s0", "a2")); /* (channels, 1, 1) */
+  add_node(g, node("Add", "rows", "a2 s1", "a3"));   /* (rows, 1) */
+  add_node(g, depth);
+  add_node(g, node("Add", "whole", "b s2", "b1")); /* all of it */
+  add_node(g, node("GlobalAveragePool", "pool", "b1", "p"));
+  add_node(g, window("Conv", "p w3 v3", "p1", 1, 1, 0));
+  add_node(g, node("Sigmoid", "gate", "p1", "p2"));
+  add_node(g, node("Mul", "gated", "b1 p2", "b3"));
+  add_node(g, window("MaxPool", "a3", "c1", 3, 2, 1));
+  add_node(g, mean);
+  add_node(g, joined);
+  add_node(g, dilated);
+  add_node(g, window("Conv", "d w4", "e", 1, 1, 0));
+  add_node(g, node("Add", "again", "e b3", "y0"));
+  add_numbers(g, "w0", 4, (int64_t[]){M, C, 3, 3});
+  add_numbers(g, "v0", 1, (int64_t[]){M});
+  add_numbers(g, "s0", 3, (int64_t[]){M, 1, 1});
+  add_numbers(g, "s1", 2, (int64_t[]){SIZE, 1});
+  add_numbers(g, "w1", 4, (int64_t[]){M, 1, 5, 5});
+  add_numbers(g, "v1", 1, (int64_t[]){M});
+  add_numbers(g, "s2", 4, (int64_t[]){1, M, HALF, HALF});
+  add_numbers(g, "w3", 4, (int64_t[]){M, M, 1, 1});
+  add_numbers(g, "v3", 1, (int64_t[]){M});
+  add_numbers(g, "w2", 4, (int64_t[]){8, 3 * M, 3, 3});
+  add_numbers(g, "w4", 4, (int64_t[]){M, 8, 1, 1});
+}
+
+/* What the tensor functions of the model are. */
+static char *run_model(bytes graph, int64_t *x_shape, float *x, int64_t *y_shape, float *y) {
+  bytes file = model(13, graph);
+  tn_program *program;
+  char *text;
+  size_t size;
+  const tn_model *m;
+  must(tn_onnx_import(ctx, file.data, file.size, NULL, &program, &error), error);
+  free(file.data);
+  must(tn_program_emit(program, NULL, "tensor", &text, &size, &error), error);
+  tn_module *module = session_compile(program, NULL);
+  must(tn_module_model(module, "main", &m, &error), error);
+  DLTensor in = view(TN_F32, 4, x_shape, x), out = view(TN_F32, 4, y_shape, y);
+  const DLTensor *ins[] = {&in}, *outs[] = {&out};
+  must(tn_model_run(m, ins, 1, outs, 1, &error), error);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  return text;
+}
+
+/* The network as it is, of x, in `y`. */
+static void run_first(const float *x, float *y) {
+  bytes g = {0};
+  add_layers(&g);
+  add_node(&g, node("Relu", "end", "y0", "y"));
+  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  float copy[C * PIXELS];
+  memcpy(copy, x, sizeof copy);
+  char *text = run_model(g, (int64_t[]){1, C, SIZE, SIZE}, copy, (int64_t[]){1, M, HALF, HALF}, y);
+  ck_assert_ptr_nonnull(strstr(text, "f32[1, 24, 9, 9]"));
+  tn_text_destroy(text);
+}
+
+static void fill(float *x) {
+  for (int i = 0; i < C * PIXELS; i++) x[i] = number(i);
+}
+
+START_TEST(channels_may_be_last)
+{
+  static float x[C * PIXELS], last[C * PIXELS], want[M * HALF * HALF], y[M * HALF * HALF];
+  bytes g = {0};
+  fill(x);
+  for (int i = 0; i < PIXELS; i++)
+    for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+  run_first(x, want);
+  add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+  add_layers(&g);
+  add_node(&g, node("Relu", "end", "y0", "y1"));
+  add_transpose(&g, "y1", "y", (int64_t[]){0, 2, 3, 1});
+  add_input(&g, "in", 4, (int64_t[]){1, SIZE, SIZE, C});
+  add_output(&g, "y");
+  char *text = run_model(g, (int64_t[]){1, SIZE, SIZE, C}, last, (int64_t[]){1, HALF, HALF, M}, y);
+  ck_assert_ptr_null(strstr(text, "f32[1, 24, 9, 9]"));
+  ck_assert_ptr_nonnull(strstr(text, "f32[2, 5, 3, 3, 16]"));
+  ck_assert_ptr_null(strstr(text, "transpose"));
+  tn_text_destroy(text);
+  for (int i = 0; i < HALF * HALF; i++)
+    for (int c = 0; c < M; c++) ck_assert_float_eq(y[i * M + c], want[c * HALF * HALF + i]);
+}
+END_TEST
+
+/* A node that has no such form, between others; and a transpose to a form that is there already. */
+START_TEST(what_has_no_such_form_stays)
+{
+  static float x[C * PIXELS], last[C * PIXELS], want[M * PIXELS], y[M * PIXELS];
+  for (int both = 0; both < 2; both++) {
+    bytes g = {0}, flip = node("Softmax", "flip", "a1", "a2");
+    attr_int(&flip, "axis", 1);
+    fill(x);
+    for (int i = 0; i < PIXELS; i++)
+      for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+    if (both) add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+    add_node(&g, window("Conv", "x w0", "a", 3, 1, 1));
+    add_node(&g, node("Relu", "relu", "a", "a1"));
+    add_node(&g, flip);
+    add_node(&g, window("Conv", "a2 w5", "b", 7, 1, 3));
+    add_node(&g, node("Add", "sum", "b a2", both ? "c" : "y"));
+    if (both) add_transpose(&g, "c", "y", (int64_t[]){0, 2, 3, 1});
+    add_numbers(&g, "w0", 4, (int64_t[]){M, C, 3, 3});
+    add_numbers(&g, "w5", 4, (int64_t[]){M, M, 7, 7});
+    add_input(&g, both ? "in" : "x", 4, both ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE});
+    add_output(&g, "y");
+    char *text = both ? run_model(g, (int64_t[]){1, SIZE, SIZE, C}, last, (int64_t[]){1, SIZE, SIZE, M}, y)
+                      : run_model(g, (int64_t[]){1, C, SIZE, SIZE}, x, (int64_t[]){1, M, SIZE, SIZE}, want);
+    ck_assert_int_eq(strstr(text, "func transpose") != NULL || strstr(text, "func fused_transpose") != NULL, both);
+    tn_text_destroy(text);
+  }
+  for (int i = 0; i < PIXELS; i++)
+    for (int c = 0; c < M; c++) ck_assert_float_eq(y[i * M + c], want[c * PIXELS + i]);
+}
+END_TEST
+
+int main(void) {
+  const TTest *const tests[] = {channels_may_be_last, what_has_no_such_form_stays};
+  return suite_run_tests("channels", tests, TNI_COUNT(tests), open_context, close_context);
+}
