@@ -17,9 +17,9 @@ enum { CHEAP_OPS = 2 }; /* operators that may be computed again for each consume
 
 /* ---- 1. inlining ---- */
 
-/* A border of zeros around an operand that vectors are loaded of: is the condition the same for all lanes, so that the
- * reduction's own loads can have it, and nothing is copied? */
-static bool is_border_of_vectors(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
+/* A border of zeros around a factor: is the condition the same for all lanes, so that the reduction's own loads can have
+ * it, and nothing is copied? A copy is worth it where rows of the factor itself would crowd in the cache. */
+static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *x, *y, *value = store->as.store.value;
   tni_tile t = {0};
@@ -30,7 +30,8 @@ static bool is_border_of_vectors(const tni_planner *p, const tn_stmt *block, con
   const tn_expr *load = x->as.buffer == store->as.store.buffer ? x : y;
   const tn_expr *lane = reader->as.block.iters[tni_iter_of_dim(reader, t.vector_dim)].var;
   if (load->as.buffer != store->as.store.buffer || tni_load_where(load)) return false;
-  if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along) || along != 1) return false;
+  if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along)) return false;
+  if (along != 1 && (along != 0 || t.row_dim < 0 || tni_rows_are_crowded(p, reader, &t))) return false;
   for (int32_t d = 0; d < store->as.store.count; d++)
     if (tni_expr_uses(p->s->ctx, load->arg[d], lane) &&
         tni_expr_uses(p->s->ctx, tni_load_where(value), store->as.store.index[d]))
@@ -45,7 +46,7 @@ static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   tni_cost c = tni_cost_of(p, block);
   int readers = tni_count_readers(p, store->as.store.buffer, block, &reductions, &last);
   if (readers == 0) return false;
-  if (reductions && c.predicated) return readers == 1 && is_border_of_vectors(p, block, last);
+  if (reductions && c.predicated) return readers == 1 && is_border_for_loads(p, block, last);
   if (reductions) return c.math == 0 && c.ops == 0;
   if (c.math && tni_work_of(last) > tni_work_of(block)) return false; /* it would be computed again and again */
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
@@ -111,6 +112,40 @@ static void schedule_states(tni_planner *p, const tn_stmt *block) {
   tni_parallel_outer(p, outer, loops, tni_work_of(block));
 }
 
+typedef struct row_search {
+  const tni_planner *p;
+  const tn_expr *outer, *inner;
+  int64_t extent; /* of the inner one */
+  bool goes_on;
+} row_search;
+
+static bool goes_on(const row_search *q, const tn_buffer *b, const tn_expr *const *index) {
+  int64_t along, down;
+  return tni_stride_of(q->p, b, index, q->inner, &along) && tni_stride_of(q->p, b, index, q->outer, &down) &&
+         along == 1 && down == q->extent;
+}
+
+static void look_if_it_goes_on(void *self, const tn_expr *x) {
+  row_search *q = self;
+  if (x->op == TN_OP_load) q->goes_on &= goes_on(q, x->as.buffer, x->arg);
+}
+
+/* Is the innermost iterator too short for vectors, but memory goes on where it ends and the next step of the one around
+ * it begins, in all accesses? So are pixels of few channels. */
+static bool is_short_row(const tni_planner *p, const tn_stmt *block) {
+  int32_t last = block->as.block.count - 1;
+  const tn_stmt *store = tni_block_store(block);
+  if (last < 1 || tni_is_reduction(block) || tni_extent_of(block, last - 1) < 1) return false;
+  row_search q = {.p = p,
+                  .outer = block->as.block.iters[last - 1].var,
+                  .inner = block->as.block.iters[last].var,
+                  .extent = tni_extent_of(block, last)};
+  if (q.extent < 2 || q.extent >= tni_lanes_of(p, store->as.store.buffer->type)) return false;
+  q.goes_on = goes_on(&q, store->as.store.buffer, store->as.store.index);
+  tni_expr_visit(p->s->ctx, store->as.store.value, look_if_it_goes_on, &q);
+  return q.goes_on;
+}
+
 static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   tn_block_ref ref = tni_block_named(p, block->as.block.name);
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
@@ -124,6 +159,10 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     inner = 0;
     extent = work;
     outer = count = 1;
+  } else if (count > 1 && is_short_row(p, block) && tni_try_fuse(p, 2, &loops[count - 2], &loops[count - 2])) {
+    outer = --count;
+    inner = (int32_t)count - 1;
+    extent = tni_extent_of(block, inner) * tni_extent_of(block, inner + 1);
   }
   int64_t lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (inner >= 0 && lanes >= 4 && tni_try_split(p, loops[inner], lanes, parts)) {

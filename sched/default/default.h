@@ -152,6 +152,8 @@ bool tni_cast_factors(tni_planner *p, const tn_stmt *block, const tni_tile *t);
 
 /* ---- spread.c ---------------------------------------------------------------------------------------------------- */
 
+/* Do the rows of a tile, of a buffer of the function's own, share few sets of the first cache? */
+bool tni_rows_are_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* Rows of a tile that would share few sets of the first cache get others. True: the block, of that name, is another
  * one, of other loads. */
 bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t);

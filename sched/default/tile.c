@@ -254,8 +254,16 @@ static bool wants_streams(const tni_planner *p, const tn_stmt *block, const tni_
 
 /* ---- asking ahead ---- */
 
+static bool has_several_sums(const tn_stmt *block) {
+  int sums = 0;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    sums += block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1;
+  return sums > 1;
+}
+
 /* Is it what the outer loop over tiles moves and the inner one does not (of packed columns, the other way round: they
- * are near), and does not all of it stay in the second cache? */
+ * are near), and does not all of it stay in the second cache? Of windows it must be weights, which are read without
+ * gaps, many more than the cache holds: a step is so short that asking costs more. */
 static void look_at_ahead(void *self, const tn_expr *x) {
   pack_search *q = self;
   const tni_iter *iters = q->block->as.block.iters;
@@ -268,15 +276,13 @@ static void look_at_ahead(void *self, const tn_expr *x) {
   for (int32_t i = 0; i < q->block->as.block.count; i++)
     if (moves(q->p, x, iters[i].var)) bytes *= (double)tni_extent_of(q->block, i);
   bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
-  if (bytes > (double)(q->p->target->l2 / 3)) q->found = x->as.buffer;
+  double near = (double)q->p->target->l2 * (has_several_sums(q->block) ? 2 : 1 / 3.0);
+  if (bytes > near) q->found = x->as.buffer;
 }
 
 static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
-  int sums = 0;
-  for (int32_t i = 0; i < block->as.block.count; i++)
-    sums += block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1;
-  if (t->row_dim < 0 || sums > 1) return NULL;
+  if (t->row_dim < 0 || (has_several_sums(block) && !t->vectors_outside)) return NULL;
   tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
   return q.found;
 }

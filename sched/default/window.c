@@ -10,7 +10,7 @@
  */
 #include "default.h"
 
-enum { MOST_TAPS = 8 /* that are written out */ };
+enum { MOST_TAPS = 8 /* that are written out */, LEAST_ROWS = 2 };
 
 /* The innermost iterator of the sum that has more than one step, or NULL. */
 static const tni_iter *innermost_taps(const tn_stmt *block) {
@@ -52,9 +52,10 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
     if (!tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) || along != 1) return;
   int64_t step = taps_between_rows(p, factors, row->var, taps->var), count = taps->extent->as.i;
   if (!step || step >= count) return;
-  int64_t room = p->target->vector_registers * 13 / 16 - 2 * count; /* sums, window: rows * (1 + step) + 2 * count */
-  int64_t rows = room / (1 + step) > 2 ? room / (1 + step) : 2;
+  /* sums, the window of one row after the other, taps of which some wait */
+  int64_t rows = (p->target->vector_registers - 2 * count + step) / (1 + step);
+  if (rows < LEAST_ROWS) rows = LEAST_ROWS;
   t->vectors = 1;
-  t->rows = choose_rows(row->extent->as.i, rows < row->extent->as.i ? rows : row->extent->as.i);
+  t->rows = choose_rows(row->extent->as.i, rows);
   t->taps = count;
 }

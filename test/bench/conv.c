@@ -2,9 +2,9 @@
  *
  * Tenon's convolution is an ONNX model of one Conv with constant weights between two Transposes, as models from
  * frameworks of such images have it, so it reads and writes images with the channels last: what Tenon makes of all
- * images within a network (sched/graph/channels.c). oneDNN is met twice: with images in the layout that it likes best,
- * which nobody else has to read or write here, and with plain ones (channels, rows, columns). Results are checked
- * against sums in f64.
+ * images within a network (sched/graph/channels.c). A grouped one has no such form: its images are plain (channels,
+ * rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has to read or
+ * write here, and with plain ones. Results are checked against sums in f64.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,16 +23,25 @@
 typedef struct ours {
   bench_compiled made;
   int64_t x_shape[4], y_shape[4];
-  float *x_last, *y_last; /* (rows, columns, channels) */
+  float *x_own, *y_own; /* as Tenon has images */
   DLTensor x, y;
 } ours;
 
 static size_t image(const int64_t size[2]) { return (size_t)(size[0] * size[1]); }
 
-/* (rows, columns) to (columns, rows) */
-static void move_channels(const float *from, size_t rows, size_t columns, float *to) {
+/* Several channels in a group, but not all: images stay plain. */
+static bool is_grouped(const bench_conv *g) { return g->groups > 1 && g->groups < g->in; }
+
+/* Of a plain image its form for Tenon, (rows, columns) to (columns, rows), or the other way round; or a copy. */
+static void arrange(const bench_conv *g, const float *from, size_t rows, size_t columns, float *to) {
   for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+    for (size_t j = 0; j < columns; j++) to[is_grouped(g) ? i * columns + j : j * rows + i] = from[i * columns + j];
+}
+
+static void shape_of(const bench_conv *g, int64_t channels, const int64_t size[2], int64_t shape[4]) {
+  bool plain = is_grouped(g);
+  const int64_t all[] = {1, plain ? channels : size[0], plain ? size[0] : size[1], plain ? size[1] : channels};
+  memcpy(shape, all, sizeof all);
 }
 
 static bytes transposed(const char *name, const char *inputs, const char *output, const int64_t perm[4]) {
@@ -42,35 +51,38 @@ static bytes transposed(const char *name, const char *inputs, const char *output
 }
 
 static bytes write_model(const bench_conv *g) {
-  bytes graph = {0}, conv = node("Conv", "conv", "x W", "y");
-  int64_t shape[] = {g->out, g->in / g->groups, g->kernel[0], g->kernel[1]};
+  bool plain = is_grouped(g);
+  bytes graph = {0}, conv = node("Conv", "conv", plain ? "X W" : "x W", plain ? "Y" : "y");
+  int64_t shape[] = {g->out, g->in / g->groups, g->kernel[0], g->kernel[1]}, x_shape[4];
   attr_ints(&conv, "strides", 2, (int64_t[]){g->stride, g->stride});
   attr_ints(&conv, "pads", 4, (int64_t[]){g->pad[0], g->pad[1], g->pad[0], g->pad[1]});
   attr_int(&conv, "group", g->groups);
-  add_node(&graph, transposed("plain", "X", "x", (int64_t[]){0, 3, 1, 2}));
+  if (!plain) add_node(&graph, transposed("plain", "X", "x", (int64_t[]){0, 3, 1, 2}));
   add_node(&graph, conv);
-  add_node(&graph, transposed("last", "y", "Y", (int64_t[]){0, 2, 3, 1}));
+  if (!plain) add_node(&graph, transposed("last", "y", "Y", (int64_t[]){0, 2, 3, 1}));
   add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 4, shape, g->w, bench_conv_weights(g) * sizeof *g->w));
-  put_message(&graph, 11, value_info("X", ONNX_FLOAT, 4, (int64_t[]){1, g->size[0], g->size[1], g->in}));
+  shape_of(g, g->in, g->size, x_shape);
+  put_message(&graph, 11, value_info("X", ONNX_FLOAT, 4, x_shape));
   add_output(&graph, "Y");
   return model(13, graph);
 }
 
 static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
   bytes onnx = write_model(g);
-  *o = (ours){.x_shape = {1, g->size[0], g->size[1], g->in}, .y_shape = {1, g->result[0], g->result[1], g->out}};
+  shape_of(g, g->in, g->size, o->x_shape);
+  shape_of(g, g->out, g->result, o->y_shape);
   o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
-  o->x_last = bench_alloc((size_t)g->in * image(g->size) * sizeof *o->x_last);
-  o->y_last = bench_alloc((size_t)g->out * image(g->result) * sizeof *o->y_last);
-  move_channels(g->x, (size_t)g->in, image(g->size), o->x_last);
-  o->x = bench_view(TN_F32, o->x_last, 4, o->x_shape);
-  o->y = bench_view(TN_F32, o->y_last, 4, o->y_shape);
+  o->x_own = bench_alloc((size_t)g->in * image(g->size) * sizeof *o->x_own);
+  o->y_own = bench_alloc((size_t)g->out * image(g->result) * sizeof *o->y_own);
+  arrange(g, g->x, (size_t)g->in, image(g->size), o->x_own);
+  o->x = bench_view(TN_F32, o->x_own, 4, o->x_shape);
+  o->y = bench_view(TN_F32, o->y_own, 4, o->y_shape);
 }
 
 static void drop_ours(ours *o) {
   bench_drop_compiled(&o->made);
-  free(o->x_last);
-  free(o->y_last);
+  free(o->x_own);
+  free(o->y_own);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -135,14 +147,14 @@ static void run_mine(void *self) {
 static void clear(void *self, size_t who) {
   state *s = self;
   bench_conv *g = &s->g[who];
-  memset(who == BENCH_OURS ? s->mine.y_last : g->y, 0xff, (size_t)g->out * image(g->result) * sizeof *g->y);
+  memset(who == BENCH_OURS ? s->mine.y_own : g->y, 0xff, (size_t)g->out * image(g->result) * sizeof *g->y);
 }
 
 static bool is_right(void *self, size_t who) {
   state *s = self;
   bench_conv *g = &s->g[who];
   if (who == BENCH_OURS)
-    move_channels(s->mine.y_last, image(g->result), (size_t)g->out, g->y);
+    arrange(g, s->mine.y_own, image(g->result), (size_t)g->out, g->y);
   else
     s->peers[who]->fetch(s->c.prepared[who]);
   return is_convolution(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);

@@ -201,7 +201,25 @@ START_TEST(windows_are_read_where_they_stand)
 }
 END_TEST
 
-/* A dense one, of rows 1024 bytes apart: these would be in a quarter of the cache's sets. The weights come first. */
+/* Pixels of three channels under a border: vectors go on from one pixel to the next. */
+START_TEST(short_rows_go_on)
+{
+  open_context();
+  char *text = checked_loops(
+      "func border(X: f32[7, 40, 3], C: f32[9, 42, 3]) {\n"
+      "  for i in 0..9 { for j in 0..42 { for c in 0..3 {\n"
+      "    block C(a: 0..9 = i, b: 0..42 = j, d: 0..3 = c) {\n"
+      "      C[a, b, d] = X[a - 1, b - 1, d if 0 <= a - 1 && a - 1 < 7 && (0 <= b - 1 && b - 1 < 40)]\n"
+      "  } } } }\n"
+      "}\n");
+  const char *load = strstr(text, "X[ramp(");
+  ck_assert_msg(load && strstr(load, ", 1, 16)"), "%.2000s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* A dense one, of rows 1024 bytes apart: these would be in few of the cache's sets. The weights come first. */
 START_TEST(rows_of_a_tile_are_spread_over_the_cache)
 {
   open_context();
@@ -420,6 +438,7 @@ int main(void) {
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
+  tcase_add_test(tcase, short_rows_go_on);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
   tcase_add_test(tcase, stages_over_rows_are_done_row_by_row);
