@@ -368,19 +368,61 @@ static void emit_assert(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_stmt(f, s->as.claim.body);
 }
 
+/* ---- stores behind each other ------------------------------------------------------------------------------------ */
+
+enum { MAX_RUN = 16 };
+
+/* Stores of which none reads what one before it writes: what one has loaded, the next ones need not load again. */
+typedef struct run {
+  size_t count;
+  const tn_buffer *stored[MAX_RUN];
+  bool apart; /* the statement looked at cannot be one of them */
+} run;
+
+static void see_read(void *self, const tn_expr *x) {
+  run *q = self;
+  q->apart |= x->op == TN_OP_call || x->op == TNI_OP_ADDRESS;
+  for (size_t i = 0; i < q->count; i++) q->apart |= x->op == TN_OP_load && x->as.buffer == q->stored[i];
+}
+
+/* Does the statement go on with the run? */
+static bool goes_on(run *q, tn_context *ctx, const tn_stmt *s) {
+  q->apart = s->kind != TNI_STORE || q->count == MAX_RUN;
+  if (!q->apart) tni_stmt_visit_exprs(ctx, s, see_read, q);
+  return !q->apart;
+}
+
+static void emit_one(tni_ll_function *f, run *q, const tn_stmt *s) {
+  if (!goes_on(q, f->m->ctx, s)) {
+    q->count = 0;
+    f->epoch++; /* what was read before may have been written */
+  }
+  if (goes_on(q, f->m->ctx, s)) {
+    tni_ll_store(f, s);
+    q->stored[q->count++] = s->as.store.buffer;
+  } else {
+    tni_ll_stmt(f, s);
+    f->epoch++;
+  }
+}
+
 /* Some statements are done together with those behind them. */
 static void emit_seq(tni_ll_function *f, const tn_stmt *s) {
   int32_t count = s->as.seq.count, done;
   const tn_stmt *const *stmts = s->as.seq.stmts;
+  run q = {0};
   for (int32_t i = 0; i < count && f->m->status == TN_OK; i += done) {
-    if (i + 1 < count && tni_ll_tile_behind(f, stmts[i], stmts[i + 1])) {
-      done = 2;
-    } else if (!(done = tni_ll_store_interleaved(f, count - i, stmts + i))) {
-      tni_ll_stmt(f, stmts[i]);
+    bool tile = i + 1 < count && tni_ll_tile_behind(f, stmts[i], stmts[i + 1]);
+    done = tile ? 2 : tni_ll_store_interleaved(f, count - i, stmts + i);
+    if (done) {
+      q.count = 0;
+      f->epoch++;
+    } else {
+      emit_one(f, &q, stmts[i]);
       done = 1;
     }
-    f->epoch++;
   }
+  f->epoch++;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------------------------- */

@@ -319,6 +319,40 @@ START_TEST(register_buffers_end_in_registers)
 }
 END_TEST
 
+/* The statements as LLVM IR that holds so many of `what`. */
+static void check_count(const char *what, int count, const char *statements) {
+  char text[600];
+  size_t size;
+  snprintf(text, sizeof text, "extern bump(index): f32\nloop func f(A: f32[32], B: f32[32], C: f32[32]) {\n%s}",
+           statements);
+  parse(text);
+  char *code = emit("x86-64-v3", TNI_EMIT_LLVM, &size);
+  ck_assert_msg(count_of(code, what) == count, "not %d of `%s` in\n%s", count, what, code);
+  tn_text_destroy(code);
+}
+
+START_TEST(stores_behind_each_other_load_once)
+{
+  check_count("= load <8 x float>", 2,
+              "B[ramp(0, 1, 8)] = A[ramp(0, 1, 8)] * A[ramp(8, 1, 8)]\n"
+              "C[ramp(0, 1, 8)] = A[ramp(0, 1, 8)] + A[ramp(8, 1, 8)]\n"
+              "B[ramp(8, 1, 8)] = A[ramp(8, 1, 8)] - A[ramp(0, 1, 8)]\n");
+}
+END_TEST
+
+START_TEST(what_was_stored_is_loaded_again)
+{
+  check_count("= load <8 x float>", 2,
+              "B[ramp(0, 1, 8)] = A[ramp(0, 1, 8)]\nA[4] = 1.0:f32\nC[ramp(0, 1, 8)] = A[ramp(0, 1, 8)]\n");
+}
+END_TEST
+
+START_TEST(every_call_is_done)
+{
+  check_count("call i32 %call_external", 2, "B[0] = @bump(1)\nC[0] = @bump(1)\n");
+}
+END_TEST
+
 START_TEST(a_prefetch_is_one_instruction)
 {
   size_t size;
@@ -379,6 +413,9 @@ int main(void) {
   tcase_add_test(tc, two_functions_of_one_name_are_refused);
   tcase_add_test(tc, long_expansions_are_functions);
   tcase_add_test(tc, register_buffers_end_in_registers);
+  tcase_add_test(tc, stores_behind_each_other_load_once);
+  tcase_add_test(tc, what_was_stored_is_loaded_again);
+  tcase_add_test(tc, every_call_is_done);
   tcase_add_test(tc, a_prefetch_is_one_instruction);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, a_kernel_says_what_it_is);
