@@ -59,8 +59,8 @@ TARGET static int32_t NAME(blur)(const tn_env *env, void *closure, int64_t begin
 
 TARGET static int32_t NAME(harris)(const tn_env *env, void *closure, int64_t begin, int64_t end) {
   const picture *p = closure;
-  enum { n = BYTES / 4, wide = HARRIS_COLUMNS + 4 };
-  float gray[3][wide], dx[wide], dy[wide], xx[3][wide], xy[3][wide], yy[3][wide];
+  enum { n = BYTES / 4, wide = HARRIS_COLUMNS + 16 }; /* rows begin where lines of the cache do */
+  _Alignas(64) float gray[3][wide], dx[wide], dy[wide], xx[3][wide], xy[3][wide], yy[3][wide];
   int64_t width = p->width, plane = (p->height + 4) * (width + 4);
   (void)env;
   for (int64_t s = begin; s < end; s++)

@@ -3,7 +3,8 @@
  *     blur     the mean of 3 x 3 pixels, u16: means across, then means down
  *     harris   how much of a corner each pixel is, f32 of u8 colours: gray, slopes, products, 3 x 3 sums, response
  *
- *     stencil [WIDTH HEIGHT ROUNDS]        a width that is a multiple of 512; not given: 2560 1600 31
+ *     stencil [WIDTH HEIGHT ROUNDS [BYTES]]    a width that is a multiple of 512; not given: 2560 1600 31; BYTES: of the
+ *                                              vectors, 16 or 32, on both sides, where the processor has wider ones
  *
  * What is computed never changes: each step adds lines of the schedule language. Behind them stand the time on one
  * thread, and how many times as fast as the step before it is. Every result is compared with that of plain C, to the
@@ -64,13 +65,22 @@ typedef struct picture {
 #include "by_hand.h"
 #endif
 
-/* Bytes in the widest vectors of this processor. */
-static int vector_bytes(void) {
+/* Bytes in the vectors that are used, and the target that has no wider ones. */
+static int vector_bytes = 16;
+static const char *target_name = "host";
+
+/* The widest vectors of this processor, of so many bytes at most; 0: any. */
+static void choose_vectors(int most) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return 64;
-  if (__builtin_cpu_supports("avx2")) return 32;
+  if (__builtin_cpu_supports("avx2")) vector_bytes = 32;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) vector_bytes = 64;
+  if (most && most < vector_bytes) {
+    vector_bytes = most;
+    target_name = most == 16 ? "x86-64-v2" : "x86-64-v3";
+  }
+#else
+  (void)most;
 #endif
-  return 16;
 }
 
 /* ---- plain C ----------------------------------------------------------------------------------------------------- */
@@ -237,7 +247,7 @@ static const step harris_steps[] = {
      "merge([RYY[3], RXY[3], RXX[3]])\n"
      "merge([RYY[4], RXY[4], RXX[4]])\n"
      "merge([RYY[5], RXY[5], RXX[5]])\n"},
-    {"gray rows in two places: the next one is made while this one is worked on",
+    {"double buffering: gray has a row to spare, in which the next one is made while this one is worked on",
      "software_pipeline(G, r)\n"},
 };
 
@@ -259,7 +269,7 @@ static const pipeline pipelines[] = {
 
 /* Adds lines to the text, with numbers for the words. */
 static void add_lines(char *text, const char *lines, const pipeline *p, const picture *of) {
-  int64_t lanes = vector_bytes() / (int64_t)p->lane_bytes;
+  int64_t lanes = vector_bytes / (int64_t)p->lane_bytes;
   const struct {
     const char *word;
     int64_t number;
@@ -306,6 +316,7 @@ static void compile(tn_context *ctx, const pipeline *p, const picture *of, const
   const tn_func *func;
   const tn_function *f;
   tn_compile_desc as_it_is = {.struct_size = sizeof as_it_is, .keep_schedules = 1};
+  must(tn_target_get(ctx, target_name, &as_it_is.target, &error), &error);
   add_lines(text, p->program, p, of);
   must(tn_program_parse(ctx, text, strlen(text), p->name, &c->program, &error), &error);
   must(tn_schedule_create(c->program, tn_program_func(c->program, p->name), &s, &error), &error);
@@ -324,7 +335,7 @@ static void drop(contestant *c) {
 }
 
 static void run(const pipeline *p, const contestant *c, picture *of) {
-  int width = vector_bytes() == 64 ? 2 : vector_bytes() == 32;
+  int width = vector_bytes == 64 ? 2 : vector_bytes == 32;
   if (c->code)
     must(c->code(c->env, of->in, of->out), NULL);
   else
@@ -413,7 +424,7 @@ static void tell(tn_context *one, tn_context *all, const pipeline *p, picture *o
   }
   measure(p, list, p->step_count, of, false, rounds);
   printf("---- %s, %lld x %lld, vectors of %d bytes\n\n", p->name, (long long)of->width, (long long)of->height,
-         vector_bytes());
+         vector_bytes);
   for (int n = 0; n < p->step_count; n++) {
     *added = 0;
     add_lines(added, p->steps[n].lines, p, of);
@@ -442,16 +453,19 @@ static void show(tn_context *one, tn_context *all, const pipeline *p, picture of
 
 int main(int argc, char **argv) {
   picture of = {.width = argc > 1 ? atoi(argv[1]) : 2560, .height = argc > 2 ? atoi(argv[2]) : 1600};
-  int rounds = argc > 3 ? atoi(argv[3]) : 31;
+  int rounds = argc > 3 ? atoi(argv[3]) : 31, bytes = argc > 4 ? atoi(argv[4]) : 0;
   tn_error *error = NULL;
   tn_context *one, *all;
   tn_context_desc alone = {.struct_size = sizeof alone, .threads = {.count = 1}};
   if (of.width < 1 || of.width % HARRIS_COLUMNS || of.width > 65536 || of.height < 1 || of.height > 65536 ||
-      rounds < 1 || rounds > MAX_ROUNDS) {
-    fprintf(stderr, "usage: stencil [WIDTH HEIGHT ROUNDS]: a width that is a multiple of %d, at most %d rounds\n",
+      rounds < 1 || rounds > MAX_ROUNDS || (bytes && bytes != 16 && bytes != 32)) {
+    fprintf(stderr,
+            "usage: stencil [WIDTH HEIGHT ROUNDS [BYTES]]: a width that is a multiple of %d, at most %d rounds, vectors of\n"
+            "16 or 32 bytes\n",
             HARRIS_COLUMNS, MAX_ROUNDS);
     return 2;
   }
+  choose_vectors(bytes);
   must(tn_context_create(&alone, &one, &error), &error);
   must(tn_context_create(NULL, &all, &error), &error);
   for (size_t i = 0; i < sizeof pipelines / sizeof *pipelines; i++) show(one, all, &pipelines[i], of, rounds);
