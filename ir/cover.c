@@ -24,11 +24,30 @@ static int shared_depth(const tni_access *x, const tni_access *y) {
   return depth;
 }
 
+typedef struct store_search {
+  const tn_stmt *store;
+  bool found;
+} store_search;
+
+static bool see_store(void *self, const tn_stmt *s) {
+  store_search *q = self;
+  q->found |= s == q->store;
+  return !q->found;
+}
+
+/* Is it in the init of the block that reads? Then only where it is the first step is it done in the same one. */
+static bool is_own_init(const tni_access *write, const tni_access *read) {
+  store_search q = {.store = write->store};
+  if (!write->block || write->block != read->block || !write->block->as.block.init) return false;
+  tni_stmt_visit(write->block->as.block.init, see_store, &q);
+  return q.found;
+}
+
 /* Is it surely done before the read, in the same iteration of all loops around both? A guarded reduction may leave out an
  * iteration of its reduce loops. */
 static bool comes_before(tn_context *ctx, const tni_access *write, const tni_access *read, int depth) {
   if (write->buffer != read->buffer || !write->write || write->conditional || write->order >= read->order ||
-      write->store == read->store)
+      write->store == read->store || is_own_init(write, read))
     return false;
   for (int i = depth; write->block && write->block->as.block.where && i < shared_depth(write, read); i++)
     if (tni_feeds_reduction(ctx, write, write->loops[i]->as.loop.var)) return false;
