@@ -21,8 +21,7 @@ static int64_t unit_of(const tn_expr *x, int64_t unit) {
   return unit_of(x->arg[1], unit_of(x->arg[0], unit));
 }
 
-/* The ranges that are asked of, for the variables. False: there is nothing to ask, *injective tells. */
-static bool choose_ranges(const tn_buffer *b, int64_t *extents, bool *injective) {
+bool tni_layout_ranges(const tn_buffer *b, int64_t *extents, bool *injective) {
   int64_t unit = 1;
   for (int32_t k = 0; k < b->layout->rank; k++) unit = unit_of(b->layout->index[k], unit);
   *injective = false;
@@ -38,7 +37,7 @@ static const char *check_injective(tn_context *ctx, const tn_buffer *b, bool *no
   const tni_layout *l = b->layout;
   int64_t extents[TN_MAX_RANK];
   bool injective;
-  if (choose_ranges(b, extents, &injective)) {
+  if (tni_layout_ranges(b, extents, &injective)) {
     tni_region scratch;
     tni_facts none = {.ctx = ctx};
     tni_itermap map;

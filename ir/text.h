@@ -66,6 +66,9 @@ const char *tni_check_offset(const tn_expr *offset);
 const char *tni_check_align(tn_type type, uint64_t align);
 /* A layout's subscripts by themselves: what they are made of. */
 const char *tni_check_layout(const tni_layout *layout, int32_t rank);
+/* The ranges of a layout's variables of which it is asked whether it sends different elements to different places: then
+ * tni_itermap_invert knows the way back. False: there is nothing to ask, *injective tells. */
+bool tni_layout_ranges(const tn_buffer *buffer, int64_t *extents, bool *injective);
 /* All that a buffer's form must keep, beyond the types of its expressions. NULL with *nomem set without memory. */
 const char *tni_check_form(tn_context *ctx, const tn_buffer *buffer, bool is_param, bool *nomem);
 /* How many subscripts an access has on that level. */

@@ -134,8 +134,7 @@ static bool see_block(void *self, const tn_stmt *s) {
   return s->kind != TNI_BLOCK;
 }
 
-/* Has every element of the buffer a value when a copy takes it? A parameter's have. */
-static const char *why_not_filled(tn_schedule *s, const tn_buffer *b) {
+const char *tni_why_not_filled(tn_schedule *s, const tn_buffer *b) {
   if (tni_is_param(s->func, b)) return NULL;
   writer_search q = {.ctx = s->ctx, .buffer = b};
   tni_stmt_visit(s->func->body, see_block, &q);
@@ -163,7 +162,7 @@ tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out) 
     return tni_step_refuse(step, block,
                            under.writers ? "the buffer is written under the same outermost loop"
                                          : "the buffer is used outside of blocks");
-  const char *why = why_not_filled(s, old);
+  const char *why = tni_why_not_filled(s, old);
   if (!why) why = tni_why_no_cache(s, old, number);
   if (why) return tni_step_refuse(step, block, "%s", why);
   const char *base = tni_arena_format(&r->arena, "%s_read", block->as.block.name);

@@ -51,9 +51,9 @@ static const tn_expr *number_below(meeting *m, const tn_expr *extent, const char
   return x;
 }
 
-/* An iteration after `before`, and below the extent. */
-static const tn_expr *later(meeting *m, const tn_expr *before, const tn_expr *extent, const char *name) {
-  const tn_expr *by = number_below(m, extent, name);
+/* An iteration after `before`, by so many (0: any number), and below the extent. */
+static const tn_expr *later(meeting *m, const tn_expr *before, const tn_expr *extent, const char *name, int64_t distance) {
+  const tn_expr *by = distance ? tni_index(m->r, distance - 1) : number_below(m, extent, name);
   const tn_expr *x = tni_add(m->r, tni_add(m->r, before, tni_index(m->r, 1)), by);
   m->failed |= !x;
   return x;
@@ -82,7 +82,7 @@ static void place(meeting *m, const tni_access *access, bool is_y, side *s) {
       value = number_below(m, extent, name);
     } else {
       if (is_y) m->base[i] = number_below(m, extent, name);
-      value = order == (is_y ? -1 : 1) ? later(m, m->base[i], extent, name) : m->base[i];
+      value = order == (is_y ? -1 : 1) ? later(m, m->base[i], extent, name, m->turns->by[i]) : m->base[i];
       if (value) know_below(m, value, extent);
     }
     s->vars[s->count] = loop->as.loop.var;
@@ -199,6 +199,16 @@ static bool is_made_below(const tn_stmt *loop, const tn_buffer *buffer) {
   alloc_search q = {.buffer = buffer};
   tni_stmt_visit(loop, see_alloc, &q);
   return q.found;
+}
+
+bool tni_may_meet(tni_region *r, const tni_access *x, const tni_access *y, const tni_turns *turns) {
+  if (x->buffer != y->buffer || (!x->write && !y->write) || commute(x, y)) return false;
+  meeting m = {.r = r, .turns = turns};
+  tni_prover_init(&m.prover, r->arena.ctx);
+  bool apart = never_meet(&m, x, y);
+  r->arena.failed |= m.failed || m.prover.failed;
+  tni_prover_destroy(&m.prover);
+  return !apart || r->arena.failed;
 }
 
 const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_stmt *a, const tn_stmt *b,

@@ -212,6 +212,7 @@ tn_status tn_schedule_explain(tn_schedule *s, const tn_target *target, int loops
   e.failed = !tni_accesses_collect(&e.region, s->func->body, &e.all);
   if (!e.failed && loops) write_loops(&e, &t);
   if (!e.failed) write_traffic(&e, &t, target);
+  if (!e.failed && tn_schedule_is_unsafe(s)) tni_text_add(&t, "results may differ: a line of the schedule is unsafe\n");
   if (!e.failed && e.all.opaque) tni_text_add(&t, "not all that the function does to memory is known\n");
   tni_accesses_destroy(&e.all);
   tni_region_destroy(&e.region);

@@ -74,6 +74,7 @@ tn_status tn_schedule_manual(tn_context *ctx, const char *name, char **out, tn_e
     write_paragraph(&t, p->doc);
     if (p->flags & TNI_REASSOCIATES)
       write_paragraph(&t, "May add floating-point numbers in another order: rounding may differ.");
+    if (p->flags & TNI_UNSAFE) write_paragraph(&t, "Unsafe: the function may compute something else.");
   }
   if (!found) {
     tni_text_destroy(&t);

@@ -95,8 +95,7 @@ static bool grow_buffer(padder *p, const tn_stmt *store, const tn_expr *iter) {
 }
 
 /* Loads that the iterator moves, of what the block does not write. */
-static bool is_moved(const padder *p, const tn_stmt *block, const tn_expr *iter, const tn_expr *x) {
-  tn_context *ctx = p->s->ctx;
+static bool is_moved(tn_context *ctx, const tn_stmt *block, const tn_expr *iter, const tn_expr *x) {
   if (x->op != TN_OP_load || tni_uses_of(ctx, block, x->as.buffer).writers) return false;
   bool moves = false;
   for (int32_t i = 0; i < tni_load_count(x); i++) moves |= tni_expr_uses(ctx, x->arg[i], iter);
@@ -104,14 +103,13 @@ static bool is_moved(const padder *p, const tn_stmt *block, const tn_expr *iter,
 }
 
 typedef struct eraser {
-  const padder *p;
   const tn_stmt *block;
   const tn_expr *iter;
 } eraser;
 
 static const tn_expr *erase_load(void *self, tni_region *r, const tn_expr *x) {
   const eraser *e = self;
-  return is_moved(e->p, e->block, e->iter, x) ? tni_zero(r, x->type) : x;
+  return is_moved(r->arena.ctx, e->block, e->iter, x) ? tni_zero(r, x->type) : x;
 }
 
 static bool is_zero(const tn_expr *x) {
@@ -134,15 +132,21 @@ static bool adds_nothing(const tn_stmt *store) {
   return zero;
 }
 
-/* Is the reduction a sum to which steps add nothing whose loads are 0? */
+bool tni_zeros_add_nothing(tn_schedule *s, const tn_stmt *block, const tn_expr *iter) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  eraser e = {block, iter};
+  const tn_stmt *without = tni_block_stores(s->ctx, block, stores) == 1
+                               ? tni_stmt_rewrite(&s->region, stores[0], erase_load, NULL, &e)
+                               : NULL;
+  return without && without->kind == TNI_STORE && adds_nothing(without);
+}
+
+/* Is the reduction a sum to which the steps that there are not add nothing? */
 static bool check_sum(padder *p, const tn_stmt *block, const tni_iter *it) {
   const tn_stmt *stores[TNI_MAX_STATES];
-  eraser e = {p, block, it->var};
-  const tn_stmt *without = tni_block_stores(p->s->ctx, block, stores) == 1
-                               ? tni_stmt_rewrite(&p->s->region, stores[0], erase_load, NULL, &e)
-                               : NULL;
-  if (!without || without->kind != TNI_STORE || !adds_nothing(without))
+  if (!tni_zeros_add_nothing(p->s, block, it->var))
     return refuse(p, "steps that there are not would go into the reduction of this block", block);
+  tni_block_stores(p->s->ctx, block, stores);
   if (p->s->keeps_order && tni_type_is_float(stores[0]->as.store.buffer->type))
     return refuse(p, "zeros would be added to the floating-point sum of this block, by which -0 becomes 0", block);
   return true;
@@ -202,7 +206,7 @@ static bool has_room(const filler *f, tni_region *r, const tn_expr *x) {
 /* Loads by the iterator give 0 behind the end, but for the elements that the block accumulates. */
 static const tn_expr *fill_load(void *self, tni_region *r, const tn_expr *x) {
   const filler *f = self;
-  if (!is_moved(f->p, f->block, f->iter, x) || (!f->counts && has_room(f, r, x))) return x;
+  if (!is_moved(r->arena.ctx, f->block, f->iter, x) || (!f->counts && has_room(f, r, x))) return x;
   return tni_load(r, x->type, x->as.buffer, (size_t)tni_load_count(x), x->arg, tni_conj(r, tni_load_where(x), f->inside));
 }
 

@@ -165,6 +165,8 @@ const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer 
 const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *from, const tn_buffer *to);
 /* Can a buffer of that shape stand around everything, in the scope? NULL: yes. Else the reason. */
 const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
+/* Has every element of the buffer a value when a block behind its writer takes it? A parameter's have. NULL: yes. Else the reason. */
+const char *tni_why_not_filled(tn_schedule *s, const tn_buffer *buffer);
 /* The scope of that name in which a buffer between can be; -1: none. */
 int tni_cache_scope(const char *name);
 /* A buffer that a block reads, and where one between can be filled: before the
@@ -216,6 +218,44 @@ const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buff
 tn_status tni_read_places(tni_step *step, const tni_read_place *place, const tn_expr *load, const tni_places *p,
                           const char *suffix);
 tn_status tni_write_places(tni_step *step, const tni_write_place *at, const tni_places *p, const char *suffix);
+
+/* ---- boxes.c: what an iteration of a loop touches --------------------------------------------------------------- */
+
+/* How many loops are around the access from the outermost to this one; 0: it is not below it. */
+int tni_depth_below(const tni_access *x, const tn_stmt *loop);
+/* Makes the box, or the first one, take in what the access covers while the loops from `depth` on run. False: no memory. */
+bool tni_take_access(tn_schedule *s, const tni_access *x, int depth, bool first, tni_box *out);
+/* The smallest box around all reads, or writes, of the buffer in an iteration of the loop; of extent 0: the whole dimension.
+ * *found: are there any? False: no memory. */
+bool tni_box_below(tn_schedule *s, const tni_accesses *all, const tn_stmt *loop, const tn_buffer *buffer, bool writes,
+                   tni_box *out, bool *found);
+/* The block, of the spatial iterators that the store has as subscripts, in new loops over the box, to stand below the loop;
+ * guarded where the box may lie outside of the iterators' domains. */
+const tn_stmt *tni_nest_over(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_stmt *loop,
+                             const tni_box *need);
+/* tni_copy_nest over the box. */
+const tn_stmt *tni_copy_box(tn_schedule *s, const char *name, const tn_buffer *from, const tn_buffer *to,
+                            const tn_stmt *loop, const tni_box *box);
+
+/* ---- regions.c: what a block is said to touch -------------------------------------------------------------------- */
+
+/* bases[d] .. bases[d] + sizes[d], over the block's iterators. */
+typedef struct tni_stated {
+  int32_t rank;
+  const tn_expr *bases[TN_MAX_RANK];
+  int64_t offsets[TN_MAX_RANK], sizes[TN_MAX_RANK]; /* the offset is in the base */
+} tni_stated;
+/* Reads "(i, j) -> (i * 2 - 1 : 3, j)". False: `why` tells, or is empty without memory. */
+bool tni_stated_region(tn_schedule *s, const tn_stmt *block, const tn_buffer *b, const char *text, tni_stated *out,
+                     char *why, size_t room);
+/* An access of the block that is not known to stay in the region, or NULL: they all do. */
+const void *tni_region_left(tn_schedule *s, const tn_stmt *block, const tn_buffer *b, bool writes,
+                            const tni_stated *stated);
+/* The key of the hint for that buffer of those that the block reads, or writes. */
+const char *tni_region_key(tn_schedule *s, bool writes, size_t number);
+/* Makes the box of the access, while the loops from `depth` on run, as small as a region says that is stated and true. False: no
+ * memory. */
+bool tni_stated_box(tn_schedule *s, const tni_access *x, int depth, tni_box *box);
 
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------ */
 
@@ -282,6 +322,7 @@ enum tni_primitive_flags {
   TNI_QUERY = 1,        /* the function stays as it is */
   TNI_REASSOCIATES = 2, /* rounding may differ */
   TNI_SAMPLES = 4,      /* decides, by chance or as the line says */
+  TNI_UNSAFE = 8,       /* the function may compute another thing */
 };
 
 /* A row of primitives.def. */
@@ -551,11 +592,12 @@ int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent);
 
 enum { TNI_MAX_TURNS = 64 };
 /* A pair of iterations: in loop y[i] the one, in x[i] the one of the same number (order 0), of a greater one (1), of a smaller
- * one (-1). Of loops that are not in the list any iteration. */
+ * one (-1); by how much, if by[i] is not 0. Of loops that are not in the list any iteration. */
 typedef struct tni_turns {
   int count;
   const tn_stmt *x[TNI_MAX_TURNS], *y[TNI_MAX_TURNS];
   int order[TNI_MAX_TURNS];
+  int64_t by[TNI_MAX_TURNS];
 } tni_turns;
 /* The place of the new pair. What finds no room is left away: then more pairs of iterations stand so. */
 static inline int tni_add_turn(tni_turns *t, const tn_stmt *x, const tn_stmt *y, int order) {
@@ -563,12 +605,15 @@ static inline int tni_add_turn(tni_turns *t, const tn_stmt *x, const tn_stmt *y,
   t->x[t->count] = x;
   t->y[t->count] = y;
   t->order[t->count] = order;
+  t->by[t->count] = 0;
   return t->count++;
 }
 /* May something under loop a, in iteration x, meet something under b, in iteration y, with one of them writing? NULL: surely
  * not. Else the reason. Buffers that are made below loop a are another one in each iteration. */
 const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_stmt *a, const tn_stmt *b,
                               const tni_turns *turns, const void **mark);
+/* May x and y touch the same element, in iterations that stand so, with one of them writing? */
+bool tni_may_meet(tni_region *r, const tni_access *x, const tni_access *y, const tni_turns *turns);
 /* Does the statement do what is to stay in its order whatever it touches? NULL: no. */
 const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark);
 
@@ -581,6 +626,15 @@ const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *
 const tn_stmt *tni_rename_blocks(tni_region *r, const tn_stmt *root);
 /* *out is the body in which the loop may run up to `extent`, constant and not below its own, without harm; or a refusal. */
 tn_status tni_pad_loop(tni_step *step, const tn_stmt *loop, const tn_expr *extent, const tn_stmt **out);
+
+/* Do the steps of a reduction whose loads by the iterator are 0 leave the sum as it is, but for -0, which becomes 0? */
+bool tni_zeros_add_nothing(tn_schedule *s, const tn_stmt *block, const tn_expr *iter);
+
+/* ---- plain.c: blocks as a definition makes them ------------------------------------------------------------------ */
+
+/* The outermost loop above a block all of whose loops are one iterator each, serial, over all of its constant extent, with nothing
+ * between, and which has no guard. NULL: it is another one, and why. */
+const tn_stmt *tni_plain_nest(tn_schedule *s, const tn_stmt *block, const char **why);
 
 /* ---- script.c: lines of text ------------------------------------------------------------------------------------- */
 
@@ -607,6 +661,13 @@ tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *ta
 
 /* loop_kind.c: the loop, serial so far, gets a kind of concurrent iterations; or a refusal. */
 tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind);
+
+/* double_buffer.c: the buffer with a dimension of so many copies in front, of which iteration i of the loop over that variable uses
+ * copy i % copies, in blocks. */
+const tn_stmt *tni_choose_copies(tni_region *r, const tn_stmt *alloc, const tn_expr *loop, int64_t copies);
+
+/* annotate.c: the hint on a loop or block, instead of one of that key. */
+tn_status tni_step_annotate(tni_step *step, const tn_stmt *place, tni_annotation note);
 
 #define PRIMITIVE(name, args, results, flags, meaning, doc) tn_status tni_apply_##name(tni_step *step);
 #include "primitives.def"

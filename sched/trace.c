@@ -210,6 +210,7 @@ static void write_line(tni_text *t, const tni_step *step) {
   for (int i = 0; i < tni_argument_count(step->primitive); i++) write_arg(t, step, i);
   tni_text_add(t, ")");
   if (step->primitive->flags & TNI_SAMPLES) write_decision(t, step);
+  if (step->primitive->flags & TNI_UNSAFE) tni_text_add(t, " # results may differ");
 }
 
 bool tni_trace_step(tni_step *step) {
@@ -224,4 +225,10 @@ bool tni_trace_step(tni_step *step) {
   line->func = s->func = step->func ? step->func : old;
   s->last = line;
   return line->text && (s->func == old || tni_note_births(s, old));
+}
+
+int tn_schedule_is_unsafe(const tn_schedule *s) {
+  const tni_line *line = s->last;
+  while (line && !(line->primitive->flags & TNI_UNSAFE)) line = line->before;
+  return line != NULL;
 }

@@ -68,6 +68,8 @@ TN_API tn_status tn_outputs(tn_schedule *s, tn_block_ref *out, size_t *count, tn
 /* Primitives that could make a floating-point sum or product in another order, which rounds otherwise (the manual tells which),
  * are refused from now on where they would; forks too. */
 TN_API void tn_schedule_forbid_reassociation(tn_schedule *schedule, int forbid);
+/* Has an unsafe primitive been applied: may results be others than those of the function that the schedule started from? */
+TN_API int tn_schedule_is_unsafe(const tn_schedule *s);
 /* The results of the next primitive are called so in the trace: NAME, or NAME_0, NAME_1 when there are several. Letters, digits,
  * _ and . make a name; another text, or NULL, leaves it to the trace. */
 TN_API void tn_schedule_name_next(tn_schedule *schedule, const char *name);
@@ -156,6 +158,11 @@ TN_API tn_status tn_schedule_annotate(tn_schedule *s, tn_place place, const char
 TN_API tn_status tn_schedule_annotate_text(tn_schedule *s, tn_place place, const char *key, const char *text,
                                            tn_error **err);
 TN_API tn_status tn_schedule_unannotate(tn_schedule *s, tn_place place, const char *key, tn_error **err);
+/* States the region of a buffer that the block reads, or writes, over its iterators: "(i, j) -> (i * 2 - 1 : 3, j)" is i*2 - 1 ..
+ * i*2 + 2 and j. `buffer` counts from 0 among those that it loads (stores to). Refused unless it is known of all accesses in the
+ * block; what computes parts of buffers (tn_compute_at, tn_read_at, tn_write_at) takes it where subscripts tell less. */
+TN_API tn_status tn_annotate_buffer_access(tn_schedule *s, tn_block_ref block, int writes, int32_t buffer, const char *region,
+                                           tn_error **err);
 /* The iterators of a block take another order: their numbers, from 0, as they are to stand. */
 TN_API tn_status tn_reorder_block_iter_var(tn_schedule *s, tn_block_ref block, size_t count, const int64_t *order,
                                            tn_error **err);
@@ -206,9 +213,20 @@ TN_API tn_status tn_reindex_cache_write(tn_schedule *s, tn_block_ref block, cons
 /* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
  * prefetches spread over the steps of the innermost loop between them. Changes no result. */
 TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);
+/* At the beginning of each iteration of the loop the box around all that is read in it of buffer number `read` of the block (as in
+ * tn_cache_read) is copied to a new buffer, which is read instead. */
+TN_API tn_status tn_read_at(tn_schedule *s, tn_loop loop, tn_block_ref block, int32_t read, const char *scope, tn_block_ref *out,
+                            tn_error **err);
+/* All that is done below the loop to the buffer number `store` of those that the block stores to is done to a new one, of which the
+ * box that an iteration writes is copied out at its end. */
+TN_API tn_status tn_write_at(tn_schedule *s, tn_loop loop, tn_block_ref block, const char *scope, int32_t store,
+                             tn_block_ref *out, tn_error **err);
 /* Where a buffer that is made in the function lives: "global", "local", "register" (constant extents), "shared" (inside
  * of the loops over blocks). It is number `store`, from 0, of those that the block stores to. */
 TN_API tn_status tn_set_scope(tn_schedule *s, tn_block_ref block, const char *scope, int32_t store, tn_error **err);
+/* The buffer number `store` of those that the block stores to, which is made in the function, holds another type, "f16": what is
+ * stored is cast to it, what is loaded is cast back. Unsafe: what the function computes may be another thing. */
+TN_API tn_status tn_unsafe_set_dtype(tn_schedule *s, tn_block_ref block, const char *type, int32_t store, tn_error **err);
 /* The stride of dimension `axis` of its memory becomes, in elements, the least k * factor + offset that has room for
  * the dimensions inside. Constant extents; 0 <= offset < factor. */
 TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t axis, int64_t factor, int64_t offset,
@@ -221,6 +239,10 @@ TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const c
  * moves by a constant step. The block runs for what is new in it alone, and its buffer has as many elements there as
  * the window, and `spare` more, at most 1024: what goes round is overwritten so much later. */
 TN_API tn_status tn_rolling_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t spare, tn_error **err);
+/* tn_transform_layout where padding, what a division of the map rounds up to, holds a number of the buffer's type, as text: "0", "-inf". The
+ * block, which stands in the loops it was defined with, goes along the new dimensions, and writes it too. */
+TN_API tn_status tn_transform_layout_padded(tn_schedule *s, tn_block_ref block, const char *map, const char *pad, int32_t store,
+                                            tn_error **err);
 /* Iteration i of the loop uses copy i % copies of the buffer number `store` of those that the block stores to, of which
  * each iteration writes what it reads. 2 to 16 copies. */
 TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store,
@@ -228,11 +250,23 @@ TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop lo
 /* The block, which with its loops is what the loop does first, runs one iteration ahead of the rest: iteration i + 1 of it,
  * then the rest of iteration i. *out: the block that does iteration 0 before the loop. */
 TN_API tn_status tn_software_pipeline(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
+/* The statements of the body of the loop, of constant extent, run for different iterations at a time: number k for iteration
+ * t - stages[k] (0 to 7) at time t; at each time in the given order, of their numbers from 0 (NULL: as they stand). What is done
+ * before and behind that stands there; *out: the loop between. Buffers that an iteration fills for itself get copies. */
+TN_API tn_status tn_pipeline_stages(tn_schedule *s, tn_loop loop, size_t count, const int64_t *stages, const int64_t *order,
+                                    tn_loop *out, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 /* A block that stores a value where a condition holds (of a load, a select or an if), and else one that reads nothing: that one is
  * stored everywhere by a new block before `loop`, *out, and the block runs where the condition holds. */
 TN_API tn_status tn_decompose_padding(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
+
+/* Extents of the iterators of a block of one store, which stands in the loops it was defined with, are rounded up to multiples of
+ * padding[i], one number for each iterator, 1 leaves it alone. Operands are copied with zeros behind the end, the result is copied
+ * back. out[0..room): the blocks that copy, in the order of the operands, then of the result, of which there are *found; both may
+ * be NULL. A sum gets zeros more, by which -0 becomes 0: refused where the order of sums is kept. */
+TN_API tn_status tn_pad_einsum(tn_schedule *s, tn_block_ref block, size_t count, const int64_t *padding, size_t room,
+                               tn_block_ref *out, size_t *found, tn_error **err);
 
 /* The steps of a reduction are regrouped by the iterations of `loop`: each has a partial result in a new buffer, of which the
  * loop is dimension `axis`, and a block of the old name combines them behind the outermost loop of the reduction. *out: the block

@@ -25,14 +25,8 @@ static tn_status set_notes(tni_step *step, const tn_stmt *place, int32_t count, 
   return tni_step_keep(step, tni_replace(r, step->s->func->body, place, made));
 }
 
-tn_status tni_apply_annotate(tni_step *step) {
-  tni_annotation items[MAX_NOTES], note = {step->args[1].text, step->args[2].text, step->args[2].number};
-  const tn_stmt *place = tni_arg_place(step, 0);
-  if (!place) return TN_E_REFUSED;
-  if (!tni_is_identifier(note.key))
-    return tni_step_refuse(step, mark_of(place), "the key of an annotation is a name: letters, digits and _");
-  if (note.text && !*note.text)
-    return tni_step_refuse(step, mark_of(place), "the text of an annotation has a character at least");
+tn_status tni_step_annotate(tni_step *step, const tn_stmt *place, tni_annotation note) {
+  tni_annotation items[MAX_NOTES];
   tni_annotations old = tni_annotations_of(place);
   int32_t count = 0;
   for (int32_t i = 0; i < old.count; i++)
@@ -41,6 +35,17 @@ tn_status tni_apply_annotate(tni_step *step) {
     return tni_step_refuse(step, mark_of(place), "there are %d annotations already\nneeds: one to be taken away", MAX_NOTES);
   items[count++] = note;
   return set_notes(step, place, count, items);
+}
+
+tn_status tni_apply_annotate(tni_step *step) {
+  tni_annotation note = {step->args[1].text, step->args[2].text, step->args[2].number};
+  const tn_stmt *place = tni_arg_place(step, 0);
+  if (!place) return TN_E_REFUSED;
+  if (!tni_is_identifier(note.key))
+    return tni_step_refuse(step, mark_of(place), "the key of an annotation is a name: letters, digits and _");
+  if (note.text && !*note.text)
+    return tni_step_refuse(step, mark_of(place), "the text of an annotation has a character at least");
+  return tni_step_annotate(step, place, note);
 }
 
 tn_status tni_apply_unannotate(tni_step *step) {

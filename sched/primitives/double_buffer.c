@@ -67,6 +67,18 @@ static const tn_stmt *choose_in_block(void *self, tni_region *r, const tn_stmt *
   return s->as.block.notes.count ? tni_annotated(r, made, s->as.block.notes) : made;
 }
 
+const tn_stmt *tni_choose_copies(tni_region *r, const tn_stmt *alloc, const tn_expr *loop, int64_t copies) {
+  const tn_buffer *old = alloc->as.alloc.buffer;
+  tn_buffer form = *old;
+  form.rank = old->rank + 1;
+  form.shape[0] = tni_index(r, copies);
+  for (int32_t d = 0; d < old->rank; d++) form.shape[d + 1] = old->shape[d];
+  copier c = {r->arena.ctx, old, tni_buffer_make(r, &form), tni_op2(r, TN_OP_floormod, loop, form.shape[0])};
+  const tn_stmt *inside =
+      c.made && c.which ? tni_stmt_rewrite(r, alloc->as.alloc.body, NULL, choose_in_block, &c) : NULL;
+  return inside ? tni_alloc_stmt(r, c.made, inside) : NULL;
+}
+
 static tn_status check(tni_step *step, const tn_stmt *loop, const tn_buffer *b) {
   tn_schedule *s = step->s;
   int64_t copies = step->args[2].number;
@@ -94,14 +106,7 @@ tn_status tni_apply_double_buffer(tni_step *step) {
   const tn_buffer *old = alloc->as.alloc.buffer;
   tn_status status = check(step, loop, old);
   if (status) return status;
-  tn_buffer form = *old;
-  form.rank = old->rank + 1;
-  form.shape[0] = tni_index(r, step->args[2].number);
-  for (int32_t d = 0; d < old->rank; d++) form.shape[d + 1] = old->shape[d];
-  copier c = {s->ctx, old, tni_buffer_make(r, &form), tni_op2(r, TN_OP_floormod, loop->as.loop.var, form.shape[0])};
-  const tn_stmt *inside =
-      c.made && c.which ? tni_stmt_rewrite(r, alloc->as.alloc.body, NULL, choose_in_block, &c) : NULL;
-  const tn_stmt *made = inside ? tni_alloc_stmt(r, c.made, inside) : NULL;
+  const tn_stmt *made = tni_choose_copies(r, alloc, loop->as.loop.var, step->args[2].number);
   return tni_step_accept(step, tni_replace(r, s->func->body, alloc, made));
 }
 
