@@ -67,6 +67,31 @@ static bool crosses(const tn_stmt *old, const tn_stmt *made) {
   }
 }
 
+/* A buffer that is allocated further in, and used outside of that. */
+typedef struct scope_search {
+  tn_context *ctx;
+  const tn_stmt *root;
+  const tn_buffer *found;
+} scope_search;
+
+static bool see_alloc(void *self, const tn_stmt *s) {
+  scope_search *q = self;
+  if (s->kind != TNI_ALLOC || q->found) return s->kind != TNI_BLOCK;
+  const tn_buffer *b = s->as.alloc.buffer;
+  tni_uses all = tni_uses_of(q->ctx, q->root, b), inside = tni_uses_of(q->ctx, s->as.alloc.body, b);
+  if (all.readers + all.writers + all.loose > inside.readers + inside.writers + inside.loose) q->found = b;
+  return true;
+}
+
+/* Allocs at the beginning of the function are around all. */
+static const tn_buffer *used_outside(tn_context *ctx, const tn_stmt *root) {
+  scope_search q = {.ctx = ctx, .root = root};
+  const tn_stmt *s = root;
+  while (s->kind == TNI_ALLOC) s = s->as.alloc.body;
+  tni_stmt_visit(s, see_alloc, &q);
+  return q.found;
+}
+
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   const tn_stmt *old = step->s->func->body;
   const void *mark = tni_first_sync(old);
@@ -76,6 +101,9 @@ tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
                            "other side\nneeds: a rewrite of what stands between two barriers, copies or waits");
   tn_status status = tni_step_keep(step, body);
   if (status) return status;
+  if ((mark = used_outside(step->s->ctx, body)))
+    return tni_step_refuse(step, mark, "the buffer would be used outside of the braces that it is allocated in\n"
+                                       "needs: its alloc further out");
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }
