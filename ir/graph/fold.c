@@ -1,6 +1,7 @@
 /* fold.c -- constant folding.
  *
- *     y = op(constants...)  ->  y is a constant         by the evaluator, up to FOLD_BYTES or what the constants take
+ *     y = op(constants...)  ->  y is a constant         by the evaluator; results that are larger than what they are made
+ *                                                       of may all together take FOLD_BYTES and some times the constants
  *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
  *                                                       everything, an expand to the same shape, a cast to the same
  *                                                       type, ...
@@ -11,11 +12,12 @@
  */
 #include "graph.h"
 
-enum { FOLD_BYTES = 256 << 20, MAX_OUTPUTS = 4 };
+enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4 };
 
 typedef struct folder {
   tni_gcopy copy;
   const tni_evaluator *evaluator;
+  uint64_t room; /* bytes that results may still take which are larger than what they are made of */
   tn_error **err;
 } folder;
 
@@ -78,8 +80,8 @@ static tn_status map_inputs(folder *f, const tni_gnode *n, uint32_t *inputs) {
 
 /* Of an operator's node. Results may be as large as what they are made of (weights are transposed, whatever their
  * size), but little must not become much. */
-static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
-  size_t most = FOLD_BYTES;
+static bool can_fold(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  uint64_t most = 0, made = 0;
   for (uint32_t i = 0; i < n->input_count; i++) {
     const tni_gvalue *in = inputs[i] == TNI_NO_VALUE ? NULL : tni_g_get(f->copy.b, inputs[i]);
     if (!in) continue;
@@ -89,9 +91,20 @@ static bool can_fold(const folder *f, const tni_gnode *n, const uint32_t *inputs
   }
   for (uint32_t i = 0; i < n->output_count; i++) {
     size_t bytes;
-    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes) || bytes > most) return false;
+    if (!tni_gvalue_bytes(f->copy.to->ctx, &f->copy.from->values[n->outputs[i]], &bytes)) return false;
+    made += bytes;
   }
+  if (made <= most) return true;
+  if (made > f->room) return false;
+  f->room -= made;
   return true;
+}
+
+static uint64_t room_for(const tn_graph *g) {
+  uint64_t constants = 0;
+  for (uint32_t i = 0; i < g->value_count; i++)
+    if (g->values[i].data) constants += tn_array_bytes(g->values[i].type, tni_gvalue_numel(&g->values[i]));
+  return FOLD_BYTES + FOLD_TIMES * constants;
 }
 
 /* A node that is computed, with its results. */
@@ -223,7 +236,7 @@ static tn_status visit_node(folder *f, const tni_gnode *n) {
 tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator *evaluator, const tn_graph **out,
                          tn_error **err) {
   tn_context *ctx = to->ctx;
-  folder f = {.evaluator = evaluator, .err = err};
+  folder f = {.evaluator = evaluator, .room = room_for(g), .err = err};
   *out = NULL;
   if (err) *err = NULL;
   tn_status status = tni_gcopy_begin(&f.copy, g, to, err);

@@ -37,6 +37,27 @@ START_TEST(folding_computes_constants_and_drops_the_dead)
 }
 END_TEST
 
+static tn_status leave(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
+  (void)self, (void)func, (void)buffers, (void)err;
+  return TN_OK;
+}
+
+/* Of a number, 200 MB become a constant, and 200 MB more do not. */
+START_TEST(folding_makes_no_gigabytes_of_a_number)
+{
+  static const float one = 1;
+  const tni_evaluator lazy = {NULL, leave};
+  uint32_t c = tni_g_const(b, "c", TN_F32, 0, NULL, &one);
+  tni_attr to[] = {INTS("shape", 50 << 20)};
+  for (int i = 0; i < 2; i++) tni_g_output(b, add("expand", i ? "z" : "y", c, TNI_NO_VALUE, TNI_NO_VALUE, 1, to));
+  const tn_graph *g = finish();
+  tn_error *err = NULL;
+  ck_assert_int_eq(tni_graph_fold(g, target, &lazy, &g, &err), TN_OK);
+  ck_assert_uint_eq(g->node_count, 1);
+  ck_assert_str_eq(g->values[g->nodes[0].outputs[0]].name, "z");
+}
+END_TEST
+
 START_TEST(folding_sees_transposes_that_move_nothing)
 {
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 1, 3));
@@ -335,6 +356,7 @@ END_TEST
 int main(void) {
   TCase *tests = tcase_create("graph_passes");
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
+  tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
   tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
