@@ -49,6 +49,19 @@ const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, co
   return q.why;
 }
 
+/* ---- instances that change places ---- */
+
+const char *tni_why_not_own_element(tn_schedule *s, const tn_stmt *block, const void **mark) {
+  const tn_stmt *stores[TNI_MAX_STATES];
+  *mark = block;
+  int32_t count = tni_block_stores(s->ctx, block, stores);
+  if (!count) return "the block does more than store one element to each of some buffers";
+  if (block->as.block.init && !tni_init_fits(s->ctx, block)) return "init stores something else than the block";
+  for (int32_t k = 0; k < count; k++)
+    if (!tni_reads_own_element(s->ctx, block, stores[k])) return "the block reads elements that other iterations write";
+  return NULL;
+}
+
 /* ---- producers that move to their readers ---- */
 
 typedef struct order_search {

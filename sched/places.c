@@ -47,17 +47,22 @@ static void see_name(void *self, const tn_expr *x) {
 }
 
 /* What an access depends on besides iterators and parameters. */
-static name_search names_of(tni_step *step, const tn_stmt *block, int32_t count, const tn_expr *const *index) {
-  name_search q = {.func = step->s->func, .block = block};
-  for (int32_t i = 0; i < count; i++) tni_expr_visit(step->s->ctx, index[i], see_name, &q);
+static name_search names_of(tn_schedule *s, const tn_stmt *block, int32_t count, const tn_expr *const *index) {
+  name_search q = {.func = s->func, .block = block};
+  for (int32_t i = 0; i < count; i++) tni_expr_visit(s->ctx, index[i], see_name, &q);
   return q;
+}
+
+bool tni_is_of_iterators(tn_schedule *s, const tn_stmt *block, const tn_expr *x) {
+  name_search names = names_of(s, block, 1, &x);
+  return !names.memory && !names.foreign;
 }
 
 const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buffer *buffer) {
   load_search q = {.buffer = buffer};
   tni_stmt_visit_exprs(step->s->ctx, block->as.block.body, see_load, &q);
   if (q.several) return tni_step_refuse(step, block, "the block loads `%s` in several places", buffer->name), NULL;
-  name_search names = names_of(step, block, q.load->nargs, q.load->arg);
+  name_search names = names_of(step->s, block, q.load->nargs, q.load->arg);
   if (names.memory) return tni_step_refuse(step, block, "where `%s` is read depends on memory", buffer->name), NULL;
   if (names.foreign)
     return tni_step_refuse(step, block, "where `%s` is read depends on a loop or let in the block", buffer->name), NULL;
@@ -68,9 +73,6 @@ const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buff
 
 /* The map's subscripts over the iterators. */
 static tn_status settle(tni_step *step, tni_places *p) {
-  for (int32_t d = 0; d < p->count; d++)
-    if (!tni_is_of_function(step->s, p->extents[d]))
-      return tni_step_refuse(step, p->block, "the extent of an iterator is not made of constants and parameters");
   return p->map && tni_map_apply(&step->s->region, p->map, p->count, p->vars, p->index) ? TN_OK : TN_E_NOMEM;
 }
 
@@ -82,17 +84,18 @@ static tn_status add_iter(tni_step *step, tni_places *p, int32_t i) {
   return TN_OK;
 }
 
-static bool is_wanted(tni_step *step, const tni_iter *it, const tn_expr *load) {
-  bool wanted = !load && !it->reduce;
-  for (int i = 0; load && i < load->nargs; i++) wanted |= tni_expr_uses(step->s->ctx, load->arg[i], it->var);
+static bool is_wanted(tni_step *step, const tni_iter *it, int32_t count, const tn_expr *const *used) {
+  bool wanted = !used && !it->reduce;
+  for (int32_t i = 0; i < count; i++) wanted |= tni_expr_uses(step->s->ctx, used[i], it->var);
   return wanted;
 }
 
-tn_status tni_iter_places(tni_step *step, const tn_stmt *block, const tn_expr *load, tni_places *out) {
+tn_status tni_iter_places(tni_step *step, const tn_stmt *block, int32_t count, const tn_expr *const *used,
+                          tni_places *out) {
   tn_status status = TN_OK;
   *out = (tni_places){.block = block};
   for (int32_t i = 0; i < block->as.block.count && !status; i++)
-    if (is_wanted(step, &block->as.block.iters[i], load)) status = add_iter(step, out, i);
+    if (is_wanted(step, &block->as.block.iters[i], count, used)) status = add_iter(step, out, i);
   if (status) return status;
   out->map = tni_layout_make(&step->s->region, out->count, out->extents, out->vars, out->count, out->vars);
   return settle(step, out);
@@ -107,9 +110,18 @@ tn_status tni_arg_iter_places(tni_step *step, int arg, const tn_stmt *block, tni
   return out->map ? settle(step, out) : TN_E_REFUSED;
 }
 
+const char *tni_place_name(const tni_places *p, int32_t k) {
+  const tn_expr *x = p->index[k];
+  while (x->nargs) x = x->arg[0];
+  return x->op == TN_OP_var ? x->as.name : "c";
+}
+
 static const tn_buffer *make_buffer(tni_step *step, const tni_places *p, const tn_buffer *old, const char *suffix,
                                     enum tni_scope scope) {
   tni_region *r = &step->s->region;
+  for (int32_t d = 0; d < p->count; d++)
+    if (!tni_is_of_function(step->s, p->extents[d]))
+      return tni_step_refuse(step, p->block, "the extent of an iterator is not made of constants and parameters"), NULL;
   const char *name = tni_arena_format(&r->arena, "%s_%s", old->name, suffix);
   const tn_buffer *made = name ? tni_buffer(r, name, old->type, scope, p->map->rank, p->map->shape) : NULL;
   const char *why = made ? tni_why_no_cache(step->s, made, scope) : NULL;
@@ -118,8 +130,7 @@ static const tn_buffer *make_buffer(tni_step *step, const tni_places *p, const t
   return made;
 }
 
-/* for c.. { block NAME(iterators) { S } }: a loop for each iterator. */
-static const tn_stmt *put_in_loops(tni_region *r, const char *name, int32_t count, tni_iter *iters, const tn_stmt *s) {
+const tn_stmt *tni_iter_nest(tni_region *r, const char *name, int32_t count, tni_iter *iters, const tn_stmt *s) {
   for (int32_t d = 0; d < count; d++)
     if (!iters[d].var || !(iters[d].binding = tni_var(r, iters[d].var->as.name, TN_INDEX))) return NULL;
   s = tni_block(r, name, count, iters, NULL, NULL, s);
@@ -178,7 +189,7 @@ static bool open_reading(tni_step *step, const tni_places *p, reading *q) {
   *q = (reading){.p = p};
   tni_facts_init(&q->facts, step->s->ctx);
   for (int32_t k = 0; k < p->map->rank; k++) {
-    q->at[k] = tni_var(r, p->index[k]->op == TN_OP_var ? p->index[k]->as.name : "c", TN_INDEX);
+    q->at[k] = tni_var(r, tni_place_name(p, k), TN_INDEX);
     if (!q->at[k] || !tni_facts_bind(&q->facts, q->at[k], p->map->shape[k])) return false;
   }
   if (!tni_map_inverse(r, p->map, p->count, p->extents, q->at, q->back)) return false;
@@ -256,37 +267,37 @@ tn_status tni_read_places(tni_step *step, const tni_read_place *place, const tn_
   swap w = {place->buffer, made, p, false};
   for (int32_t k = 0; k < p->map->rank; k++) iters[k] = (tni_iter){.var = q.at[k], .extent = p->map->shape[k]};
   const tn_stmt *store = tni_store(r, made, p->map->rank, q.at, value, NULL);
-  return tni_put_before(step, place, put_in_loops(r, place->copy_name, p->map->rank, iters, store),
+  return tni_put_before(step, place, tni_iter_nest(r, place->copy_name, p->map->rank, iters, store),
                         swap_buffer(r, place->block, &w), made);
 }
 
 /* ---- writes ------------------------------------------------------------------------------------------------------ */
 
-/* Do the iterators' values, but for those of the reduction, send the subscripts to different places? */
-static bool tells_spatial_apart(tni_step *step, const tn_stmt *block, int32_t dims, const tn_expr *const *index) {
+bool tni_points_apart(tn_schedule *s, const tn_stmt *block, int32_t dims, const tn_expr *const *index) {
   const tn_expr *vars[TNI_MAX_NEST];
   int64_t extents[TNI_MAX_NEST];
-  tni_facts none = {.ctx = step->s->ctx};
+  tni_facts none = {.ctx = s->ctx};
   tni_itermap map;
   size_t count = 0;
   for (int32_t i = 0; i < block->as.block.count; i++) {
     const tni_iter *it = &block->as.block.iters[i];
+    for (int32_t d = 0; d < dims && it->reduce; d++)
+      if (tni_expr_uses(s->ctx, index[d], it->var)) return false;
     if (it->reduce) continue;
     if (count == TNI_MAX_NEST) return false;
     vars[count] = it->var;
     extents[count++] = tni_is_const(it->extent) ? it->extent->as.i : FAR;
   }
-  return tni_itermap_of(&step->s->region, &none, (size_t)dims, index, count, vars, extents, &map) && map.box &&
-         map.injective;
+  return tni_itermap_of(&s->region, &none, (size_t)dims, index, count, vars, extents, &map) && map.box && map.injective;
 }
 
 /* Has every point of the spatial iterators an element, and a place, of its own? */
 static tn_status check_points(tni_step *step, const tni_write_place *at, const tni_places *p) {
   const tn_expr *shape[TN_MAX_RANK];
   const tn_stmt *block = at->block, *store = at->store;
-  name_search names = names_of(step, block, store->as.store.count, store->as.store.index);
+  name_search names = names_of(step->s, block, store->as.store.count, store->as.store.index);
   if (names.memory) return tni_step_refuse(step, store, "where the block stores depends on memory");
-  if (!tells_spatial_apart(step, block, store->as.store.count, store->as.store.index))
+  if (!tni_points_apart(step->s, block, store->as.store.count, store->as.store.index))
     return tni_step_refuse(step, store, "the block may store to an element at several points of its spatial iterators");
   for (int32_t d = 0; d < p->count; d++) {
     bool reduce = false;
@@ -319,7 +330,7 @@ static const tn_stmt *make_copy(tni_region *r, const tni_write_place *at, const 
   const tn_stmt *s = at->store;
   const tn_expr *value = tni_load(r, made->type, made, (size_t)p->map->rank, p->index, NULL);
   s = tni_store(r, s->as.store.buffer, s->as.store.count, s->as.store.index, value, NULL);
-  return put_in_loops(r, at->copy_name, count, iters, tni_stmt_subst(r, s, &points));
+  return tni_iter_nest(r, at->copy_name, count, iters, tni_stmt_subst(r, s, &points));
 }
 
 tn_status tni_write_places(tni_step *step, const tni_write_place *at, const tni_places *p, const char *suffix) {

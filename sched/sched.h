@@ -136,6 +136,9 @@ const tn_stmt *tni_block_store(const tn_stmt *block);
 /* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not have in
  * the same form: does a rewrite keep what allowed it? */
 const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
+/* Does the block store one element to each of some buffers, as init does, and read at most that of them? NULL: yes.
+ * Else the reason. */
+const char *tni_why_not_own_element(tn_schedule *s, const tn_stmt *block, const void **mark);
 /* May a producer block run later, where its buffers are read? It must be a block of stores (tni_block_stores) to buffers made in
  * the function, be their only writer, every spatial iterator must be one plain subscript, and nothing may be read that it does
  * not write. NULL: yes. Else the reason. */
@@ -208,10 +211,19 @@ typedef struct tni_places {
   const tni_layout *map;             /* over variables of its own */
   const tn_expr *index[TN_MAX_RANK]; /* its subscripts over the iterators */
 } tni_places;
-/* A dimension for each iterator on which the load depends; for each spatial one if that is NULL. */
-tn_status tni_iter_places(tni_step *step, const tn_stmt *block, const tn_expr *load, tni_places *out);
+/* A dimension for each iterator on which one of the expressions depends; for each spatial one if `used` is NULL. */
+tn_status tni_iter_places(tni_step *step, const tn_stmt *block, int32_t count, const tn_expr *const *used,
+                          tni_places *out);
 /* What the map of argument `arg` makes of all iterators. */
 tn_status tni_arg_iter_places(tni_step *step, int arg, const tn_stmt *block, tni_places *out);
+/* A name for the subscript: that of an iterator in it. */
+const char *tni_place_name(const tni_places *p, int32_t k);
+/* Is it made of constants, parameters and the block's iterators? */
+bool tni_is_of_iterators(tn_schedule *s, const tn_stmt *block, const tn_expr *x);
+/* Do different values of the spatial iterators give different subscripts, whatever those of the reduction are? */
+bool tni_points_apart(tn_schedule *s, const tn_stmt *block, int32_t dims, const tn_expr *const *index);
+/* for.. { block NAME(iters) { S } }: a loop for each iterator, to which it is bound here. */
+const tn_stmt *tni_iter_nest(tni_region *r, const char *name, int32_t count, tni_iter *iters, const tn_stmt *s);
 /* The only load of the buffer in the block's body, where iterators and parameters say; or NULL and a refusal. */
 const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buffer *buffer);
 /* Takes the function where the block reads, or writes, a new buffer OLD_suffix by these places; or refuses. */
@@ -509,6 +521,11 @@ bool tni_site_spans(const tni_site *site, size_t depth, tni_stretch *out);
 bool tni_site_runs_once(const tni_site *site, size_t depth, bool spatial);
 /* Does the block's guard cut only what is outside of its iterators' domains? */
 bool tni_site_is_guarded_by_domains(const tni_site *site);
+/* Is the order of the iterations of loops, from outside, the order of the values of x, each of which is met once? */
+bool tni_rises(tni_region *r, const tn_expr *x, size_t count, const tn_expr *const *vars,
+               const tn_expr *const *extents);
+/* Do the loops of the reduction, from `depth` on, run the steps in the order of the iterators? */
+bool tni_site_runs_in_order(const tni_site *site, size_t depth, const tni_stretch *spans);
 /* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
  * same. Else the reason. */
 const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);

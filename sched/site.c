@@ -160,34 +160,37 @@ bool tni_site_is_guarded_by_domains(const tni_site *site) {
 
 /* ---- the order of steps ---- */
 
-/* Do the loops of the reduction, from outside, run the steps in the order of the iterators? */
-static bool steps_in_order(const tni_site *site, size_t depth, const tni_stretch *spans) {
+bool tni_rises(tni_region *r, const tn_expr *x, size_t count, const tn_expr *const *vars,
+               const tn_expr *const *extents) {
+  const tn_expr *rest;
+  int64_t coefs[TNI_MAX_NEST], reach = 0;
+  if (count == 0) return true;
+  if (!tni_affine(r, x, count, vars, coefs, &rest)) return false;
+  for (size_t k = count; k-- > 0;) {
+    if (coefs[k] <= reach) return false;
+    if (!tni_is_const(extents[k])) return k == 0;
+    if (__builtin_mul_overflow(coefs[k], extents[k]->as.i - 1, &coefs[k]) ||
+        __builtin_add_overflow(reach, coefs[k], &reach))
+      return false;
+  }
+  return true;
+}
+
+bool tni_site_runs_in_order(const tni_site *site, size_t depth, const tni_stretch *spans) {
   tni_region *r = &site->s->region;
   tni_facts none = {.ctx = site->s->ctx};
-  const tn_expr *place = tni_index(r, 0), *vars[TNI_MAX_NEST], *rest;
-  int64_t coefs[TNI_MAX_NEST], reach = 0;
-  const tn_stmt *loops[TNI_MAX_NEST];
+  const tn_expr *place = tni_index(r, 0), *vars[TNI_MAX_NEST], *extents[TNI_MAX_NEST];
   size_t count = 0;
   for (int32_t i = 0; i < site->block->as.block.count; i++)
     if (site->block->as.block.iters[i].reduce)
       place = tni_add(r, tni_mul(r, place, spans[i].extent), site->block->as.block.iters[i].binding);
   for (size_t k = depth; k < site->count; k++)
     if (tni_site_feeds(site, site->loops[k], true)) {
-      loops[count] = site->loops[k];
+      extents[count] = site->loops[k]->as.loop.extent;
       vars[count++] = site->loops[k]->as.loop.var;
     }
   place = place ? tni_simplify(r, &none, place) : NULL;
-  if (count == 0) return true;
-  if (!place || !tni_affine(r, place, count, vars, coefs, &rest)) return false;
-  for (size_t k = count; k-- > 0;) {
-    const tn_expr *extent = loops[k]->as.loop.extent;
-    if (coefs[k] <= reach) return false;
-    if (!tni_is_const(extent)) return k == 0;
-    if (__builtin_mul_overflow(coefs[k], extent->as.i - 1, &coefs[k]) ||
-        __builtin_add_overflow(reach, coefs[k], &reach))
-      return false;
-  }
-  return true;
+  return count == 0 || (place && tni_rises(r, place, count, vars, extents));
 }
 
 /* May the steps be done in another order, with the same bits? */
@@ -204,7 +207,7 @@ static bool is_exact_in_any_order(tn_schedule *s, const tn_stmt *block) {
 }
 
 const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans) {
-  if (steps_in_order(site, depth, spans) || is_exact_in_any_order(site->s, site->block)) return NULL;
+  if (tni_site_runs_in_order(site, depth, spans) || is_exact_in_any_order(site->s, site->block)) return NULL;
   return "the steps of the reduction would be done in another order, that of its iterators\n"
          "needs: to be moved before its reduce loops are reordered";
 }

@@ -210,6 +210,17 @@ TN_API tn_status tn_reindex_cache_read(tn_schedule *s, tn_block_ref block, int32
  * all, uses the spatial ones and sends them to different places. The block may write a part of the old buffer. */
 TN_API tn_status tn_reindex_cache_write(tn_schedule *s, tn_block_ref block, const char *scope, const char *map,
                                         int32_t store, tn_block_ref *out, tn_error **err);
+/* What is read and written of a buffer at the place, a loop around the block or the block, stands in a new one in
+ * `scope`: of the buffer number `store` of those that the block stores to, the box that is touched there is copied in
+ * before, by *read, and out behind, by *write (either may be NULL). Refused when its elements may have no value there
+ * yet. */
+TN_API tn_status tn_cache_inplace(tn_schedule *s, tn_block_ref block, tn_place place, const char *scope, int32_t store,
+                                  tn_block_ref *read, tn_block_ref *write, tn_error **err);
+/* The largest expressions of the block's iterators that stand in `times` or more subscripts of what it reads are
+ * tables in `scope` (NULL: "global"), over the iterators that they use. Bounds that are known of subscripts stay
+ * known. *count: in, the room in `out`; out, how many blocks fill tables, before the block's outermost loop. */
+TN_API tn_status tn_cache_index(tn_schedule *s, tn_block_ref block, const char *scope, int64_t times, tn_block_ref *out,
+                                size_t *count, tn_error **err);
 /* While a step of the loop runs, what the block reads of buffer number `read` (as in tn_cache_read) in the next step is asked for, by
  * prefetches spread over the steps of the innermost loop between them. Changes no result. */
 TN_API tn_status tn_prefetch(tn_schedule *s, tn_block_ref block, int32_t read, tn_loop loop, tn_error **err);
@@ -235,6 +246,12 @@ TN_API tn_status tn_storage_align(tn_schedule *s, tn_block_ref block, int32_t ax
  * element i, j goes where the map says, "(i, j) -> (j // 4, i, j % 4)". Different elements go to different places. */
 TN_API tn_status tn_transform_layout(tn_schedule *s, tn_block_ref block, const char *map, int32_t store,
                                      tn_error **err);
+/* The block runs over other iterators, in new loops: the map names all that it has, in their order, and sends each of
+ * their points to one of its own, "(i, j) -> (i // 4, j, i % 4)". Points that it sends nothing to are left out by a
+ * guard. *count: in, the room in `out`; out, how many loops there are. Refused when the loops around the block alone
+ * do not run each point once, or instances, or steps of a reduction, would come in another order that shows. */
+TN_API tn_status tn_transform_block_layout(tn_schedule *s, tn_block_ref block, const char *map, tn_loop *out,
+                                           size_t *count, tn_error **err);
 /* The loop keeps what its next iteration reads again of what the block writes: a window along one dimension, which
  * moves by a constant step. The block runs for what is new in it alone, and its buffer has as many elements there as
  * the window, and `spare` more, at most 1024: what goes round is overwritten so much later. */

@@ -28,7 +28,7 @@ static tn_status reindex_read(tni_step *step) {
   if (status) return status;
   const tn_expr *load = tni_only_load(step, place.block, place.buffer);
   if (!load) return TN_E_REFUSED;
-  status = tni_iter_places(step, place.block, load, &p);
+  status = tni_iter_places(step, place.block, load->nargs, load->arg, &p);
   return status ? status : tni_read_places(step, &place, load, &p, "reindex");
 }
 
@@ -36,7 +36,7 @@ static tn_status reindex_write(tni_step *step) {
   tni_write_place at;
   tni_places p;
   tn_status status = tni_find_write(step, 1, step->args[3].text, false, &at);
-  if (!status) status = tni_iter_places(step, at.block, NULL, &p);
+  if (!status) status = tni_iter_places(step, at.block, 0, NULL, &p);
   return status ? status : tni_write_places(step, &at, &p, "reindex");
 }
 

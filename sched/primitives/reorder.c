@@ -33,22 +33,11 @@ static int collect_chain(tni_step *step, const tn_stmt **wanted, const tn_stmt *
   return count;
 }
 
-/* The block below, if it is the only statement below, and reads of its own buffer at most the element it stores. */
+/* What is below all loops. */
 static const tn_stmt *only_block(const tn_stmt *inner) {
   const tn_stmt *s = inner->as.loop.body;
   while (s->kind == TNI_FOR) s = s->as.loop.body;
   return s;
-}
-
-static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const void **mark) {
-  const tn_stmt *stores[TNI_MAX_STATES];
-  *mark = block;
-  int32_t count = tni_block_stores(s->ctx, block, stores);
-  if (!count) return "the block does more than store one element to each of some buffers";
-  if (block->as.block.init && !tni_init_fits(s->ctx, block)) return "init stores something else than the block";
-  for (int32_t k = 0; k < count; k++)
-    if (!tni_reads_own_element(s->ctx, block, stores[k])) return "the block reads elements that other iterations write";
-  return NULL;
 }
 
 /* Does any order of the steps give the same, but for rounding? */
@@ -172,7 +161,7 @@ static const char *why_not(tn_schedule *s, int count, const tn_stmt *const *chai
   const char *why = tni_why_in_order(s->ctx, chain[0], mark);
   if (why) return why;
   if (block->kind == TNI_BLOCK) {
-    why = why_ordered(s, block, mark);
+    why = tni_why_not_own_element(s, block, mark);
     if (!why) why = why_overwritten(s, block, count, chain, order, mark);
     if (!why) return NULL;
   }

@@ -47,7 +47,7 @@ static void draw_map(const char *place, uint64_t *state, char *out, size_t size)
 }
 
 /* Buffers between a block and what it reads or writes. */
-static void choose_cache_line(const names *blocks, const char *loop, uint64_t *state, char *line) {
+static void choose_cache_line(const names *loops, const names *blocks, const char *loop, uint64_t *state, char *line) {
   static const char *const scopes[] = {"global", "local", "register"};
   static const char *const dims[] = {"[0], [1]",
                                      "[0, 1, 0], [2, 1, 1]",
@@ -60,7 +60,7 @@ static void choose_cache_line(const names *blocks, const char *loop, uint64_t *s
   const char *block = blocks->at[b], *scope = scopes[oracle_random(state) % 3];
   uint32_t read = oracle_random(state) % 4, store = oracle_random(state) % 4 == 0;
   draw_map(blocks->place[b], state, map, sizeof map);
-  switch (oracle_random(state) % 10) {
+  switch (oracle_random(state) % 16) {
   case 0: snprintf(line, LINE, "prefetch(%s, %u, %s)", block, read, loop); break;
   case 1:
     snprintf(line, LINE, "pack_read(%s, %u, %s, \"%s\", of=%s)", block, read, dims[oracle_random(state) % 6], scope,
@@ -72,6 +72,16 @@ static void choose_cache_line(const names *blocks, const char *loop, uint64_t *s
   case 5: snprintf(line, LINE, "reindex_cache_read(%s, %u, \"%s\", \"%s\")", block, read, scope, map); break;
   case 6:
   case 7: snprintf(line, LINE, "reindex_cache_write(%s, \"%s\", \"%s\", store=%u)", block, scope, map, store); break;
+  case 8:
+  case 9: snprintf(line, LINE, "cache_index(%s, scope=\"%s\", times=%u)", block, scope, 1 + store); break;
+  case 10: snprintf(line, LINE, "cache_inplace(%s, %s, \"%s\", store=%u)", block, block, scope, store); break;
+  case 11:
+    snprintf(line, LINE, "cache_inplace(%s, %s, \"%s\")", block, loop_near(loops, blocks->place[b], true, state),
+             scope);
+    break;
+  case 12:
+  case 13:
+  case 14: snprintf(line, LINE, "l0, l1, l2 = transform_block_layout(%s, \"%s\")", block, map); break;
   default: snprintf(line, LINE, "cache_read(%s, %u, \"%s\")", block, read, scope);
   }
 }

@@ -237,7 +237,7 @@ static void choose_line(const char *text, uint64_t *state, char *line) {
   case 21: snprintf(line, LINE, f > 2 ? "annotate(%s, \"note\", %u)" : "unannotate(%s, \"note\")", l0, g); break;
   case 16: snprintf(line, LINE, "compute_inline(%s)", blocks.at[b]); break;
   case 18:
-  case 28: choose_cache_line(&blocks, l0, state, line); break;
+  case 28: choose_cache_line(&loops, &blocks, l0, state, line); break;
   case 17:
     snprintf(line, LINE, g == 1 ? "cache_write(%s, \"%s\", store=1)" : "cache_write(%s, \"%s\")", any(&blocks, state),
              scopes[f % 3]);

@@ -120,6 +120,37 @@ START_TEST(a_block_goes_round_and_runs_ahead)
 }
 END_TEST
 
+START_TEST(a_block_takes_other_iterators)
+{
+  tn_loop loops[4] = {0};
+  size_t count = 3;
+  ck_assert_int_eq(tn_transform_block_layout(s, block("C"), "(a, b, c) -> (a // 4, b, c, a % 4)", loops, &count, NULL),
+                   TN_OK);
+  ck_assert_uint_eq(count, 4);
+  ck_assert(loops[2] && !loops[3]);
+  ck_assert_int_eq(tn_parallel(s, loops[0], NULL), TN_OK);
+  expect_lines("p = transform_block_layout(C, \"(a, b, c) -> (a // 4, b, c, a % 4)\")\nparallel(p)");
+}
+END_TEST
+
+START_TEST(tables_and_places_are_cached)
+{
+  tn_block_ref read, write, tables[2] = {0};
+  size_t count = 2;
+  ck_assert_int_eq(tn_cache_inplace(s, block("C"), loop("C", 2), "local", 0, &read, &write, NULL), TN_E_REFUSED);
+  ck_assert_int_eq(tn_cache_inplace(s, block("Y"), block("Y"), "local", 0, &read, &write, NULL), TN_OK);
+  ck_assert_int_eq(tn_cache_inplace(s, block("Z"), block("Z"), "local", 0, NULL, NULL, NULL), TN_OK);
+  ck_assert_int_eq(tn_transform_block_layout(s, block("S"), "(a) -> (a * 2)", NULL, &(size_t){0}, NULL), TN_OK);
+  ck_assert_int_eq(tn_cache_index(s, block("S"), NULL, 1, tables, &count, NULL), TN_OK);
+  ck_assert_uint_eq(count, 1);
+  ck_assert_str_eq(tni_handle_block(s, read)->as.block.name, "Y_read");
+  ck_assert_str_eq(tni_handle_block(s, write)->as.block.name, "Y_write");
+  expect_made("cache_inplace(Y, Y, \"local\")\ncache_inplace(Z, Z, \"local\")\n"
+              "transform_block_layout(S, \"(a) -> (a * 2)\")\ncache_index(S)",
+              tables[0], "S_index");
+}
+END_TEST
+
 /* ---- externals ---- */
 
 START_TEST(externals_keep_blocks_in_their_places)
@@ -152,7 +183,9 @@ static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)",
                                       "outline(Y)\noutline(i)\ncache_write(S, \"local\")",
                                       "reindex(C, 0)\nreindex(C, 0, access=write)\n"
                                       "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")",
-                                      "compute_at(S, Z[0])\ndouble_buffer(S, Z[0])\nsoftware_pipeline(S, Z[0])"};
+                                      "compute_at(S, Z[0])\ndouble_buffer(S, Z[0])\nsoftware_pipeline(S, Z[0])",
+                                      "transform_block_layout(S, \"(a) -> (a * 2)\")\ncache_index(S)\n"
+                                      "cache_inplace(Y, Y, \"local\")"};
 
 START_TEST(without_memory_nothing_is_lost)
 { fault_walk(run_scripted, &(scripted){text, scripts[_i / 2]}, _i % 2); }
@@ -171,6 +204,8 @@ int main(void) {
   tcase_add_test(t, a_store_of_several_is_cached);
   tcase_add_test(t, caches_have_the_dimensions_that_are_asked_for);
   tcase_add_test(t, a_block_goes_round_and_runs_ahead);
+  tcase_add_test(t, a_block_takes_other_iterators);
+  tcase_add_test(t, tables_and_places_are_cached);
   tcase_set_timeout(alone, 100);
   tcase_add_test(alone, externals_keep_blocks_in_their_places);
   tcase_add_loop_test(alone, without_memory_nothing_is_lost, 0, 2 * TNI_COUNT(scripts));
