@@ -119,9 +119,6 @@ const char *tni_place_name(const tni_places *p, int32_t k) {
 static const tn_buffer *make_buffer(tni_step *step, const tni_places *p, const tn_buffer *old, const char *suffix,
                                     enum tni_scope scope) {
   tni_region *r = &step->s->region;
-  for (int32_t d = 0; d < p->count; d++)
-    if (!tni_is_of_function(step->s, p->extents[d]))
-      return tni_step_refuse(step, p->block, "the extent of an iterator is not made of constants and parameters"), NULL;
   const char *name = tni_arena_format(&r->arena, "%s_%s", old->name, suffix);
   const tn_buffer *made = name ? tni_buffer(r, name, old->type, scope, p->map->rank, p->map->shape) : NULL;
   const char *why = made ? tni_why_no_cache(step->s, made, scope) : NULL;

@@ -12,8 +12,9 @@
  *     if e < n { T[e] = fma(A[e], B[k], T[e]) }  ->  T[e] = fma(A[e if e < n], B[k], T[e])
  *                                                or  T[e] = fma(A[min(e, n - 1)], B[k], T[e])
  *
- * A clamped load must hit its buffer for all values of the block's iterators: which of them run is not asked. Roomy buffers are
- * loaded as they are; other buffers made in the function hold only what their accesses reach, and are never clamped.
+ * A clamped load must hit its buffer for all values of the block's iterators: which of them run is not asked. Roomy
+ * buffers are loaded as they are; other buffers made in the function hold only what their accesses reach, and are never
+ * clamped. Nor are buffers that the function writes: another iteration may do so just then.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,6 +24,7 @@ enum { MAX_VECTOR_LOOPS = 256 };
 
 typedef struct opener {
   const tni_storage *storage;
+  const tn_stmt *function; /* its body */
   tni_facts loops; /* the ranges of all of them */
   bool failed;
   bool lets; /* there are some: bindings may depend on each other in ways that they do not show */
@@ -122,6 +124,7 @@ typedef struct cut {
 
 typedef struct guarder {
   const tni_storage *storage;
+  const tn_stmt *function;
   tni_facts facts; /* the domains of the iterators */
   size_t count;
   cut cuts[2 * TN_MAX_RANK];
@@ -133,7 +136,24 @@ static const tni_placement *placement_of(const tni_storage *storage, const tn_bu
   return NULL;
 }
 
-/* Does the load hit its buffer for all values of the iterators? */
+typedef struct write_search {
+  const tn_buffer *buffer;
+  bool found;
+} write_search;
+
+static bool see_write(void *self, const tn_stmt *s) {
+  write_search *q = self;
+  q->found |= tni_is_write(s) && s->as.store.buffer == q->buffer;
+  return !q->found;
+}
+
+static bool is_written(const tn_stmt *function, const tn_buffer *buffer) {
+  write_search q = {.buffer = buffer};
+  tni_stmt_visit(function, see_write, &q);
+  return q.found;
+}
+
+/* Does the load hit its buffer for all values of the iterators, at whatever time? */
 static bool always_hits(const guarder *g, const tn_expr *load) {
   if (tni_load_where(load) || placement_of(g->storage, load->as.buffer)) return false;
   for (int32_t i = 0; i < tni_load_count(load); i++) {
@@ -142,7 +162,7 @@ static bool always_hits(const guarder *g, const tn_expr *load) {
     tni_bounds(&g->facts, load->arg[i], &lo, &hi);
     if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i) return false;
   }
-  return true;
+  return !is_written(g->function, load->as.buffer);
 }
 
 static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
@@ -193,7 +213,7 @@ static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const 
 /* Init and body with the loads kept inside. */
 static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond,
                         const tn_stmt **init, const tn_stmt **body) {
-  guarder g = {.storage = o->storage};
+  guarder g = {.storage = o->storage, .function = o->function};
   tni_facts_init(&g.facts, r->arena.ctx);
   bool ok = add_cut(o, r, block, store, cond, &g);
   for (int32_t i = 0; ok && i < block->as.block.count; i++) {
@@ -280,7 +300,7 @@ static bool see_loop(void *self, const tn_stmt *s) {
 }
 
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body) {
-  opener o = {.storage = storage};
+  opener o = {.storage = storage, .function = body};
   tni_facts_init(&o.loops, r->arena.ctx);
   tni_stmt_visit(body, see_loop, &o);
   const tn_stmt *opened = o.failed ? NULL : tni_stmt_rewrite(r, body, NULL, open_block, &o);
