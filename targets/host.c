@@ -60,6 +60,12 @@ static const feature features[] = {
 };
 /* clang-format on */
 
+int tni_x86_feature_level(const char *name, size_t length) {
+  for (size_t i = 0; i < TNI_COUNT(features); i++)
+    if (strlen(features[i].name) == length && memcmp(features[i].name, name, length) == 0) return features[i].level;
+  return -1;
+}
+
 void tni_x86_level_needs(int level, tni_x86_needs *out) {
   *out = (tni_x86_needs){{0}, 0};
   for (size_t i = 0; i < TNI_COUNT(features); i++) {

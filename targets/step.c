@@ -2,9 +2,9 @@
  *
  *     C[i, j] = cast(i32, B[k, j]) * cast(i32, cast(i16, A[i, k])) + C[i, j]      is one of dot4_u8s8
  *
- * Operands of commutative operators may have changed places, and what is cast to the type of the sum may have been cast to a
- * wider one before. A product and sum may be an fma where the instruction rounds otherwise than steps one by one anyhow.
- * What stands for a factor may be any expression of its type.
+ * Operands of commutative operators may have changed places, and what is cast to the type of the sum may have been
+ * cast to a wider one before. A product and sum may be an fma where the instruction rounds otherwise than steps one
+ * by one anyhow. What stands for a factor may be any expression of its type.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

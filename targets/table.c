@@ -143,11 +143,15 @@ static tn_status refuse_name(tn_context *ctx, const char *name, tn_error **err) 
   return status;
 }
 
+static const target_set *targets_of(tn_context *ctx, tn_error **err) {
+  return tni_context_slot(ctx, TNI_SLOT_TARGETS, create_targets, destroy_targets, err);
+}
+
 tn_status tn_target_get(tn_context *context, const char *name, const tn_target **out, tn_error **err) {
   *out = NULL;
   if (err) *err = NULL;
   tn_error *error = NULL;
-  const target_set *set = tni_context_slot(context, TNI_SLOT_TARGETS, create_targets, destroy_targets, &error);
+  const target_set *set = targets_of(context, &error);
   if (!set) {
     tn_status status = error ? tn_error_status(error) : TN_E_NOMEM;
     if (err)
@@ -161,6 +165,49 @@ tn_status tn_target_get(tn_context *context, const char *name, const tn_target *
     if (t->name && strcmp(t->name, name) == 0) return *out = t, TN_OK;
   }
   return refuse_name(context, name ? name : "", err);
+}
+
+/* ---- features ---- */
+
+/* Is it one of the names between commas, each with + or -? Gives the sign; 0: no. */
+static char sign_of(const char *features, const char *name, size_t length) {
+  for (const char *at = features; *at; at += strcspn(at, ","), at += *at == ',')
+    if (strcspn(at, ",") == length + 1 && memcmp(at + 1, name, length) == 0) return *at;
+  return 0;
+}
+
+static bool has_one(const tn_target *target, const char *name, size_t length) {
+  char sign = sign_of(target->features, name, length);
+  int level = target->isa == TNI_ISA_X86_64 ? tni_x86_feature_level(name, length) : 0;
+  return sign ? sign == '+' : level > 0 && level <= target->level;
+}
+
+bool tni_target_has_feature(const tn_target *target, const char *features) {
+  for (const char *at = features; *at; at += *at == ',') {
+    size_t length = strcspn(at, ",");
+    if (!has_one(target, at, length)) return false;
+    at += length;
+  }
+  return true;
+}
+
+tn_status tni_target_of_architecture(tn_context *ctx, const char *architecture, const tn_target **out, tn_error **err) {
+  const target_set *set = targets_of(ctx, NULL);
+  size_t length = strlen(architecture);
+  *out = NULL;
+  if (!set) return tni_fail_nomem(err);
+  for (size_t i = 0; length && i < ROW_COUNT; i++)
+    if (strncmp(set->targets[i].triple, architecture, length) == 0 && set->targets[i].triple[length] == '-')
+      *out = &set->targets[i];
+  return TN_OK;
+}
+
+bool tni_isa_has_feature(tn_context *ctx, enum tni_isa isa, const char *name, size_t length) {
+  const target_set *set = targets_of(ctx, NULL);
+  if (isa == TNI_ISA_X86_64) return tni_x86_feature_level(name, length) >= 0;
+  for (size_t i = 0; set && i < ROW_COUNT; i++)
+    if (set->targets[i].isa == isa && sign_of(set->targets[i].features, name, length)) return true;
+  return false;
 }
 
 tn_status tni_targets_check(tn_context *ctx, size_t count, const tn_target *const *targets, tn_error **err) {

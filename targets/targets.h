@@ -39,6 +39,14 @@ struct tn_target {
   bool runs_here; /* code for it can be executed by this process */
 };
 
+/* Has it the feature, or all of several apart by commas, as LLVM calls them: by name, or as part of its level? */
+bool tni_target_has_feature(const tn_target *target, const char *features);
+/* The last target of that architecture, the first part of its triple; NULL: there is none. Does any of an architecture know
+ * the feature, whether it has it or not? */
+tn_status tni_target_of_architecture(tn_context *ctx, const char *architecture, const tn_target **out, tn_error **err);
+bool tni_isa_has_feature(tn_context *ctx, enum tni_isa isa, const char *name, size_t length);
+/* The x86-64 level that a feature is part of; 0: of none; -1: it is not known. */
+int tni_x86_feature_level(const char *name, size_t length);
 /* The highest x86-64 level (1 to 4) whose features CPU and system enable; 0 on other machines. */
 int tni_host_level(void);
 /* What a program asks CPUID to know whether it may run code of a level: for each question the leaf, the subleaf and
@@ -80,12 +88,14 @@ typedef struct tni_unit {
   const char *name;
   int32_t steps;
   bool exact; /* the same bits as steps one by one */
+  bool idle;  /* a step of factors that are 0 leaves the sum as it is */
   const tn_buffer *sum, *left, *right; /* of which step and meaning load */
   tn_type c, a, b;                     /* of these */
   const tn_expr *step;                 /* what loops do in a step: over one element of each */
   const tn_expr *meaning;              /* of all: over elements 0.. of left and right, one of the sum */
   size_t count;           /* its nodes, at most TNI_UNIT_NODES, arguments first */
   const tni_unit_node *nodes;
+  const struct tni_unit_row *own; /* of one that a host added: its only row; else NULL */
 } tni_unit;
 typedef struct tni_unit_operands {
   const tn_expr *c, *a[TNI_UNIT_STEPS], *b[TNI_UNIT_STEPS];
@@ -93,24 +103,36 @@ typedef struct tni_unit_operands {
 
 /* How a target emits a unit. */
 enum tni_unit_form {
-  TNI_UNIT_DOT,     /* instruction(c, a, b) */
-  TNI_UNIT_TURN_A,  /* the same of a with the first bit of each turned, and of that bit alone, taken away */
-  TNI_UNIT_TURN_B,  /* of b */
-  TNI_UNIT_PRODUCTS /* c + instruction(a, b), of factors widened to 16 bits */
+  TNI_UNIT_DOT,      /* instruction(c, a, b) */
+  TNI_UNIT_TURN_A,   /* the same of a with the first bit of each turned, and of that bit alone, taken away */
+  TNI_UNIT_TURN_B,   /* of b */
+  TNI_UNIT_PRODUCTS, /* c + instruction(a, b), of factors widened to 16 bits */
+  TNI_UNIT_TERM,     /* c + instruction(a, b) */
+  TNI_UNIT_ASSEMBLY  /* the names are assembly: $0 is c, $1 is a, $2 is b */
 };
 typedef struct tni_unit_row {
   const char *unit;
   enum tni_isa isa;
-  const char *feature; /* one that it needs, as LLVM calls it */
+  const char *feature; /* those that it needs, as LLVM calls them, apart by commas */
   const char *tune;    /* the processors it is about: how their name begins, as LLVM calls them */
   enum tni_unit_form form;
   const char *names[3]; /* LLVM's intrinsics for vectors of 128, 256, 512 bits, maybe for the types of c and a; NULL: none */
   int32_t gain; /* steps in the time of as many steps one by one, in per cent: 100 is no gain */
 } tni_unit_row;
 
-size_t tni_unit_count(void);
-/* Unit number i; NULL without memory. */
-const tni_unit *tni_unit_at(tn_context *ctx, size_t i);
+/* One that a host added, with all that it is made of (instruction.c). */
+typedef struct tni_added_unit {
+  tni_unit unit;
+  tni_unit_row row;
+  tn_program *program;
+  struct tni_added_unit *next;
+} tni_added_unit;
+
+/* The unit behind another one, the first behind NULL; NULL: it is the last one, or there is no memory (then there is
+ * no first one). */
+const tni_unit *tni_unit_after(tn_context *ctx, const tni_unit *unit);
+/* Adds it, which then belongs to the context; or tells that there is one of that name. Any thread. */
+tn_status tni_unit_publish(tn_context *ctx, tni_added_unit *made, tn_error **err);
 /* NULL: none of that name, or no memory. */
 const tni_unit *tni_unit_find(tn_context *ctx, const char *name);
 /* Is the expression, of any lanes, the unit's meaning? Then of what: operands that all lanes share may be scalars. */
@@ -123,11 +145,12 @@ bool tni_same_number(const tn_expr *a, const tn_expr *b);
 const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_operands *operands);
 /* How the target emits the unit in vectors of so many bits; NULL: it does not. */
 const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *unit, int64_t bits);
-/* The unit that sums such products faster than steps one by one, in the target's widest vectors; NULL: none, or no memory. */
-const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
-
-/* Is it one of those that the target has, as LLVM calls them? "" is. */
-bool tni_target_has_feature(const tn_target *target, const char *feature);
+/* Of those that fit, the unit that the target gains most by, in its widest vectors; NULL: there is none that is faster than
+ * steps one by one, or no memory. */
+const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target,
+                                     bool (*fits)(void *self, const tni_unit *), void *self);
+/* The same of those that sum products of such factors. */
+const tni_unit *tni_target_product_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
 
 /* Products of 8-bit integers, of f32, and of bf16 in the meaning of tile_bf16, by tiles: loops with this note, row by row,
  * column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target has
@@ -151,6 +174,10 @@ typedef struct tni_tile_row {
 const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type a, tn_type b);
 /* Is it AMX's? The default schedule knows the costs of these. */
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);
+
+/* Does LLVM take the code of each of the unit's rows, for vectors of all widths? Else TN_E_INVALID with LLVM's reason. The target
+ * is one of the row's architecture, whatever its features. (llvm/unit.c) */
+tn_status tni_codegen_check_unit(tn_context *ctx, const tn_target *target, const tni_unit *unit, tn_error **err);
 
 /* ---- step.c ---------------------------------------------------------------------------------------------------- */
 

@@ -62,7 +62,7 @@ static const struct {
 /* clang-format on */
 enum { UNIT_COUNT = TNI_COUNT(meanings) };
 
-/* ---- rows: of several that fit, the first is the best ----------------------------------------------------------------
+/* ---- rows: of several of a unit, the first that a target has is its -----------------------------------------------
  *
  * Gains: 8-bit products one by one are widened to 32 bits, multiplied and added: 1 vector in 2 cycles or less (uops.info; vpmulld).
  * vdpbf16ps begins once in 2 cycles on Sapphire Rapids, where 2 multiply-adds do in 1, and once in 1 on Zen 4, where one does
@@ -121,13 +121,20 @@ static const tni_tile_row tile_rows[] = {
 
 /* ---- the meanings, parsed once a context ------------------------------------------------------------------------- */
 
+/* Those that a host adds come before all that were there, and stay: readers need no lock. */
 typedef struct unit_set {
   tn_program *program;
   tni_unit units[UNIT_COUNT];
+  _Atomic(tni_added_unit *) added;
 } unit_set;
 
 static void destroy_units(tn_context *ctx, void *self) {
   unit_set *set = self;
+  for (tni_added_unit *unit = atomic_load(&set->added), *next; unit; unit = next) {
+    next = unit->next;
+    tn_program_destroy(unit->program);
+    tni_free(ctx, unit, sizeof *unit);
+  }
   tn_program_destroy(set->program);
   tni_free(ctx, set, sizeof *set);
 }
@@ -172,6 +179,7 @@ static bool make_unit(unit_set *set, size_t i) {
   *unit = (tni_unit){.name = meanings[i].name,
                      .steps = meanings[i].steps,
                      .exact = meanings[i].exact,
+                     .idle = true,
                      .sum = f->params[0].buffer,
                      .left = f->params[1].buffer,
                      .right = f->params[2].buffer,
@@ -193,24 +201,39 @@ static void *create_units(tn_context *ctx, tn_error **err) {
   return NULL;
 }
 
-static const unit_set *units_of(tn_context *ctx) {
+static unit_set *units_of(tn_context *ctx) {
   tn_error *error = NULL;
-  const unit_set *set = tni_context_slot(ctx, TNI_SLOT_UNITS, create_units, destroy_units, &error);
+  unit_set *set = tni_context_slot(ctx, TNI_SLOT_UNITS, create_units, destroy_units, &error);
   tn_error_destroy(error);
   return set;
 }
 
-size_t tni_unit_count(void) { return UNIT_COUNT; }
-
-const tni_unit *tni_unit_at(tn_context *ctx, size_t i) {
-  const unit_set *set = units_of(ctx);
-  return set ? &set->units[i] : NULL;
+const tni_unit *tni_unit_after(tn_context *ctx, const tni_unit *unit) {
+  unit_set *set = units_of(ctx);
+  const tni_added_unit *next;
+  if (!set) return NULL;
+  if (!unit) return &set->units[0];
+  if (!unit->own && unit + 1 < set->units + UNIT_COUNT) return unit + 1;
+  next = unit->own ? ((const tni_added_unit *)unit)->next : atomic_load(&set->added);
+  return next ? &next->unit : NULL;
 }
 
 const tni_unit *tni_unit_find(tn_context *ctx, const char *name) {
-  for (size_t i = 0; i < UNIT_COUNT; i++)
-    if (strcmp(meanings[i].name, name) == 0) return tni_unit_at(ctx, i);
-  return NULL;
+  const tni_unit *unit = NULL;
+  while ((unit = tni_unit_after(ctx, unit)) && strcmp(unit->name, name) != 0)
+    ;
+  return unit;
+}
+
+tn_status tni_unit_publish(tn_context *ctx, tni_added_unit *made, tn_error **err) {
+  unit_set *set = units_of(ctx);
+  if (!set) return tni_fail_nomem(err);
+  made->next = atomic_load(&set->added);
+  do {
+    if (tni_unit_find(ctx, made->unit.name))
+      return tni_fail(ctx, err, TN_E_INVALID, "instruction", made->unit.name, "there is one of that name");
+  } while (!atomic_compare_exchange_weak(&set->added, &made->next, made));
+  return TN_OK;
 }
 
 /* ---- matching and making ----------------------------------------------------------------------------------------- */
@@ -278,34 +301,49 @@ const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_o
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
 
-bool tni_target_has_feature(const tn_target *target, const char *feature) {
-  size_t length = strlen(feature);
-  if (!length) return true;
-  for (const char *at = target->features; *at; at += strcspn(at, ","), at += *at == ',')
-    if (*at == '+' && strncmp(at + 1, feature, length) == 0 && (at[1 + length] == ',' || !at[1 + length])) return true;
-  return false;
+static bool is_of(const tni_unit_row *row, const tn_target *target, int64_t bits) {
+  return row->isa == target->isa && row->names[bits / 256] && tni_target_has_feature(target, row->feature) &&
+         strncmp(target->tune, row->tune, strlen(row->tune)) == 0;
 }
 
 const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *unit, int64_t bits) {
   if ((bits != 128 && bits != 256 && bits != 512) || bits > target->vector_bits) return NULL;
-  for (size_t i = 0; i < TNI_COUNT(rows); i++) {
-    const tni_unit_row *row = &rows[i];
-    if (row->isa == target->isa && row->names[bits / 256] && strcmp(row->unit, unit->name) == 0 &&
-        tni_target_has_feature(target, row->feature) && strncmp(target->tune, row->tune, strlen(row->tune)) == 0)
-      return row;
-  }
+  if (unit->own) return is_of(unit->own, target, bits) ? unit->own : NULL;
+  for (size_t i = 0; i < TNI_COUNT(rows); i++)
+    if (strcmp(rows[i].unit, unit->name) == 0 && is_of(&rows[i], target, bits)) return &rows[i];
   return NULL;
 }
 
-const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b) {
-  const unit_set *set = units_of(ctx);
-  for (size_t i = 0; set && i < UNIT_COUNT; i++) {
-    const tni_unit *unit = &set->units[i];
-    if (unit->c != c || unit->a != a || unit->b != b) continue;
+/* Of several the one that gains most; of equal ones the first. */
+const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target, bool (*fits)(void *, const tni_unit *),
+                                     void *self) {
+  const tni_unit *best = NULL;
+  int32_t gain = 100;
+  for (const tni_unit *unit = NULL; (unit = tni_unit_after(ctx, unit));) {
     const tni_unit_row *row = tni_target_unit(target, unit, target->vector_bits);
-    if (row && row->gain > 100) return unit;
+    if (!row || row->gain <= gain || !fits(self, unit)) continue;
+    best = unit;
+    gain = row->gain;
   }
-  return NULL;
+  return best;
+}
+
+/* A product of two factors that are cast to the type of the sum. */
+typedef struct product {
+  tn_type c, a, b;
+} product;
+
+static bool is_of_products(void *self, const tni_unit *unit) {
+  const product *p = self;
+  const tn_expr *step = unit->step;
+  if (unit->c != p->c || unit->a != p->a || unit->b != p->b || step->op != TN_OP_add) return false;
+  if (step->arg[0]->op != TN_OP_load || step->arg[1]->op != TN_OP_mul) return false;
+  const tn_expr *x = step->arg[1]->arg[0], *y = step->arg[1]->arg[1];
+  return x->op == TN_OP_cast && x->arg[0]->op == TN_OP_load && y->op == TN_OP_cast && y->arg[0]->op == TN_OP_load;
+}
+
+const tni_unit *tni_target_product_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b) {
+  return tni_target_best_unit(ctx, target, is_of_products, &(product){c, a, b});
 }
 
 const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type a, tn_type b) {

@@ -304,7 +304,7 @@ TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_err
 
 /* The steps in the body of a block that blockize made, as the meaning of a tensor instruction (targets/units.c):
  * dot4_u8s8, dot4_s8s8, dot4_u8u8, dot2_u8s8, dot2_s8s8, dot2_u8u8, dot2_s16 sum into i32, dot2_bf16 and tile_bf16 into
- * f32. A target that has the instruction emits it where the block stands in a vectorized loop, best of factors that stand
+ * f32; a host adds others (tn_instruction_add). A target that has the instruction emits it where the block stands in a vectorized loop, best of factors that stand
  * side by side in memory; everywhere the program gives the same bits. */
 TN_API tn_status tn_tensorize(tn_schedule *s, tn_block_ref block, const char *unit, tn_error **err);
 

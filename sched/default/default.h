@@ -46,9 +46,10 @@ typedef struct tni_cost {
 /* How the loads of a block's value move when an iterator steps. */
 typedef struct tni_strides {
   const tni_planner *p;
+  const tn_stmt *block;
   const tn_expr *var;
   const tn_buffer *skip;            /* the accumulator */
-  int unit, zero, near, far, loads; /* how many have stride 1, 0, up to NEAR_STRIDE, more or unknown */
+  int unit, zero, near, far, loads; /* how many have stride 1, 0, a small one, more or unknown */
 } tni_strides;
 
 tni_block_list tni_blocks_of(const tni_planner *p);

@@ -94,6 +94,13 @@ bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *cons
   return true;
 }
 
+/* Between neighbours may be the steps of an instruction. */
+static bool is_near(const tni_strides *q, int64_t stride) {
+  if (stride <= NEAR_STRIDE) return stride > 0;
+  const tni_unit *unit = stride <= TNI_UNIT_STEPS ? tni_unit_for(q->p, q->block) : NULL;
+  return unit && stride == unit->steps;
+}
+
 static void look_at_load(void *self, const tn_expr *x) {
   tni_strides *q = self;
   int64_t stride;
@@ -104,12 +111,13 @@ static void look_at_load(void *self, const tn_expr *x) {
   else if (stride == 0)
     q->zero++;
   else
-    *(stride == 1 ? &q->unit : stride > 0 && stride <= NEAR_STRIDE ? &q->near : &q->far) += 1;
+    *(stride == 1 ? &q->unit : is_near(q, stride) ? &q->near : &q->far) += 1;
 }
 
 tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter) {
   const tn_stmt *store = tni_block_store(block);
-  tni_strides q = {.p = p, .var = iter, .skip = tni_is_reduction(block) ? store->as.store.buffer : NULL};
+  tni_strides q = {
+      .p = p, .block = block, .var = iter, .skip = tni_is_reduction(block) ? store->as.store.buffer : NULL};
   tni_expr_visit(p->s->ctx, store->as.store.value, look_at_load, &q);
   return q;
 }

@@ -18,14 +18,17 @@ bool tni_find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr **y
   return *x && *y;
 }
 
+static bool fits_block(void *self, const tni_unit *unit) {
+  const tn_stmt *block = self;
+  tni_unit_step step;
+  bool enough = false;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    enough |= block->as.block.iters[i].reduce && tni_extent_of(block, i) >= unit->steps;
+  return enough && tni_unit_is_step(unit, tni_block_store(block), &step);
+}
+
 const tni_unit *tni_unit_for(const tni_planner *p, const tn_stmt *block) {
-  const tn_expr *value = tni_block_store(block)->as.store.value, *x, *y;
-  if (!tni_find_factors(block, &x, &y)) return NULL;
-  const tni_unit *unit = tni_target_best_unit(p->s->ctx, p->target, value->type, x->type, y->type);
-  if (!unit) unit = tni_target_best_unit(p->s->ctx, p->target, value->type, y->type, x->type);
-  for (int32_t i = 0; unit && i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce && tni_extent_of(block, i) >= unit->steps) return unit;
-  return NULL;
+  return tni_target_best_unit(p->s->ctx, p->target, fits_block, (void *)(uintptr_t)block);
 }
 
 /* The innermost that has the steps. */

@@ -203,7 +203,7 @@ static int64_t steps_for_tiles(const tni_gvalue *x, const tni_gvalue *w) {
 static summation summation_of(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
-  const tni_unit *unit = tni_target_best_unit(g->program->ctx, target, c, a, w->type);
+  const tni_unit *unit = tni_target_product_unit(g->program->ctx, target, c, a, w->type);
   summation s = {.tiles = tni_target_has_tiles(target, c, a, w->type)};
   if (s.tiles) s.group = GROUP_BYTES / (int64_t)tn_type_bytes(w->type), s.lanes = TNI_TILE_ROWS;
   if (unit && !s.tiles) s.group = unit->steps;

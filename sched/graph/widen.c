@@ -24,7 +24,7 @@ static bool is_wide(const tn_graph *g, const tni_gnode *node, const tn_target *t
   for (int i = 0; i < 2; i++)
     if ((out[i] = cast_from(g, node->inputs[i])) == TNI_NO_VALUE) return false;
   tn_type c = g->values[node->outputs[0]].type, a = g->values[out[0]].type, b = g->values[out[1]].type;
-  return tni_target_has_tiles(target, c, a, b) || tni_target_best_unit(g->program->ctx, target, c, a, b);
+  return tni_target_has_tiles(target, c, a, b) || tni_target_product_unit(g->program->ctx, target, c, a, b);
 }
 
 static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target *target, tn_error **err) {

@@ -8,7 +8,7 @@
  * registers. A guard of the steps (blockize makes one of sums that are no multiple) goes to the factors, which then are 0.
  *
  * needs: a block without init whose body is one loop of as many steps over one store, which is a step of the instruction
- *        (targets/step.c), maybe under an if
+ *        (targets/step.c), maybe under an if; with an if an instruction for which zeros add nothing
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -104,11 +104,11 @@ static const tn_stmt *make_store(tni_region *r, const tni_unit *unit, const step
 
 static tn_status refuse_unit(tni_step *step, const tn_stmt *block) {
   char names[300] = "";
-  for (size_t i = 0, n = 0; i < tni_unit_count() && n < sizeof names; i++) {
-    const tni_unit *unit = tni_unit_at(step->s->ctx, i);
-    if (!unit) return TN_E_NOMEM;
-    n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", unit->name);
-  }
+  size_t n = 0;
+  const tni_unit *unit = NULL;
+  while (n < sizeof names && (unit = tni_unit_after(step->s->ctx, unit)))
+    n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", unit->name);
+  if (!n) return TN_E_NOMEM;
   return tni_step_refuse(step, block, "no tensor instruction `%s`; there are: %s", step->args[1].text, names);
 }
 
@@ -140,6 +140,8 @@ tn_status tni_apply_tensorize(tni_step *step) {
   if (!tni_unit_is_step(unit, p.store, &p.of)) return refuse_step(step, unit, p.store);
   const char *why = why_not_one_sum(s->ctx, loop, &p);
   if (why) return tni_step_refuse(step, p.store, "%s", why);
+  if (p.where && !unit->idle)
+    return tni_step_refuse(step, p.store, "there is a guard, and a step of `%s` of zeros is not nothing", unit->name);
   tn_status status = unit->exact ? TN_OK : tni_step_rounds_otherwise(step, p.store);
   const tn_stmt *store = status ? NULL : make_store(r, unit, &p, loop->as.loop.var);
   if (!status && !store) status = TN_E_NOMEM;

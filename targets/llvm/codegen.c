@@ -292,3 +292,23 @@ tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const 
   }
   return m.status;
 }
+
+tn_status tni_codegen_try(tni_codegen *codegen, void (*define)(tni_ll_module *m, void *self), void *self, bool emit,
+                          tn_error **err) {
+  tni_ll_module m;
+  char *bytes = NULL;
+  size_t size;
+  open_module(&m, codegen);
+  define(&m, self);
+  if (m.arena.failed && m.status == TN_OK) m.status = tni_fail_nomem(&m.error);
+  if (m.status == TN_OK) verify_module(&m);
+  if (m.status == TN_OK && emit) emit_module(&m, codegen->machine, TNI_EMIT_OBJECT, &bytes, &size);
+  close_module(&m, codegen);
+  tn_text_destroy(bytes);
+  if (err) {
+    *err = m.error;
+  } else {
+    tn_error_destroy(m.error);
+  }
+  return m.status;
+}

@@ -90,6 +90,9 @@ typedef struct tni_ll_module {
   tn_error *error;
 } tni_ll_module;
 
+/* Does LLVM take a module of what `define` puts into it; with `emit`, and make an object of it? */
+tn_status tni_codegen_try(tni_codegen *codegen, void (*define)(tni_ll_module *m, void *self), void *self, bool emit,
+                          tn_error **err);
 /* Records a failure of the program, if it is the first. */
 void tni_ll_fail(tni_ll_module *m, tn_status status, const char *place, const char *reason, ...) TN_PRINTF(4, 5);
 

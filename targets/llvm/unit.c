@@ -50,20 +50,22 @@ static LLVMValueRef item(const group *g, int32_t t) {
   return TN_TYPE_LANES(g->items[t]->type) > 1 ? value : tni_ll_splat(g->f->m, value, g->lanes);
 }
 
-static LLVMValueRef put_together(const group *g) {
+/* Items first .. first + count - 1, those of a lane side by side. */
+static LLVMValueRef put_together(const group *g, int32_t first, int32_t count) {
   tni_ll_module *m = g->f->m;
-  LLVMValueRef pair = tni_ll_interleave(m, item(g, 0), item(g, 1));
-  if (g->steps == 2) return pair;
-  LLVMTypeRef pairs = LLVMVectorType(m->i16, g->lanes);
-  LLVMValueRef other = tni_ll_interleave(m, item(g, 2), item(g, 3));
-  return tni_ll_interleave(m, LLVMBuildBitCast(m->b, pair, pairs, ""), LLVMBuildBitCast(m->b, other, pairs, ""));
+  if (count == 1) return item(g, first);
+  LLVMTypeRef part = LLVMIntTypeInContext(m->llvm, TN_TYPE_BITS(g->type) * (unsigned)count / 2);
+  LLVMTypeRef parts = LLVMVectorType(part, g->lanes);
+  LLVMValueRef low = LLVMBuildBitCast(m->b, put_together(g, first, count / 2), parts, "");
+  LLVMValueRef high = LLVMBuildBitCast(m->b, put_together(g, first + count / 2, count / 2), parts, "");
+  return tni_ll_interleave(m, low, high);
 }
 
 /* The operand as a vector of integers, one for each lane's factors. */
 static LLVMValueRef gather(const group *g) {
   tni_ll_module *m = g->f->m;
   LLVMTypeRef type = LLVMVectorType(g->whole, g->lanes);
-  if (!stand_together(g)) return LLVMBuildBitCast(m->b, put_together(g), type, "");
+  if (!stand_together(g)) return LLVMBuildBitCast(m->b, put_together(g, 0, g->steps), type, "");
   g->f->impure = true;
   uint32_t lanes = TN_TYPE_LANES(g->items[0]->type);
   return tni_ll_splat(m, tni_ll_load_groups(g->f, g->items[0], g->whole, lanes), lanes > 1 ? 1 : g->lanes);
@@ -109,30 +111,135 @@ static LLVMValueRef sum_of_products(const group *a, const group *b, const char *
   return LLVMBuildAdd(m->b, c, call(m, name, 2, args), "");
 }
 
+/* The type of factors, as instructions have them. */
+static LLVMTypeRef element_of(tni_ll_module *m, tn_type type) {
+  if (type == TN_BF16) return LLVMBFloatTypeInContext(m->llvm);
+  return type == TN_F16 ? m->half : tni_ll_type(m, type);
+}
+
+/* A function of that name is LLVM's intrinsic, or the module is refused. */
+static LLVMValueRef call_by_name(tni_ll_module *m, const char *name, LLVMTypeRef result, unsigned count,
+                                 LLVMValueRef *args) {
+  LLVMTypeRef types[] = {LLVMTypeOf(args[0]), LLVMTypeOf(args[1]), LLVMTypeOf(args[count - 1])};
+  LLVMTypeRef type = LLVMFunctionType(result, types, count, 0);
+  LLVMValueRef function = LLVMGetNamedFunction(m->module, name);
+  if (!function) function = LLVMAddFunction(m->module, name, type);
+  return LLVMBuildCall2(m->b, type, function, args, count, "");
+}
+
+/* In vector registers; that of the sums is the first operand and the result. */
+static LLVMValueRef call_assembly(tni_ll_module *m, const char *text, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) {
+  static const char *const vectors[] = {
+      [TNI_ISA_X86_64] = "=v,v,v,0", [TNI_ISA_AARCH64] = "=w,w,w,0", [TNI_ISA_RISCV64] = "=vr,vr,vr,0"};
+  const char *registers = vectors[m->target->isa];
+  LLVMTypeRef types[] = {LLVMTypeOf(a), LLVMTypeOf(b), LLVMTypeOf(c)};
+  LLVMTypeRef type = LLVMFunctionType(LLVMTypeOf(c), types, 3, 0);
+  LLVMValueRef args[] = {a, b, c};
+  LLVMValueRef code =
+      LLVMGetInlineAsm(type, text, strlen(text), registers, strlen(registers), 0, 0, LLVMInlineAsmDialectATT, 0);
+  return LLVMBuildCall2(m->b, type, code, args, 3, "");
+}
+
+static LLVMValueRef add(tni_ll_module *m, tn_type type, LLVMValueRef a, LLVMValueRef b) {
+  return tni_type_is_float(type) ? LLVMBuildFAdd(m->b, a, b, "") : LLVMBuildAdd(m->b, a, b, "");
+}
+
+/* What a host says of its instruction, over all three operands in registers. */
+static LLVMValueRef call_added(tni_ll_module *m, const tni_unit *unit, const char *name, LLVMValueRef c, LLVMValueRef a,
+                               LLVMValueRef b) {
+  LLVMValueRef args[] = {c, a, b};
+  LLVMTypeRef type = LLVMTypeOf(c);
+  if (unit->own->form == TNI_UNIT_ASSEMBLY) return call_assembly(m, name, c, a, b);
+  if (unit->own->form == TNI_UNIT_DOT) return call_by_name(m, name, type, 3, args);
+  return add(m, unit->c, c, call_by_name(m, name, type, 2, args + 1));
+}
+
 static LLVMValueRef emit(tni_ll_function *f, const tni_unit *unit, const tni_unit_row *row, const tni_unit_operands *o,
                          uint32_t lanes) {
   tni_ll_module *m = f->m;
-  const char *name = row->names[lanes * 32 / 256];
-  LLVMTypeRef whole = LLVMIntTypeInContext(m->llvm, TN_TYPE_BITS(unit->a) * (unsigned)unit->steps);
-  group a = {f, o->a, unit->steps, lanes, unit->a, whole}, b = {f, o->b, unit->steps, lanes, unit->b, whole};
+  const char *name = row->names[lanes * TN_TYPE_BITS(unit->c) / 256];
+  unsigned steps = (unsigned)unit->steps;
+  group a = {f, o->a, unit->steps, lanes, unit->a, LLVMIntTypeInContext(m->llvm, TN_TYPE_BITS(unit->a) * steps)};
+  group b = {f, o->b, unit->steps, lanes, unit->b, LLVMIntTypeInContext(m->llvm, TN_TYPE_BITS(unit->b) * steps)};
   LLVMValueRef c = tni_ll_splat(m, tni_ll_expr(f, o->c), TN_TYPE_LANES(o->c->type) > 1 ? 1 : lanes);
   if (row->form == TNI_UNIT_TURN_A || row->form == TNI_UNIT_TURN_B) return dot_by_offset(&a, &b, row, name, c);
   if (row->form == TNI_UNIT_PRODUCTS) return sum_of_products(&a, &b, name, c);
-  LLVMTypeRef element = unit->a == TN_BF16 ? LLVMBFloatTypeInContext(m->llvm) : tni_ll_type(m, unit->a);
-  LLVMValueRef args[] = {c, factors(&a, element), factors(&b, element)};
+  LLVMValueRef args[] = {c, factors(&a, element_of(m, unit->a)), factors(&b, element_of(m, unit->b))};
+  if (row == unit->own) return call_added(m, unit, name, args[0], args[1], args[2]);
   return call(m, name, 3, args);
 }
 
 LLVMValueRef tni_ll_unit(tni_ll_function *f, const tn_expr *x) {
   uint32_t lanes = TN_TYPE_LANES(x->type);
-  if (lanes < LEAST_LANES || TN_TYPE_BITS(x->type) != 32 || (x->op != TN_OP_add && x->op != TN_OP_select)) return NULL;
-  for (size_t i = 0; i < tni_unit_count(); i++) {
-    const tni_unit *unit = tni_unit_at(f->m->ctx, i);
+  bool found = false;
+  if (lanes < LEAST_LANES / 2 || TN_TYPE_BITS(x->type) * lanes < 128) return NULL;
+  for (const tni_unit *unit = NULL; (unit = tni_unit_after(f->m->ctx, unit));) {
     tni_unit_operands operands;
-    f->m->arena.failed |= !unit;
-    if (!unit || unit->meaning->op != x->op || unit->c != TN_TYPE_WITH_LANES(x->type, 1)) continue;
-    const tni_unit_row *row = tni_target_unit(f->m->target, unit, lanes * 32);
+    found = true;
+    if (unit->meaning->op != x->op || unit->c != TN_TYPE_WITH_LANES(x->type, 1)) continue;
+    const tni_unit_row *row = tni_target_unit(f->m->target, unit, (int64_t)lanes * TN_TYPE_BITS(unit->c));
     if (row && tni_unit_matches(unit, x, &operands)) return emit(f, unit, row, &operands, lanes);
   }
+  f->m->arena.failed |= !found;
   return NULL;
+}
+
+/* ---- what a host adds, tried ------------------------------------------------------------------------------------- */
+
+typedef struct trial {
+  const tni_unit *unit;
+  int width; /* number of the emission */
+} trial;
+
+/* A function that does it with vectors in memory. */
+static void define_trial(tni_ll_module *m, void *self) {
+  const trial *q = self;
+  const tni_unit *unit = q->unit;
+  unsigned lanes = (128u << q->width) / TN_TYPE_BITS(unit->c), count = lanes * (unsigned)unit->steps;
+  LLVMTypeRef types[] = {LLVMVectorType(tni_ll_type(m, unit->c), lanes), LLVMVectorType(element_of(m, unit->a), count),
+                         LLVMVectorType(element_of(m, unit->b), count)};
+  LLVMTypeRef params[] = {m->ptr, m->ptr, m->ptr};
+  LLVMValueRef f = LLVMAddFunction(m->module, "trial", LLVMFunctionType(m->void_type, params, 3, 0)), values[3];
+  LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, f, "entry"));
+  for (unsigned i = 0; i < 3; i++) values[i] = LLVMBuildLoad2(m->b, types[i], LLVMGetParam(f, i), "");
+  LLVMBuildStore(m->b, call_added(m, unit, unit->own->names[q->width], values[0], values[1], values[2]),
+                 LLVMGetParam(f, 0));
+  LLVMBuildRetVoid(m->b);
+}
+
+/* Assembly is put together, which tells whether it is any; of an intrinsic the types tell. */
+static tn_status try_code(tni_codegen *codegen, const tni_unit *unit, int width, tn_error **err) {
+  const char *name = unit->own->names[width];
+  bool assembly = unit->own->form == TNI_UNIT_ASSEMBLY;
+  trial t = {unit, width};
+  tn_error *why = NULL;
+  if (!assembly && !LLVMLookupIntrinsicID(name, strlen(name)))
+    return tni_fail(codegen->ctx, err, TN_E_INVALID, "instruction", unit->name, "LLVM has no intrinsic `%s`", name);
+  tn_status status = tni_codegen_try(codegen, define_trial, &t, assembly, &why);
+  const char *reason = tn_error_reason(why);
+  if (status == TN_E_COMPILER)
+    status = tni_fail(codegen->ctx, err, TN_E_INVALID, "instruction", unit->name, "LLVM does not take `%s`: %.*s", name,
+                      (int)strcspn(reason, "\n"), reason);
+  else if (status)
+    status = tni_fail_nomem(err);
+  tn_error_destroy(why);
+  return status;
+}
+
+tn_status tni_codegen_check_unit(tn_context *ctx, const tn_target *target, const tni_unit *unit, tn_error **err) {
+  const tni_unit_row *row = unit->own;
+  tn_target with = *target;
+  tni_text features;
+  tni_text_init(&features, ctx);
+  tni_text_add(&features, "%s", target->features);
+  for (const char *at = row->feature; *at; at += strcspn(at, ","), at += *at == ',')
+    tni_text_add(&features, "%s+%.*s", features.length ? "," : "", (int)strcspn(at, ","), at);
+  with.features = features.data;
+  tni_codegen *codegen = NULL;
+  tn_status status = features.failed ? tni_fail_nomem(err) : tni_codegen_create(ctx, &with, &codegen, err);
+  for (int i = 0; i < 3 && !status; i++)
+    if (row->names[i]) status = try_code(codegen, unit, i, err);
+  tni_codegen_destroy(codegen);
+  tni_text_destroy(&features);
+  return status;
 }

@@ -67,10 +67,9 @@ START_TEST(instructions_are_what_they_mean)
   const tn_target *target;
   for (size_t t = 0; t < TNI_COUNT(names); t++) {
     must(tn_target_get(ctx, names[t], &target, &error), error);
-    for (size_t u = 0; target->runs_here && u < tni_unit_count(); u++)
-      for (int lanes = 4; lanes <= 16 && tni_unit_at(ctx, u)->steps <= UNITS_STEPS;
-           lanes *= 2) /* others are of tiles */
-        for (int together = 0; together < 2; together++) check(tni_unit_at(ctx, u), target, lanes, together);
+    for (const tni_unit *unit = NULL; target->runs_here && (unit = tni_unit_after(ctx, unit));)
+      for (int lanes = 4; lanes <= 16 && unit->steps <= UNITS_STEPS; lanes *= 2) /* others are of tiles */
+        for (int together = 0; together < 2; together++) check(unit, target, lanes, together);
   }
 }
 END_TEST
@@ -396,12 +395,12 @@ START_TEST(targets_have_units_by_their_features)
   ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));
   ck_assert_ptr_nonnull(tni_target_unit(&t, dot4, 256));
   ck_assert_ptr_null(tni_target_unit(&t, bf16, 512));
-  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot2_u8s8");
+  ck_assert_str_eq(tni_target_product_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot2_u8s8");
   t.features = "+avx512bf16,+avx512vnni";
-  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot4_u8s8");
-  ck_assert_ptr_null(tni_target_best_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16));
+  ck_assert_str_eq(tni_target_product_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot4_u8s8");
+  ck_assert_ptr_null(tni_target_product_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16));
   t.tune = "znver4";
-  ck_assert_str_eq(tni_target_best_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16)->name, "dot2_bf16");
+  ck_assert_str_eq(tni_target_product_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16)->name, "dot2_bf16");
   t.vector_bits = 256;
   ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));
   t.isa = TNI_ISA_AARCH64;

@@ -74,10 +74,10 @@ START_TEST(instructions_are_what_they_mean)
   must(tn_context_create(NULL, &ctx, &error), error);
   must(tn_target_get(ctx, target_name, &target, &error), error);
   foreign_open(&f, folder);
-  for (size_t u = 0; u < tni_unit_count(); u++)
+  for (const tni_unit *unit = NULL; (unit = tni_unit_after(ctx, unit));)
     for (int lanes = 4; lanes <= 16; lanes *= 2)
       for (int together = 0; together < 2; together++) {
-        const tni_unit_row *row = tni_target_unit(target, units[count] = tni_unit_at(ctx, u), lanes * 32);
+        const tni_unit_row *row = tni_target_unit(target, units[count] = unit, lanes * 32);
         char name[32];
         if (!row || target->isa == TNI_ISA_X86_64) continue; /* x86-64's: test_units */
         snprintf(name, sizeof name, "f%zu", count);
@@ -153,8 +153,8 @@ START_TEST(products_keep_their_results)
   for (size_t t = 0; t < TNI_COUNT(types) && target->isa != TNI_ISA_X86_64; t++)
     for (size_t i = 0; i < TNI_COUNT(sizes) * 2; i++) {
       tn_type a = tni_type_parse(types[t][0], 2), b = tni_type_parse(types[t][1], 2);
-      const tni_unit *unit = tni_target_best_unit(ctx, target, TN_I32, a, b);
-      if (!unit) unit = tni_target_best_unit(ctx, target, TN_I32, b, a);
+      const tni_unit *unit = tni_target_product_unit(ctx, target, TN_I32, a, b);
+      if (!unit) unit = tni_target_product_unit(ctx, target, TN_I32, b, a);
       const tni_unit_row *row = unit ? tni_target_unit(target, unit, target->vector_bits) : NULL;
       sum_case *c = &cases[count];
       char name[32];
