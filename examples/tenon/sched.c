@@ -11,6 +11,7 @@ typedef struct sched_options {
   texts lines;          /* --do */
   const char *file;     /* --do-file */
   const char *function; /* --function */
+  const char *block;    /* --tensorize */
   int32_t seed;         /* --seed */
   bool explain, trace, exact;
 } sched_options;
@@ -62,6 +63,21 @@ static bool explain_lines(session *s, const char *file, tn_schedule *schedule, c
   return good && print_facts(s, file, schedule, true);
 }
 
+static int print_way(void *self, const tn_tensorization *one) {
+  (void)self;
+  printf("# %s: by estimate %.1f times as fast as steps one by one\n%s\n", one->unit, one->gain, one->lines);
+  return 0;
+}
+
+/* The ways to do a block's sums by instructions of the target. */
+static bool print_ways(session *s, const char *file, tn_schedule *schedule, const char *name) {
+  tn_error *error = NULL;
+  tn_block_ref block;
+  tn_status status = tn_get_block(schedule, name, &block, &error);
+  if (!status) status = tn_tensorize_candidates(schedule, block, s->target_found, print_way, NULL, &error);
+  return status == TN_OK || (report(file, error), false);
+}
+
 static int apply(session *s, const char *file, tn_program *program, const sched_options *o) {
   tn_schedule *schedule;
   tn_error *error = NULL;
@@ -77,7 +93,8 @@ static int apply(session *s, const char *file, tn_program *program, const sched_
   tn_schedule_seed(schedule, (uint64_t)o->seed);
   bool good = o->explain ? explain_lines(s, file, schedule, lines)
                          : tn_schedule_run(schedule, lines, &error) == TN_OK || (report(file, error), false);
-  const char *text = !good ? "" : o->trace ? tn_schedule_trace(schedule) : o->explain ? "" : tn_schedule_text(schedule);
+  if (good && o->block) good = print_ways(s, file, schedule, o->block);
+  const char *text = !good || o->block ? "" : o->trace ? tn_schedule_trace(schedule) : o->explain ? "" : tn_schedule_text(schedule);
   printf("%s", text ? text : "");
   tn_schedule_destroy(schedule);
   return good ? EXIT_OK : EXIT_FAILED;
@@ -107,10 +124,12 @@ static int run(const command *self, int argc, char **argv) {
       {"--do-file", "FILE", OPTION_TEXT, &o.file, "a file of such lines, which come first"},
       {"--function", "NAME", OPTION_TEXT, &o.function, "of this function (the first one)"},
       {"--explain", NULL, OPTION_FLAG, &o.explain, "show what each line rewrites, trip counts, footprints and traffic"},
+      {"--tensorize", "BLOCK", OPTION_TEXT, &o.block,
+       "print the lines by which instructions of the target could do its sums, the best first"},
       {"--trace", NULL, OPTION_FLAG, &o.trace, "print the trace, which does not depend on the names of variables"},
       {"--seed", "N", OPTION_COUNT, &o.seed, "from which lines that sample draw, where they do not say what"},
       {"--exact", NULL, OPTION_FLAG, &o.exact, "refuse what would make a floating-point sum in another order"},
-      {"--target", "NAME", OPTION_TEXT, &s.target, "whose caches --explain counts with (this CPU's)"},
+      {"--target", "NAME", OPTION_TEXT, &s.target, "whose caches --explain counts with, whose instructions are tried (this CPU's)"},
       {"--list", NULL, OPTION_FLAG, &listing,
        "instead of a FILE: the manual, of all primitives or of those named behind"},
       {0}};

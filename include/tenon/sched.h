@@ -308,6 +308,22 @@ TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_err
  * side by side in memory; everywhere the program gives the same bits. */
 TN_API tn_status tn_tensorize(tn_schedule *s, tn_block_ref block, const char *unit, tn_error **err);
 
+/* A way to have a tensor instruction do the sums of a block: lines of a schedule that split off steps and lanes, pack what does
+ * not stand side by side in memory, if that pays, and end in tensorize and vectorize. The gain is an estimate of how many times
+ * as fast they are as steps one by one, of what is in the first cache. What the loops outside do is left open. */
+typedef struct tn_tensorization {
+  const char *unit, *lines; /* while the function that is given them runs */
+  double gain;
+} tn_tensorization;
+typedef int (*tn_tensorization_fn)(void *self, const tn_tensorization *one);
+/* Finds the ways for a block whose loops are plain, one for each iterator, on a target, by its instructions and those that the
+ * host added. All that are given are legal (they were applied to a fork, which still exists while `visit` runs), the best
+ * first, at most 8; a result other than 0 ends it. TN_E_REFUSED, and why for each instruction: there is none. */
+TN_API tn_status tn_tensorize_candidates(tn_schedule *s, tn_block_ref block, const tn_target *target,
+                                         tn_tensorization_fn visit, void *self, tn_error **err);
+/* Applies the best of them, whose lines become lines of the trace; TN_E_REFUSED when it would gain nothing, too. */
+TN_API tn_status tn_auto_tensorize(tn_schedule *s, tn_block_ref block, const tn_target *target, tn_error **err);
+
 /* The schedule that Tenon gives a function nobody scheduled, from the target's cores, caches, vectors and tensor
  * instructions. Of these some round sums of floats otherwise, which their meanings say; a schedule that forbids
  * reassociation takes none of them. */

@@ -54,8 +54,8 @@ typedef struct tn_instruction_desc {
 } tn_instruction_desc;
 
 /* Adds an instruction, which from then on is used in all schedules and code of the context like those that Tenon has: by
- * tn_tensorize under its name, by tn_schedule_default on targets that have the features. What the description points to is
- * copied; the instruction lives as long as the context. Any thread; what is being compiled may or may
+ * tn_tensorize under its name, by tn_auto_tensorize and tn_schedule_default on targets that have the features. What the
+ * description points to is copied; the instruction lives as long as the context. Any thread; what is being compiled may or may
  * not use it. Errors: TN_E_INVALID, TN_E_VERIFY with the place in the meaning, with LLVM's reason for code that it does not
  * take, and when there is one of that name. */
 TN_API tn_status tn_instruction_add(tn_context *context, const tn_instruction_desc *desc, tn_error **err);

@@ -193,6 +193,21 @@ END
 works "a sum in parts" "block S_rf" sched "$work/sum.tn" --do 'rfactor(j, 0)'
 refuses "a sum in parts, where the order counts" 1 "needs: a schedule that does not forbid reassociation" \
   sched "$work/sum.tn" --do 'rfactor(j, 0)' --exact
+cat >"$work/product.tn" <<'END'
+func product(A: u8[8, 64], B: i8[64, 32], C: i32[8, 32]) {
+  for i in 0..8 { for j in 0..32 { for k in 0..64 {
+    block C(v: 0..8 = i, w: 0..32 = j, reduce q: 0..64 = k) {
+      init { C[v, w] = 0:i32 }
+      C[v, w] = C[v, w] + cast(i32, A[v, q]) * cast(i32, B[q, w])
+    }
+  } } }
+}
+END
+works "how instructions could do sums" 'tensorize(t.block, "dot2_u8s8")' sched "$work/product.tn" --tensorize C \
+  --target x86-64-v3
+refuses "a target without instructions" 1 'schedule: aarch64-neon has no tensor instruction for block `C`' \
+  sched "$work/product.tn" --tensorize C --target aarch64-neon
+refuses "a block that is not there" 1 'get_block' sched "$work/product.tn" --tensorize D
 refuses "a function that is not there" 1 "there is no function third" sched "$work/twice.tn" --function third
 refuses "a page that is not there" 1 "there is no such primitive" sched --list nothing
 refuses "a file of lines that is not there" 1 "nowhere" $twice --do-file "$work/nowhere"
