@@ -232,8 +232,12 @@ tn_status tni_codegen_check_unit(tn_context *ctx, const tn_target *target, const
   tni_text features;
   tni_text_init(&features, ctx);
   tni_text_add(&features, "%s", target->features);
-  for (const char *at = row->feature; *at; at += strcspn(at, ","), at += *at == ',')
-    tni_text_add(&features, "%s+%.*s", features.length ? "," : "", (int)strcspn(at, ","), at);
+  for (size_t at = 0; row->feature[at]; at += row->feature[at] == ',') {
+    size_t length = strcspn(row->feature + at, ",");
+    tni_text_add(&features, "%s+", features.length ? "," : "");
+    tni_text_add_bytes(&features, row->feature + at, length);
+    at += length;
+  }
   with.features = features.data;
   tni_codegen *codegen = NULL;
   tn_status status = features.failed ? tni_fail_nomem(err) : tni_codegen_create(ctx, &with, &codegen, err);
