@@ -239,8 +239,11 @@ static void measure(contestant *c) {
 static int print_way(void *self, const tn_tensorization *way) {
   int *count = self;
   printf("  %s, by estimate %.1f times as fast as steps one by one:\n", way->unit, way->gain);
-  for (const char *line = way->lines; *line; line += strcspn(line, "\n") + 1)
-    printf("    %.*s\n", (int)strcspn(line, "\n"), line);
+  bool begins = true;
+  for (const char *at = way->lines; *at; begins = *at++ == '\n') {
+    if (begins) printf("    ");
+    putchar(*at);
+  }
   return ++*count == 2;
 }
 
