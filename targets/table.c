@@ -18,6 +18,7 @@ typedef struct row {
 
 #define X86_TRIPLE "x86_64-unknown-linux-gnu"
 #define ARM_TRIPLE "aarch64-unknown-linux-gnu"
+#define PTX_TRIPLE "nvptx64-nvidia-cuda"
 #define RISCV_TRIPLE "riscv64-unknown-linux-gnu"
 static const row rows[] = {
     {"x86-64-v2", TNI_ISA_X86_64, X86_TRIPLE, "x86-64-v2", "", 128, 16, false, false, false, 2},
@@ -28,6 +29,7 @@ static const row rows[] = {
     {"aarch64-i8mm", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm", 128, 32, true, false, true, 0},
     {"aarch64-sme", TNI_ISA_AARCH64, ARM_TRIPLE, "generic", "+neon,+dotprod,+i8mm,+sme", 128, 32, true, false, true, 0},
     {"riscv64-rvv", TNI_ISA_RISCV64, RISCV_TRIPLE, "generic-rv64", "+m,+a,+f,+d,+c,+v", 128, 32, true, false, false, 0},
+    {"nvptx64-sm80", TNI_ISA_NVPTX, PTX_TRIPLE, "sm_80", "+ptx70", 128, 64, true, false, false, 0},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], CORES = 4, L1D = 32 << 10, L2 = 512 << 10, L3 = 8 << 20, LINE = 64 };
 

@@ -10,7 +10,7 @@
 
 /* ---- table.c, host.c ------------------------------------------------------------------------------------------- */
 
-enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64, TNI_ISA_RISCV64 };
+enum tni_isa { TNI_ISA_X86_64, TNI_ISA_AARCH64, TNI_ISA_RISCV64, TNI_ISA_NVPTX };
 
 /* An operator that code generation emits itself on some types (any lanes). */
 enum { TNI_ON_INT = 1 /* and index, bool */, TNI_ON_F32 = 2, TNI_ON_F64 = 4, TNI_ON_LONG = 8 /* one i64 or u64 */ };
@@ -160,7 +160,8 @@ enum { TNI_TILE_ROWS = 16, TNI_TILE_BYTES = 64 };
 enum tni_tile_form {
   TNI_TILE_AMX,   /* registers of 16 rows of 64 bytes */
   TNI_TILE_PAIRS, /* 2 x 8 by 8 x 2 bytes into 2 x 2 sums: i8mm */
-  TNI_TILE_ZA     /* outer products of vectors, of 4 bytes of steps: SME */
+  TNI_TILE_ZA,    /* outer products of vectors, of 4 bytes of steps: SME */
+  TNI_TILE_WARP   /* 16 x 32 by 32 x 8 bytes, by 32 threads: mma.sync */
 };
 typedef struct tni_tile_row {
   enum tni_isa isa;

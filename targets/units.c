@@ -98,8 +98,10 @@ static const tni_unit_row rows[] = {
 /* Tiles. Gains: AMX multiplies 16 x 16 x 64 bytes in 16 cycles (Sapphire Rapids, measured), 128 times what vectors do one by
  * one; smmla and its like begin as often as sdot and do twice as much (LLVM's models of Neoverse N2 and V1). Apple's M4 does
  * 2.3 Tflop/s of f32 by fmopa (Remke, Breuer, "Hello SME!", 2024), where its vectors do 0.14, and about twice as many 8-bit
- * products. */
+ * products. An A100 does 624 Tops of 8-bit products by its tensor cores and 19.5 of others (NVIDIA's figures); how they
+ * round sums of f16 and bf16 is not told, so that there is no row of them. */
 #define MMLA(sign) "llvm.aarch64.neon." sign "mmla"
+#define MMA(types) "llvm.nvvm.mma.m16n8k32.row.col." types
 #define MOPA(sign) "llvm.aarch64.sme." sign "mopa.wide"
 /* clang-format off */
 static const tni_tile_row tile_rows[] = {
@@ -116,6 +118,10 @@ static const tni_tile_row tile_rows[] = {
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_I32, TN_U8, TN_U8, MOPA("u"), 3200},
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_I32, TN_I8, TN_U8, MOPA("su"), 3200},
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_F32, TN_F32, TN_F32, "llvm.aarch64.sme.mopa", 1600},
+    {TNI_ISA_NVPTX, "ptx70", TNI_TILE_WARP, TN_I32, TN_U8, TN_I8, MMA("u8.s8"), 3200},
+    {TNI_ISA_NVPTX, "ptx70", TNI_TILE_WARP, TN_I32, TN_I8, TN_I8, MMA("s8"), 3200},
+    {TNI_ISA_NVPTX, "ptx70", TNI_TILE_WARP, TN_I32, TN_U8, TN_U8, MMA("u8"), 3200},
+    {TNI_ISA_NVPTX, "ptx70", TNI_TILE_WARP, TN_I32, TN_I8, TN_U8, MMA("s8.u8"), 3200},
 };
 /* clang-format on */
 

@@ -17,7 +17,8 @@ typedef struct tn_target tn_target;
 /* `name` is "host" (the CPU this process runs on, with the features that CPU and system both enable) or a row of the target
  * table: "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon",
  * "aarch64-dotprod" (with sdot, udot), "aarch64-i8mm" (and usdot, smmla), "aarch64-sme" (and outer
- * products), "riscv64-rvv" (RV64GCV, vectors of 128 bits at least). Errors: TN_E_NOT_FOUND lists the names.
+ * products), "riscv64-rvv" (RV64GCV, vectors of 128 bits at least), "nvptx64-sm80" (PTX text: products of
+ * tiles and nothing else). Errors: TN_E_NOT_FOUND lists the names.
  *
  * Where the CPU has tile registers (AMX), the first call asks Linux for the process's permission to use them, once; from then
  * on Linux wants signal stacks that hold their 8 KiB too. If it refuses, the host has none. */

@@ -89,8 +89,8 @@ static LLVMValueRef slot_of(tni_ll_function *f) {
 }
 
 void tni_ll_forget_tiles(tni_ll_function *f) {
-  const tn_target *target = f->m->target;
-  if (tni_target_has_tiles(target, TN_I32, TN_I8, TN_I8) || tni_target_has_tiles(target, TN_F32, TN_BF16, TN_BF16))
+  const tni_tile_row *bytes = tni_target_tile(f->m->target, TN_I32, TN_I8, TN_I8);
+  if ((bytes && bytes->form == TNI_TILE_AMX) || tni_target_tile(f->m->target, TN_F32, TN_BF16, TN_BF16))
     LLVMBuildStore(f->m->b, LLVMConstNull(f->m->ptr), slot_of(f));
 }
 

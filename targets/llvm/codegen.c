@@ -48,6 +48,10 @@ static void init_llvm(void) {
   LLVMInitializeRISCVTarget();
   LLVMInitializeRISCVTargetMC();
   LLVMInitializeRISCVAsmPrinter();
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
   LLVMInstallFatalErrorHandler(on_fatal);
 }
 
@@ -274,6 +278,9 @@ tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const 
   *out = NULL;
   *size = 0;
   if (err) *err = NULL;
+  if (what == TNI_EMIT_OBJECT && codegen->target->isa == TNI_ISA_NVPTX)
+    return tni_fail(codegen->ctx, err, TN_E_UNSUPPORTED, "codegen", codegen->target->name,
+                    "code for it is text, which its driver compiles: there is no object");
   open_module(&m, codegen);
   m.variants = target_count > 1;
   for (size_t t = 0; t < target_count; t++) define_all(&m, targets[t], count, funcs + t * count);

@@ -139,6 +139,12 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
     tni_ll_fail(m, TN_E_INVALID, func->name, "only functions on the loop level have code");
     return;
   }
+  if (m->target->isa == TNI_ISA_NVPTX && !tni_ll_runs_in_warp(m, func->body)) {
+    tni_ll_fail(m, TN_E_UNSUPPORTED, func->name,
+                "code for %s is run by the threads of a warp together: it sums products of tiles, and writes nothing else",
+                m->target->name);
+    return;
+  }
   const char *symbol = symbol_of(m, func);
   if (!symbol || !check_name(m, func->name, symbol)) return;
   LLVMValueRef kernel = declare(m, func, symbol);
@@ -148,5 +154,6 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
   bind_parameters(&f, func);
   tni_ll_stmt(&f, func->body);
   tni_ll_function_end(&f);
-  if (m->status == TN_OK && all_buffers(func)) define_packed(m, func, symbol, kernel);
+  bool has_plan = m->target->isa != TNI_ISA_NVPTX; /* whose names have no dots */
+  if (m->status == TN_OK && all_buffers(func) && has_plan) define_packed(m, func, symbol, kernel);
 }

@@ -229,10 +229,17 @@ bool tni_ll_distance(const tn_expr *from, const tn_expr *to, int64_t *out);
 bool tni_ll_tile(tni_ll_function *f, const tn_stmt *loop);
 /* The same, with another such nest right before it that sets the sums to 0: both are done. False: neither. */
 bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt *loop);
+/* Will it be one, with what is before (or NULL)? */
+bool tni_ll_is_tile(tni_ll_module *m, const tn_stmt *before, const tn_stmt *loop);
 /* Something is called that may use the registers too. */
 void tni_ll_forget_tiles(tni_ll_function *f);
 /* At an end of the function. */
 void tni_ll_release_tiles(tni_ll_function *f);
+
+/* ---- warp.c ------------------------------------------------------------------------------------------------------ */
+
+/* Does it write nothing but the sums of products of tiles? */
+bool tni_ll_runs_in_warp(tni_ll_module *m, const tn_stmt *s);
 
 /* ---- variant.c -------------------------------------------------------------------------------------------------- */
 

@@ -238,6 +238,7 @@ static const form forms[] = {
     [TNI_TILE_AMX] = {tni_ll_amx_fits, tni_ll_amx},
     [TNI_TILE_PAIRS] = {tni_ll_pairs_fit, tni_ll_pairs},
     [TNI_TILE_ZA] = {tni_ll_za_fits, tni_ll_za},
+    [TNI_TILE_WARP] = {tni_ll_warp_fits, tni_ll_warp},
 };
 
 /* NULL: it is none, or none that the target has an instruction for. */
@@ -247,18 +248,29 @@ static const tni_tile_row *find_product(tni_ll_module *m, const tn_stmt *s, tni_
   return row && forms[row->form].fits(p) ? row : NULL;
 }
 
+/* The same, with what sets the sums to 0 right before it, if that is not NULL. */
+static const tni_tile_row *find_with(tni_ll_module *m, const tn_stmt *before, const tn_stmt *s, tni_ll_product *p) {
+  fill start = {0};
+  if (before && !is_noted(before)) return NULL;
+  const tni_tile_row *row = find_product(m, s, p);
+  return row && before && (!is_fill(&m->region, before, &start) || !is_start(p, &start)) ? NULL : row;
+}
+
+bool tni_ll_is_tile(tni_ll_module *m, const tn_stmt *before, const tn_stmt *s) {
+  tni_ll_product p = {0};
+  return find_with(m, before, s, &p) != NULL;
+}
+
 bool tni_ll_tile(tni_ll_function *f, const tn_stmt *s) {
   tni_ll_product p = {0};
-  const tni_tile_row *row = find_product(f->m, s, &p);
+  const tni_tile_row *row = find_with(f->m, NULL, s, &p);
   if (row) forms[row->form].emit(f, &p, row->name, false);
   return row != NULL;
 }
 
 bool tni_ll_tile_behind(tni_ll_function *f, const tn_stmt *before, const tn_stmt *s) {
   tni_ll_product p = {0};
-  fill start = {0};
-  const tni_tile_row *row = is_noted(before) ? find_product(f->m, s, &p) : NULL;
-  if (!row || !is_fill(&f->m->region, before, &start) || !is_start(&p, &start)) return false;
-  forms[row->form].emit(f, &p, row->name, true);
-  return true;
+  const tni_tile_row *row = find_with(f->m, before, s, &p);
+  if (row) forms[row->form].emit(f, &p, row->name, true);
+  return row != NULL;
 }

@@ -32,15 +32,17 @@ LLVMValueRef tni_ll_moved(tni_ll_module *m, LLVMValueRef pointer, int64_t bytes)
 void tni_ll_run_outer(tni_ll_function *f, const tni_ll_product *p, LLVMValueRef left, LLVMValueRef right,
                       void (*step)(void *self, LLVMValueRef left, LLVMValueRef right), void *self);
 
-/* ---- amx.c, pairs.c, za.c ---- */
+/* ---- amx.c, pairs.c, warp.c, za.c ---- */
 
 /* Do the registers hold the product? */
 bool tni_ll_amx_fits(const tni_ll_product *p);
 bool tni_ll_pairs_fit(const tni_ll_product *p);
+bool tni_ll_warp_fits(const tni_ll_product *p);
 bool tni_ll_za_fits(const tni_ll_product *p);
 /* The product, by the instruction that LLVM calls so. Fresh: the sums are 0 at first, and their memory is not read. */
 void tni_ll_amx(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh);
 void tni_ll_pairs(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh);
+void tni_ll_warp(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh);
 void tni_ll_za(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh);
 
 #endif

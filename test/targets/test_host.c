@@ -29,7 +29,7 @@ START_TEST(every_row_is_found_and_described)
 {
   static const char *const names[] = {"host",         "x86-64-v2",    "x86-64-v3",
                                       "x86-64-v4",    "aarch64-neon", "aarch64-dotprod",
-                                      "aarch64-i8mm", "aarch64-sme",  "riscv64-rvv"};
+                                      "aarch64-i8mm", "aarch64-sme",  "riscv64-rvv", "nvptx64-sm80"};
   for (size_t i = 0; i < TNI_COUNT(names); i++) {
     const tn_target *target, *again;
     ck_assert_int_eq(tn_target_get(ctx, names[i], &target, NULL), TN_OK);
@@ -66,7 +66,7 @@ START_TEST(an_unknown_name_gets_the_list)
   ck_assert_ptr_null(target);
   ck_assert_str_eq(tn_error_text(error),
                    "codegen: pdp-11: no such target; there are: host, x86-64-v2, x86-64-v3, x86-64-v4, aarch64-neon, "
-                   "aarch64-dotprod, aarch64-i8mm, aarch64-sme, riscv64-rvv");
+                   "aarch64-dotprod, aarch64-i8mm, aarch64-sme, riscv64-rvv, nvptx64-sm80");
   tn_error_destroy(error);
 }
 END_TEST
