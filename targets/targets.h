@@ -173,7 +173,7 @@ typedef struct tni_tile_row {
 } tni_tile_row;
 /* The best that the target has for such products; NULL: none. */
 const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type a, tn_type b);
-/* Is it AMX's? The default schedule knows the costs of these. */
+/* Is there one that the default schedule uses? Not of f32, nor of warps. */
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b);
 
 /* Does LLVM take the code of each of the unit's rows, for vectors of all widths? Else TN_E_INVALID with LLVM's reason. The target

@@ -364,5 +364,5 @@ const tni_tile_row *tni_target_tile(const tn_target *target, tn_type c, tn_type 
 
 bool tni_target_has_tiles(const tn_target *target, tn_type c, tn_type a, tn_type b) {
   const tni_tile_row *row = tni_target_tile(target, c, a, b);
-  return row && row->form == TNI_TILE_AMX;
+  return row && row->form != TNI_TILE_WARP && (c != TN_F32 || a == TN_BF16);
 }

@@ -9,14 +9,23 @@
  */
 #include "default.h"
 
-/* Cycles, of Sapphire Rapids (2.7 GHz, measured): a product of tiles for each row of it, and at the least, from one to
- * the next; the loads of a full tile, of rows in one cache line each and of such in two; what brings a tile of sums to
- * the result, and through memory; to pack 64 bytes of the left operand, and of the right one, whose columns are
- * neighbours or not; to begin; dot products of a row with one vector, 4 bytes of steps, by one instruction and by
- * others. */
-static const double PRODUCT_ROW = 1, PRODUCT_LEAST = 9, LOAD = 8, LOAD_SPLIT = 45, SUM = 20, SUM_COPY = 30,
-                    PACK_LEFT = 3, PACK_RIGHT = 10, PACK_FAR = 100, BEGIN = 200, DOT = 0.5, SLOW_DOT = 1.5;
-enum { TILE_SUMS = 4, MOST_VECTORS = 2, LANES = 16, GROUP_BYTES = 4, LINE = 64 };
+/* Cycles: a product of tiles for each row of it, and at the least, from one to the next; the loads of a full tile, of
+ * rows in one cache line each and of such in two; what brings a tile of sums to the result, and through memory; to pack
+ * 64 bytes of the left operand, and of the right one, whose columns are neighbours or not; to begin; dot products of a row
+ * with one vector of columns, 4 bytes of steps, by one instruction and by others. And how many tiles of sums there are.
+ *
+ * Of AMX on Sapphire Rapids (2.7 GHz) they are measured. Of the others they follow from how often instructions begin
+ * and how long they take (targets/units.c): Neoverse N2, and M4, of which a product waits for the one before. */
+typedef struct costs {
+  double row, least, load, load_split, sum, sum_copy, pack_left, pack_right, pack_far, begin, dot, slow_dot;
+  int64_t sums;
+} costs;
+static const costs costs_of[] = {
+    [TNI_TILE_AMX] = {1, 9, 8, 45, 20, 30, 3, 10, 100, 200, 0.5, 1.5, 4},
+    [TNI_TILE_PAIRS] = {16, 32, 32, 32, 80, 60, 4, 12, 100, 50, 2, 6, 2},
+    [TNI_TILE_ZA] = {4, 64, 32, 45, 64, 60, 4, 12, 100, 300, 1, 3, 4},
+};
+enum { MOST_VECTORS = 2, LANES = 16, GROUP_BYTES = 4, LINE = 64 };
 
 /* A sum of products as tiles see it. */
 typedef struct product {
@@ -28,6 +37,7 @@ typedef struct product {
   bool copies;                         /* another block is behind the sums */
   bool has_dots;                       /* the target has dot products of it */
   int64_t near;                        /* bytes that stay in the second cache */
+  const costs *costs;
 } product;
 
 /* The largest number up to `most` that divides it, a multiple of `of`; 0: none. */
@@ -41,24 +51,26 @@ static double ceil_div(int64_t a, int64_t b) { return (double)tni_divide_up(a, b
 
 /* Cycles for all of the result by such tiles. */
 static double tile_cycles(const product *q, const tni_tile *t) {
+  const costs *c = q->costs;
   int64_t high = tni_divide_up(t->rows, TNI_TILE_ROWS), last = t->rows - (high - 1) * TNI_TILE_ROWS;
-  double products = PRODUCT_ROW * TNI_TILE_ROWS * (double)(high - 1);
-  products += PRODUCT_ROW * (double)last > PRODUCT_LEAST ? PRODUCT_ROW * (double)last : PRODUCT_LEAST;
+  double products = c->row * TNI_TILE_ROWS * (double)(high - 1);
+  products += c->row * (double)last > c->least ? c->row * (double)last : c->least;
   bool split = q->split && !t->pack_left;
-  double loads = (split ? LOAD_SPLIT : LOAD) * (double)t->rows / TNI_TILE_ROWS + LOAD * (double)t->vectors;
+  double loads = (split ? c->load_split : c->load) * (double)t->rows / TNI_TILE_ROWS + c->load * (double)t->vectors;
   double most = products * (double)t->vectors, steps = ceil_div(q->steps, t->steps);
   most = most > loads ? most : loads;
   bool copies = q->copies || q->rows % t->rows || q->columns % (t->vectors * LANES);
-  double one = (SUM + copies * SUM_COPY) * (double)(high * t->vectors) + most * steps;
+  double one = (c->sum + copies * c->sum_copy) * (double)(high * t->vectors) + most * steps;
   double down = ceil_div(q->rows, t->rows), across = ceil_div(q->columns, t->vectors * LANES);
-  double left = t->pack_left * PACK_LEFT * down * (double)t->rows * steps;
-  double right = t->pack_right * (q->far ? PACK_FAR : PACK_RIGHT) * ceil_div(q->columns, LANES) * TNI_TILE_ROWS * steps;
-  return BEGIN + left + right + one * down * across;
+  double left = t->pack_left * c->pack_left * down * (double)t->rows * steps;
+  double one_right = (q->far ? c->pack_far : c->pack_right) * TNI_TILE_ROWS * steps;
+  double right = t->pack_right * one_right * ceil_div(q->columns, LANES);
+  return c->begin + left + right + one * down * across;
 }
 
 static double dot_cycles(const product *q) {
   double dots = (double)q->rows * ceil_div(q->columns, LANES) * ceil_div(q->steps * q->bytes, GROUP_BYTES);
-  return dots * (q->has_dots && q->right_stands ? DOT : SLOW_DOT);
+  return dots * (q->has_dots && q->right_stands ? q->costs->dot : q->costs->slow_dot);
 }
 
 /* In what steps: of the right operand as it stands only such as leave nothing over. */
@@ -77,7 +89,7 @@ static bool size_tiles(const product *q, tni_tile *t) {
   tni_tile now = *t;
   for (now.vectors = q->columns > LANES ? MOST_VECTORS : 1; now.vectors > 0; now.vectors--)
     for (int packed = q->left_stands ? 0 : 1; packed <= q->left_packs; packed++) {
-      int64_t most = TILE_SUMS / now.vectors * TNI_TILE_ROWS;
+      int64_t most = q->costs->sums / now.vectors * TNI_TILE_ROWS;
       now.rows = packed ? tni_divide_up(q->rows, tni_divide_up(q->rows, most)) : largest_part(q->rows, most, 1);
       now.pack_left = packed;
       double cycles = tile_cycles(q, &now);
@@ -145,6 +157,7 @@ bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tni_iter *sum = only_sum(block), *iters = block->as.block.iters;
   if (!sum || !tni_find_factors(block, &x, &y) || x->as.buffer == y->as.buffer) return false;
   if (!tni_target_has_tiles(p->target, value->type, x->type, y->type)) return false;
+  const tni_tile_row *by = tni_target_tile(p->target, value->type, x->type, y->type);
   int32_t row = t->row_dim < 0 ? -1 : tni_iter_of_dim(block, t->row_dim),
           column = tni_iter_of_dim(block, t->vector_dim);
   product q = {.rows = row < 0 ? 1 : iters[row].extent->as.i,
@@ -153,7 +166,8 @@ bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
                .bytes = (int64_t)tn_type_bytes(x->type),
                .copies = !tni_is_param(p->s->func, tni_block_store(block)->as.store.buffer),
                .has_dots = t->unit != NULL,
-               .near = (int64_t)p->target->l2 / 2};
+               .near = (int64_t)p->target->l2 / 2,
+               .costs = &costs_of[by->form]};
   int64_t width = q.columns > LANES ? MOST_VECTORS * LANES : LANES, along;
   q.right_stands = right_stands(p, y, iters[column].var, tni_divide_up(q.columns, width) * width);
   if (!q.right_stands && !can_pack(block, y)) return false;
