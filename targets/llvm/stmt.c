@@ -412,12 +412,14 @@ static void emit_seq(tni_ll_function *f, const tn_stmt *s) {
   const tn_stmt *const *stmts = s->as.seq.stmts;
   run q = {0};
   for (int32_t i = 0; i < count && f->m->status == TN_OK; i += done) {
+    uint32_t of_run = f->epoch++; /* what is done together reads what the run wrote */
     bool tile = i + 1 < count && tni_ll_tile_behind(f, stmts[i], stmts[i + 1]);
     done = tile ? 2 : tni_ll_store_interleaved(f, count - i, stmts + i);
     if (done) {
       q.count = 0;
       f->epoch++;
     } else {
+      f->epoch = of_run;
       emit_one(f, &q, stmts[i]);
       done = 1;
     }
