@@ -191,7 +191,7 @@ __attribute__((target("avx512f,avx512vnni"))) static int32_t dot_products(int64_
     EACH_CHAIN(STEP)
   }
   EACH_CHAIN(ADD_UP)
-  return _mm512_reduce_add_epi32(sum);
+  return _mm512_cvtsi512_si32(sum);
 }
 #endif
 
