@@ -347,6 +347,15 @@ START_TEST(what_was_stored_is_loaded_again)
 }
 END_TEST
 
+/* Both stores to B are one, which reads what the store before it wrote. */
+START_TEST(what_is_stored_together_reads_the_sum)
+{
+  check_count(", <8 x float> %6, <16 x i32>", 1, /* %6 is the sum */
+              "C[ramp(0, 1, 8)] = C[ramp(0, 1, 8)] + A[ramp(0, 1, 8)]\n"
+              "B[ramp(0, 2, 8)] = A[ramp(8, 1, 8)]\nB[ramp(1, 2, 8)] = C[ramp(0, 1, 8)]\n");
+}
+END_TEST
+
 START_TEST(every_call_is_done)
 {
   check_count("call i32 %call_external", 2, "B[0] = @bump(1)\nC[0] = @bump(1)\n");
@@ -415,6 +424,7 @@ int main(void) {
   tcase_add_test(tc, register_buffers_end_in_registers);
   tcase_add_test(tc, stores_behind_each_other_load_once);
   tcase_add_test(tc, what_was_stored_is_loaded_again);
+  tcase_add_test(tc, what_is_stored_together_reads_the_sum);
   tcase_add_test(tc, every_call_is_done);
   tcase_add_test(tc, a_prefetch_is_one_instruction);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
