@@ -24,7 +24,7 @@ static tn_status print_plans(tni_text *t, tni_pipeline *p, tn_error **err) {
   for (size_t i = 0; i < p->work->func_count && !status; i++) names[i] = p->work->funcs[i]->name;
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
     tni_plan plan;
-    const void *const *constants;
+    const void **constants;
     status = tni_graph_plan(p->work->graphs[i], &arena, &plan, &constants, err);
     if (!status) tni_plan_print(t, p->work->graphs[i]->name, &plan, names);
   }

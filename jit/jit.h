@@ -129,7 +129,7 @@ tn_status tni_evaluate_func(void *self, const tn_func *func, void *const *buffer
 double tni_estimate_work(const tn_func *func);
 enum { TNI_COMPILE_WORK = 1 << 22 }; /* above it a function is compiled */
 
-/* ---- module.c, function.c, arguments.c, model.c, env.c ------------------------------------------------------------- */
+/* ---- module.c, function.c, arguments.c, model.c, constants.c, env.c ------------------------------------------------------------- */
 
 struct tn_function {
   const tn_module *module;
@@ -151,6 +151,16 @@ struct tn_model {
   const char *const *step_names;
   const size_t *bytes; /* of inputs, then outputs */
 };
+
+/* A graph as steps; `constants` are those of the plan, by number. */
+typedef struct tni_planned {
+  tni_plan plan;
+  const void **constants;
+} tni_planned;
+
+/* constants.c: drops the blobs that no plan reads, and moves what plans read little of out of them. After it, the
+ * program's graphs show no contents any more. */
+tn_status tni_constants_settle(tn_program *program, size_t plan_count, const tni_planned *plans, tn_error **err);
 
 /* What the host answered last, for the error of the call that it ended: who (an external's number) in the upper half, the
  * status in the lower; 0: nothing failed. One word, so that two that fail at once are not mixed. */

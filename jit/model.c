@@ -16,25 +16,37 @@ static size_t *count_bytes(tn_module *m, const tn_graph *g) {
   return bytes;
 }
 
-static tn_status make_model(tn_module *m, const tn_graph *g, tn_model *model, tn_error **err) {
-  tni_plan plan;
-  const void *const *constants;
+static tn_status make_model(tn_module *m, const tn_graph *g, const tni_planned *planned, tn_model *model,
+                            tn_error **err) {
+  const tni_plan *plan = &planned->plan;
   *model = (tn_model){.module = m, .graph = g};
-  tn_status status = tni_graph_plan(g, &m->arena, &plan, &constants, err);
-  if (status) return status;
   tni_packed_kernel *kernels = TNI_NEW_ARRAY(&m->arena, tni_packed_kernel, m->function_count);
-  const char **names = TNI_NEW_ARRAY(&m->arena, const char *, plan.step_count);
+  const char **names = TNI_NEW_ARRAY(&m->arena, const char *, plan->step_count);
   model->bytes = count_bytes(m, g);
   if (!kernels || !names || !model->bytes) return tni_fail_nomem(err);
   for (size_t i = 0; i < m->function_count; i++) kernels[i] = m->functions[i].packed;
-  for (uint32_t i = 0; i < plan.step_count; i++) {
-    uint32_t k = plan.steps[i].kernel;
+  for (uint32_t i = 0; i < plan->step_count; i++) {
+    uint32_t k = plan->steps[i].kernel;
     names[i] = k == TNI_PLAN_COPY ? "copy" : m->functions[k].func->name;
   }
-  model->step_count = plan.step_count;
+  model->step_count = plan->step_count;
   model->step_names = names;
-  if (plan.arena_bytes > m->stats.workspace_bytes) m->stats.workspace_bytes = plan.arena_bytes;
-  return tni_executor_create(m->ctx, &plan, &m->env, kernels, (void *const *)constants, &model->executor, err);
+  if (plan->arena_bytes > m->stats.workspace_bytes) m->stats.workspace_bytes = plan->arena_bytes;
+  return tni_executor_create(m->ctx, plan, &m->env, kernels, (void *const *)planned->constants, &model->executor, err);
+}
+
+/* All plans are made before what they read is settled. A model of many programs shares its constants among them: those
+ * stay where they are. */
+static tn_status make_models(tn_module *m, size_t graphs, tn_error **err) {
+  tni_planned *plans = tni_alloc_zero(m->ctx, (graphs + 1) * sizeof *plans);
+  tn_status status = plans ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < graphs && !status; i++)
+    status = tni_graph_plan(m->work->graphs[i], &m->arena, &plans[i].plan, &plans[i].constants, err);
+  if (!status && !m->work->kept) status = tni_constants_settle(m->work, graphs, plans, err);
+  for (size_t i = 0; i < graphs && !status; i++)
+    status = make_model(m, m->work->graphs[i], &plans[i], &m->models[i], err);
+  tni_free(m->ctx, plans, (graphs + 1) * sizeof *plans);
+  return status;
 }
 
 tn_status tni_models_create(tn_module *m, const tn_compile_desc *desc, tn_error **err) {
@@ -42,8 +54,7 @@ tn_status tni_models_create(tn_module *m, const tn_compile_desc *desc, tn_error 
   m->models = tni_alloc_zero(m->ctx, count * sizeof *m->models);
   if (count && !m->models) return tni_fail_nomem(err);
   m->model_count = count;
-  tn_status status = TN_OK;
-  for (size_t i = 0; i < graphs && !status; i++) status = make_model(m, m->work->graphs[i], &m->models[i], err);
+  tn_status status = make_models(m, graphs, err);
   if (status || count == graphs) return status;
   m->models[graphs] = (tn_model){.module = m, .flow_inputs = m->work->flow_inputs};
   return tni_parts_create(m->ctx, m->work->flow, desc, &m->models[graphs].parts, err);

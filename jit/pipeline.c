@@ -224,6 +224,7 @@ tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err)
   for (int i = 0; i <= (int)last && !status; i++) {
     double start = tni_seconds(p->ctx);
     status = stages[i](p, err);
+    if (!status && i <= TNI_STAGE_FUSE) status = tni_program_release(p->work, err);
     if (!status && p->failed) status = tni_fail_nomem(err);
     *(i <= TNI_STAGE_FUSE ? &p->stats.optimize_seconds : &p->stats.schedule_seconds) += tni_seconds(p->ctx) - start;
   }

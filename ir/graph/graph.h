@@ -199,8 +199,17 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
 /* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such
  * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays
  * live in `arena`. */
-tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants,
-                         tn_error **err);
+tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void ***constants, tn_error **err);
+
+/* ---- release.c ------------------------------------------------------------------------------------------------- */
+
+/* Drops the program's references to blobs in which no used constant of its graphs lies. */
+tn_status tni_program_release(tn_program *program, tn_error **err);
+/* In steps: blobs by rising address, each once; the one in which `data` lies, blob_count if none does (they must be
+ * sorted); those dropped that are not needed, flag by flag. */
+void tni_program_sort_blobs(tn_program *program);
+size_t tni_program_find_blob(const tn_program *program, const void *data);
+void tni_program_drop_blobs(tn_program *program, const bool *needed);
 
 /* ---- print.c --------------------------------------------------------------------------------------------------- */
 

@@ -209,8 +209,7 @@ static tn_status place_arena(planner *p) {
   return TN_OK;
 }
 
-tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void *const **constants,
-                         tn_error **err) {
+tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void ***constants, tn_error **err) {
   planner p = {.g = g, .ctx = arena->ctx, .arena = arena, .plan = out, .err = err};
   *out = (tni_plan){.input_count = g->input_count, .output_count = g->output_count};
   *constants = NULL;

@@ -102,7 +102,7 @@ static inline const tn_graph *optimize(const tn_graph *g) {
   return g;
 }
 
-static inline void run_steps(const tn_graph *g, const tni_plan *plan, const void *const *constants, void *const *in,
+static inline void run_steps(const tn_graph *g, const tni_plan *plan, const void **constants, void *const *in,
                              void *const *out) {
   char *memory = aligned_alloc(64, plan->arena_bytes + 64);
   memset(memory, 0xcd, plan->arena_bytes);
@@ -129,7 +129,7 @@ static inline void run_steps(const tn_graph *g, const tni_plan *plan, const void
 static inline const tn_graph *run(const tn_graph *g, void *const *in, void *const *out) {
   tni_arena arena;
   tni_plan plan;
-  const void *const *constants;
+  const void **constants;
   g = optimize(g);
   tni_arena_init(&arena, ctx);
   ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, NULL), TN_OK);

@@ -207,7 +207,7 @@ START_TEST(views_are_no_code)
   const tn_graph *g = optimize(finish());
   tni_arena arena;
   tni_plan plan;
-  const void *const *constants;
+  const void **constants;
   tni_arena_init(&arena, ctx);
   ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, NULL), TN_OK);
   ck_assert_uint_eq(plan.step_count, 2);
@@ -233,7 +233,7 @@ START_TEST(values_alive_together_do_not_overlap)
   const tn_graph *g = optimize(finish());
   tni_arena arena;
   tni_plan plan;
-  const void *const *constants;
+  const void **constants;
   tni_arena_init(&arena, ctx);
   ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, NULL), TN_OK);
   ck_assert_uint_eq(plan.step_count, 12);
@@ -305,7 +305,7 @@ END_TEST
 static void check_not_planned(const tn_graph *g, const char *want) {
   tni_arena arena;
   tni_plan plan;
-  const void *const *constants;
+  const void **constants;
   tn_error *err;
   tni_arena_init(&arena, ctx);
   ck_assert_int_eq(tni_graph_plan(g, &arena, &plan, &constants, &err), TN_E_INVALID);

@@ -605,7 +605,7 @@ static tn_status whole_way(tn_context *c, bytes m) {
   const tn_graph *g;
   tni_arena arena;
   tni_plan plan;
-  const void *const *constants;
+  const void **constants;
   tn_status status = tn_onnx_import(c, m.data, m.size, NULL, &program, NULL);
   if (status != TN_OK) return status;
   tni_arena_init(&arena, c);
