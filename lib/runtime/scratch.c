@@ -1,7 +1,8 @@
 /* scratch.c -- memory for the length of a kernel: free lists of blocks by size class, kept until the context goes.
  *
- * Classes are four to a power of two, so that a block is at most a quarter larger than was asked. When the allocator
- * says no, what lies in the lists is given back and it is asked once more.
+ * Classes are four to a power of two, so that a new block is at most a quarter larger than was asked. A request takes the
+ * smallest free block that has room; when none has, those that lie free are given back before a new one is made. So what
+ * is kept comes to what was used at once, not to a block of each size that was ever asked for.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -44,6 +45,7 @@ static void free_list(tn_context *ctx, struct block *block) {
   }
 }
 
+/* Gives back all that lies free. */
 static void free_all(tn_context *ctx, struct scratch *scratch) {
   for (int i = 0; i < CLASS_COUNT; i++) {
     pthread_mutex_lock(&scratch->mutex);
@@ -69,10 +71,15 @@ static void *create(tn_context *ctx, tn_error **err) {
   return NULL;
 }
 
+/* The smallest free block of that class or a larger one. */
 static struct block *pop(struct scratch *scratch, int size_class) {
+  struct block *block = NULL;
   pthread_mutex_lock(&scratch->mutex);
-  struct block *block = scratch->free[size_class];
-  if (block) scratch->free[size_class] = block->next;
+  while (size_class < CLASS_COUNT && !scratch->free[size_class]) size_class++;
+  if (size_class < CLASS_COUNT) {
+    block = scratch->free[size_class];
+    scratch->free[size_class] = block->next;
+  }
   pthread_mutex_unlock(&scratch->mutex);
   return block;
 }
@@ -85,11 +92,8 @@ void *tni_scratch_get(tn_context *ctx, size_t bytes) {
   if (size_class >= CLASS_COUNT) return NULL;
   struct block *block = pop(scratch, size_class);
   if (block) return block + 1;
+  free_all(ctx, scratch);
   block = tni_alloc_aligned(ctx, size, ALIGN);
-  if (!block) {
-    free_all(ctx, scratch);
-    block = tni_alloc_aligned(ctx, size, ALIGN);
-  }
   if (!block) return NULL;
   block->size = size;
   block->size_class = size_class;
