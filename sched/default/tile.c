@@ -73,15 +73,29 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 /* ---- how large ---- */
 
 static const double WORTH_IT = 0.99; /* a narrower tile must be so much better */
-enum { UNIT_LATENCY = 4, UNITS = 2, LOAD_PORTS = 2, CACHE_BYTES = 24 /* a cycle, from the second cache */ };
+enum {
+  UNIT_LATENCY = 4,
+  UNITS = 2,
+  LOAD_PORTS = 2,
+  CACHE_BYTES = 24, /* a cycle, from the second cache */
+  ISSUE = 4,        /* instructions a cycle */
+  LOOP = 3,         /* instructions of a loop itself */
+  FEW_REGISTERS = 16
+};
 
-/* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, and the
- * chain through each accumulator. */
+/* Has every number that all lanes share to be brought into a register by an instruction of its own? More registers come
+ * with multiply-adds that take one from memory, or from a lane. */
+static bool broadcasts_apart(const tn_target *target) { return target->vector_registers <= FEW_REGISTERS; }
+
+/* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, the
+ * chain through each accumulator, and all instructions. */
 static double step_cycles(const tn_target *target, int64_t rows, int64_t vectors) {
   double work = (double)(rows * vectors) / UNITS, loads = (double)(rows + vectors) / LOAD_PORTS;
   double bytes = (double)(vectors * target->vector_bits / 8) / CACHE_BYTES;
   double most = work > loads ? work : loads;
+  double issue = broadcasts_apart(target) ? (double)(rows * vectors + rows + vectors + LOOP) / ISSUE : 0;
   most = most > bytes ? most : bytes;
+  most = most > issue ? most : issue;
   return most > UNIT_LATENCY ? most : UNIT_LATENCY;
 }
 
@@ -97,18 +111,26 @@ static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t al
   return sum;
 }
 
-/* Accumulators fill 13 of 16 registers at most: more, and the compiler keeps some in memory. The vectors
- * of the whole sum stay in the second cache while rows pass by, or at least one does. */
+/* Rows of so many vectors that registers hold: accumulators fill 13 of 16 at most, or the compiler keeps some in memory,
+ * which makes a chain through it. Besides there are the step's vectors, a factor that all lanes share, and a product where
+ * multiplying and adding are two instructions. */
+static int64_t most_rows(const tn_target *target, int64_t vectors) {
+  int64_t registers = target->vector_registers, held = registers * 13 / 16, others = vectors + 1 + !target->has_fma;
+  return (held < registers - others ? held : registers - others) / vectors;
+}
+
+/* The vectors of the whole sum stay in the second cache while rows pass by, or at least one does, or two where one means
+ * more instructions than the core begins. */
 static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, tni_tile *t) {
   int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
-  int64_t vector_bytes = target->vector_bits / 8;
+  int64_t vector_bytes = target->vector_bits / 8, least = broadcasts_apart(target) ? 2 : 1;
   int64_t most_vectors = row_extent > 1 ? 4 : registers / 2;
   double best = 0;
   if (most_vectors > all) most_vectors = all;
   t->rows = t->vectors = 1;
   for (int64_t vectors = most_vectors; vectors >= 1; vectors--) {
-    if (row_extent > 1 && vectors > 1 && sum * vectors * vector_bytes > (int64_t)target->l2 / 3) continue;
-    int64_t most = registers * 13 / 16 / vectors;
+    if (row_extent > 1 && vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 / 3) continue;
+    int64_t most = row_extent > 1 ? most_rows(target, vectors) : 1;
     for (int64_t rows = most < row_extent ? most : row_extent; rows >= 1; rows--) {
       double cycles = cover_cycles(target, row_extent, all, rows, vectors);
       if (best > 0 && cycles > best * WORTH_IT) continue;

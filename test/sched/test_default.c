@@ -107,6 +107,31 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 }
 END_TEST
 
+/* Sums, the vectors of a step and the factor that its rows share have a register each: of 16, 6 rows by 2 vectors. Of 32,
+ * where a multiply-add takes that factor from memory, more. */
+static const struct tile_case {
+  const char *target, *rows, *vectors;
+} tile_cases[] = {{"x86-64-v3", "0..6 unrolled", "0..2 unrolled"}, {"x86-64-v4", "0..6 unrolled", "0..4 unrolled"}};
+
+START_TEST(a_tile_leaves_registers_for_its_factors)
+{
+  const struct tile_case *c = &tile_cases[_i];
+  open_context();
+  tn_program *program = parse("func matmul(A: f32[96, 256], B: f32[256, 64], C: f32[96, 64]) {\n"
+                              "  for i in 0..96 { for j in 0..64 { for k in 0..256 {\n"
+                              "    block C(i_1: 0..96 = i, j_1: 0..64 = j, reduce k_1: 0..256 = k) {\n"
+                              "      init { C[i_1, j_1] = 0.0:f32 }\n"
+                              "      C[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], C[i_1, j_1])\n"
+                              "  } } } } }\n");
+  char *made;
+  ck_assert_int_eq(tn_func_print(schedule(program, c->target), &made, NULL), TN_OK);
+  ck_assert_msg(strstr(made, c->rows) && strstr(made, c->vectors), "%s: %s", c->target, made);
+  tn_text_destroy(made);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* 64 vectors of erf written out are 64 times the code: the sums of a tile go to a loop
  * over its rows. Odd extents, each with tails. */
 START_TEST(a_long_epilogue_is_written_out_for_one_row)
@@ -434,6 +459,7 @@ int main(void) {
   tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
+  tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
