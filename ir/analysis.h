@@ -277,4 +277,15 @@ bool tni_init_fits(tn_context *ctx, const tn_stmt *block);
 /* What reduction the block is; false: none that is understood, or no memory. */
 bool tni_reducer_of(tni_region *r, const tn_stmt *block, tni_reduction *out);
 
+/* ---- work.c ------------------------------------------------------------------------------------------------------ */
+
+/* Of one call, as the function is written: arithmetic on numbers (not on subscripts; fma is two), and the bytes of each
+ * parameter that it reads and writes, each once however often. */
+typedef struct tni_work {
+  double operations;
+  double *read, *written; /* by parameter */
+} tni_work;
+/* False: no memory. The arrays live in the arena. */
+bool tni_func_work(const tn_func *func, tni_arena *arena, tni_work *out);
+
 #endif

@@ -63,9 +63,9 @@ static tn_status compute(tni_flow_run *r, const tni_part *part, void **pointers,
     if (!made[i]) return tni_fail_nomem(r->err);
     pointers[s->input_count + i] = made[i]->own;
   }
-  tn_status status = tni_executor_run(part->model->executor, pointers, pointers + s->input_count, &failed_step);
+  tn_status status = tni_steps_run(part->model, pointers, pointers + s->input_count, r->observer, &failed_step);
   if (!status) return TN_OK;
-  const char *what = failed_step < part->model->step_count ? part->model->step_names[failed_step] : g->name;
+  const char *what = failed_step < part->model->step_count ? part->model->steps[failed_step].name : g->name;
   return tni_kernel_error(part->module, &part->module->failure, status, what, r->err);
 }
 
@@ -243,9 +243,10 @@ static tn_status give_output(tni_flow_run *r, uint32_t slot, tn_items *out, size
   return status;
 }
 
-tn_status tni_flow_call(const tn_model *m, const tn_item *inputs, tn_items **out, tn_error **err) {
+tn_status tni_flow_call(const tn_model *m, const tn_item *inputs, const tn_observer *observer, tn_items **out,
+                        tn_error **err) {
   const tni_flow *flow = tni_parts_flow(m->parts);
-  tni_flow_run r = {.ctx = m->module->ctx, .flow = flow, .parts = m->parts, .err = err};
+  tni_flow_run r = {.ctx = m->module->ctx, .flow = flow, .parts = m->parts, .err = err, .observer = observer};
   r.there = tni_alloc_zero(r.ctx, (flow->slot_count + 1) * sizeof *r.there);
   *out = NULL;
   tn_status status = r.there ? TN_OK : tni_fail_nomem(err);

@@ -14,6 +14,7 @@ typedef struct tni_flow_run {
   tni_parts *parts;
   tni_object **there; /* by slot: its value, or NULL */
   tn_error **err;
+  const tn_observer *observer; /* or NULL */
 } tni_flow_run;
 
 /* ---- flow.c ------------------------------------------------------------------------------------------------------ */

@@ -148,7 +148,7 @@ struct tn_model {
   const tn_graph *graph;
   tni_executor *executor;
   size_t step_count;
-  const char *const *step_names;
+  const tn_step_info *steps;
   const size_t *bytes; /* of inputs, then outputs */
 };
 
@@ -214,7 +214,14 @@ size_t tni_flow_output_count(const tn_model *model);
 void tni_flow_input(const tn_model *model, size_t i, tn_tensor_info *out);
 void tni_flow_output(const tn_model *model, size_t i, tn_tensor_info *out);
 /* As tn_model_call_items, whose counts are right. */
-tn_status tni_flow_call(const tn_model *model, const tn_item *inputs, tn_items **out, tn_error **err);
+tn_status tni_flow_call(const tn_model *model, const tn_item *inputs, const tn_observer *observer, tn_items **out,
+                        tn_error **err);
+
+/* steps.c: what the steps of a planned graph are; and a run of them, for `observer` (NULL: nobody) to see. */
+tn_status tni_steps_create(tni_arena *arena, const tn_graph *g, const tni_plan *plan, const tn_step_info **out,
+                           tn_error **err);
+tn_status tni_steps_run(const tn_model *model, void *const *inputs, void *const *outputs, const tn_observer *observer,
+                        uint32_t *failed_step);
 
 /* The services of kernels (env.c): `out` with self = self. */
 void tni_env_init(tn_env *out, struct tni_env_self *self);

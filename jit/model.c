@@ -21,16 +21,12 @@ static tn_status make_model(tn_module *m, const tn_graph *g, const tni_planned *
   const tni_plan *plan = &planned->plan;
   *model = (tn_model){.module = m, .graph = g};
   tni_packed_kernel *kernels = TNI_NEW_ARRAY(&m->arena, tni_packed_kernel, m->function_count);
-  const char **names = TNI_NEW_ARRAY(&m->arena, const char *, plan->step_count);
   model->bytes = count_bytes(m, g);
-  if (!kernels || !names || !model->bytes) return tni_fail_nomem(err);
+  if (!kernels || !model->bytes) return tni_fail_nomem(err);
   for (size_t i = 0; i < m->function_count; i++) kernels[i] = m->functions[i].packed;
-  for (uint32_t i = 0; i < plan->step_count; i++) {
-    uint32_t k = plan->steps[i].kernel;
-    names[i] = k == TNI_PLAN_COPY ? "copy" : m->functions[k].func->name;
-  }
   model->step_count = plan->step_count;
-  model->step_names = names;
+  tn_status status = tni_steps_create(&m->arena, g, plan, &model->steps, err);
+  if (status) return status;
   if (plan->arena_bytes > m->stats.workspace_bytes) m->stats.workspace_bytes = plan->arena_bytes;
   return tni_executor_create(m->ctx, plan, &m->env, kernels, (void *const *)planned->constants, &model->executor, err);
 }
@@ -145,7 +141,7 @@ static tn_status check_memory(const tn_model *model, void *const *pointers, tn_e
 }
 
 static tn_status run_checked(const tn_model *model, const DLTensor *const *inputs, const DLTensor *const *outputs,
-                             void **pointers, tn_error **err) {
+                             const tn_observer *observer, void **pointers, tn_error **err) {
   const tn_graph *g = model->graph;
   uint32_t failed_step = 0;
   tn_status status = take_tensors(model, "input", g->input_count, inputs, g->inputs, model->bytes, pointers, err);
@@ -154,9 +150,9 @@ static tn_status run_checked(const tn_model *model, const DLTensor *const *input
                           pointers + g->input_count, err);
   if (!status) status = check_memory(model, pointers, err);
   if (status) return status;
-  status = tni_executor_run(model->executor, pointers, pointers + g->input_count, &failed_step);
+  status = tni_steps_run(model, pointers, pointers + g->input_count, observer, &failed_step);
   if (!status) return TN_OK;
-  const char *what = failed_step < model->step_count ? model->step_names[failed_step] : g->name;
+  const char *what = failed_step < model->step_count ? model->steps[failed_step].name : g->name;
   return tni_kernel_error(model->module, &model->module->failure, status, what, err);
 }
 
@@ -179,15 +175,15 @@ static tn_status copy_output(const tn_model *model, size_t i, tn_tensor *made, c
 }
 
 /* A flow makes its outputs. */
-static tn_status call_flow(const tn_model *model, const DLTensor *const *inputs, size_t input_count, tn_tensor **made,
-                           size_t count, tn_error **err) {
+static tn_status call_flow(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                           const tn_observer *observer, tn_tensor **made, size_t count, tn_error **err) {
   tn_context *ctx = model->module->ctx;
   tn_items *items = NULL;
   tn_item *in = tni_alloc_zero(ctx, (input_count + 1) * sizeof *in);
   tn_status status = in ? TN_OK : tni_fail_nomem(err);
   for (size_t i = 0; i < input_count && !status; i++)
     in[i] = (tn_item){.kind = TN_ITEM_TENSOR, .count = 1, .tensors = &inputs[i]};
-  if (!status) status = tni_flow_call(model, in, &items, err);
+  if (!status) status = tni_flow_call(model, in, observer, &items, err);
   for (size_t i = 0; i < count && !status; i++) {
     tn_tensor_info info;
     tn_model_output(model, i, &info);
@@ -203,11 +199,11 @@ static tn_status call_flow(const tn_model *model, const DLTensor *const *inputs,
 
 /* Its outputs are copied to the host's. */
 static tn_status run_flow(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
-                          const DLTensor *const *outputs, size_t count, tn_error **err) {
+                          const DLTensor *const *outputs, size_t count, const tn_observer *observer, tn_error **err) {
   tn_context *ctx = model->module->ctx;
   tn_tensor **made = tni_alloc_zero(ctx, (count + 1) * sizeof *made);
   if (!made) return tni_fail_nomem(err);
-  tn_status status = call_flow(model, inputs, input_count, made, count, err);
+  tn_status status = call_flow(model, inputs, input_count, observer, made, count, err);
   for (size_t i = 0; i < count && !status; i++) status = copy_output(model, i, made[i], outputs[i], err);
   for (size_t i = 0; i < count; i++) tn_tensor_destroy(made[i]);
   tni_free(ctx, made, (count + 1) * sizeof *made);
@@ -237,7 +233,7 @@ tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, si
   for (size_t i = 0; i < output_count; i++) outputs[i] = NULL;
   tn_status status = check_counts(model, input_count, output_count, err);
   if (status) return status;
-  status = model->parts ? call_flow(model, inputs, input_count, outputs, output_count, err)
+  status = model->parts ? call_flow(model, inputs, input_count, NULL, outputs, output_count, err)
                         : call_graph(model, inputs, input_count, outputs, output_count, err);
   for (size_t i = 0; i < output_count && status; i++) {
     tn_tensor_destroy(outputs[i]);
@@ -246,19 +242,34 @@ tn_status tn_model_call(const tn_model *model, const DLTensor *const *inputs, si
   return status;
 }
 
-tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
-                       const DLTensor *const *outputs, size_t output_count, tn_error **err) {
+static tn_status run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                     const DLTensor *const *outputs, size_t output_count, const tn_observer *observer,
+                     tn_error **err) {
   void *room[TENSORS_ON_STACK];
   size_t count = input_count + output_count;
   if (err) *err = NULL;
   tn_status status = check_counts(model, input_count, output_count, err);
   if (status) return status;
-  if (model->parts) return run_flow(model, inputs, input_count, outputs, output_count, err);
+  if (model->parts) return run_flow(model, inputs, input_count, outputs, output_count, observer, err);
   void **pointers = count <= TENSORS_ON_STACK ? room : tni_alloc(model->module->ctx, count * sizeof *pointers);
   if (!pointers) return tni_fail_nomem(err);
-  status = run_checked(model, inputs, outputs, pointers, err);
+  status = run_checked(model, inputs, outputs, observer, pointers, err);
   if (pointers != room) tni_free(model->module->ctx, pointers, count * sizeof *pointers);
   return status;
+}
+
+tn_status tn_model_run(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                       const DLTensor *const *outputs, size_t output_count, tn_error **err) {
+  return run(model, inputs, input_count, outputs, output_count, NULL, err);
+}
+
+tn_status tn_model_run_observed(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                                const DLTensor *const *outputs, size_t output_count, const tn_observer *observer,
+                                tn_error **err) {
+  if (observer->struct_size == sizeof *observer)
+    return run(model, inputs, input_count, outputs, output_count, observer, err);
+  return tni_fail(model->module->ctx, err, TN_E_VERSION, "call", "tn_observer",
+                  "struct_size is %zu, this library knows %zu", observer->struct_size, sizeof *observer);
 }
 
 /* ---- items ---- */
@@ -308,5 +319,5 @@ tn_status tn_model_call_items(const tn_model *model, const tn_item *inputs, size
   if (err) *err = NULL;
   tn_status status = check_count(model, "inputs", tn_model_input_count(model), input_count, err);
   if (status) return status;
-  return model->parts ? tni_flow_call(model, inputs, out, err) : call_graph_items(model, inputs, input_count, out, err);
+  return model->parts ? tni_flow_call(model, inputs, NULL, out, err) : call_graph_items(model, inputs, input_count, out, err);
 }

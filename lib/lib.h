@@ -325,6 +325,14 @@ enum { TNI_PLAN_NO_STEP = 0xffffffffu };
 /* Any number of threads at once. Pointers are to first elements. Gives the first failing status of a step, TN_E_NOMEM, or
  * TN_OK; *failed_step (may be NULL) tells which step, TNI_PLAN_NO_STEP when none was to blame. */
 tn_status tni_executor_run(tni_executor *executor, void *const *inputs, void *const *outputs, uint32_t *failed_step);
+/* The same in another environment, with word of each step, on the calling thread; times are tni_seconds. */
+typedef struct tni_watch {
+  void (*before)(void *self, uint32_t step);
+  void (*after)(void *self, uint32_t step, double begin, double end);
+  void *self;
+} tni_watch;
+tn_status tni_executor_watch(tni_executor *executor, const tn_env *env, const tni_watch *watch, void *const *inputs,
+                             void *const *outputs, uint32_t *failed_step);
 
 /* ---- runtime/items.c ------------------------------------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ typedef struct command {
   const char *name, *arguments, *summary;
   int (*run)(const struct command *self, int argc, char **argv);
 } command;
-extern const command command_inspect, command_run, command_print, command_sched, command_compile, command_conform,
+extern const command command_bench, command_inspect, command_profile, command_run, command_print, command_sched, command_compile, command_conform,
     command_check, command_compare;
 
 /* Reads options and exactly one positional argument into *file. Gives -1 to go on, else the exit code: help was asked
@@ -171,6 +171,92 @@ typedef struct inputs {
 bool inputs_read(session *s, const texts *specs, inputs *out);
 /* The input of that name, or NULL. */
 input *inputs_find(const inputs *in, const char *name);
+
+/* ---- subject.c: a compiled model with tensors to run it on ------------------------------------------------------- */
+
+typedef struct subject {
+  session *s;
+  const char *file;
+  inputs given;
+  bool made_up; /* some inputs are not given */
+  tn_module *module;
+  const tn_model *model;
+  size_t input_count, output_count;
+  array *arrays; /* inputs, then outputs; also in the three below */
+  DLTensor *tensors;
+  const DLTensor **pointers;
+  int64_t *shapes;
+  double import_seconds, compile_seconds, first_seconds; /* first: from opening the file to the first output */
+  tn_compile_stats stats;
+} subject;
+/* Compiles m->file in the session m->s for the inputs `in` (NAME=FILE each) and runs it once. To be closed in any case. */
+bool subject_open(subject *m, const texts *in);
+bool subject_run(subject *m);
+void subject_close(subject *m);
+
+/* Of times in seconds. */
+typedef struct spread {
+  size_t count;
+  double least, median, p90; /* nine in ten are within p90 */
+} spread;
+spread spread_of(double *times, size_t count); /* sorts them; count > 0 */
+/* Runs the model; `repeat` 0: for a second, 10 to 1000 times. */
+bool subject_measure(subject *m, int32_t warm_up, int32_t repeat, spread *out);
+
+/* ---- roof.c -------------------------------------------------------------------------------------------------------- */
+
+/* What the machine can do, a second. */
+typedef struct roof {
+  double operations; /* on f32: a multiply-add is two */
+  double bytes;      /* read */
+} roof;
+/* Measures with so many threads, reading `bytes` again and again; what is more than in *best goes there. */
+bool roof_measure(session *s, int32_t threads, double bytes, roof *best);
+/* The least time that the roof allows, over `spent`. */
+double roof_share(const roof *r, double operations, double bytes, double spent);
+
+/* ---- profile.c, page.c --------------------------------------------------------------------------------------------- */
+
+/* A step, or all steps of a kernel. */
+typedef struct profile_step {
+  tn_step_info info;
+  size_t calls;   /* in a run */
+  double seconds; /* of a run; the median over runs */
+} profile_step;
+
+/* On the timeline: a step, or a part of a parallel loop of it. Seconds since the run began. */
+typedef struct profile_span {
+  uint32_t step, thread;
+  bool range;
+  double begin, end;
+} profile_span;
+
+typedef struct profile {
+  subject subject;
+  int32_t threads, repeat;
+  bool by_step;
+  const char *html, *json;
+  profile_step *steps, *kernels, total; /* kernels: the slowest first */
+  size_t step_count, kernel_count, runs;
+  double plain_seconds, observed_seconds; /* of a run */
+  double accounted;                       /* part of an observed run that is in steps */
+  roof roof;
+  profile_span *spans;
+  size_t span_count, thread_count;
+} profile;
+double profile_bytes(const profile_step *s);
+double profile_roof(const profile *p, const profile_step *s); /* roof_share */
+void profile_json(const profile *p, FILE *to);
+void profile_page(const profile *p, FILE *to);
+
+/* ---- json.c -------------------------------------------------------------------------------------------------------- */
+
+void json_text(FILE *to, const char *text); /* with quotes */
+void json_number(FILE *to, double x);       /* null for what is not finite */
+void json_shape(FILE *to, int32_t rank, const int64_t *shape);
+/* The file that --json names, NULL for none, "-" for standard output. */
+bool json_open(const char *path, FILE **out);
+bool json_close(const char *path, FILE *file);
 
 /* ---- classes.c --------------------------------------------------------------------------------------------------- */
 

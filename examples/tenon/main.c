@@ -6,9 +6,9 @@
 
 #include "command.h"
 
-static const command *const commands[] = {&command_inspect, &command_run,   &command_print,  &command_sched,
-                                          &command_compile, &command_check, &command_conform,
-                                          &command_compare};
+static const command *const commands[] = {&command_inspect, &command_run,   &command_bench, &command_profile,
+                                          &command_print, &command_sched,
+                                          &command_compile, &command_check, &command_conform, &command_compare};
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static void print_help(FILE *to) {

@@ -103,6 +103,53 @@ TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
 TN_API tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc, const char *stage, char **out,
                                  size_t *size, tn_error **err);
 
+/* ---- what a model will take, without making code ------------------------------------------------------------------ */
+
+/* A step of a model: what it is made of, and what it has to do by definition, whatever the code does for it. */
+typedef struct tn_step_info {
+  size_t struct_size;
+  const char *name;      /* of the kernel; "copy" */
+  const char *operators; /* of the graph, in order, with spaces between: "conv add relu"; "" of a copy */
+  const char *nodes;     /* of the graph, as the model names them, with ", " between */
+  double operations;     /* arithmetic on numbers: additions, products, functions one each, fma two */
+  double read_bytes;     /* of inputs, weights and intermediates, each once */
+  double written_bytes;
+  size_t from_count; /* steps whose results it reads, */
+  const uint32_t *from; /* in rising order */
+} tn_step_info;
+
+/* The steps and the memory of a graph as tn_compile would have them. Immutable. */
+typedef struct tn_plan tn_plan;
+/* Graph passes run, with constants folded; no kernel is compiled but for that. `desc` may be NULL. Errors: those of tn_compile;
+ * TN_E_NOT_FOUND: no graph of that name; TN_E_UNSUPPORTED: the model's shapes are known only while it runs. */
+TN_API tn_status tn_plan_create(const tn_program *program, const tn_compile_desc *desc, const char *graph, tn_plan **out,
+                                tn_error **err);
+TN_API void tn_plan_destroy(tn_plan *plan); /* NULL is fine */
+
+typedef struct tn_plan_info {
+  size_t struct_size;
+  uint64_t steps; /* of a run: kernels and copies */
+  double operations, read_bytes, written_bytes; /* of all of them: see tn_step_info */
+  uint64_t weight_bytes;
+  uint64_t input_bytes, output_bytes; /* the host's tensors */
+  uint64_t arena_bytes;    /* of intermediates, for each call under way */
+  uint64_t liveness_bytes; /* the most that intermediates take at any step: no arena is smaller */
+  uint64_t tensors;        /* see tn_plan_tensor */
+} tn_plan_info;
+TN_API void tn_plan_get_info(const tn_plan *plan, tn_plan_info *out);
+/* `i` must be below the count. What is pointed to lives as long as the plan. */
+TN_API void tn_plan_step(const tn_plan *plan, size_t i, tn_step_info *out);
+
+enum tn_plan_kind { TN_PLAN_INPUT, TN_PLAN_OUTPUT, TN_PLAN_WEIGHT, TN_PLAN_INTERMEDIATE };
+typedef struct tn_plan_tensor {
+  size_t struct_size;
+  int32_t kind; /* enum tn_plan_kind */
+  uint64_t bytes;
+  tn_tensor_info info;
+} tn_plan_tensor;
+/* The i-th largest tensor; of equal ones the first in the graph. `i` must be below the count. */
+TN_API void tn_plan_get_tensor(const tn_plan *plan, size_t i, tn_plan_tensor *out);
+
 /* ---- functions: the direct and the packed call ----------------------------------------------------------------- */
 
 TN_API tn_status tn_module_function(const tn_module *module, const char *name, const tn_function **out, tn_error **err);
@@ -153,6 +200,37 @@ TN_API tn_status tn_model_call_items(const tn_model *model, const tn_item *input
                                      tn_error **err);
 /* Plan steps of one run: kernels and copies; 0 when they are known only then. */
 TN_API size_t tn_model_step_count(const tn_model *model);
+
+/* ---- where a run's time goes ------------------------------------------------------------------------------------ */
+
+/* `i` must be below the count. What is pointed to lives as long as the model. */
+TN_API void tn_model_step(const tn_model *model, size_t i, tn_step_info *out);
+
+enum tn_event_kind {
+  TN_EVENT_STEP, /* a step ran, on the calling thread. It begins where the one before it ends: what an observer does itself
+                    counts as the step after */
+  TN_EVENT_RANGE /* so did a part of a parallel loop of it, on this thread */
+};
+typedef struct tn_event {
+  size_t struct_size;
+  int32_t kind; /* enum tn_event_kind */
+  uint32_t number; /* the step's in its model, or in its part of a model whose shapes are known only while it runs */
+  const tn_step_info *step; /* valid during the call */
+  uint64_t thread;          /* a number that is another for each thread */
+  uint64_t begin, end;      /* nanoseconds of the system's monotonic clock */
+} tn_event;
+typedef struct tn_observer {
+  size_t struct_size;
+  /* RANGE comes on the threads that do the work, several at a time; STEP on the calling thread, when all of its ranges have
+   * come. It must not call into the model. */
+  void (*event)(void *self, const tn_event *event);
+  void *self;
+  uint8_t ranges; /* 1: RANGE events too */
+} tn_observer;
+/* tn_model_run, observed. A run that is not observed pays nothing for this. Errors: as tn_model_run; TN_E_VERSION. */
+TN_API tn_status tn_model_run_observed(const tn_model *model, const DLTensor *const *inputs, size_t input_count,
+                                       const DLTensor *const *outputs, size_t output_count,
+                                       const tn_observer *observer, tn_error **err);
 
 #ifdef __cplusplus
 }

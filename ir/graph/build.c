@@ -361,7 +361,16 @@ uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name,
   node.name = tni_arena_text(b->arena, node_name ? node_name : func->name);
   if (!node.name) return out_of_memory(b);
   if (append_node(b, &node, outputs) != TN_OK) return TNI_NO_VALUE;
+  b->nodes[b->node_count - 1].origin = NULL;
   return output_count ? outputs[0] : TNI_NO_VALUE;
+}
+
+void tni_g_origin(tni_gbuilder *b, const char *operators, const char *nodes) {
+  if (b->status != TN_OK || !b->node_count) return;
+  tni_origin *origin = TNI_NEW(b->arena, tni_origin);
+  b->nodes[b->node_count - 1].origin = origin;
+  if (origin) origin->operators = tni_arena_text(b->arena, operators), origin->nodes = tni_arena_text(b->arena, nodes);
+  if (!origin || !origin->operators || !origin->nodes) out_of_memory(b);
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

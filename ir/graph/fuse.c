@@ -346,6 +346,23 @@ static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last,
   return tni_gbuilder_check(f->copy.b, f->err);
 }
 
+/* Names of the piece's operators and nodes, for profiles. */
+static tn_status tell_origin(fuser *f, const piece *p) {
+  tni_text operators, nodes;
+  tni_text_init(&operators, f->ctx);
+  tni_text_init(&nodes, f->ctx);
+  for (uint32_t i = 0; i < p->count; i++) {
+    const tni_gnode *n = &f->g->nodes[p->nodes[i]];
+    tni_text_add(&operators, "%s%s", i ? " " : "", n->op->name);
+    tni_text_add(&nodes, "%s%s", i ? ", " : "", n->name);
+  }
+  tn_status status = operators.failed || nodes.failed ? tni_fail_nomem(f->err) : TN_OK;
+  if (!status) tni_g_origin(f->copy.b, operators.data, nodes.data);
+  tni_text_destroy(&operators);
+  tni_text_destroy(&nodes);
+  return status ? status : tni_gbuilder_check(f->copy.b, f->err);
+}
+
 static tn_status emit_piece(fuser *f, const piece *p) {
   const tni_gnode *last = &f->g->nodes[p->nodes[p->count - 1]];
   const tn_func *func = last->call;
@@ -360,7 +377,8 @@ static tn_status emit_piece(fuser *f, const piece *p) {
   if (!outside) return tni_fail_nomem(f->err);
   uint32_t count = outside_values(f, p, outside);
   tn_status status = function_of(f, p, outside, count, &func);
-  return status == TN_OK ? emit_call(f, func, last, outside, count) : status;
+  if (status == TN_OK) status = emit_call(f, func, last, outside, count);
+  return status == TN_OK ? tell_origin(f, p) : status;
 }
 
 /* Is the value used by anybody but nodes[first .. end) of the group? */

@@ -36,6 +36,12 @@ typedef struct tni_attr {
   const char *string;
 } tni_attr;
 
+/* What a call is made of, for profiles; not in the text. */
+typedef struct tni_origin {
+  const char *operators; /* their names, with spaces between */
+  const char *nodes;     /* their names, with ", " between */
+} tni_origin;
+
 typedef struct tni_gnode {
   const char *name;    /* of the source, for errors and profiles */
   const tni_gop *op;   /* or NULL: call */
@@ -43,7 +49,10 @@ typedef struct tni_gnode {
   uint32_t input_count, output_count;
   const uint32_t *inputs, *outputs; /* values; TNI_NO_VALUE where optional and absent */
   uint32_t attr_count;
-  const tni_attr *attrs;
+  union {
+    const tni_attr *attrs;    /* of an operator */
+    const tni_origin *origin; /* of a call, or NULL; attr_count is 0 */
+  };
 } tni_gnode;
 
 struct tn_graph {
@@ -147,6 +156,8 @@ tn_status tni_g_node(tni_gbuilder *b, const tni_gop *op, const char *node_name, 
                      const char *const *output_names, uint32_t *out, tn_error **err);
 uint32_t tni_g_call(tni_gbuilder *b, const tn_func *func, const char *node_name, uint32_t input_count,
                     const uint32_t *inputs, uint32_t output_count, const uint32_t *outputs);
+/* Says what the call added last is made of, see tni_origin. Copied. */
+void tni_g_origin(tni_gbuilder *b, const char *operators, const char *nodes);
 /* A value made by nobody yet, for tni_g_call. */
 uint32_t tni_g_value(tni_gbuilder *b, const char *name, tn_type type, int32_t rank, const int64_t *shape);
 const tni_gvalue *tni_g_get(const tni_gbuilder *b, uint32_t value); /* until the next addition */

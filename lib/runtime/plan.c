@@ -222,13 +222,22 @@ void tni_executor_destroy(tni_executor *e) {
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
-tn_status tni_executor_run(tni_executor *e, void *const *inputs, void *const *outputs, uint32_t *failed_step) {
+/* An instance with the call's inputs and outputs in it, or NULL. */
+static inline struct instance *begin(tni_executor *e, void *const *inputs, void *const *outputs,
+                                     uint32_t *failed_step) {
   if (failed_step) *failed_step = TNI_PLAN_NO_STEP;
   struct instance *instance = take_instance(e);
-  if (!instance) return TN_E_NOMEM;
+  if (!instance) return NULL;
   void **args = instance->args;
   for (size_t i = 0; i < e->input_count; i++) args[e->inputs[i].slot] = inputs[e->inputs[i].index];
   for (size_t i = 0; i < e->output_count; i++) args[e->outputs[i].slot] = outputs[e->outputs[i].index];
+  return instance;
+}
+
+tn_status tni_executor_run(tni_executor *e, void *const *inputs, void *const *outputs, uint32_t *failed_step) {
+  struct instance *instance = begin(e, inputs, outputs, failed_step);
+  if (!instance) return TN_E_NOMEM;
+  void **args = instance->args;
   tn_status status = TN_OK;
   const tn_env *env = e->env;
   const struct bound_step *step = e->steps, *end = step + e->step_count;
@@ -238,5 +247,22 @@ tn_status tni_executor_run(tni_executor *e, void *const *inputs, void *const *ou
   }
   if (status && failed_step) *failed_step = (uint32_t)(step - e->steps);
   give_instance(e, instance);
+  return status;
+}
+
+/* A step ends where the next begins: one look at the clock for each. */
+tn_status tni_executor_watch(tni_executor *e, const tn_env *env, const tni_watch *watch, void *const *inputs,
+                             void *const *outputs, uint32_t *failed_step) {
+  double start = tni_seconds(e->ctx), end;
+  struct instance *instance = begin(e, inputs, outputs, failed_step);
+  tn_status status = instance ? TN_OK : TN_E_NOMEM;
+  for (uint32_t i = 0; i < e->step_count && !status; i++, start = end) {
+    watch->before(watch->self, i);
+    status = e->steps[i].kernel(env, instance->args + e->steps[i].first);
+    end = tni_seconds(e->ctx);
+    watch->after(watch->self, i, start, end);
+    if (status && failed_step) *failed_step = i;
+  }
+  if (instance) give_instance(e, instance);
   return status;
 }
