@@ -103,7 +103,7 @@ static void add_up(tn_plan *p) {
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */
 
 static tn_status make_plan(tn_plan *p, const char *name, tn_error **err) {
-  const void *const *constants;
+  const void **constants;
   tn_status status = tni_pipeline_run(p->pipeline, TNI_STAGE_FUSE, err);
   if (status) return status;
   p->graph = tn_program_graph(p->pipeline->work, name);

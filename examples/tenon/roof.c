@@ -10,7 +10,7 @@
 
 #include "command.h"
 
-enum { CHAINS = 12, STEPS = 100000, SUMS = 8, LANES = 8, RUNS = 5 };
+enum { CHAINS = 12, STEPS = 100000, SUMS = 8, LANES = 8, RUNS = 9 };
 
 typedef struct loop {
   tn_module *module;

@@ -80,7 +80,6 @@ static bool is_open(const tn_tensor_info *info) {
 
 static bool take_given(input *in, const tn_tensor_info *info, array *out) {
   bool is_float = info->type == TN_F32 || info->type == TN_F64 || info->type == TN_F16;
-  in->used = true;
   if (in->array.picture && is_float && !array_pictures_to(&in->array, info->type, in->name)) return false;
   *out = in->array;
   in->array.data = NULL;
@@ -105,11 +104,6 @@ static bool make_input(subject *m, size_t i, array *out) {
 static bool make_inputs(subject *m) {
   for (size_t i = 0; i < m->input_count; i++)
     if (!make_input(m, i, &m->arrays[i])) return false;
-  for (size_t i = 0; i < m->given.count; i++) {
-    if (m->given.items[i].used) continue;
-    fprintf(stderr, "tenon: --in %s: the model has no such input\n", m->given.items[i].name);
-    return false;
-  }
   return true;
 }
 

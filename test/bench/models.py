@@ -50,6 +50,9 @@ def prepare(folder, zoo, name):
             for d in out.type.tensor_type.shape.dim:
                 if d.dim_param:
                     d.Clear()
+        for i in [i for i in model.graph.input if i.name in constants]:  # as files of old versions list them
+            model.graph.input.remove(i)
+        model.ir_version = max(model.ir_version, 8)
         onnx.save(model, os.path.join(to, "model.onnx"))
     return [i.name for i in inputs]
 

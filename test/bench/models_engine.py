@@ -66,12 +66,15 @@ class Torch:
     def open(self, folder, threads, inputs):
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(os.path.dirname(folder), "inductor"))
         os.environ.setdefault("TORCHINDUCTOR_FREEZING", "1")
-        import onnx2torch, torch
+        import onnx, onnx.version_converter, onnx2torch, torch
         self.torch, self.version = torch, torch.__version__
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")
-        model = onnx2torch.convert(os.path.join(folder, "model.onnx")).eval()
+        model = onnx.load(os.path.join(folder, "model.onnx"))
+        if max(s.version for s in model.opset_import if s.domain in ("", "ai.onnx")) < 13:
+            model = onnx.version_converter.convert_version(model, 13)
+        model = onnx2torch.convert(model).eval()
         self.compiled = torch.compile(model, mode="max-autotune", dynamic=False)
         self.inputs = [torch.from_numpy(np.array(v)) for v in inputs]
         with torch.no_grad():
@@ -93,8 +96,9 @@ class Iree:
         self.version = version.VERSION
         made, text = os.path.join(folder, "iree.vmfb"), os.path.join(folder, "iree.mlir")
         if not os.path.exists(made):
-            subprocess.run([sys.executable, "-m", "iree.compiler.tools.import_onnx", os.path.join(folder, "model.onnx"),
-                            "--opset-version", "17", "-o", text], check=True, stdout=subprocess.DEVNULL)
+            read = [sys.executable, "-m", "iree.compiler.tools.import_onnx", os.path.join(folder, "model.onnx"), "-o", text]
+            if subprocess.run(read + ["--opset-version", "17"], stdout=2, stderr=subprocess.DEVNULL).returncode:
+                subprocess.run(read, check=True, stdout=2)
             compiler.compile_file(text, output_file=made, input_type="onnx", target_backends=["llvm-cpu"],
                                   extra_args=["--iree-opt-level=O3", "--iree-llvmcpu-target-cpu=host"])
         if threads > 1:
@@ -151,7 +155,7 @@ class Ncnn:
             kinds = {"float32": "f32", "int64": "i64", "int32": "i32"}
             shapes = ",".join("[%s]%s" % (",".join(map(str, v.shape)), kinds[str(v.dtype)]) for v in inputs)
             subprocess.run([pnnx.EXEC_PATH, "model.onnx", "inputshape=" + shapes, "fp16=0"], cwd=made, check=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                           stdout=2)
         self.net = ncnn.Net()
         o = self.net.opt
         o.num_threads, o.use_packing_layout = threads, True
