@@ -37,11 +37,22 @@ tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t coun
                            int32_t (*progress)(void *self, int32_t done, int32_t total), void *progress_self,
                            tn_error **err);
 
-/* ---- loader.c: objects into this process, through ORC ---------------------------------------------------------- */
+/* ---- image.c: closed x86-64 objects into this process, by our own linker --------------------------------------- */
+
+typedef struct tni_image tni_image;
+/* Tells the addresses of all that the objects define. The bytes need not be trusted; to run what they become, they must be.
+ * TN_E_UNSUPPORTED: the objects are damaged or hold what the linker does not know. */
+tn_status tni_image_load(tn_context *ctx, size_t count, char *const *objects, const size_t *sizes,
+                         void (*define)(void *self, const char *name, void *address), void *self, tni_image **out,
+                         tn_error **err);
+void tni_image_unload(tni_image *image);
+
+/* ---- loader.c: objects into this process, through image.c or ORC ----------------------------------------------- */
 
 typedef struct tni_library tni_library; /* loaded objects, removed together */
-tn_status tni_library_load(tn_context *ctx, size_t count, char *const *objects, const size_t *sizes, tni_library **out,
-                           tn_error **err);
+/* `strict`: by our own linker or not at all. */
+tn_status tni_library_load(tn_context *ctx, bool strict, size_t count, char *const *objects, const size_t *sizes,
+                           tni_library **out, tn_error **err);
 /* The address of a symbol, or NULL. */
 void *tni_library_find(const tni_library *library, const char *symbol);
 void tni_library_unload(tni_library *library);

@@ -1,6 +1,7 @@
-/* loader.c -- objects into this process, through LLVM's ORC, which only links here and never compiles.
+/* loader.c -- objects into this process: by our own linker (image.c) or, what that does not know, through LLVM's ORC,
+ * which only links here and never compiles. ORC is opened when it is first needed.
  *
- * A library's objects go into a JITDylib of their own, a bare one: it resolves nothing but the memory functions that we
+ * In ORC a library's objects go into a JITDylib of their own, a bare one: it resolves nothing but the memory functions that we
  * define in it. JITDylibs cannot be removed through the C API, so an unloaded library's is kept for the next. All
  * symbols are looked up when the library is loaded; finding one later is a search in our own table.
  *
@@ -36,6 +37,7 @@ typedef struct symbol {
 } symbol;
 
 struct tni_library {
+  tni_image *image; /* or what ORC has of it: */
   loader *loader;
   LLVMOrcJITDylibRef dylib;
   LLVMOrcResourceTrackerRef tracker;
@@ -250,31 +252,53 @@ static tn_status read_symbols(tni_library *library, size_t count, char *const *o
   return TN_OK;
 }
 
-tn_status tni_library_load(tn_context *ctx, size_t count, char *const *objects, const size_t *sizes, tni_library **out,
-                           tn_error **err) {
+static tn_status load_by_orc(tni_library *library, size_t count, char *const *objects, const size_t *sizes,
+                             tn_error **err) {
+  tn_error *error = NULL;
+  tn_status status = TN_OK;
+  loader *l = tni_context_slot(library->arena.ctx, TNI_SLOT_LOADER, create_loader, destroy_loader, &error);
+  if (!l) {
+    if (!error) return tni_fail_nomem(err);
+    *err = error;
+    return tn_error_status(error);
+  }
+  library->loader = l;
+  pthread_mutex_lock(&l->lock);
+  tni_text_clear(&l->reason);
+  l->reason.failed = false;
+  if (!load_objects(l, library, count, objects, sizes)) {
+    status = fail_load(l, library, err);
+    remove_code(l, library);
+  }
+  pthread_mutex_unlock(&l->lock);
+  return status;
+}
+
+static void take_address(void *self, const char *name, void *address) { find_symbol(self, name)->address = address; }
+
+static tn_status load(tni_library *library, bool strict, size_t count, char *const *objects, const size_t *sizes,
+                      tn_error **err) {
+  tn_status status = read_symbols(library, count, objects, sizes, err);
+  if (status) return status;
+  status = tni_image_load(library->arena.ctx, count, objects, sizes, take_address, library, &library->image, err);
+  if (strict || status != TN_E_UNSUPPORTED) return status;
+  tn_error_destroy(*err);
+  *err = NULL;
+  return load_by_orc(library, count, objects, sizes, err);
+}
+
+tn_status tni_library_load(tn_context *ctx, bool strict, size_t count, char *const *objects, const size_t *sizes,
+                           tni_library **out, tn_error **err) {
   tn_error *error = NULL;
   *out = NULL;
-  loader *l = tni_context_slot(ctx, TNI_SLOT_LOADER, create_loader, destroy_loader, &error);
-  tni_library *library = l ? tni_alloc_zero(ctx, sizeof *library) : NULL;
-  tn_status status = !l && error ? tn_error_status(error) : TN_OK;
-  if (status == TN_OK && !library) status = tni_fail_nomem(&error);
-  if (status == TN_OK) {
-    library->loader = l;
-    tni_arena_init(&library->arena, ctx);
-    status = read_symbols(library, count, objects, sizes, &error);
-  }
-  if (status == TN_OK) {
-    pthread_mutex_lock(&l->lock);
-    tni_text_clear(&l->reason);
-    l->reason.failed = false;
-    if (!load_objects(l, library, count, objects, sizes)) {
-      status = fail_load(l, library, &error);
-      remove_code(l, library);
-    }
-    pthread_mutex_unlock(&l->lock);
-  }
-  if (status == TN_OK) *out = library;
-  if (status != TN_OK && library) free_library(library);
+  tni_library *library = tni_alloc_zero(ctx, sizeof *library);
+  if (!library) return tni_fail_nomem(err);
+  tni_arena_init(&library->arena, ctx);
+  tn_status status = load(library, strict, count, objects, sizes, &error);
+  if (status)
+    free_library(library);
+  else
+    *out = library;
   if (err)
     *err = error;
   else
@@ -290,9 +314,12 @@ void *tni_library_find(const tni_library *library, const char *name) {
 void tni_library_unload(tni_library *library) {
   if (!library) return;
   loader *l = library->loader;
-  pthread_mutex_lock(&l->lock);
-  tni_text_clear(&l->reason);
-  remove_code(l, library);
-  pthread_mutex_unlock(&l->lock);
+  if (l) {
+    pthread_mutex_lock(&l->lock);
+    tni_text_clear(&l->reason);
+    remove_code(l, library);
+    pthread_mutex_unlock(&l->lock);
+  }
+  tni_image_unload(library->image);
   free_library(library);
 }

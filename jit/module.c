@@ -24,7 +24,7 @@ static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job
     sizes[i] = jobs[i].size;
     p->stats.code_bytes += jobs[i].size;
   }
-  if (!status) status = tni_library_load(m->ctx, count, objects, sizes, &m->library, err);
+  if (!status) status = tni_library_load(m->ctx, false, count, objects, sizes, &m->library, err);
   tni_free(m->ctx, objects, (count + 1) * sizeof *objects);
   tni_free(m->ctx, sizes, (count + 1) * sizeof *sizes);
   p->stats.load_seconds += tni_seconds(m->ctx) - start;

@@ -108,6 +108,8 @@ typedef struct tni_os {
   int (*open_beneath)(const char *directory, const char *name, int *file, uint64_t *size);
   int (*read_at)(int file, uint64_t offset, void *to, size_t size); /* ENODATA: the file ends before */
   void (*close)(int file);
+  int (*map_memory)(size_t size, void **memory); /* whole pages of our own, to be written; unmap ends it */
+  int (*seal_memory)(void *memory, size_t size, bool executable); /* not to be written any more */
 } tni_os;
 extern const tni_os tni_os_default;
 

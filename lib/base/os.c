@@ -123,10 +123,30 @@ static int read_at(int file, uint64_t offset, void *to, size_t size) {
 
 static void close_file(int file) { close(file); }
 
+static int map_memory(size_t size, void **memory) {
+  *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (*memory != MAP_FAILED) return 0;
+  *memory = NULL;
+  return errno;
+}
+
+static int seal_memory(void *memory, size_t size, bool executable) {
+  return mprotect(memory, size, executable ? PROT_READ | PROT_EXEC : PROT_READ) ? errno : 0;
+}
+
 static double seconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-const tni_os tni_os_default = {map_file, unmap_file, seconds, open_beneath, read_at, close_file};
+const tni_os tni_os_default = {
+    .map = map_file,
+    .unmap = unmap_file,
+    .seconds = seconds,
+    .open_beneath = open_beneath,
+    .read_at = read_at,
+    .close = close_file,
+    .map_memory = map_memory,
+    .seal_memory = seal_memory,
+};

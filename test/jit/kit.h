@@ -100,7 +100,7 @@ static inline void kit_load(kit *k, size_t count, const tn_func *const *funcs) {
   char *object;
   size_t size;
   kit_ok(kit_try_emit(k, count, funcs, TNI_EMIT_OBJECT, &object, &size, &error), error);
-  kit_ok(tni_library_load(k->ctx, 1, &object, &size, &k->library, &error), error);
+  kit_ok(tni_library_load(k->ctx, false, 1, &object, &size, &k->library, &error), error);
   tn_text_destroy(object);
 }
 

@@ -308,7 +308,7 @@ START_TEST(an_object_for_several_targets_runs)
   if (tni_host_level() < 2) return;
   for (int i = 0; i < 64; i++) in[i] = (float)i - 7;
   emit_all("x86-64-v2,x86-64-v3,x86-64-v4", "obj");
-  must(tni_library_load(ctx, 1, &text, &size, &library, &error), error);
+  must(tni_library_load(ctx, false, 1, &text, &size, &library, &error), error);
   int32_t (*scale)(const tn_env *, const float *, float *) =
       (int32_t(*)(const tn_env *, const float *, float *))(uintptr_t)tni_library_find(library, "scale");
   tni_packed_kernel packed = (tni_packed_kernel)(uintptr_t)tni_library_find(library, "scale.packed");

@@ -33,8 +33,8 @@ START_TEST(libraries_may_define_the_same_names)
   size_t sizes[2];
   kit_open(&k, "host");
   char *objects[] = {make_object(&k, "f", 1, &sizes[0]), make_object(&k, "f", 2, &sizes[1])};
-  kit_ok(tni_library_load(k.ctx, 1, &objects[0], &sizes[0], &one, &error), error);
-  kit_ok(tni_library_load(k.ctx, 1, &objects[1], &sizes[1], &two, &error), error);
+  kit_ok(tni_library_load(k.ctx, false, 1, &objects[0], &sizes[0], &one, &error), error);
+  kit_ok(tni_library_load(k.ctx, false, 1, &objects[1], &sizes[1], &two, &error), error);
   ck_assert_int_eq(run_packed(&k, one, "f.packed"), 1);
   ck_assert_int_eq(run_packed(&k, two, "f.packed"), 2);
   ck_assert_ptr_null(tni_library_find(one, "g"));
@@ -55,7 +55,7 @@ START_TEST(loading_and_unloading_many_times_leaves_nothing)
   char *object = make_object(&k, "f", 7, &size);
   for (int i = 0; i < 300; i++) {
     tni_library *library;
-    kit_ok(tni_library_load(k.ctx, 1, &object, &size, &library, &error), error);
+    kit_ok(tni_library_load(k.ctx, false, 1, &object, &size, &library, &error), error);
     ck_assert_int_eq(run_packed(&k, library, "f.packed"), 7);
     tni_library_unload(library);
   }
@@ -72,11 +72,11 @@ START_TEST(one_name_twice_in_a_library_is_refused)
   size_t sizes[2];
   kit_open(&k, "host");
   char *objects[] = {make_object(&k, "f", 1, &sizes[0]), make_object(&k, "f", 2, &sizes[1])};
-  ck_assert_int_eq(tni_library_load(k.ctx, 2, objects, sizes, &library, &error), TN_E_INVALID);
+  ck_assert_int_eq(tni_library_load(k.ctx, false, 2, objects, sizes, &library, &error), TN_E_INVALID);
   ck_assert_ptr_null(library);
   ck_assert_str_eq(tn_error_text(error), "load: f: two objects define this symbol");
   tn_error_destroy(error);
-  kit_ok(tni_library_load(k.ctx, 1, objects, sizes, &library, &error), error); /* the loader still works */
+  kit_ok(tni_library_load(k.ctx, false, 1, objects, sizes, &library, &error), error); /* the loader still works */
   tni_library_unload(library);
   for (int i = 0; i < 2; i++) tn_text_destroy(objects[i]);
   kit_close(&k);
@@ -92,7 +92,7 @@ START_TEST(a_function_without_code_is_refused)
   size_t size;
   kit_open(&k, "host");
   char *object = make_object(&k, "f", 1, &size);
-  kit_ok(tni_library_load(k.ctx, 1, &object, &size, &m.library, &error), error);
+  kit_ok(tni_library_load(k.ctx, false, 1, &object, &size, &m.library, &error), error);
   kit_ok(tni_parse(k.program, "func g(A: i32[1]) {\n}\n", 22, "test", &error), error);
   m.ctx = k.ctx;
   m.work = k.program;
@@ -135,7 +135,7 @@ START_TEST(damaged_objects_are_refused)
     tni_object_symbols(k.ctx, object, size, count_symbol, &total, NULL);
     object[i / 8] ^= (char)(1 << i % 8);
   }
-  ck_assert_int_eq(tni_library_load(k.ctx, 1, &object, &(size_t){10}, &library, &error), TN_E_INVALID);
+  ck_assert_int_eq(tni_library_load(k.ctx, false, 1, &object, &(size_t){10}, &library, &error), TN_E_INVALID);
   tn_error_destroy(error);
   tn_text_destroy(object);
   kit_close(&k);
