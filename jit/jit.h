@@ -17,6 +17,10 @@
 typedef struct tni_job {
   size_t count;
   const tn_func *const *funcs;
+  /* Not NULL: who makes funcs, on the worker, before code is made of them, and releases them after it (kernel.c). */
+  tn_status (*lower)(struct tni_job *job, tn_error **err);
+  void (*release)(struct tni_job *job);
+  struct tni_kernel *kernel;
   enum tni_emit what;
   char *bytes; /* out: a text block */
   size_t size;
@@ -110,15 +114,37 @@ enum tni_stage {
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
                               tn_error **err);
 void tni_pipeline_destroy(tni_pipeline *p);
+void tni_pipeline_drop_lowered(tni_pipeline *p);
 /* Of several targets leaves the best that runs here. */
 void tni_pipeline_stay_here(tni_pipeline *p);
 /* Runs the stages up to and with `last`. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
+/* Has the function no schedule, so that one is chosen? */
+bool tni_gets_schedule(const tni_pipeline *p, const tn_func *func);
 /* What code generation makes, of each function by itself (of those with outlined loops, which may share, together; for the last
- * target) or of the whole program for all targets: tni_jobs_destroy frees it. */
+ * target) or of the whole program for all targets: tni_jobs_destroy frees it. Functions by themselves are scheduled and lowered
+ * there if the pipeline ran up to GUARD only: kernel.c. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
+
+/* ---- kernel.c: one kernel's code, on a worker ------------------------------------------------------------------- */
+
+/* What a job makes: a function, or several that share loops. */
+typedef struct tni_kernel {
+  tni_pipeline *pipeline; /* its program does not grow while jobs run */
+  size_t count;
+  const tn_func *const *sources; /* the program's */
+  const tn_func **lowered;       /* room for as many */
+  double seconds;                /* out: of scheduling and lowering */
+  tn_schedule *schedule; /* from here on of the job alone */
+  tni_region region;
+  bool open;
+} tni_kernel;
+/* A job that makes the kernel's object. */
+void tni_kernel_job(tni_kernel *k, enum tni_emit what, tni_job *out);
+/* How long it takes to compile a function, compared with others of the program. */
+double tni_kernel_weight(const tn_func *func);
 
 /* ---- passes.c: the table of passes, and what a host learns of them -------------------------------------------------- */
 

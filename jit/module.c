@@ -68,12 +68,10 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
   if (!p->target->runs_here)
     status = tni_fail(p->ctx, err, TN_E_UNSUPPORTED, "load", p->target->name,
                       "code for this target does not run in this process: tn_program_emit gives its object");
-  if (!status) status = tni_pipeline_run(p, TNI_STAGE_LOWER, err);
+  if (!status) status = tni_pipeline_run(p, p->desc->observe ? TNI_STAGE_LOWER : TNI_STAGE_GUARD, err);
   if (!status) status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, err);
   if (!status) {
-    tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
-    p->lowered = NULL;
-    tni_region_destroy(&p->lowered_region);
+    tni_pipeline_drop_lowered(p);
     status = create_module(p, count, jobs, out, err);
   }
   if (!status)

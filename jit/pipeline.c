@@ -8,6 +8,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdlib.h>
+
 #include "jit.h"
 
 static const tn_compile_desc default_desc = {.struct_size = sizeof(tn_compile_desc)};
@@ -97,12 +99,16 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   return status;
 }
 
+void tni_pipeline_drop_lowered(tni_pipeline *p) {
+  if (!p->lowered) return;
+  tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
+  tni_region_destroy(&p->lowered_region);
+  p->lowered = NULL;
+}
+
 void tni_pipeline_destroy(tni_pipeline *p) {
   if (!p) return;
-  if (p->lowered) {
-    tni_free(p->ctx, p->lowered, p->lowered_count * sizeof *p->lowered);
-    tni_region_destroy(&p->lowered_region);
-  }
+  tni_pipeline_drop_lowered(p);
   tn_program_destroy(p->work);
   tni_free(p->ctx, p, sizeof *p);
 }
@@ -171,6 +177,10 @@ static tn_status guard(tni_pipeline *p, tn_error **err) {
   return status;
 }
 
+bool tni_gets_schedule(const tni_pipeline *p, const tn_func *func) {
+  return !func->scheduled && func->level == TNI_LEVEL_TENSOR && !p->desc->keep_schedules;
+}
+
 static tn_status schedule_one(tni_pipeline *p, size_t i, const tn_target *target, tn_error **err) {
   double start = tni_seconds(p->ctx);
   tn_schedule *s;
@@ -189,7 +199,7 @@ static tn_status schedule(tni_pipeline *p, tn_error **err) {
   tn_status status = p->scheduled ? TN_OK : tni_fail_nomem(err);
   for (size_t i = 0; i < count && !status; i++) {
     const tn_func *func = p->work->funcs[i];
-    bool plain = !func->scheduled && func->level == TNI_LEVEL_TENSOR && !p->desc->keep_schedules;
+    bool plain = tni_gets_schedule(p, func);
     for (size_t t = 0; t < p->target_count && !status; t++) {
       p->work->funcs[i] = func;
       if (plain) status = schedule_one(p, i, p->targets[t], err);
@@ -275,18 +285,70 @@ static bool make_whole_job(tni_pipeline *p, enum tni_emit what, size_t *count, t
   return *jobs != NULL;
 }
 
-/* One function a job, so that they compile in parallel, but those that share in one. False: no memory. `order` are the
- * functions as the jobs have them. */
-static bool make_jobs(tni_pipeline *p, enum tni_emit what, const tn_func **order, size_t *count, tni_job **jobs) {
-  size_t funcs = p->work->func_count, together = 0, alone = 0;
-  for (size_t i = 0; i < funcs; i++)
-    if (is_sharing(p->lowered[i])) order[together++] = p->lowered[i];
-  for (size_t i = 0; i < funcs; i++)
-    if (!is_sharing(p->lowered[i])) order[together + alone++] = p->lowered[i];
-  *count = alone + (together > 0);
+typedef struct ranked {
+  const tn_func *func, *lowered;
+  bool sharing;
+  double weight;
+  size_t index;
+} ranked;
+
+/* Those that share first, then the heavy ones: when the last jobs run, no worker should wait long for another. */
+static int by_rank(const void *a, const void *b) {
+  const ranked *x = a, *y = b;
+  if (x->sharing != y->sharing) return y->sharing - x->sharing;
+  if (x->weight != y->weight) return x->weight < y->weight ? 1 : -1;
+  return (x->index > y->index) - (x->index < y->index);
+}
+
+/* What jobs read while they run. */
+typedef struct batch {
+  size_t count; /* of functions */
+  ranked *order;
+  const tn_func **sources, **lowered;
+  tni_kernel *kernels; /* one per job */
+} batch;
+
+static void destroy_batch(tni_pipeline *p, batch *b) {
+  tni_free(p->ctx, b->order, b->count * sizeof *b->order);
+  tni_free(p->ctx, b->sources, b->count * sizeof *b->sources);
+  tni_free(p->ctx, b->lowered, b->count * sizeof *b->lowered);
+  tni_free(p->ctx, b->kernels, b->count * sizeof *b->kernels);
+}
+
+/* False: no memory. */
+static bool create_batch(tni_pipeline *p, batch *b) {
+  size_t count = p->work->func_count;
+  *b = (batch){.count = count};
+  b->order = tni_alloc(p->ctx, count * sizeof *b->order);
+  b->sources = tni_alloc(p->ctx, count * sizeof *b->sources);
+  b->lowered = tni_alloc(p->ctx, count * sizeof *b->lowered);
+  b->kernels = tni_alloc_zero(p->ctx, count * sizeof *b->kernels);
+  if (!b->order || !b->sources || !b->lowered || !b->kernels) return false;
+  for (size_t i = 0; i < count; i++) {
+    const tn_func *f = p->work->funcs[i];
+    b->order[i] = (ranked){f, p->lowered ? p->lowered[i] : NULL, is_sharing(f), tni_kernel_weight(f), i};
+  }
+  qsort(b->order, count, sizeof *b->order, by_rank);
+  for (size_t i = 0; i < count; i++) b->sources[i] = b->order[i].func, b->lowered[i] = b->order[i].lowered;
+  return true;
+}
+
+/* One function a job, so that they are made in parallel, but those that share in one. False: no memory. */
+static bool make_jobs(tni_pipeline *p, enum tni_emit what, batch *b, size_t *count, tni_job **jobs) {
+  size_t together = 0;
+  if (!create_batch(p, b)) return false;
+  while (together < b->count && b->order[together].sharing) together++;
+  *count = b->count - together + (together > 0);
   *jobs = tni_alloc_zero(p->ctx, *count * sizeof **jobs);
-  for (size_t i = 0, at = 0; *jobs && i < *count; at += (*jobs)[i++].count)
-    (*jobs)[i] = (tni_job){.count = together && i == 0 ? together : 1, .funcs = order + at, .what = what};
+  for (size_t i = 0, at = 0; *jobs && i < *count; at += (*jobs)[i++].count) {
+    tni_kernel *k = &b->kernels[i];
+    *k = (tni_kernel){.pipeline = p, .count = together && i == 0 ? together : 1, .sources = b->sources + at,
+                      .lowered = b->lowered + at};
+    if (p->lowered)
+      (*jobs)[i] = (tni_job){.count = k->count, .funcs = k->lowered, .what = what};
+    else
+      tni_kernel_job(k, what, &(*jobs)[i]);
+  }
   return *jobs != NULL;
 }
 
@@ -297,13 +359,14 @@ tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, 
   *count = 0;
   *jobs = NULL;
   if (!funcs) return TN_OK;
-  const tn_func **order = tni_alloc(p->ctx, funcs * sizeof *order);
+  batch b = {0};
   progress host = {p->desc, false};
-  bool made = order && (whole ? make_whole_job(p, what, count, jobs) : make_jobs(p, what, order, count, jobs));
+  bool made = whole ? make_whole_job(p, what, count, jobs) : make_jobs(p, what, &b, count, jobs);
   tn_status status = made ? TN_OK : tni_fail_nomem(err);
   if (!status)
     status = tni_compile_jobs(p->ctx, p->targets[0], *count, *jobs, p->desc->progress ? tell : NULL, &host, err);
-  tni_free(p->ctx, order, funcs * sizeof *order);
+  for (size_t i = 0; b.kernels && i < *count; i++) p->stats.schedule_seconds += b.kernels[i].seconds;
+  destroy_batch(p, &b);
   if (!status && host.stopped)
     status = tni_fail(p->ctx, err, TN_E_HOST, "codegen", NULL, "the host ended the compilation");
   if (status) {

@@ -71,7 +71,7 @@ static tni_codegen *codegen_for(worker *w, const tn_target *target, tn_error **e
   return m->codegen;
 }
 
-static void compile(worker *w, const tn_target *target, tni_job *job) {
+static void generate(worker *w, const tn_target *target, tni_job *job) {
   tni_codegen *codegen = codegen_for(w, target, &job->error);
   if (!codegen) {
     job->status = job->error ? tn_error_status(job->error) : TN_E_NOMEM;
@@ -81,6 +81,12 @@ static void compile(worker *w, const tn_target *target, tni_job *job) {
   size_t targets = job->target_count ? job->target_count : 1;
   job->status = tni_codegen_variants(codegen, targets, job->target_count ? job->targets : &target, job->count, job->funcs,
                                      job->what, &job->bytes, &job->size, &job->error);
+}
+
+static void compile(worker *w, const tn_target *target, tni_job *job) {
+  if (job->lower) job->status = job->lower(job, &job->error);
+  if (!job->status) generate(w, target, job);
+  if (job->release) job->release(job);
 }
 
 /* With the lock held: the next job, or NULL when the pool stops. Waits for one. */
@@ -191,6 +197,7 @@ static void park(void *self, const char *reason) {
   tni_log(ctx, TN_LOG_ERROR, "a compile worker is given up: LLVM: %s", reason);
   w->job->status = tni_fail(ctx, &w->job->error, TN_E_COMPILER, "codegen", NULL, "LLVM: %s", reason);
   free_machines(w, tni_codegen_abandon);
+  if (w->job->release) w->job->release(w->job);
   pthread_mutex_lock(&pool->lock);
   remove_worker(pool, w);
   pool->parked++;

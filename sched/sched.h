@@ -47,6 +47,8 @@ typedef struct tni_mark {
 } tni_mark;
 tni_mark tni_mark_of(const tn_schedule *s);
 void tni_go_back(tn_schedule *s, const tni_mark *mark);
+/* The function that the schedule made, verified, of nodes of `r` alone. */
+tn_status tni_schedule_finish(const tn_schedule *s, tni_region *r, const tn_func **out, tn_error **err);
 /* Refuses to change a schedule that has forks. */
 tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
 

@@ -80,13 +80,19 @@ tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err) {
                   "the schedule has forks\nneeds: a fork of its own to go on, or the others to be destroyed");
 }
 
-tn_status tn_schedule_commit(tn_schedule *s, const tn_func **out, tn_error **err) {
-  if (out) *out = NULL;
-  if (err) *err = NULL;
-  tn_func *func = tni_func_clone(&s->program->region, s->func, s->program);
+tn_status tni_schedule_finish(const tn_schedule *s, tni_region *r, const tn_func **out, tn_error **err) {
+  tn_func *func = tni_func_clone(r, s->func, s->program);
+  *out = func;
   if (!func) return tni_fail_nomem(err);
   func->scheduled = true;
-  tn_status status = tni_verify(func, err);
+  return tni_verify(func, err);
+}
+
+tn_status tn_schedule_commit(tn_schedule *s, const tn_func **out, tn_error **err) {
+  const tn_func *func;
+  if (out) *out = NULL;
+  if (err) *err = NULL;
+  tn_status status = tni_schedule_finish(s, &s->program->region, &func, err);
   if (!status) status = tni_program_add(s->program, func, err);
   if (!status && out) *out = func;
   return status;

@@ -86,8 +86,8 @@ TN_API void tn_module_destroy(tn_module *module);
 typedef struct tn_compile_stats {
   size_t struct_size;
   double optimize_seconds; /* graph passes, constant folding */
-  double schedule_seconds; /* default schedules, lowering */
-  double codegen_seconds;  /* wall clock of code generation on all workers */
+  double schedule_seconds; /* default schedules, lowering; of all threads together */
+  double codegen_seconds;  /* wall clock of the workers, who schedule, lower and generate code */
   double load_seconds;
   uint64_t kernels;
   uint64_t code_bytes;

@@ -223,6 +223,78 @@ START_TEST(the_host_can_end_a_compilation)
 }
 END_TEST
 
+/* Tensor functions, one light, one that has a body for each edge, one with a product. */
+static const char kernels[] =
+    "func light(A: f32[64]) {\n  for i in 0..64 {\n    block A(x: 0..64 = i) { A[x] = A[x] + 1.0:f32 }\n  }\n}\n"
+    "func edges(A: f32[100], B: f32[100]) {\n  for i in 0..100 {\n"
+    "    block B(x: 0..100 = i) { B[x] = A[x - 3 if 3 <= x] + A[x + 2 if x < 98] }\n  }\n}\n"
+    "func product(A: f32[37, 64], B: f32[64, 48], C: f32[37, 48]) {\n"
+    "  for i in 0..37 {\n    for j in 0..48 {\n      for k in 0..64 {\n"
+    "        block C(x: 0..37 = i, y: 0..48 = j, reduce z: 0..64 = k) {\n"
+    "          init { C[x, y] = 0.0:f32 }\n          C[x, y] = fma(A[x, z], B[z, y], C[x, y])\n"
+    "        }\n      }\n    }\n  }\n}\n";
+
+/* The objects that workers make of `kernels`, one after the other; schedules chosen by them, or before. */
+static void make_kernels(int32_t workers, enum tni_stage upto, tni_text *out, size_t *first) {
+  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.compile_workers = workers}};
+  tn_context *ctx;
+  tn_program *program;
+  tni_pipeline *p;
+  tni_job *jobs;
+  size_t count;
+  tn_error *error = NULL;
+  kit_ok(tn_context_create(&desc, &ctx, &error), error);
+  kit_ok(tn_program_parse(ctx, kernels, sizeof kernels - 1, "test", &program, &error), error);
+  kit_ok(tni_pipeline_create(program, NULL, &p, &error), error);
+  kit_ok(tni_pipeline_run(p, upto, &error), error);
+  kit_ok(tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, &error), error);
+  ck_assert_uint_eq(count, 3);
+  *first = jobs[0].size;
+  for (size_t i = 0; i < count; i++) tni_text_add_bytes(out, jobs[i].bytes, jobs[i].size);
+  ck_assert(!out->failed);
+  if (upto == TNI_STAGE_GUARD) ck_assert(p->stats.schedule_seconds > 0);
+  tni_jobs_destroy(ctx, count, jobs);
+  tni_pipeline_destroy(p);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+
+START_TEST(kernels_are_the_same_on_any_number_of_workers_and_when_scheduled_before)
+{
+  kit k;
+  kit_open(&k, "host");
+  tni_text want, have;
+  size_t first, other;
+  tni_text_init(&want, k.ctx);
+  tni_text_init(&have, k.ctx);
+  make_kernels(1, TNI_STAGE_GUARD, &want, &first);
+  for (int32_t i = 0; i < 3; i++) {
+    tni_text_clear(&have);
+    make_kernels(i < 2 ? i + 2 : 1, i < 2 ? TNI_STAGE_GUARD : TNI_STAGE_LOWER, &have, &other);
+    ck_assert_uint_eq(first, other);
+    ck_assert_uint_eq(have.length, want.length);
+    ck_assert_mem_eq(have.data, want.data, want.length);
+  }
+  tni_text_destroy(&want);
+  tni_text_destroy(&have);
+  kit_close(&k);
+}
+END_TEST
+
+START_TEST(heavy_kernels_come_first)
+{
+  kit k;
+  tn_error *error = NULL;
+  kit_open(&k, "host");
+  kit_ok(tni_parse(k.program, kernels, sizeof kernels - 1, "test", &error), error);
+  double light = tni_kernel_weight(tn_program_func_at(k.program, 0)),
+         edges = tni_kernel_weight(tn_program_func_at(k.program, 1)),
+         product = tni_kernel_weight(tn_program_func_at(k.program, 2));
+  ck_assert(0 < light && light < product && product < edges);
+  kit_close(&k);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("worker");
   TCase *tc = tcase_create("worker");
@@ -234,6 +306,8 @@ int main(void) {
   tcase_add_test(tc, the_first_failed_job_speaks);
   tcase_add_test(tc, progress_is_told_to_the_end);
   tcase_add_test(tc, the_host_can_end_a_compilation);
+  tcase_add_test(tc, kernels_are_the_same_on_any_number_of_workers_and_when_scheduled_before);
+  tcase_add_test(tc, heavy_kernels_come_first);
   suite_add_tcase(suite, tc);
   return suite_run(suite);
 }
