@@ -88,6 +88,7 @@ typedef struct tni_tile {
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
   int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
+  int64_t again; /* steps of the innermost loop of the sum that are written out, one behind the other */
   bool streams; /* one row of sums, over a matrix whose rows are far from each other and stay in no cache */
   /* What the next step of the outer of both loops reads, when it comes from beyond the second cache; else NULL. */
   const tn_buffer *ahead;

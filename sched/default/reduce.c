@@ -34,6 +34,7 @@ typedef struct tiled_loops {
   tn_loop steps;                /* of the tile's unit, inside of all others; 0: none */
   tn_loop row_tiles, vector_tiles; /* of the outer ones; 0: none */
   tn_loop taps; /* the innermost of the sum */
+  tn_loop again; /* steps of it that are written out; 0: none */
 } tiled_loops;
 
 static void swap_loops(tn_loop *a, tn_loop *b) {
@@ -93,7 +94,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t count = tni_loops_of(p, block, loops), n = 0;
   const tn_stmt *stmt = tni_handle_block(p->s, block), *store = stmt ? tni_block_store(stmt) : NULL;
-  tn_loop vector = 0, steps = t->steps > 1 ? tni_unit_loop(p, block, t->steps, count, loops) : 0;
+  tn_loop again[2], vector = 0, steps = t->steps > 1 ? tni_unit_loop(p, block, t->steps, count, loops) : 0;
   *out = (tiled_loops){0};
   for (size_t i = outer_count; store && i < count; i++) {
     const tni_iter *it = tni_iter_fed_by(p, stmt, loops[i]);
@@ -110,8 +111,12 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
     out->row = d == t->row_dim ? loops[i] : out->row;
   }
   if (n == 0 || !vector || !tni_try_split(p, vector, t->lanes, parts)) return false;
-  out->outer[0] = order[0];
   out->taps = order[n - 1];
+  if (t->again > 1 && tni_try_split(p, out->taps, t->again, again)) {
+    order[n - 1] = again[0];
+    order[n++] = out->again = again[1];
+  }
+  out->outer[0] = order[0];
   out->vector = parts[0];
   out->lane = parts[1];
   if (out->row) order[n++] = out->row;
@@ -192,6 +197,7 @@ void tni_tile_reduction(tni_planner *p, const char *name, const tni_tile *t, siz
   }
   write_out_tile(p, &l);
   if (t->taps) tni_try_unroll(p, l.taps);
+  if (l.again) tni_try_unroll(p, l.again);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
 

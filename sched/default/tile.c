@@ -317,6 +317,17 @@ static int64_t sum_of(const tn_stmt *block) {
   return sum;
 }
 
+enum { AGAIN = 2, LEAST_STEPS = 8 };
+
+/* Where the core begins hardly as many instructions as a step has, those of the loop itself are for several steps. */
+static int64_t choose_again(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  int64_t steps = 0;
+  if (t->row_dim < 0 || t->unit || t->taps || !broadcasts_apart(p->target)) return 1;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce) steps = tni_extent_of(block, i);
+  return steps >= LEAST_STEPS ? AGAIN : 1;
+}
+
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_stmt *store = tni_block_store(block);
   int32_t rank = store->as.store.count;
@@ -338,5 +349,6 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->batches = t->row_dim < 0 ? 0 : count_batches(p, block, t);
   t->ahead = choose_ahead(p, block, t);
   t->streams = wants_streams(p, block, t);
+  t->again = choose_again(p, block, t);
   return true;
 }

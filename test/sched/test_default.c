@@ -108,10 +108,11 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 END_TEST
 
 /* Sums, the vectors of a step and the factor that its rows share have a register each: of 16, 6 rows by 2 vectors. Of 32,
- * where a multiply-add takes that factor from memory, more. */
+ * where a multiply-add takes that factor from memory, more, and one step of the sum is enough at a time. */
 static const struct tile_case {
-  const char *target, *rows, *vectors;
-} tile_cases[] = {{"x86-64-v3", "0..6 unrolled", "0..2 unrolled"}, {"x86-64-v4", "0..6 unrolled", "0..4 unrolled"}};
+  const char *target, *rows, *vectors, *steps;
+} tile_cases[] = {{"x86-64-v3", "0..6 unrolled", "0..2 unrolled", "k_1 in 0..128 {"},
+                  {"x86-64-v4", "0..6 unrolled", "0..4 unrolled", "k_1 in 0..256 {"}};
 
 START_TEST(a_tile_leaves_registers_for_its_factors)
 {
@@ -125,7 +126,7 @@ START_TEST(a_tile_leaves_registers_for_its_factors)
                               "  } } } } }\n");
   char *made;
   ck_assert_int_eq(tn_func_print(schedule(program, c->target), &made, NULL), TN_OK);
-  ck_assert_msg(strstr(made, c->rows) && strstr(made, c->vectors), "%s: %s", c->target, made);
+  ck_assert_msg(strstr(made, c->rows) && strstr(made, c->vectors) && strstr(made, c->steps), "%s: %s", c->target, made);
   tn_text_destroy(made);
   tn_program_destroy(program);
   tn_context_destroy(o.ctx);
