@@ -108,6 +108,37 @@ static bool join_remainder(const tni_simplifier *s, tni_linear *l) {
   return false;
 }
 
+/* Is it a sum without that term? */
+static bool is_without(const tn_expr *sum, const tn_expr *term) {
+  tni_linear l = {0};
+  bool found = false;
+  tni_linear_add(&l, sum, 1);
+  for (int i = 0; i < l.count; i++) found |= l.terms[i].x == term;
+  return !l.overflow && !found;
+}
+
+/* c*m*(y % n) + c*(x % m) -> c*(z % (m*n)), where m*y + x % m is z without a remainder: y is x // m, or so much more. */
+static bool join_digits(const tni_simplifier *s, tni_linear *l) {
+  parts low, high;
+  int64_t want, whole;
+  for (int i = 0; i < l->count; i++) {
+    if (!is_part(s, &l->terms[i], TN_OP_floormod, &low) || !low.number) continue;
+    for (int k = 0; k < l->count; k++) {
+      if (k == i || !is_part(s, &l->terms[k], TN_OP_floormod, &high) || !high.number) continue;
+      if (__builtin_mul_overflow(low.coef, low.number, &want) || high.coef != want) continue;
+      if (__builtin_mul_overflow(low.number, high.number, &whole)) continue;
+      const tn_expr *digit = l->terms[i].x;
+      const tn_expr *z = tni_sum(s, tni_add(s->r, tni_mul(s->r, high.x, tni_index(s->r, low.number)), digit));
+      if (!z || !is_without(z, digit)) continue;
+      tni_linear_remove(l, i > k ? i : k);
+      tni_linear_remove(l, i > k ? k : i);
+      tni_linear_add(l, tni_modulo(s, z, whole), low.coef);
+      return true;
+    }
+  }
+  return false;
+}
+
 /* c*x - c*m*(x // m) -> c*(x % m)  and  m*(x // m) -> x - r */
 static bool join_quotient(const tni_simplifier *s, tni_linear *l) {
   for (int i = 0; i < l->count; i++) {
@@ -134,7 +165,7 @@ const tn_expr *tni_sum(const tni_simplifier *s, const tn_expr *x) {
   tni_linear l = {0};
   if (!x) return NULL;
   tni_linear_add(&l, x, 1);
-  for (int i = 0; i < TNI_LINEAR_TERMS && !l.overflow && (join_remainder(s, &l) || join_quotient(s, &l)); i++)
+  for (int i = 0; i < TNI_LINEAR_TERMS && !l.overflow && (join_remainder(s, &l) || join_quotient(s, &l) || join_digits(s, &l)); i++)
     ;
   if (s->r->arena.failed) return NULL;
   return l.overflow ? x : tni_linear_expr(s->r, &l);
