@@ -113,6 +113,7 @@ static const tni_tile_row tile_rows[] = {
     {TNI_ISA_AARCH64, "i8mm", TNI_TILE_PAIRS, TN_I32, TN_U8, TN_I8, MMLA("us"), 1600},
     {TNI_ISA_AARCH64, "i8mm", TNI_TILE_PAIRS, TN_I32, TN_I8, TN_I8, MMLA("s"), 1600},
     {TNI_ISA_AARCH64, "i8mm", TNI_TILE_PAIRS, TN_I32, TN_U8, TN_U8, MMLA("u"), 1600},
+    {TNI_ISA_AARCH64, "i8mm", TNI_TILE_PAIRS, TN_I32, TN_I8, TN_U8, MMLA("us"), 1600},
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_I32, TN_U8, TN_I8, MOPA("us"), 3200},
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_I32, TN_I8, TN_I8, MOPA("s"), 3200},
     {TNI_ISA_AARCH64, "sme", TNI_TILE_ZA, TN_I32, TN_U8, TN_U8, MOPA("u"), 3200},

@@ -4,7 +4,8 @@
  *       A[i, k..k+8] A[i+1, k..k+8] | B[k..k+8, j] B[k..k+8, j+1]   ->   smmla } }; the sums to T
  *
  * Eight rows by eight columns at a time stay in registers. Columns come by fours: 16 bytes of groups of 4 steps, and as
- * many of the next 4 steps, zipped. Steps that are left over, 4, are filled up with zeros; of a last row that has no
+ * many of the next 4 steps, zipped. There is no instruction of signed rows and unsigned columns: the one of unsigned rows takes
+ * the columns for rows, and a slot holds two columns by two rows. Steps that are left over, 4, are filled up with zeros; of a last row that has no
  * other beside it there are two, and one is not stored.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -18,6 +19,7 @@ typedef struct strip {
   tni_ll_function *f;
   const tni_ll_product *p;
   const char *name; /* of the instruction */
+  bool turned;      /* it takes columns for rows */
   int64_t row, rows, columns;
   LLVMValueRef sums[PAIRS][PAIRS]; /* slots: rows 2i and 2i + 1 of columns 2j and 2j + 1 */
 } strip;
@@ -39,34 +41,37 @@ static LLVMValueRef choose(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b, con
 
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
 
+/* Which of eight sums, a row's four and the next one's, are in the slots of the first two columns and of the last two; and which
+ * of eight in the slots are the row's, the next one's. Turned: of columns by rows. */
+static const int slots_of[2][2][QUAD] = {{{0, 1, 4, 5}, {2, 3, 6, 7}}, {{0, 4, 1, 5}, {2, 6, 3, 7}}};
+static const int rows_of[2][2][QUAD] = {{{0, 1, 4, 5}, {2, 3, 6, 7}}, {{0, 2, 4, 6}, {1, 3, 5, 7}}};
+
 /* Of a row, four from that column on. */
 static LLVMValueRef sums_at(const strip *s, LLVMValueRef base, int64_t row, int64_t column) {
   return tni_ll_moved(s->f->m, base, ((s->row + row) * s->p->sum.by[TNI_ROW] + column) * 4);
 }
 
 static void load_sums(strip *s, LLVMValueRef base) {
-  static const int low[] = {0, 1, 4, 5}, high[] = {2, 3, 6, 7};
   tni_ll_module *m = s->f->m;
   LLVMTypeRef type = LLVMVectorType(m->i32, QUAD);
   for (int64_t i = 0; i < s->rows; i += 2)
     for (int64_t j = 0; j < s->columns; j += QUAD) {
       LLVMValueRef first = load(m, type, sums_at(s, base, i, j), 4);
       LLVMValueRef second = i + 1 < s->rows ? load(m, type, sums_at(s, base, i + 1, j), 4) : first;
-      LLVMBuildStore(m->b, choose(m, first, second, low), s->sums[i / 2][j / 2]);
-      LLVMBuildStore(m->b, choose(m, first, second, high), s->sums[i / 2][j / 2 + 1]);
+      for (int64_t k = 0; k < 2; k++)
+        LLVMBuildStore(m->b, choose(m, first, second, slots_of[s->turned][k]), s->sums[i / 2][j / 2 + k]);
     }
 }
 
 static void store_sums(const strip *s, LLVMValueRef base) {
-  static const int first[] = {0, 1, 4, 5}, second[] = {2, 3, 6, 7};
   tni_ll_module *m = s->f->m;
   LLVMTypeRef type = LLVMVectorType(m->i32, QUAD);
   for (int64_t i = 0; i < s->rows; i += 2)
     for (int64_t j = 0; j < s->columns; j += QUAD) {
       LLVMValueRef low = load(m, type, s->sums[i / 2][j / 2], 16), high = load(m, type, s->sums[i / 2][j / 2 + 1], 16);
       for (int64_t k = i; k < i + 2 && k < s->rows; k++)
-        LLVMSetAlignment(LLVMBuildStore(m->b, choose(m, low, high, k == i ? first : second), sums_at(s, base, k, j)),
-                         4);
+        LLVMSetAlignment(
+            LLVMBuildStore(m->b, choose(m, low, high, rows_of[s->turned][k - i]), sums_at(s, base, k, j)), 4);
     }
 }
 
@@ -117,7 +122,8 @@ static void multiply_steps(const strip *s, LLVMValueRef left, LLVMValueRef right
   for (int64_t i = 0; i < s->rows; i += 2) {
     LLVMValueRef rows = two_rows(s, left, i, half);
     for (int64_t j = 0; j < s->columns; j += 2) {
-      LLVMValueRef slot = s->sums[i / 2][j / 2], args[] = {load(m, types[0], slot, 16), rows, columns[j / 2]};
+      LLVMValueRef slot = s->sums[i / 2][j / 2], args[] = {load(m, types[0], slot, 16), NULL, NULL};
+      args[1 + s->turned] = rows, args[2 - s->turned] = columns[j / 2];
       LLVMBuildStore(m->b, tni_ll_intrinsic(m, s->name, 2, types, 3, args), slot);
     }
   }
@@ -144,7 +150,7 @@ static void run_strip(strip *s, LLVMValueRef sums, LLVMValueRef left, LLVMValueR
 
 void tni_ll_pairs(tni_ll_function *f, const tni_ll_product *p, const char *name, bool fresh) {
   tni_ll_module *m = f->m;
-  strip s = {.f = f, .p = p, .name = name};
+  strip s = {.f = f, .p = p, .name = name, .turned = p->left.type == TN_I8 && p->right.type == TN_U8};
   LLVMValueRef sums = tni_ll_start_of(f, &p->sum), left = tni_ll_start_of(f, &p->left),
                right = tni_ll_start_of(f, &p->right);
   if (!sums || !left || !right) return; /* that has failed */

@@ -7,8 +7,8 @@
  * or, of bf16, T[..] = the meaning of tile_bf16 (targets/units.c), which holds all K steps, of A[i*a + ko*32 + k] and
  * of B[ko*b + v*p + k//2*q + j*2 + k%2].
  *
- * R rows and V vectors of L columns are the sums, which stay in registers while ko runs. Loops that are not there have one
- * iteration. What has another form, or is too much for the registers, is left to be compiled as it is. Where loops with the
+ * R rows and V vectors of L columns are the sums, which stay in registers while ko runs, or several loops where ko stands, as
+ * those over the taps of a window. Loops that are not there have one iteration. What has another form, or is too much for the registers, is left to be compiled as it is. Where loops with the
  * note that set all of T to 0 stand right before, the sums begin with 0 in the registers, and T is not read.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -17,7 +17,7 @@
 
 #include "tile.h"
 
-enum { MAX_NEST = 6 };
+enum { MAX_NEST = TNI_MAX_OUTER + TNI_ROLE_COUNT + 1 };
 
 typedef struct nest {
   size_t count;
@@ -39,16 +39,17 @@ static bool is_factor(const tn_expr *x, tni_ll_operand *out) {
   return x->op == TN_OP_cast && x->type == TN_I32 && is_operand(x->arg[0], out);
 }
 
-/* T[..] = T[..] + i32(A[..]) * i32(B[..]), or fma(A[..], B[..], T[..]) of f32. */
-static bool is_step(const tn_stmt *s, tni_ll_product *p) {
+/* T[..] = T[..] + i32(A[..]) * i32(B[..]), or fma(A[..], B[..], T[..]) of f32. Turned: the other factor is the left one. */
+static bool is_step(const tn_stmt *s, bool turned, tni_ll_product *p) {
   if (s->kind != TNI_STORE || s->as.store.where) return false;
   const tn_expr *value = s->as.store.value, *mul = value->op == TN_OP_add ? value->arg[1] : NULL;
   bool is_float = value->op == TN_OP_fma && value->type == TN_F32;
   if (!is_float && (!mul || mul->op != TN_OP_mul)) return false;
   if (!is_operand(value->arg[is_float ? 2 : 0], &p->sum)) return false;
   if (p->sum.buffer != s->as.store.buffer || p->sum.index != s->as.store.index[0]) return false;
-  if (is_float) return is_operand(value->arg[0], &p->left) && is_operand(value->arg[1], &p->right);
-  return is_factor(mul->arg[0], &p->left) && is_factor(mul->arg[1], &p->right);
+  const tn_expr *left = (is_float ? value : mul)->arg[turned], *right = (is_float ? value : mul)->arg[!turned];
+  if (is_float) return is_operand(left, &p->left) && is_operand(right, &p->right);
+  return is_factor(left, &p->left) && is_factor(right, &p->right);
 }
 
 /* All steps at once: their factors stand as tiles want them, and those that stand for all have the moves. */
@@ -102,12 +103,18 @@ static bool find_moves(tni_region *r, tni_ll_operand *o, const nest *n, int64_t 
   return true;
 }
 
+static bool add_outer(tni_ll_product *p, int64_t extent, int64_t left, int64_t right) {
+  if (p->outer_count == TNI_MAX_OUTER) return false;
+  p->outer[p->outer_count++] = (tni_ll_outer){extent, left, right};
+  return true;
+}
+
 /* Gives the loop the role that it plays by what it moves; false: none, or one that is taken. */
 static bool take_role(tni_ll_product *p, int64_t extent, int64_t sum, int64_t left, int64_t right) {
-  enum tni_ll_role role = sum == 0                                        ? TNI_OUTER
-                          : right == 0                                    ? TNI_ROW
+  enum tni_ll_role role = right == 0                                      ? TNI_ROW
                           : left == 0 && sum == 1 && right == group_of(p) ? TNI_LANE
                                                                           : TNI_VECTOR;
+  if (sum == 0) return add_outer(p, extent, left, right);
   if ((role == TNI_VECTOR && left != 0) || p->extent[role] != 1) return false;
   p->extent[role] = extent;
   p->sum.by[role] = sum;
@@ -134,24 +141,33 @@ static const tn_stmt *open_nest(const tn_stmt *s, nest *n) {
   return s;
 }
 
-static bool is_product(tni_region *r, const tn_stmt *loop, tni_ll_product *p) {
+/* Of steps one by one, the last loop's, or of a unit that is all of them. */
+static bool has_roles(tni_region *r, const nest *n, bool has_steps, tni_ll_product *p) {
   int64_t sum[MAX_NEST + 1], left[MAX_NEST + 1], right[MAX_NEST + 1];
-  nest n = {0};
-  const tn_stmt *store = open_nest(loop, &n);
-  bool has_steps = store && n.count && is_step(store, p);
-  if (!store || (!has_steps && !is_unit(r->arena.ctx, store, p))) return false;
-  if (has_steps) p->steps = n.extents[n.count - 1];
+  if (has_steps) p->steps = n->extents[n->count - 1];
   p->bytes = (int64_t)tn_type_bytes(p->left.type);
   int64_t group = group_of(p);
-  if (!find_moves(r, &p->sum, &n, group, has_steps, sum) || !find_moves(r, &p->left, &n, group, has_steps, left) ||
-      !find_moves(r, &p->right, &n, group, has_steps, right))
+  if (!find_moves(r, &p->sum, n, group, has_steps, sum) || !find_moves(r, &p->left, n, group, has_steps, left) ||
+      !find_moves(r, &p->right, n, group, has_steps, right))
     return false;
   for (int k = 0; k < TNI_ROLE_COUNT; k++) p->extent[k] = 1;
-  for (size_t i = 0; i < n.count - has_steps; i++)
-    if (!take_role(p, n.extents[i], sum[i], left[i], right[i])) return false;
+  for (size_t i = 0; i < n->count - has_steps; i++)
+    if (!take_role(p, n->extents[i], sum[i], left[i], right[i])) return false;
   return p->steps % group_of(p) == 0 && p->steps * p->bytes <= TNI_TILE_BYTES && p->sum.by_group == 0 &&
          p->sum.by_step == 0 && p->left.by_group == group_of(p) && p->left.by_step == 1 && p->right.by_step == 1 &&
          p->extent[TNI_LANE] <= TNI_TILE_LANES && stands_apart(p);
+}
+
+static bool is_product(tni_region *r, const tn_stmt *loop, tni_ll_product *p) {
+  nest n = {0};
+  const tn_stmt *store = open_nest(loop, &n);
+  if (!store) return false;
+  for (int turned = 0; turned < 2 && n.count; turned++) {
+    *p = (tni_ll_product){0};
+    if (is_step(store, turned, p) && has_roles(r, &n, true, p)) return true;
+  }
+  *p = (tni_ll_product){0};
+  return is_unit(r->arena.ctx, store, p) && has_roles(r, &n, false, p);
 }
 
 /* ---- what stands before it --------------------------------------------------------------------------------------- */
@@ -200,27 +216,43 @@ LLVMValueRef tni_ll_start_of(tni_ll_function *f, const tni_ll_operand *o) {
   return base ? LLVMBuildInBoundsGEP2(f->m->b, tni_ll_memory_type(f->m, o->type), base, &index, 1, "") : NULL;
 }
 
-void tni_ll_run_outer(tni_ll_function *f, const tni_ll_product *p, LLVMValueRef left, LLVMValueRef right,
-                      void (*step)(void *self, LLVMValueRef left, LLVMValueRef right), void *self) {
-  tni_ll_module *m = f->m;
-  LLVMBasicBlockRef before = LLVMGetInsertBlock(m->b), loop = tni_ll_block(f, "tiles"),
-                    after = tni_ll_block(f, "after");
+/* What is to be in the outer loops. */
+typedef struct outer_step {
+  tni_ll_function *f;
+  const tni_ll_product *p;
+  void (*emit)(void *self, LLVMValueRef left, LLVMValueRef right);
+  void *self;
+} outer_step;
+
+static void run_outer(const outer_step *s, size_t depth, LLVMValueRef left, LLVMValueRef right) {
+  if (depth == s->p->outer_count) {
+    s->emit(s->self, left, right);
+    return;
+  }
+  tni_ll_module *m = s->f->m;
+  const tni_ll_outer *o = &s->p->outer[depth];
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(m->b), loop = tni_ll_block(s->f, "tiles"),
+                    after = tni_ll_block(s->f, "after");
   LLVMValueRef zero = tni_ll_index(m, 0);
   LLVMBuildBr(m->b, loop);
   LLVMPositionBuilderAtEnd(m->b, loop);
   LLVMValueRef i = LLVMBuildPhi(m->b, m->i64, ""), a = LLVMBuildPhi(m->b, m->ptr, ""),
                b = LLVMBuildPhi(m->b, m->ptr, "");
-  step(self, a, b);
+  run_outer(s, depth + 1, a, b);
   LLVMBasicBlockRef end = LLVMGetInsertBlock(m->b);
-  LLVMValueRef next[] = {LLVMBuildNSWAdd(m->b, i, tni_ll_index(m, 1), ""),
-                         tni_ll_moved(m, a, p->left.by[TNI_OUTER] * p->bytes),
-                         tni_ll_moved(m, b, p->right.by[TNI_OUTER] * p->bytes)};
+  LLVMValueRef next[] = {LLVMBuildNSWAdd(m->b, i, tni_ll_index(m, 1), ""), tni_ll_moved(m, a, o->left * s->p->bytes),
+                         tni_ll_moved(m, b, o->right * s->p->bytes)};
   LLVMAddIncoming(i, (LLVMValueRef[]){zero, next[0]}, (LLVMBasicBlockRef[]){before, end}, 2);
   LLVMAddIncoming(a, (LLVMValueRef[]){left, next[1]}, (LLVMBasicBlockRef[]){before, end}, 2);
   LLVMAddIncoming(b, (LLVMValueRef[]){right, next[2]}, (LLVMBasicBlockRef[]){before, end}, 2);
-  LLVMValueRef more = LLVMBuildICmp(m->b, LLVMIntSLT, next[0], tni_ll_index(m, p->extent[TNI_OUTER]), "");
+  LLVMValueRef more = LLVMBuildICmp(m->b, LLVMIntSLT, next[0], tni_ll_index(m, o->extent), "");
   LLVMBuildCondBr(m->b, more, loop, after);
   LLVMPositionBuilderAtEnd(m->b, after);
+}
+
+void tni_ll_run_outer(tni_ll_function *f, const tni_ll_product *p, LLVMValueRef left, LLVMValueRef right,
+                      void (*step)(void *self, LLVMValueRef left, LLVMValueRef right), void *self) {
+  run_outer(&(outer_step){f, p, step, self}, 0, left, right);
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */

@@ -7,10 +7,10 @@
 
 #include "llvm.h"
 
-enum { TNI_GROUP_BYTES = 4, TNI_TILE_LANES = 16 };
+enum { TNI_GROUP_BYTES = 4, TNI_TILE_LANES = 16, TNI_MAX_OUTER = 6 };
 
 /* A load or store whose subscript is affine: how far it moves with each role's loop, in elements. */
-enum tni_ll_role { TNI_OUTER, TNI_ROW, TNI_VECTOR, TNI_LANE, TNI_ROLE_COUNT };
+enum tni_ll_role { TNI_ROW, TNI_VECTOR, TNI_LANE, TNI_ROLE_COUNT };
 typedef struct tni_ll_operand {
   const tn_buffer *buffer;
   tn_type type;
@@ -18,9 +18,16 @@ typedef struct tni_ll_operand {
   int64_t by[TNI_ROLE_COUNT], by_group, by_step;
 } tni_ll_operand;
 
+/* A loop of the sum around the steps: how far the factors move with it, in elements. */
+typedef struct tni_ll_outer {
+  int64_t extent, left, right;
+} tni_ll_outer;
+
 typedef struct tni_ll_product {
   tni_ll_operand sum, left, right;
   int64_t extent[TNI_ROLE_COUNT], steps, bytes; /* bytes: of an element of the factors */
+  size_t outer_count;
+  tni_ll_outer outer[TNI_MAX_OUTER]; /* the outermost first */
 } tni_ll_product;
 
 /* ---- tile.c ---- */
@@ -28,7 +35,7 @@ typedef struct tni_ll_product {
 /* The address of an operand where all loops are at 0; NULL: that has failed. One that is so many bytes behind. */
 LLVMValueRef tni_ll_start_of(tni_ll_function *f, const tni_ll_operand *o);
 LLVMValueRef tni_ll_moved(tni_ll_module *m, LLVMValueRef pointer, int64_t bytes);
-/* The outer loop, with pointers that go along: `step` emits one of it. */
+/* The outer loops, with pointers that go along: `step` emits what is in them. */
 void tni_ll_run_outer(tni_ll_function *f, const tni_ll_product *p, LLVMValueRef left, LLVMValueRef right,
                       void (*step)(void *self, LLVMValueRef left, LLVMValueRef right), void *self);
 

@@ -175,12 +175,17 @@ static void run_tile(body *b, const loop *rows, const loop *columns) {
     clear_sums(b);
   else
     move_sums(b, "llvm.aarch64.sme.ld1w.horiz", rows, columns);
-  loop outer = begin_loop(b, tni_ll_index(b->m, b->p->extent[TNI_OUTER]), tni_ll_index(b->m, 1));
+  loop outer[TNI_MAX_OUTER];
+  for (size_t k = 0; k < b->p->outer_count; k++) {
+    const tni_ll_outer *o = &b->p->outer[k];
+    outer[k] = begin_loop(b, tni_ll_index(b->m, o->extent), tni_ll_index(b->m, 1));
+    left = at(b, left, outer[k].i, o->left * bytes);
+    right = at(b, right, outer[k].i, o->right * bytes);
+  }
   loop steps = begin_loop(b, tni_ll_index(b->m, b->p->steps * bytes / TNI_GROUP_BYTES), b->size);
-  multiply(b, rows, columns, &steps, at(b, at(b, left, outer.i, x->by[TNI_OUTER] * bytes), steps.i, TNI_GROUP_BYTES),
-           at(b, at(b, right, outer.i, y->by[TNI_OUTER] * bytes), steps.i, y->by_group * bytes));
+  multiply(b, rows, columns, &steps, at(b, left, steps.i, TNI_GROUP_BYTES), at(b, right, steps.i, y->by_group * bytes));
   end_loop(b, &steps);
-  end_loop(b, &outer);
+  for (size_t k = b->p->outer_count; k-- > 0;) end_loop(b, &outer[k]);
   move_sums(b, "llvm.aarch64.sme.st1w.horiz", rows, columns);
 }
 

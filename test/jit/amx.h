@@ -2,6 +2,7 @@
  * does not let this process use them.
  *
  *     amx_emulate     from now on, in this process
+ *     amx_host        the target "host", with the tiles that it has not been given
  *
  * The registers are this file's. Linux gives them to a process that asks for them, which Tenon does when it looks at the
  * host; it refuses one whose alternate signal stack is too small for them, and so this one gets such a stack. Without
@@ -13,6 +14,7 @@
 #ifndef TEST_JIT_AMX_H
 #define TEST_JIT_AMX_H
 
+#include "session.h"
 #include "suite.h"
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -221,4 +223,20 @@ static inline void amx_emulate(void) {
 static inline void amx_emulate(void) { ck_abort_msg("AMX is of x86-64, and this of Linux"); }
 
 #endif
+
+/* Where tiles are emulated the host has not been given any, and code is as if it had. */
+static inline const tn_target *amx_host(tn_context *ctx) {
+  static char features[2048];
+  static tn_target with_tiles;
+  const tn_target *host;
+  tn_error *error = NULL;
+  must(tn_target_get(ctx, "host", &host, &error), error);
+  ck_assert(!tni_target_has_tiles(host, TN_I32, TN_U8, TN_I8));
+  snprintf(features, sizeof features, "%s", host->features);
+  for (char *at = features; (at = strstr(at, "-amx-")); at++) *at = '+';
+  with_tiles = *host;
+  with_tiles.features = features;
+  return &with_tiles;
+}
+
 #endif
