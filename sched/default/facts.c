@@ -148,7 +148,7 @@ int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
 
 const tni_iter *tni_iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop) {
   for (int32_t k = 0; k < block->as.block.count; k++)
-    if (tni_expr_uses(p->s->ctx, block->as.block.iters[k].binding, p->s->handles[loop - 1].var))
+    if (tni_expr_uses(p->s->ctx, block->as.block.iters[k].binding, tni_handle_at(p->s, loop)->var))
       return &block->as.block.iters[k];
   return NULL;
 }
