@@ -34,6 +34,7 @@ struct tn_schedule {
   tni_chooser *chooser; /* of a template that runs, or NULL */
   bool keeps_order;      /* of floating-point sums and products */
   const char *next_name; /* of the results of the next primitive, or NULL */
+  const char *prefix;    /* of the names that are made up for results, or NULL */
   tni_text trace, text;
 };
 

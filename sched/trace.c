@@ -64,7 +64,8 @@ static const char *base_name(const tni_step *step, size_t i) {
   if (next && step->out_count == 1) return next;
   if (next) return tni_arena_format(arena, "%s_%zu", next, i);
   int32_t handle = step->outs[i];
-  return tni_arena_format(arena, "%c%d", kind_letters[tni_handle_at(step->s, handle)->kind], handle);
+  const char *prefix = step->s->prefix ? step->s->prefix : "";
+  return tni_arena_format(arena, "%s%c%d", prefix, kind_letters[tni_handle_at(step->s, handle)->kind], handle);
 }
 
 /* In the trace every result has a name of its own: what text called it, numbered when that stands already. */

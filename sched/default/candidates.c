@@ -17,6 +17,8 @@
  * that are no multiple are guarded, or filled up with zeros when both factors are packed. Ways are ordered by an
  * estimate of the cost of a group of steps, and tried on a fork: the primitives say what is legal.
  *
+ * Tiles of the target, if it has some for these sums, are one way more: the lines that tiles.c and product.c lead to.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
@@ -49,6 +51,9 @@ typedef struct finder {
   size_t way_count;
   way ways[MAX_WAYS];
   double alone; /* a step of one lane by itself, in the best of the loops */
+  const tni_tile_row *tiles; /* those of the block, or NULL */
+  double tile_gain;
+  tni_text tile_lines;
   tni_text why; /* not, line by line */
 } finder;
 
@@ -351,24 +356,62 @@ static bool try_way(finder *f, const way *w, const char *lines, tn_status *statu
   return good;
 }
 
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+/* The lines from the one of that number on. */
+static void write_trace(const tn_schedule *s, size_t first, tni_text *out) {
+  const tni_line **lines = tni_lines_of(s);
+  for (size_t i = first; lines && i < s->line_count; i++) tni_text_add(out, "%s\n", lines[i]->text);
+  out->failed |= !lines;
+  tni_lines_free(s, lines);
+}
+
+/* As tile registers would sum up the block. Estimates compare them with dot products. */
+static tn_status find_tiles(finder *f) {
+  tni_tile t = {0};
+  tni_mark mark = tni_mark_of(f->s);
+  if (!tni_is_reduction(f->block) || !f->block->as.block.init || !tni_choose_tile(&f->p, f->block, &t)) return TN_OK;
+  const tni_tile_row *row = tni_choose_tiles(&f->p, f->block, &t);
+  if (row && tni_schedule_product(&f->p, f->block, &t) && !f->p.status) {
+    write_trace(f->s, mark.line_count, &f->tile_lines);
+    f->tiles = row;
+    f->tile_gain = t.gain * (f->way_count ? f->alone / f->ways[0].cost : 1);
+  }
+  tni_go_back(f->s, &mark);
+  return f->p.status;
+}
+
+/* *done: the host has had enough. */
+static void visit_tiles(finder *f, tn_tensorization_fn visit, void *self, size_t *found, bool *done) {
+  tn_tensorization one = {f->tiles->name, f->tile_lines.data, f->tile_gain};
+  f->tiles = NULL;
+  ++*found;
+  *done = visit(self, &one) != 0;
+}
+
 static tn_status try_ways(finder *f, tn_tensorization_fn visit, void *self, size_t *found, tn_error **err) {
   tn_status status = TN_OK;
+  bool done = false;
   *found = 0;
-  for (size_t i = 0; i < f->way_count && *found < MOST_FOUND && !status; i++) {
+  for (size_t i = 0; i < f->way_count && *found < MOST_FOUND && !done && !status; i++) {
     const way *w = &f->ways[i];
+    double gain = f->alone / w->cost;
     tni_text lines;
+    if (f->tiles && f->tile_gain >= gain) visit_tiles(f, visit, self, found, &done);
+    if (done || *found == MOST_FOUND) break;
     tni_unit_is_step(w->unit, f->store, &f->of);
     tni_text_init(&lines, f->s->ctx);
     write_lines(f, w, &lines);
     if (lines.failed)
       status = tni_fail_nomem(err);
     else if (try_way(f, w, lines.data, &status, err)) {
-      tn_tensorization one = {w->unit->name, lines.data, f->alone / w->cost};
+      tn_tensorization one = {w->unit->name, lines.data, gain};
       ++*found;
-      if (visit(self, &one)) i = f->way_count; /* that was enough */
+      done = visit(self, &one) != 0;
     }
     tni_text_destroy(&lines);
   }
+  if (f->tiles && !status && !done && *found < MOST_FOUND) visit_tiles(f, visit, self, found, &done);
   return status;
 }
 
@@ -387,7 +430,9 @@ static tn_status find(finder *f, const char *name, tn_tensorization_fn visit, vo
   const tni_unit *unit = tni_unit_after(f->s->ctx, NULL);
   if (!unit) return tni_fail_nomem(err);
   for (; unit; unit = tni_unit_after(f->s->ctx, unit)) look_at_unit(f, unit);
-  tn_status status = try_ways(f, visit, self, &found, err);
+  tn_status status = find_tiles(f);
+  if (!status && f->tile_lines.failed) status = tni_fail_nomem(err);
+  if (!status) status = try_ways(f, visit, self, &found, err);
   if (status || found) return status;
   if (f->why.failed || atomic_load(&f->s->ctx->misses) != misses) return tni_fail_nomem(err);
   return tni_fail(f->s->ctx, err, TN_E_REFUSED, "schedule", "", "%s has no tensor instruction for block `%s`%s%s",
@@ -403,10 +448,13 @@ tn_status tn_tensorize_candidates(tn_schedule *s, tn_block_ref block, const tn_t
   if (!f) return tni_fail_nomem(err);
   tn_status status = tn_schedule_fork(s, &f->s, err);
   tni_text_init(&f->why, s->ctx);
-  f->p = (tni_planner){.s = f->s, .target = target};
+  tni_text_init(&f->tile_lines, s->ctx);
+  f->p = (tni_planner){.s = f->s, .target = target, .err = err, .serial = true};
+  if (!status) f->s->prefix = "t.";
   if (!status) status = find(f, stmt->as.block.name, visit, self, err);
   tn_schedule_destroy(f->s);
   tni_text_destroy(&f->why);
+  tni_text_destroy(&f->tile_lines);
   tni_free(s->ctx, f, sizeof *f);
   return status;
 }

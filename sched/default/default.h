@@ -14,6 +14,7 @@ typedef struct tni_planner {
   const tn_target *target;
   tn_status status; /* a failure that is not a refusal ends the planning */
   tn_error **err;
+  bool serial; /* nothing is to be in parallel */
 } tni_planner;
 
 /* ---- steps.c: primitives that may be refused. True: applied ------------------------------------------------------ */
@@ -79,6 +80,8 @@ typedef struct tni_tile {
    * done for all rows before the next ones. */
   bool pack_left, pack_right;
   int64_t chunk;
+  int32_t step, step_count; /* the iterators that are their steps: so many from that one on, which become one */
+  double gain;              /* how many times as fast they are as dot products */
   int64_t steps;
   const tni_unit *unit; /* what sums several steps at once, or NULL */
   /* The loop over tiles along the vectors is outside of the one along the rows and of all others, but for those of so
@@ -104,9 +107,9 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- tiles.c ----------------------------------------------------------------------------------------------------- */
 
-/* Are the target's tile registers the best for the block? Then, of a tile that tni_choose_tile gave, how large it is
- * instead, its steps, and in `unit` what these mean together, or NULL: what they say. */
-bool tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+/* How the target's tile registers sum up the block, of a tile that tni_choose_tile gave: how large it is instead, its steps,
+ * and in `unit` what these mean together, or NULL: what they say. NULL: they cannot. */
+const tni_tile_row *tni_choose_tiles(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* ---- unit.c: reductions that an instruction of the target sums several steps of ---------------------------------- */
 

@@ -1,7 +1,7 @@
 /* product.c -- a sum of products by the target's tile registers.
  *
  *     pack B
- *     for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for steps { C += A B } } } }
+ *     for chunks of columns { for row tiles { pack A; for column tiles { C = 0; for taps, steps { C += A B } } } }
  *
  * The loops of a tile stay loops, with a note: code generation makes one statement of them and the loop over steps
  * (targets/llvm/tile.c), with the sums in registers from the first step to the last. The steps of a tile that are not
@@ -15,11 +15,16 @@
 
 enum { GROUP_BYTES = 4 };
 
-/* The loops: over batches and what else is outside; over chunks, rows and columns
- * of tiles; of a tile. 0: there is none. */
+/* Several loops, the outermost first. */
+typedef struct loop_list {
+  size_t count;
+  tn_loop items[TNI_MAX_LOOPS];
+} loop_list;
+
+/* The loops: over batches, each of which has a right operand of its own; over chunks; over pictures and their rows, which share
+ * it; over rows and columns of tiles; of the sum around the steps; of a tile. 0: there is none. */
 typedef struct product_loops {
-  size_t outer_count;
-  tn_loop outer[TNI_MAX_LOOPS];
+  loop_list batches, pictures, taps;
   tn_loop chunks, row_tiles, column_tiles, steps, row, vector, lane, step;
 } product_loops;
 
@@ -28,15 +33,35 @@ static bool try_pad(tni_planner *p, tn_loop loop, size_t count, const int64_t *f
   return !p->status && tni_tried(p, tn_split_tail(p->s, loop, count, factors, TN_TAIL_PAD, out, &e), &e);
 }
 
+static void add_loop(loop_list *l, tn_loop loop) { l->items[l->count++] = loop; }
+
+static tn_loop last_of(const loop_list *l) { return l->count ? l->items[l->count - 1] : 0; }
+
+static bool moves(const tni_planner *p, const tn_expr *load, const tn_expr *var) {
+  bool found = false;
+  for (int a = 0; a < load->nargs; a++) found |= tni_expr_uses(p->s->ctx, load->arg[a], var);
+  return found;
+}
+
+/* The factor of the rows, or that of the columns; NULL: the block is another one. */
+static const tn_expr *factor_of(const tni_planner *p, const tn_stmt *block, const tni_tile *t, bool right) {
+  const tn_expr *x, *y;
+  if (!block || !tni_find_factors(block, &x, &y)) return NULL;
+  return moves(p, x, block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var) == right ? x : y;
+}
+
 /* Splits a loop as what it is for the block asks; false: it cannot be. */
 static bool cut_loop(tni_planner *p, tn_block_ref block, const tni_tile *t, tn_loop loop, product_loops *out) {
   const tn_stmt *stmt = tni_handle_block(p->s, block), *store = stmt ? tni_block_store(stmt) : NULL;
   const tni_iter *it = store ? tni_iter_fed_by(p, stmt, loop) : NULL;
+  const tn_expr *right = factor_of(p, stmt, t, true);
   tn_loop parts[5];
-  if (!it) return false;
-  if (it->reduce) {
+  if (!it || !right) return false;
+  if (it == &stmt->as.block.iters[t->step]) {
     if (!try_pad(p, loop, 2, (int64_t[]){0, t->steps}, parts)) return false;
     out->steps = parts[0], out->step = parts[1];
+  } else if (it->reduce) {
+    add_loop(&out->taps, loop);
   } else if (store->as.store.index[t->vector_dim] == it->var) {
     if (!try_pad(p, loop, 4, (int64_t[]){0, t->chunk, t->vectors, t->lanes}, parts)) return false;
     out->chunks = parts[0], out->column_tiles = parts[1], out->vector = parts[2], out->lane = parts[3];
@@ -44,19 +69,35 @@ static bool cut_loop(tni_planner *p, tn_block_ref block, const tni_tile *t, tn_l
     if (!try_pad(p, loop, 2, (int64_t[]){0, t->rows}, parts)) return false;
     out->row_tiles = parts[0], out->row = parts[1];
   } else {
-    out->outer[out->outer_count++] = loop;
+    add_loop(moves(p, right, it->var) ? &out->batches : &out->pictures, loop);
   }
   return true;
 }
 
-/* In the order of what is outside: outer ones, chunks, row tiles, column tiles; how many. */
-static size_t loops_over_tiles(const product_loops *l, tn_loop *out) {
-  size_t n = l->outer_count;
-  memcpy(out, l->outer, n * sizeof *out);
-  out[n++] = l->chunks;
-  if (l->row_tiles) out[n++] = l->row_tiles;
-  out[n++] = l->column_tiles;
+static size_t put_list(const loop_list *l, tn_loop *out) {
+  memcpy(out, l->items, l->count * sizeof *out);
+  return l->count;
+}
+
+static size_t put_all(size_t count, const tn_loop *loops, tn_loop *out) {
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++)
+    if (loops[i]) out[n++] = loops[i];
   return n;
+}
+
+/* In the order of what is outside; how many. */
+static size_t loops_over_tiles(const product_loops *l, tn_loop *out) {
+  size_t n = put_list(&l->batches, out);
+  out[n++] = l->chunks;
+  n += put_list(&l->pictures, out + n);
+  return n + put_all(2, (tn_loop[]){l->row_tiles, l->column_tiles}, out + n);
+}
+
+/* Those of the tiles, the outermost first. */
+static size_t loops_of_tiles(const product_loops *l, tn_loop *out) {
+  size_t n = put_list(&l->taps, out);
+  return n + put_all(5, (tn_loop[]){l->steps, l->row, l->vector, l->lane, l->step}, out + n);
 }
 
 static bool cut_into_tiles(tni_planner *p, tn_block_ref block, const tni_tile *t, product_loops *out) {
@@ -68,10 +109,35 @@ static bool cut_into_tiles(tni_planner *p, tn_block_ref block, const tni_tile *t
     if (!cut_loop(p, block, t, loops[i], out)) return false;
   if (!out->column_tiles || !out->steps) return false;
   size_t n = loops_over_tiles(out, order);
-  const tn_loop inner[] = {out->steps, out->row, out->vector, out->lane, out->step};
-  for (size_t i = 0; i < TNI_COUNT(inner); i++)
-    if (inner[i]) order[n++] = inner[i];
-  return tni_try_reorder(p, n, order);
+  return tni_try_reorder(p, n + loops_of_tiles(out, order + n), order);
+}
+
+/* "(i0, i1, i2, i3) -> (i0, i1, i2 * E3 + i3)" */
+static bool write_map(const tn_stmt *block, const tni_tile *t, tni_text *out) {
+  for (int32_t i = 0; i < block->as.block.count; i++) tni_text_add(out, "%si%d", i ? ", " : "(", (int)i);
+  tni_text_add(out, ") -> (");
+  for (int32_t i = 0; i < t->step; i++) tni_text_add(out, "i%d, ", (int)i);
+  for (int32_t i = t->step + 1; i < t->step + t->step_count; i++) tni_text_add(out, "(");
+  tni_text_add(out, "i%d", (int)t->step);
+  for (int32_t i = t->step + 1; i < t->step + t->step_count; i++)
+    tni_text_add(out, ") * %lld + i%d", (long long)tni_extent_of(block, i), (int)i);
+  tni_text_add(out, ")");
+  return !out->failed;
+}
+
+/* The iterators of the steps become one. */
+static bool fuse_steps(tni_planner *p, tn_block_ref block, const tni_tile *t) {
+  const tn_stmt *stmt = tni_handle_block(p->s, block);
+  tn_loop loops[TNI_MAX_LOOPS];
+  size_t count = TNI_MAX_LOOPS;
+  tn_error *e = NULL;
+  tni_text map;
+  if (t->step_count == 1 || !stmt) return stmt != NULL;
+  tni_text_init(&map, p->s->ctx);
+  bool done = write_map(stmt, t, &map) &&
+              tni_tried(p, tn_transform_block_layout(p->s, block, map.data, loops, &count, &e), &e);
+  tni_text_destroy(&map);
+  return done;
 }
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
@@ -111,12 +177,6 @@ static size_t bring_to(tni_planner *p, tn_block_ref made, tn_loop at, tn_loop *l
   return count - outside;
 }
 
-static int32_t reduce_number(const tn_stmt *block) {
-  for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce) return i;
-  return -1;
-}
-
 /* An operand to be packed: the block, what it loads, its step, and the iterator
  * along the tile's other side (-1: none). */
 typedef struct operand {
@@ -125,39 +185,33 @@ typedef struct operand {
   int32_t step, along;
 } operand;
 
-static bool find_operand(tni_planner *p, tn_block_ref block, int32_t dim, bool right, operand *out) {
-  const tn_expr *x, *y;
+static bool find_operand(tni_planner *p, tn_block_ref block, const tni_tile *t, bool right, operand *out) {
   const tn_stmt *stmt = tni_handle_block(p->s, block);
-  if (!stmt || !tni_find_factors(stmt, &x, &y)) return false;
-  *out = (operand){stmt, right ? y : x, reduce_number(stmt), dim < 0 ? -1 : tni_iter_of_dim(stmt, dim)};
-  return true;
+  int32_t dim = right ? t->vector_dim : t->row_dim;
+  *out = (operand){stmt, factor_of(p, stmt, t, right), t->step, -1};
+  if (out->load && dim >= 0) out->along = tni_iter_of_dim(stmt, dim);
+  return out->load != NULL;
 }
 
 /* The iterators by which it is read, but for the tile's, one by one. */
 static void add_others(tni_planner *p, const operand *x, packing *k) {
-  for (int32_t i = 0; i < x->block->as.block.count; i++) {
-    bool used = false;
-    for (int a = 0; a < x->load->nargs; a++)
-      used |= tni_expr_uses(p->s->ctx, x->load->arg[a], x->block->as.block.iters[i].var);
-    if (used && i != x->step && i != x->along) add_dim(k, i, 1);
-  }
+  for (int32_t i = 0; i < x->block->as.block.count; i++)
+    if (i != x->step && i != x->along && moves(p, x->load, x->block->as.block.iters[i].var)) add_dim(k, i, 1);
 }
-
-static tn_loop innermost_outer(const product_loops *l) { return l->outer_count ? l->outer[l->outer_count - 1] : 0; }
 
 /* Row tiles, steps of tiles, rows, and steps side by side, which are vectors. */
 static bool pack_left(tni_planner *p, tn_block_ref block, const tni_tile *t, const product_loops *l) {
   operand x;
   packing k = {0};
   tn_loop loops[TNI_MAX_LOOPS];
-  if (!find_operand(p, block, t->row_dim, false, &x)) return false;
+  if (!find_operand(p, block, t, false, &x)) return false;
   add_others(p, &x, &k);
   if (x.along >= 0) add_dim(&k, x.along, t->rows);
   add_dim(&k, x.step, t->steps);
   if (x.along >= 0) add_dim(&k, x.along, 1);
   add_dim(&k, x.step, 1);
   tn_block_ref made = pack(p, block, x.load, &k);
-  tn_loop at = l->row_tiles ? l->row_tiles : innermost_outer(l);
+  tn_loop at = l->row_tiles ? l->row_tiles : l->pictures.count ? last_of(&l->pictures) : last_of(&l->batches);
   size_t count = made ? bring_to(p, made, at, loops) : 0;
   if (count) tni_try_vectorize(p, loops[count - 1]);
   return made != 0;
@@ -174,14 +228,14 @@ static bool pack_right(tni_planner *p, tn_block_ref block, const tni_tile *t, co
   operand y;
   packing k = {0};
   tn_loop loops[TNI_MAX_LOOPS];
-  if (!find_operand(p, block, t->vector_dim, true, &y)) return false;
+  if (!find_operand(p, block, t, true, &y)) return false;
   add_others(p, &y, &k);
   add_dim(&k, y.along, t->lanes);
   add_dim(&k, y.step, GROUP_BYTES / (int64_t)tn_type_bytes(y.load->type));
   add_dim(&k, y.along, 1);
   add_dim(&k, y.step, 1);
   tn_block_ref made = pack(p, block, y.load, &k);
-  tn_loop at = is_chunked(p, l) ? l->chunks : innermost_outer(l);
+  tn_loop at = is_chunked(p, l) ? l->chunks : last_of(&l->batches);
   size_t count = made ? bring_to(p, made, at, loops) : 0;
   if (count >= 2) {
     tni_try_reorder(p, 2, (tn_loop[]){loops[count - 1], loops[count - 2]});
@@ -205,7 +259,8 @@ static void begin_with_zeros(tni_planner *p, tn_block_ref block, const product_l
   tn_loop loops[TNI_MAX_LOOPS];
   tn_block_ref init;
   tn_error *e = NULL;
-  if (p->status || !tni_tried(p, tn_decompose_reduction(p->s, block, l->steps, &init, &e), &e)) return;
+  tn_loop outermost = l->taps.count ? l->taps.items[0] : l->steps;
+  if (p->status || !tni_tried(p, tn_decompose_reduction(p->s, block, outermost, &init, &e), &e)) return;
   size_t count = tni_loops_of(p, init, loops), own = l->row ? 3 : 2;
   if (count >= own) note_tiles(p, own, loops + count - own);
 }
@@ -244,6 +299,7 @@ static bool schedule_product(tni_planner *p, const tn_stmt *stmt, const tni_tile
   tn_loop loops[TNI_MAX_LOOPS];
   product_loops l;
   const char *name = stmt->as.block.name;
+  if (!fuse_steps(p, tni_block_named(p, name), t) || !(stmt = tni_find_block(p->s->func->body, name))) return false;
   bool direct = tni_is_param(p->s->func, tni_block_store(stmt)->as.store.buffer) && !leaves_rest(stmt, t);
   int64_t work = tni_work_of(stmt);
   tn_block_ref writer = direct ? 0 : tni_writer_of(p, stmt, "local"), block = tni_block_named(p, name);
@@ -252,7 +308,7 @@ static bool schedule_product(tni_planner *p, const tn_stmt *stmt, const tni_tile
   if (t->pack_left && !pack_left(p, block, t, &l)) return false;
   if (writer && !write_tiles(p, writer, t, &l)) return false;
   begin_with_zeros(p, block, &l);
-  note_tiles(p, 5, (tn_loop[]){l.steps, l.row, l.vector, l.lane, l.step});
+  note_tiles(p, loops_of_tiles(&l, loops), loops);
   if (t->unit) tni_apply_unit(p, t->unit, l.step);
   tni_parallel_outer(p, loops_over_tiles(&l, loops), loops, work);
   return true;

@@ -69,7 +69,7 @@ tn_block_ref tni_block_named(tni_planner *p, const char *name) {
 /* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel. */
 void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work) {
   tn_loop fused;
-  if (p->target->cores < 2 || work < PARALLEL_WORK || count == 0) return;
+  if (p->serial || p->target->cores < 2 || work < PARALLEL_WORK || count == 0) return;
   while (count > 1 && !tni_try_fuse(p, count, loops, &fused)) count--;
   tni_try_parallel(p, count > 1 ? fused : loops[0]);
 }

@@ -1,91 +1,28 @@
 /* test_tensorize.c -- products and convolutions of short integers get the instructions of each target by themselves:
  * those that the default schedule chooses, and every way that is found for a block. The code holds the instruction,
- * and gives the interpreter's bits.
+ * and gives the interpreter's bits, where the target is one that runs here (others: test/cross.sh).
+ *
+ *     test_tensorize               x86-64
+ *     test_tensorize emulated      x86-64 with tile registers, which are emulated (amx.h)
+ *     test_tensorize foreign       other architectures
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "session.h"
+#include "amx.h"
+#include "sums.h"
 
 static tn_context *ctx;
 static tn_error *error;
 enum { MOST_BYTES = 1 << 16 };
 static uint8_t x[MOST_BYTES], w[MOST_BYTES], want[MOST_BYTES], got[MOST_BYTES];
 
-static void open_context(void) { ctx = session_open(); }
+static bool emulates; /* tiles */
+
+static void open_context(void) {
+  if (emulates) amx_emulate();
+  ctx = session_open();
+}
 static void close_context(void) { tn_context_destroy(ctx); }
-
-/* ---- programs ---------------------------------------------------------------------------------------------------- */
-
-typedef struct sums {
-  const char *form; /* "matmul", "nhwc", "nchw" */
-  const char *a, *b;
-  int m, n, k;               /* of a product */
-  int in, out, size, kernel; /* of a convolution: channels, rows and columns of the picture and of the kernel */
-  int stride, pad;
-} sums;
-
-static void write_product(const sums *s, char *text, size_t size) {
-  snprintf(text, size,
-           "func f(A: %s[%d, %d], B: %s[%d, %d], C: i32[%d, %d]) {\n"
-           "  for i in 0..%d { for j in 0..%d { for k in 0..%d {\n"
-           "    block C(v: 0..%d = i, w: 0..%d = j, reduce q: 0..%d = k) {\n      init { C[v, w] = 0:i32 }\n"
-           "      C[v, w] = C[v, w] + cast(i32, A[v, q]) * cast(i32, B[q, w])\n    }\n  } } }\n}\n",
-           s->a, s->m, s->k, s->b, s->k, s->n, s->m, s->n, s->m, s->n, s->k, s->m, s->n, s->k);
-}
-
-static void write_convolution(const sums *s, char *text, size_t size) {
-  bool last = strcmp(s->form, "nhwc") == 0; /* channels */
-  int o = (s->size + 2 * s->pad - s->kernel) / s->stride + 1;
-  char inside[256] = "";
-  if (s->pad)
-    snprintf(inside, sizeof inside,
-             " if 0 <= h * %d + r - %d && h * %d + r - %d < %d && 0 <= w * %d + q - %d && w * %d + q - %d < %d",
-             s->stride, s->pad, s->stride, s->pad, s->size, s->stride, s->pad, s->stride, s->pad, s->size);
-  snprintf(text, size,
-           last ? "func f(X: %s[%d, %d, %d], W: %s[%d, %d, %d, %d], C: i32[%d, %d, %d]) {\n"
-                : "func f(X: %s[%d, %d, %d], W: %s[%d, %d, %d, %d], C: i32[%d, %d, %d]) {\n",
-           s->a, last ? s->size : s->in, s->size, last ? s->in : s->size, s->b, last ? s->kernel : s->out,
-           last ? s->kernel : s->in, last ? s->in : s->kernel, last ? s->out : s->kernel, last ? o : s->out, o,
-           last ? s->out : o);
-  size_t at = strlen(text);
-  const char *loops = last ? "  for i0 in 0..%d { for i1 in 0..%d { for i2 in 0..%d {\n"
-                             "  for i3 in 0..%d { for i4 in 0..%d { for i5 in 0..%d {\n"
-                             "    block C(h: 0..%d = i0, w: 0..%d = i1, o: 0..%d = i2, reduce r: 0..%d = i3, "
-                             "reduce q: 0..%d = i4, reduce c: 0..%d = i5) {\n      init { C[h, w, o] = 0:i32 }\n"
-                             "      C[h, w, o] = C[h, w, o] + cast(i32, X[h * %d + r - %d, w * %d + q - %d, c%s]) * "
-                             "cast(i32, W[r, q, c, o])\n    }\n  } } } } } }\n}\n"
-                           : "  for i0 in 0..%d { for i1 in 0..%d { for i2 in 0..%d {\n"
-                             "  for i3 in 0..%d { for i4 in 0..%d { for i5 in 0..%d {\n"
-                             "    block C(o: 0..%d = i0, h: 0..%d = i1, w: 0..%d = i2, reduce c: 0..%d = i3, "
-                             "reduce r: 0..%d = i4, reduce q: 0..%d = i5) {\n      init { C[o, h, w] = 0:i32 }\n"
-                             "      C[o, h, w] = C[o, h, w] + cast(i32, X[c, h * %d + r - %d, w * %d + q - %d%s]) * "
-                             "cast(i32, W[o, c, r, q])\n    }\n  } } } } } }\n}\n";
-  int e[] = {last ? o : s->out, o, last ? s->out : o, last ? s->kernel : s->in, s->kernel, last ? s->in : s->kernel};
-  snprintf(text + at, size - at, loops, e[0], e[1], e[2], e[3], e[4], e[5], e[0], e[1], e[2], e[3], e[4], e[5],
-           s->stride, s->pad, s->stride, s->pad, inside);
-}
-
-static tn_program *make(const sums *s) {
-  char text[4096];
-  if (strcmp(s->form, "matmul") == 0)
-    write_product(s, text, sizeof text);
-  else
-    write_convolution(s, text, sizeof text);
-  return session_parse(ctx, text);
-}
-
-static const sums all[] = {
-    {.form = "matmul", .a = "u8", .b = "i8", .m = 24, .n = 48, .k = 64},
-    {.form = "matmul", .a = "i8", .b = "i8", .m = 7, .n = 40, .k = 30},
-    {.form = "matmul", .a = "u8", .b = "u8", .m = 3, .n = 33, .k = 21},
-    {.form = "matmul", .a = "i16", .b = "i16", .m = 5, .n = 32, .k = 19},
-    {.form = "nhwc", .a = "u8", .b = "i8", .in = 16, .out = 32, .size = 8, .kernel = 3, .stride = 1},
-    {.form = "nhwc", .a = "u8", .b = "i8", .in = 8, .out = 40, .size = 9, .kernel = 3, .stride = 2, .pad = 1},
-    {.form = "nhwc", .a = "i8", .b = "i8", .in = 3, .out = 16, .size = 9, .kernel = 5, .stride = 2, .pad = 2},
-    {.form = "nhwc", .a = "u8", .b = "i8", .in = 32, .out = 32, .size = 6, .kernel = 1, .stride = 1},
-    {.form = "nchw", .a = "u8", .b = "i8", .in = 16, .out = 32, .size = 18, .kernel = 3, .stride = 1},
-    {.form = "nchw", .a = "i8", .b = "i8", .in = 6, .out = 24, .size = 17, .kernel = 3, .stride = 2, .pad = 1},
-};
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
@@ -97,25 +34,17 @@ static void fill(void) {
   }
 }
 
-/* What the target's code of the sums holds. */
-static const char *mnemonic(const sums *s, const tn_target *target) {
-  tn_type a = tni_type_parse(s->a, strlen(s->a)), b = tni_type_parse(s->b, strlen(s->b));
-  const tni_unit *unit = tni_target_product_unit(ctx, target, TN_I32, a, b);
-  return tni_target_has_tiles(target, TN_I32, a, b) ? "tdpb" : unit->steps == 4 ? "vpdpbusd" : "pmaddwd";
-}
-
-/* With the lines of a schedule that were applied, or as the default is. */
+/* With the lines of a schedule that were applied, which lead to that instruction, or as the default is. */
 static void check_code(const tn_program *program, const sums *s, const tn_target *target, const char *lines,
-                       const char *what) {
+                       const char *word) {
   tn_compile_desc desc = {.struct_size = sizeof desc, .target = target, .keep_schedules = lines != NULL};
   tn_module *module;
   char *text;
   size_t size;
   must(tn_program_emit(program, &desc, "asm", &text, &size, &error), error);
-  bool found = strstr(text, what) || (strcmp(what, "pmaddwd") == 0 && strstr(text, "vpdpwssd")) ||
-               (strcmp(what, "tdpb") == 0 && strstr(text, "vpdpbusd"));
-  ck_assert_msg(found, "no %s for %s of %s and %s on %s%s%s", what, s->form, s->a, s->b, target->name,
-                lines ? ":\n" : "", lines ? lines : "");
+  bool found = word ? sums_holds(text, word) : sums_are_tensorized(ctx, target, s, text);
+  ck_assert_msg(found, "no %s for %s %d of %s and %s on %s%s%s", word ? word : "instruction", s->form, (int)(s - sums_all), s->a, s->b,
+                target->name, lines ? ":\n" : "", lines ? lines : "");
   tn_text_destroy(text);
   if (!target->runs_here) return;
   must(tn_compile(program, &desc, &module, &error), error);
@@ -129,7 +58,17 @@ static void check_code(const tn_program *program, const sums *s, const tn_target
   tn_module_destroy(module);
 }
 
-static const char *const targets[] = {"host", "x86-64-v4", "x86-64-v3", "x86-64-v2"};
+static const tn_target *target_named(const char *name) {
+  const tn_target *target;
+  if (strcmp(name, "emulated") == 0) return amx_host(ctx);
+  must(tn_target_get(ctx, name, &target, &error), error);
+  return target;
+}
+
+static const char *const native[] = {"host", "x86-64-v4", "x86-64-v3", "x86-64-v2", NULL};
+static const char *const emulated[] = {"emulated", NULL};
+static const char *const foreign[] = {"aarch64-dotprod", "aarch64-i8mm", "aarch64-sme", "riscv64-rvv", NULL};
+static const char *const *targets = native;
 
 static void interpret(const tn_program *program) {
   memset(want, 0xff, sizeof want);
@@ -139,14 +78,10 @@ static void interpret(const tn_program *program) {
 START_TEST(the_default_schedule_chooses_instructions)
 {
   fill();
-  for (size_t i = 0; i < TNI_COUNT(all); i++) {
-    tn_program *program = make(&all[i]);
+  for (size_t i = 0; i < TNI_COUNT(sums_all); i++) {
+    tn_program *program = sums_make(ctx, "f", &sums_all[i]);
     interpret(program);
-    for (size_t t = 0; t < TNI_COUNT(targets); t++) {
-      const tn_target *target;
-      must(tn_target_get(ctx, targets[t], &target, &error), error);
-      check_code(program, &all[i], target, NULL, mnemonic(&all[i], target));
-    }
+    for (size_t t = 0; targets[t]; t++) check_code(program, &sums_all[i], target_named(targets[t]), NULL, NULL);
     tn_program_destroy(program);
   }
 }
@@ -155,7 +90,7 @@ END_TEST
 /* The ways that were found. */
 typedef struct ways {
   size_t count;
-  char *lines[8];
+  char *units[8], *lines[8];
   double last;
 } ways;
 
@@ -163,14 +98,22 @@ static int keep_way(void *self, const tn_tensorization *one) {
   ways *found = self;
   ck_assert(found->count == 0 || one->gain <= found->last);
   ck_assert(one->gain > 0);
-  ck_assert_ptr_nonnull(strstr(one->lines, one->unit));
+  bool tiles = strncmp(one->unit, "llvm.", 5) == 0;
+  ck_assert_ptr_nonnull(strstr(one->lines, tiles ? "\"tile\"" : one->unit));
   found->last = one->gain;
+  found->units[found->count] = strdup(one->unit);
   found->lines[found->count++] = strdup(one->lines);
   return 0;
 }
 
-static void run_way(const sums *s, const tn_target *target, const char *lines) {
-  tn_program *program = make(s);
+static void forget_ways(ways *found) {
+  for (size_t n = 0; n < found->count; n++) free(found->units[n]), free(found->lines[n]);
+  found->count = 0;
+}
+
+/* Of a unit, or of tiles, which are called as LLVM calls them. */
+static void run_way(const sums *s, const tn_target *target, const char *unit, const char *lines) {
+  tn_program *program = sums_make(ctx, "f", s);
   tn_schedule *schedule;
   const tn_func *f;
   must(tn_schedule_create(program, tn_program_func(program, "f"), &schedule, &error), error);
@@ -178,35 +121,47 @@ static void run_way(const sums *s, const tn_target *target, const char *lines) {
   ck_assert_msg(status == TN_OK, "%.300s\n%s", tn_error_text(error), lines);
   must(tn_schedule_commit(schedule, &f, &error), error);
   tn_schedule_destroy(schedule);
-  const char *what = strstr(lines, "dot4") ? "vpdpbusd" : "pmaddwd";
-  check_code(program, s, target, lines, what);
+  const tni_unit *found = tni_unit_find(ctx, unit);
+  check_code(program, s, target, lines, found ? sums_word_of_unit(target, found) : sums_word(unit));
+  tn_program_destroy(program);
+}
+
+/* Tiles are one of the ways where the target has them, and the first one where they pay. */
+static void check_tiles(const sums *s, const tn_target *target, const ways *found) {
+  tn_type a = tni_type_parse(s->a, strlen(s->a)), b = tni_type_parse(s->b, strlen(s->b));
+  bool expected = tni_target_has_tiles(target, TN_I32, a, b) && tni_target_has_tiles(target, TN_I32, b, a), is = false;
+  for (size_t n = 0; n < found->count; n++) is |= strncmp(found->units[n], "llvm.", 5) == 0;
+  ck_assert_msg(is || !expected || s->small, "no tiles for %s of %s and %s on %s", s->form, s->a, s->b, target->name);
+  ck_assert_msg(!is || s->small || strncmp(found->units[0], "llvm.", 5) == 0, "%d on %s", (int)(s - sums_all), target->name);
+}
+
+static void check_ways(const sums *s, const tn_target *target) {
+  ways found = {0};
+  tn_block_ref block;
+  tn_schedule *schedule;
+  tn_program *program = sums_make(ctx, "f", s);
+  interpret(program);
+  must(tn_schedule_create(program, tn_program_func(program, "f"), &schedule, &error), error);
+  must(tn_get_block(schedule, "C", &block, &error), error);
+  tn_status status = tn_tensorize_candidates(schedule, block, target, keep_way, &found, &error);
+  bool none = tni_target_product_unit(ctx, target, TN_I32, tni_type_parse(s->a, strlen(s->a)),
+                                      tni_type_parse(s->b, strlen(s->b))) == NULL;
+  ck_assert_msg(status == TN_OK || (none && status == TN_E_REFUSED), "%s on %s: %.2000s", s->form, target->name,
+                tn_error_text(error));
+  tn_error_destroy(error);
+  error = NULL;
+  tn_schedule_destroy(schedule);
+  check_tiles(s, target, &found);
+  for (size_t n = 0; n < found.count; n++) run_way(s, target, found.units[n], found.lines[n]);
+  forget_ways(&found);
   tn_program_destroy(program);
 }
 
 START_TEST(every_way_that_is_found_has_the_instruction)
 {
   fill();
-  for (size_t i = 0; i < TNI_COUNT(all); i++) {
-    tn_program *program = make(&all[i]);
-    interpret(program);
-    for (size_t t = 0; t < TNI_COUNT(targets); t++) {
-      const tn_target *target;
-      tn_schedule *schedule;
-      tn_block_ref block;
-      ways found = {0};
-      must(tn_target_get(ctx, targets[t], &target, &error), error);
-      must(tn_schedule_create(program, tn_program_func(program, "f"), &schedule, &error), error);
-      must(tn_get_block(schedule, "C", &block, &error), error);
-      tn_status status = tn_tensorize_candidates(schedule, block, target, keep_way, &found, &error);
-      ck_assert_msg(status == TN_OK, "%zu on %s: %.2000s", i, targets[t], tn_error_text(error));
-      tn_schedule_destroy(schedule);
-      for (size_t n = 0; n < found.count; n++) {
-        run_way(&all[i], target, found.lines[n]);
-        free(found.lines[n]);
-      }
-    }
-    tn_program_destroy(program);
-  }
+  for (size_t i = 0; i < TNI_COUNT(sums_all); i++)
+    for (size_t t = 0; targets[t]; t++) check_ways(&sums_all[i], target_named(targets[t]));
 }
 END_TEST
 
@@ -216,12 +171,6 @@ static tn_schedule *begin(tn_program *program) {
   tn_schedule *s;
   must(tn_schedule_create(program, tn_program_func(program, "f"), &s, &error), error);
   return s;
-}
-
-static const tn_target *target_named(const char *name) {
-  const tn_target *target;
-  must(tn_target_get(ctx, name, &target, &error), error);
-  return target;
 }
 
 /* The lines are lines of the schedule, of which the trace is made. */
@@ -238,12 +187,12 @@ START_TEST(the_best_way_is_applied)
                                  "vectorize(t.lanes)\n";
   ways found = {0};
   tn_block_ref block;
-  tn_program *program = make(&all[0]);
+  tn_program *program = sums_make(ctx, "f", &sums_all[0]);
   tn_schedule *s = begin(program), *again = begin(program);
   must(tn_get_block(s, "C", &block, &error), error);
   must(tn_tensorize_candidates(s, block, target_named("x86-64-v3"), keep_way, &found, &error), error);
   ck_assert_str_eq(found.lines[0], expected);
-  for (size_t n = 0; n < found.count; n++) free(found.lines[n]);
+  forget_ways(&found);
   must(tn_auto_tensorize(s, block, target_named("x86-64-v3"), &error), error);
   must(tn_schedule_run(again, tn_schedule_trace(s), &error), error);
   ck_assert_str_eq(tn_schedule_text(again), tn_schedule_text(s));
@@ -263,7 +212,7 @@ START_TEST(a_host_can_stop)
 {
   int count = 0;
   tn_block_ref block;
-  tn_program *program = make(&all[0]);
+  tn_program *program = sums_make(ctx, "f", &sums_all[0]);
   tn_schedule *s = begin(program);
   must(tn_get_block(s, "C", &block, &error), error);
   must(tn_tensorize_candidates(s, block, target_named("x86-64-v4"), take_one, &count, &error), error);
@@ -297,7 +246,7 @@ START_TEST(instructions_of_the_host_are_found)
   must(tn_get_block(s, "C", &block, &error), error);
   must(tn_auto_tensorize(s, block, target_named("x86-64-v2"), &error), error);
   must(tn_schedule_commit(s, &func, &error), error);
-  check_code(program, &all[0], target_named("x86-64-v2"), "sad8", "psadbw");
+  check_code(program, &sums_all[0], target_named("x86-64-v2"), "sad8", "psadbw");
   tn_schedule_destroy(s);
   tn_program_destroy(program);
 }
@@ -320,7 +269,7 @@ static void refuses(const char *text, const char *block_name, const char *target
 
 START_TEST(why_there_is_none)
 {
-  tn_program *program = make(&all[0]);
+  tn_program *program = sums_make(ctx, "f", &sums_all[0]);
   tn_schedule *s = begin(program);
   refused(tn_auto_tensorize(s, 0, target_named("host"), &error), error, TN_E_REFUSED,
           "schedule: there is no such block");
@@ -372,7 +321,7 @@ END_TEST
 START_TEST(what_gains_nothing_is_not_applied)
 {
   tn_block_ref block;
-  tn_program *program = make(&all[6]);
+  tn_program *program = sums_make(ctx, "f", &sums_all[6]);
   tn_schedule *s = begin(program);
   must(tn_get_block(s, "C", &block, &error), error);
   refused(tn_auto_tensorize(s, block, target_named("x86-64-v4"), &error), error, TN_E_REFUSED,
@@ -423,12 +372,12 @@ static tn_status find_some(tn_context *small, const void *what) {
 START_TEST(it_fails_without_memory)
 {
   char text[2048];
-  write_product(&(sums){.a = "i16", .b = "i16", .m = 1, .n = 4, .k = 4}, text, sizeof text);
+  sums_write_product(&(sums){.a = "i16", .b = "i16", .m = 1, .n = 4, .k = 4}, "f", text, sizeof text);
   fault_walk(find_some, text, true);
 }
 END_TEST
 
-int main(void) {
+int main(int argc, char **argv) {
   const TTest *const tests[] = {the_default_schedule_chooses_instructions,
                                 every_way_that_is_found_has_the_instruction,
                                 the_best_way_is_applied,
@@ -438,5 +387,7 @@ int main(void) {
                                 what_gains_nothing_is_not_applied,
                                 too_many_loops,
                                 it_fails_without_memory};
-  return suite_run_tests("tensorize", tests, TNI_COUNT(tests), open_context, close_context);
+  emulates = argc > 1 && strcmp(argv[1], "emulated") == 0;
+  if (argc > 1) targets = emulates ? emulated : foreign;
+  return suite_run_tests("tensorize", tests, argc > 1 ? 2 : TNI_COUNT(tests), open_context, close_context);
 }

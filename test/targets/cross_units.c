@@ -6,15 +6,17 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "foreign.h"
+#include "jit/sums.h"
 #include "jit/units.h"
 
 static const char *target_name, *folder, *command;
 
 /* ---- tensor instructions ----------------------------------------------------------------------------------------- */
 
-/* The object of a program of one function, for the target, whose assembly has that instruction; "": no matter. */
-static void send_program(foreign *f, const tn_program *program, const tn_target *target, const char *word) {
-  const tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
+/* The object of a program of one function, for the target, whose assembly has that instruction, or `other`; "": no matter. */
+static void send_program(foreign *f, const tn_program *program, const tn_target *target, const char *word,
+                         const char *other) {
+  const tn_compile_desc desc = {.struct_size = sizeof desc, .target = target, .keep_schedules = true};
   tn_error *error = NULL;
   char *bytes;
   size_t size;
@@ -22,9 +24,10 @@ static void send_program(foreign *f, const tn_program *program, const tn_target 
   foreign_object(f, bytes, size);
   tn_text_destroy(bytes);
   must(tn_program_emit(program, &desc, "asm", &bytes, &size, &error), error);
-  char mnemonic[64];
-  snprintf(mnemonic, sizeof mnemonic, "\t%s", word);
-  ck_assert_msg(strstr(bytes, mnemonic) != NULL, "no %s in\n%s", word, bytes);
+  char mnemonics[2][64];
+  snprintf(mnemonics[0], sizeof mnemonics[0], "\t%s", word);
+  snprintf(mnemonics[1], sizeof mnemonics[1], "\t%s", other);
+  ck_assert_msg(strstr(bytes, mnemonics[0]) || strstr(bytes, mnemonics[1]), "no %s in\n%.1000s", word, bytes);
   tn_text_destroy(bytes);
 }
 
@@ -46,22 +49,19 @@ static void close_case(sum_case *c) {
   free(c->a), free(c->b), free(c->want), free(c->have);
 }
 
-static void send_sum(foreign *f, sum_case *c, const char *name, const tn_target *target, const char *word) {
+static void send_either(foreign *f, sum_case *c, const char *name, const tn_target *target, const char *word,
+                        const char *other) {
   tn_error *error = NULL;
   const foreign_argument args[] = {{c->a, c->a_bytes, 0}, {c->b, c->b_bytes, 0}, {c->have, c->c_bytes, 0}};
   memcpy(c->have, c->want, c->c_bytes);
   must(tni_evaluate_interpreted(NULL, tn_program_func(c->program, name), (void *const[]){c->a, c->b, c->want}, &error),
        error);
-  send_program(f, c->program, target, word);
+  send_program(f, c->program, target, word, other);
   foreign_add(f, name, 3, args);
 }
 
-/* The mnemonic of an instruction that LLVM calls "llvm.ARCHITECTURE.EXTENSION.MNEMONIC", with or without more. */
-static const char *word_of(const char *name) {
-  static char word[32];
-  for (int dots = 0; dots < 3; dots++) name = strchr(name, '.') + 1;
-  snprintf(word, sizeof word, "%.*s", (int)strcspn(name, "."), name);
-  return word;
+static void send_sum(foreign *f, sum_case *c, const char *name, const tn_target *target, const char *word) {
+  send_either(f, c, name, target, word, word);
 }
 
 START_TEST(instructions_are_what_they_mean)
@@ -86,7 +86,7 @@ START_TEST(instructions_are_what_they_mean)
         open_case(&cases[count], UNITS_FACTOR_BYTES, UNITS_FACTOR_BYTES, UNITS_SUM_BYTES);
         cases[count].program = units_program(ctx, name, units[count], lanes, together);
         units_fill(units[count], cases[count].a, cases[count].b, cases[count].want);
-        send_sum(&f, &cases[count], name, target, word_of(row->names[0]));
+        send_sum(&f, &cases[count], name, target, sums_word(row->names[0]));
         count++;
       }
   if (count) foreign_run(&f, command);
@@ -138,14 +138,22 @@ static void make_window(tn_context *ctx, sum_case *c, const char *name, const ch
 
 /* What the default schedule does a product by: a tile, of one that is large enough; a dot product; RISC-V's widening
  * multiply-add, which is LLVM's choice for steps one by one. */
-static const char *instruction_for(tn_context *ctx, const tn_target *target, const char *const *types, bool large) {
+static const char *vector_instruction(tn_context *ctx, const tn_target *target, const char *const *types) {
   tn_type a = tni_type_parse(types[0], 2), b = tni_type_parse(types[1], 2);
-  const tni_tile_row *tile = tni_target_tile(target, TN_I32, a, b);
   const tni_unit *unit = tni_target_product_unit(ctx, target, TN_I32, a, b);
-  if (large && tile) return word_of(tile->name);
   if (!unit) unit = tni_target_product_unit(ctx, target, TN_I32, b, a);
-  if (unit) return word_of(tni_target_unit(target, unit, target->vector_bits)->names[0]);
+  if (unit) return sums_word(tni_target_unit(target, unit, target->vector_bits)->names[0]);
   return target->isa == TNI_ISA_RISCV64 ? "vwmacc" : "";
+}
+
+static void send_product(foreign *f, sum_case *c, const char *name, const tn_target *target, const char *const *types,
+                         bool large) {
+  char vector[32], tile[32];
+  tn_context *ctx = c->program->ctx;
+  snprintf(vector, sizeof vector, "%s", vector_instruction(ctx, target, types));
+  const tni_tile_row *row = tni_target_tile(target, TN_I32, tni_type_parse(types[0], 2), tni_type_parse(types[1], 2));
+  snprintf(tile, sizeof tile, "%s", row ? sums_word(row->name) : vector);
+  send_either(f, c, name, target, tile, large ? tile : vector);
 }
 
 START_TEST(products_keep_their_results)
@@ -171,7 +179,7 @@ START_TEST(products_keep_their_results)
       units_fill_bytes(c->a, c->a_bytes);
       units_fill_bytes(c->b, c->b_bytes);
       memset(c->want, 0xff, c->c_bytes);
-      send_sum(&f, c, name, target, instruction_for(ctx, target, types[t], sizes[i][0] > 60));
+      send_product(&f, c, name, target, types[t], sizes[i][0] > 60);
     }
   if (count) foreign_run(&f, command);
   for (size_t i = 0; i < count; i++) {
@@ -180,6 +188,99 @@ START_TEST(products_keep_their_results)
     close_case(&cases[i]);
   }
   printf("%s: %zu products\n", target_name, count);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+/* ---- convolutions and products, by what the default schedule and the ways that are found do them ----------------- */
+
+enum { MOST_BYTES = 1 << 16, MOST_WAYS = 2, SENT = TNI_COUNT(sums_all) * (1 + MOST_WAYS) };
+
+typedef struct ways {
+  size_t count;
+  char *units[MOST_WAYS], *lines[MOST_WAYS];
+} ways;
+
+static int keep_way(void *self, const tn_tensorization *one) {
+  ways *found = self;
+  found->units[found->count] = strdup(one->unit);
+  found->lines[found->count++] = strdup(one->lines);
+  return found->count == MOST_WAYS;
+}
+
+/* The lines, or the default schedule, whose assembly sums_are_tensorized looks at. */
+static void send_way(foreign *f, sum_case *c, const tn_target *target, const sums *s, size_t number, const char *unit,
+                     const char *lines, tn_context *ctx) {
+  tn_error *error = NULL;
+  tn_schedule *schedule;
+  const tn_func *func;
+  char name[32], *assembly;
+  size_t size;
+  snprintf(name, sizeof name, "f%zu", number);
+  open_case(c, MOST_BYTES, MOST_BYTES, MOST_BYTES);
+  c->program = sums_make(ctx, name, s);
+  units_fill_bytes(c->a, c->a_bytes);
+  units_fill_bytes(c->b, c->b_bytes);
+  memset(c->want, 0xff, c->c_bytes);
+  if (!lines) {
+    tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
+    must(tn_program_emit(c->program, &desc, "asm", &assembly, &size, &error), error);
+    ck_assert_msg(sums_are_tensorized(ctx, target, s, assembly), "case %zu: no instruction", number);
+    tn_text_destroy(assembly);
+    send_sum(f, c, name, target, "");
+    return;
+  }
+  must(tn_schedule_create(c->program, tn_program_func(c->program, name), &schedule, &error), error);
+  must(tn_schedule_run(schedule, lines, &error), error);
+  must(tn_schedule_commit(schedule, &func, &error), error);
+  tn_schedule_destroy(schedule);
+  const tni_unit *found = tni_unit_find(ctx, unit);
+  send_sum(f, c, name, target, found ? sums_word_of_unit(target, found) : sums_word(unit));
+}
+
+static ways find_ways(tn_context *ctx, const tn_target *target, const sums *s) {
+  tn_error *error = NULL;
+  tn_program *program = sums_make(ctx, "f", s);
+  tn_schedule *schedule;
+  tn_block_ref block;
+  ways found = {0};
+  must(tn_schedule_create(program, tn_program_func(program, "f"), &schedule, &error), error);
+  must(tn_get_block(schedule, "C", &block, &error), error);
+  tn_status status = tn_tensorize_candidates(schedule, block, target, keep_way, &found, &error);
+  ck_assert(status == TN_OK || status == TN_E_REFUSED);
+  tn_error_destroy(error);
+  tn_schedule_destroy(schedule);
+  tn_program_destroy(program);
+  return found;
+}
+
+START_TEST(ways_keep_the_results)
+{
+  static foreign f;
+  static sum_case cases[SENT];
+  tn_context *ctx;
+  const tn_target *target;
+  tn_error *error = NULL;
+  size_t count = 0, by_ways = 0;
+  must(tn_context_create(NULL, &ctx, &error), error);
+  must(tn_target_get(ctx, target_name, &target, &error), error);
+  foreign_open(&f, folder);
+  for (size_t i = 0; i < TNI_COUNT(sums_all) && target->isa != TNI_ISA_X86_64; i++) { /* x86-64's: test_tensorize */
+    ways found = find_ways(ctx, target, &sums_all[i]);
+    send_way(&f, &cases[count], target, &sums_all[i], count, NULL, NULL, ctx);
+    count++;
+    for (size_t n = 0; n < found.count; n++, count++, by_ways++) {
+      send_way(&f, &cases[count], target, &sums_all[i], count, found.units[n], found.lines[n], ctx);
+      free(found.units[n]), free(found.lines[n]);
+    }
+  }
+  if (count) foreign_run(&f, command);
+  for (size_t i = 0; i < count; i++) {
+    ck_assert_int_eq(f.calls[i].end.status, TN_OK);
+    ck_assert_msg(memcmp(cases[i].want, cases[i].have, cases[i].c_bytes) == 0, "%s: case %zu", target_name, i);
+    close_case(&cases[i]);
+  }
+  printf("%s: %zu sums, %zu of them by ways that were found\n", target_name, count, by_ways);
   tn_context_destroy(ctx);
 }
 END_TEST
@@ -193,7 +294,7 @@ typedef struct tile_type {
 /* Products that tiles do, for the target; none: it has no tiles. */
 static size_t tile_types(const tn_target *target, const tile_type **out) {
   static const tile_type pairs[] = {
-      {"u8", "i8", "i32", "usmmla"}, {"i8", "i8", "i32", "smmla"}, {"u8", "u8", "i32", "ummla"}};
+      {"u8", "i8", "i32", "usmmla"}, {"i8", "i8", "i32", "smmla"}, {"u8", "u8", "i32", "ummla"}, {"i8", "u8", "i32", "usmmla"}};
   static const tile_type outer[] = {{"u8", "i8", "i32", "usmopa"},
                                     {"i8", "i8", "i32", "smopa"},
                                     {"u8", "u8", "i32", "umopa"},
@@ -295,7 +396,8 @@ START_TEST(tiles_are_what_they_mean)
 END_TEST
 
 int main(int argc, char **argv) {
-  const TTest *const tests[] = {instructions_are_what_they_mean, products_keep_their_results, tiles_are_what_they_mean};
+  const TTest *const tests[] = {instructions_are_what_they_mean, products_keep_their_results, ways_keep_the_results,
+                                tiles_are_what_they_mean};
   if (argc != 4) return fprintf(stderr, "cross_units TARGET FOLDER COMMAND\n"), 2;
   target_name = argv[1];
   folder = argv[2];
