@@ -129,6 +129,7 @@
   OP(rnn,              OPAQUE,    3, 4, recurrent, "activations:s alpha:F beta:F clip:f", "a recurrent layer: input part, weights, state, lengths") \
   OP(gru,              OPAQUE,    3, 5, recurrent, "activations:s alpha:F beta:F clip:f linear_before_reset:i", "a layer of gated units: input part, weights, state, bias of the candidate, lengths") \
   OP(lstm,             OPAQUE,    4, 6, recurrent, "activations:s alpha:F beta:F clip:f input_forget:i", "a layer of cells: input part, weights, state, cells, peepholes, lengths; hidden states and cells") \
+  OP(attention,        OPAQUE,    3, 4, attention, "causal:i keys:i past:i queries:i rows:i scale:f", "softmax(mask(scale * q * k^T)) * v, so many keys after the other with the largest score and the sums so far; rows: at a time") \
   OP(linear_attention, OPAQUE,    4, 6, linear_attention, "last:i scale:f", "attention by a matrix per head: query, key, value, state, decay, beta; last: the state at the end") \
   OP(scatter_elements, OPAQUE,    3, 3, scatter_elements, "axis:i reduction:s", "x with elements replaced by index; none for an index out of range") \
   OP(scatter_nd,       OPAQUE,    3, 3, scatter_nd, "reduction:s",      "x with slices replaced by tuples of indices; none if out of range") \
@@ -160,7 +161,7 @@ int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank);
   RULE(cum_sum) RULE(identity) RULE(reshape) RULE(transpose) RULE(slice) RULE(pad) RULE(expand) RULE(tile) \
   RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat) RULE(bit_cast) \
   RULE(lp_pool) RULE(max_pool_indices) RULE(scatter_elements) RULE(scatter_nd) RULE(top_k) RULE(grid_sample) \
-  RULE(roi_align) RULE(det) RULE(recurrent) RULE(linear_attention) \
+  RULE(roi_align) RULE(det) RULE(recurrent) RULE(attention) RULE(linear_attention) \
   RULE(non_zero) RULE(unique_rows) RULE(non_max_suppression)
 TNI_INFER_RULES(TNI_INFER_PROTOTYPE)
 

@@ -1,4 +1,5 @@
-/* ops_attention.c -- converters of attention and of what stands around it, in terms of products and softmax.
+/* ops_attention.c -- converters of attention and of what stands around it: the operator of the graph where it is nothing
+ * else, products and softmax where the model wants more.
  *
  *     y = softmax(mask(softcap(q * k^T * scale))) * v            over (batch, heads, sequence, size)
  *
@@ -71,21 +72,26 @@ static uint32_t only_where(conversion *c, uint32_t condition, uint32_t x) {
   return emit3(c, "where", condition, x, const_number(c, value_of(c, x)->type, -INFINITY));
 }
 
-/* The mask of the model, up to the last key: bool picks, numbers are added. */
-static uint32_t apply_mask(conversion *c, const attention *a, uint32_t x) {
+/* The mask of the model, up to the last key. */
+static uint32_t whole_mask(conversion *c, const attention *a) {
   tni_gvalue mask = *in(c, 3);
   uint32_t m = input(c, 3);
-  if (!ok(c)) return x;
+  if (!ok(c)) return m;
   if (mask.rank < 1 || mask.shape[mask.rank - 1] > a->keys)
-    return fail(c, TN_E_INVALID, "the mask does not fit the keys"), x;
-  if (mask.shape[mask.rank - 1] < a->keys) {
-    int64_t pads[2 * TN_MAX_RANK] = {0};
-    pads[2 * mask.rank - 1] = a->keys - mask.shape[mask.rank - 1];
-    set_ints(c, "pads", 2 * mask.rank, pads);
-    if (mask.type != TN_BOOL) set_float(c, "value", -INFINITY);
-    m = emit1(c, "pad", m, NULL);
-  }
-  return mask.type == TN_BOOL ? only_where(c, m, x) : emit2(c, "add", x, m, NULL);
+    return fail(c, TN_E_INVALID, "the mask does not fit the keys"), m;
+  if (mask.shape[mask.rank - 1] == a->keys) return m;
+  int64_t pads[2 * TN_MAX_RANK] = {0};
+  pads[2 * mask.rank - 1] = a->keys - mask.shape[mask.rank - 1];
+  set_ints(c, "pads", 2 * mask.rank, pads);
+  if (mask.type != TN_BOOL) set_float(c, "value", -INFINITY);
+  return emit1(c, "pad", m, NULL);
+}
+
+/* Bool picks, numbers are added. */
+static uint32_t apply_mask(conversion *c, const attention *a, uint32_t x) {
+  uint32_t m = whole_mask(c, a);
+  if (!ok(c)) return x;
+  return value_of(c, m)->type == TN_BOOL ? only_where(c, m, x) : emit2(c, "add", x, m, NULL);
 }
 
 /* No query sees a key that comes after it. */
@@ -116,6 +122,57 @@ static uint32_t attention_softmax(conversion *c, const attention *a, uint32_t x)
   return cast_to(c, emit1(c, "softmax", cast_to(c, x, type), NULL), a->type);
 }
 
+/* ---- the operator ------------------------------------------------------------------------------------------------ */
+
+enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16 };
+
+/* Blocks alike: what is beyond a whole number of them is a block of its own. */
+static int64_t keys_at_a_time(int64_t keys, bool causal) {
+  int64_t most = causal ? CAUSAL_KEYS : keys <= FEW_KEYS ? FEW_KEYS : KEYS, least = most / 2;
+  for (int64_t n = most < keys ? most : keys; n > least; n--)
+    if (keys % n == 0) return n;
+  return most < keys ? most : keys;
+}
+
+/* May the mask be that of (batch, kv_heads, rows, keys), the rows being queries of all heads that share keys? */
+static bool mask_is_plain(const attention *a, const tni_gvalue *mask) {
+  int64_t shape[4] = {1, 1, 1, 1};
+  if (mask->rank < 1 || mask->rank > 4 || (mask->type != TN_BOOL && mask->type != a->type)) return false;
+  memcpy(shape + 4 - mask->rank, mask->shape, sizeof *shape * (size_t)mask->rank);
+  return (shape[0] == 1 || shape[0] == a->batch) && (shape[1] == 1 || (shape[1] == a->heads && a->heads == a->kv_heads)) &&
+         (shape[2] == 1 || shape[2] == a->queries);
+}
+
+/* Is it nothing but attention, which is one operator of the graph? */
+static bool is_plain(conversion *c, const attention *a) {
+  int64_t precision = attr_int(c, "softmax_precision", 0);
+  tn_type type = precision ? tni_onnx_type(precision) : a->type;
+  if (wants(c, 3) || has_input(c, 6) || attr_float(c, "softcap", 0) > 0 || a->keys < 1 || a->queries < 1) return false;
+  if (type != a->type && type != tni_sum_type(a->type)) return false;
+  return !has_input(c, 3) || mask_is_plain(a, in(c, 3));
+}
+
+static uint32_t plain_attention(conversion *c, const attention *a, uint32_t q, uint32_t k, uint32_t v) {
+  int64_t rows[] = {a->batch, a->kv_heads, a->heads / a->kv_heads * a->queries, a->size};
+  int64_t whole[] = {a->batch, a->heads, a->queries, a->v_size}, shape[4] = {1, 1, 1, 1};
+  bool causal = attr_int(c, "is_causal", 0) != 0;
+  uint32_t p[4] = {reshape(c, q, 4, rows, NULL), k, v, TNI_NO_VALUE};
+  if (has_input(c, 3)) {
+    uint32_t m = whole_mask(c, a);
+    tni_gvalue mask = *value_of(c, m);
+    if (!ok(c)) return TNI_NO_VALUE;
+    memcpy(shape + 4 - mask.rank, mask.shape, sizeof *shape * (size_t)mask.rank);
+    p[3] = reshape(c, m, 4, shape, NULL);
+  }
+  set_int(c, "queries", a->queries);
+  set_int(c, "rows", ROWS);
+  set_int(c, "keys", keys_at_a_time(a->keys, causal));
+  if (causal) set_int(c, "causal", 1);
+  if (causal) set_int(c, "past", a->past);
+  set_float(c, "scale", attr_float(c, "scale", 1 / sqrt((double)a->size)));
+  return reshape(c, emit_n(c, "attention", has_input(c, 3) ? 4 : 3, p, NULL), 4, whole, NULL);
+}
+
 void tni_convert_attention(conversion *c) {
   static const int64_t perm[] = {0, 1, 3, 2};
   attention a = {0};
@@ -127,6 +184,11 @@ void tni_convert_attention(conversion *c) {
   if (!ok(c)) return;
   finish(c, 1, k);
   finish(c, 2, v);
+  if (is_plain(c, &a)) {
+    uint32_t y = plain_attention(c, &a, q, k, v);
+    finish(c, 0, a.flat ? merge_heads(c, y) : y);
+    return;
+  }
   double factor = sqrt(attr_float(c, "scale", 1 / sqrt((double)a.size)));
   uint32_t stage[4];
   stage[0] = per_head(c, &a, with_number(c, "mul", q, factor), permuted(c, with_number(c, "mul", k, factor), perm));

@@ -7,6 +7,8 @@
  *   3. Stages of one operator over rows, like softmax, are done row by row (rows.c).
  *   4. All other blocks: innermost loop vectorized where neighbours are neighbours in memory, outer loops in parallel.
  *
+ * A function whose blocks stand in loops together already, as steps of a recurrence, is another thing (nest.c).
+ *
  * Everything is done by the public primitives: a step that is refused leaves the function correct, only slower.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -206,6 +208,7 @@ static void schedule_blocks(tni_planner *p) {
 tn_status tn_schedule_default(tn_schedule *s, const tn_target *target, tn_error **err) {
   if (err) *err = NULL;
   tni_planner p = {.s = s, .target = target, .err = err};
+  if (tni_schedule_nest(&p)) return p.status;
   inline_blocks(&p);
   if (!tni_schedule_rows(&p)) schedule_blocks(&p);
   return p.status;

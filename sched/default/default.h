@@ -149,6 +149,11 @@ void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
  * none, and nothing has been done. */
 bool tni_schedule_rows(tni_planner *p);
 
+/* ---- nest.c ------------------------------------------------------------------------------------------------------ */
+
+/* A function whose blocks stand in loops together. False: none do, and nothing has been done. */
+bool tni_schedule_nest(tni_planner *p);
+
 /* ---- cast.c ------------------------------------------------------------------------------------------------------ */
 
 /* Factors of a reduction that are cast at each use are cast once before, where a tile uses them often. True: the block,

@@ -1,0 +1,247 @@
+/* nest.c -- blocks that stand in loops together, as one step of a recurrence or one tile of attention: each where it is.
+ *
+ *     for t { for i, j, k { s += ... }  for i, j { e = f(s) }  for j, k { m = max(m, e) }  .. }
+ *       ->
+ *     for t { for tiles { s in registers; e = f(s) }  for tiles { m in registers }  .. }
+ *
+ * The loops that several blocks share stay outside, in parallel where they may be. Below them sums of products become
+ * tiles in registers, with the block behind them where that goes by the same loops; other reductions vectors in
+ * registers; the others vectors.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default.h"
+
+enum { MOST_OWN = 4 /* loops of a block below those that it shares */, MOST_IN_REGISTERS = 64, MOST_WRITTEN_OUT = 8 };
+
+/* ---- what is shared ---------------------------------------------------------------------------------------------- */
+
+static bool stands_in(const tn_stmt *root, const tn_stmt *block, const tn_stmt *loop) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  int depth = tni_path_to(root, block, path);
+  for (int k = 0; k < depth; k++)
+    if (path[k] == loop) return true;
+  return false;
+}
+
+/* How many loops are above the block, and how many of these are above another one, too. */
+static size_t count_loops(const tni_planner *p, const tni_block_list *l, const tn_stmt *block, size_t *shared) {
+  const tn_stmt *path[TNI_MAX_PATH], *body = p->s->func->body;
+  int depth = tni_path_to(body, block, path);
+  size_t loops = 0;
+  *shared = 0;
+  for (int k = 0; k < depth; k++) {
+    bool both = false;
+    if (path[k]->kind != TNI_FOR) continue;
+    loops++;
+    for (size_t i = 0; i < l->count && !both; i++) both = l->items[i] != block && stands_in(body, l->items[i], path[k]);
+    *shared += both;
+  }
+  return loops;
+}
+
+static size_t shared_loops(const tni_planner *p, const char *name, size_t *loops) {
+  tni_block_list l = tni_blocks_of(p);
+  size_t shared = 0;
+  const tn_stmt *block = tni_find_block(p->s->func->body, name);
+  *loops = block ? count_loops(p, &l, block, &shared) : 0;
+  return shared;
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+/* The tile's dimensions are those of the last so many subscripts, which are iterators in the order of the block's own
+ * loops. */
+static bool is_own(const tn_stmt *block, const tni_tile *t, size_t own) {
+  const tn_stmt *store = tni_block_store(block);
+  int32_t first = store->as.store.count - (int32_t)own, from = block->as.block.count - 1;
+  if (first < 0 || t->vector_dim < first || (t->row_dim >= 0 && t->row_dim < first)) return false;
+  while (from >= 0 && block->as.block.iters[from].reduce) from--;
+  for (int32_t d = store->as.store.count - 1; d >= first; d--, from--)
+    if (from < 0 || store->as.store.index[d] != block->as.block.iters[from].var) return false;
+  return true;
+}
+
+static bool chooses_tile(const tni_planner *p, const tn_stmt *block, size_t own, tni_tile *t) {
+  *t = (tni_tile){0};
+  if (!tni_is_reduction(block) || !block->as.block.init || !tni_choose_tile(p, block, t) || !is_own(block, t, own))
+    return false;
+  t->steps = 1;
+  t->unit = NULL;
+  t->taps = 0;
+  return true;
+}
+
+typedef struct read_search {
+  const tn_stmt *of, *reader;
+  size_t own;
+  bool same;
+} read_search;
+
+static void look_at_read(void *self, const tn_expr *x) {
+  read_search *q = self;
+  const tn_buffer *b = tni_block_store(q->of)->as.store.buffer;
+  const tni_iter *iters = q->reader->as.block.iters;
+  if (x->op != TN_OP_load || x->as.buffer != b) return;
+  for (size_t i = 1; i <= q->own; i++)
+    q->same &= x->arg[b->rank - (int32_t)i] == iters[q->reader->as.block.count - (int32_t)i].var;
+}
+
+/* The one block that reads the sums, in the same loops, element by element. */
+static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block, size_t shared, size_t own) {
+  const tn_stmt *reader;
+  int reductions;
+  size_t loops, others;
+  const tn_buffer *b = tni_block_store(block)->as.store.buffer;
+  if (tni_is_param(p->s->func, b) || tni_count_readers(p, b, block, &reductions, &reader) != 1 || reductions)
+    return NULL;
+  others = shared_loops(p, reader->as.block.name, &loops);
+  if (!tni_block_store(reader) || reader->as.block.where || others != shared || loops != shared + own) return NULL;
+  read_search q = {.of = block, .reader = reader, .own = own, .same = true};
+  tni_expr_visit(p->s->ctx, tni_block_store(reader)->as.store.value, look_at_read, &q);
+  return q.same ? reader : NULL;
+}
+
+/* Splits the writer's own loops into those over tiles, which are `outer`, and the tile's; false: it cannot be. */
+typedef struct tile_loops {
+  tn_loop outer[MOST_OWN + 2], row, vector, lane;
+  size_t count;
+} tile_loops;
+
+static bool cut_writer(tni_planner *p, tn_block_ref writer, const tni_tile *t, size_t shared, size_t own, int32_t rank,
+                       tile_loops *out) {
+  tn_loop loops[TNI_MAX_LOOPS], order[MOST_OWN + 6], parts[2], inner[2], vectors = 0, rows = 0;
+  *out = (tile_loops){0};
+  if (tni_loops_of(p, writer, loops) != shared + own) return false;
+  for (size_t i = 0; i < own; i++) {
+    int32_t d = rank - (int32_t)(own - i);
+    if (d == t->vector_dim) {
+      if (!tni_try_split(p, loops[shared + i], t->vectors * t->lanes, parts) ||
+          !tni_try_split(p, parts[1], t->lanes, inner))
+        return false;
+      vectors = parts[0], out->vector = inner[0], out->lane = inner[1];
+    } else if (d == t->row_dim) {
+      if (!tni_try_split(p, loops[shared + i], t->rows, parts)) return false;
+      rows = parts[0], out->row = parts[1];
+    } else {
+      out->outer[out->count++] = loops[shared + i];
+    }
+  }
+  out->outer[out->count++] = vectors;
+  if (rows) out->outer[out->count++] = rows;
+  size_t n = out->count;
+  memcpy(order, out->outer, n * sizeof *order);
+  if (out->row) order[n++] = out->row;
+  order[n++] = out->vector;
+  order[n++] = out->lane;
+  return tni_try_reorder(p, n, order);
+}
+
+static void write_out(tni_planner *p, const tile_loops *l) {
+  tni_try_vectorize(p, l->lane);
+  tni_try_unroll(p, l->vector);
+  if (l->row) tni_try_unroll(p, l->row);
+}
+
+static bool schedule_tile(tni_planner *p, const char *name, const tni_tile *t, size_t shared, size_t own) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name), *epilogue = epilogue_of(p, block, shared, own);
+  int32_t rank = tni_block_store(block)->as.store.count;
+  tn_block_ref ref = tni_block_named(p, name), writer = epilogue ? tni_block_named(p, epilogue->as.block.name) : 0;
+  tn_error *e = NULL;
+  tile_loops l;
+  if (!epilogue && !tni_tried(p, tn_cache_write(p->s, ref, "register", &writer, &e), &e)) return false;
+  if (!writer || !cut_writer(p, writer, t, shared, own, rank, &l)) return false;
+  ref = tni_block_named(p, name);
+  if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, l.outer[l.count - 1], &e), &e)) return false;
+  tni_tile_reduction(p, name, t, shared + l.count);
+  write_out(p, &l);
+  return true;
+}
+
+/* ---- the others -------------------------------------------------------------------------------------------------- */
+
+static bool is_few(const tn_stmt *block, size_t own) {
+  int64_t count = 1;
+  const tn_stmt *store = tni_block_store(block);
+  for (int32_t i = block->as.block.count - 1, n = 0; i >= 0 && n < (int32_t)own; i--)
+    if (!block->as.block.iters[i].reduce) count *= tni_extent_of(block, i), n++;
+  return store && count > 0 && count <= MOST_IN_REGISTERS;
+}
+
+/* A reduction into vectors along its last dimension. */
+static bool schedule_vectors(tni_planner *p, const char *name, size_t shared, size_t own) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = tni_block_store(block);
+  int32_t last = store->as.store.count - 1, i = tni_iter_of_dim(block, last);
+  tn_error *e = NULL;
+  if (!block->as.block.init || i < 0 || tni_extent_of(block, i) < 4) return false;
+  tni_tile t = {.vector_dim = last, .row_dim = -1, .rows = 1, .steps = 1};
+  t.lanes = tni_target_lanes(p->target, store->as.store.buffer->type, tni_extent_of(block, i));
+  tn_block_ref ref = tni_block_named(p, name);
+  if (own == 1 && !tni_is_param(p->s->func, store->as.store.buffer) && is_few(block, own))
+    tni_tried(p, tn_set_scope(p->s, ref, "register", 0, &e), &e);
+  tni_tile_reduction(p, name, &t, shared + own - 1);
+  return true;
+}
+
+static void schedule_elements(tni_planner *p, const char *name, size_t shared, size_t loops) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = tni_block_store(block);
+  tn_block_ref ref = tni_block_named(p, name);
+  tn_loop all[TNI_MAX_LOOPS], parts[2];
+  size_t count = ref ? tni_loops_of(p, ref, all) : 0;
+  int32_t last = block->as.block.count - 1;
+  if (count != loops || count <= shared || !store || tni_is_reduction(block)) return;
+  int64_t extent = tni_extent_of(block, last), lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
+  tni_try_vectorize(p, parts[1]);
+  if (extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);
+}
+
+static void schedule_block(tni_planner *p, const char *name) {
+  size_t loops, shared = shared_loops(p, name, &loops);
+  const tn_stmt *block = tni_find_block(p->s->func->body, name);
+  tni_tile t;
+  if (!block || !tni_block_store(block) || (size_t)block->as.block.count != loops) return;
+  if (!tni_is_reduction(block)) {
+    schedule_elements(p, name, shared, loops);
+    return;
+  }
+  size_t own = 0;
+  for (size_t i = shared; i < loops; i++) own += !block->as.block.iters[i].reduce;
+  if (own == 0 || own > MOST_OWN) return;
+  if (chooses_tile(p, block, own, &t) && t.row_dim >= 0 && schedule_tile(p, name, &t, shared, own)) return;
+  block = tni_find_block(p->s->func->body, name);
+  if (block) schedule_vectors(p, name, shared, own);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+/* The loops that all blocks have in common, outside of the others. */
+static void run_in_parallel(tni_planner *p, const tni_block_list *l) {
+  tn_loop loops[TNI_MAX_LOOPS];
+  const tn_stmt *path[TNI_MAX_PATH], *last = l->items[l->count - 1];
+  int64_t work = 0;
+  size_t count = 0;
+  int depth = tni_path_to(p->s->func->body, last, path);
+  for (int k = 0; k < depth; k++) {
+    bool all = path[k]->kind == TNI_FOR;
+    for (size_t i = 0; i < l->count && all; i++) all = stands_in(p->s->func->body, l->items[i], path[k]);
+    count += all;
+  }
+  for (size_t i = 0; i < l->count; i++) work += tni_work_of(l->items[i]);
+  tn_block_ref ref = tni_block_named(p, last->as.block.name);
+  if (count && ref && tni_loops_of(p, ref, loops) >= count) tni_parallel_outer(p, count, loops, work);
+}
+
+bool tni_schedule_nest(tni_planner *p) {
+  tni_block_list l = tni_blocks_of(p);
+  bool nested = false;
+  for (size_t i = 0; i < l.count && !nested; i++) {
+    size_t shared, loops = count_loops(p, &l, l.items[i], &shared);
+    nested = shared > 0 && loops == (size_t)l.items[i]->as.block.count;
+  }
+  if (!nested) return false;
+  for (size_t i = 0; i < l.count && !p->status; i++) schedule_block(p, l.items[i]->as.block.name);
+  l = tni_blocks_of(p);
+  if (!p->status) run_in_parallel(p, &l);
+  return true;
+}
