@@ -129,9 +129,19 @@ static const tn_stmt *store2(const attention *a, const tn_buffer *buffer, const 
   return tn_store(a->b, buffer, index_of(a, buffer, p, 2, own(p, 0), own(p, 1), index), value);
 }
 
-/* Adds the block of `body`; `sums`: the last of its own iterators is what is summed over, from `init` on. */
-static void add_block(attention *a, const char *name, const place *p, bool sums, const tn_stmt *init,
-                      const tn_stmt *body) {
+static const tn_expr *row_of(const attention *a, const tn_expr *tile, const tn_expr *lane) {
+  return tn_add(a->b, tn_mul(a->b, tile, tn_index(a->b, a->tile)), lane);
+}
+
+/* Of a tile that ends behind the last row, the rows that there are; NULL: all. */
+static const tn_expr *is_row(const attention *a, const tn_expr *row) {
+  return a->rows % a->tile ? tn_op2(a->b, TN_OP_lt, row, tn_index(a->b, a->rows)) : NULL;
+}
+
+/* Adds the block of `body`; `sums`: the last of its own iterators is what is summed over, from `init` on; `rows`: the first
+ * one is the row in the tile, and nothing is done for rows that are not there. */
+static void add_block_where(attention *a, const char *name, const place *p, bool sums, bool rows, const tn_stmt *init,
+                            const tn_stmt *body) {
   tn_builder *b = a->b;
   const tn_expr *extents[MOST_OUTER + 3], *bindings[MOST_OUTER + 3];
   uint8_t reduce[MOST_OUTER + 3] = {0};
@@ -141,9 +151,15 @@ static void add_block(attention *a, const char *name, const place *p, bool sums,
     bindings[i] = i < p->depth ? a->outer[i] : tn_var(b, names[i - p->depth], TN_INDEX);
   }
   reduce[p->count - 1] = sums;
-  const tn_stmt *s = tn_block(b, name, p->count, p->at, extents, reduce, bindings, NULL, init, body);
+  const tn_expr *where = rows ? is_row(a, row_of(a, a->outer[2], bindings[p->depth])) : NULL;
+  const tn_stmt *s = tn_block(b, name, p->count, p->at, extents, reduce, bindings, where, init, body);
   for (size_t i = p->count; i-- > p->depth;) s = tn_for(b, bindings[i], extents[i], s);
   a->stmts[a->count++] = s;
+}
+
+static void add_block(attention *a, const char *name, const place *p, bool sums, const tn_stmt *init,
+                      const tn_stmt *body) {
+  add_block_where(a, name, p, sums, false, init, body);
 }
 
 /* What has been added, in a loop of each of the outer ones from `depth` on. */
@@ -159,21 +175,12 @@ static const tn_expr *number(const attention *a, double x) { return tn_float(a->
 /* Below every score that counts, and not infinite: what is less by that is a number. */
 static const tn_expr *lowest(const attention *a) { return number(a, a->type == TN_F64 ? -DBL_MAX : -(double)FLT_MAX); }
 
-static const tn_expr *row_of(const attention *a, const place *p, const tn_expr *lane) {
-  return tn_add(a->b, tn_mul(a->b, p->at[2], tn_index(a->b, a->tile)), lane);
-}
-
-/* Of a tile that ends behind the last row, the rows that there are; NULL: all. */
-static const tn_expr *is_row(const attention *a, const tn_expr *row) {
-  return a->rows % a->tile ? tn_op2(a->b, TN_OP_lt, row, tn_index(a->b, a->rows)) : NULL;
-}
-
 /* packed[d, r] = q[r, d] */
 static void pack_queries(attention *a) {
   tn_builder *b = a->b;
   place p = new_place(a, 2, a->size, a->tile, 0);
   a->packed = new_buffer(a, "packed", 2, a->size, a->tile);
-  const tn_expr *row = row_of(a, &p, own(&p, 1)), *inside = is_row(a, row);
+  const tn_expr *row = row_of(a, p.at[2], own(&p, 1)), *inside = is_row(a, row);
   const tn_expr *index[] = {p.at[0], p.at[1], row, own(&p, 0)};
   const tn_expr *x = tn_cast(b, a->type, tn_load(b, a->d->in[Q], index, inside));
   add_block(a, "pack", &p, false, NULL, store2(a, a->packed, &p, x));
@@ -218,7 +225,7 @@ static const tn_buffer *seen(attention *a, const tn_buffer *scores) {
   bool causal = tni_attr_int(a->d->node, "causal", 0) != 0;
   place p = new_place(a, 2, a->now.extent, a->tile, 0);
   const tn_buffer *to = new_buffer(a, "seen", 2, a->now.extent, a->tile);
-  const tn_expr *row = row_of(a, &p, own(&p, 1)), *key = key_of(a, &p, own(&p, 0)), *none = number(a, -(double)INFINITY);
+  const tn_expr *row = row_of(a, p.at[2], own(&p, 1)), *key = key_of(a, &p, own(&p, 0)), *none = number(a, -(double)INFINITY);
   const tn_expr *x = load2(a, scores, &p, own(&p, 0), own(&p, 1));
   x = tn_mul(b, x, number(a, tni_attr_float(a->d->node, "scale", 1)));
   if (mask) {
@@ -259,12 +266,25 @@ static void weigh(attention *a, const tn_buffer *s, const tn_buffer *most) {
   add_block(a, "weights", &p, false, NULL, store2(a, s, &p, tn_op1(a->b, TN_OP_exp, x)));
 }
 
+/* 1 / of[r] */
+static const tn_buffer *invert(attention *a, const tn_buffer *of) {
+  place i = of_rows(a);
+  const tn_buffer *inverse = new_buffer(a, "inverse", 1, a->tile, 0);
+  set_rows(a, "inverse", &i, inverse, tn_div(a->b, number(a, 1), load1(a, of, &i, own(&i, 0))));
+  return inverse;
+}
+
 /* The blocks of a run that is all there is. */
 static void add_only(attention *a) {
   const tn_buffer *s = seen(a, product(a, "scores", K, a->now.extent, a->size, a->packed));
   weigh(a, s, over_keys(a, "most", s, TN_OP_max, lowest(a)));
-  a->sum = over_keys(a, "sum", s, TN_OP_add, number(a, 0));
-  a->all = product(a, "values", V, a->wide, a->now.extent, s);
+  const tn_buffer *inverse = invert(a, over_keys(a, "sum", s, TN_OP_add, number(a, 0)));
+  const tn_buffer *o = product(a, "values", V, a->wide, a->now.extent, s);
+  place p = new_place(a, 2, a->wide, a->tile, 0);
+  const tn_expr *w = own(&p, 0), *r = own(&p, 1);
+  a->all = new_buffer(a, "all", 2, a->wide, a->tile);
+  add_block(a, "all", &p, false, NULL,
+            store2(a, a->all, &p, tn_mul(a->b, load2(a, o, &p, w, r), load1(a, inverse, &p, r))));
 }
 
 /* The blocks of one of several blocks of keys. */
@@ -329,16 +349,16 @@ static void add_run(attention *a, run of) {
   }
 }
 
-/* out[r, w] = all[w, r] / sum[r] */
+/* out[r, w] = all[w, r], with several blocks of keys times 1 / sum[r] */
 static void write_rows(attention *a) {
   tn_builder *b = a->b;
-  place i = of_rows(a), p = new_place(a, 2, a->wide, a->tile, 0);
-  const tn_buffer *inverse = new_buffer(a, "inverse", 1, a->tile, 0);
-  set_rows(a, "inverse", &i, inverse, tn_div(b, number(a, 1), load1(a, a->sum, &i, own(&i, 0))));
-  const tn_expr *w = own(&p, 0), *r = own(&p, 1), *row = row_of(a, &p, r), *index[] = {p.at[0], p.at[1], row, w};
-  const tn_expr *value = tn_mul(b, load2(a, a->all, &p, w, r), load1(a, inverse, &p, r));
+  const tn_buffer *inverse = a->online ? invert(a, a->sum) : NULL;
+  place p = new_place(a, 2, a->tile, a->wide, 0);
+  const tn_expr *r = own(&p, 0), *w = own(&p, 1), *index[] = {p.at[0], p.at[1], row_of(a, p.at[2], r), w};
+  const tn_expr *value = load2(a, a->all, &p, w, r);
+  if (inverse) value = tn_mul(b, value, load1(a, inverse, &p, r));
   value = tn_cast(b, a->d->out_value[0]->type, value);
-  add_block(a, "out", &p, false, NULL, tn_store_where(b, a->d->out[0], index, value, is_row(a, row)));
+  add_block_where(a, "out", &p, false, true, NULL, tn_store(b, a->d->out[0], index, value));
 }
 
 static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }

@@ -136,6 +136,28 @@ typedef struct bench_node_peer {
 
 extern const bench_node_peer bench_onednn_node_peers[];
 
+/* y = softmax(scale * q k^T + mask) v of each head, over (batch, heads, sequence, size), f32, row major without gaps. Heads
+ * share keys and values, heads / kv_heads each. The keys before the last `queries` came earlier. */
+typedef struct bench_attention {
+  int64_t batch, heads, kv_heads, queries, keys, size;
+  bool causal;
+  double scale;
+  const float *q, *k, *v, *mask; /* mask: (heads, queries, keys), or NULL */
+  float *y;
+} bench_attention;
+
+typedef struct bench_attention_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const bench_attention *g); /* NULL: it cannot do it */
+  void (*run)(void *prepared);
+  void (*fetch)(void *prepared); /* brings what run left to y */
+  void (*drop)(void *prepared);
+} bench_attention_peer;
+
+extern const bench_attention_peer bench_torch_attention_peers[];
+
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
@@ -222,5 +244,6 @@ int bench_run_epilogue(const bench_options *o);
 int bench_run_norm(const bench_options *o);
 int bench_run_eltwise(const bench_options *o);
 int bench_run_reduce(const bench_options *o);
+int bench_run_attention(const bench_options *o);
 
 #endif
