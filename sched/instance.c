@@ -19,6 +19,7 @@ typedef struct nest {
   const tn_stmt *loops[MAX_LOOPS];            /* above the block, outermost first */
   bool reduce[MAX_LOOPS], spatial[MAX_LOOPS]; /* what they feed */
   bool conditional, bound; /* under an if or while; behind a let, assert or assume inside of a loop */
+  const tn_stmt *stays; /* a loop, or NULL: those around it are around the block for good */
 } nest;
 
 static bool open_nest(nest *n, tn_schedule *s, const tn_stmt *block) {
@@ -75,6 +76,19 @@ bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, s
   return false;
 }
 
+bool tni_is_kept_loop(tn_schedule *s, const tn_stmt *block, int32_t i, const tn_stmt *outer, const tn_stmt *stays) {
+  const tni_iter *it = &block->as.block.iters[i];
+  return stays && !tni_is_const(outer->as.loop.extent) && it->binding == outer->as.loop.var && !it->reduce &&
+         tni_is_below(outer, stays) && !feeds_others(s, block, i, outer->as.loop.var);
+}
+
+/* Is the iterator the variable of a loop that stays around the block, however often it runs? */
+static bool is_kept(const nest *n, int32_t i) {
+  for (size_t k = 0; k < n->count; k++)
+    if (tni_is_kept_loop(n->s, n->block, i, n->loops[k], n->stays)) return true;
+  return false;
+}
+
 /* Do the loops that feed the spatial (or the reduce) iterators bring their whole domain? `once`: and each point of it once,
  * the point of zeros first. */
 static bool runs_domain(const nest *n, bool reduce, bool once) {
@@ -88,7 +102,8 @@ static bool runs_domain(const nest *n, bool reduce, bool once) {
     const tni_iter *it = &n->block->as.block.iters[k];
     for (size_t i = 0; i < n->count && it->reduce == reduce; i++) /* another domain in another iteration? */
       if (tni_expr_uses(n->s->ctx, it->extent, n->loops[i]->as.loop.var)) return false;
-    if (it->reduce != reduce || tni_runs_symbolic_domain(n->s, n->block, k, n->count, n->loops)) continue;
+    if (it->reduce != reduce || is_kept(n, k) || tni_runs_symbolic_domain(n->s, n->block, k, n->count, n->loops))
+      continue;
     if (dims == TN_MAX_RANK || !tni_is_const(it->extent)) return false;
     index[dims] = it->binding;
     domain[dims++] = it->extent->as.i;
@@ -252,7 +267,7 @@ static bool guards_domains(const nest *n, int32_t count, const tn_stmt *const *s
   return whole || (tni_open_site(n->s, n->block, &site) && tni_site_is_guarded_by_domains(&site));
 }
 
-const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block) {
+static const char *why_not_its_domain(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays) {
   const tn_stmt *stores[TNI_MAX_STATES];
   int32_t count = tni_block_stores(s->ctx, block, stores);
   nest n;
@@ -260,6 +275,7 @@ const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block) {
   for (int32_t i = 0; i < block->as.block.count; i++) reduces |= block->as.block.iters[i].reduce;
   if (!count) return "the block does more than store one element to each of some buffers";
   if (!open_nest(&n, s, block)) return "the loops around the block are too many";
+  n.stays = stays;
   if (n.conditional) return "the block stands under a condition";
   if (n.bound) return "the block stands in the scope of a let, assert or assume";
   if (block->as.block.where && !guards_domains(&n, count, stores))
@@ -272,17 +288,19 @@ const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block) {
   return NULL;
 }
 
-const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole) {
+const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block) { return why_not_its_domain(s, block, NULL); }
+
+const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays, bool *whole) {
   const tn_stmt *stores[TNI_MAX_STATES];
   int32_t count = tni_block_stores(s->ctx, block, stores);
   *whole = count > 0;
   for (int32_t k = 0; k < count; k++) *whole &= is_whole_buffer(block, stores[k]);
   const char *why = count ? why_not_plain(block, stores[0]) : NULL;
-  return why ? why : tni_why_not_its_domain(s, block);
+  return why ? why : why_not_its_domain(s, block, stays);
 }
 
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block) {
   bool whole;
-  const char *why = tni_why_not_its_box(s, block, &whole);
+  const char *why = tni_why_not_its_box(s, block, NULL, &whole);
   return why || whole ? why : "the block does not write the whole buffer";
 }

@@ -166,7 +166,7 @@ static const char *why_ordered(tn_schedule *s, const tn_stmt *block, const tn_bu
                       : NULL;
 }
 
-const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark) {
+const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays, const void **mark) {
   const tn_stmt *stores[TNI_MAX_STATES];
   int32_t count = tni_block_stores(s->ctx, block, stores);
   const char *why = NULL;
@@ -176,7 +176,7 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void
     *mark = stores[k];
     why = why_not_own(s, stores[k]->as.store.buffer);
   }
-  if (why || (why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_its_box(s, block, &whole))) return why;
+  if (why || (why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_its_box(s, block, stays, &whole))) return why;
   for (int32_t k = 0; k < count && !whole; k++)
     if (!reads_what_is_written(s, block, stores[k]->as.store.buffer, mark))
       return "the block writes a part of the buffer, and more of it may be read";

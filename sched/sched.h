@@ -145,7 +145,7 @@ const char *tni_why_not_own_element(tn_schedule *s, const tn_stmt *block, const 
 /* May a producer block run later, where its buffers are read? It must be a block of stores (tni_block_stores) to buffers made in
  * the function, be their only writer, every spatial iterator must be one plain subscript, and nothing may be read that it does
  * not write. NULL: yes. Else the reason. */
-const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const void **mark);
+const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays, const void **mark);
 
 /* ---- copies.c: one buffer in the place of another ---------------------------------------------------------------- */
 
@@ -279,7 +279,10 @@ bool tni_stated_box(tn_schedule *s, const tni_access *x, int depth, tni_box *box
 const char *tni_why_not_its_domain(tn_schedule *s, const tn_stmt *block);
 /* And does it write the box of its spatial iterators: is each of them one plain subscript? *whole: is that box the
  * whole of all its buffers? */
-const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, bool *whole);
+const char *tni_why_not_its_box(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays, bool *whole);
+/* Is the loop, which stays around the block as it is around the loop `stays` (NULL: none does), of an extent that is not
+ * constant, and its variable that spatial iterator and nothing else? */
+bool tni_is_kept_loop(tn_schedule *s, const tn_stmt *block, int32_t i, const tn_stmt *outer, const tn_stmt *stays);
 /* And is it? */
 const char *tni_why_not_whole(tn_schedule *s, const tn_stmt *block);
 /* Is the step of zeros, which runs init, surely the first of a reduction, and each step run once? */

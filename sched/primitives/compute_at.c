@@ -84,6 +84,24 @@ static tn_status check_steps(tni_step *step, const tn_stmt *block, const tn_stmt
   return why ? tni_step_refuse(step, block, "%s", why) : TN_OK;
 }
 
+/* Where a loop around both, of an extent that is not constant, is an iterator, its readers read what its own iteration
+ * made: other iterations may not run. */
+static tn_status check_kept(tni_step *step, const tn_stmt *block, const tn_stmt *loop, const stores *of,
+                            const tni_box *need) {
+  const tn_stmt *path[TNI_MAX_PATH], *store = of->items[0];
+  int depth = tni_path_to(step->s->func->body, block, path);
+  for (int k = 0; k < depth; k++)
+    for (int32_t d = 0; d < store->as.store.count && path[k]->kind == TNI_FOR; d++) {
+      int32_t i = 0;
+      while (block->as.block.iters[i].var != store->as.store.index[d]) i++;
+      if (!tni_is_kept_loop(step->s, block, i, path[k], loop)) continue;
+      if (need->extents[d] != 1 || need->bases[d] != path[k]->as.loop.var)
+        return tni_step_refuse(step, path[k]->as.loop.var,
+                               "readers below the loop read what other iterations of this one make, which may not run");
+    }
+  return TN_OK;
+}
+
 tn_status tni_apply_compute_at(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
@@ -95,13 +113,14 @@ tn_status tni_apply_compute_at(tni_step *step) {
   if (!block || !loop) return TN_E_REFUSED;
   if (tni_is_below(loop, block))
     return tni_step_refuse(step, loop->as.loop.var, "the block is below this loop already");
-  const char *why = tni_why_not_movable(s, block, &mark);
+  const char *why = tni_why_not_movable(s, block, loop, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = check_steps(step, block, loop);
   if (status) return status;
   stores of;
   of.count = tni_block_stores(s->ctx, block, of.items);
   status = required_box(step, block, loop, &of, &need);
+  if (!status) status = check_kept(step, block, loop, &of, &need);
   if (status) return status;
   const tn_stmt *nest = tni_nest_over(s, block, of.items[0], loop, &need);
   const tn_stmt *both[] = {nest, loop->as.loop.body};

@@ -40,7 +40,7 @@ tn_status tni_apply_compute_inline(tni_step *step) {
   const void *mark;
   const tn_stmt *block = tni_arg_block(step, 0);
   if (!block) return TN_E_REFUSED;
-  const char *why = tni_why_not_movable(s, block, &mark);
+  const char *why = tni_why_not_movable(s, block, NULL, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   const tn_stmt *store = tni_block_store(block);
   if (!store)

@@ -117,7 +117,7 @@ static tn_status check_iters(einsum *e) {
     if (s->keeps_order && tni_type_is_float(e->store->as.store.buffer->type))
       return tni_step_refuse(e->step, e->store, "zeros would be added to a floating-point sum, by which -0 becomes 0");
   }
-  const char *why = e->pads_result ? tni_why_not_its_box(s, e->block, &whole) : NULL;
+  const char *why = e->pads_result ? tni_why_not_its_box(s, e->block, NULL, &whole) : NULL;
   return why ? tni_step_refuse(e->step, e->block, "%s", why) : TN_OK;
 }
 

@@ -49,7 +49,7 @@ static bool is_steady(tn_schedule *s, const tn_stmt *block, const tn_stmt *loop,
     if (tni_uses_of(s->ctx, block, b).writers || (!inside.writers && !inside.loose)) continue;
     writer_search q = {s->ctx, b, NULL};
     tni_stmt_visit(loop, see_writer, &q);
-    steady = inside.writers == 1 && !inside.loose && !tni_why_not_movable(s, q.writer, &mark) &&
+    steady = inside.writers == 1 && !inside.loose && !tni_why_not_movable(s, q.writer, NULL, &mark) &&
              is_steady(s, q.writer, loop, stages + 1);
   }
   return steady;
@@ -174,7 +174,7 @@ tn_status tni_apply_rolling_buffer(tni_step *step) {
   window w = {0};
   size_t depth = 0;
   if (!loop) return TN_E_REFUSED;
-  const char *why = tni_why_not_movable(s, block, &mark);
+  const char *why = tni_why_not_movable(s, block, NULL, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, loop->as.loop.var, "an iteration goes on with what the one before has left\n"
