@@ -11,26 +11,29 @@
  * rows is filled with queries of zeros.
  *
  * Over (batch, heads, row, size); a head's queries, and those of all heads that share its keys, are its rows: row r is
- * query r % `queries`, for the mask, of which a dimension may be 1, and for `causal`: it sees keys up to r % queries + past.
+ * query r % `queries`, for the mask, which is (batch, heads, key, row or query), each of which may be 1, and for `causal`:
+ * it sees keys up to r % queries + past.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "ops.h"
 
-enum { Q, K, V, MASK, LANES = 4 /* at least so many rows at a time */, MOST_OUTER = 4 };
+enum { Q, K, V, MASK, LANES = 4 /* at least so many rows at a time */, MOST_OUTER = 4, MOST_BLOCKS = 24 };
 
 static const tni_gvalue *mask_of(const tni_gnode *node, const tni_gvalue *const *in) {
   return node->input_count > MASK ? in[MASK] : NULL;
 }
 
 static bool mask_fits(const tni_gvalue *mask, const tni_gvalue *q, const tni_gvalue *k, int64_t queries) {
-  const int64_t whole[] = {q->shape[0], q->shape[1], q->shape[2], k->shape[2]};
+  const int64_t whole[] = {q->shape[0], q->shape[1], k->shape[2], q->shape[2]};
   if (mask->rank != 4 || (mask->type != TN_BOOL && mask->type != q->type)) return false;
   for (int32_t d = 0; d < 4; d++)
-    if (mask->shape[d] != 1 && mask->shape[d] != whole[d] && (d != 2 || mask->shape[d] != queries)) return false;
+    if (mask->shape[d] != 1 && mask->shape[d] != whole[d] && (d != 3 || mask->shape[d] != queries)) return false;
   return true;
 }
 
@@ -69,8 +72,9 @@ typedef struct attention {
   const tn_expr *outer[MOST_OUTER];
   size_t depth;                                            /* loops around what is being made: 3 or 4 */
   run now;
+  bool rest;                                               /* it is what whole blocks of keys leave */
   const tn_buffer *packed, *most, *sum, *all;              /* q by lanes; m, l, a */
-  const tn_stmt *stmts[16];
+  const tn_stmt *stmts[MOST_BLOCKS];
   size_t count;
 } attention;
 
@@ -152,8 +156,11 @@ static void add_block_where(attention *a, const char *name, const place *p, bool
   }
   reduce[p->count - 1] = sums;
   const tn_expr *where = rows ? is_row(a, row_of(a, a->outer[2], bindings[p->depth])) : NULL;
-  const tn_stmt *s = tn_block(b, name, p->count, p->at, extents, reduce, bindings, where, init, body);
+  char full[32];
+  snprintf(full, sizeof full, "%s%s", name, a->rest ? "_rest" : "");
+  const tn_stmt *s = tn_block(b, full, p->count, p->at, extents, reduce, bindings, where, init, body);
   for (size_t i = p->count; i-- > p->depth;) s = tn_for(b, bindings[i], extents[i], s);
+  assert(a->count < MOST_BLOCKS);
   a->stmts[a->count++] = s;
 }
 
@@ -206,15 +213,15 @@ static const tn_buffer *product(attention *a, const char *name, uint32_t input, 
   return to;
 }
 
-/* Row r of the mask, of which a dimension may be 1. */
+/* The mask, of which a dimension may be 1, for a row of the tile. */
 static const tn_expr *mask_at(const attention *a, const place *p, const tn_expr *row, const tn_expr *key) {
   tn_builder *b = a->b;
   const tni_gvalue *mask = a->d->in_value[MASK];
-  const tn_expr *zero = tn_index(b, 0), *index[] = {p->at[0], p->at[1], row, key};
-  if (mask->shape[2] != a->rows) index[2] = tn_op2(b, TN_OP_floormod, row, tn_index(b, mask->shape[2]));
+  const tn_expr *zero = tn_index(b, 0), *index[] = {p->at[0], p->at[1], key, row};
+  if (mask->shape[3] != a->rows) index[3] = tn_op2(b, TN_OP_floormod, row, tn_index(b, mask->shape[3]));
   for (int32_t d = 0; d < 4; d++)
     if (mask->shape[d] == 1) index[d] = zero;
-  const tn_expr *inside = mask->shape[2] == a->rows && a->rows > 1 ? is_row(a, row) : NULL;
+  const tn_expr *inside = mask->shape[3] == a->rows && a->rows > 1 ? is_row(a, row) : NULL;
   return tn_load(b, a->d->in[MASK], index, inside);
 }
 
@@ -241,14 +248,20 @@ static const tn_buffer *seen(attention *a, const tn_buffer *scores) {
   return to;
 }
 
-/* to[r] = reduce of from[j, r] */
-static const tn_buffer *over_keys(attention *a, const char *name, const tn_buffer *from, enum tn_op op,
+/* The larger; a score that is not a number is passed over: its weight is none either. */
+static const tn_expr *larger(tn_builder *b, const tn_expr *x, const tn_expr *y) {
+  return tn_op3(b, TN_OP_select, tn_op2(b, TN_OP_lt, x, y), y, x);
+}
+static const tn_expr *sum(tn_builder *b, const tn_expr *x, const tn_expr *y) { return tn_add(b, x, y); }
+
+/* to[r] = all of from[j, r], taken together by f */
+static const tn_buffer *over_keys(attention *a, const char *name, const tn_buffer *from,
+                                  const tn_expr *(*f)(tn_builder *b, const tn_expr *x, const tn_expr *y),
                                   const tn_expr *start) {
   place p = new_place(a, 2, a->tile, a->now.extent, 0);
   const tn_buffer *to = new_buffer(a, name, 1, a->tile, 0);
   const tn_expr *r = own(&p, 0), *x = load2(a, from, &p, own(&p, 1), r);
-  add_block(a, name, &p, true, store1(a, to, &p, start),
-            store1(a, to, &p, tn_op2(a->b, op, load1(a, to, &p, r), x)));
+  add_block(a, name, &p, true, store1(a, to, &p, start), store1(a, to, &p, f(a->b, load1(a, to, &p, r), x)));
   return to;
 }
 
@@ -277,8 +290,8 @@ static const tn_buffer *invert(attention *a, const tn_buffer *of) {
 /* The blocks of a run that is all there is. */
 static void add_only(attention *a) {
   const tn_buffer *s = seen(a, product(a, "scores", K, a->now.extent, a->size, a->packed));
-  weigh(a, s, over_keys(a, "most", s, TN_OP_max, lowest(a)));
-  const tn_buffer *inverse = invert(a, over_keys(a, "sum", s, TN_OP_add, number(a, 0)));
+  weigh(a, s, over_keys(a, "most", s, larger, lowest(a)));
+  const tn_buffer *inverse = invert(a, over_keys(a, "sum", s, sum, number(a, 0)));
   const tn_buffer *o = product(a, "values", V, a->wide, a->now.extent, s);
   place p = new_place(a, 2, a->wide, a->tile, 0);
   const tn_expr *w = own(&p, 0), *r = own(&p, 1);
@@ -291,15 +304,15 @@ static void add_only(attention *a) {
 static void add_next(attention *a) {
   tn_builder *b = a->b;
   const tn_buffer *s = seen(a, product(a, "scores", K, a->now.extent, a->size, a->packed));
-  const tn_buffer *here = over_keys(a, "most_here", s, TN_OP_max, lowest(a));
+  const tn_buffer *here = over_keys(a, "most_here", s, larger, lowest(a));
   const tn_buffer *next = new_buffer(a, "next", 1, a->tile, 0), *fade = new_buffer(a, "fade", 1, a->tile, 0);
   place n = of_rows(a), f = of_rows(a), l = of_rows(a), m = of_rows(a), v = new_place(a, 2, a->wide, a->tile, 0);
-  set_rows(a, "next", &n, next, tn_max(b, load1(a, a->most, &n, own(&n, 0)), load1(a, here, &n, own(&n, 0))));
+  set_rows(a, "next", &n, next, larger(b, load1(a, a->most, &n, own(&n, 0)), load1(a, here, &n, own(&n, 0))));
   const tn_expr *less = tn_sub(b, load1(a, a->most, &f, own(&f, 0)), load1(a, next, &f, own(&f, 0)));
   set_rows(a, "fade", &f, fade, tn_op1(b, TN_OP_exp, less));
   set_rows(a, "most", &m, a->most, load1(a, next, &m, own(&m, 0)));
   weigh(a, s, next);
-  const tn_buffer *part = over_keys(a, "part", s, TN_OP_add, number(a, 0));
+  const tn_buffer *part = over_keys(a, "part", s, sum, number(a, 0));
   set_rows(a, "sum", &l, a->sum,
            tn_op3(b, TN_OP_fma, load1(a, a->sum, &l, own(&l, 0)), load1(a, fade, &l, own(&l, 0)),
                   load1(a, part, &l, own(&l, 0))));
@@ -383,7 +396,9 @@ bool tni_define_attention(tni_define *d) {
   pack_queries(&a);
   if (a.online) start_states(&a);
   add_run(&a, (run){0, block, keys / block});
+  a.rest = true;
   if (keys % block) add_run(&a, (run){keys / block * block, keys % block, 1});
+  a.rest = false;
   write_rows(&a);
   const tn_stmt *s = take_blocks(&a, 0);
   for (size_t i = 3; i-- > 0;) s = tn_for(b, a.outer[i], tn_index(b, a.extents[i]), s);

@@ -124,7 +124,12 @@ static uint32_t attention_softmax(conversion *c, const attention *a, uint32_t x)
 
 /* ---- the operator ------------------------------------------------------------------------------------------------ */
 
-enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16 };
+enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16, FEW_ROWS = 64, LANES = 8 };
+
+/* As vectors of `LANES` fill them best: few rows that see few keys at once. */
+static int64_t rows_at_a_time(int64_t rows, int64_t keys) {
+  return rows <= FEW_ROWS && keys <= FEW_ROWS ? (rows + LANES - 1) / LANES * LANES : ROWS;
+}
 
 /* Blocks alike: what is beyond a whole number of them is a block of its own. */
 static int64_t keys_at_a_time(int64_t keys, bool causal) {
@@ -153,6 +158,7 @@ static bool is_plain(conversion *c, const attention *a) {
 }
 
 static uint32_t plain_attention(conversion *c, const attention *a, uint32_t q, uint32_t k, uint32_t v) {
+  static const int64_t perm[] = {0, 1, 3, 2};
   int64_t rows[] = {a->batch, a->kv_heads, a->heads / a->kv_heads * a->queries, a->size};
   int64_t whole[] = {a->batch, a->heads, a->queries, a->v_size}, shape[4] = {1, 1, 1, 1};
   bool causal = attr_int(c, "is_causal", 0) != 0;
@@ -162,10 +168,10 @@ static uint32_t plain_attention(conversion *c, const attention *a, uint32_t q, u
     tni_gvalue mask = *value_of(c, m);
     if (!ok(c)) return TNI_NO_VALUE;
     memcpy(shape + 4 - mask.rank, mask.shape, sizeof *shape * (size_t)mask.rank);
-    p[3] = reshape(c, m, 4, shape, NULL);
+    p[3] = permuted(c, reshape(c, m, 4, shape, NULL), perm);
   }
   set_int(c, "queries", a->queries);
-  set_int(c, "rows", ROWS);
+  set_int(c, "rows", rows_at_a_time(rows[2], a->keys));
   set_int(c, "keys", keys_at_a_time(a->keys, causal));
   if (causal) set_int(c, "causal", 1);
   if (causal) set_int(c, "past", a->past);
