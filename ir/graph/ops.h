@@ -58,6 +58,8 @@
   OP(cast,             1, 1, cast,    "round:s saturate:i to:s", \
      "another type; with saturate an 8-bit float is never infinite; round: to f8e8m0 up, down or nearest, ties up") \
   OP(bit_cast,         1, 1, bit_cast, "to:s",           "the same bits as another type of the same size") \
+  OP(requantize,       2, 2, requantize, "high:i low:i short:i to:s zero_point:i", \
+     "x * y to the nearest integer, ties to even, + zero_point, in low..high; x: i32; short: cast to f32 first") \
   OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
   OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \
   OP(not,              1, 1, logic,   "",                "logical not") \
@@ -87,7 +89,7 @@
 
 /* OP(name, kind, least inputs, most inputs, shape rule, attributes, meaning) */
 #define TNI_BLOCK_OPS(OP) \
-  OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s channels_last:i columns:i dilations:I group:i kernel_shape:I oc_last:i pads:I panel:i strides:I", "convolution (n, c, space); channels_last: (n, space, c); oc_last: weights (c, taps, m); panel: in panels of so many of `columns` m (panels, c, taps, panel)") \
+  OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s channels_last:i columns:i dilations:I group:i kernel_shape:I oc_last:i outside:i pads:I panel:i side:i strides:I to:s", "convolution (n, c, space); channels_last: (n, space, c); oc_last: weights (c, taps, m); panel: in panels of so many of `columns` m (panels, c, taps, panel); side: so many c side by side (panels, c / side, taps, panel, side); to: summed in another type; outside: what the padding is made of") \
   OP(conv_transpose,   REDUCTION, 2, 3, conv_transpose, "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I", "its gradient") \
   OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i group:i panel:i steps:i to:s", "matrix product, batches broadcast; to: summed in another type; panel: y in panels of so many columns (panels, k, panel); group: so many k side by side (panels, k / group, panel, group); steps: the sum goes on to so many, of zeros") \
   OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i channels_last:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window; channels_last: (n, space, c)") \
@@ -156,7 +158,7 @@ int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank);
 
 #define TNI_INFER_PROTOTYPE(rule) bool tni_infer_##rule(tni_infer *x);
 #define TNI_INFER_RULES(RULE) \
-  RULE(number) RULE(real) RULE(cast) RULE(test) RULE(logic) RULE(bits) RULE(pow) RULE(compare) RULE(where) \
+  RULE(number) RULE(real) RULE(cast) RULE(requantize) RULE(test) RULE(logic) RULE(bits) RULE(pow) RULE(compare) RULE(where) \
   RULE(conv) RULE(conv_transpose) RULE(matmul) RULE(pool) RULE(reduce) RULE(arg) RULE(axis) RULE(layer_norm) \
   RULE(cum_sum) RULE(identity) RULE(reshape) RULE(transpose) RULE(slice) RULE(pad) RULE(expand) RULE(tile) \
   RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat) RULE(bit_cast) \
@@ -194,6 +196,9 @@ const tn_stmt *tni_in_loops(tn_builder *b, const tni_gvalue *v, const tn_expr *c
 /* An i64 in the order of the numbers: NaN above all, -0 as 0. */
 const tn_expr *tni_order_key(tn_builder *b, const tn_expr *x);
 
+/* In what type products of two types are summed and given, by the attribute `to` or else their own; 0: there is none. */
+tn_type tni_type_of_product(const tni_gnode *node, tn_type a, tn_type y);
+
 /* ---- windows of convolutions and pools (window.c) -------------------------------------------------------------- */
 
 enum { TNI_MAX_SPACE = TN_MAX_RANK - 2 };
@@ -212,13 +217,14 @@ typedef struct tni_window {
   bool needs_padding; /* some window leaves the input */
   int64_t in[TNI_MAX_SPACE], kernel[TNI_MAX_SPACE], stride[TNI_MAX_SPACE], dilation[TNI_MAX_SPACE];
   int64_t begin[TNI_MAX_SPACE], end[TNI_MAX_SPACE], out[TNI_MAX_SPACE], padded[TNI_MAX_SPACE];
+  int64_t channels; /* of the padded input, when more than the input has; else 0 */
 } tni_window;
 /* Reads strides, dilations, pads, auto_pad and ceil_mode. `in`: the extents of the image's space; `kernel` NULL:
  * kernel_shape. False with the reason. */
 bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
                    char reason[256]);
 /* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` around it, or the input itself when
- * no window leaves it. */
+ * no window leaves it and it has the channels. */
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside);
 
 #endif

@@ -7,21 +7,29 @@
  * The sum is accumulated by fma in the order c, t...; f16 and bf16 in f32. With the attribute channels_last images are
  * (n, space..., c). With oc_last the weights of a convolution are stored as (c / group, taps..., m), with panel and
  * columns as panels of so many of the m, (panels, c / group, taps..., panel), the last one filled up: what the layout
- * pass makes of constant ones.
+ * pass makes of constant ones. With side too, so many of the c stand side by side, (panels, c / side, taps..., panel,
+ * side), the last ones filled up with zeros, and with the padding those of the input.
+ *
+ * With the attribute to, the factors are cast to that type, in which they are summed; else they are of one. With
+ * outside, the padding is made of that number instead of 0.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
 
 /* The shape of a convolution's weights as (m, c / group, taps...), however they are stored, and how many dimensions that
- * has; 0: panels that do not hold the channels. */
-static int32_t weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t shape[TN_MAX_RANK]) {
+ * has; 0: panels that do not hold the channels. `channels`: those of the image, which those side by side are of. */
+static int32_t weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t channels, int64_t shape[TN_MAX_RANK]) {
   int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
   memcpy(shape, w->shape, sizeof w->shape);
   if (panel) {
     shape[0] = columns;
-    bool hold = panel > 0 && columns > 0 && w->rank > 1 && w->shape[w->rank - 1] == panel;
-    return hold && w->shape[0] > (columns - 1) / panel ? w->rank - 1 : 0;
+    int64_t side = tni_attr_int(node, "side", 0);
+    int32_t rank = w->rank - 1 - (side != 0);
+    bool hold = panel > 0 && columns > 0 && side >= 0 && rank > 0 && w->shape[rank] == panel;
+    if (hold && side) hold = w->shape[rank + 1] == side && channels > 0 && w->shape[1] == (channels - 1) / side + 1;
+    if (hold && side) shape[1] = channels;
+    return hold && w->shape[0] > (columns - 1) / panel ? rank : 0;
   }
   if (!tni_attr_int(node, "oc_last", 0)) return w->rank;
   shape[0] = w->shape[w->rank - 1];
@@ -33,11 +41,12 @@ static int32_t weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t 
 static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   const tni_gvalue *in = x->in[0], *w = x->in[1], *bias = x->node->input_count > 2 ? x->in[2] : NULL;
   int64_t shape[TN_MAX_RANK];
-  if (!(tni_type_is_float(in->type) || tni_type_is_int(in->type)) || w->type != in->type)
+  if (!(x->out->type = tni_type_of_product(x->node, in->type, w->type)))
     return tni_refuse(x, "input and weights need one numeric type");
-  int32_t rank = weight_shape(x->node, w, shape), at = tni_channel_dim(x->node, in->rank);
+  if (in->rank < 3) return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, w->rank);
+  int32_t at = tni_channel_dim(x->node, in->rank), rank = weight_shape(x->node, w, in->shape[at], shape);
   if (rank == 0) return tni_refuse(x, "the panels of the weights do not hold the channels");
-  if (in->rank < 3 || rank != in->rank)
+  if (rank != in->rank)
     return tni_refuse(x, "input of rank %d and weights of rank %d", in->rank, rank);
   int64_t g = *groups = tni_attr_int(x->node, "group", 1), has = in->shape[at];
   if (g < 1 || g > has || has % g || shape[0] % g)
@@ -45,9 +54,8 @@ static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   int64_t reads = transposed ? shape[0] : shape[1] * g;
   if (reads != has) return tni_refuse(x, "%lld channels, but weights for %lld", (long long)has, (long long)reads);
   int64_t channels = transposed ? shape[1] * g : shape[0];
-  if (bias && (bias->type != in->type || bias->rank != 1 || bias->shape[0] != channels))
+  if (bias && (bias->type != x->out->type || bias->rank != 1 || bias->shape[0] != channels))
     return tni_refuse(x, "the bias is not one number per output channel");
-  x->out->type = in->type;
   x->out->rank = in->rank;
   x->out->shape[0] = in->shape[0];
   x->out->shape[at] = channels;
@@ -60,7 +68,7 @@ bool tni_infer_conv(tni_infer *x) {
   if (!check_operands(x, false, &groups)) return false;
   int32_t dims = x->in[0]->rank - 2, first = tni_space_dim(x->node);
   int64_t shape[TN_MAX_RANK];
-  weight_shape(x->node, x->in[1], shape);
+  weight_shape(x->node, x->in[1], x->in[0]->shape[tni_channel_dim(x->node, dims + 2)], shape);
   if (!tni_window_of(x->node, dims, x->in[0]->shape + first, shape + 2, &w, x->reason)) return false;
   memcpy(x->out->shape + first, w.out, sizeof(int64_t) * (size_t)dims);
   tni_gvalue padded = *x->in[0];
@@ -75,15 +83,18 @@ static const char *const tap_names[TNI_MAX_SPACE] = {"kh", "kw", "kd", "k3", "k4
 /* Axes n, m, o... of the output, as they are in it, and c, t... of the sum. */
 typedef struct conv_axes {
   const tn_expr *out[TN_MAX_RANK], *sum[TN_MAX_RANK];
+  const tn_expr *side; /* the innermost, of those channels that stand side by side, of which sum[0] counts the rest; or NULL */
 } conv_axes;
 
-static void make_axes(tni_define *d, int64_t channels, const int64_t *taps, conv_axes *a) {
+static void make_axes(tni_define *d, int64_t channels, int64_t side, const int64_t *taps, conv_axes *a) {
   const tni_gvalue *out = d->out_value[0];
   int32_t channel = tni_channel_dim(d->node, out->rank), first = tni_space_dim(d->node);
   for (int32_t i = 0; i < out->rank; i++)
     a->out[i] = tn_axis(d->b, i == 0 ? "n" : i == channel ? "oc" : space_names[i - first], out->shape[i]);
-  a->sum[0] = tn_reduce_axis(d->b, "ic", channels);
+  a->sum[0] = tn_reduce_axis(d->b, "ic", side ? (channels - 1) / side + 1 : channels);
   for (int32_t i = 1; i < out->rank - 1; i++) a->sum[i] = tn_reduce_axis(d->b, tap_names[i - 1], taps[i - 1]);
+  a->side = side ? tn_reduce_axis(d->b, "is", side) : NULL;
+  if (side) a->sum[out->rank - 1] = a->side;
 }
 
 /* The input channel of the output channel's group. */
@@ -117,6 +128,7 @@ static const tn_buffer *sum_buffer(tni_define *d) {
 static void place_taps(tni_define *d, const conv_axes *a, const tn_expr *oc, const tn_expr **tap) {
   int64_t panel = tni_attr_int(d->node, "panel", 0);
   size_t sums = (size_t)d->in_value[0]->rank - 1;
+  if (a->side) tap[sums + 2] = a->side;
   bool oc_last = tni_attr_int(d->node, "oc_last", 0) != 0;
   const tn_expr **behind = oc_last && !panel ? tap : tap + 1;
   tap[0] = panel ? tn_op2(d->b, TN_OP_floordiv, oc, tn_index(d->b, panel)) : oc;
@@ -134,24 +146,29 @@ bool tni_define_conv(tni_define *d) {
   tni_window w;
   int32_t dims = x->rank - 2, channel = tni_channel_dim(d->node, x->rank), first = tni_space_dim(d->node);
   int64_t shape[TN_MAX_RANK]; /* of the weights */
-  weight_shape(d->node, weights, shape);
+  weight_shape(d->node, weights, x->shape[channel], shape);
   if (!tni_window_of(d->node, dims, x->shape + first, shape + 2, &w, reason)) return false;
-  int64_t groups = tni_attr_int(d->node, "group", 1);
-  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
+  int64_t groups = tni_attr_int(d->node, "group", 1), side = tni_attr_int(d->node, "side", 0);
+  int64_t outside = tni_attr_int(d->node, "outside", 0);
+  if (side) w.channels = ((shape[1] - 1) / side + 1) * side;
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", outside ? tni_number(b, x->type, (double)outside) : NULL);
   const tn_buffer *acc = sum_buffer(d);
   conv_axes a;
-  make_axes(d, shape[1], shape + 2, &a);
+  make_axes(d, shape[1], side, shape + 2, &a);
   const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
   from[0] = a.out[0];
-  from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
+  if (side)
+    from[channel] = tn_add(b, tn_mul(b, a.sum[0], tn_index(b, side)), a.side);
+  else
+    from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
   for (int32_t i = 0; i < dims; i++) {
     const tn_expr *start = tn_mul(b, a.out[first + i], tn_index(b, w.stride[i]));
     from[first + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
   }
   place_taps(d, &a, a.out[channel], tap);
-  tn_type type = tni_sum_type(x->type);
+  tn_type type = tni_sum_type(d->out_value[0]->type);
   tn_reduce(
-      b, acc, a.out, (size_t)dims + 1, a.sum, TN_REDUCE_SUM,
+      b, acc, a.out, (size_t)dims + 1 + (side != 0), a.sum, TN_REDUCE_SUM,
       tn_mul(b, tn_cast(b, type, tn_load(b, padded, from, NULL)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
   if (acc != d->out[0]) define_bias(d, acc);
   return true;
@@ -224,7 +241,7 @@ bool tni_define_conv_transpose(tni_define *d) {
           in_per_group = x->shape[1] / groups;
   const tn_buffer *acc = sum_buffer(d);
   conv_axes a;
-  make_axes(d, in_per_group, weights->shape + 2, &a);
+  make_axes(d, in_per_group, 0, weights->shape + 2, &a);
   const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK], *hit = NULL;
   from[0] = a.out[0];
   from[1] = tap[0] = input_channel(b, a.out[1], a.sum[0], groups, out_per_group, in_per_group);

@@ -82,6 +82,19 @@ bool tni_infer_cast(tni_infer *x) {
   return broadcast_inputs(x);
 }
 
+bool tni_infer_requantize(tni_infer *x) {
+  const char *to = tni_attr_string(x->node, "to", "");
+  tn_type type = tni_type_parse(to, strlen(to));
+  if (type != TN_U8 && type != TN_I8) return tni_refuse(x, "to `%.32s`, which is neither u8 nor i8", to);
+  if (x->in[0]->type != TN_I32 || x->in[1]->type != TN_F32) return tni_refuse(x, "not an i32 by an f32");
+  int64_t least = type == TN_U8 ? 0 : -128, most = least + 255, zero_point = tni_attr_int(x->node, "zero_point", 0);
+  int64_t low = tni_attr_int(x->node, "low", least), high = tni_attr_int(x->node, "high", most);
+  if (low < least || high > most || low > high || zero_point < least || zero_point > most)
+    return tni_refuse(x, "zero point %lld in %lld..%lld", (long long)zero_point, (long long)low, (long long)high);
+  x->out->type = type;
+  return broadcast_inputs(x);
+}
+
 /* Bools are bytes here. */
 bool tni_infer_bit_cast(tni_infer *x) {
   const char *to = tni_attr_string(x->node, "to", "");
@@ -188,6 +201,26 @@ VALUE(cast) {
   if (round && tni_type_is_scale(e->type)) return scale_of(e, round, tni_attr_int(e->d->node, "saturate", 0));
   bool limits = tni_type_is_float(e->type) && TN_TYPE_BITS(e->type) == 8 && tni_attr_int(e->d->node, "saturate", 0);
   return limits ? tn_cast_sat(e->b, e->type, e->x) : tn_cast(e->b, e->type, e->x);
+}
+
+/* A number of the type whose neighbours are 1 apart: what is added to it is rounded to an integer, ties to even, in the
+ * one rounding of an fma. Its last bits count, so that the integer is the difference of both numbers' bits. */
+static const double steps_of_one_f32 = 0x1.8p23, steps_of_one_f64 = 0x1.8p52;
+VALUE(requantize) {
+  tn_builder *b = e->b;
+  bool is_short = tni_attr_int(e->d->node, "short", 0) != 0;
+  tn_type type = is_short ? TN_F32 : TN_F64, bits = is_short ? TN_I32 : TN_I64;
+  double one = is_short ? steps_of_one_f32 : steps_of_one_f64;
+  int64_t least = e->type == TN_U8 ? 0 : -128;
+  int64_t zero_point = tni_attr_int(e->d->node, "zero_point", 0);
+  double low = (double)(tni_attr_int(e->d->node, "low", least) - zero_point);
+  double high = (double)(tni_attr_int(e->d->node, "high", least + 255) - zero_point);
+  const tn_expr *x = tn_op3(b, TN_OP_fma, tn_cast(b, type, e->x), tn_cast(b, type, e->y), tn_float(b, type, one));
+  const tn_expr *most = tn_float(b, type, one + high), *least_x = tn_float(b, type, one + low); /* NaN is the most */
+  x = pick(e, op2(e, TN_OP_lt, x, most), x, most);
+  x = pick(e, op2(e, TN_OP_lt, least_x, x), x, least_x);
+  int64_t bits_of_one = is_short ? INT64_C(0x4b400000) : INT64_C(0x4338000000000000);
+  return tn_cast(b, e->type, tn_sub(b, tn_reinterpret(b, bits, x), tn_int(b, bits, bits_of_one - zero_point)));
 }
 VALUE(is_nan) { return op2(e, TN_OP_ne, e->x, e->x); }
 VALUE(relu) { return tn_max(e->b, e->x, num(e, 0)); }

@@ -33,8 +33,7 @@ static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int64_t k, i
   return y->shape[0] > (columns - 1) / panel;
 }
 
-/* In what type the products are summed and given; 0: there is none. */
-static tn_type type_of_product(const tni_gnode *node, tn_type a, tn_type y) {
+tn_type tni_type_of_product(const tni_gnode *node, tn_type a, tn_type y) {
   const char *to = tni_attr_string(node, "to", "");
   tn_type type = *to ? tni_type_parse(to, strlen(to)) : a;
   bool floats = tni_type_is_float(type) && tni_type_is_float(a) && tni_type_is_float(y);
@@ -51,7 +50,7 @@ bool tni_infer_matmul(tni_infer *x) {
   tni_gvalue *out = x->out;
   if (!plain_shape(x->node, y, a->rank > 0 ? a->shape[a->rank - 1] : 0, &plain.rank, plain.shape))
     return tni_refuse(x, "the panels of the second operand do not hold the columns");
-  if (!(out->type = type_of_product(x->node, a->type, y->type)))
+  if (!(out->type = tni_type_of_product(x->node, a->type, y->type)))
     return tni_refuse(x, "the operands need one numeric type");
   if (a->rank < 1 || c->rank < 1) return tni_refuse(x, "an operand is a scalar");
   int64_t k = a->shape[a->rank - 1], other = c->shape[c->rank > 1 ? c->rank - 2 : 0];

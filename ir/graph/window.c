@@ -107,11 +107,14 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
 }
 
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside) {
-  if (!w->needs_padding) return d->in[0];
   const tni_gvalue *x = d->in_value[0];
+  int32_t channel = tni_channel_dim(d->node, x->rank);
+  bool filled = w->channels > x->shape[channel];
+  if (!w->needs_padding && !filled) return d->in[0];
   tn_builder *b = d->b;
   int64_t shape[TN_MAX_RANK];
   memcpy(shape, x->shape, sizeof shape);
+  if (filled) shape[channel] = w->channels;
   for (int32_t i = 0; i < w->dims; i++) shape[w->first + i] = w->padded[i];
   const tn_buffer *padded = tn_alloc(b, name, x->type, x->rank, shape);
   const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *inside = NULL;
@@ -119,6 +122,7 @@ const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, cons
   for (int32_t i = 0; i < x->rank; i++) {
     int32_t k = i - w->first;
     from[i] = axes[i];
+    if (i == channel && filled) inside = tni_both(b, inside, tni_inside(b, axes[i], x->shape[i]));
     if (k < 0 || k >= w->dims || (w->begin[k] == 0 && w->padded[k] <= w->in[k])) continue;
     from[i] = tn_sub(b, axes[i], tn_index(b, w->begin[k]));
     inside = tni_both(b, inside, tni_inside(b, from[i], w->in[k]));
