@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "convert.h"
 
 /* A scale or zero point as it broadcasts with x: one number, one per element of the axis, or one per block of elements. */
@@ -110,12 +112,40 @@ static uint32_t centred(conversion *c, uint32_t value, uint32_t zero_point, int3
   return emit2(c, "sub", x, cast_to(c, aligned(c, zero_point, rank, axis < 0 ? axis + rank : axis), TN_I32), NULL);
 }
 
-/* sum * (x_scale * w_scale / y_scale), quantized. */
+#define MOST_PRODUCT (255 * 255.0)
+#define MOST_SUM 0x1p24 /* up to which f32 holds all */
+
+/* The largest magnitude of input i, i32 or absent; infinite when it is not known. */
+static double most_of(conversion *c, uint32_t i) {
+  if (!has_input(c, i)) return 0;
+  const tni_gvalue *v = in(c, i);
+  double most = v->data && v->type == TN_I32 ? 0 : INFINITY;
+  for (int64_t k = 0; v->data && k < tni_gvalue_numel(v) && most < MOST_SUM; k++)
+    most = fmax(most, fabs((double)tni_read_element(v->type, v->data, k).i));
+  return most;
+}
+
+/* sum * scale to the nearest, ties to even, and the zero point: exactly. */
+static void requantize_exactly(conversion *c, uint32_t sum, uint32_t scale, const tni_gvalue *zero_point, double most) {
+  char text[16];
+  set_int(c, "short", most <= MOST_SUM);
+  set_string(c, "to", tn_type_text(zero_point->type, text));
+  set_int(c, "zero_point", tni_read_element(zero_point->type, zero_point->data, 0).i);
+  finish(c, 0, emit2(c, "requantize", sum, scale, NULL));
+}
+
+/* sum * (x_scale * w_scale / y_scale), quantized; the sum is at most so large. */
 static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w_scale, uint32_t y_scale,
-                       uint32_t zero_point) {
+                       uint32_t zero_point, double most) {
   tn_type work = tni_sum_type(value_of(c, x_scale)->type);
+  bool exactly = value_of(c, x_scale)->type == TN_F32 && value_of(c, sum)->type == TN_I32;
   uint32_t scale = emit2(c, "mul", cast_to(c, x_scale, work), cast_to(c, w_scale, work), NULL);
   scale = emit2(c, "div", scale, cast_to(c, y_scale, work), NULL);
+  tni_gvalue point = *value_of(c, zero_point);
+  if (exactly && ok(c) && point.data && tni_gvalue_numel(&point) == 1 && (point.type == TN_U8 || point.type == TN_I8)) {
+    requantize_exactly(c, sum, scale, &point, most);
+    return;
+  }
   uint32_t real = emit2(c, "mul", cast_to(c, sum, work), scale, NULL);
   finish(c, 0, saturated(c, real, zero_point, value_of(c, zero_point)->type));
 }
@@ -160,7 +190,9 @@ void tni_convert_matmul_integer(conversion *c) { finish(c, 0, integer_product(c,
 void tni_convert_qlinear_matmul(conversion *c) {
   uint32_t sum = integer_product(c, 0, 2, 3, 5);
   int32_t rank = value_of(c, sum)->rank;
-  requantize(c, sum, aligned(c, 1, rank, rank - 2), aligned(c, 4, rank, rank - 1), input(c, 6), input(c, 7));
+  const tni_gvalue *x = in(c, 0);
+  double most = MOST_PRODUCT * (double)(x->rank > 0 ? x->shape[x->rank - 1] : 0);
+  requantize(c, sum, aligned(c, 1, rank, rank - 2), aligned(c, 4, rank, rank - 1), input(c, 6), input(c, 7), most);
 }
 
 static uint32_t integer_conv(conversion *c, uint32_t x, uint32_t w, uint32_t bias) {
@@ -176,5 +208,8 @@ void tni_convert_conv_integer(conversion *c) {
 void tni_convert_qlinear_conv(conversion *c) {
   uint32_t sum = integer_conv(c, centred(c, 0, 2, 0), centred(c, 3, 5, 0), input(c, 8));
   int32_t rank = value_of(c, sum)->rank;
-  requantize(c, sum, input(c, 1), aligned(c, 4, rank, 1), input(c, 6), input(c, 7));
+  const tni_gvalue *w = in(c, 3);
+  double sums = w->rank > 0 && w->shape[0] > 0 ? (double)(tni_gvalue_numel(w) / w->shape[0]) : 0;
+  double most = MOST_PRODUCT * sums + most_of(c, 8);
+  requantize(c, sum, input(c, 1), aligned(c, 4, rank, 1), input(c, 6), input(c, 7), most);
 }
