@@ -50,7 +50,8 @@ static bool is_suited(const tn_graph *g, const tni_gnode *n) {
   const tni_gvalue *x = value_of(g, n->inputs[0]), *w = value_of(g, n->inputs[1]);
   int64_t group = tni_attr_int(n, "group", 1);
   bool apart = group == x->shape[1] && group == w->shape[0];
-  return w->data && w->type == TN_F32 && w->rank < TN_MAX_RANK && w->shape[0] >= LEAST_CHANNELS && (group == 1 || apart);
+  bool known = w->type == TN_F32 || tni_attr_string(n, "to", NULL); /* short integers: widen.c */
+  return w->data && known && w->rank < TN_MAX_RANK && w->shape[0] >= LEAST_CHANNELS && (group == 1 || apart);
 }
 
 static double work_of(const tn_graph *g, const tni_gnode *n) {

@@ -127,8 +127,11 @@ static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, int32_t b
                           tn_error **err) {
   const tn_graph *g = f->c.from;
   const tni_gvalue *out = &g->values[n->outputs[0]];
-  tni_attr kept[] = {{.name = "group", .kind = TNI_ATTR_INT, .i = tni_attr_int(n, "group", 1)},
-                     {.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1}};
+  const char *to = conv ? tni_attr_string(n, "to", NULL) : NULL;
+  uint32_t kept_count = 1;
+  tni_attr kept[3] = {{.name = "group", .kind = TNI_ATTR_INT, .i = tni_attr_int(n, "group", 1)}};
+  if (behind) kept[kept_count++] = (tni_attr){.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1};
+  if (to) kept[kept_count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING, .string = to};
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < n->input_count && !status; i++) {
     uint32_t old = n->inputs[i];
@@ -140,7 +143,7 @@ static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, int32_t b
       status = flatten(f, old, conv && i == 1 ? &g->values[old] : out, conv && i == 1 ? 0 : behind, &values[i], err);
   }
   if (!status)
-    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, conv ? (behind ? 2 : 1) : n->attr_count,
+    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, conv ? kept_count : n->attr_count,
                         conv ? kept : n->attrs, 1, NULL, &f->flat[n->outputs[0]], err);
   f->made[n->outputs[0]] = (int8_t)(behind + 1);
   return status;

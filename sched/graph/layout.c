@@ -8,6 +8,7 @@
  * be long.
  *
  *     conv(x, w) {channels_last = 1}              ->   the same, w' as below, of (m, c, taps...): (m / p, c, taps..., p)
+ *                                                      with {side = s}: (m / p, c / s, taps..., p, s)
  *
  * Images with the channels last (channels.c) are read so in any case; of channels by themselves, (1, taps..., m).
  *
@@ -120,12 +121,17 @@ static void add_int(storage *as, const char *name, int64_t value) {
 /* How much of the vectors along an extent is used, in per cent. */
 static int64_t fill(int64_t extent, int64_t lanes) { return 100 * extent / ((extent + lanes - 1) / lanes * lanes); }
 
+/* Floats, or short integers (widen.c). */
+static bool is_known(const tni_gnode *node, const tni_gvalue *w) {
+  return w->type == TN_F32 || (tni_attr_string(node, "to", NULL) && tn_type_bytes(w->type) > 0);
+}
+
 static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   if (tni_attr_int(node, "oc_last", 0)) return false;
   const tni_gvalue *w = &g->values[node->inputs[1]], *out = &g->values[node->outputs[0]];
-  if (!w->data || w->type != TN_F32) return false;
+  if (!w->data || !is_known(node, w)) return false;
   if (tni_attr_int(node, "channels_last", 0)) return tni_attr_int(node, "group", 1) > 1;
-  if (tni_attr_int(node, "group", 1) != 1) return false;
+  if (tni_attr_int(node, "group", 1) != 1 || w->type != TN_F32) return false;
   int64_t sum = 1, lanes = target->vector_bits / 32;
   for (int32_t i = 1; i < w->rank; i++) sum *= w->shape[i];
   int32_t count;
@@ -136,13 +142,13 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
   return sum >= LEAST_SUM && fill(w->shape[0], lanes) >= LEAST_FILL && (step != 1 || fill(row, lanes) < LEAST_FILL);
 }
 
-static void fill_oc_last(char *bytes, const tni_gvalue *w, const int64_t *shape) {
-  int64_t first = w->shape[0], rest = first ? tni_gvalue_numel(w) / first : 0;
-  const float *from = w->data;
-  float *to = (float *)(void *)bytes;
+static void fill_oc_last(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t first = (size_t)w->shape[0], rest = first ? (size_t)tni_gvalue_numel(w) / first : 0;
+  size_t size = tn_type_bytes(w->type);
+  const char *from = w->data;
   (void)shape;
-  for (int64_t m = 0; m < first; m++)
-    for (int64_t k = 0; k < rest; k++) to[k * first + m] = from[m * rest + k];
+  for (size_t m = 0; m < first; m++)
+    for (size_t k = 0; k < rest; k++) memcpy(to + (k * first + m) * size, from + (m * rest + k) * size, size);
 }
 
 static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
@@ -157,29 +163,49 @@ static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target
 static bool wants_oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   (void)target;
-  if (!w->data || w->type != TN_F32 || w->rank == TN_MAX_RANK) return false;
+  if (!w->data || !is_known(node, w) || w->rank + 2 > TN_MAX_RANK) return false;
   return tni_attr_int(node, "channels_last", 0) && !tni_attr_int(node, "panel", 0) &&
          tni_attr_int(node, "group", 1) == 1;
 }
 
-static void fill_oc_panels(char *bytes, const tni_gvalue *w, const int64_t *shape) {
-  int64_t channels = w->shape[0], sums = channels ? tni_gvalue_numel(w) / channels : 0, width = shape[w->rank];
-  const float *from = w->data;
-  float *to = (float *)(void *)bytes;
+/* One after the other, or so many of a sum's channels side by side. */
+static void fill_side(char *to, const tni_gvalue *w, const int64_t *shape, int64_t side) {
+  size_t size = tn_type_bytes(w->type);
+  int64_t channels = w->shape[0], own = w->shape[1], width = shape[w->rank];
+  int64_t taps = channels && own ? tni_gvalue_numel(w) / channels / own : 0;
+  const char *from = w->data;
   for (int64_t p = 0; p < shape[0]; p++)
-    for (int64_t k = 0; k < sums; k++)
-      for (int64_t m = p * width; m < (p + 1) * width; m++) *to++ = m < channels ? from[m * sums + k] : 0;
+    for (int64_t c = 0; c < shape[1] * side; c += side)
+      for (int64_t t = 0; t < taps; t++)
+        for (int64_t m = p * width; m < (p + 1) * width; m++)
+          for (int64_t i = c; i < c + side; i++, to += size) {
+            if (m < channels && i < own)
+              memcpy(to, from + (size_t)((m * own + i) * taps + t) * size, size);
+            else
+              memset(to, 0, size);
+          }
+}
+
+static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) { fill_side(to, w, shape, 1); }
+
+static void fill_oc_side(char *to, const tni_gvalue *w, const int64_t *shape) {
+  fill_side(to, w, shape, shape[w->rank + 1]);
 }
 
 static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
-  int64_t lanes = tni_target_lanes(target, w->type, w->shape[0]);
-  storage as = {.suffix = "oc_panels", .rank = w->rank + 1, .fill = fill_oc_panels};
-  memcpy(as.shape, w->shape, sizeof as.shape);
+  tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
+  int64_t lanes = tni_target_lanes(target, c, w->shape[0]);
+  const tni_unit *unit = tni_target_product_unit(g->program->ctx, target, c, a, w->type);
+  storage as = {.suffix = "oc_panels", .rank = w->rank + 1 + (unit != NULL), .fill = unit ? fill_oc_side : fill_oc_panels};
+  memcpy(as.shape, w->shape, (size_t)w->rank * sizeof *as.shape);
   as.shape[0] = (w->shape[0] - 1) / lanes + 1;
+  if (unit) as.shape[1] = (w->shape[1] - 1) / unit->steps + 1;
   as.shape[w->rank] = lanes;
+  if (unit) as.shape[w->rank + 1] = unit->steps;
   add_int(&as, "panel", lanes);
   add_int(&as, "columns", w->shape[0]);
+  if (unit) add_int(&as, "side", unit->steps);
   return as;
 }
 

@@ -1,80 +1,280 @@
-/* widen.c -- products of short numbers that are cast first take the short numbers,
- * where the target multiplies these at once.
+/* widen.c -- products of short integers that are made i32 first take the short ones, where the target multiplies these
+ * at once.
  *
- *     matmul(cast(x), cast(y))   ->   matmul(x, y) {to = "i32"}        the same sums of the same products
+ *     matmul(cast(x), cast(y))               ->   matmul(x, y) {to = "i32"}        the same sums of the same products
+ *     conv(i32(p) - a, i32(q) - b, bias)     ->   conv(i16(p) - a, i16(q) - b, bias) {to = "i32"}
+ *                                            ->   conv(p, q, bias - a * sums of q) {to = "i32", outside = a}
  *
- * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. The casts
- * go when nobody else uses them (ir/graph/fold.c).
+ * p and q are bytes, q constant: less their zero points they are numbers of 16 bits. The last form is of targets whose
+ * best instruction multiplies bytes: q has no zero point then, and that of p is where the padding has zeros. Sums wrap,
+ * so they are the same in any case; likewise of matmul.
+ *
+ * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. What stood
+ * there before goes when nobody else uses it (ir/graph/fold.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
 
-/* The value that is cast to `value`; TNI_NO_VALUE: it is no such cast. */
-static uint32_t cast_from(const tn_graph *g, uint32_t value) {
-  for (uint32_t i = 0; i < g->node_count; i++)
-    if (g->nodes[i].op && g->nodes[i].outputs[0] == value)
-      return strcmp(g->nodes[i].op->name, "cast") == 0 ? g->nodes[i].inputs[0] : TNI_NO_VALUE;
-  return TNI_NO_VALUE;
+enum { MAX_ATTRS = 16, MOST_INPUTS = 3 };
+
+/* A factor as it is before it becomes i32. */
+typedef struct factor {
+  uint32_t value;      /* short */
+  uint32_t zero_point; /* a constant that is taken away from it, or TNI_NO_VALUE */
+} factor;
+
+typedef struct product {
+  bool conv;
+  enum { AS_THEY_ARE, IN_16_BITS, IN_BYTES } form;
+  factor x, w;
+} product;
+
+typedef struct widener {
+  tni_gcopy c;
+  const tn_target *target;
+  uint32_t *maker; /* by value of the old graph: its node, or TNI_NO_VALUE */
+  uint32_t *wider; /* by value: what of 16 bits was made in its place, or TNI_NO_VALUE */
+  tn_error **err;
+  tn_status status;
+} widener;
+
+/* ---- what is there ----------------------------------------------------------------------------------------------- */
+
+static const tni_gvalue *value_of(const widener *v, uint32_t value) { return &v->c.from->values[value]; }
+
+static bool is(const tni_gnode *n, const char *op) { return n->op && strcmp(n->op->name, op) == 0; }
+
+/* The node of that operator that makes the value; NULL: none does. */
+static const tni_gnode *made_by(const widener *v, uint32_t value, const char *op) {
+  uint32_t node = v->maker[value];
+  const tni_gnode *n = node == TNI_NO_VALUE ? NULL : &v->c.from->nodes[node];
+  return n && is(n, op) ? n : NULL;
 }
 
-/* Is it a product that can take short numbers? Then out[] are those. */
-static bool is_wide(const tn_graph *g, const tni_gnode *node, const tn_target *target, uint32_t *out) {
-  if (!node->op || strcmp(node->op->name, "matmul") != 0 || node->attr_count) return false;
-  for (int i = 0; i < 2; i++)
-    if ((out[i] = cast_from(g, node->inputs[i])) == TNI_NO_VALUE) return false;
-  tn_type c = g->values[node->outputs[0]].type, a = g->values[out[0]].type, b = g->values[out[1]].type;
-  return tni_target_has_tiles(target, c, a, b) || tni_target_product_unit(g->program->ctx, target, c, a, b);
+/* The constant that the value is, or is cast from; TNI_NO_VALUE: neither. */
+static uint32_t constant_of(const widener *v, uint32_t value) {
+  const tni_gnode *cast = made_by(v, value, "cast");
+  if (cast) value = cast->inputs[0];
+  return value_of(v, value)->data && tn_type_bytes(value_of(v, value)->type) > 0 ? value : TNI_NO_VALUE;
 }
 
-static tn_status copy_node(tni_gcopy *c, const tni_gnode *node, const tn_target *target, tn_error **err) {
-  tn_context *ctx = c->to->ctx;
-  char text[16];
-  uint32_t shorts[2], out_count = node->output_count;
-  uint32_t *values = tni_alloc(ctx, (node->input_count + out_count + 1u) * sizeof *values);
-  const char **names = tni_alloc(ctx, (out_count + 1u) * sizeof *names);
-  tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
-  bool wide = !status && is_wide(c->from, node, target, shorts);
-  const tn_type type = c->from->values[node->outputs[0]].type;
-  tni_attr to = {.name = "to", .kind = TNI_ATTR_STRING, .string = tn_type_text(type, text)};
-  for (uint32_t i = 0; i < node->input_count && !status; i++) {
-    uint32_t old = wide ? shorts[i] : node->inputs[i];
-    values[i] = old == TNI_NO_VALUE ? old : c->map[old];
-    if (old != TNI_NO_VALUE && values[i] == TNI_NO_VALUE) status = tni_gcopy_const(c, old, &values[i], err);
+static int64_t number_at(const tni_gvalue *v, int64_t i) { return tni_read_element(v->type, v->data, i).i; }
+
+static bool are_within(const tni_gvalue *v, int64_t least, int64_t most) {
+  for (int64_t i = 0; i < tni_gvalue_numel(v); i++)
+    if (number_at(v, i) < least || number_at(v, i) > most) return false;
+  return true;
+}
+
+/* Small constants are cast already. */
+static bool is_cast_constant(const widener *v, uint32_t value, factor *out) {
+  const tni_gvalue *x = value_of(v, value);
+  *out = (factor){value, TNI_NO_VALUE};
+  return x->data && x->type == TN_I32 && are_within(x, INT16_MIN, INT16_MAX);
+}
+
+/* The shortest type that has the factor: of an i32 that is known. */
+static tn_type type_of(const widener *v, const factor *f) {
+  const tni_gvalue *x = value_of(v, f->value);
+  if (x->type != TN_I32) return x->type;
+  return are_within(x, INT8_MIN, INT8_MAX) ? TN_I8 : TN_I16;
+}
+
+/* Is it bytes, cast, less numbers of a byte? */
+static bool is_centred(const widener *v, uint32_t value, factor *out) {
+  const tni_gnode *sub = made_by(v, value, "sub"), *cast = made_by(v, sub ? sub->inputs[0] : value, "cast");
+  *out = (factor){cast ? cast->inputs[0] : TNI_NO_VALUE, sub ? constant_of(v, sub->inputs[1]) : TNI_NO_VALUE};
+  if (!cast || (sub && out->zero_point == TNI_NO_VALUE) || value_of(v, value)->type != TN_I32) return false;
+  tn_type type = value_of(v, out->value)->type;
+  const tni_gvalue *zero_point = sub ? value_of(v, out->zero_point) : NULL;
+  bool zero = true, fits = true;
+  for (int64_t i = 0; sub && i < tni_gvalue_numel(zero_point) && fits; i++) {
+    int64_t number = tni_type_is_int(zero_point->type) ? number_at(zero_point, i) : 256;
+    zero &= number == 0;
+    fits = number >= -128 && number <= 255;
   }
-  for (uint32_t i = 0; i < out_count && !status; i++)
-    names[i] = node->outputs[i] == TNI_NO_VALUE ? NULL : c->from->values[node->outputs[i]].name;
-  uint32_t *outputs = values ? values + node->input_count : NULL;
-  if (!status)
-    status = tni_g_node(c->b, node->op, node->name, node->input_count, values, wide ? 1 : node->attr_count,
-                        wide ? &to : node->attrs, out_count, names, outputs, err);
-  for (uint32_t i = 0; i < out_count && !status; i++)
-    if (node->outputs[i] != TNI_NO_VALUE) c->map[node->outputs[i]] = outputs[i];
-  tni_free(ctx, values, (node->input_count + out_count + 1u) * sizeof *values);
-  tni_free(ctx, names, (out_count + 1u) * sizeof *names);
-  return status;
+  if (zero) out->zero_point = TNI_NO_VALUE;
+  return fits && (type == TN_U8 || type == TN_I8);
+}
+
+/* How much does the target gain by an instruction for such products? */
+static int32_t gain_of(const widener *v, tn_type c, tn_type a, tn_type b) {
+  tn_context *ctx = v->c.from->program->ctx;
+  const tni_unit *unit = tni_target_product_unit(ctx, v->target, c, a, b);
+  const tni_unit_row *row = unit ? tni_target_unit(v->target, unit, v->target->vector_bits) : NULL;
+  return row ? row->gain : 0;
+}
+
+/* Of a convolution that does not take all channels there is no dot product. */
+static bool wants_bytes(const widener *v, const tni_gnode *n, const product *p) {
+  tn_type a = type_of(v, &p->x), b = type_of(v, &p->w);
+  if (p->w.zero_point != TNI_NO_VALUE || (p->conv && tni_attr_int(n, "group", 1) != 1)) return false;
+  if (p->x.zero_point != TNI_NO_VALUE && tni_gvalue_numel(value_of(v, p->x.zero_point)) != 1) return false;
+  return gain_of(v, TN_I32, a, b) > gain_of(v, TN_I32, TN_I16, TN_I16) ||
+         (!p->conv && tni_target_has_tiles(v->target, TN_I32, a, b));
+}
+
+/* Is it a product that can take shorter numbers? */
+static bool is_wide(const widener *v, const tni_gnode *n, product *out) {
+  *out = (product){.conv = is(n, "conv")};
+  if ((!out->conv && !is(n, "matmul")) || n->attr_count == MAX_ATTRS || tni_attr_string(n, "to", NULL)) return false;
+  const tni_gnode *x = made_by(v, n->inputs[0], "cast"), *y = made_by(v, n->inputs[1], "cast");
+  tn_type c = value_of(v, n->outputs[0])->type;
+  if (!out->conv && x && y && n->attr_count == 0) {
+    out->x = (factor){x->inputs[0], TNI_NO_VALUE}, out->w = (factor){y->inputs[0], TNI_NO_VALUE};
+    tn_type a = value_of(v, out->x.value)->type, b = value_of(v, out->w.value)->type;
+    if (tni_target_has_tiles(v->target, c, a, b) || gain_of(v, c, a, b)) return true;
+  }
+  if (c != TN_I32 || !is_centred(v, n->inputs[0], &out->x)) return false;
+  if (!is_cast_constant(v, n->inputs[1], &out->w) && !is_centred(v, n->inputs[1], &out->w)) return false;
+  const tni_gvalue *w = value_of(v, out->w.value);
+  if (!w->data || (!out->conv && w->rank != 2)) return false;
+  out->form = wants_bytes(v, n, out) ? IN_BYTES : IN_16_BITS;
+  return true;
+}
+
+/* ---- new nodes --------------------------------------------------------------------------------------------------- */
+
+static uint32_t add_node(widener *v, const char *op, const char *name, uint32_t count, const uint32_t *inputs,
+                         uint32_t attr_count, const tni_attr *attrs) {
+  uint32_t out = TNI_NO_VALUE;
+  if (!v->status)
+    v->status = tni_g_node(v->c.b, tni_gop_find(op), NULL, count, inputs, attr_count, attrs, 1, &name, &out, v->err);
+  return out;
+}
+
+static uint32_t add2(widener *v, const char *op, uint32_t x, uint32_t y) {
+  return add_node(v, op, NULL, 2, (uint32_t[]){x, y}, 0, NULL);
+}
+
+static uint32_t add_cast(widener *v, uint32_t x, const char *to) {
+  tni_attr attr = {.name = "to", .kind = TNI_ATTR_STRING, .string = to};
+  return add_node(v, "cast", NULL, 1, &x, 1, &attr);
+}
+
+static uint32_t mapped(widener *v, uint32_t old) {
+  uint32_t out = old == TNI_NO_VALUE ? old : v->c.map[old];
+  if (old != TNI_NO_VALUE && out == TNI_NO_VALUE && !v->status) v->status = tni_gcopy_const(&v->c, old, &out, v->err);
+  return out;
+}
+
+/* Less its zero point, in 16 bits; `value` is what it is in 32. */
+static uint32_t in_16_bits(widener *v, uint32_t value, const factor *f) {
+  if (v->wider[value] != TNI_NO_VALUE) return v->wider[value];
+  uint32_t out = add_cast(v, mapped(v, f->value), "i16");
+  if (f->zero_point != TNI_NO_VALUE) out = add2(v, "sub", out, add_cast(v, mapped(v, f->zero_point), "i16"));
+  return v->wider[value] = out;
+}
+
+/* What the zero point of x adds to each sum: it times the sum of the weights, along the result's channels. */
+static uint32_t excess(widener *v, const product *p) {
+  const tni_gvalue *w = value_of(v, p->w.value);
+  int64_t axes[TN_MAX_RANK], one = 1;
+  for (int32_t d = 1; d < w->rank; d++) axes[d - 1] = d;
+  tni_attr attrs[] = {{.name = "axes", .kind = TNI_ATTR_INTS, .ints = axes, .count = w->rank - 1},
+                      {.name = "keepdims", .kind = TNI_ATTR_INT}};
+  if (!p->conv) axes[0] = 0, attrs[0].count = 1;
+  uint32_t wide = add_cast(v, mapped(v, p->w.value), "i32"), sums = add_node(v, "reduce_sum", NULL, 1, &wide, 2, attrs);
+  uint32_t zero_point = add_cast(v, mapped(v, p->x.zero_point), "i32");
+  tni_attr scalar = {.name = "shape", .kind = TNI_ATTR_INTS, .ints = &one, .count = 1};
+  return add2(v, "mul", sums, add_node(v, "reshape", NULL, 1, &zero_point, 1, &scalar));
+}
+
+/* bias - the excess, or that alone */
+static uint32_t bias_without(widener *v, uint32_t bias, uint32_t excess) {
+  if (bias == TNI_NO_VALUE) return add_node(v, "neg", NULL, 1, &excess, 0, NULL);
+  return add2(v, "sub", bias, excess);
+}
+
+static void add_short(widener *v, const tni_gnode *n, const product *p) {
+  char text[16];
+  tni_attr attrs[MAX_ATTRS + 2];
+  uint32_t inputs[MOST_INPUTS], count = n->attr_count, input_count = 2;
+  const char *name = value_of(v, n->outputs[0])->name;
+  if (count) memcpy(attrs, n->attrs, count * sizeof *attrs);
+  attrs[count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING,
+                              .string = tn_type_text(value_of(v, n->outputs[0])->type, text)};
+  bool shifted = p->form == IN_BYTES && p->x.zero_point != TNI_NO_VALUE;
+  for (int i = 0; i < 2; i++) {
+    const factor *f = i ? &p->w : &p->x;
+    inputs[i] = p->form == IN_16_BITS ? in_16_bits(v, n->inputs[i], f) : mapped(v, f->value);
+    if (p->form == IN_BYTES && value_of(v, f->value)->type == TN_I32) inputs[i] = add_cast(v, inputs[i], "i8");
+  }
+  inputs[2] = p->conv && n->input_count > 2 ? mapped(v, n->inputs[2]) : TNI_NO_VALUE;
+  uint32_t more = shifted ? excess(v, p) : TNI_NO_VALUE;
+  if (shifted && p->conv) {
+    inputs[2] = bias_without(v, inputs[2], more);
+    attrs[count++] = (tni_attr){.name = "outside", .kind = TNI_ATTR_INT,
+                                .i = number_at(value_of(v, p->x.zero_point), 0)};
+  }
+  if (p->conv && inputs[2] != TNI_NO_VALUE) input_count = 3;
+  uint32_t out = add_node(v, n->op->name, shifted && !p->conv ? NULL : name, input_count, inputs, count, attrs);
+  if (shifted && !p->conv) out = add_node(v, "sub", name, 2, (uint32_t[]){out, more}, 0, NULL);
+  v->c.map[n->outputs[0]] = out;
+}
+
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
+
+static void copy_node(widener *v, const tni_gnode *n) {
+  tn_context *ctx = v->c.to->ctx;
+  size_t count = n->input_count + n->output_count + 1u;
+  uint32_t *values = tni_alloc(ctx, count * sizeof *values), *outputs = values ? values + n->input_count : NULL;
+  const char **names = tni_alloc(ctx, count * sizeof *names);
+  if (!values || !names) v->status = tni_fail_nomem(v->err);
+  for (uint32_t i = 0; i < n->input_count && !v->status; i++) values[i] = mapped(v, n->inputs[i]);
+  for (uint32_t i = 0; i < n->output_count && !v->status; i++)
+    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : value_of(v, n->outputs[i])->name;
+  if (!v->status)
+    v->status = tni_g_node(v->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count,
+                           names, outputs, v->err);
+  for (uint32_t i = 0; i < n->output_count && !v->status; i++)
+    if (n->outputs[i] != TNI_NO_VALUE) v->c.map[n->outputs[i]] = outputs[i];
+  tni_free(ctx, values, count * sizeof *values);
+  tni_free(ctx, names, count * sizeof *names);
+}
+
+static tn_status copy_all(widener *v, const tn_graph **out) {
+  const tn_graph *g = v->c.from;
+  product p;
+  memset(v->wider, 0xff, g->value_count * sizeof *v->wider);
+  for (uint32_t i = 0; i < g->node_count && !v->status; i++) {
+    if (is_wide(v, &g->nodes[i], &p))
+      add_short(v, &g->nodes[i], &p);
+    else
+      copy_node(v, &g->nodes[i]);
+  }
+  return v->status ? v->status : tni_gcopy_finish(&v->c, out, v->err);
 }
 
 /* Nothing but operators, and a product to change. */
-static bool changes_anything(const tn_graph *g, const tn_target *target) {
-  uint32_t shorts[2];
+static bool changes_anything(widener *v) {
+  const tn_graph *g = v->c.from;
+  product p;
   bool found = false;
+  memset(v->maker, 0xff, g->value_count * sizeof *v->maker);
   for (uint32_t i = 0; i < g->node_count; i++) {
     if (!g->nodes[i].op) return false;
-    found |= is_wide(g, &g->nodes[i], target, shorts);
+    for (uint32_t k = 0; k < g->nodes[i].output_count; k++)
+      if (g->nodes[i].outputs[k] != TNI_NO_VALUE) v->maker[g->nodes[i].outputs[k]] = i;
+    found = found || is_wide(v, &g->nodes[i], &p);
   }
   return found;
 }
 
 tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                           tn_error **err) {
-  tni_gcopy c;
+  widener v = {.c.from = g, .target = target, .err = err};
+  size_t count = g->value_count + 1;
   *out = g;
-  if (!changes_anything(g, target)) return TN_OK;
-  tn_status status = tni_gcopy_begin(&c, g, to, err);
-  if (status) return status;
-  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(&c, &g->nodes[i], target, err);
-  if (!status) status = tni_gcopy_finish(&c, out, err);
-  tni_gcopy_end(&c);
+  v.maker = tni_alloc(to->ctx, count * sizeof *v.maker);
+  v.wider = tni_alloc(to->ctx, count * sizeof *v.wider);
+  tn_status status = v.maker && v.wider ? TN_OK : tni_fail_nomem(err);
+  if (!status && changes_anything(&v)) {
+    status = tni_gcopy_begin(&v.c, g, to, err);
+    if (!status) status = copy_all(&v, out), tni_gcopy_end(&v.c);
+  }
+  tni_free(to->ctx, v.maker, count * sizeof *v.maker);
+  tni_free(to->ctx, v.wider, count * sizeof *v.wider);
   return status;
 }
