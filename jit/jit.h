@@ -90,6 +90,7 @@ typedef struct tni_pipeline {
   const tn_target *target;     /* the last, for which graphs are */
   const tn_compile_desc *desc; /* the host's, or the defaults; never NULL */
   const tn_program *source;    /* the host's; not changed */
+  const tn_graph **graphs;     /* the source's, or in their place what the first stage made of them */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */
   const tn_func **scheduled; /* one per target and function of `work`, those of a target together; it has the last's */
@@ -101,6 +102,7 @@ typedef struct tni_pipeline {
 
 /* The stages, in their order. `tni_pass_count` and the like count lowering's passes one by one in LOWER's place. */
 enum tni_stage {
+  TNI_STAGE_INTEGERS,
   TNI_STAGE_FOLD,
   TNI_STAGE_LAYOUT,
   TNI_STAGE_FUSE,

@@ -1,6 +1,6 @@
 /* pipeline.c -- the stages between a program and objects; the table that names them is passes.c.
  *
- *     program --copy--> work program --fold--> --layout--> --fuse--> --guard--> --schedule--> --lower--> loop functions
+ *     program --copy--> work program --integers--> --fold--> --layout--> --fuse--> --guard--> --schedule--> --lower--> loop functions
  * --codegen--> objects
  *
  * The program that the host gave is never changed: the stages work on a copy, which the compiled module keeps (it owns
@@ -115,6 +115,19 @@ void tni_pipeline_destroy(tni_pipeline *p) {
 
 /* ---- graphs ---- */
 
+static tn_status integers(tni_pipeline *p, tn_error **err) {
+  size_t count = p->source->graph_count;
+  p->graphs = TNI_NEW_ARRAY(&p->work->region.arena, const tn_graph *, count + 1);
+  tn_status status = p->graphs ? TN_OK : tni_fail_nomem(err);
+  for (size_t i = 0; i < count && !status; i++) {
+    double start = tni_seconds(p->ctx);
+    p->graphs[i] = p->source->graphs[i];
+    if (p->desc->integers) status = tni_graph_integers(p->source->graphs[i], p->work, &p->graphs[i], err);
+    if (!status) tni_tell_graph(p, TNI_STAGE_INTEGERS, p->graphs[i], start);
+  }
+  return status;
+}
+
 /* Graphs of the source folded into the work program; before constants are cast, products learn what of. */
 static tn_status fold(tni_pipeline *p, tn_error **err) {
   tni_evaluator evaluator = {NULL, tni_evaluate_func};
@@ -122,7 +135,7 @@ static tn_status fold(tni_pipeline *p, tn_error **err) {
   for (size_t i = 0; i < p->source->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
     const tn_graph *wide, *folded;
-    status = tni_graph_widen(p->source->graphs[i], p->work, p->target, &wide, err);
+    status = tni_graph_widen(p->graphs[i], p->work, p->target, &wide, err);
     if (!status) status = tni_graph_fold(wide, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
@@ -225,8 +238,9 @@ static tn_status lower(tni_pipeline *p, tn_error **err) {
 /* ---- stages ---- */
 
 static tn_status (*const stages[TNI_STAGE_COUNT])(tni_pipeline *p, tn_error **err) = {
-    [TNI_STAGE_FOLD] = fold,   [TNI_STAGE_LAYOUT] = layout,     [TNI_STAGE_FUSE] = fuse,
-    [TNI_STAGE_GUARD] = guard, [TNI_STAGE_SCHEDULE] = schedule, [TNI_STAGE_LOWER] = lower,
+    [TNI_STAGE_INTEGERS] = integers, [TNI_STAGE_FOLD] = fold,   [TNI_STAGE_LAYOUT] = layout,
+    [TNI_STAGE_FUSE] = fuse,         [TNI_STAGE_GUARD] = guard, [TNI_STAGE_SCHEDULE] = schedule,
+    [TNI_STAGE_LOWER] = lower,
 };
 
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err) {

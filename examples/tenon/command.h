@@ -52,6 +52,7 @@ typedef struct session {
   int32_t threads;      /* --threads */
   const char *target;   /* --target */
   const char *unproven; /* --unproven; NULL: check */
+  bool integers;        /* --integers */
   texts shapes;         /* --shape NAME=2x3 */
   texts dims;           /* --dim NAME=2 */
   bool progress;        /* --progress */
@@ -64,6 +65,8 @@ typedef struct session {
   "check   are checked when they run, or run in order (the default)\n"                                                 \
   "refuse  are refused\n"                                                                                              \
   "trust   are compiled as they are: a wrong one corrupts memory"
+
+#define INTEGERS_HELP "products of quantized numbers in integers, as ONNX's QLinear operators have them"
 
 /* Prints the error and destroys it. Gives EXIT_FAILED. */
 int report(const char *what, tn_error *error);

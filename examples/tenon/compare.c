@@ -263,6 +263,7 @@ static int run(const command *self, int argc, char **argv) {
   const option options[] = {
       {"--repeat", "N", OPTION_COUNT, &c.repeat, "times each set is run for the median; 5 if not given"},
       {"--threads", "N", OPTION_COUNT, &c.s.threads, "threads of kernels; one per core if not given"},
+      {"--integers", NULL, OPTION_FLAG, &c.s.integers, INTEGERS_HELP},
       {"--progress", NULL, OPTION_FLAG, &c.s.progress, "show progress on stderr, also when it is no terminal"},
       {0}};
   int code = read_options(self, options, argc, argv, &c.folder);

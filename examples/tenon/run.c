@@ -320,6 +320,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--batch", "N", OPTION_COUNT, &o.batch, "run N rows of the inputs at a time"},
       {"--threads", "N", OPTION_COUNT, &s.threads, "threads of kernels; one per core if not given"},
       {"--repeat", "N", OPTION_COUNT, &o.repeat, "run N times and print the median time"},
+      {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
       {"--unproven", "HOW", OPTION_TEXT, &s.unproven, UNPROVEN_HELP},
       {"--progress", NULL, OPTION_FLAG, &s.progress, "show progress on stderr, also when it is no terminal"},
       {0}};

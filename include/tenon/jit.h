@@ -35,6 +35,10 @@ typedef struct tn_compile_desc {
   /* Functions that carry no schedule get the default one, unless this is 1. */
   uint8_t keep_schedules;
   uint8_t unproven; /* enum tn_unproven */
+  /* 1: convolutions and matrix products of dequantized numbers (DequantizeLinear ... QuantizeLinear of ONNX) sum integers,
+   * exactly, and what is quantized right behind them is what QLinearConv and QLinearMatMul give. As the graph has them
+   * they sum floats, which are rounded: near a tie that may be the next number. */
+  uint8_t integers;
   /* Called now and then on the calling thread with how many of `total` kernels are compiled; may be NULL. Other than 0
    * ends the compilation with TN_E_HOST. */
   int32_t (*progress)(void *self, int32_t done, int32_t total);

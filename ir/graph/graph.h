@@ -203,6 +203,9 @@ tn_status tni_graph_kept(tn_program *to, const tni_text *key, const void **data,
  * constants and identities vanish. */
 tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator *evaluator, const tn_graph **out,
                          tn_error **err);
+/* integers.c: products of dequantized numbers sum integers, and are quantized again as ONNX's QLinear operators are. The graph
+ * is as it was imported, not folded yet. *out is g when there is nothing to do. */
+tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
  * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Views
  * stay nodes without code (the plan makes them one buffer). */

@@ -81,7 +81,7 @@ sed '1,/^--- expect/d; s/^func/scheduled func/' "$root/test/sched/cases/unsound_
 works "print --after order: a loop that is concurrent no more" "-   for yT_1 in 0..3 parallel {" \
   print "$work/rows.tn" --after order --diff
 works "print --times names the passes" "partition  loop" print "$model" --times
-refuses "print --after an unknown pass" 2 "there is no such pass; they are fold, layout" print "$model" --after nothing
+refuses "print --after an unknown pass" 2 "there is no such pass; they are integers, fold, layout" print "$model" --after nothing
 cat >"$work/gather.tn" <<'END'
 func gather(I: i32[4], A: f32[8], B: f32[4]) {
   for i in 0..4 {

@@ -219,7 +219,7 @@ START_TEST(an_unknown_letter_is_refused)
   tn_module *module;
   tn_error *error = NULL;
   refused(tn_compile(program, &desc, &module, &error), error, TN_E_INVALID,
-          "build: dump: `Q` is the letter of no pass: they are flugstSobmpavrhdc, and * for all");
+          "build: dump: `Q` is the letter of no pass: they are iflugstSobmpavrhdc, and * for all");
   ck_assert_ptr_null(module);
 }
 END_TEST

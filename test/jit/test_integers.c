@@ -1,0 +1,335 @@
+/* test_integers.c -- products of dequantized numbers in integers: what they give, and that they are integers.
+ *
+ * Networks of bytes with QuantizeLinear and DequantizeLinear around their operators. With scales that are powers of two
+ * sums of floats are exact: the network as it is imported gives the same, bit for bit. With others each element is the
+ * exact sum times the scale, rounded: sums of integers and one product in f64 here.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+
+#include "ir/onnx_writer.h"
+#include "session.h"
+
+enum { C = 5, M = 24, SIZE = 9, PIXELS = SIZE * SIZE, MOST_SUMS = M * 9 };
+
+static tn_context *ctx;
+static tn_error *error;
+
+static void open_context(void) { ctx = session_open(); }
+
+static void close_context(void) { tn_context_destroy(ctx); }
+
+/* ---- networks ---------------------------------------------------------------------------------------------------- */
+
+static int number(int i) { return i * 7919 % 251; }
+
+static void add_scales(bytes *g, const char *name, int count, const float *scales) {
+  add_weight(g, tensor_raw(name, ONNX_FLOAT, count > 1, (int64_t[]){count}, scales, (size_t)count * sizeof *scales));
+}
+
+static void add_byte(bytes *g, const char *name, int type, int value) {
+  uint8_t byte = (uint8_t)value;
+  add_weight(g, tensor_raw(name, type, 0, NULL, &byte, 1));
+}
+
+/* Scale and zero point NAME.s, NAME.z of activations, of type u8 or i8. */
+static void add_params(bytes *g, const char *name, int type, float scale, int zero_point) {
+  char text[16];
+  snprintf(text, sizeof text, "%s.s", name);
+  add_scales(g, text, 1, &scale);
+  snprintf(text, sizeof text, "%s.z", name);
+  add_byte(g, text, type, zero_point);
+}
+
+/* to = OP(from), with the parameters of `params`. */
+static void add_linear(bytes *g, const char *op, const char *from, const char *params, const char *to) {
+  char inputs[64];
+  snprintf(inputs, sizeof inputs, "%s %s.s %s.z", from, params, params);
+  add_node(g, node(op, to, inputs, to));
+}
+
+/* Weights NAME.q, their scales NAME.s, NAME = the floats that they are; `count` channels, `each` of numbers. */
+static void add_weights(bytes *g, const char *name, int rank, const int64_t *shape, int scale_count, const float *scales) {
+  char q[16], s[16], inputs[40];
+  int64_t count = 1;
+  for (int d = 0; d < rank; d++) count *= shape[d];
+  int8_t *data = malloc((size_t)count);
+  for (int64_t i = 0; i < count; i++) data[i] = (int8_t)(number((int)i + name[1]) - 125);
+  snprintf(q, sizeof q, "%s.q", name);
+  snprintf(s, sizeof s, "%s.s", name);
+  add_weight(g, tensor_raw(q, ONNX_INT8, rank, shape, data, (size_t)count));
+  add_scales(g, s, scale_count, scales);
+  snprintf(inputs, sizeof inputs, "%s %s", q, s);
+  bytes n = node("DequantizeLinear", name, inputs, name);
+  attr_int(&n, "axis", 0);
+  add_node(g, n);
+  free(data);
+}
+
+static void add_bias(bytes *g, const char *name, int count, const float *scales) {
+  char q[16], s[16], inputs[40];
+  int32_t *data = malloc((size_t)count * sizeof *data);
+  for (int i = 0; i < count; i++) data[i] = (number(i + 3) - 125) * 40;
+  snprintf(q, sizeof q, "%s.q", name);
+  snprintf(s, sizeof s, "%s.s", name);
+  add_weight(g, tensor_raw(q, ONNX_INT32, 1, (int64_t[]){count}, data, (size_t)count * sizeof *data));
+  add_scales(g, s, count, scales);
+  snprintf(inputs, sizeof inputs, "%s %s", q, s);
+  bytes n = node("DequantizeLinear", name, inputs, name);
+  attr_int(&n, "axis", 0);
+  add_node(g, n);
+  free(data);
+}
+
+static bytes window(const char *op, const char *inputs, const char *output, int64_t kernel, int64_t stride, int64_t pad) {
+  bytes n = node(op, output, inputs, output);
+  attr_ints(&n, "kernel_shape", 2, (int64_t[]){kernel, kernel});
+  attr_ints(&n, "strides", 2, (int64_t[]){stride, stride});
+  attr_ints(&n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+  return n;
+}
+
+/* Of every kind: dense, depthwise, strided and pointwise convolutions, relu, clip, a sum of two, pools, a product. */
+static void add_network(bytes *g) {
+  static float dense[M], each[M], one = 0x1p-7f, bias[M];
+  for (int m = 0; m < M; m++) dense[m] = ldexpf(1, -6 - m % 3), each[m] = 0x1p-8f, bias[m] = dense[m] * 0x1p-5f;
+  add_params(g, "p", ONNX_UINT8, 0x1p-5f, 131);
+  add_params(g, "q", ONNX_UINT8, 0x1p-1f, 113);
+  add_params(g, "r", ONNX_INT8, 0x1p2f, -7);
+  add_weights(g, "w0", 4, (int64_t[]){M, C, 3, 3}, M, dense);
+  add_weights(g, "w1", 4, (int64_t[]){M, 1, 3, 3}, M, each);
+  add_weights(g, "w2", 4, (int64_t[]){M, M, 1, 1}, 1, &one);
+  add_weights(g, "w3", 2, (int64_t[]){10, M * 25}, 1, &one);
+  add_bias(g, "b0", M, bias);
+  float low = 0, high = 60;
+  add_scales(g, "low", 1, &low);
+  add_scales(g, "high", 1, &high);
+  add_linear(g, "QuantizeLinear", "x", "p", "x1");
+  add_linear(g, "DequantizeLinear", "x1", "p", "x2");
+  add_node(g, window("Conv", "x2 w0 b0", "a", 3, 1, 1));
+  add_node(g, node("Relu", "a1", "a", "a1"));
+  add_linear(g, "QuantizeLinear", "a1", "q", "a2");
+  add_linear(g, "DequantizeLinear", "a2", "q", "a3");
+  bytes depth = window("Conv", "a3 w1", "b", 3, 1, 1);
+  attr_int(&depth, "group", M);
+  add_node(g, depth);
+  add_node(g, node("Clip", "b1", "b low high", "b1"));
+  add_linear(g, "QuantizeLinear", "b1", "q", "b2");
+  add_linear(g, "DequantizeLinear", "b2", "q", "b3");
+  add_node(g, window("Conv", "b3 w2", "c", 1, 1, 0));
+  add_linear(g, "QuantizeLinear", "c", "r", "c1");
+  add_linear(g, "DequantizeLinear", "c1", "r", "c2");
+  add_node(g, node("Add", "d", "c2 b3", "d"));
+  add_node(g, node("Relu", "d1", "d", "d1"));
+  add_linear(g, "QuantizeLinear", "d1", "q", "d2");
+  add_linear(g, "DequantizeLinear", "d2", "q", "d3");
+  add_node(g, window("MaxPool", "d3", "e", 3, 2, 1));
+  add_linear(g, "QuantizeLinear", "e", "q", "e1");
+  add_linear(g, "DequantizeLinear", "e1", "q", "e2");
+  add_node(g, node("Flatten", "f", "e2", "f"));
+  bytes gemm = node("Gemm", "h", "f w3", "h");
+  attr_int(&gemm, "transB", 1);
+  add_node(g, gemm);
+  add_linear(g, "QuantizeLinear", "h", "r", "h1");
+  add_linear(g, "DequantizeLinear", "h1", "r", "y");
+}
+
+static tn_program *import(bytes graph) {
+  tn_program *program;
+  bytes file = model(13, graph);
+  must(tn_onnx_import(ctx, file.data, file.size, NULL, &program, &error), error);
+  free(file.data);
+  return program;
+}
+
+static void run(const tn_program *program, bool integers, DLTensor *x, DLTensor *y) {
+  const tn_model *m;
+  tn_compile_desc desc = {.struct_size = sizeof desc, .integers = integers};
+  tn_module *module = session_compile(program, &desc);
+  must(tn_module_model(module, "main", &m, &error), error);
+  const DLTensor *ins[] = {x}, *outs[] = {y};
+  must(tn_model_run(m, ins, 1, outs, 1, &error), error);
+  tn_module_destroy(module);
+}
+
+START_TEST(exact_sums_of_floats_are_the_same)
+{
+  static float x[C * PIXELS], want[10], got[10];
+  bytes g = {0};
+  add_network(&g);
+  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  for (int i = 0; i < C * PIXELS; i++) x[i] = (float)(number(i * 3) - 125) * 0x1p-5f;
+  tn_program *program = import(g);
+  DLTensor in = view(TN_F32, 4, (int64_t[]){1, C, SIZE, SIZE}, x), a = view(TN_F32, 2, (int64_t[]){1, 10}, want),
+           b = view(TN_F32, 2, (int64_t[]){1, 10}, got);
+  run(program, false, &in, &a);
+  run(program, true, &in, &b);
+  int different = 0;
+  for (int i = 0; i < 10; i++) {
+    ck_assert_float_eq(got[i], want[i]);
+    different += i > 0 && want[i] != want[0];
+  }
+  ck_assert_int_gt(different, 3);
+  tn_program_destroy(program);
+}
+END_TEST
+
+/* All of it: no product of floats is left. */
+START_TEST(no_product_of_floats_is_left)
+{
+  bytes g = {0};
+  add_network(&g);
+  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  tn_program *program = import(g);
+  tn_compile_desc desc = {.struct_size = sizeof desc, .integers = 1};
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, &desc, "graph", &text, &size, &error), error);
+  int products = 0;
+  for (const char *at = text; (at = strstr(at, "= conv(")) || 0; at++) products++;
+  ck_assert_int_eq(products, 3);
+  for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+    if (strstr(line, "= conv(") || strstr(line, "= matmul(")) ck_assert_ptr_nonnull(strstr(line, ": i32["));
+  tn_text_destroy(text);
+  tn_program_destroy(program);
+}
+END_TEST
+
+/* ---- one layer, of any scales ------------------------------------------------------------------------------------ */
+
+typedef struct layer {
+  int in, out, kernel, stride, pad, groups;
+  int x_type, x_zero; /* of x; y has another zero point */
+} layer;
+
+static int rows_of(const layer *l) { return (SIZE + 2 * l->pad - l->kernel) / l->stride + 1; }
+
+static float scale_of(int m) { return 0.00371f + 0.000123f * (float)m; }
+static const float x_scale = 0.0173f, y_scale = 0.711f;
+enum { Y_ZERO = 77 };
+
+static int weight_at(int i) { return (int8_t)(number(i + '0') - 125); }
+
+/* x as bytes are stored, as a number */
+static int plain(const layer *l, uint8_t x) { return l->x_type == ONNX_INT8 ? (int8_t)x : x; }
+
+static int exact(const layer *l, const uint8_t *x, int m, int oh, int ow) {
+  int per_group = l->in / l->groups, first = m / (l->out / l->groups) * per_group, sum = (number(m + 3) - 125) * 40;
+  for (int c = 0; c < per_group; c++)
+    for (int kh = 0; kh < l->kernel; kh++)
+      for (int kw = 0; kw < l->kernel; kw++) {
+        int h = oh * l->stride + kh - l->pad, w = ow * l->stride + kw - l->pad;
+        if (h < 0 || h >= SIZE || w < 0 || w >= SIZE) continue;
+        sum += (plain(l, x[(first + c) * PIXELS + h * SIZE + w]) - l->x_zero) *
+               weight_at(((m * per_group + c) * l->kernel + kh) * l->kernel + kw);
+      }
+  float scale = x_scale * scale_of(m) / y_scale;
+  double y = nearbyint((double)sum * (double)scale) + Y_ZERO;
+  return (int)fmin(fmax(y, Y_ZERO), 255); /* behind a relu */
+}
+
+static bytes layer_graph(const layer *l, bool operators) {
+  static float scales[M], bias[M];
+  bytes g = {0};
+  int64_t shape[] = {l->out, l->in / l->groups, l->kernel, l->kernel};
+  for (int m = 0; m < l->out; m++) scales[m] = scale_of(m), bias[m] = x_scale * scales[m];
+  add_params(&g, "p", l->x_type, x_scale, l->x_zero);
+  add_params(&g, "q", ONNX_UINT8, y_scale, Y_ZERO);
+  add_weights(&g, "w0", 4, shape, l->out, scales);
+  add_bias(&g, "b0", l->out, bias);
+  add_byte(&g, "w0.z", ONNX_INT8, 0);
+  add_linear(&g, "DequantizeLinear", "x", "p", "x1");
+  bytes conv = operators ? window("QLinearConv", "x p.s p.z w0.q w0.s w0.z q.s q.z b0.q", "a", l->kernel, l->stride, l->pad)
+                         : window("Conv", "x1 w0 b0", "a", l->kernel, l->stride, l->pad);
+  attr_int(&conv, "group", l->groups);
+  add_node(&g, conv);
+  if (operators)
+    add_node(&g, node("Max", "relu", "a q.z", "y"));
+  else {
+    add_node(&g, node("Relu", "relu", "a", "a1"));
+    add_linear(&g, "QuantizeLinear", "a1", "q", "y");
+  }
+  put_message(&g, 11, value_info("x", l->x_type, 4, (int64_t[]){1, l->in, SIZE, SIZE}));
+  add_output(&g, "y");
+  return g;
+}
+
+static void compare(const layer *l, const uint8_t *x, const uint8_t *y, const char *how) {
+  int rows = rows_of(l), inside = 0;
+  for (int m = 0; m < l->out; m++)
+    for (int h = 0; h < rows; h++)
+      for (int w = 0; w < rows; w++) {
+        int want = exact(l, x, m, h, w), got = y[(m * rows + h) * rows + w];
+        ck_assert_msg(got == want, "%s: %d -> %d, %dx%d: y[%d, %d, %d] is %d, not %d", how, l->in, l->out, l->kernel,
+                      l->kernel, m, h, w, got, want);
+        inside += want > Y_ZERO && want < 255;
+      }
+  ck_assert_int_gt(inside, rows);
+}
+
+static const layer layers[] = {
+    {C, M, 3, 1, 1, 1, ONNX_UINT8, 131},  {1, 16, 3, 1, 1, 1, ONNX_UINT8, 3},  {M, M, 3, 2, 1, M, ONNX_UINT8, 200},
+    {M, M, 1, 1, 0, 1, ONNX_UINT8, 255},  {M, 8, 1, 2, 0, 1, ONNX_INT8, -128}, {M, M, 3, 1, 0, 1, ONNX_INT8, 11},
+    {16, 16, 3, 1, 1, 4, ONNX_UINT8, 90}, {12, 9, 5, 1, 2, 1, ONNX_UINT8, 0},
+};
+
+static void check_layer(const layer *l) {
+  static uint8_t x[M * PIXELS], y[M * PIXELS];
+  int64_t rows = rows_of(l);
+  for (int i = 0; i < M * PIXELS; i++) x[i] = (uint8_t)number(i * 5 + 1);
+  DLTensor in = view(l->x_type == ONNX_INT8 ? TN_I8 : TN_U8, 4, (int64_t[]){1, l->in, SIZE, SIZE}, x);
+  DLTensor out = view(TN_U8, 4, (int64_t[]){1, l->out, rows, rows}, y);
+  for (int operators = 0; operators < 2; operators++) {
+    tn_program *program = import(layer_graph(l, operators));
+    memset(y, 0, sizeof y);
+    run(program, !operators, &in, &out);
+    compare(l, x, y, operators ? "QLinearConv" : "QDQ");
+    tn_program_destroy(program);
+  }
+}
+
+START_TEST(a_layer_gives_the_nearest_to_the_exact_sum)
+{
+  for (size_t i = 0; i < TNI_COUNT(layers); i++) check_layer(&layers[i]);
+}
+END_TEST
+
+/* The form of a target that multiplies bytes at once, run here. */
+static void check_bytes(const layer *l) {
+  static uint8_t x[M * PIXELS], y[M * PIXELS];
+  int64_t rows = rows_of(l);
+  const tn_target *host;
+  for (int i = 0; i < M * PIXELS; i++) x[i] = (uint8_t)number(i * 5 + 1);
+  must(tn_target_get(ctx, "x86-64-v4", &host, &error), error);
+  tn_target target = *host;
+  target.features = "+avx512f,+avx512vnni";
+  tn_program *program = import(layer_graph(l, true)), *wide;
+  const tn_graph *made;
+  must(tn_program_create(ctx, &wide, &error), error);
+  must(tni_graph_widen(program->graphs[0], wide, &target, &made, &error), error);
+  char *text;
+  must(tn_program_print(wide, &text, &error), error);
+  ck_assert_int_eq(strstr(text, "outside = ") != NULL, l->groups == 1 && l->x_zero != 0);
+  tn_text_destroy(text);
+  DLTensor in = view(l->x_type == ONNX_INT8 ? TN_I8 : TN_U8, 4, (int64_t[]){1, l->in, SIZE, SIZE}, x);
+  DLTensor out = view(TN_U8, 4, (int64_t[]){1, l->out, rows, rows}, y);
+  run(wide, false, &in, &out);
+  compare(l, x, y, "bytes");
+  tn_program_destroy(wide);
+  tn_program_destroy(program);
+}
+
+START_TEST(bytes_less_their_excess_give_the_same)
+{
+  for (size_t i = 0; i < TNI_COUNT(layers); i++) check_bytes(&layers[i]);
+}
+END_TEST
+
+int main(void) {
+  const TTest *const tests[] = {exact_sums_of_floats_are_the_same, no_product_of_floats_is_left,
+                                a_layer_gives_the_nearest_to_the_exact_sum, bytes_less_their_excess_give_the_same};
+  return suite_run_tests("integers", tests, TNI_COUNT(tests), open_context, close_context);
+}
