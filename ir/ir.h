@@ -467,6 +467,17 @@ tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level leve
  * and gives its replacement; NULL aborts. */
 typedef const tn_expr *(*tni_expr_fn)(void *self, tni_region *r, const tn_expr *x);
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self);
+/* The same of several expressions, for as long as `rewrite` would give the same of a node: each node once in all of them.
+ * {.ctx = ctx} is empty; forget: `rewrite` gives something else from here on. */
+typedef struct tni_rewrites {
+  tn_context *ctx;
+  const void **keys, **values;
+  size_t size, used;
+  bool failed;
+} tni_rewrites;
+const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
+void tni_rewrites_forget(tni_rewrites *done);
+void tni_rewrites_destroy(tni_rewrites *done);
 /* Calls `visit` once on each node of the DAG, arguments first. */
 void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self);
 

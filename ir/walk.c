@@ -9,13 +9,7 @@
 
 /* ---- a map from nodes to nodes ---- */
 
-typedef struct node_map {
-  tn_context *ctx;
-  const void **keys;
-  const void **values;
-  size_t size, used;
-  bool failed;
-} node_map;
+typedef tni_rewrites node_map;
 
 static void map_destroy(node_map *m) {
   tni_free(m->ctx, m->keys, m->size * sizeof *m->keys);
@@ -66,10 +60,10 @@ typedef struct rewriter {
   tni_region *r;
   tni_expr_fn fn;
   void *self;
-  node_map map;
+  node_map *map;
 } rewriter;
 
-enum { ARGS_ON_STACK = 16 };
+enum { ARGS_ON_STACK = 16, KEPT_SLOTS = 1024 };
 
 static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x);
 
@@ -85,22 +79,43 @@ static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
 }
 
 static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
-  const tn_expr *known = map_get(&w->map, x);
+  const tn_expr *known = map_get(w->map, x);
   if (known) return known;
   const tn_expr *y = x->nargs ? rewrite_args(w, x) : x;
   y = y ? w->fn(w->self, w->r, y) : NULL;
-  if (y) map_put(&w->map, x, y);
-  return w->map.failed ? NULL : y;
+  if (y) map_put(w->map, x, y);
+  return w->map->failed ? NULL : y;
 }
 
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
-  if (!x) return NULL;
-  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = {.ctx = r->arena.ctx}};
-  const tn_expr *y = rewrite_node(&w, x);
-  r->arena.failed |= w.map.failed;
-  map_destroy(&w.map);
+  tni_rewrites done = {.ctx = r->arena.ctx};
+  const tn_expr *y = tni_expr_rewrite_more(r, &done, x, rewrite, self);
+  tni_rewrites_destroy(&done);
   return y;
 }
+
+const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite,
+                                     void *self) {
+  if (!x) return NULL;
+  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = done};
+  const tn_expr *y = rewrite_node(&w, x);
+  r->arena.failed |= done->failed;
+  return y;
+}
+
+void tni_rewrites_forget(tni_rewrites *done) {
+  if (done->used > KEPT_SLOTS / 2) {
+    tn_context *ctx = done->ctx;
+    map_destroy(done);
+    *done = (tni_rewrites){.ctx = ctx};
+  } else if (done->used) {
+    memset(done->keys, 0, done->size * sizeof *done->keys);
+    memset(done->values, 0, done->size * sizeof *done->values);
+    done->used = 0;
+  }
+}
+
+void tni_rewrites_destroy(tni_rewrites *done) { map_destroy(done); }
 
 typedef struct visitor {
   void (*fn)(void *self, const tn_expr *x);
@@ -144,12 +159,14 @@ typedef struct stmt_rewriter {
   tni_expr_fn expr;
   tni_stmt_fn stmt;
   void *self;
+  tni_rewrites *done; /* NULL: `expr` may give something else in each expression */
 } stmt_rewriter;
 
 static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s);
 
 static const tn_expr *through(const stmt_rewriter *w, const tn_expr *x) {
-  return w->expr && x ? tni_expr_rewrite(w->r, x, w->expr, w->self) : x;
+  if (!w->expr || !x) return x;
+  return w->done ? tni_expr_rewrite_more(w->r, w->done, x, w->expr, w->self) : tni_expr_rewrite(w->r, x, w->expr, w->self);
 }
 
 static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
@@ -413,7 +430,11 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
 }
 
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst) {
-  return tni_stmt_rewrite(r, s, replace_var, NULL, (void *)subst);
+  tni_rewrites done = {.ctx = r->arena.ctx};
+  stmt_rewriter w = {.r = r, .expr = replace_var, .self = (void *)subst, .done = &done};
+  const tn_stmt *made = s ? rewrite_stmt(&w, s) : NULL;
+  tni_rewrites_destroy(&done);
+  return made;
 }
 
 static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }

@@ -260,9 +260,16 @@ static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x)
 }
 
 const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x) {
+  tni_rewrites done = {.ctx = r->arena.ctx};
+  const tn_expr *y = tni_simplify_more(r, facts, &done, x);
+  tni_rewrites_destroy(&done);
+  return y;
+}
+
+const tn_expr *tni_simplify_more(tni_region *r, const tni_facts *facts, tni_rewrites *done, const tn_expr *x) {
   tni_scan scan;
   if (!x) return NULL;
   tni_scan_init(&scan, facts);
   tni_simplifier s = {r, &scan};
-  return tni_expr_rewrite(r, x, simplify_node, &s);
+  return tni_expr_rewrite_more(r, done, x, simplify_node, &s);
 }

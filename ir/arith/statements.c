@@ -14,11 +14,25 @@ enum { MAX_VECTORS = 16 };
 typedef struct walker {
   tni_region *r;
   tni_facts facts;
+  tni_rewrites done; /* under these facts */
   const tn_expr *vectors[MAX_VECTORS]; /* variables of vectorized loops around, the last ones */
   int vector_count;
 } walker;
 
-static const tn_expr *simple(walker *w, const tn_expr *x) { return x ? tni_simplify(w->r, &w->facts, x) : NULL; }
+static const tn_expr *simple(walker *w, const tn_expr *x) { return tni_simplify_more(w->r, &w->facts, &w->done, x); }
+
+/* Back to the facts before. */
+static void pop(walker *w, size_t count, size_t known) {
+  tni_facts_pop(&w->facts, count);
+  w->facts.known_count = known;
+  tni_rewrites_forget(&w->done);
+}
+
+/* A loop's variable, or an iterator, from here on. */
+static bool bind(walker *w, const tn_expr *var, const tn_expr *extent) {
+  tni_rewrites_forget(&w->done);
+  return tni_facts_bind(&w->facts, var, extent);
+}
 
 static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s);
 
@@ -49,11 +63,11 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
   bool stays = s->as.loop.kind == TNI_OUTLINED; /* also around one iteration: it is a function */
   if (tni_is_int(extent, 1) && !stays) return only_iteration(w, s->as.loop.var, s->as.loop.body);
   bool vector = s->as.loop.kind == TNI_VECTORIZED;
-  size_t mark = w->facts.count;
+  size_t mark = w->facts.count, known = w->facts.known_count;
   if (vector) w->vectors[w->vector_count++ % MAX_VECTORS] = s->as.loop.var;
-  const tn_stmt *body = tni_facts_bind(&w->facts, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
+  const tn_stmt *body = bind(w, s->as.loop.var, extent) ? simplify_stmt(w, s->as.loop.body) : NULL;
   if (vector) w->vector_count--;
-  tni_facts_pop(&w->facts, mark);
+  pop(w, mark, known);
   if (body && is_empty(body)) return body;
   const tn_expr *fewer = body ? guarded_extent(s->as.loop.var, extent, body) : NULL;
   if (!fewer || (vector && !tni_is_int(fewer, 1))) return tni_for_like(w->r, s, s->as.loop.var, extent, s->as.loop.kind, body);
@@ -64,7 +78,7 @@ static const tn_stmt *simplify_loop(walker *w, const tn_stmt *s) {
 static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
   int32_t count = s->as.block.count;
   tni_iter *iters = tni_arena_copy(&w->r->arena, s->as.block.iters, (size_t)count * sizeof *iters);
-  size_t mark = w->facts.count;
+  size_t mark = w->facts.count, known = w->facts.known_count;
   bool ok = iters != NULL;
   const tn_expr *where = simple(w, s->as.block.where);
   for (int32_t i = 0; ok && i < count; i++) {
@@ -72,10 +86,10 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
     iters[i].binding = simple(w, iters[i].binding);
     ok = iters[i].extent && iters[i].binding;
   }
-  for (int32_t i = 0; ok && i < count; i++) ok = tni_facts_bind(&w->facts, iters[i].var, iters[i].extent);
+  for (int32_t i = 0; ok && i < count; i++) ok = bind(w, iters[i].var, iters[i].extent);
   const tn_stmt *init = ok && s->as.block.init ? simplify_stmt(w, s->as.block.init) : NULL;
   const tn_stmt *body = ok ? simplify_stmt(w, s->as.block.body) : NULL;
-  tni_facts_pop(&w->facts, mark);
+  pop(w, mark, known);
   if ((s->as.block.init && !init) || (s->as.block.where && !where)) return NULL;
   if (where && tni_is_int(where, 0)) return empty(w);
   return ok ? tni_block_like(w->r, s, iters, where, init, body) : NULL;
@@ -103,9 +117,9 @@ static const tn_stmt *simplify_under(walker *w, const tn_expr *cond, bool holds,
   size_t mark = w->facts.count, known = w->facts.known_count;
   bool ok = tni_facts_learn(&w->facts, cond, holds);
   if (names_a_lane(w, mark)) tni_facts_pop(&w->facts, mark);
+  tni_rewrites_forget(&w->done);
   const tn_stmt *made = ok ? simplify_stmt(w, s) : NULL;
-  tni_facts_pop(&w->facts, mark);
-  w->facts.known_count = known;
+  pop(w, mark, known);
   return made;
 }
 
@@ -145,12 +159,13 @@ static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
     const tn_stmt *body = tni_stmt_subst(w->r, s->as.let.body, &subst);
     return body ? simplify_stmt(w, body) : NULL;
   }
-  size_t mark = w->facts.count;
+  size_t mark = w->facts.count, known = w->facts.known_count;
   int64_t lo, hi;
   tni_bounds(&w->facts, value, &lo, &hi);
+  tni_rewrites_forget(&w->done);
   if (var->type == TN_INDEX && !tni_facts_push(&w->facts, var, lo, hi)) return NULL;
   const tn_stmt *body = simplify_stmt(w, s->as.let.body);
-  tni_facts_pop(&w->facts, mark);
+  pop(w, mark, known);
   return body && is_empty(body) && !calls(w, value) ? body : tni_let(w->r, var, value, body);
 }
 
@@ -192,9 +207,10 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
 }
 
 const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s) {
-  walker w = {.r = r};
+  walker w = {.r = r, .done = {.ctx = r->arena.ctx}};
   tni_facts_init(&w.facts, r->arena.ctx);
   const tn_stmt *t = s ? simplify_stmt(&w, s) : NULL;
   tni_facts_destroy(&w.facts);
+  tni_rewrites_destroy(&w.done);
   return t;
 }

@@ -123,6 +123,16 @@ START_TEST(extents_are_known_by_name)
 END_TEST
 
 /* Thirty squarings, and the same with sums and conditions: nodes are looked at once. */
+START_TEST(what_a_node_became_is_forgotten_with_the_facts)
+{
+  check_statement("if n < 4 { I[min(n, 4)] = 1:i64 }; I[min(n, 4)] = 2:i64\n"
+                  "for i in 0..8 { I[i // 4] = 3:i64; if i < 4 { I[i // 4] = 4:i64 }; I[i // 4] = 5:i64 }",
+                  "  if n < 4 {\n    I[n] = 1:i64\n  }\n  I[min(n, 4)] = 2:i64\n"
+                  "  for i in 0..8 {\n    I[i // 4] = 3:i64\n    if i < 4 {\n      I[0] = 4:i64\n    }\n"
+                  "    I[i // 4] = 5:i64\n  }\n");
+}
+END_TEST
+
 START_TEST(shared_nodes_cost_once)
 {
   tn_context *ctx;
@@ -166,6 +176,7 @@ int main(void) {
   tcase_add_test(tests, lanes_stay_lanes_under_a_condition);
   tcase_add_test(tests, the_other_branch_knows_the_opposite);
   tcase_add_test(tests, extents_are_known_by_name);
+  tcase_add_test(tests, what_a_node_became_is_forgotten_with_the_facts);
   tcase_add_test(tests, shared_nodes_cost_once);
   suite_add_tcase(suite, tests);
   return suite_run(suite);
