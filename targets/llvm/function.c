@@ -45,6 +45,12 @@ LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *wha
   return function;
 }
 
+void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function) {
+  if (m->target->isa != TNI_ISA_X86_64) return; /* others have no quicker way */
+  add_enum(m, function, LLVMAttributeFunctionIndex, "noinline");
+  add_enum(m, function, LLVMAttributeFunctionIndex, "optnone");
+}
+
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function) {
   add_enum(m, function, LLVMAttributeFunctionIndex, "memory"); /* 0: none */
   add_enum(m, function, LLVMAttributeFunctionIndex, "willreturn");
@@ -100,6 +106,7 @@ static void define_packed(tni_ll_module *m, const tn_func *func, const char *sym
   LLVMValueRef function = LLVMAddFunction(m->module, name, LLVMFunctionType(m->i32, params, 2, 0));
   if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
   tni_ll_function_attributes(m, function);
+  tni_ll_glue_attributes(m, function);
   LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
   args[0] = LLVMGetParam(function, 0);
   for (uint32_t i = 0; i < func->param_count; i++) {

@@ -257,6 +257,8 @@ void tni_ll_function_end(tni_ll_function *f);
 void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function);
 /* One that only the module sees, NAME.WHAT.K. NULL without memory. */
 LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *what, unsigned k, LLVMTypeRef type);
+/* The function loads arguments and calls another: code is made of it in the quickest way. */
+void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function);
 /* The function reads and writes no memory, and returns. */
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */

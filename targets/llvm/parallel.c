@@ -159,6 +159,7 @@ static LLVMValueRef define_body(const captures *c, LLVMTypeRef closure, LLVMValu
   LLVMValueRef function = tni_ll_internal(m, c->f->func->name, "parallel", number, type);
   LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, 3 + c->count);
   if (!function || !args) return NULL;
+  tni_ll_glue_attributes(m, function);
   LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
   args[0] = LLVMGetParam(function, 0);
   args[1] = LLVMGetParam(function, 2);
