@@ -3,6 +3,7 @@
  *     DIR/model.onnx
  *     DIR/test_data_set_0/input_0.pb ... output_0.pb ...      also _1, _2 ...: all are run by one compiled model
  *     DIR/reference_ms                                        may say how long the other one took for each set
+ *     DIR/reference_first_ms                                  and how long from the file to the first output
  *
  * The worst difference is that of any element over the largest magnitude of its output in that set. A reference that
  * could hide every mistake is refused: over all sets, an output has DISTINCT different values (or all its elements
@@ -69,12 +70,12 @@ static bool read_sets(compare *c) {
   return c->set_count || (fprintf(stderr, "tenon: %s: there is no test_data_set_0 in it\n", c->folder), false);
 }
 
-/* The other runtime's milliseconds for a set; 0: nothing is known. */
-static double other_ms(const compare *c, size_t set) {
+/* The other runtime's milliseconds in a line of a file; 0: nothing is known. */
+static double other_ms(const compare *c, const char *file, size_t line) {
   texts lines;
-  const char *path = take_text("%s/reference_ms", c->folder);
-  if (!is_there(path) || !read_lines(path, &lines) || set >= lines.count) return 0;
-  return strtod(lines.items[set], NULL);
+  const char *path = take_text("%s/%s", c->folder, file);
+  if (!is_there(path) || !read_lines(path, &lines) || line >= lines.count) return 0;
+  return strtod(lines.items[line], NULL);
 }
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
@@ -232,15 +233,18 @@ static bool run_sets(compare *c) {
 }
 
 /* NAME, OK or FAILED, the worst difference, different values, sets, seconds until the first output, milliseconds of a
- * run (of the set in the middle), of the other runtime, the first of these over the second. */
+ * run (of the set in the middle), of the other runtime, the first of these over the second; at the end the other runtime's
+ * seconds until its first output. */
 static int print_line(const compare *c) {
   bool good = c->worst <= MOST;
   printf("%-22s %-6s", base_name(c->folder), good ? "OK" : "FAILED");
   printf(" %9.2e %8zu %5zu %8.3f", c->worst, c->distinct, c->set_count, c->first_seconds);
   size_t middle = c->set_count / 2; /* sets lie from small to large */
-  double own = 1e3 * c->set_seconds[middle], other = other_ms(c, middle);
+  double own = 1e3 * c->set_seconds[middle], other = other_ms(c, "reference_ms", middle);
+  double other_first = other_ms(c, "reference_first_ms", 0) / 1e3;
   printf(" %9.3f", own);
   if (other > 0) printf(" %9.3f %6.2f", other, own / other);
+  if (other > 0 && other_first > 0) printf(" %9.3f", other_first);
   printf("\n");
   return good ? EXIT_OK : EXIT_FAILED;
 }

@@ -58,6 +58,8 @@ says 0 "^fashion +OK +0\.00e\+00 +10 +1 "
 set_of 1 3
 printf '1000\n500\n' >"$dir/reference_ms"
 says 0 "^fashion +OK +0\.00e\+00 +[1-9][0-9]+ +2 .* 500\.000 +0\.[0-9]+$"
+printf '1500\n' >"$dir/reference_first_ms"
+says 0 "^fashion +OK +0\.00e\+00 +[1-9][0-9]+ +2 .* 500\.000 +0\.[0-9]+ +1\.500$"
 tensor "$dir/test_data_set_1/output_0.pb" 3x10 ramp
 says 1 "^fashion +FAILED +[1-9]"
 tensor "$dir/test_data_set_1/output_0.pb" 2x10 ramp

@@ -13,9 +13,9 @@ code=0
 cat <<'END'
 worst: difference over the largest magnitude of the reference; values: different ones in the reference; first: seconds
 from the file to the first output; run, ort: median milliseconds of one inference in Tenon and in ONNX Runtime; ratio:
-run / ort
+run / ort; ort-first: ONNX Runtime's seconds from the file to the first output
 END
-printf '%-22s %-6s %9s %8s %5s %8s %9s %9s %6s\n' model "" worst values sets first run ort ratio
+printf '%-22s %-6s %9s %8s %5s %8s %9s %9s %6s %9s\n' model "" worst values sets first run ort ratio ort-first
 for name; do # one after the other, so that both have the machine in the same state
   "$folder/env/bin/python" "$here/reference.py" --times "$folder" "$name"
   "$tenon" compare "$folder/$name" --threads 1 || code=1
