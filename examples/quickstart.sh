@@ -8,7 +8,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 cd "$(dirname "$0")/.."
-sh examples/packages.sh gcc libc6-dev meson ninja-build pkg-config llvm-22-dev libffi-dev libhwloc-dev libpng-dev zlib1g-dev
+sh examples/packages.sh gcc libc6-dev meson ninja-build pkg-config llvm-22-dev libffi-dev libhwloc-dev libsodium-dev libpng-dev zlib1g-dev
 
 [ -f build/build.ninja ] || meson setup build --buildtype=release
 ninja -C build

@@ -43,11 +43,12 @@ static double work_of(const tn_stmt *s) {
 double tni_estimate_work(const tn_func *func) { return work_of(func->body); }
 
 /* *ran is false when there is no code to run. */
-static tn_status run_compiled(const tn_func *func, void *const *buffers, bool *ran, tn_error **err) {
+static tn_status run_compiled(tn_cache *cache, const tn_func *func, void *const *buffers, bool *ran, tn_error **err) {
   tn_module *m;
   const tn_function *f;
+  const tn_compile_desc desc = {.struct_size = sizeof desc, .cache = cache};
   *ran = false;
-  tn_status status = tn_compile(func->program, NULL, &m, err);
+  tn_status status = tn_compile(func->program, &desc, &m, err);
   if (status) return status;
   status = tn_module_function(m, func->name, &f, err);
   if (!status && f->packed) {
@@ -63,7 +64,7 @@ tn_status tni_evaluate_func(void *self, const tn_func *func, void *const *buffer
   if (tni_estimate_work(func) > TNI_COMPILE_WORK) {
     bool ran;
     tn_error *error = NULL;
-    tn_status status = run_compiled(func, buffers, &ran, &error);
+    tn_status status = run_compiled(self, func, buffers, &ran, &error);
     if (ran || status == TN_E_NOMEM) {
       if (err)
         *err = error;

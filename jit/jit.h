@@ -59,7 +59,8 @@ tn_status tni_library_load(tn_context *ctx, bool strict, size_t count, char *con
                            tni_library **out, tn_error **err);
 /* The address of a symbol, or NULL. */
 void *tni_library_find(const tni_library *library, const char *symbol);
-void tni_library_unload(tni_library *library);
+size_t tni_library_count(const tni_library *library); /* of symbols */
+void tni_library_unload(tni_library *library); /* NULL is fine */
 
 /* ---- call.c: libffi -------------------------------------------------------------------------------------------- */
 
@@ -97,6 +98,7 @@ typedef struct tni_pipeline {
   const tn_func **lowered;     /* of each of these */
   size_t lowered_count;
   tn_compile_stats stats;
+  int ran;     /* stages */
   bool failed; /* no memory for what the observer was to see */
 } tni_pipeline;
 
@@ -119,7 +121,7 @@ void tni_pipeline_destroy(tni_pipeline *p);
 void tni_pipeline_drop_lowered(tni_pipeline *p);
 /* Of several targets leaves the best that runs here. */
 void tni_pipeline_stay_here(tni_pipeline *p);
-/* Runs the stages up to and with `last`. */
+/* Runs the stages up to and with `last` that did not run before. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
 /* Has the function no schedule, so that one is chosen? */
 bool tni_gets_schedule(const tni_pipeline *p, const tn_func *func);
@@ -148,6 +150,27 @@ void tni_kernel_job(tni_kernel *k, enum tni_emit what, tni_job *out);
 /* How long it takes to compile a function, compared with others of the program. */
 double tni_kernel_weight(const tn_func *func);
 
+/* ---- code.c: a program's code from a cache, and into it; cache.h has what is behind it ------------------------------ */
+
+/* What an entry is for. */
+typedef struct tni_cache_key {
+  unsigned char digest[TNI_DIGEST_BYTES]; /* of all that the code depends on */
+  const char *identity;                   /* the versions and the target, as text */
+  const unsigned char *secret;            /* the host's, of the seal */
+  size_t secret_bytes;                    /* 0: there is none */
+} tni_cache_key;
+typedef struct tni_code {
+  tni_arena arena;
+  tni_cache_key key;
+  bool keyed;
+  tni_library *library; /* what was found, linked; NULL: nothing. Whoever takes it leaves NULL */
+} tni_code;
+/* Of a pipeline that ran up to GUARD; no cache has nothing. Cannot fail: what goes wrong is a miss. */
+void tni_code_find(tni_pipeline *p, tni_code *out);
+/* Stores what the jobs made. */
+void tni_code_keep(tni_pipeline *p, tni_code *code, size_t count, const tni_job *jobs);
+void tni_code_close(tni_code *code);
+
 /* ---- passes.c: the table of passes, and what a host learns of them -------------------------------------------------- */
 
 /* Are all letters of desc->dump passes? */
@@ -161,7 +184,7 @@ tni_observer tni_lower_observer(tni_pipeline *p);
 
 /* ---- evaluate.c ------------------------------------------------------------------------------------------------ */
 
-/* A tni_evaluator's `run`: interprets small functions, compiles large ones for this CPU; what cannot be compiled is
+/* A tni_evaluator's `run`, its self a tn_cache or NULL: interprets small functions, compiles large ones for this CPU; what cannot be compiled is
  * interpreted. */
 tn_status tni_evaluate_func(void *self, const tn_func *func, void *const *buffers, tn_error **err);
 /* Operators that one run executes, roughly: loop extents times the nodes of what is in them. */

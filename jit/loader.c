@@ -311,6 +311,8 @@ void *tni_library_find(const tni_library *library, const char *name) {
   return s ? s->address : NULL;
 }
 
+size_t tni_library_count(const tni_library *library) { return library->count; }
+
 void tni_library_unload(tni_library *library) {
   if (!library) return;
   loader *l = library->loader;

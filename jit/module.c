@@ -14,8 +14,14 @@ static tn_status check_bound(const tn_program *program, tn_error **err) {
 
 /* ---- modules ---- */
 
-static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job *jobs, tn_error **err) {
+/* The library is the code if there is one, else what the jobs made. */
+static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job *jobs, tni_library *library,
+                      tn_error **err) {
   double start = tni_seconds(m->ctx);
+  if (library) {
+    m->library = library;
+    return TN_OK;
+  }
   char **objects = tni_alloc(m->ctx, (count + 1) * sizeof *objects);
   size_t *sizes = tni_alloc(m->ctx, (count + 1) * sizeof *sizes);
   tn_status status = objects && sizes ? TN_OK : tni_fail_nomem(err);
@@ -31,9 +37,14 @@ static tn_status load(tn_module *m, tni_pipeline *p, size_t count, const tni_job
   return status;
 }
 
-static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *jobs, tn_module **out, tn_error **err) {
+/* Takes the library. */
+static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *jobs, tni_library *library,
+                               tn_module **out, tn_error **err) {
   tn_module *m = tni_alloc_zero(p->ctx, sizeof *m);
-  if (!m) return tni_fail_nomem(err);
+  if (!m) {
+    tni_library_unload(library);
+    return tni_fail_nomem(err);
+  }
   m->ctx = p->ctx;
   tni_arena_init(&m->arena, p->ctx);
   m->work = p->work;
@@ -41,7 +52,7 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   m->env_self.module = m;
   m->env_self.failure = &m->failure;
   tni_env_init(&m->env, &m->env_self);
-  tn_status status = load(m, p, count, jobs, err);
+  tn_status status = load(m, p, count, jobs, library, err);
   m->stats = p->stats;
   if (!status) status = tni_externs_create(m, err);
   if (!status) status = tni_functions_create(m, err);
@@ -55,10 +66,35 @@ static tn_status create_module(tni_pipeline *p, size_t count, const tni_job *job
   return status;
 }
 
-tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_module **out, tn_error **err) {
-  tni_pipeline *p;
+/* Objects of all functions, by schedules, lowering and LLVM. */
+static tn_status make_objects(tni_pipeline *p, size_t *count, tni_job **jobs, tn_error **err) {
+  tn_status status = p->desc->observe ? tni_pipeline_run(p, TNI_STAGE_LOWER, err) : TN_OK;
+  if (!status) status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, count, jobs, err);
+  if (!status) tni_pipeline_drop_lowered(p);
+  return status;
+}
+
+static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   tni_job *jobs = NULL;
   size_t count = 0;
+  tni_code code;
+  tn_status status = tni_pipeline_run(p, TNI_STAGE_GUARD, err);
+  if (status) return status;
+  tni_code_find(p, &code);
+  if (!code.library) status = make_objects(p, &count, &jobs, err);
+  if (!status && !code.library) tni_code_keep(p, &code, count, jobs);
+  if (!status) {
+    tni_library *library = code.library;
+    code.library = NULL;
+    status = create_module(p, count, jobs, library, out, err);
+  }
+  tni_code_close(&code);
+  tni_jobs_destroy(p->ctx, count, jobs);
+  return status;
+}
+
+tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_module **out, tn_error **err) {
+  tni_pipeline *p;
   *out = NULL;
   if (err) *err = NULL;
   tn_status status = check_bound(program, err);
@@ -68,19 +104,13 @@ tn_status tn_compile(const tn_program *program, const tn_compile_desc *desc, tn_
   if (!p->target->runs_here)
     status = tni_fail(p->ctx, err, TN_E_UNSUPPORTED, "load", p->target->name,
                       "code for this target does not run in this process: tn_program_emit gives its object");
-  if (!status) status = tni_pipeline_run(p, p->desc->observe ? TNI_STAGE_LOWER : TNI_STAGE_GUARD, err);
-  if (!status) status = tni_pipeline_codegen(p, TNI_EMIT_OBJECT, false, &count, &jobs, err);
-  if (!status) {
-    tni_pipeline_drop_lowered(p);
-    status = create_module(p, count, jobs, out, err);
-  }
+  if (!status) status = make_module(p, out, err);
   if (!status)
     tni_log(program->ctx, TN_LOG_INFO,
-            "compiled %zu kernels, %zu bytes: graph %.1f ms, schedules %.1f, code %.1f, load %.1f",
+            "compiled %zu kernels, %zu bytes: graph %.1f ms, schedules %.1f, code %.1f, load %.1f; %zu from the cache",
             (size_t)(*out)->stats.kernels, (size_t)(*out)->stats.code_bytes, 1e3 * (*out)->stats.optimize_seconds,
             1e3 * (*out)->stats.schedule_seconds, 1e3 * (*out)->stats.codegen_seconds,
-            1e3 * (*out)->stats.load_seconds);
-  tni_jobs_destroy(program->ctx, count, jobs);
+            1e3 * (*out)->stats.load_seconds, (size_t)(*out)->stats.cache_hits);
   tni_pipeline_destroy(p);
   return status;
 }

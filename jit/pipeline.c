@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "jit.h"
+#include "cache.h"
 
 static const tn_compile_desc default_desc = {.struct_size = sizeof(tn_compile_desc)};
 
@@ -73,6 +73,8 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (desc->unproven > TN_UNPROVEN_TRUST)
     return tni_fail(ctx, err, TN_E_INVALID, "build", "unproven", "%d is not in 0..%d", desc->unproven,
                     TN_UNPROVEN_TRUST);
+  if (desc->cache && desc->cache->ctx != ctx)
+    return tni_fail(ctx, err, TN_E_INVALID, "build", "cache", "it was opened in another context");
   tni_pipeline *p = tni_alloc_zero(ctx, sizeof *p);
   if (!p) return tni_fail_nomem(err);
   p->ctx = ctx;
@@ -130,7 +132,7 @@ static tn_status integers(tni_pipeline *p, tn_error **err) {
 
 /* Graphs of the source folded into the work program; before constants are cast, products learn what of. */
 static tn_status fold(tni_pipeline *p, tn_error **err) {
-  tni_evaluator evaluator = {NULL, tni_evaluate_func};
+  tni_evaluator evaluator = {p->desc->cache, tni_evaluate_func};
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->source->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
@@ -245,7 +247,7 @@ static tn_status (*const stages[TNI_STAGE_COUNT])(tni_pipeline *p, tn_error **er
 
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err) {
   tn_status status = TN_OK;
-  for (int i = 0; i <= (int)last && !status; i++) {
+  for (int i = p->ran; i <= (int)last && !status; p->ran = ++i) {
     double start = tni_seconds(p->ctx);
     status = stages[i](p, err);
     if (!status && i <= TNI_STAGE_FUSE) status = tni_program_release(p->work, err);

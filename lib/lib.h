@@ -94,7 +94,35 @@ tn_status tni_fail_because(tn_context *ctx, tn_error **err, tn_error *cause, tn_
                            const char *place, const char *reason, ...) TN_PRINTF(7, 8);
 tn_status tni_fail_nomem(tn_error **err);
 
+/* ---- base/digest.c --------------------------------------------------------------------------------------------- */
+
+/* Keyed BLAKE2b of 32 bytes. */
+enum { TNI_DIGEST_BYTES = 32, TNI_DIGEST_LEAST_KEY = 16, TNI_DIGEST_KEY_BYTES = 64 };
+typedef struct tni_digest {
+  _Alignas(64) unsigned char state[512];
+} tni_digest;
+/* False: built without libsodium, and the rest does nothing. */
+bool tni_digest_ready(void);
+void tni_digest_begin(tni_digest *d, const void *key, size_t key_bytes); /* key_bytes 0: without a key */
+void tni_digest_add(tni_digest *d, const void *bytes, size_t size);
+void tni_digest_end(tni_digest *d, unsigned char *out);
+bool tni_digest_equal(const unsigned char *a, const unsigned char *b); /* in the same time whatever they are */
+
+/* ---- base/build.c ---------------------------------------------------------------------------------------------- */
+
+size_t tni_build_id(const void *address, unsigned char *id, size_t room); /* of tni_os */
+
 /* ---- base/os.c ------------------------------------------------------------------------------------------------- */
+
+/* directory.c: a file as the system describes it. */
+typedef struct tni_file {
+  uint64_t size, device, number, links;
+  int64_t changed; /* ns */
+  uint32_t user, mode;
+  bool is_regular;
+} tni_file;
+enum tni_open { TNI_OPEN_DIRECTORY, TNI_OPEN_READ, TNI_OPEN_NEW /* of mode 0600, that was not there */ };
+enum { TNI_NO_DIRECTORY = -1 };
 
 /* Every call of the operating system that touches files goes through this table, so that a test can make each fail. On
  * failure they give an errno value, on success 0. */
@@ -110,6 +138,19 @@ typedef struct tni_os {
   void (*close)(int file);
   int (*map_memory)(size_t size, void **memory); /* whole pages of our own, to be written; unmap ends it */
   int (*seal_memory)(void *memory, size_t size, bool executable); /* not to be written any more */
+  int (*make_directory)(const char *path); /* of mode 0700 */
+  /* ELOOP: it is a symbolic link. Of a directory that is open, or (TNI_NO_DIRECTORY) by its path. */
+  int (*open_at)(int directory, const char *name, enum tni_open how, int *file);
+  int (*describe)(int file, tni_file *out);
+  int (*write_all)(int file, const void *bytes, size_t size);
+  int (*rename_at)(int directory, const char *from, const char *to);
+  int (*unlink_at)(int directory, const char *name);
+  int (*touch)(int file); /* changed now */
+  int (*list)(int directory, void (*visit)(void *self, const char *name), void *self);
+  /* The build id of the library or program that holds the address; how many bytes, 0: it has none. */
+  size_t (*build_id)(const void *address, unsigned char *id, size_t room);
+  uint32_t (*user)(void);
+  bool (*is_privileged)(void); /* as a setuid program is */
 } tni_os;
 extern const tni_os tni_os_default;
 

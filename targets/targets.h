@@ -218,6 +218,9 @@ tn_status tni_targets_check(tn_context *ctx, size_t count, const tn_target *cons
 void tni_codegen_abandon(tni_codegen *codegen);
 /* Sets up the process's LLVM, once; tni_codegen_create does it too. */
 void tni_codegen_init(void);
+/* LLVM's version, and an address in it. LLVM is not set up for them. */
+const char *tni_codegen_version(void);
+const void *tni_codegen_address(void);
 
 /* LLVM ends the process on a fatal error, unless the handler never returns. `run` is called on the thread it happened on and
  * must not return if the process is to live. Of the calling thread; NULL takes it away. */

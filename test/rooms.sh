@@ -19,7 +19,7 @@ fail() {
 }
 
 case $sanitizers in none) sanitize= ;; *) sanitize=-fsanitize=$sanitizers ;; esac
-outside="$(pkg-config --libs hwloc libffi) -pthread -lm"
+outside="$(pkg-config --libs hwloc libffi) $(pkg-config --libs libsodium 2>/dev/null || true) -pthread -lm"
 llvm="$(llvm-config-22 --ldflags --link-shared --libs 2>/dev/null || llvm-config --ldflags --link-shared --libs)"
 
 prefix=
@@ -51,6 +51,7 @@ $found"
 none='^$'
 forbid '[<"]llvm-c/' '^(targets/llvm/|jit/loader[^/]*\.c:|jit/worker\.c:)' include lib ir targets sched jit examples
 forbid '[<"]hwloc' '^lib/' include lib ir targets sched jit examples
+forbid '[<"]sodium' '^lib/' include lib ir targets sched jit examples
 forbid '[<"]ffi\.h' '^jit/' include lib ir targets sched jit examples
 forbid '"([^"]*/)?(ir|targets|sched|jit|graph/graph|tenon/(ir|graph|ops|target|sched|jit|tenon))\.h' "$none" lib
 forbid '"([^"]*/)?(targets|sched|jit|tenon/(target|sched|jit|tenon))\.h' "$none" ir

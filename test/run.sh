@@ -10,7 +10,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 cd "$(dirname "$0")/.."
-sh examples/packages.sh gcc libc6-dev binutils meson ninja-build pkg-config llvm-22-dev libffi-dev libhwloc-dev libpng-dev \
+sh examples/packages.sh gcc libc6-dev binutils meson ninja-build pkg-config llvm-22-dev libffi-dev libhwloc-dev libsodium-dev libpng-dev \
   zlib1g-dev check python3 python3-pip ca-certificates dataset-fashion-mnist pocketsphinx-testdata
 sh test/models/fetch.sh
 

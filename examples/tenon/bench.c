@@ -135,6 +135,8 @@ static int run(const command *self, int argc, char **argv) {
       {"--paced", NULL, OPTION_FLAG, &b.paced,
        "print what is known after the first run as a line of JSON, and then, for each\n"
        "line of standard input, the times of as many runs as it says"},
+      {"--cache", "DIR", OPTION_TEXT, &s.cache, CACHE_HELP},
+      {"--cache-key", "FILE", OPTION_TEXT, &s.cache_key, CACHE_KEY_HELP},
       {"--progress", NULL, OPTION_FLAG, &s.progress, "show progress on stderr, also when it is no terminal"},
       {0}};
   int code = read_options(self, options, argc, argv, &b.subject.file);

@@ -55,11 +55,18 @@ typedef struct session {
   bool integers;        /* --integers */
   texts shapes;         /* --shape NAME=2x3 */
   texts dims;           /* --dim NAME=2 */
+  const char *cache;    /* --cache; NULL: none */
+  const char *cache_key; /* --cache-key */
   bool progress;        /* --progress */
   tn_context *context;
   const tn_target *target_found;
   enum tn_unproven unproven_found;
+  tn_cache *cache_opened;
 } session;
+#define CACHE_HELP                                                                                                     \
+  "keep compiled code in this directory, made if there is none, and take it from\n"                                   \
+  "there: whoever may write to it can run code here, unless there is a --cache-key"
+#define CACHE_KEY_HELP "the file of a secret that seals the cache's entries: 16 to 64 bytes, mode 0600"
 #define UNPROVEN_HELP                                                                                                  \
   "subscripts and loops that are not proven sound:\n"                                                                  \
   "check   are checked when they run, or run in order (the default)\n"                                                 \

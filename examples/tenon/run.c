@@ -276,8 +276,10 @@ static bool print_results(job *j) {
 
 static void print_times(const job *j) {
   printf("import   %9.3f ms\n", 1e3 * j->import_seconds);
-  printf("compile  %9.3f ms  (%llu kernels, %llu bytes of code)\n", 1e3 * j->compile_seconds,
+  printf("compile  %9.3f ms  (%llu kernels, %llu bytes of code", 1e3 * j->compile_seconds,
          (unsigned long long)j->stats.kernels, (unsigned long long)j->stats.code_bytes);
+  if (j->s->cache) printf(", %llu kernels from the cache", (unsigned long long)j->stats.cache_hits);
+  printf(")\n");
   printf("run      %9.3f ms", 1e3 * j->run_seconds);
   if (j->batch) printf("  (%lld rows in runs of %lld)", (long long)j->rows, (long long)j->batch);
   if (j->options->repeat > 1) printf("  (median of %d)", (int)j->options->repeat);
@@ -321,6 +323,8 @@ static int run(const command *self, int argc, char **argv) {
       {"--threads", "N", OPTION_COUNT, &s.threads, "threads of kernels; one per core if not given"},
       {"--repeat", "N", OPTION_COUNT, &o.repeat, "run N times and print the median time"},
       {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
+      {"--cache", "DIR", OPTION_TEXT, &s.cache, CACHE_HELP},
+      {"--cache-key", "FILE", OPTION_TEXT, &s.cache_key, CACHE_KEY_HELP},
       {"--unproven", "HOW", OPTION_TEXT, &s.unproven, UNPROVEN_HELP},
       {"--progress", NULL, OPTION_FLAG, &s.progress, "show progress on stderr, also when it is no terminal"},
       {0}};

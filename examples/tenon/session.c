@@ -121,12 +121,19 @@ static bool find_unproven(session *s) {
   return false;
 }
 
+static bool open_cache(session *s) {
+  tn_error *error;
+  tn_cache_desc desc = {.struct_size = sizeof desc, .directory = s->cache, .key_file = s->cache_key};
+  return tn_cache_open(s->context, &desc, &s->cache_opened, &error) ? report("--cache", error), false : true;
+}
+
 bool session_open(session *s) {
   tn_error *error = NULL;
   tn_context_desc desc = {.struct_size = sizeof desc};
   desc.threads.count = s->threads;
   if (!find_unproven(s)) return false;
   if (tn_context_create(&desc, &s->context, &error)) return report("context", error), false;
+  if (s->cache && !open_cache(s)) return session_close(s), false;
   if (s->target && tn_target_get(s->context, s->target, &s->target_found, &error)) {
     report("--target", error);
     session_close(s);
@@ -136,6 +143,8 @@ bool session_open(session *s) {
 }
 
 void session_close(session *s) {
+  tn_cache_close(s->cache_opened);
+  s->cache_opened = NULL;
   tn_context_destroy(s->context);
   s->context = NULL;
 }
@@ -198,7 +207,7 @@ static int32_t show_compile(void *self, int32_t done, int32_t total) {
 tn_compile_desc session_compile_desc(session *s) {
   tn_compile_desc desc = {
       .struct_size = sizeof desc, .target = s->target_found, .unproven = (uint8_t)s->unproven_found,
-      .integers = s->integers};
+      .integers = s->integers, .cache = s->cache_opened};
   if (progress_wanted(s)) desc.progress = show_compile;
   passes_dump(&desc);
   return desc;

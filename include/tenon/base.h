@@ -66,7 +66,7 @@ typedef struct tn_error tn_error;
 
 TN_API tn_status tn_error_status(const tn_error *error);
 /* The part of the library that refused: "build", "import", "parse", "verify", "schedule", "lower", "codegen",
- * "load", "call", "interpret", "context", "instruction". */
+ * "load", "call", "interpret", "context", "instruction", "cache". */
 TN_API const char *tn_error_phase(const tn_error *error);
 /* Where in the input: a file and line, a node's name, a loop's path. "" when there is no place. */
 TN_API const char *tn_error_place(const tn_error *error);

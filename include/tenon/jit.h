@@ -56,6 +56,9 @@ typedef struct tn_compile_desc {
    * best that runs here alone. */
   const tn_target *const *better;
   size_t better_count;
+  /* Where compiled code is looked for and kept, see tn_cache_open; NULL: nowhere. It is used by tn_compile alone, which
+   * runs no pass behind "guard" when it finds all kernels there. It is closed after the module. */
+  struct tn_cache *cache;
 } tn_compile_desc;
 
 /* A row of the table of passes. Static storage. */
@@ -96,8 +99,62 @@ typedef struct tn_compile_stats {
   uint64_t kernels;
   uint64_t code_bytes;
   uint64_t workspace_bytes; /* intermediates of the largest model */
+  uint64_t cache_hits;      /* kernels that came from the cache; those that did not, when there was one */
+  uint64_t cache_misses;
 } tn_compile_stats;
 TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
+
+/* ---- caches of compiled code ----------------------------------------------------------------------------------- */
+
+/* Opt-in: the host says where. A second process that compiles the same program for the same processor by the same builds of
+ * Tenon and LLVM gets its code from the cache: no schedule is chosen, LLVM is not started. Code that constant folding
+ * compiles is kept, too. x86-64 only: elsewhere all are misses.
+ *
+ * An entry is code. Without a key, whoever may write to the directory can run code in the processes that read it; with
+ * one, entries are sealed by a keyed hash (BLAKE2b), and whoever does not know the key can only make misses. An entry that is
+ * damaged, foreign, made by another version or for another processor, or sealed with another key, is a miss: it is told
+ * to the log, removed (not of a read-only cache) and made anew. So is one that cannot be written. */
+typedef struct tn_cache tn_cache;
+
+typedef struct tn_cache_desc {
+  size_t struct_size;
+  /* Made with mode 0700 when there is none (what is above it must be there). It must be this user's own (or root's, of a
+   * read-only cache), not a symbolic link, and writable to nobody else, as must what is above it, but for directories with
+   * the sticky bit. Any number of processes use it at once. Refused to a process that runs with privileges which its user
+   * has not. */
+  const char *directory;
+  /* A secret of 16 to 64 bytes, copied; or the file that holds it, this user's alone (0600), which had better not be in the
+   * directory. Caches of different keys share nothing. Neither: no secret. */
+  const void *key;
+  size_t key_bytes;
+  const char *key_file;
+  uint64_t limit_bytes; /* of all entries; those that were used longest ago are removed. 0: 256 MiB */
+  uint8_t read_only;    /* entries are neither written nor removed, and the directory is not made */
+  /* Instead of a directory: a storage of the host's. `get` calls take(to, ...) once, before it returns, if it has the entry
+   * of that name (64 characters, 0-9a-f); the bytes are copied, and need not be trusted if there is a key. `put`
+   * may be NULL. Called from any thread that compiles; they must not call tn_*. */
+  void *self;
+  void (*get)(void *self, const char *name, void (*take)(void *to, const void *bytes, size_t size), void *to);
+  void (*put)(void *self, const char *name, const void *bytes, size_t size);
+} tn_cache_desc;
+
+/* Errors: TN_E_INVALID (the place is the directory or key file that is not safe, or the field), TN_E_NOT_FOUND, TN_E_IO,
+ * TN_E_NOMEM, TN_E_VERSION, TN_E_UNSUPPORTED (a library built without libsodium, or without a build id). */
+TN_API tn_status tn_cache_open(tn_context *context, const tn_cache_desc *desc, tn_cache **out, tn_error **err);
+/* After all modules that were compiled with it, and before its context. */
+TN_API void tn_cache_close(tn_cache *cache);
+
+/* What happened since it was opened. */
+typedef struct tn_cache_counts {
+  size_t struct_size;
+  uint64_t hits, misses;       /* kernels, those of constant folding among them */
+  uint64_t refused;            /* entries that were there and not used */
+  uint64_t stored, not_stored; /* entries; those that could not be written */
+  uint64_t evicted;            /* entries removed for the limit */
+} tn_cache_counts;
+TN_API void tn_cache_count(const tn_cache *cache, tn_cache_counts *out);
+
+/* ---- what a stage makes ---------------------------------------------------------------------------------------- */
 
 /* What one stage makes of a program, as text or bytes that the caller frees with tn_text_destroy:
  *   "graph"   the graph after the target-independent passes     "tensor"  tensor functions, fused, with their schedules

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "directory.h"
 
 /* The size of the open regular file, or an errno value. */
 static int regular_size(int file, size_t *size) {
@@ -149,4 +149,15 @@ const tni_os tni_os_default = {
     .close = close_file,
     .map_memory = map_memory,
     .seal_memory = seal_memory,
+    .make_directory = tni_make_directory,
+    .open_at = tni_open_at,
+    .describe = tni_describe_file,
+    .write_all = tni_write_all,
+    .rename_at = tni_rename_at,
+    .unlink_at = tni_unlink_at,
+    .touch = tni_touch,
+    .list = tni_list,
+    .build_id = tni_build_id,
+    .user = tni_user,
+    .is_privileged = tni_is_privileged,
 };

@@ -57,6 +57,9 @@ static void init_llvm(void) {
 
 void tni_codegen_init(void) { pthread_once(&llvm_once, init_llvm); }
 
+const char *tni_codegen_version(void) { return LLVM_VERSION_STRING; }
+const void *tni_codegen_address(void) { return (const void *)(uintptr_t)LLVMContextCreate; }
+
 void tni_codegen_on_fatal(const tni_fatal_hook *hook) { fatal_hook = hook ? *hook : (tni_fatal_hook){NULL, NULL}; }
 
 

@@ -81,7 +81,8 @@ static Elf64_Shdr *section(char *object, unsigned type, uint64_t flags) {
   Elf64_Ehdr *h = (Elf64_Ehdr *)object;
   Elf64_Shdr *s = (Elf64_Shdr *)(object + h->e_shoff);
   for (unsigned i = 0; i < h->e_shnum; i++)
-    if (s[i].sh_type == type && (s[i].sh_flags & flags) == flags && (type != SHT_PROGBITS || s[i].sh_size)) return &s[i];
+    if (s[i].sh_type == type && (s[i].sh_flags & flags) == flags && (type != SHT_PROGBITS || s[i].sh_size))
+      return &s[i];
   ck_abort_msg("no such section");
   return NULL;
 }
