@@ -2,20 +2,22 @@
 """Whole models in Tenon and in other engines, a process each, in turn.
 
 usage: models.py prepare TENON FOLDER ZOO [--threads N,N] [--peers NAME,NAME] [NAME...]    compiles what can be kept
-       models.py measure TENON FOLDER ZOO [--threads N,N] [--peers NAME,NAME] [--hold COMMAND] [NAME...]
+       models.py measure TENON FOLDER ZOO [--threads N,N] [--peers NAME,NAME] [--hold COMMAND] [--batch N] [NAME...]
        models.py table FOLDER
 
 FOLDER is where models.sh set the peers up; ZOO has what test/models/zoo.sh made. All engines of a model are started
 first; then they run in rounds, while the others are stopped: a few runs of each, of which the least time counts. A ratio
-is the median over the rounds of peer's time / Tenon's. --hold: the rounds wait until COMMAND prints a line, and its
-standard input is closed when they are over: something that keeps the machine quiet meanwhile.
+is the median over the rounds of peer's time / Tenon's; a round in which either had to wait for a processor for more than
+3 % of its turn does not count, as far as others are left. --hold: the rounds wait until COMMAND prints a line, and its
+standard input is closed when they are over: something that keeps the machine quiet meanwhile. --batch: so many models, or models at another number of threads, are
+started before it is asked for. The first output is of other processes, which start while the machine is quiet.
 """
-import glob, json, math, os, select, shlex, signal, statistics, subprocess, sys, time
+import concurrent.futures, glob, json, math, os, select, shlex, signal, statistics, subprocess, sys, time
 import numpy as np
 
 PEERS = ("onnxruntime", "openvino", "torch", "iree", "ncnn", "tvm")
 UNTUNED = ("tvm",)                    # measured, but not what a ratio is of: compared apart
-ROUNDS, LEAST, TURN_MS, BUDGET = 15, 3, 60.0, 12.0
+ROUNDS, LEAST, TURN_MS, BUDGET, WAITED = 25, 3, 60.0, 14.0, 0.03
 START_SECONDS, DIFFERENCE = 900, 1e-3
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -83,11 +85,24 @@ class Engine:
     def stop(self):
         self.process.send_signal(signal.SIGSTOP)
 
+    def waited(self):
+        """Seconds that its threads were ready to run and did not."""
+        total = 0
+        for path in glob.glob("/proc/%d/task/*/schedstat" % self.process.pid):
+            try:
+                with open(path) as f:
+                    total += int(f.read().split()[1])
+            except OSError:  # the thread has ended
+                pass
+        return 1e-9 * total
+
     def turn(self, runs):
         self.process.send_signal(signal.SIGCONT)
+        before, start = self.waited(), time.monotonic()
         self.process.stdin.write("%d\n" % runs)
         self.process.stdin.flush()
         times = self.answer(300)
+        times["waited"] = (self.waited() - before) / (time.monotonic() - start)
         self.stop()
         return times
 
@@ -138,53 +153,97 @@ def run_rounds(engines, failures):
     return done
 
 
-def measure_one(tenon, folder, zoo, name, threads, peers, holder):
-    inputs, work = prepare(folder, zoo, name), os.path.join(folder, "work", name)
-    engines, failures = [], {}
-    for peer in ("tenon",) + tuple(peers):
-        if peer != "tenon" and not os.path.exists(os.path.join(folder, peer, "bin", "python")):
-            failures[peer] = "is not set up"
-            continue
-        command = command_of(peer, tenon, folder, work, os.path.join(zoo, name, "model.onnx"), inputs, threads)
-        e = Engine(peer, command, os.path.join(folder, "log"))
-        try:
-            e.start()
-            engines.append(e)
-        except (RuntimeError, OSError) as why:
-            failures[peer] = str(why)[:300]
-            e.end()
-    if not engines or engines[0].name != "tenon":
-        print("%s: tenon: %s" % (name, failures.get("tenon")), file=sys.stderr)
-        return
+def compare(own, other):
+    """Milliseconds of the other, over Tenon's, and of how many undisturbed rounds."""
+    pairs = sorted(((max(a["waited"], b["waited"]), a["min_ms"], b["min_ms"]) for a, b in zip(own.rounds, other.rounds)))
+    clean = [p for p in pairs if p[0] <= WAITED]
+    chosen = clean if len(clean) >= LEAST else pairs[:LEAST]
+    return statistics.median(b for _, _, b in chosen), statistics.median(b / a for _, a, b in chosen), len(clean)
+
+
+class Job:
+    """A model at a number of threads: its engines, started; then what they took."""
+
+    def __init__(self, tenon, folder, zoo, name, threads, peers):
+        self.folder, self.name, self.threads, self.peers = folder, name, threads, peers
+        self.inputs, self.work = prepare(folder, zoo, name), os.path.join(folder, "work", name)
+        self.tools = tenon, folder, self.work, os.path.join(zoo, name, "model.onnx"), self.inputs, threads
+        self.engines, self.failures, self.first, self.count = [], {}, {}, 0
+
+    def engine(self, peer):
+        return Engine(peer, command_of(peer, *self.tools), os.path.join(self.folder, "log-%s-%s-%d" % (peer, self.name, self.threads)))
+
+    def start(self):
+        for peer in ("tenon",) + tuple(self.peers):
+            if peer != "tenon" and not os.path.exists(os.path.join(self.folder, peer, "bin", "python")):
+                self.failures[peer] = "is not set up"
+                continue
+            e = self.engine(peer)
+            try:
+                e.start()
+                self.engines.append(e)
+            except (RuntimeError, OSError) as why:
+                self.failures[peer] = str(why)[:300]
+                e.end()
+        return self
+
+    def measure(self):
+        if not self.engines or self.engines[0].name != "tenon":
+            return
+        for e in self.engines if self.threads == 1 else ():
+            if e.name not in UNTUNED + ("torch", "iree"):  # these read what was compiled before
+                again = self.engine(e.name)
+                try:
+                    again.start()
+                    self.first[e.name] = again.record
+                except (RuntimeError, OSError):
+                    pass
+                again.end()
+        self.count = run_rounds(self.engines, self.failures)
+
+    def keep(self):
+        if not self.count or self.engines[0].name != "tenon":
+            print("%s: tenon: %s" % (self.name, self.failures.get("tenon")), file=sys.stderr)
+            return
+        out = {"model": self.name, "threads": self.threads, "rounds": self.count, "failures": self.failures, "engines": {}}
+        for e in self.engines:
+            ms, ratio, clean = compare(self.engines[0], e)
+            out["engines"][e.name] = dict(e.record, ms=ms, ratio=ratio, clean=clean,
+                                          steady_bytes=e.rounds[-1].get("steady_bytes", e.record.get("steady_bytes")))
+            out["engines"][e.name].pop("first_output_ms", None)
+            if e.name in self.first:
+                out["engines"][e.name]["first_output_ms"] = self.first[e.name]["first_output_ms"]
+        os.makedirs(os.path.join(self.folder, "results"), exist_ok=True)
+        path = os.path.join(self.folder, "results", "%s-%d.json" % (self.name, self.threads))
+        if os.path.exists(path):                     # peers that were not measured this time stay
+            with open(path) as f:
+                old = json.load(f)
+            for peer, record in old["engines"].items():
+                if peer not in self.peers and peer != "tenon":
+                    out["engines"].setdefault(peer, record)
+            for peer, why in old["failures"].items():
+                if peer not in self.peers:
+                    self.failures.setdefault(peer, why)
+        with open(path, "w") as f:
+            json.dump(out, f, indent=1)
+        print(row_text(out), flush=True)
+
+
+def measure_batch(jobs, holder):
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        list(pool.map(Job.start, jobs))
     held = hold(holder)
     try:
-        count = run_rounds(engines, failures)
+        for job in jobs:
+            job.measure()
     finally:
         if held:
             held.stdin.close()
             held.wait()
-    own = [r["min_ms"] for r in engines[0].rounds]
-    out = {"model": name, "threads": threads, "rounds": count, "failures": failures, "engines": {}}
-    for e in engines:
-        times = [r["min_ms"] for r in e.rounds]
-        out["engines"][e.name] = dict(e.record, ms=statistics.median(times),
-                                      ratio=statistics.median(t / o for t, o in zip(times, own)),
-                                      steady_bytes=e.rounds[-1].get("steady_bytes", e.record.get("steady_bytes")))
-        e.end()
-    os.makedirs(os.path.join(folder, "results"), exist_ok=True)
-    path = os.path.join(folder, "results", "%s-%d.json" % (name, threads))
-    if os.path.exists(path):                     # peers that were not measured this time stay
-        with open(path) as f:
-            old = json.load(f)
-        for peer, record in old["engines"].items():
-            if peer not in peers and peer != "tenon":
-                out["engines"].setdefault(peer, record)
-        for peer, why in old["failures"].items():
-            if peer not in peers:
-                failures.setdefault(peer, why)
-    with open(path, "w") as f:
-        json.dump(out, f, indent=1)
-    print(row_text(out), flush=True)
+        for job in jobs:
+            job.keep()
+            for e in job.engines:
+                e.end()
 
 
 def prepare_one(tenon, folder, zoo, name, threads, peers):
@@ -214,7 +273,7 @@ def row_text(result):
     row = "%-20s %9.3f" % (result["model"], result["engines"]["tenon"]["ms"])
     for peer in PEERS:
         e = result["engines"].get(peer)
-        row += " %11s" % ("%.3f" % e["ms"] if e else "-")
+        row += " %11s" % ("%.3f%s" % (e["ms"], "" if e.get("clean", 0) >= LEAST else "~") if e else "-")
     who, ratio = best_of(result)
     return row + "  %-11s %5.2f" % (who, ratio)
 
@@ -273,7 +332,7 @@ def table(folder):
     print("versions: " + ", ".join("%s %s" % v for v in sorted(versions.items())))
     for threads in sorted({r["threads"] for r in results}):
         chosen = sorted((r for r in results if r["threads"] == threads), key=lambda r: r["model"])
-        print("\n%d thread%s, ms a run" % (threads, "s" if threads > 1 else ""))
+        print("\n%d thread%s, ms a run (~: disturbed by others)" % (threads, "s" if threads > 1 else ""))
         print("%-20s %9s" % ("model", "tenon") + "".join(" %11s" % p for p in PEERS) + "  %-11s %5s" % ("best", "ratio"))
         for r in chosen:
             print(row_text(r))
@@ -285,7 +344,7 @@ def table(folder):
 
 
 def main():
-    arguments, options, names = sys.argv[1:], {"--threads": "1,2", "--peers": ",".join(PEERS), "--hold": ""}, []
+    arguments, options, names = sys.argv[1:], {"--threads": "1,2", "--peers": ",".join(PEERS), "--hold": "", "--batch": "1"}, []
     while arguments:
         a = arguments.pop(0)
         if a in options and arguments:
@@ -303,12 +362,15 @@ def main():
     if strange:
         sys.exit("models.py: there is no peer %s; they are %s" % (strange[0], " ".join(PEERS)))
     tenon, folder, zoo = (os.path.abspath(n) for n in names[1:4])
-    for name in names[4:] or sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(zoo + "/*/test_data_set_0")):
-        for threads in map(int, options["--threads"].split(",")):
-            if names[0] == "prepare":
-                prepare_one(tenon, folder, zoo, name, threads, peers)
-            else:
-                measure_one(tenon, folder, zoo, name, threads, peers, options["--hold"])
+    models = names[4:] or sorted(os.path.basename(os.path.dirname(p)) for p in glob.glob(zoo + "/*/test_data_set_0"))
+    rows = [(name, threads) for name in models for threads in map(int, options["--threads"].split(","))]
+    batch = int(options["--batch"])
+    if names[0] == "prepare":
+        for name, threads in rows:
+            prepare_one(tenon, folder, zoo, name, threads, peers)
+        return
+    for i in range(0, len(rows), batch):
+        measure_batch([Job(tenon, folder, zoo, name, threads, peers) for name, threads in rows[i:i + batch]], options["--hold"])
 
 
 main()
