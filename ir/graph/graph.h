@@ -116,6 +116,9 @@ const char *tni_attr_string(const tni_gnode *node, const char *name, const char 
 /* The kind letter that the operator's row gives the attribute of that name, or 0. */
 char tni_gop_attr_kind(const tni_gop *op, const char *name, size_t length);
 
+/* ops_attention.c: so many keys and rows at a time are best. */
+void tni_attention_blocks(int64_t rows, int64_t keys, bool causal, int64_t *keys_out, int64_t *rows_out);
+
 /* ---- define.c: one node as a tensor function ------------------------------------------------------------------- */
 
 /* The type that sums of `type` are kept in: f32 for shorter floats, else itself. */
@@ -206,6 +209,8 @@ tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator 
 /* integers.c: products of dequantized numbers sum integers, and are quantized again as ONNX's QLinear operators are. The graph
  * is as it was imported, not folded yet. *out is g when there is nothing to do. */
 tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* attend.c: a softmax between two products of f32, with a scale and a mask, becomes attention: sums in another order. */
+tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
  * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Views
  * stay nodes without code (the plan makes them one buffer). */

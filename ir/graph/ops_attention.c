@@ -374,6 +374,24 @@ static void write_rows(attention *a) {
   add_block_where(a, "out", &p, false, true, NULL, tn_store(b, a->d->out[0], index, value));
 }
 
+/* ---- how much at a time ---------------------------------------------------------------------------------------- */
+
+enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16, FEW_ROWS = 64, VECTOR = 8 };
+
+/* Blocks alike, if there are such: what is beyond a whole number of them is a block of its own. */
+static int64_t keys_at_a_time(int64_t keys, bool causal) {
+  int64_t most = causal ? CAUSAL_KEYS : keys <= FEW_KEYS ? FEW_KEYS : KEYS, least = most / 2;
+  for (int64_t n = most < keys ? most : keys; n > least; n--)
+    if (keys % n == 0) return n;
+  return most < keys ? most : keys;
+}
+
+/* Few rows that see few keys are done at once, and fill vectors. */
+void tni_attention_blocks(int64_t rows, int64_t keys, bool causal, int64_t *keys_out, int64_t *rows_out) {
+  *keys_out = keys_at_a_time(keys, causal);
+  *rows_out = rows <= FEW_ROWS && keys <= FEW_ROWS ? (rows + VECTOR - 1) / VECTOR * VECTOR : ROWS;
+}
+
 static int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 
 bool tni_define_attention(tni_define *d) {

@@ -124,21 +124,6 @@ static uint32_t attention_softmax(conversion *c, const attention *a, uint32_t x)
 
 /* ---- the operator ------------------------------------------------------------------------------------------------ */
 
-enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16, FEW_ROWS = 64, LANES = 8 };
-
-/* As vectors of `LANES` fill them best: few rows that see few keys at once. */
-static int64_t rows_at_a_time(int64_t rows, int64_t keys) {
-  return rows <= FEW_ROWS && keys <= FEW_ROWS ? (rows + LANES - 1) / LANES * LANES : ROWS;
-}
-
-/* Blocks alike: what is beyond a whole number of them is a block of its own. */
-static int64_t keys_at_a_time(int64_t keys, bool causal) {
-  int64_t most = causal ? CAUSAL_KEYS : keys <= FEW_KEYS ? FEW_KEYS : KEYS, least = most / 2;
-  for (int64_t n = most < keys ? most : keys; n > least; n--)
-    if (keys % n == 0) return n;
-  return most < keys ? most : keys;
-}
-
 /* May the mask be that of (batch, kv_heads, rows, keys), the rows being queries of all heads that share keys? */
 static bool mask_is_plain(const attention *a, const tni_gvalue *mask) {
   int64_t shape[4] = {1, 1, 1, 1};
@@ -161,6 +146,7 @@ static uint32_t plain_attention(conversion *c, const attention *a, uint32_t q, u
   static const int64_t perm[] = {0, 1, 3, 2};
   int64_t rows[] = {a->batch, a->kv_heads, a->heads / a->kv_heads * a->queries, a->size};
   int64_t whole[] = {a->batch, a->heads, a->queries, a->v_size}, shape[4] = {1, 1, 1, 1};
+  int64_t block, tile;
   bool causal = attr_int(c, "is_causal", 0) != 0;
   uint32_t p[4] = {reshape(c, q, 4, rows, NULL), k, v, TNI_NO_VALUE};
   if (has_input(c, 3)) {
@@ -171,8 +157,9 @@ static uint32_t plain_attention(conversion *c, const attention *a, uint32_t q, u
     p[3] = permuted(c, reshape(c, m, 4, shape, NULL), perm);
   }
   set_int(c, "queries", a->queries);
-  set_int(c, "rows", rows_at_a_time(rows[2], a->keys));
-  set_int(c, "keys", keys_at_a_time(a->keys, causal));
+  tni_attention_blocks(rows[2], a->keys, causal, &block, &tile);
+  set_int(c, "rows", tile);
+  set_int(c, "keys", block);
   if (causal) set_int(c, "causal", 1);
   if (causal) set_int(c, "past", a->past);
   set_float(c, "scale", attr_float(c, "scale", 1 / sqrt((double)a->size)));

@@ -68,6 +68,61 @@ START_TEST(folding_sees_transposes_that_move_nothing)
 }
 END_TEST
 
+/* What the pass makes of a graph of the text. */
+static const char *attending(const char *text) {
+  static char made[4096];
+  tn_program *program;
+  tn_error *err = NULL;
+  const tn_graph *g;
+  tn_status status = tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
+  status = tni_graph_attend(tn_program_graph(program, "main"), program, &g, &err);
+  if (status == TN_OK) status = tni_graph_fold(g, program, &interpreter, &g, &err);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
+  snprintf(made, sizeof made, "%s", text_of(g));
+  tn_program_destroy(program);
+  return made;
+}
+
+#define HEADS "f32[2, 16, 8]"
+#define SCORES "f32[2, 16, 16]"
+#define PRODUCT "  t: f32[2, 8, 16] = transpose(k) {perm = [0, 2, 1]}\n  s: " SCORES " = matmul(q, t)\n"
+#define WEIGHTS "  w: " SCORES " = softmax(n) {axis = 2}\n  y: " HEADS " = matmul(w, v)\n"
+
+START_TEST(a_softmax_between_products_is_attention)
+{
+  ck_assert_str_eq(attending("graph main(q: " HEADS ", k: " HEADS ", v: " HEADS ", m: f32[16, 16]) -> (y) {\n"
+                             "  const c: f32[] = [4.0]\n" PRODUCT "  d: " SCORES " = div(s, c)\n"
+                             "  n: " SCORES " = add(d, m)\n" WEIGHTS "}\n"),
+                   "graph main(q: " HEADS ", k: " HEADS ", v: " HEADS ", m: f32[16, 16]) -> (y) {\n"
+                   "  v0: f32[16, 16] = transpose(m) {perm = [1, 0]} as transpose_5\n"
+                   "  v1: f32[1, 2, 16, 8] = reshape(q) {shape = [1, 2, 16, 8]} as reshape_6\n"
+                   "  v2: f32[1, 2, 16, 8] = reshape(k) {shape = [1, 2, 16, 8]} as reshape_7\n"
+                   "  v3: f32[1, 2, 16, 8] = reshape(v) {shape = [1, 2, 16, 8]} as reshape_8\n"
+                   "  v4: f32[1, 1, 16, 16] = reshape(v0) {shape = [1, 1, 16, 16]} as reshape_9\n"
+                   "  v5: f32[1, 2, 16, 8] = attention(v1, v2, v3, v4) {keys = 16, rows = 16, scale = 0.25} as y\n"
+                   "  y: " HEADS " = reshape(v5) {shape = [2, 16, 8]}\n"
+                   "}\n");
+}
+END_TEST
+
+/* Where the weights or the scores are wanted, and where the softmax goes along the queries. */
+START_TEST(what_others_read_is_no_attention)
+{
+  const char *head = "graph main(q: " HEADS ", k: " HEADS ", v: " HEADS ") -> (y";
+  static const char *const rest[] = {
+      ", w) {\n" PRODUCT "  n: " SCORES " = relu(s)\n" WEIGHTS "}\n",
+      ", s) {\n" PRODUCT "  w: " SCORES " = softmax(s) {axis = 2}\n  y: " HEADS " = matmul(w, v)\n}\n",
+      ") {\n" PRODUCT "  w: " SCORES " = softmax(s) {axis = 1}\n  y: " HEADS " = matmul(w, v)\n}\n",
+  };
+  for (size_t i = 0; i < 3; i++) {
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s", head, rest[i]);
+    ck_assert_ptr_null(strstr(attending(text), "attention"));
+  }
+}
+END_TEST
+
 /* A text may spell what stands behind another one. */
 START_TEST(keys_of_different_attributes_differ)
 {
@@ -358,6 +413,8 @@ int main(void) {
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
   tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
+  tcase_add_test(tests, a_softmax_between_products_is_attention);
+  tcase_add_test(tests, what_others_read_is_no_attention);
   tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
   tcase_add_test(tests, chains_and_residuals_become_one_function);

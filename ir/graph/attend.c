@@ -1,0 +1,241 @@
+/* attend.c -- a softmax between two products is attention, one operator.
+ *
+ *     y = matmul(softmax(s), v)     s = q * k', behind it a scale and a mask, in any order:
+ *     s = matmul(q, transpose(k));  s = mul(s, number), div(s, number);  s = add(s, mask)
+ *       ->
+ *     y = attention(q, k, v, mask) {scale = .., keys = .., rows = ..}
+ *
+ * It says that sums may be made in another order: of weights one after the other instead of in parts, over keys in blocks
+ * where there are many, divided by at the end. The operator's bounds hold (ir/graph/ops_attention.c, test_attention.c).
+ * Where a value inside is used by others, or there are few rows or keys, nothing changes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ops.h"
+
+enum { LEAST_ROWS = 8, LEAST_KEYS = 16, MOST_STEPS = 4 /* between the product and the softmax */ };
+
+/* What of a node becomes attention; values of the old graph. */
+typedef struct match {
+  uint32_t q, k, v, mask; /* k: (.., size, keys), as the product has it */
+  double scale;
+} match;
+
+typedef struct attender {
+  tni_gcopy c;
+  uint32_t *maker; /* per value: its node, or TNI_NO_VALUE */
+  uint32_t *users; /* per value: how many read it; who reads an output is the caller, too */
+} attender;
+
+static const tni_gnode *made_by(const attender *a, uint32_t value, const char *name) {
+  uint32_t maker = a->maker[value];
+  const tni_gnode *n = maker == TNI_NO_VALUE ? NULL : &a->c.from->nodes[maker];
+  return n && n->op && strcmp(n->op->name, name) == 0 ? n : NULL;
+}
+
+/* The number that a constant is, all through. */
+static bool is_number(const tni_gvalue *v, double *out) {
+  if (!v->data || v->type != TN_F32 || tni_gvalue_numel(v) != 1) return false;
+  *out = (double)*(const float *)v->data;
+  return true;
+}
+
+/* ---- what it is ------------------------------------------------------------------------------------------------ */
+
+/* A choice that is made already, as a dropout of training leaves it. */
+static uint32_t chosen(const attender *a, uint32_t value) {
+  const tni_gnode *n = made_by(a, value, "where");
+  const tni_gvalue *c = n ? &a->c.from->values[n->inputs[0]] : NULL;
+  if (!c || !c->data || tni_gvalue_numel(c) != 1) return value;
+  uint32_t to = n->inputs[*(const uint8_t *)c->data ? 1 : 2];
+  const tni_gvalue *x = &a->c.from->values[value], *y = &a->c.from->values[to];
+  return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof *x->shape * (size_t)x->rank) == 0 ? to : value;
+}
+
+/* Do the batch dimensions agree, and is nothing but f32 there? */
+static bool is_product(const tn_graph *g, const tni_gnode *n) {
+  if (!n || n->attr_count) return false;
+  const tni_gvalue *x = &g->values[n->inputs[0]], *y = &g->values[n->inputs[1]];
+  if (x->rank < 3 || x->rank > 4 || y->rank != x->rank || x->type != TN_F32 || y->type != TN_F32) return false;
+  return memcmp(x->shape, y->shape, sizeof *x->shape * (size_t)(x->rank - 2)) == 0;
+}
+
+/* One step back from scores that only the next one reads; false: there is none. */
+static bool step_back(const attender *a, uint32_t *scores, match *m) {
+  const tn_graph *g = a->c.from;
+  const tni_gnode *add = made_by(a, *scores, "add"), *mul = made_by(a, *scores, "mul"),
+                  *div = made_by(a, *scores, "div");
+  const tni_gnode *n = add ? add : mul ? mul : div;
+  double number;
+  if (!n || a->users[*scores] != 1) return false;
+  for (int i = 0; i < 2; i++) {
+    const tni_gvalue *x = &g->values[n->inputs[i]], *y = &g->values[n->inputs[1 - i]], *to = &g->values[*scores];
+    if (x->rank != to->rank || memcmp(x->shape, to->shape, sizeof *x->shape * (size_t)x->rank) != 0) continue;
+    if (add && (m->mask != TNI_NO_VALUE || m->scale != 1 || y->type != TN_F32 ||
+                a->maker[n->inputs[i]] == TNI_NO_VALUE || made_by(a, n->inputs[i], "softmax")))
+      continue;
+    if (!add && (!is_number(y, &number) || (div && i) || number == 0)) continue;
+    if (add)
+      m->mask = n->inputs[1 - i];
+    else
+      m->scale *= div ? 1 / number : number;
+    *scores = n->inputs[i];
+    return true;
+  }
+  return false;
+}
+
+static bool is_attention(const attender *a, const tni_gnode *n, match *m) {
+  const tn_graph *g = a->c.from;
+  if (!n->op || strcmp(n->op->name, "matmul") != 0 || !is_product(g, n)) return false;
+  uint32_t weights = chosen(a, n->inputs[0]);
+  const tni_gnode *softmax = made_by(a, weights, "softmax");
+  int32_t rank = g->values[n->inputs[0]].rank;
+  if (!softmax || (weights == n->inputs[0] && a->users[weights] != 1)) return false;
+  if (tni_normal_axis(softmax, -1, rank) != rank - 1) return false;
+  uint32_t scores = softmax->inputs[0];
+  *m = (match){.v = n->inputs[1], .mask = TNI_NO_VALUE, .scale = 1};
+  for (int i = 0; i < MOST_STEPS && step_back(a, &scores, m); i++)
+    ;
+  const tni_gnode *product = made_by(a, scores, "matmul");
+  if (!is_product(g, product) || a->users[scores] != 1) return false;
+  m->q = product->inputs[0];
+  m->k = product->inputs[1];
+  const tni_gvalue *s = &g->values[scores];
+  return s->shape[s->rank - 2] >= LEAST_ROWS && s->shape[s->rank - 1] >= LEAST_KEYS;
+}
+
+/* ---- what becomes of it ---------------------------------------------------------------------------------------- */
+
+static tn_status value_of(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
+  *out = a->c.map[old];
+  return *out == TNI_NO_VALUE ? tni_gcopy_const(&a->c, old, out, err) : TN_OK;
+}
+
+static tn_status with_list(attender *a, const char *op, const char *attr, uint32_t x, int32_t count,
+                           const int64_t *list, const char *name, uint32_t *out, tn_error **err) {
+  tni_attr of = {.name = attr, .kind = TNI_ATTR_INTS, .ints = list, .count = count};
+  return tni_g_node(a->c.b, tni_gop_find(op), NULL, 1, &x, 1, &of, 1, name ? &name : NULL, out, err);
+}
+
+/* The value with dimensions of 1 in front, of rank 4. */
+static tn_status in_four(attender *a, uint32_t x, uint32_t *out, tn_error **err) {
+  const tni_gvalue *v = tni_g_get(a->c.b, x);
+  int64_t shape[4] = {1, 1, 1, 1};
+  *out = x;
+  if (v->rank == 4) return TN_OK;
+  memcpy(shape + 4 - v->rank, v->shape, sizeof *shape * (size_t)v->rank);
+  return with_list(a, "reshape", "shape", x, 4, shape, NULL, out, err);
+}
+
+/* The last two dimensions turned: of what was turned already the transposition behind the other. */
+static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
+  const tn_graph *g = a->c.from;
+  const tni_gnode *n = made_by(a, old, "transpose");
+  int32_t rank = g->values[old].rank, count = 0;
+  const int64_t *own = n ? tni_attr_ints(n, "perm", &count) : NULL;
+  int64_t perm[TN_MAX_RANK];
+  bool same = true;
+  uint32_t x;
+  if (rank < 2) return value_of(a, old, out, err);
+  for (int32_t d = 0; d < rank; d++) perm[d] = own && count == rank ? own[d] : d;
+  int64_t last = perm[rank - 1];
+  perm[rank - 1] = perm[rank - 2];
+  perm[rank - 2] = last;
+  for (int32_t d = 0; d < rank; d++) same &= perm[d] == d;
+  tn_status status = value_of(a, own && count == rank ? n->inputs[0] : old, &x, err);
+  *out = x;
+  return status || same ? status : with_list(a, "transpose", "perm", x, rank, perm, NULL, out, err);
+}
+
+static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, tn_error **err) {
+  const tni_gvalue *out = &a->c.from->values[n->outputs[0]], *v = &a->c.from->values[m->v];
+  uint32_t x[4] = {0}, result;
+  int64_t keys, rows;
+  tni_attention_blocks(out->shape[out->rank - 2], v->shape[v->rank - 2], false, &keys, &rows);
+  tni_attr attrs[] = {{.name = "keys", .kind = TNI_ATTR_INT, .i = keys},
+                      {.name = "rows", .kind = TNI_ATTR_INT, .i = rows},
+                      {.name = "scale", .kind = TNI_ATTR_FLOAT, .f = m->scale}};
+  bool masked = m->mask != TNI_NO_VALUE;
+  tn_status status = value_of(a, m->q, &x[0], err);
+  if (!status) status = turned(a, m->k, &x[1], err);
+  if (!status) status = value_of(a, m->v, &x[2], err);
+  if (!status && masked) status = turned(a, m->mask, &x[3], err);
+  for (int i = 0; i < 3 + masked && !status; i++) status = in_four(a, x[i], &x[i], err);
+  if (!status)
+    status = tni_g_node(a->c.b, tni_gop_find("attention"), n->name, 3 + masked, x, 3, attrs, 1,
+                        out->rank == 4 ? &out->name : NULL, &result, err);
+  if (!status && out->rank < 4)
+    status = with_list(a, "reshape", "shape", result, out->rank, out->shape, out->name, &result, err);
+  if (!status) a->c.map[n->outputs[0]] = result;
+  return status;
+}
+
+static tn_status add_as_it_was(attender *a, const tni_gnode *n, tn_error **err) {
+  tn_context *ctx = a->c.to->ctx;
+  size_t count = n->input_count + n->output_count + 1u;
+  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
+  const char **names = tni_alloc(ctx, count * sizeof *names);
+  tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
+  uint32_t *outputs = values ? values + n->input_count : NULL;
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    values[i] = n->inputs[i];
+    if (n->inputs[i] != TNI_NO_VALUE) status = value_of(a, n->inputs[i], &values[i], err);
+  }
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : a->c.from->values[n->outputs[i]].name;
+  if (!status)
+    status = tni_g_node(a->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
+                        outputs, err);
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    if (n->outputs[i] != TNI_NO_VALUE) a->c.map[n->outputs[i]] = outputs[i];
+  tni_free(ctx, values, count * sizeof *values);
+  tni_free(ctx, names, count * sizeof *names);
+  return status;
+}
+
+/* ---- the pass -------------------------------------------------------------------------------------------------- */
+
+static void look_around(attender *a) {
+  const tn_graph *g = a->c.from;
+  memset(a->maker, 0xff, g->value_count * sizeof *a->maker);
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *n = &g->nodes[i];
+    for (uint32_t k = 0; k < n->output_count; k++)
+      if (n->outputs[k] != TNI_NO_VALUE) a->maker[n->outputs[k]] = i;
+    for (uint32_t k = 0; k < n->input_count; k++)
+      if (n->inputs[k] != TNI_NO_VALUE) a->users[n->inputs[k]]++;
+  }
+  for (uint32_t i = 0; i < g->output_count; i++) a->users[g->outputs[i]]++;
+}
+
+static tn_status attend(attender *a, const tn_graph **out, tn_error **err) {
+  const tn_graph *g = a->c.from;
+  match m;
+  bool found = false;
+  tn_status status = TN_OK;
+  look_around(a);
+  for (uint32_t i = 0; i < g->node_count && !found; i++) found = is_attention(a, &g->nodes[i], &m);
+  if (!found) return TN_OK;
+  for (uint32_t i = 0; i < g->node_count && !status; i++)
+    status = is_attention(a, &g->nodes[i], &m) ? add_attention(a, &g->nodes[i], &m, err)
+                                               : add_as_it_was(a, &g->nodes[i], err);
+  return status ? status : tni_gcopy_finish(&a->c, out, err);
+}
+
+tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+  attender a = {0};
+  size_t count = g->value_count + 1;
+  *out = g;
+  for (uint32_t i = 0; i < g->node_count; i++)
+    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
+  tn_status status = tni_gcopy_begin(&a.c, g, to, err);
+  if (status) return status;
+  a.maker = tni_alloc(to->ctx, count * sizeof *a.maker);
+  a.users = tni_alloc_zero(to->ctx, count * sizeof *a.users);
+  status = a.maker && a.users ? attend(&a, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, a.maker, count * sizeof *a.maker);
+  tni_free(to->ctx, a.users, count * sizeof *a.users);
+  tni_gcopy_end(&a.c);
+  return status;
+}
