@@ -5,9 +5,9 @@
  *       ->
  *     y = attention(q, k, v, mask) {scale = .., keys = .., rows = ..}
  *
- * It says that sums may be made in another order: of weights one after the other instead of in parts, over keys in blocks
- * where there are many, divided by at the end. The operator's bounds hold (ir/graph/ops_attention.c, test_attention.c).
- * Where a value inside is used by others, or there are few rows or keys, nothing changes.
+ * It says that sums may be made in another order: of weights one after the other instead of in parts, over keys in
+ * blocks where there are many, divided by at the end. The operator's bounds hold (ir/graph/ops_attention.c,
+ * test_attention.c). Where a value inside is used by others, or there are few rows or keys, nothing changes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -2,17 +2,18 @@
  *
  *     s[j, r] = mask(scale * sum over d of k[j, d] * q[r, d])                 m' = max(m, max over j of s[j, r])
  *     p[j, r] = exp(s[j, r] - m')     f = exp(m - m')     l = l * f + sum over j of p[j, r]     m = m'
- *     a[w, r] = a[w, r] * f + sum over j of v[j, w] * p[j, r]           after the last keys: out[r, w] = a[w, r] * (1 / l)
+ *     a[w, r] = a[w, r] * f + sum over j of v[j, w] * p[j, r]           after the last keys: out[r, w] = a[w, r] * (1
+ * / l)
  *
  * for `keys` keys after the other, and what is left of them. This order is what the operator means: sums in parts, each
- * begun anew, in f32 for shorter floats. Where all keys are in one block, m is their maximum and nothing is made smaller.
- * Rows do not depend on each other: `rows` of them are done at a time and change no result. They are innermost
+ * begun anew, in f32 for shorter floats. Where all keys are in one block, m is their maximum and nothing is made
+ * smaller. Rows do not depend on each other: `rows` of them are done at a time and change no result. They are innermost
  * everywhere, so that what is known of a row is in a lane, and keys and values are read as they come; the last tile of
  * rows is filled with queries of zeros.
  *
  * Over (batch, heads, row, size); a head's queries, and those of all heads that share its keys, are its rows: row r is
- * query r % `queries`, for the mask, which is (batch, heads, key, row or query), each of which may be 1, and for `causal`:
- * it sees keys up to r % queries + past.
+ * query r % `queries`, for the mask, which is (batch, heads, key, row or query), each of which may be 1, and for
+ * `causal`: it sees keys up to r % queries + past.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -46,7 +47,8 @@ bool tni_infer_attention(tni_infer *x) {
       v->shape[0] != q->shape[0] || v->shape[1] != q->shape[1] || v->shape[2] != k->shape[2] || k->shape[2] < 1)
     return tni_refuse(x, "query, key and value do not fit together");
   int64_t queries = tni_attr_int(x->node, "queries", q->shape[2]);
-  if (tni_attr_int(x->node, "keys", 1) < 1 || tni_attr_int(x->node, "rows", 1) < 1 || tni_attr_int(x->node, "past", 0) < 0)
+  if (tni_attr_int(x->node, "keys", 1) < 1 || tni_attr_int(x->node, "rows", 1) < 1 ||
+      tni_attr_int(x->node, "past", 0) < 0)
     return tni_refuse(x, "blocks of no keys or rows, or a past of less than none");
   if (queries < 0 || (queries == 0) != (q->shape[2] == 0) || (queries && q->shape[2] % queries))
     return tni_refuse(x, "the rows are not whole sets of queries");
@@ -55,7 +57,8 @@ bool tni_infer_attention(tni_infer *x) {
   return true;
 }
 
-/* ---- blocks in the loops over what is done at a time --------------------------------------------------------------- */
+/* ---- blocks in the loops over what is done at a time
+ * --------------------------------------------------------------- */
 
 /* `count` blocks of `extent` keys each, from key `first` on. */
 typedef struct run {
@@ -66,14 +69,14 @@ typedef struct run {
 typedef struct attention {
   tni_define *d;
   tn_builder *b;
-  tn_type type;                                            /* of sums */
+  tn_type type; /* of sums */
   int64_t rows, queries, size, wide, tile, extents[MOST_OUTER];
-  bool online;                                             /* several blocks of keys */
+  bool online; /* several blocks of keys */
   const tn_expr *outer[MOST_OUTER];
-  size_t depth;                                            /* loops around what is being made: 3 or 4 */
+  size_t depth; /* loops around what is being made: 3 or 4 */
   run now;
-  bool rest;                                               /* it is what whole blocks of keys leave */
-  const tn_buffer *packed, *most, *sum, *all;              /* q by lanes; m, l, a */
+  bool rest;                                  /* it is what whole blocks of keys leave */
+  const tn_buffer *packed, *most, *sum, *all; /* q by lanes; m, l, a */
   const tn_stmt *stmts[MOST_BLOCKS];
   size_t count;
 } attention;
@@ -142,8 +145,8 @@ static const tn_expr *is_row(const attention *a, const tn_expr *row) {
   return a->rows % a->tile ? tn_op2(a->b, TN_OP_lt, row, tn_index(a->b, a->rows)) : NULL;
 }
 
-/* Adds the block of `body`; `sums`: the last of its own iterators is what is summed over, from `init` on; `rows`: the first
- * one is the row in the tile, and nothing is done for rows that are not there. */
+/* Adds the block of `body`; `sums`: the last of its own iterators is what is summed over, from `init` on; `rows`: the
+ * first one is the row in the tile, and nothing is done for rows that are not there. */
 static void add_block_where(attention *a, const char *name, const place *p, bool sums, bool rows, const tn_stmt *init,
                             const tn_stmt *body) {
   tn_builder *b = a->b;
@@ -176,7 +179,8 @@ static const tn_stmt *take_blocks(attention *a, size_t first) {
   return s;
 }
 
-/* ---- the blocks ---------------------------------------------------------------------------------------------------- */
+/* ---- the blocks
+ * ---------------------------------------------------------------------------------------------------- */
 
 static const tn_expr *number(const attention *a, double x) { return tn_float(a->b, a->type, x); }
 /* Below every score that counts, and not infinite: what is less by that is a number. */
@@ -232,7 +236,8 @@ static const tn_buffer *seen(attention *a, const tn_buffer *scores) {
   bool causal = tni_attr_int(a->d->node, "causal", 0) != 0;
   place p = new_place(a, 2, a->now.extent, a->tile, 0);
   const tn_buffer *to = new_buffer(a, "seen", 2, a->now.extent, a->tile);
-  const tn_expr *row = row_of(a, p.at[2], own(&p, 1)), *key = key_of(a, &p, own(&p, 0)), *none = number(a, -(double)INFINITY);
+  const tn_expr *row = row_of(a, p.at[2], own(&p, 1)), *key = key_of(a, &p, own(&p, 0)),
+                *none = number(a, -(double)INFINITY);
   const tn_expr *x = load2(a, scores, &p, own(&p, 0), own(&p, 1));
   x = tn_mul(b, x, number(a, tni_attr_float(a->d->node, "scale", 1)));
   if (mask) {

@@ -1,5 +1,5 @@
-/* ops_attention.c -- converters of attention and of what stands around it: the operator of the graph where it is nothing
- * else, products and softmax where the model wants more.
+/* ops_attention.c -- converters of attention and of what stands around it: the operator of the graph where it is
+ * nothing else, products and softmax where the model wants more.
  *
  *     y = softmax(mask(softcap(q * k^T * scale))) * v            over (batch, heads, sequence, size)
  *

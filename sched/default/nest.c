@@ -1,4 +1,5 @@
-/* nest.c -- blocks that stand in loops together, as one step of a recurrence or one tile of attention: each where it is.
+/* nest.c -- blocks that stand in loops together, as one step of a recurrence or one tile of attention: each where it
+ * is.
  *
  *     for t { for i, j, k { s += ... }  for i, j { e = f(s) }  for j, k { m = max(m, e) }  .. }
  *       ->
@@ -190,7 +191,8 @@ static void schedule_elements(tni_planner *p, const char *name, size_t shared, s
   size_t count = ref ? tni_loops_of(p, ref, all) : 0;
   int32_t last = block->as.block.count - 1;
   if (count != loops || count <= shared || !store || tni_is_reduction(block)) return;
-  int64_t extent = tni_extent_of(block, last), lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  int64_t extent = tni_extent_of(block, last),
+          lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
   tni_try_vectorize(p, parts[1]);
   if (extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);

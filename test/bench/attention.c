@@ -1,7 +1,7 @@
 /* attention.c -- tenon-bench attention: softmax(scale * Q K^T + mask) V of single layers, f32, beside the libraries.
  *
- * Tenon's is an ONNX model of one node, Attention. Results are checked against f64. Rates count the multiply-adds of the
- * scores that a query sees.
+ * Tenon's is an ONNX model of one node, Attention. Results are checked against f64. Rates count the multiply-adds of
+ * the scores that a query sees.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,8 +29,13 @@ static float *filled(size_t count, unsigned seed, float scale) {
 }
 
 static bench_attention make_operands(const struct attention_shape *s) {
-  bench_attention g = {.batch = s->batch, .heads = s->heads, .kv_heads = s->kv_heads, .queries = s->queries,
-                       .keys = s->keys, .size = s->size, .causal = s->causal,
+  bench_attention g = {.batch = s->batch,
+                       .heads = s->heads,
+                       .kv_heads = s->kv_heads,
+                       .queries = s->queries,
+                       .keys = s->keys,
+                       .size = s->size,
+                       .causal = s->causal,
                        .scale = 1 / sqrt((double)s->size)};
   g.q = filled(size_of_q(&g), 1, 2);
   g.k = filled(size_of_k(&g), 2, 2);
@@ -49,7 +54,9 @@ static void drop_operands(bench_attention *g) {
 }
 
 /* Keys that query i sees. */
-static int64_t seen_by(const bench_attention *g, int64_t i) { return g->causal ? g->keys - g->queries + i + 1 : g->keys; }
+static int64_t seen_by(const bench_attention *g, int64_t i) {
+  return g->causal ? g->keys - g->queries + i + 1 : g->keys;
+}
 
 /* ---- Tenon ------------------------------------------------------------------------------------------------------- */
 
@@ -60,7 +67,8 @@ typedef struct ours {
 } ours;
 
 static void compile_ours(tn_context *ctx, const bench_attention *g, ours *o) {
-  *o = (ours){.q_shape = {g->batch, g->heads, g->queries, g->size}, .k_shape = {g->batch, g->kv_heads, g->keys, g->size},
+  *o = (ours){.q_shape = {g->batch, g->heads, g->queries, g->size},
+              .k_shape = {g->batch, g->kv_heads, g->keys, g->size},
               .mask_shape = {1, g->heads, g->queries, g->keys}};
   bytes graph = {0}, n = node("Attention", "n", g->mask ? "Q K V M" : "Q K V", "Y");
   if (g->causal) attr_int(&n, "is_causal", 1);
@@ -81,7 +89,8 @@ static void compile_ours(tn_context *ctx, const bench_attention *g, ours *o) {
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
 
-/* Scores of a row, and by how much the largest of them can be wrong: (size + 4) u scale sum |q k|. u: FLT_EPSILON / 2. */
+/* Scores of a row, and by how much the largest of them can be wrong: (size + 4) u scale sum |q k|. u: FLT_EPSILON /
+ * 2. */
 static double scores_of(const bench_attention *g, const float *q, const float *k, const float *mask, int64_t count,
                         double *scores) {
   double largest = 0;

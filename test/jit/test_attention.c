@@ -1,9 +1,9 @@
-/* test_attention.c -- the graph operator attention: the interpreter's bits in compiled code, however many rows are done at a
- * time, and both within stated bounds of f64.
+/* test_attention.c -- the graph operator attention: the interpreter's bits in compiled code, however many rows are
+ * done at a time, and both within stated bounds of f64.
  *
- * A score of sums in f32 is wrong by (size + 4) u scale sum |q k| at most, and with it a weight by as much of itself, which
- * the sum of weights is, too. Sums over keys, weights made smaller from block to block and exp add (keys + 16 blocks) u.
- * So an output is within (2 score + (keys + 16 blocks) u) sum p |v|. u = 2^-24.
+ * A score of sums in f32 is wrong by (size + 4) u scale sum |q k| at most, and with it a weight by as much of itself,
+ * which the sum of weights is, too. Sums over keys, weights made smaller from block to block and exp add (keys + 16
+ * blocks) u. So an output is within (2 score + (keys + 16 blocks) u) sum p |v|. u = 2^-24.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -108,17 +108,20 @@ static void evaluate(problem *p, int c, int64_t rows, const tni_evaluator *evalu
   char text[1024];
   tn_program *program;
   tn_error *error;
-  snprintf(text, sizeof text,
-           "graph main(q: f32[%d, %d, %d, %d], k: f32[%d, %d, %d, %d], v: f32[%d, %d, %d, %d]%s%s) -> (y) {\n"
-           "  y: f32[%d, %d, %d, %d] = attention(q, k, v%s) {queries = %d, keys = %d, rows = %d, causal = %d, past = %d, "
-           "scale = 0.5}\n}\n",
-           (int)cases[c].batch, (int)cases[c].heads, (int)cases[c].rows, (int)cases[c].size, (int)cases[c].batch,
-           (int)cases[c].heads, (int)cases[c].keys, (int)cases[c].size, (int)cases[c].batch, (int)cases[c].heads,
-           (int)cases[c].keys, (int)cases[c].wide, cases[c].mask == NONE ? "" : ", m: ",
-           cases[c].mask == NONE ? "" : cases[c].mask == ADDED ? "f32[1, 1, KEYS, QUERIES]" : "bool[1, 1, KEYS, QUERIES]",
-           (int)cases[c].batch, (int)cases[c].heads, (int)cases[c].rows, (int)cases[c].wide,
-           cases[c].mask == NONE ? "" : ", m", (int)cases[c].queries, (int)cases[c].block, (int)rows, cases[c].causal,
-           (int)cases[c].past);
+  snprintf(
+      text, sizeof text,
+      "graph main(q: f32[%d, %d, %d, %d], k: f32[%d, %d, %d, %d], v: f32[%d, %d, %d, %d]%s%s) -> (y) {\n"
+      "  y: f32[%d, %d, %d, %d] = attention(q, k, v%s) {queries = %d, keys = %d, rows = %d, causal = %d, past = %d, "
+      "scale = 0.5}\n}\n",
+      (int)cases[c].batch, (int)cases[c].heads, (int)cases[c].rows, (int)cases[c].size, (int)cases[c].batch,
+      (int)cases[c].heads, (int)cases[c].keys, (int)cases[c].size, (int)cases[c].batch, (int)cases[c].heads,
+      (int)cases[c].keys, (int)cases[c].wide, cases[c].mask == NONE ? "" : ", m: ",
+      cases[c].mask == NONE    ? ""
+      : cases[c].mask == ADDED ? "f32[1, 1, KEYS, QUERIES]"
+                               : "bool[1, 1, KEYS, QUERIES]",
+      (int)cases[c].batch, (int)cases[c].heads, (int)cases[c].rows, (int)cases[c].wide,
+      cases[c].mask == NONE ? "" : ", m", (int)cases[c].queries, (int)cases[c].block, (int)rows, cases[c].causal,
+      (int)cases[c].past);
   char *at = strstr(text, "KEYS, QUERIES"), number[32];
   if (at) {
     snprintf(number, sizeof number, "%4d, %7d", (int)cases[c].keys, (int)cases[c].queries);

@@ -29,8 +29,8 @@ static bool open_torch(const char *folder, int threads) {
   (void)threads; /* by OMP_NUM_THREADS */
   void *library = bench_open(folder, (const char *const[]){"torch/lib/libtorch_cpu.so", NULL});
 #define FIND(name) ((*(void **)&torch.name = dlsym(library, "aoti_torch_" #name)) != NULL)
-  if (!library || !FIND(create_tensor_from_blob) || !FIND(delete_tensor_object) || !FIND(get_data_ptr) || !FIND(get_strides) ||
-      !FIND(cpu__scaled_dot_product_flash_attention_for_cpu) || !FIND(grad_mode_set_enabled))
+  if (!library || !FIND(create_tensor_from_blob) || !FIND(delete_tensor_object) || !FIND(get_data_ptr) ||
+      !FIND(get_strides) || !FIND(cpu__scaled_dot_product_flash_attention_for_cpu) || !FIND(grad_mode_set_enabled))
     return false;
 #undef FIND
   torch.grad_mode_set_enabled(false);
@@ -53,7 +53,8 @@ static tensor view(const float *data, int64_t batch, int64_t heads, int64_t rows
 }
 
 static float *repeated(const bench_attention *g, const float *x) {
-  size_t part = (size_t)(g->keys * g->size), heads = (size_t)(g->batch * g->heads), group = (size_t)(g->heads / g->kv_heads);
+  size_t part = (size_t)(g->keys * g->size), heads = (size_t)(g->batch * g->heads),
+         group = (size_t)(g->heads / g->kv_heads);
   float *y = bench_alloc(heads * part * sizeof *y);
   for (size_t h = 0; h < heads; h++) memcpy(y + h * part, x + h / group * part, part * sizeof *y);
   return y;
@@ -112,4 +113,5 @@ static void drop(void *self) {
   free(p);
 }
 
-const bench_attention_peer bench_torch_attention_peers[] = {{"PyTorch", true, open_torch, prepare, run, fetch, drop}, {0}};
+const bench_attention_peer bench_torch_attention_peers[] = {{"PyTorch", true, open_torch, prepare, run, fetch, drop},
+                                                            {0}};
