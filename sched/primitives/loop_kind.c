@@ -37,8 +37,29 @@ static bool see_reduction(void *self, const tn_stmt *s) {
   return !q->block;
 }
 
+/* What an extent reads that its loop's body stores to. */
+typedef struct extent_search {
+  tn_context *ctx;
+  const tn_stmt *body;
+  const tn_buffer *read, *written;
+} extent_search;
+
+static bool see_store(void *self, const tn_stmt *s) {
+  extent_search *q = self;
+  if (s->kind == TNI_STORE && s->as.store.buffer == q->read) q->written = q->read;
+  return !q->written;
+}
+
+static void see_extent(void *self, const tn_expr *x) {
+  extent_search *q = self;
+  if (x->op != TN_OP_load || q->written) return;
+  q->read = x->as.buffer;
+  tni_stmt_visit(q->body, see_store, q);
+}
+
 tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind) {
   const void *mark;
+  extent_search counted = {.ctx = step->s->ctx, .body = loop->as.loop.body};
   reduce_search fed = {.ctx = step->s->ctx, .var = loop->as.loop.var};
   if (loop->as.loop.kind != TNI_SERIAL) return refuse_not_serial(step, loop);
   tni_stmt_visit(loop, see_reduction, &fed);
@@ -46,6 +67,10 @@ tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_
     return tni_step_refuse(step, fed.block,
                            "the loop feeds a reduce iterator of this block\n"
                            "needs: rfactor over the loop, and then the loop of the partial results");
+  tni_expr_visit(step->s->ctx, loop->as.loop.extent, see_extent, &counted);
+  if (counted.written)
+    return tni_step_refuse(step, loop->as.loop.var, "how often the loop runs is read from `%s`, which it writes",
+                           counted.written->name);
   const char *why = tni_why_not_concurrent(&step->s->region, step->s->func, loop, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = tni_step_runs_at_once(step, loop);

@@ -131,11 +131,23 @@ static const tn_stmt *make_writer(tni_region *r, const mover *m, const tn_stmt *
 
 static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
 
+/* An iterator that tells no elements apart, but perhaps what is stored to them; -1: there is none. */
+static int32_t other_iter(const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block);
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    bool found = false;
+    for (int32_t d = 0; d < store->as.store.count; d++) found |= store->as.store.index[d] == block->as.block.iters[i].var;
+    if (!found) return i;
+  }
+  return -1;
+}
+
 /* Can the block be one that writes padding? Otherwise a reason. *top: its outermost loop. */
 static const char *why_no_writer(tn_schedule *s, const tn_stmt *block, const tn_buffer *old, const tn_stmt **top) {
   const char *why;
   bool calls = false;
   if (!tni_block_store(block) || block->as.block.init) return "the block does more than store one element to one buffer";
+  if (other_iter(block) >= 0) return "not each of its iterators is a subscript of what it stores";
   if (!(*top = tni_plain_nest(s, block, &why))) return why;
   if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block))) return why;
   if (tni_uses_of(s->ctx, s->func->body, old).writers != 1) return "another block writes the buffer, too";
