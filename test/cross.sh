@@ -3,8 +3,8 @@
 #   sh test/cross.sh BUILD [TARGET...]     BUILD: a folder of meson with tests; TARGETs: rows of the table below
 #                                          (aarch64-neon aarch64-dotprod aarch64-i8mm aarch64-sme riscv64-rvv)
 #
-# Objects of random programs with their default schedules, of every operator, of tensor instructions are linked with
-# test/targets/guest.c by the architecture's C compiler and run by qemu-user as a processor that has no more than the
+# Objects of random programs with their default schedules, of every operator, of tensor instructions, products and
+# convolutions are linked with test/targets/guest.c by the architecture's C compiler and run by qemu-user as a processor that has no more than the
 # target says; a minute each. CROSS=cross_units: of these only tensor instructions.
 #
 # SPDX-License-Identifier: Apache-2.0
@@ -34,7 +34,7 @@ machine() {
 unfit() {
   version=$("qemu-$arch" --version | sed -n 's/.* version \([0-9]*\).*/\1/p')
   case $1 in aarch64-sme | riscv64-rvv) ;; *) return ;; esac
-  [ "$version" -ge 10 ] || echo "qemu-$arch is of version $version, 10 is needed"
+  [ "$version" -ge 10 ] || echo "qemu-$arch is of version $version, 10 is needed (Debian 12: qemu-user of bookworm-backports)"
 }
 
 need() { command -v "$1" >/dev/null || { echo "$1 is missing (Debian: $2)"; exit 1; }; }

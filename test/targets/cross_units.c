@@ -13,10 +13,11 @@ static const char *target_name, *folder, *command;
 
 /* ---- tensor instructions ----------------------------------------------------------------------------------------- */
 
-/* The object of a program of one function, for the target, whose assembly has that instruction, or `other`; "": no matter. */
-static void send_program(foreign *f, const tn_program *program, const tn_target *target, const char *word,
+/* The object of a program of one function, for the target, whose assembly has that instruction, or `other`; "": no matter.
+ * Keeps: the function has a schedule. */
+static void send_program(foreign *f, const tn_program *program, bool keeps, const tn_target *target, const char *word,
                          const char *other) {
-  const tn_compile_desc desc = {.struct_size = sizeof desc, .target = target, .keep_schedules = true};
+  const tn_compile_desc desc = {.struct_size = sizeof desc, .target = target, .keep_schedules = keeps};
   tn_error *error = NULL;
   char *bytes;
   size_t size;
@@ -34,6 +35,7 @@ static void send_program(foreign *f, const tn_program *program, const tn_target 
 /* One function of three buffers, and what the interpreter makes of the third. */
 typedef struct sum_case {
   tn_program *program;
+  bool keeps; /* its schedule */
   uint8_t *a, *b, *want, *have;
   size_t a_bytes, b_bytes, c_bytes;
 } sum_case;
@@ -56,7 +58,7 @@ static void send_either(foreign *f, sum_case *c, const char *name, const tn_targ
   memcpy(c->have, c->want, c->c_bytes);
   must(tni_evaluate_interpreted(NULL, tn_program_func(c->program, name), (void *const[]){c->a, c->b, c->want}, &error),
        error);
-  send_program(f, c->program, target, word, other);
+  send_program(f, c->program, c->keeps, target, word, other);
   foreign_add(f, name, 3, args);
 }
 
@@ -234,6 +236,7 @@ static void send_way(foreign *f, sum_case *c, const tn_target *target, const sum
   must(tn_schedule_run(schedule, lines, &error), error);
   must(tn_schedule_commit(schedule, &func, &error), error);
   tn_schedule_destroy(schedule);
+  c->keeps = true;
   const tni_unit *found = tni_unit_find(ctx, unit);
   send_sum(f, c, name, target, found ? sums_word_of_unit(target, found) : sums_word(unit));
 }
