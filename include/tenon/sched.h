@@ -309,7 +309,9 @@ TN_API tn_status tn_outline(tn_schedule *s, tn_place place, tn_loop *out, tn_err
 TN_API tn_status tn_tensorize(tn_schedule *s, tn_block_ref block, const char *unit, tn_error **err);
 
 /* A way to have a tensor instruction do the sums of a block: lines of a schedule that split off steps and lanes, pack what does
- * not stand side by side in memory, if that pays, and end in tensorize and vectorize. The gain is an estimate of how many times
+ * not stand side by side in memory, if that pays, and end in tensorize and vectorize. Or that cut it into the tiles of the
+ * target's tile registers (AMX, i8mm, SME), in loops with the note "tile", of which code generation makes their instructions: then
+ * the unit is what LLVM calls the instruction, "llvm.x86.tdpbusd". The gain is an estimate of how many times
  * as fast they are as steps one by one, of what is in the first cache. What the loops outside do is left open. */
 typedef struct tn_tensorization {
   const char *unit, *lines; /* while the function that is given them runs */
