@@ -10,6 +10,12 @@
 
 #define DEFAULT_LIMIT (UINT64_C(256) << 20)
 
+#ifdef __x86_64__
+static const bool runs_here = true;
+#else
+static const bool runs_here = false; /* what image.c links */
+#endif
+
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static tn_status refuse(tn_context *ctx, tn_error **err, const char *what, const char *why) {
@@ -28,6 +34,7 @@ static tn_status check_desc(tn_context *ctx, const tn_cache_desc *d, tn_error **
                     TNI_DIGEST_LEAST_KEY, TNI_DIGEST_KEY_BYTES);
   if (!tni_digest_ready())
     return tni_fail(ctx, err, TN_E_UNSUPPORTED, "cache", NULL, "this library was built without libsodium");
+  if (!runs_here) return tni_fail(ctx, err, TN_E_UNSUPPORTED, "cache", NULL, "only code of x86-64 is kept");
   return TN_OK;
 }
 

@@ -108,7 +108,7 @@ TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
 
 /* Opt-in: the host says where. A second process that compiles the same program for the same processor by the same builds of
  * Tenon and LLVM gets its code from the cache: no schedule is chosen, LLVM is not started. Code that constant folding
- * compiles is kept, too. x86-64 only: elsewhere all are misses.
+ * compiles is kept, too. On x86-64 only.
  *
  * An entry is code. Without a key, whoever may write to the directory can run code in the processes that read it; with
  * one, entries are sealed by a keyed hash (BLAKE2b), and whoever does not know the key can only make misses. An entry that is
@@ -139,7 +139,7 @@ typedef struct tn_cache_desc {
 } tn_cache_desc;
 
 /* Errors: TN_E_INVALID (the place is the directory or key file that is not safe, or the field), TN_E_NOT_FOUND, TN_E_IO,
- * TN_E_NOMEM, TN_E_VERSION, TN_E_UNSUPPORTED (a library built without libsodium, or without a build id). */
+ * TN_E_NOMEM, TN_E_VERSION, TN_E_UNSUPPORTED (a library built without libsodium, or without a build id; another processor). */
 TN_API tn_status tn_cache_open(tn_context *context, const tn_cache_desc *desc, tn_cache **out, tn_error **err);
 /* After all modules that were compiled with it, and before its context. */
 TN_API void tn_cache_close(tn_cache *cache);
