@@ -128,7 +128,8 @@ static tn_status in_four(attender *a, uint32_t x, uint32_t *out, tn_error **err)
   return with_list(a, "reshape", "shape", x, 4, shape, NULL, out, err);
 }
 
-/* The last two dimensions turned: of what was turned already the transposition behind the other. */
+/* The last two dimensions turned, those of a row being (1, n): of what was turned already the transposition behind the
+ * other. */
 static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
   const tn_graph *g = a->c.from;
   const tni_gnode *n = made_by(a, old, "transpose");
@@ -137,7 +138,11 @@ static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err
   int64_t perm[TN_MAX_RANK];
   bool same = true;
   uint32_t x;
-  if (rank < 2) return value_of(a, old, out, err);
+  if (rank < 2) {
+    const int64_t column[] = {rank ? g->values[old].shape[0] : 1, 1};
+    tn_status row = value_of(a, old, &x, err);
+    return row ? row : with_list(a, "reshape", "shape", x, 2, column, NULL, out, err);
+  }
   for (int32_t d = 0; d < rank; d++) perm[d] = own && count == rank ? own[d] : d;
   int64_t last = perm[rank - 1];
   perm[rank - 1] = perm[rank - 2];

@@ -106,6 +106,44 @@ START_TEST(a_softmax_between_products_is_attention)
 }
 END_TEST
 
+/* The results stay what they were, whatever dimensions the mask has; rows and keys differ in number, or do not. */
+START_TEST(masks_of_every_form_mean_what_they_did)
+{
+  static const char *const masks[] = {"",          "1",         "24",       "16, 24",    "16, 1",   "1, 24",
+                                      "2, 16, 24", "2, 16, 1", "1, 1, 24", "2, 1, 24", "1, 1, 1", "1, 16, 24"};
+  static float q[2 * 16 * 8], k[2 * 24 * 8], v[2 * 24 * 8], m[2 * 24 * 24], want[2 * 24 * 8], got[2 * 24 * 8];
+  fill(q, TNI_COUNT(q), 1), fill(k, TNI_COUNT(k), 2), fill(v, TNI_COUNT(v), 3), fill(m, TNI_COUNT(m), 4);
+  for (size_t i = 0; i < TNI_COUNT(masks); i++) {
+    char text[1024];
+    void *in[] = {q, k, v, m}, *first[] = {want}, *second[] = {got};
+    tn_program *program;
+    tn_error *err = NULL;
+    const tn_graph *g;
+    snprintf(text, sizeof text,
+             "graph main(q: f32[2, 16, 8], k: f32[2, 24, 8], v: f32[2, 24, 8], m: f32[%s]) -> (y) {\n"
+             "  const c: f32[] = [0.5]\n"
+             "  t: f32[2, 8, 24] = transpose(k) {perm = [0, 2, 1]}\n"
+             "  s: f32[2, 16, 24] = matmul(q, t)\n"
+             "  d: f32[2, 16, 24] = mul(s, c)\n"
+             "  n: f32[2, 16, 24] = %s\n"
+             "  w: f32[2, 16, 24] = softmax(n) {axis = 2}\n"
+             "  y: f32[2, 16, 8] = matmul(w, v)\n"
+             "}\n",
+             masks[i], i % 2 ? "add(m, d)" : "add(d, m)");
+    tn_status status = tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err);
+    ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
+    run(tn_program_graph(program, "main"), in, first);
+    status = tni_graph_attend(tn_program_graph(program, "main"), program, &g, &err);
+    ck_assert_msg(status == TN_OK, "%s: %s", masks[i], tn_error_text(err));
+    ck_assert_ptr_nonnull(strstr(text_of(g), "= attention("));
+    run(g, in, second);
+    for (int j = 0; j < 2 * 16 * 8; j++)
+      ck_assert_msg(fabsf(got[j] - want[j]) <= 1e-5f, "mask %s: %g, not %g", masks[i], (double)got[j], (double)want[j]);
+    tn_program_destroy(program);
+  }
+}
+END_TEST
+
 /* Where the weights or the scores are wanted, and where the softmax goes along the queries. */
 START_TEST(what_others_read_is_no_attention)
 {
@@ -414,6 +452,7 @@ int main(void) {
   tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
   tcase_add_test(tests, a_softmax_between_products_is_attention);
+  tcase_add_test(tests, masks_of_every_form_mean_what_they_did);
   tcase_add_test(tests, what_others_read_is_no_attention);
   tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
