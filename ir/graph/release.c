@@ -16,7 +16,7 @@ static int by_address(const void *a, const void *b) {
 
 void tni_program_sort_blobs(tn_program *program) {
   size_t kept = 0;
-  qsort(program->blobs, program->blob_count, sizeof *program->blobs, by_address);
+  if (program->blob_count) qsort(program->blobs, program->blob_count, sizeof *program->blobs, by_address);
   for (size_t i = 0; i < program->blob_count; i++) {
     if (kept && program->blobs[kept - 1] == program->blobs[i])
       tni_blob_unref(program->blobs[i]);
