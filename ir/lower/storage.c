@@ -107,17 +107,30 @@ static bool is_stepped(analysis *a, const tni_access *x, int32_t d, enum tni_loo
   return false;
 }
 
-/* Do unrolled stores fill what is between the elements of these vectors, 2 or 4 of them, and does nobody read such
- * vectors? Then they are stored together. */
+/* Does the statement of that read read all elements of the last dimension, one by one? */
+static bool reads_all_between(const analysis *a, const tni_access *read, int64_t count) {
+  int64_t seen = 0;
+  int32_t last = read->buffer->rank - 1;
+  for (size_t i = 0; i < a->accesses.count; i++) {
+    const tni_access *x = &a->accesses.items[i];
+    if (x->buffer != read->buffer || x->write || x->order != read->order || !tni_is_const(x->index[last])) continue;
+    seen |= 1 << x->index[last]->as.i;
+  }
+  return seen == (1 << count) - 1;
+}
+
+/* Are these vectors, with 2 or 4 elements between, written all together by unrolled stores, and by nobody read unless so?
+ * Then what is between stays there. */
 static bool is_filled_between(analysis *a, const tni_access *write, int32_t d, const tn_expr *const *shape) {
   int32_t last = write->buffer->rank - 1;
   if (d != last - 1 || (!tni_is_int(shape[last], 2) && !tni_is_int(shape[last], 4))) return false;
-  bool read = false;
+  bool apart = false;
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
-    read |= x->buffer == write->buffer && !x->write && is_stepped(a, x, d, TNI_VECTORIZED);
+    apart |= x->buffer == write->buffer && !x->write && is_stepped(a, x, d, TNI_VECTORIZED) &&
+             !reads_all_between(a, x, shape[last]->as.i);
   }
-  return !read && is_stepped(a, write, last, TNI_UNROLLED);
+  return !apart && is_stepped(a, write, last, TNI_UNROLLED);
 }
 
 /* The dimension that a vectorized loop steps through, in the access that is stored, of several the last one; the last
