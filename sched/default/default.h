@@ -160,6 +160,18 @@ bool tni_schedule_nest(tni_planner *p);
  * of that name, is another one, of other loads. */
 bool tni_cast_factors(tni_planner *p, const tn_stmt *block, const tni_tile *t);
 
+/* ---- group.c ----------------------------------------------------------------------------------------------------- */
+
+/* Steps of a reduction that the tile's unit takes at once are copied side by side before, where they are not and the copy
+ * is used often. True: the block, of that name, is another one, of other loads. */
+bool tni_group_steps(tni_planner *p, const tn_stmt *block, const tni_tile *t);
+/* A block that copies what the load reads: its other iterators one by one, vectors of the lanes, groups of the steps, lanes,
+ * the steps of a group. 0: there can be none. */
+tn_block_ref tni_pack_groups(tni_planner *p, const tn_stmt *block, const tn_expr *load, int32_t step, int64_t steps,
+                             int32_t lane, int64_t lanes);
+/* That block's loops, or the last of them: the lanes become a vector, the steps of a group are written between each other. */
+void tni_write_groups(tni_planner *p, size_t count, const tn_loop *loops);
+
 /* ---- spread.c ---------------------------------------------------------------------------------------------------- */
 
 /* Do the rows of a tile, of a buffer of the function's own, share few sets of the first cache? */

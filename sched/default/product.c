@@ -223,26 +223,17 @@ static bool is_chunked(tni_planner *p, const product_loops *l) {
   return tni_is_const(extent) && extent->as.i > 1;
 }
 
-/* Vectors of columns, groups of steps, columns, and the steps of a group, which are written between each other. */
+/* In groups of steps. */
 static bool pack_right(tni_planner *p, tn_block_ref block, const tni_tile *t, const product_loops *l) {
   operand y;
-  packing k = {0};
   tn_loop loops[TNI_MAX_LOOPS];
   if (!find_operand(p, block, t, true, &y)) return false;
-  add_others(p, &y, &k);
-  add_dim(&k, y.along, t->lanes);
-  add_dim(&k, y.step, GROUP_BYTES / (int64_t)tn_type_bytes(y.load->type));
-  add_dim(&k, y.along, 1);
-  add_dim(&k, y.step, 1);
-  tn_block_ref made = pack(p, block, y.load, &k);
+  int64_t group = GROUP_BYTES / (int64_t)tn_type_bytes(y.load->type);
+  tn_block_ref made = tni_pack_groups(p, y.block, y.load, y.step, group, y.along, t->lanes);
   tn_loop at = is_chunked(p, l) ? l->chunks : last_of(&l->batches);
   size_t count = made ? bring_to(p, made, at, loops) : 0;
-  if (count >= 2) {
-    tni_try_reorder(p, 2, (tn_loop[]){loops[count - 1], loops[count - 2]});
-    tni_try_vectorize(p, loops[count - 2]);
-    tni_try_unroll(p, loops[count - 1]);
-    if (!at) tni_parallel_outer(p, count - 2, loops, tni_work_of(tni_handle_block(p->s, made)));
-  }
+  tni_write_groups(p, count, loops);
+  if (!at && count >= 2) tni_parallel_outer(p, count - 2, loops, tni_work_of(tni_handle_block(p->s, made)));
   return made != 0;
 }
 

@@ -243,7 +243,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   tni_tile by_tiles = t;
   if (tiled && tni_choose_tiles(p, block, &by_tiles) && by_tiles.gain > 1 && tni_schedule_product(p, block, &by_tiles))
     return;
-  if (tiled && (tni_cast_factors(p, block, &t) || tni_spread_rows(p, block, &t))) {
+  if (tiled && (tni_cast_factors(p, block, &t) || tni_group_steps(p, block, &t) || tni_spread_rows(p, block, &t))) {
     block = tni_find_block(p->s->func->body, name);
     t = (tni_tile){0};
     tiled = tni_choose_tile(p, block, &t);
