@@ -9,6 +9,14 @@
  * best instruction multiplies bytes: q has no zero point then, and that of p is where the padding has zeros. Sums wrap,
  * so they are the same in any case; likewise of matmul.
  *
+ *     conv(i32(p) - a, q, bias), p i8        ->   conv(u8(p) ^ 128, q, bias - (a + 128) * sums of q) {outside = a + 128}
+ *
+ * where the instruction takes bytes without a sign by bytes with one.
+ *
+ *     matmul(x, cast(w))  w short floats     ->   matmul(x, w) {to = "f32"}
+ *
+ * of few rows, which take as long as w takes to come from memory.
+ *
  * So constants stay short, and dot products and tiles of the target (targets/units.c) find what they are of. What stood
  * there before goes when nobody else uses it (ir/graph/fold.c).
  *
@@ -16,7 +24,7 @@
  */
 #include "sched.h"
 
-enum { MAX_ATTRS = 16, MOST_INPUTS = 3 };
+enum { MAX_ATTRS = 16, MOST_INPUTS = 3, FEW_ROWS = 7 /* less than what the default schedule casts before */ };
 
 /* A factor as it is before it becomes i32. */
 typedef struct factor {
@@ -27,6 +35,7 @@ typedef struct factor {
 typedef struct product {
   bool conv;
   enum { AS_THEY_ARE, IN_16_BITS, IN_BYTES } form;
+  bool turned; /* x + 128 instead of x, without a sign */
   factor x, w;
 } product;
 
@@ -34,7 +43,9 @@ typedef struct widener {
   tni_gcopy c;
   const tn_target *target;
   uint32_t *maker; /* by value of the old graph: its node, or TNI_NO_VALUE */
-  uint32_t *wider; /* by value: what of 16 bits was made in its place, or TNI_NO_VALUE */
+  uint32_t *wider;  /* by value: what of 16 bits was made in its place, or TNI_NO_VALUE */
+  uint32_t *turned; /* by value: it + 128, without a sign, or TNI_NO_VALUE */
+  const char *node_name; /* of the product, which all have that are made of it */
   tn_error **err;
   tn_status status;
 } widener;
@@ -115,22 +126,53 @@ static bool wants_bytes(const widener *v, const tni_gnode *n, const product *p) 
          (!p->conv && tni_target_has_tiles(v->target, TN_I32, a, b));
 }
 
-/* Is it a product that can take shorter numbers? */
+/* Are products of bytes with signs slower than those of which the first has none? */
+static bool wants_turn(const widener *v, const product *p) {
+  if (value_of(v, p->x.value)->type != TN_I8 || type_of(v, &p->w) != TN_I8) return false;
+  return !tni_target_has_tiles(v->target, TN_I32, TN_I8, TN_I8) &&
+         gain_of(v, TN_I32, TN_U8, TN_I8) > gain_of(v, TN_I32, TN_I8, TN_I8);
+}
+
+/* With constant weights, which a bias or what takes its place makes good. */
+static bool can_turn(const widener *v, const tni_gnode *n, const product *p) {
+  const tni_gvalue *w = value_of(v, p->w.value);
+  return value_of(v, n->outputs[0])->type == TN_I32 && w->data && w->rank == 2 && wants_turn(v, p);
+}
+
+/* Constant weights of f32 that come from short floats, and so few rows that it is them for which it waits. */
+static bool has_short_weights(const widener *v, const tni_gnode *n, product *out) {
+  const tni_gnode *y = made_by(v, n->inputs[1], "cast");
+  const tni_gvalue *x = value_of(v, n->inputs[0]), *w = y ? value_of(v, y->inputs[0]) : NULL;
+  out->x = (factor){n->inputs[0], TNI_NO_VALUE}, out->w = (factor){y ? y->inputs[0] : TNI_NO_VALUE, TNI_NO_VALUE};
+  if (!w || !w->data || w->rank != 2 || x->type != TN_F32 || (w->type != TN_BF16 && w->type != TN_F16)) return false;
+  return w->shape[0] > 0 && tni_gvalue_numel(x) / w->shape[0] <= FEW_ROWS;
+}
+
+/* Is it a product that can take shorter numbers, or others as short? */
 static bool is_wide(const widener *v, const tni_gnode *n, product *out) {
   *out = (product){.conv = is(n, "conv")};
+  if (is(n, "matmul") && n->attr_count == 1 && tni_attr_string(n, "to", NULL)) {
+    *out = (product){.form = IN_BYTES, .turned = true};
+    out->x = (factor){n->inputs[0], TNI_NO_VALUE}, out->w = (factor){n->inputs[1], TNI_NO_VALUE};
+    return can_turn(v, n, out);
+  }
   if ((!out->conv && !is(n, "matmul")) || n->attr_count == MAX_ATTRS || tni_attr_string(n, "to", NULL)) return false;
   const tni_gnode *x = made_by(v, n->inputs[0], "cast"), *y = made_by(v, n->inputs[1], "cast");
   tn_type c = value_of(v, n->outputs[0])->type;
   if (!out->conv && x && y && n->attr_count == 0) {
     out->x = (factor){x->inputs[0], TNI_NO_VALUE}, out->w = (factor){y->inputs[0], TNI_NO_VALUE};
     tn_type a = value_of(v, out->x.value)->type, b = value_of(v, out->w.value)->type;
+    out->turned = can_turn(v, n, out);
+    if (out->turned) out->form = IN_BYTES;
     if (tni_target_has_tiles(v->target, c, a, b) || gain_of(v, c, a, b)) return true;
   }
+  if (!out->conv && n->attr_count == 0 && has_short_weights(v, n, out)) return true;
   if (c != TN_I32 || !is_centred(v, n->inputs[0], &out->x)) return false;
   if (!is_cast_constant(v, n->inputs[1], &out->w) && !is_centred(v, n->inputs[1], &out->w)) return false;
   const tni_gvalue *w = value_of(v, out->w.value);
   if (!w->data || (!out->conv && w->rank != 2)) return false;
   out->form = wants_bytes(v, n, out) ? IN_BYTES : IN_16_BITS;
+  out->turned = out->form == IN_BYTES && wants_turn(v, out);
   return true;
 }
 
@@ -140,7 +182,7 @@ static uint32_t add_node(widener *v, const char *op, const char *name, uint32_t 
                          uint32_t attr_count, const tni_attr *attrs) {
   uint32_t out = TNI_NO_VALUE;
   if (!v->status)
-    v->status = tni_g_node(v->c.b, tni_gop_find(op), NULL, count, inputs, attr_count, attrs, 1, &name, &out, v->err);
+    v->status = tni_g_node(v->c.b, tni_gop_find(op), v->node_name, count, inputs, attr_count, attrs, 1, &name, &out, v->err);
   return out;
 }
 
@@ -167,6 +209,29 @@ static uint32_t in_16_bits(widener *v, uint32_t value, const factor *f) {
   return v->wider[value] = out;
 }
 
+static uint32_t add_scalar(widener *v, tn_type type, const void *number) {
+  uint32_t out = v->status ? TNI_NO_VALUE : tni_g_const(v->c.b, NULL, type, 0, NULL, number);
+  if (!v->status && out == TNI_NO_VALUE) v->status = tni_fail_nomem(v->err);
+  return out;
+}
+
+/* x + 128, once for all that take it. */
+static uint32_t turn(widener *v, uint32_t x) {
+  static const uint8_t half = 128;
+  if (v->turned[x] != TNI_NO_VALUE) return v->turned[x];
+  return v->turned[x] = add2(v, "bitwise_xor", add_cast(v, mapped(v, x), "u8"), add_scalar(v, TN_U8, &half));
+}
+
+/* That of what is multiplied, an i32. */
+static uint32_t zero_point_of(widener *v, const product *p) {
+  static const int32_t half = 128;
+  bool none = p->x.zero_point == TNI_NO_VALUE;
+  uint32_t own = none ? TNI_NO_VALUE : add_cast(v, mapped(v, p->x.zero_point), "i32");
+  if (!p->turned) return own;
+  uint32_t shift = add_scalar(v, TN_I32, &half);
+  return none ? shift : add2(v, "add", own, shift);
+}
+
 /* What the zero point of x adds to each sum: it times the sum of the weights, along the result's channels. */
 static uint32_t excess(widener *v, const product *p) {
   const tni_gvalue *w = value_of(v, p->w.value);
@@ -176,7 +241,7 @@ static uint32_t excess(widener *v, const product *p) {
                       {.name = "keepdims", .kind = TNI_ATTR_INT}};
   if (!p->conv) axes[0] = 0, attrs[0].count = 1;
   uint32_t wide = add_cast(v, mapped(v, p->w.value), "i32"), sums = add_node(v, "reduce_sum", NULL, 1, &wide, 2, attrs);
-  uint32_t zero_point = add_cast(v, mapped(v, p->x.zero_point), "i32");
+  uint32_t zero_point = zero_point_of(v, p);
   tni_attr scalar = {.name = "shape", .kind = TNI_ATTR_INTS, .ints = &one, .count = 1};
   return add2(v, "mul", sums, add_node(v, "reshape", NULL, 1, &zero_point, 1, &scalar));
 }
@@ -187,26 +252,36 @@ static uint32_t bias_without(widener *v, uint32_t bias, uint32_t excess) {
   return add2(v, "sub", bias, excess);
 }
 
+/* What the padding has. */
+static int64_t outside_of(const widener *v, const product *p) {
+  int64_t own = p->x.zero_point == TNI_NO_VALUE ? 0 : number_at(value_of(v, p->x.zero_point), 0);
+  return p->turned ? own + 128 : own;
+}
+
 static void add_short(widener *v, const tni_gnode *n, const product *p) {
   char text[16];
   tni_attr attrs[MAX_ATTRS + 2];
-  uint32_t inputs[MOST_INPUTS], count = n->attr_count, input_count = 2;
+  uint32_t inputs[MOST_INPUTS], count = 0, input_count = 2;
   const char *name = value_of(v, n->outputs[0])->name;
-  if (count) memcpy(attrs, n->attrs, count * sizeof *attrs);
+  v->node_name = n->name;
+  for (uint32_t i = 0; i < n->attr_count; i++)
+    if (strcmp(n->attrs[i].name, "to") != 0) attrs[count++] = n->attrs[i];
   attrs[count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING,
                               .string = tn_type_text(value_of(v, n->outputs[0])->type, text)};
-  bool shifted = p->form == IN_BYTES && p->x.zero_point != TNI_NO_VALUE;
+  bool shifted = p->form == IN_BYTES && (p->turned || p->x.zero_point != TNI_NO_VALUE);
   for (int i = 0; i < 2; i++) {
     const factor *f = i ? &p->w : &p->x;
-    inputs[i] = p->form == IN_16_BITS ? in_16_bits(v, n->inputs[i], f) : mapped(v, f->value);
+    if (p->form == IN_16_BITS)
+      inputs[i] = in_16_bits(v, n->inputs[i], f);
+    else
+      inputs[i] = p->turned && i == 0 ? turn(v, f->value) : mapped(v, f->value);
     if (p->form == IN_BYTES && value_of(v, f->value)->type == TN_I32) inputs[i] = add_cast(v, inputs[i], "i8");
   }
   inputs[2] = p->conv && n->input_count > 2 ? mapped(v, n->inputs[2]) : TNI_NO_VALUE;
   uint32_t more = shifted ? excess(v, p) : TNI_NO_VALUE;
   if (shifted && p->conv) {
     inputs[2] = bias_without(v, inputs[2], more);
-    attrs[count++] = (tni_attr){.name = "outside", .kind = TNI_ATTR_INT,
-                                .i = number_at(value_of(v, p->x.zero_point), 0)};
+    attrs[count++] = (tni_attr){.name = "outside", .kind = TNI_ATTR_INT, .i = outside_of(v, p)};
   }
   if (p->conv && inputs[2] != TNI_NO_VALUE) input_count = 3;
   uint32_t out = add_node(v, n->op->name, shifted && !p->conv ? NULL : name, input_count, inputs, count, attrs);
@@ -238,6 +313,7 @@ static tn_status copy_all(widener *v, const tn_graph **out) {
   const tn_graph *g = v->c.from;
   product p;
   memset(v->wider, 0xff, g->value_count * sizeof *v->wider);
+  memset(v->turned, 0xff, g->value_count * sizeof *v->turned);
   for (uint32_t i = 0; i < g->node_count && !v->status; i++) {
     if (is_wide(v, &g->nodes[i], &p))
       add_short(v, &g->nodes[i], &p);
@@ -269,12 +345,14 @@ tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *ta
   *out = g;
   v.maker = tni_alloc(to->ctx, count * sizeof *v.maker);
   v.wider = tni_alloc(to->ctx, count * sizeof *v.wider);
-  tn_status status = v.maker && v.wider ? TN_OK : tni_fail_nomem(err);
+  v.turned = tni_alloc(to->ctx, count * sizeof *v.turned);
+  tn_status status = v.maker && v.wider && v.turned ? TN_OK : tni_fail_nomem(err);
   if (!status && changes_anything(&v)) {
     status = tni_gcopy_begin(&v.c, g, to, err);
     if (!status) status = copy_all(&v, out), tni_gcopy_end(&v.c);
   }
   tni_free(to->ctx, v.maker, count * sizeof *v.maker);
   tni_free(to->ctx, v.wider, count * sizeof *v.wider);
+  tni_free(to->ctx, v.turned, count * sizeof *v.turned);
   return status;
 }

@@ -272,7 +272,7 @@ static void compare(const layer *l, const uint8_t *x, const uint8_t *y, const ch
 
 static const layer layers[] = {
     {C, M, 3, 1, 1, 1, ONNX_UINT8, 131},  {1, 16, 3, 1, 1, 1, ONNX_UINT8, 3},  {M, M, 3, 2, 1, M, ONNX_UINT8, 200},
-    {M, M, 1, 1, 0, 1, ONNX_UINT8, 255},  {M, 8, 1, 2, 0, 1, ONNX_INT8, -128}, {M, M, 3, 1, 0, 1, ONNX_INT8, 11},
+    {M, M, 1, 1, 0, 1, ONNX_UINT8, 255},  {M, 8, 1, 2, 0, 1, ONNX_INT8, -128}, {M, M, 3, 1, 0, 1, ONNX_INT8, 11}, {C, M, 3, 1, 1, 1, ONNX_INT8, -100},
     {16, 16, 3, 1, 1, 4, ONNX_UINT8, 90}, {12, 9, 5, 1, 2, 1, ONNX_UINT8, 0},
 };
 
