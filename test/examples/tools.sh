@@ -73,6 +73,9 @@ for line in x 0 -1 1x 1000001 ""; do
   [ $? -eq 1 ] && [ "$(cat "$work/err")" = "tenon bench: --paced: a line is a number of runs, not \`$line\`" ]
   note $? "bench --paced refuses \"$line\""
 done
+for command in bench profile; do
+  works "$command --integers: what has no quantized numbers is as it was" "." "$command" "$model" --integers --repeat 2
+done
 refuses "bench: a folder that is not there" 1 "tenon: $work/none/json: No such file or directory" \
   bench "$model" --json "$work/none/json"
 refuses "bench: no whole number" 2 "tenon bench: not a whole number above 0: --repeat; see \`tenon bench --help\`" \
