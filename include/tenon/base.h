@@ -118,7 +118,9 @@ typedef int32_t (*tn_parallel_body)(void *closure, int64_t begin, int64_t end);
 typedef struct tn_threads {
   int32_t count;           /* threads of kernels, the caller's among them; 0 = one per core (hwloc), 1 = no pool */
   int32_t compile_workers; /* 0 = one per core */
-  uint8_t pin;             /* 1 binds the pool's own threads to cores; the caller's thread is never bound */
+  /* 1 binds the pool's own threads to a core each. 0: they run where the host's process may, but one that was in the way of
+   * the caller's thread, on its core, is barred from the core where that is. The caller's thread is never bound. */
+  uint8_t pin;
   /* Not NULL: the host's executor is used and no pool is made. `grain` is the least useful size of a range. */
   int32_t (*parallel_for)(void *self, tn_parallel_body body, void *closure, int64_t count, int64_t grain);
   void *self;

@@ -10,6 +10,10 @@
  *     caller   write job, open gate, epoch + 1, wake sleepers  ->  claim ranges  ->  close gate, wait for 0 joined
  *     worker   wait for a new epoch  ->  join through the gate  ->  claim ranges  ->  leave
  *
+ * Some kernels wake a sleeper on the core of the one that wakes it, where both take turns while other cores are idle. A
+ * worker that finds itself there bars itself from that core, and from then on the caller bars it from the one where it
+ * opens a region, before it wakes it.
+ *
  * Waiting is a short spin, then sleep on a futex: no lock that a fork could leave held. The flags that somebody sleeps
  * and the words they watch are sequentially consistent: either the sleeper sees the change, or the changer sees the
  * sleeper.
@@ -18,6 +22,7 @@
  */
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,10 +32,13 @@
 enum { GATE_OPEN = 1 << 30, CACHE_LINE = 64, RANGES_PER_THREAD = 4, PAUSES_PER_LOOK = 16, STACK_BYTES = 8 << 20 };
 static const double SPIN_SECONDS = 20e-6;
 
-/* Ranges of one thread. */
+/* Ranges of one thread, and where it may run. */
 typedef struct share {
   _Alignas(CACHE_LINE) _Atomic int64_t next; /* to claim */
   int64_t end;
+  atomic_int barred;      /* 1 + the core that it leaves to the caller; 0: none */
+  atomic_flag turning;    /* somebody changes what follows */
+  cpu_set_t allowed, own; /* by the host; without that core */
 } share;
 
 typedef struct pool {
@@ -45,6 +53,7 @@ typedef struct pool {
   tn_parallel_body body;
   void *closure;
   int64_t count, range;
+  atomic_int caller_cpu; /* where the region was opened; below 0: not known */
 
   _Alignas(CACHE_LINE) atomic_uint gate; /* GATE_OPEN | how many workers are in */
   atomic_bool caller_sleeps;
@@ -143,6 +152,30 @@ static void run_ranges(pool *p, int32_t own) {
   }
 }
 
+/* Takes the core out of the worker's set. What the host has said since about where the thread may run stays in force. */
+static void bar(share *s, pthread_t thread, int cpu) {
+  cpu_set_t now;
+  if (atomic_flag_test_and_set(&s->turning)) return;
+  if (!pthread_getaffinity_np(thread, sizeof now, &now)) {
+    if (!atomic_load(&s->barred) || !CPU_EQUAL(&now, &s->own)) s->allowed = now;
+    s->own = s->allowed;
+    CPU_CLR(cpu, &s->own);
+    bool done = CPU_COUNT(&s->own) > 0 && !pthread_setaffinity_np(thread, sizeof s->own, &s->own);
+    atomic_store(&s->barred, done ? 1 + cpu : 0);
+  }
+  atomic_flag_clear(&s->turning);
+}
+
+/* The caller's core, to itself, of those workers that have been in its way. */
+static void take_core(pool *p) {
+  int cpu = sched_getcpu();
+  atomic_store_explicit(&p->caller_cpu, cpu, memory_order_relaxed);
+  for (int32_t k = 1; k <= p->started && cpu >= 0; k++) {
+    int barred = atomic_load_explicit(&p->shares[k].barred, memory_order_relaxed);
+    if (barred && barred != 1 + cpu) bar(&p->shares[k], p->threads[k - 1], cpu);
+  }
+}
+
 static void deal(pool *p, int64_t ranges) {
   int32_t all = p->started + 1;
   for (int32_t k = 0; k < all; k++) {
@@ -166,6 +199,12 @@ static void leave(pool *p) {
   if (before == 1 && atomic_load(&p->caller_sleeps)) wake(&p->gate, 1);
 }
 
+/* On the caller's core it would only take the caller's time. */
+static void leave_to_caller(pool *p, share *own) {
+  int cpu = sched_getcpu();
+  if (cpu >= 0 && cpu == atomic_load_explicit(&p->caller_cpu, memory_order_relaxed)) bar(own, pthread_self(), cpu);
+}
+
 static void *work(void *argument) {
   struct start start = *(struct start *)argument;
   pool *p = start.pool;
@@ -176,6 +215,7 @@ static void *work(void *argument) {
     wait_for_epoch(p, seen);
     seen = atomic_load(&p->epoch);
     if (atomic_load(&p->stop)) return NULL;
+    if (!p->ctx->threads.pin) leave_to_caller(p, &p->shares[start.place]);
     if (!join(p)) continue;
     run_ranges(p, start.place);
     leave(p);
@@ -239,6 +279,7 @@ static void *create_pool(tn_context *ctx, tn_error **err) {
     return NULL;
   }
   memset(p, 0, sizeof *p);
+  memset(shares, 0, sizeof *shares * (size_t)width);
   p->ctx = ctx;
   p->width = width;
   p->threads = threads;
@@ -262,6 +303,7 @@ static int32_t run_region(pool *p, tn_parallel_body body, void *closure, int64_t
   p->range = even > grain ? even : grain;
   int64_t ranges = (count - 1) / p->range + 1;
   deal(p, ranges);
+  take_core(p);
   atomic_store_explicit(&p->status, 0, memory_order_relaxed);
   atomic_store(&p->gate, GATE_OPEN);
   announce(p, ranges - 1);

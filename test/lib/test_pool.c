@@ -230,17 +230,21 @@ END_TEST
 struct places {
   pthread_t caller;
   atomic_int workers, bound; /* ranges that a worker ran, and those where it may use one processing unit */
+  atomic_int apart;          /* and where it was on another one than the caller */
+  atomic_int caller_cpu;
 };
 
 static int32_t look_where(void *closure, int64_t begin, int64_t end) {
   struct places *places = closure;
   cpu_set_t set;
   (void)begin, (void)end;
+  if (pthread_equal(places->caller, pthread_self())) atomic_store(&places->caller_cpu, sched_getcpu());
   usleep(100);
   if (pthread_equal(places->caller, pthread_self())) return 0;
   sched_getaffinity(0, sizeof set, &set);
   atomic_fetch_add(&places->workers, 1);
   atomic_fetch_add(&places->bound, CPU_COUNT(&set) == 1);
+  atomic_fetch_add(&places->apart, sched_getcpu() != atomic_load(&places->caller_cpu));
   return 0;
 }
 
@@ -254,8 +258,34 @@ START_TEST(workers_are_bound_only_when_asked)
     struct places places = {.caller = pthread_self()};
     for (int i = 0; i < 1000 && !atomic_load(&places.workers); i++) tni_parallel_for(ctx, look_where, &places, 8, 1);
     ck_assert_int_gt(atomic_load(&places.workers), 0);
-    if (pin || CPU_COUNT(&all) > 1)
+    if (pin || CPU_COUNT(&all) > 2) /* of two it may have left one to the caller */
       ck_assert_int_eq(atomic_load(&places.bound), pin ? atomic_load(&places.workers) : 0);
+    fault_finish(&f, ctx);
+  }
+}
+END_TEST
+
+/* The caller stays where it is, and sleeps between regions, so that the worker is woken each time. */
+START_TEST(workers_leave_the_core_to_the_caller)
+{
+  fault f = {0};
+  cpu_set_t all, one;
+  sched_getaffinity(0, sizeof all, &all);
+  int cpu = sched_getcpu();
+  if (CPU_COUNT(&all) > 1 && cpu >= 0) {
+    tn_context *ctx = context_of(&f, 2, 0);
+    struct places places = {.caller = pthread_self(), .caller_cpu = cpu};
+    for (int i = 0; i < 200; i++) { /* the pool starts where the process may run */
+      tni_parallel_for(ctx, look_where, &places, 8, 1);
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+      usleep(1000);
+      if (i == 20) atomic_store(&places.workers, 0), atomic_store(&places.apart, 0);
+    }
+    sched_setaffinity(0, sizeof all, &all);
+    ck_assert_int_gt(atomic_load(&places.workers), 0);
+    ck_assert_int_eq(atomic_load(&places.apart), atomic_load(&places.workers));
     fault_finish(&f, ctx);
   }
 }
@@ -459,6 +489,7 @@ int main(void) {
                                 executor_of_the_host_replaces_the_pool,
                                 one_thread_makes_no_pool,
                                 workers_are_bound_only_when_asked,
+                                workers_leave_the_core_to_the_caller,
                                 pinning_leaves_the_caller_alone,
                                 region_in_a_forked_child_runs_on_its_caller,
                                 topology_is_plausible_and_read_once,
