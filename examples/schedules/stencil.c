@@ -248,7 +248,7 @@ static const step harris_steps[] = {
      "merge([RYY[4], RXY[4], RXX[4]])\n"
      "merge([RYY[5], RXY[5], RXX[5]])\n"},
     {"double buffering: gray has a row to spare, in which the next one is made while this one is worked on",
-     "software_pipeline(G, r)\n"},
+     "software_pipeline(r, [0, 1, 1, 1], tail=guard)\n"},
 };
 
 /* clang-format on */

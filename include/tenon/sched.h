@@ -264,14 +264,13 @@ TN_API tn_status tn_transform_layout_padded(tn_schedule *s, tn_block_ref block, 
  * each iteration writes what it reads. 2 to 16 copies. */
 TN_API tn_status tn_double_buffer(tn_schedule *s, tn_block_ref block, tn_loop loop, int32_t copies, int32_t store,
                                   tn_error **err);
-/* The block, which with its loops is what the loop does first, runs one iteration ahead of the rest: iteration i + 1 of it,
- * then the rest of iteration i. *out: the block that does iteration 0 before the loop. */
-TN_API tn_status tn_software_pipeline(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
-/* The statements of the body of the loop, of constant extent, run for different iterations at a time: number k for iteration
- * t - stages[k] (0 to 7) at time t; at each time in the given order, of their numbers from 0 (NULL: as they stand). What is done
- * before and behind that stands there; *out: the loop between. Buffers that an iteration fills for itself get copies. */
-TN_API tn_status tn_pipeline_stages(tn_schedule *s, tn_loop loop, size_t count, const int64_t *stages, const int64_t *order,
-                                    tn_loop *out, tn_error **err);
+/* The statements of the body of the loop run for different iterations at a time: number k for iteration t - stages[k] (0 to 7) at
+ * time t; at each time in the given order, of their numbers from 0 (NULL: as they stand). With stages 0, 1 the first runs one
+ * iteration ahead of the second. What is done at first stands before the loop; what is done at last behind it (TN_TAIL_CUT: a
+ * constant extent, greater than the last stage), or guards keep blocks from running in iterations that are not there
+ * (TN_TAIL_GUARD). *out: the loop. Buffers that an iteration fills for itself get copies. */
+TN_API tn_status tn_software_pipeline(tn_schedule *s, tn_loop loop, size_t count, const int64_t *stages, const int64_t *order,
+                                      enum tn_tail tail, tn_loop *out, tn_error **err);
 /* The init of a reduction becomes a block of its own before `loop`. */
 TN_API tn_status tn_decompose_reduction(tn_schedule *s, tn_block_ref block, tn_loop loop, tn_block_ref *out, tn_error **err);
 /* A block that stores a value where a condition holds (of a load, a select or an if), and else one that reads nothing: that one is

@@ -260,10 +260,11 @@ static inline void windows(writer *w) {
   put(w, "\nfor j in 0..6 { block C(a: 0..6 = j) { %s } }\n}\n", ONE_OF(w, ends));
 }
 
-/* Lines to begin with: all stages at a loop of the last, which keeps what it reads again, or has it twice; the first ahead. */
+/* Lines to begin with: all stages at a loop of the last, which keeps what it reads again, or has it twice; the first ahead, or each of
+ * the next. */
 static inline void try_stages(writer *w, int count) {
   char loop[8];
-  bool split = pick(w, 0, 2) > 0;
+  bool split = pick(w, 0, 2) > 0, ahead = pick(w, 0, 2) > 0;
   if (split) put(w, "# try o, r = split(i%d, [0, %d])\n", count, pick(w, 2, 4));
   snprintf(loop, sizeof loop, split ? "r" : pick(w, 0, 7) ? "i%d" : "j%d", count);
   for (int s = count - 1; s > 0; s--) put(w, "# try compute_at(S%d, %s)\n", s, loop);
@@ -273,7 +274,10 @@ static inline void try_stages(writer *w, int count) {
     if (how < 2) put(w, "# try double_buffer(S%d, %s, copies=%d)\n", s, loop, pick(w, 2, 3));
   }
   if (split && pick(w, 0, 1)) put(w, "# try parallel(o)\n");
-  if (pick(w, 0, 2)) put(w, "# try software_pipeline(S1, %s)\n", loop);
+  if (pick(w, 0, 2) == 0) return;
+  put(w, "# try software_pipeline(%s, [0", loop);
+  for (int s = 2; s <= count; s++) put(w, ", %d", ahead ? 1 : s - 1);
+  put(w, "]%s)\n", pick(w, 0, 1) ? ", tail=guard" : "");
 }
 
 /* Stages, each over windows of the one before: for compute_at, rolling_buffer, double_buffer, software_pipeline. */
@@ -318,6 +322,7 @@ static inline void rolls(writer *w) {
   static const char *const changes[] = {"", "block V(v: 0..6 = i) { V[v] = Y[v] + 1.0:f32 }\n",
                                         "block V(v: 0..6 = i) { V[0] = X[v] }\n"};
   static const char *const orders[] = {"i * S + r", "i * S + W - 1 - r", "i * S + r // 2", "i + r * S"};
+  static const char *const pipelines[] = {"[0, 1]", "[0, 1], tail=guard", "[0, 0, 1], tail=guard", "[0, 1, 2]"};
   int size = pick(w, 1, 4), step = pick(w, 1, 2), n = 5 * step + size, outer = pick(w, 0, 3) == 0;
   char texts[4][96];
   const char *from[4] = {SELDOM(w, orders), ONE_OF(w, values), SELDOM(w, reads), SELDOM(w, changes)};
@@ -328,7 +333,7 @@ static inline void rolls(writer *w) {
     texts[t][at] = 0;
   }
   if (pick(w, 0, 2)) put(w, "# try rolling_buffer(T, i, spare=%d)\n", pick(w, 0, 2));
-  if (pick(w, 0, 1)) put(w, "# try software_pipeline(T, i)\n");
+  if (pick(w, 0, 1)) put(w, "# try software_pipeline(i, %s)\n", ONE_OF(w, pipelines));
   put(w, "# windows\nfunc f(X: f32[%d], Y: f32[6], V: f32[6]) {\nalloc T: f32[%d]\nalloc U: f32[%d]\n", n, n, n);
   put(w, "for z in 0..%d { block U(v: 0..%d = z) { U[v] = X[v] + 1.0:f32 } }\n", n, n);
   if (outer) put(w, "for o in 0..2 {\n");

@@ -170,8 +170,8 @@ static void choose_buffer_line(const names *loops, const names *blocks, uint64_t
 }
 
 #include "caches.h"
-#include "moves.h"
 #include "rounds.h"
+#include "moves.h"
 
 /* The loops above a block are a good list to draw from: they hang together. */
 static void choose_line(const char *text, uint64_t *state, char *line) {

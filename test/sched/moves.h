@@ -24,12 +24,11 @@ static void choose_move_line(const names *loops, const names *blocks, uint64_t *
   case 0: snprintf(line, LINE, "unsafe_set_dtype(%s, \"%s\", store=%u)", block, types[oracle_random(state) % 5], read / 2); return;
   default: break;
   }
-  static const char *const stages[] = {"[0, 1]", "[0, 1], order=[1, 0]", "[0, 0, 1]", "[0, 1, 2]", "[0, 1, 1], order=[2, 0, 1]", "[0, 2]"};
   static const char *const regions[] = {"(a) -> (a)", "(a, b) -> (a, b)", "(a, b, c) -> (a, c)", "(a, b) -> (a : 2, b)",
                                         "(a, b, c) -> (c, b)", "(a) -> (a : 3)", "(a, b) -> (a - 1 : 3, b)"};
   switch (oracle_random(state) % 7) {
   case 3:
-  case 4: snprintf(line, LINE, "pipeline_stages(%s, %s)", above, stages[oracle_random(state) % 6]); break;
+  case 4: choose_pipeline(above, state, line); break;
   case 5:
     snprintf(line, LINE, "annotate_buffer_access(%s, %s, %u, \"%s\")", block, f ? "read" : "write", read, regions[oracle_random(state) % 7]);
     break;

@@ -86,7 +86,6 @@ KINDS = {
     "the probabilities must be from 0 up": "argument",
     "the block cannot be computed there": "argument",
     "the loop is not serial any more": "keeps",
-    "iterations run one ahead of the other": "keeps",
     "refuse_not_serial": "keeps",
     "its iterations run at the same time": "keeps",
     "its guard never lets the first step run": "keeps",

@@ -16,6 +16,14 @@ static const char *loop_around(const char *text, const names *loops, const char 
   return count ? loops->at[around[oracle_random(state) % count]] : "none";
 }
 
+/* Stages of the statements of a loop, whose number is not known here. */
+static void choose_pipeline(const char *loop, uint64_t *state, char *line) {
+  static const char *const stages[] = {"[0, 1]", "[0, 1], order=[1, 0]", "[0, 0, 1]", "[0, 1, 2]", "[0, 1, 1]",
+                                       "[0, 1, 1], order=[2, 0, 1]", "[0, 2]", "[0, 1, 1, 1]"};
+  const char *tail = oracle_random(state) % 2 ? ", tail=guard" : "";
+  snprintf(line, LINE, "software_pipeline(%s, %s%s)", loop, stages[oracle_random(state) % TNI_COUNT(stages)], tail);
+}
+
 static void choose_window_line(const char *text, const names *loops, const names *blocks, uint64_t *state, char *line) {
   size_t b = oracle_random(state) % blocks->count, behind = 0;
   if (strcmp(blocks->at[b], "Y") == 0) b = 0; /* the last of them: what it writes is the caller's */
@@ -31,7 +39,7 @@ static void choose_window_line(const char *text, const names *loops, const names
   case 3:
   case 4: snprintf(line, LINE, "rolling_buffer(%s, %s, spare=%u)", block, around, f); break;
   case 5: snprintf(line, LINE, "double_buffer(%s, %s, copies=%u)", block, around, 2 + f); break;
-  default: snprintf(line, LINE, "software_pipeline(%s, %s)", block, around);
+  default: choose_pipeline(around, state, line);
   }
 }
 

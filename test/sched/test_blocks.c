@@ -111,12 +111,14 @@ START_TEST(a_block_goes_round_and_runs_ahead)
   open_text("func f(X: f32[10], Y: f32[8]) {\n  alloc T: f32[10]\n"
             "  for i in 0..10 { block T(a: 0..10 = i) { T[a] = X[a] } }\n"
             "  for j in 0..8 { block Y(a: 0..8 = j) { Y[a] = T[a] + T[a + 2] } }\n}\n");
-  tn_block_ref first;
-  tn_loop j = loop("Y", 0);
+  const int64_t stages[] = {0, 1};
+  tn_loop j = loop("Y", 0), made;
   ck_assert_int_eq(tn_compute_at(s, block("T"), j, NULL), TN_OK);
   ck_assert_int_eq(tn_rolling_buffer(s, block("T"), j, 1, NULL), TN_OK);
-  ck_assert_int_eq(tn_software_pipeline(s, block("T"), j, &first, NULL), TN_OK);
-  expect_made("compute_at(T, j)\nrolling_buffer(T, j, spare=1)\nsoftware_pipeline(T, j)", first, "T_1");
+  ck_assert_int_eq(tn_software_pipeline(s, j, 2, stages, NULL, TN_TAIL_GUARD, &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_annotate(s, made, "note", 1, NULL), TN_OK);
+  expect_lines("compute_at(T, j)\nrolling_buffer(T, j, spare=1)\n"
+               "l = software_pipeline(j, [0, 1], tail=guard)\nannotate(l, \"note\", 1)");
 }
 END_TEST
 
@@ -183,7 +185,7 @@ static const char *const scripts[] = {lines, "fuse_reduction_epilogue(C, Y)",
                                       "outline(Y)\noutline(i)\ncache_write(S, \"local\")",
                                       "reindex(C, 0)\nreindex(C, 0, access=write)\n"
                                       "reindex_cache_read(C, 1, \"local\", \"(a, b, c) -> (c // 4, b, c % 4)\")",
-                                      "compute_at(S, Z[0])\ndouble_buffer(S, Z[0])\nsoftware_pipeline(S, Z[0])",
+                                      "compute_at(S, Z[0])\nsoftware_pipeline(Z[0], [0, 1], tail=guard)",
                                       "transform_block_layout(S, \"(a) -> (a * 2)\")\ncache_index(S)\n"
                                       "cache_inplace(Y, Y, \"local\")"};
 

@@ -80,9 +80,9 @@ START_TEST(a_loop_is_pipelined)
 {
   int64_t stages[] = {0, 1}, order[] = {1, 0};
   tn_loop made;
-  ck_assert_int_eq(tn_pipeline_stages(s, loop("Y", 0), 2, stages, order, &made, NULL), TN_OK);
+  ck_assert_int_eq(tn_software_pipeline(s, loop("Y", 0), 2, stages, order, TN_TAIL_CUT, &made, NULL), TN_OK);
   ck_assert_int_eq(tn_schedule_annotate(s, made, "note", 1, NULL), TN_OK);
-  expect_lines("l = pipeline_stages(Y[0], [0, 1], order=[1, 0])\nannotate(l, \"note\", 1)");
+  expect_lines("l = software_pipeline(Y[0], [0, 1], order=[1, 0])\nannotate(l, \"note\", 1)");
 }
 END_TEST
 
@@ -109,7 +109,7 @@ END_TEST
 static const char *const scripts[] = {
     "f = decompose_padding(P, P[0])\nread_at(C[0], C, 0, \"local\")\nwrite_at(Y[0], Y, \"local\")\n",
     "pad_einsum(C, [4, 4, 2])\nunsafe_set_dtype(T, \"f16\")\n",
-    "transform_layout(P, \"(i, j) -> (j // 4, i, j % 4)\", pad=\"0\")\npipeline_stages(Y[0], [0, 1])\n",
+    "transform_layout(P, \"(i, j) -> (j // 4, i, j % 4)\", pad=\"0\")\nsoftware_pipeline(Y[0], [0, 1])\n",
     "annotate_buffer_access(Z, read, 1, \"(a) -> (a, 1 : 3)\")\nread_at(Z[0], Z, 1, \"local\")\n",
 };
 
