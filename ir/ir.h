@@ -620,6 +620,8 @@ size_t tni_lower_pass_count(void);
 const tni_pass *tni_lower_pass(size_t i);
 /* Is the buffer allocated in the statement? */
 bool tni_is_allocated_in(const tn_stmt *s, const tn_buffer *buffer);
+/* And written? */
+bool tni_is_written_in(const tn_stmt *s, const tn_buffer *buffer);
 /* Will lowering give every iteration of this loop a buffer of its own? */
 bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop);
 

@@ -184,23 +184,6 @@ static bool commute(const tni_access *x, const tni_access *y) {
   return !tni_type_is_float(x->buffer->type) || (op != TN_OP_add && op != TN_OP_mul);
 }
 
-typedef struct alloc_search {
-  const tn_buffer *buffer;
-  bool found;
-} alloc_search;
-
-static bool see_alloc(void *self, const tn_stmt *s) {
-  alloc_search *q = self;
-  q->found |= s->kind == TNI_ALLOC && s->as.alloc.buffer == q->buffer;
-  return !q->found;
-}
-
-static bool is_made_below(const tn_stmt *loop, const tn_buffer *buffer) {
-  alloc_search q = {.buffer = buffer};
-  tni_stmt_visit(loop, see_alloc, &q);
-  return q.found;
-}
-
 bool tni_may_meet(tni_region *r, const tni_access *x, const tni_access *y, const tni_turns *turns) {
   if (x->buffer != y->buffer || (!x->write && !y->write) || commute(x, y)) return false;
   meeting m = {.r = r, .turns = turns};
@@ -217,7 +200,7 @@ const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_s
     for (size_t k = 0; k < all->count; k++) {
       const tni_access *x = &all->items[i], *y = &all->items[k];
       if (x->buffer != y->buffer || (!x->write && !y->write) || !is_under(x, a) || !is_under(y, b) || commute(x, y) ||
-          is_made_below(a, x->buffer))
+          tni_is_allocated_in(a, x->buffer))
         continue;
       meeting m = {.r = r, .turns = turns};
       tni_prover_init(&m.prover, r->arena.ctx);

@@ -136,23 +136,6 @@ static const tni_placement *placement_of(const tni_storage *storage, const tn_bu
   return NULL;
 }
 
-typedef struct write_search {
-  const tn_buffer *buffer;
-  bool found;
-} write_search;
-
-static bool see_write(void *self, const tn_stmt *s) {
-  write_search *q = self;
-  q->found |= tni_is_write(s) && s->as.store.buffer == q->buffer;
-  return !q->found;
-}
-
-static bool is_written(const tn_stmt *function, const tn_buffer *buffer) {
-  write_search q = {.buffer = buffer};
-  tni_stmt_visit(function, see_write, &q);
-  return q.found;
-}
-
 /* Does the load hit its buffer for all values of the iterators, at whatever time? */
 static bool always_hits(const guarder *g, const tn_expr *load) {
   if (tni_load_where(load) || placement_of(g->storage, load->as.buffer)) return false;
@@ -162,7 +145,7 @@ static bool always_hits(const guarder *g, const tn_expr *load) {
     tni_bounds(&g->facts, load->arg[i], &lo, &hi);
     if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i) return false;
   }
-  return !is_written(g->function, load->as.buffer);
+  return !tni_is_written_in(g->function, load->as.buffer);
 }
 
 static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {

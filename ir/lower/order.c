@@ -21,17 +21,6 @@ typedef struct orderer {
   tni_map in_order; /* variables of loops */
 } orderer;
 
-typedef struct write_search {
-  const tn_buffer *buffer;
-  bool found;
-} write_search;
-
-static bool see_write(void *self, const tn_stmt *s) {
-  write_search *q = self;
-  q->found |= tni_is_write(s) && s->as.store.buffer == q->buffer;
-  return !q->found;
-}
-
 typedef struct loop_search {
   const tn_expr *var;
   bool found;
@@ -47,11 +36,10 @@ static bool see_loop(void *self, const tn_stmt *s) {
 static bool writes_outside(const orderer *o, const tn_stmt *loop) {
   for (size_t i = 0; i < o->storage->count; i++) {
     const tni_placement *p = &o->storage->items[i];
-    write_search write = {.buffer = p->old};
     loop_search place = {.var = p->at};
-    tni_stmt_visit(loop->as.loop.body, see_write, &write);
-    if (write.found && p->at) tni_stmt_visit(loop, see_loop, &place);
-    if (write.found && !place.found) return true;
+    if (!tni_is_written_in(loop->as.loop.body, p->old)) continue;
+    if (p->at) tni_stmt_visit(loop, see_loop, &place);
+    if (!place.found) return true;
   }
   return false;
 }

@@ -301,6 +301,23 @@ bool tni_is_allocated_in(const tn_stmt *s, const tn_buffer *buffer) {
   return q.found;
 }
 
+typedef struct write_search {
+  const tn_buffer *buffer;
+  bool found;
+} write_search;
+
+static bool see_write(void *self, const tn_stmt *s) {
+  write_search *q = self;
+  q->found |= tni_is_write(s) && s->as.store.buffer == q->buffer;
+  return !q->found;
+}
+
+bool tni_is_written_in(const tn_stmt *s, const tn_buffer *buffer) {
+  write_search q = {.buffer = buffer};
+  tni_stmt_visit(s, see_write, &q);
+  return q.found;
+}
+
 bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
   buffer_list list = {.r = r};
   analysis a = {.r = r};
