@@ -1,4 +1,4 @@
-/* boxes.c -- what an iteration of a loop touches of a buffer, as a box, and a block that runs for just that.
+/* boxes.c -- what an iteration of a loop touches of a buffer, as a box; a block that runs for just that, a copy of it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -126,4 +126,47 @@ const tn_stmt *tni_copy_box(tn_schedule *s, const char *name, const tn_buffer *f
   const tn_stmt *nest = tni_copy_nest(&s->region, name, from, to), *block = nest ? tni_find_block(nest, name) : NULL;
   if (block) block = trim(s, block, loop, box);
   return block ? tni_nest_over(s, block, block->as.block.body, loop, box) : NULL;
+}
+
+/* ---- copies for an iteration: read_at, write_at ---- */
+
+tn_status tni_find_box_copy(tni_step *step, bool writes, int number, int scope, tni_box_copy *out) {
+  tn_schedule *s = step->s;
+  tni_region *r = &s->region;
+  const tn_stmt *loop = tni_arg_loop(step, 0), *block = loop ? tni_arg_block(step, 1) : NULL;
+  int in = block ? tni_cache_scope(step, step->args[scope].text) : -1;
+  if (in < 0) return TN_E_REFUSED;
+  if (!tni_is_below(loop, block))
+    return tni_step_refuse(step, loop->as.loop.var, "the block is not below the loop\nneeds: a loop around it");
+  const tn_buffer *old = tni_arg_buffer(step, block, number, writes);
+  if (!old) return TN_E_REFUSED;
+  if (tni_uses_of(s->ctx, s->func->body, old).loose)
+    return tni_step_refuse(step, block, "the buffer is used outside of blocks");
+  const char *why = tni_why_no_cache(s, old, in);
+  if (why) return tni_step_refuse(step, block, "%s", why);
+  const char *base = tni_arena_format(&r->arena, "%s_%s", block->as.block.name, writes ? "write" : "read");
+  const char *name = base ? tni_free_block_name(r, s->func->body, base) : NULL;
+  const char *called = tni_arena_format(&r->arena, "%s_cache", old->name);
+  const tn_buffer *made = called ? tni_buffer(r, called, old->type, (enum tni_scope)in, old->rank, old->shape) : NULL;
+  *out = (tni_box_copy){writes, loop, block, old, made, name};
+  return name && made ? TN_OK : TN_E_NOMEM;
+}
+
+tn_status tni_make_box_copy(tni_step *step, const tni_box_copy *at, const tn_stmt **out) {
+  tn_schedule *s = step->s;
+  tni_region *r = &s->region;
+  const tn_stmt *loop = at->loop, *both[2];
+  tni_accesses all;
+  tni_box box;
+  bool found, ok = tni_accesses_collect(r, s->func->body, &all);
+  ok = ok && tni_box_below(s, &all, loop, at->old, at->writes, &box, &found);
+  tni_accesses_destroy(&all);
+  if (!ok) return TN_E_NOMEM;
+  if (all.opaque || !found) return tni_step_refuse(step, loop->as.loop.var, "not all accesses of the function are known");
+  both[at->writes] = tni_copy_box(s, at->name, at->writes ? at->made : at->old, at->writes ? at->old : at->made, loop, &box);
+  both[!at->writes] = tni_with_buffer(r, loop->as.loop.body, at->old, at->made, at->writes ? TNI_LOADS | TNI_STORES : TNI_LOADS);
+  const tn_stmt *with =
+      tni_for_like(r, loop, loop->as.loop.var, loop->as.loop.extent, loop->as.loop.kind, tni_seq(r, 2, both));
+  *out = tni_alloc_stmt(r, at->made, tni_replace(r, s->func->body, loop, with));
+  return *out ? TN_OK : TN_E_NOMEM;
 }

@@ -52,16 +52,21 @@ const tn_stmt *tni_find_alloc(const tn_stmt *root, const tn_buffer *buffer) {
   return q.found;
 }
 
-const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg) {
-  tni_reads all = tni_writes_of(block);
+const tn_buffer *tni_arg_buffer(tni_step *step, const tn_stmt *block, int arg, bool writes) {
+  tni_reads all = writes ? tni_writes_of(block) : tni_reads_of(step->s->ctx, block);
   int64_t which = step->args[arg].number;
-  const tn_stmt *alloc = NULL;
-  if (which < 0 || (size_t)which >= all.count)
-    tni_step_refuse(step, block, "the block stores to %zu buffers: there is no number %lld", all.count,
-                    (long long)which);
-  else if (!(alloc = tni_find_alloc(step->s->func->body, all.items[which])))
+  if (which >= 0 && (size_t)which < all.count) return all.items[which];
+  tni_step_refuse(step, block, "the block %s %zu buffers: there is no number %lld", writes ? "stores to" : "reads", all.count,
+                  (long long)which);
+  return NULL;
+}
+
+const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg) {
+  const tn_buffer *b = tni_arg_buffer(step, block, arg, true);
+  const tn_stmt *alloc = b ? tni_find_alloc(step->s->func->body, b) : NULL;
+  if (b && !alloc)
     tni_step_refuse(step, block, "`%s` is a parameter, whose form its caller knows\n"
-                                 "needs: cache_write, whose new buffer may have any", all.items[which]->name);
+                                 "needs: cache_write, whose new buffer may have any", b->name);
   return alloc;
 }
 
@@ -114,9 +119,10 @@ const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope)
   return NULL;
 }
 
-int tni_cache_scope(const char *name) {
+int tni_cache_scope(tni_step *step, const char *name) {
   for (int i = 0; i < TNI_SCOPE_SHARED; i++) /* a shared buffer would have to stand inside the loops over blocks */
     if (strcmp(tni_scope_names[i], name) == 0) return i;
+  tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", name);
   return -1;
 }
 
@@ -147,14 +153,9 @@ tn_status tni_find_read(tni_step *step, const char *scope, tni_read_place *out) 
   tni_region *r = &s->region;
   const tn_stmt *path[TNI_MAX_PATH], *block = tni_arg_block(step, 0);
   if (!block) return TN_E_REFUSED;
-  int64_t which = step->args[1].number;
-  int number = tni_cache_scope(scope);
-  if (number < 0) return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", scope);
-  tni_reads all_reads = tni_reads_of(s->ctx, block);
-  if (which < 0 || (size_t)which >= all_reads.count)
-    return tni_step_refuse(step, block, "the block reads %zu buffers: there is no number %lld", all_reads.count,
-                           (long long)which);
-  const tn_buffer *old = all_reads.items[which];
+  int number = tni_cache_scope(step, scope);
+  const tn_buffer *old = number < 0 ? NULL : tni_arg_buffer(step, block, 1, false);
+  if (!old) return TN_E_REFUSED;
   int depth = tni_path_to(s->func->body, block, path), top = 0;
   while (top < depth - 1 && path[top]->kind != TNI_FOR) top++;
   tni_uses all = tni_uses_of(s->ctx, s->func->body, old), under = tni_uses_of(s->ctx, path[top], old);
@@ -199,9 +200,8 @@ tn_status tni_find_write(tni_step *step, int arg, const char *scope, bool whole,
   tni_region *r = &s->region;
   const tn_stmt *path[TNI_MAX_PATH], *stores[TNI_MAX_STATES], *block = tni_arg_block(step, 0);
   int64_t which = step->args[arg].number;
-  int number = tni_cache_scope(scope);
-  if (!block) return TN_E_REFUSED;
-  if (number < 0) return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", scope);
+  int number = block ? tni_cache_scope(step, scope) : -1;
+  if (number < 0) return TN_E_REFUSED;
   int32_t count = tni_block_stores(s->ctx, block, stores);
   if (!count) return tni_step_refuse(step, block, "the block does more than store one element to each of some buffers");
   if (which < 0 || which >= count)

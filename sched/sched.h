@@ -162,7 +162,9 @@ tni_reads tni_reads_below(tn_context *ctx, const tn_stmt *s);
 tni_reads tni_writes_of(const tn_stmt *block);
 /* NULL: the buffer is not allocated there. */
 const tn_stmt *tni_find_alloc(const tn_stmt *root, const tn_buffer *buffer);
-/* The alloc of the buffer that argument `arg` numbers among those that the block stores to; or NULL and a refusal. */
+/* The buffer that argument `arg` numbers among those that the block reads, or stores to; or NULL and a refusal. */
+const tn_buffer *tni_arg_buffer(tni_step *step, const tn_stmt *block, int arg, bool writes);
+/* The alloc of the one that it stores to; or NULL and a refusal. */
 const tn_stmt *tni_arg_made(tni_step *step, const tn_stmt *block, int arg);
 enum { TNI_LOADS = 1, TNI_STORES = 2 };
 /* The statement with `made` for `old` where it loads, stores, or both. */
@@ -173,8 +175,8 @@ const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *f
 const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
 /* Has every element of the buffer a value when a block behind its writer takes it? A parameter's have. NULL: yes. Else the reason. */
 const char *tni_why_not_filled(tn_schedule *s, const tn_buffer *buffer);
-/* The scope of that name in which a buffer between can be; -1: none. */
-int tni_cache_scope(const char *name);
+/* The scope of that name in which a buffer between can be; or -1 and a refusal. */
+int tni_cache_scope(tni_step *step, const char *name);
 /* A buffer that a block reads, and where one between can be filled: before the
  * outermost loop, by a block of that name. */
 typedef struct tni_read_place {
@@ -251,6 +253,19 @@ const tn_stmt *tni_nest_over(tn_schedule *s, const tn_stmt *block, const tn_stmt
 /* tni_copy_nest over the box. */
 const tn_stmt *tni_copy_box(tn_schedule *s, const char *name, const tn_buffer *from, const tn_buffer *to,
                             const tn_stmt *loop, const tni_box *box);
+
+/* What an iteration of a loop reads, or writes, of a buffer is copied, for the block that a primitive names, and others. */
+typedef struct tni_box_copy {
+  bool writes;
+  const tn_stmt *loop, *block;
+  const tn_buffer *old, *made;
+  const char *name; /* of the block that copies */
+} tni_box_copy;
+/* Of a primitive whose arguments begin with the loop and the block below it; `number` is the argument that counts buffers. */
+tn_status tni_find_box_copy(tni_step *step, bool writes, int number, int scope, tni_box_copy *out);
+/* *out: the body of the function, in which all below the loop use the new buffer, for the box around what they read, which is
+ * copied at the beginning of each iteration, or write, which is copied at its end. */
+tn_status tni_make_box_copy(tni_step *step, const tni_box_copy *at, const tn_stmt **out);
 
 /* ---- regions.c: what a block is said to touch -------------------------------------------------------------------- */
 

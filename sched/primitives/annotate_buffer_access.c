@@ -18,23 +18,18 @@ tn_status tni_apply_annotate_buffer_access(tni_step *step) {
   tn_schedule *s = step->s;
   const tn_stmt *block = tni_arg_block(step, 0);
   bool writes = step->args[1].number == 1;
-  int64_t which = step->args[2].number;
   const char *text = step->args[3].text;
   char why[256];
   tni_stated stated;
-  if (!block) return TN_E_REFUSED;
-  tni_reads all = writes ? tni_writes_of(block) : tni_reads_of(s->ctx, block);
-  if (which < 0 || (size_t)which >= all.count)
-    return tni_step_refuse(step, block, "the block %s %zu buffers: there is no number %lld", writes ? "stores to" : "reads",
-                           all.count, (long long)which);
-  const tn_buffer *b = all.items[which];
+  const tn_buffer *b = block ? tni_arg_buffer(step, block, 2, writes) : NULL;
+  if (!b) return TN_E_REFUSED;
   if (!tni_stated_region(s, block, b, text, &stated, why, sizeof why))
     return *why ? tni_step_refuse(step, block, "%s", why) : TN_E_NOMEM;
   const void *outside = tni_region_left(s, block, b, writes, &stated);
   if (outside)
     return tni_step_refuse(step, outside, "it is not known that this stays inside of the region\n"
                                           "needs: a larger one, or a subscript or condition that keeps it inside");
-  const char *key = tni_region_key(s, writes, (size_t)which);
+  const char *key = tni_region_key(s, writes, (size_t)step->args[2].number);
   return key ? tni_step_annotate(step, block, (tni_annotation){key, text, 0}) : TN_E_NOMEM;
 }
 

@@ -192,11 +192,9 @@ static tn_status make_body(indexing *q, enum tni_scope scope) {
 
 tn_status tni_apply_cache_index(tni_step *step) {
   const tn_stmt *block = tni_arg_block(step, 0);
-  int scope = tni_cache_scope(step->args[1].text);
+  int scope = block ? tni_cache_scope(step, step->args[1].text) : -1;
   int64_t times = step->args[2].number;
-  if (!block) return TN_E_REFUSED;
-  if (scope < 0)
-    return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", step->args[1].text);
+  if (scope < 0) return TN_E_REFUSED;
   if (times < 1) return tni_step_refuse(step, NULL, "an expression stands in 1 or more subscripts");
   indexing q = {.step = step, .r = &step->s->region, .block = block, .written = tni_writes_of(block)};
   tni_stmt_visit_exprs(step->s->ctx, block->as.block.body, count_parts, &q);

@@ -167,19 +167,11 @@ static tn_status check(plan *p, int scope) {
 tn_status tni_apply_cache_inplace(tni_step *step) {
   tn_schedule *s = step->s;
   const tn_stmt *block = tni_arg_block(step, 0), *place = block ? tni_arg_place(step, 1) : NULL;
-  int scope = tni_cache_scope(step->args[2].text);
-  int64_t which = step->args[3].number;
+  int scope = place ? tni_cache_scope(step, step->args[2].text) : -1;
   plan p = {.step = step, .r = &s->region, .block = block, .place = place};
-  if (!place) return TN_E_REFUSED;
-  if (scope < 0)
-    return tni_step_refuse(step, NULL, "`%s` is not a scope: global, local or register", step->args[2].text);
-  tni_reads all = tni_writes_of(block);
-  if (which < 0 || (size_t)which >= all.count)
-    return tni_step_refuse(step, block, "the block stores to %zu buffers: there is no number %lld", all.count,
-                           (long long)which);
+  if (scope < 0 || !(p.old = tni_arg_buffer(step, block, 3, true))) return TN_E_REFUSED;
   if (!tni_is_below(place, block)) return tni_step_refuse(step, place, "the block is not at the place");
   if (!tni_open_site(s, block, &p.site)) return tni_step_refuse(step, block, "there are too many loops");
-  p.old = all.items[which];
   while (p.depth < p.site.count && tni_is_below(p.site.loops[p.depth], place) && p.site.loops[p.depth] != place)
     p.depth++;
   tn_status status = tni_site_know_loops(&p.site, p.depth, &p.facts) ? check(&p, scope) : TN_E_NOMEM;

@@ -171,13 +171,12 @@ static const tn_stmt *ask(tni_region *r, const nest *n, const tn_buffer *buffer,
   return tni_for_like(r, spot, spot->as.loop.var, spot->as.loop.extent, spot->as.loop.kind, body);
 }
 
-/* The buffer of that number that the block reads, and the load, when its lines can be asked for; else a refusal. */
-static tn_status find_load(tni_step *step, const tn_stmt *block, int64_t which, load_search *q) {
+/* The buffer that the block reads, by the number of argument `arg`, and the load, when its lines can be asked for; else a
+ * refusal. */
+static tn_status find_load(tni_step *step, const tn_stmt *block, int arg, load_search *q) {
   tn_context *ctx = step->s->ctx;
-  tni_reads reads = tni_reads_of(ctx, block);
-  if (which < 0 || (size_t)which >= reads.count)
-    return tni_step_refuse(step, block, "the block reads %zu buffers: there is no number %lld", reads.count, (long long)which);
-  const tn_buffer *b = q->buffer = reads.items[which];
+  const tn_buffer *b = q->buffer = tni_arg_buffer(step, block, arg, false);
+  if (!b) return TN_E_REFUSED;
   if (b->scope == TNI_SCOPE_REGISTER || !tni_is_row_major(b) || b->rank == 0 || !tn_type_bytes(b->type))
     return tni_step_refuse(step, block, "`%s` is not in memory, row-major, with elements of whole bytes", b->name);
   tni_stmt_visit_exprs(ctx, block->as.block.body, see_load, q);
@@ -193,7 +192,7 @@ tn_status tni_apply_prefetch(tni_step *step) {
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 2) : NULL;
   if (!loop) return TN_E_REFUSED;
   load_search q = {0};
-  tn_status status = find_load(step, block, step->args[1].number, &q);
+  tn_status status = find_load(step, block, 1, &q);
   if (status) return status;
   nest n = {0};
   const char *why = look_at_nest(loop, block, &n);

@@ -48,7 +48,7 @@ KINDS = {
     "give 2 to %d": "room",
     "the factors are too large": "room",
     "the loop is not above the block": "argument",
-    "the block stores to %zu buffers": "argument",
+    "the block %s %zu buffers": "argument",
     "`%s` is a parameter, whose form": "argument",
     "the memory of the buffer has %d dimensions": "argument",
     "the factor is above 0": "argument",
