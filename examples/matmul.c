@@ -17,17 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "measure.h"
 #include "tenon/tenon.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
-enum { N = 512, ROUNDS = 31, CHAINS = 12 };
+enum { N = 512, ROUNDS = 31 };
 
 static float A[N * N], B[N * N], C[N * N];
 
@@ -36,12 +30,6 @@ static void must(tn_status status, tn_error *const *error) {
   if (status == TN_OK) return;
   fprintf(stderr, "matmul: %s\n", error ? tn_error_text(*error) : tn_status_name(status));
   exit(1);
-}
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* ---- what it computes ---------------------------------------------------------------------------------------------- */
@@ -246,73 +234,7 @@ static const struct {
 };
 enum { CONTESTANTS = sizeof contestants / sizeof *contestants };
 
-/* ---- the peak: independent chains of vector multiply-adds -------------------------------------------------------------- */
-
-/* 12 chains hide the latency of two units and leave a register file of 16 some room. They are named one by one, so that
- * no compiler puts them in memory, and start from different numbers, so that none is seen to be another one. */
-#define EACH_CHAIN(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
-
-/* A function of `steps` (even) steps of one multiply-add in each chain; the sum of the chains keeps them alive. */
-#define DECLARE(n) register_type c##n = start + (float)n;
-#define STEP(n) c##n = MULTIPLY_ADD(c##n, m, a);
-#define ADD_UP(n) sum += c##n;
-#define PEAK_FUNCTION(name, type)                                                                                      \
-  static float name(int64_t steps, float x, float y) {                                                                 \
-    typedef type register_type;                                                                                        \
-    register_type zero = {0}, m = zero + x, a = zero + y, start = a, sum = zero;                                       \
-    float total = 0;                                                                                                   \
-    EACH_CHAIN(DECLARE)                                                                                                \
-    for (; steps > 0; steps -= 2) {                                                                                    \
-      EACH_CHAIN(STEP) EACH_CHAIN(STEP)                                                                                \
-    }                                                                                                                  \
-    EACH_CHAIN(ADD_UP)                                                                                                 \
-    for (size_t l = 0; l < sizeof sum / sizeof(float); l++) total += sum[l];                                           \
-    return total;                                                                                                      \
-  }
-
-#if defined(__x86_64__)
-#define MULTIPLY_ADD(c, m, a) _mm512_fmadd_ps(c, m, a)
-__attribute__((target("avx512f"))) PEAK_FUNCTION(peak_avx512, __m512)
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(c, m, a) _mm256_fmadd_ps(c, m, a)
-    __attribute__((target("avx2,fma"))) PEAK_FUNCTION(peak_avx2, __m256)
-#elif defined(__aarch64__)
-#define MULTIPLY_ADD(c, m, a) vfmaq_f32(a, c, m)
-PEAK_FUNCTION(peak_neon, float32x4_t)
-#endif
-
-    /* GFLOP/s of a few milliseconds of multiply-adds; 0 where this program has no loop for the CPU. */
-    static double measure_peak(void) {
-  static volatile float keep, x = 0.5f, y = 1.0f;
-  const int64_t steps = 500000;
-  double flops = 0, start = seconds();
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) {
-    keep = peak_avx512(steps, x, y);
-    flops = 2.0 * 16 * CHAINS * (double)steps;
-  } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    keep = peak_avx2(steps, x, y);
-    flops = 2.0 * 8 * CHAINS * (double)steps;
-  }
-#elif defined(__aarch64__)
-  keep = peak_neon(steps, x, y);
-  flops = 2.0 * 4 * CHAINS * (double)steps;
-#endif
-  (void)keep, (void)x, (void)y;
-  return 1e-9 * flops / (seconds() - start);
-}
-
 /* ---- measuring and checking -------------------------------------------------------------------------------------------- */
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values) {
-  qsort(values, ROUNDS, sizeof *values, by_value);
-  return values[ROUNDS / 2];
-}
 
 /* Is C the product, within the bound of a sum of N rounded products in any order? */
 static bool check(const char *name) {
@@ -341,20 +263,20 @@ static bool measure(const compiled *x) {
   }
   plain_rows = N / 16;
   for (int r = 0; r < ROUNDS; r++) {
-    peaks[r] = measure_peak();
+    peaks[r] = 2e-9 * multiply_add_peak(true);
     for (int n = 0; n < CONTESTANTS; n++) {
-      double rows = contestants[n].run == run_plain ? plain_rows : N, start = seconds();
+      double rows = contestants[n].run == run_plain ? plain_rows : N, start = seconds(true);
       contestants[n].run(x);
-      rate[n][r] = 1e-9 * 2 * rows * N * N / (seconds() - start);
+      rate[n][r] = 1e-9 * 2 * rows * N * N / (seconds(true) - start);
       share[n][r] = peaks[r] > 0 ? rate[n][r] / peaks[r] : 0;
     }
   }
-  printf("%-26s %8.1f GFLOP/s\n", "multiply-add peak", median(peaks));
-  double plain = median(rate[0]);
+  printf("%-26s %8.1f GFLOP/s\n", "multiply-add peak", median(peaks, ROUNDS));
+  double plain = median(rate[0], ROUNDS);
   for (int n = 0; n < CONTESTANTS; n++) {
-    double typical = median(rate[n]);
+    double typical = median(rate[n], ROUNDS);
     printf("%-26s %8.1f GFLOP/s  %5.1f %% of the peak  %6.1f x plain C\n", contestants[n].name, typical,
-           100 * median(share[n]), typical / plain);
+           100 * median(share[n], ROUNDS), typical / plain);
   }
   return true;
 }
@@ -390,9 +312,9 @@ int main(void) {
   must(tn_schedule_commit(schedule, &func, &error), &error);
   tn_schedule_destroy(schedule);
 
-  double start = seconds();
+  double start = seconds(true);
   must(tn_compile(program, NULL, &module, &error), &error);
-  printf("compiled in %.1f ms\n", 1e3 * (seconds() - start));
+  printf("compiled in %.1f ms\n", 1e3 * (seconds(true) - start));
   must(tn_module_function(module, "matmul", &x.function, &error), &error);
   x.code = (matmul_code *)tn_function_pointer(x.function);
   x.env = tn_function_env(x.function);

@@ -3,11 +3,11 @@
  *     C[i, j] = sum over k of A[i, k] * B[k, j]          384 x 384 x 384, u8 x i8 -> i32, one thread
  *
  * Each step adds lines of the schedule language. Behind each stands what the product then reaches of the peak: of a
- * loop of nothing but dot products, which runs before and behind each run. First Tenon itself says how an
+ * loop of nothing but the instruction of its sums, which runs before and behind each run. First Tenon itself says how an
  * instruction can do the sums (tn_tensorize_candidates); the steps are that way, in a tile of registers.
  *
- * The roof is vpdpbusd's, of 64 products at once. Processors without it do the same steps by the instruction that
- * they have, and no peak is told.
+ * The instruction is the best one of this processor: vpdpbusd, which sums up four products in each lane; without it vpmaddwd,
+ * of two, and an addition. Elsewhere than on x86-64 no peak is told.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,25 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../measure.h"
+#include "steps.h"
 #include "tenon/tenon.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-enum { N = 384, ROUNDS = 15, LINES = 2048 };
+enum { N = 384, ROUNDS = 15 };
 
 static uint8_t A[N * N];
 static int8_t B[N * N];
 static int32_t C[N * N], want[N * N];
-
-static void must(tn_status status, tn_error *const *error) {
-  if (status == TN_OK) return;
-  fprintf(stderr, "int8: %s\n", error ? tn_error_text(*error) : tn_status_name(status));
-  exit(1);
-}
 
 /* ---- the program, and the steps ---------------------------------------------------------------------------------- */
 
@@ -47,9 +38,7 @@ static const char program_text[] = "func matmul(A: u8[384, 384], B: i8[384, 384]
                                    "}\n";
 
 /* Words in capitals stand for what depends on the processor. */
-static const struct step {
-  const char *what, *lines;
-} steps[] = {
+static const step steps[] = {
     {"three loops", ""},
     {"sums in a tile of their own, written to C when they are done; outside of it the sum, by groups of steps",
      "w = cache_write(C, \"register\")\n"
@@ -88,42 +77,80 @@ static const struct step {
 };
 enum { COUNT = sizeof steps / sizeof *steps };
 
-/* What this processor has: the instruction, its steps, lanes of i32, the rows and columns of a tile that its
- * registers hold. */
+/* ---- what this processor has ------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+/* Loops of nothing but the instruction, in chains that do not wait for each other; 12 hide the latency of two units. */
+#define TWELVE(DO, n)                                                                                                  \
+  DO(n##0) DO(n##1) DO(n##2) DO(n##3) DO(n##4) DO(n##5) DO(n##6) DO(n##7) DO(n##8) DO(n##9) DO(n##10) DO(n##11)
+#define EACH_OF_12(DO) TWELVE(DO, 1)
+#define EACH_OF_24(DO) TWELVE(DO, 1) TWELVE(DO, 2)
+#define SUM_DECLARE(n) vector c##n = start + n;
+#define SUM_STEP(n) __asm__(INSTRUCTION : "+v"(c##n), "=&v"(product) : "v"(a)); /* none is seen to be another one */
+#define SUM_ADD_UP(n) sum += c##n;
+#define PEAK_OF_SUMS(name, isa, bytes, EACH)                                                                           \
+  __attribute__((target(isa))) static int32_t name(int64_t times, int32_t first) {                                     \
+    typedef int32_t vector __attribute__((vector_size(bytes)));                                                        \
+    vector zero = {0}, start = zero + first, a = start, sum = start, product;                                          \
+    EACH(SUM_DECLARE)                                                                                                  \
+    for (; times > 0; times--) {                                                                                       \
+      EACH(SUM_STEP)                                                                                                   \
+    }                                                                                                                  \
+    EACH(SUM_ADD_UP)                                                                                                   \
+    return sum[0];                                                                                                     \
+  }
+#define INSTRUCTION "vpdpbusd %2, %2, %0"
+PEAK_OF_SUMS(vnni_64, "avx512f,avx512vnni", 64, EACH_OF_24)
+#undef INSTRUCTION
+#define INSTRUCTION "%{vex%} vpdpbusd %2, %2, %0"
+PEAK_OF_SUMS(vnni_32, "avxvnni", 32, EACH_OF_12)
+#undef INSTRUCTION
+#define INSTRUCTION "vpmaddwd %2, %2, %1\n\tvpaddd %1, %0, %0"
+PEAK_OF_SUMS(pairs_64, "avx512f,avx512bw", 64, EACH_OF_24)
+PEAK_OF_SUMS(pairs_32, "avx2", 32, EACH_OF_12)
+#undef INSTRUCTION
+#define INSTRUCTION "movdqa %2, %1\n\tpmaddwd %2, %1\n\tpaddd %1, %0"
+PEAK_OF_SUMS(pairs_16, "sse4.1", 16, EACH_OF_12)
+#endif
+
+/* The instruction, its steps, lanes of i32, the rows and columns of a tile that the registers hold, the loop of it alone. */
 typedef struct form {
   const char *unit;
   int group, lanes, rows, columns;
+  int32_t (*peak)(int64_t times, int32_t first); /* NULL: there is none */
+  int chains;
 } form;
 
 static form form_of_host(void) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512vnni")) return (form){"dot4_u8s8", 4, 16, 6, 64};
-  if (__builtin_cpu_supports("avx512f")) return (form){"dot2_u8s8", 2, 16, 6, 64};
-  return (form){"dot2_u8s8", 2, 8, 4, 16};
+  if (__builtin_cpu_supports("avx512vnni")) return (form){"dot4_u8s8", 4, 16, 6, 64, vnni_64, 24};
+  if (__builtin_cpu_supports("avx512bw")) return (form){"dot2_u8s8", 2, 16, 6, 64, pairs_64, 24};
+  if (__builtin_cpu_supports("avxvnni")) return (form){"dot4_u8s8", 4, 8, 4, 16, vnni_32, 12};
+  if (__builtin_cpu_supports("avx2")) return (form){"dot2_u8s8", 2, 8, 4, 16, pairs_32, 12};
+  return (form){"dot2_u8s8", 2, 4, 4, 8, pairs_16, 12};
 #else
-  return (form){"dot4_u8s8", 4, 4, 8, 8};
+  return (form){"dot4_u8s8", 4, 4, 8, 8, NULL, 0};
 #endif
 }
 
-/* Adds lines to the text, with numbers for the words. */
-static void add_lines(char *text, const char *lines, const form *f) {
-  char numbers[4][8];
-  const int values[] = {f->rows, f->columns, f->lanes, f->group};
-  for (int w = 0; w < 4; w++) snprintf(numbers[w], sizeof numbers[w], "%d", values[w]);
-  const char *const words[] = {"ROWS", "COLUMNS", "LANES", "GROUP", "UNIT"};
-  const char *const texts[] = {numbers[0], numbers[1], numbers[2], numbers[3], f->unit};
-  size_t at = strlen(text);
-  while (*lines && at + 16 < LINES) {
-    size_t w = 0;
-    while (w < 5 && strncmp(lines, words[w], strlen(words[w])) != 0) w++;
-    if (w < 5) {
-      at += (size_t)sprintf(text + at, "%s", texts[w]);
-      lines += strlen(words[w]);
-    } else {
-      text[at++] = *lines++;
-    }
-  }
-  text[at] = 0;
+/* Multiply-adds a second, of a few milliseconds; 0 where there is no loop of them. */
+static double measure_peak(const form *f) {
+  static volatile int32_t keep = 3;
+  const int64_t times = 400000;
+  if (!f->peak) return 0;
+  double start = seconds(false);
+  keep = f->peak(times, keep);
+  return (double)(f->lanes * f->group * f->chains) * (double)times / (seconds(false) - start);
+}
+
+/* Adds lines to the text, with what the words stand for. */
+static void add_step(char *text, const char *lines, const form *f) {
+  const word words[] = {{"ROWS", f->rows, NULL},
+                        {"COLUMNS", f->columns, NULL},
+                        {"LANES", f->lanes, NULL},
+                        {"GROUP", f->group, NULL},
+                        {"UNIT", 0, f->unit}};
+  add_lines(text, lines, sizeof words / sizeof *words, words);
 }
 
 /* ---- contestants ------------------------------------------------------------------------------------------------- */
@@ -131,39 +158,16 @@ static void add_lines(char *text, const char *lines, const form *f) {
 typedef int32_t matmul_code(const tn_env *env, const uint8_t *a, const int8_t *b, int32_t *c);
 
 typedef struct contestant {
-  tn_program *program;
-  tn_module *module;
-  matmul_code *code;
-  const tn_env *env;
+  compiled made;
   double share[ROUNDS], seconds[ROUNDS];
 } contestant;
 
-static void make(tn_context *ctx, contestant *c, const char *lines) {
-  tn_error *error = NULL;
-  tn_schedule *s;
-  const tn_func *func;
-  const tn_function *f;
-  tn_compile_desc as_it_is = {.struct_size = sizeof as_it_is, .keep_schedules = 1};
-  must(tn_program_parse(ctx, program_text, strlen(program_text), "matmul", &c->program, &error), &error);
-  must(tn_schedule_create(c->program, tn_program_func(c->program, "matmul"), &s, &error), &error);
-  must(tn_schedule_run(s, lines, &error), &error);
-  must(tn_schedule_commit(s, &func, &error), &error);
-  tn_schedule_destroy(s);
-  must(tn_compile(c->program, &as_it_is, &c->module, &error), &error);
-  must(tn_module_function(c->module, "matmul", &f, &error), &error);
-  c->code = (matmul_code *)tn_function_pointer(f);
-  c->env = tn_function_env(f);
-}
-
-static void drop(contestant *c) {
-  tn_module_destroy(c->module);
-  tn_program_destroy(c->program);
-}
+static void run(const contestant *c) { must(((matmul_code *)c->made.code)(c->made.env, A, B, C), NULL); }
 
 /* Every bit of the result. */
 static void check(const contestant *c, const char *what) {
   memset(C, 0xff, sizeof C);
-  must(c->code(c->env, A, B, C), NULL);
+  run(c);
   if (memcmp(C, want, sizeof C) == 0) return;
   fprintf(stderr, "int8: %s: the result is wrong\n", what);
   exit(1);
@@ -171,64 +175,14 @@ static void check(const contestant *c, const char *what) {
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-#if defined(__x86_64__)
-/* 24 chains, as many as a tile has, hide the latency of two units. */
-#define SOME(DO, n) DO(n##0) DO(n##1) DO(n##2) DO(n##3) DO(n##4) DO(n##5) DO(n##6) DO(n##7)
-#define EACH_CHAIN(DO) SOME(DO, 1) SOME(DO, 2) SOME(DO, 3)
-#define DECLARE(n) __m512i c##n = _mm512_set1_epi32(start + n);
-#define STEP(n) __asm__("vpdpbusd %1, %1, %0" : "+v"(c##n) : "v"(a)); /* some compilers copy c for the intrinsic */
-#define ADD_UP(n) sum = _mm512_add_epi32(sum, c##n);
-__attribute__((target("avx512f,avx512vnni"))) static int32_t dot_products(int64_t times, int start) {
-  __m512i a = _mm512_set1_epi32(start), sum = a;
-  EACH_CHAIN(DECLARE)
-  for (; times > 0; times--) {
-    EACH_CHAIN(STEP)
-  }
-  EACH_CHAIN(ADD_UP)
-  return _mm512_cvtsi512_si32(sum);
-}
-#endif
-
-/* Multiply-adds a second; 0 where there is no such instruction. */
-static double measure_peak(void) {
-#if defined(__x86_64__)
-  static volatile int keep = 3;
-  const int64_t times = 400000;
-  if (!__builtin_cpu_supports("avx512vnni")) return 0;
-  double start = seconds();
-  keep = dot_products(times, keep);
-  return 64.0 * 24 * (double)times / (seconds() - start);
-#else
-  return 0;
-#endif
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(const double *values) {
-  double sorted[ROUNDS];
-  memcpy(sorted, values, sizeof sorted);
-  qsort(sorted, ROUNDS, sizeof *sorted, by_value);
-  return sorted[ROUNDS / 2];
-}
-
 /* Each by itself, so that what it keeps in caches is there; of the peaks right before and behind each run the higher one. */
-static void measure(contestant *c) {
-  double before = measure_peak();
+static void measure(const form *f, contestant *c) {
+  double before = measure_peak(f);
   for (int r = 0; r < ROUNDS; r++) {
-    double start = seconds();
-    must(c->code(c->env, A, B, C), NULL);
-    c->seconds[r] = seconds() - start;
-    double behind = measure_peak(), peak = before > behind ? before : behind;
+    double start = seconds(false);
+    run(c);
+    c->seconds[r] = seconds(false) - start;
+    double behind = measure_peak(f), peak = before > behind ? before : behind;
     before = behind;
     c->share[r] = peak > 0 ? (double)N * N * N / c->seconds[r] / peak : 0;
   }
@@ -239,11 +193,7 @@ static void measure(contestant *c) {
 static int print_way(void *self, const tn_tensorization *way) {
   int *count = self;
   printf("  %s, by estimate %.1f times as fast as steps one by one:\n", way->unit, way->gain);
-  bool begins = true;
-  for (const char *at = way->lines; *at; begins = *at++ == '\n') {
-    if (begins) printf("    ");
-    putchar(*at);
-  }
+  print_lines(way->lines);
   return ++*count == 2;
 }
 
@@ -255,7 +205,7 @@ static void tell_ways(tn_context *ctx, contestant *c) {
   const tn_target *host;
   int count = 0;
   must(tn_target_get(ctx, "host", &host, &error), &error);
-  must(tn_schedule_create(c->program, tn_program_func(c->program, "matmul"), &s, &error), &error);
+  must(tn_schedule_create(c->made.program, tn_program_func(c->made.program, "matmul"), &s, &error), &error);
   must(tn_get_block(s, "C", &block, &error), &error);
   printf("The best ways that are found for this block:\n");
   must(tn_tensorize_candidates(s, block, host, print_way, &count, &error), &error);
@@ -268,22 +218,22 @@ static void tell_steps(tn_context *ctx) {
   char text[LINES] = "";
   form f = form_of_host();
   for (int n = 0; n < COUNT; n++) {
-    add_lines(text, steps[n].lines, &f);
-    make(ctx, &list[n], text);
+    add_step(text, steps[n].lines, &f);
+    compile_lines(ctx, "matmul", "host", program_text, text, &list[n].made);
     check(&list[n], steps[n].what);
   }
   tell_ways(ctx, &list[0]);
   for (int n = 0; n < COUNT; n++) {
     char added[LINES] = "";
-    measure(&list[n]);
-    add_lines(added, steps[n].lines, &f);
+    measure(&f, &list[n]);
+    add_step(added, steps[n].lines, &f);
     printf("%s\n", steps[n].what);
-    for (char *line = strtok(added, "\n"); line; line = strtok(NULL, "\n")) printf("    %s\n", line);
-    double rate = (double)N * N * N / median(list[n].seconds);
+    print_lines(added);
+    double rate = (double)N * N * N / median(list[n].seconds, ROUNDS);
     printf("  -> %.2f billion products a second", rate / 1e9);
-    if (median(list[n].share) > 0) printf(", %.1f %% of the peak", 100 * median(list[n].share));
+    if (median(list[n].share, ROUNDS) > 0) printf(", %.1f %% of the peak of %s", 100 * median(list[n].share, ROUNDS), f.unit);
     printf("\n\n");
-    drop(&list[n]);
+    drop_compiled(&list[n].made);
   }
 }
 

@@ -16,15 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../measure.h"
+#include "steps.h"
 #include "tenon/tenon.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-enum { MAX_ROUNDS = 101, MAX_STEPS = 16, TEXT = 8192 };
+enum { MAX_STEPS = 16 };
 enum { BLUR_ROWS = 48, HARRIS_ROWS = 64, HARRIS_COLUMNS = 512 };
 
 /* What a pipeline reads is larger: by 2 in both directions (blur) or by 4 (harris, three planes). */
@@ -143,10 +140,6 @@ static void harris_plain(const picture *p) {
 
 /* In texts W and H are the width and height of the picture, with a digit behind it so much more; LANES is how many
  * elements a vector has, TILE how many vectors a row of a tile. */
-
-typedef struct step {
-  const char *what, *lines;
-} step;
 
 typedef int32_t strips(const tn_env *env, void *closure, int64_t begin, int64_t end);
 
@@ -268,26 +261,12 @@ static const pipeline pipelines[] = {
 };
 
 /* Adds lines to the text, with numbers for the words. */
-static void add_lines(char *text, const char *lines, const pipeline *p, const picture *of) {
-  int64_t lanes = vector_bytes / (int64_t)p->lane_bytes;
-  const struct {
-    const char *word;
-    int64_t number;
-  } words[] = {{"LANES", lanes}, {"TILE", HARRIS_COLUMNS / lanes}, {"W4", of->width + 4},  {"W2", of->width + 2},
-               {"W", of->width}, {"H4", of->height + 4},           {"H2", of->height + 2}, {"H", of->height}};
-  enum { WORDS = sizeof words / sizeof *words };
-  size_t at = strlen(text);
-  while (*lines && at + 24 < TEXT) {
-    size_t w = 0;
-    while (w < WORDS && strncmp(lines, words[w].word, strlen(words[w].word)) != 0) w++;
-    if (w < WORDS) {
-      at += (size_t)sprintf(text + at, "%lld", (long long)words[w].number);
-      lines += strlen(words[w].word);
-    } else {
-      text[at++] = *lines++;
-    }
-  }
-  text[at] = 0;
+static void add_text(char *text, const char *lines, const pipeline *p, const picture *of) {
+  int lanes = vector_bytes / (int)p->lane_bytes, width = (int)of->width, height = (int)of->height;
+  const word words[] = {{"LANES", lanes, NULL},   {"TILE", HARRIS_COLUMNS / lanes, NULL},
+                        {"W4", width + 4, NULL},  {"W2", width + 2, NULL},  {"W", width, NULL},
+                        {"H4", height + 4, NULL}, {"H2", height + 2, NULL}, {"H", height, NULL}};
+  add_lines(text, lines, sizeof words / sizeof *words, words);
 }
 
 /* ---- contestants ------------------------------------------------------------------------------------------------- */
@@ -295,51 +274,24 @@ static void add_lines(char *text, const char *lines, const pipeline *p, const pi
 typedef int32_t pipeline_code(const tn_env *env, const void *in, void *out);
 
 typedef struct contestant {
-  tn_program *program;
-  tn_module *module;
-  pipeline_code *code; /* NULL: by hand */
-  const tn_env *env;
+  compiled made; /* without code: by hand */
   double seconds[MAX_ROUNDS];
 } contestant;
 
-static void must(tn_status status, tn_error *const *error) {
-  if (status == TN_OK) return;
-  fprintf(stderr, "stencil: %s\n", error ? tn_error_text(*error) : tn_status_name(status));
-  exit(1);
-}
-
-/* The definition under the lines, compiled as they leave it. */
+/* The definition under the lines. */
 static void compile(tn_context *ctx, const pipeline *p, const picture *of, const char *lines, contestant *c) {
-  char text[TEXT] = "";
-  tn_error *error = NULL;
-  tn_schedule *s;
-  const tn_func *func;
-  const tn_function *f;
-  tn_compile_desc as_it_is = {.struct_size = sizeof as_it_is, .keep_schedules = 1};
-  must(tn_target_get(ctx, target_name, &as_it_is.target, &error), &error);
-  add_lines(text, p->program, p, of);
-  must(tn_program_parse(ctx, text, strlen(text), p->name, &c->program, &error), &error);
-  must(tn_schedule_create(c->program, tn_program_func(c->program, p->name), &s, &error), &error);
-  must(tn_schedule_run(s, lines, &error), &error);
-  must(tn_schedule_commit(s, &func, &error), &error);
-  tn_schedule_destroy(s);
-  must(tn_compile(c->program, &as_it_is, &c->module, &error), &error);
-  must(tn_module_function(c->module, p->name, &f, &error), &error);
-  c->code = (pipeline_code *)tn_function_pointer(f);
-  c->env = tn_function_env(f);
-}
-
-static void drop(contestant *c) {
-  tn_module_destroy(c->module);
-  tn_program_destroy(c->program);
+  char text[LINES] = "";
+  add_text(text, p->program, p, of);
+  compile_lines(ctx, p->name, target_name, text, lines, &c->made);
 }
 
 static void run(const pipeline *p, const contestant *c, picture *of) {
   int width = vector_bytes == 64 ? 2 : vector_bytes == 32;
-  if (c->code)
-    must(c->code(c->env, of->in, of->out), NULL);
+  const tn_env *env = c->made.env;
+  if (c->made.code)
+    must(((pipeline_code *)c->made.code)(env, of->in, of->out), NULL);
   else
-    must(c->env->parallel_for(c->env, p->by_hand[width], of, (of->height + p->strip - 1) / p->strip, 1), NULL);
+    must(env->parallel_for(env, p->by_hand[width], of, (of->height + p->strip - 1) / p->strip, 1), NULL);
 }
 
 static void check(const pipeline *p, const contestant *c, picture *of, const void *want, const char *what) {
@@ -352,31 +304,6 @@ static void check(const pipeline *p, const contestant *c, picture *of, const voi
 }
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
-
-/* Of this thread's processor time, which what else runs on this machine does not count in; or of the wall. */
-static double seconds(bool wall) {
-  struct timespec t;
-  clock_gettime(wall ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(const double *values, int rounds) {
-  double sorted[MAX_ROUNDS];
-  memcpy(sorted, values, (size_t)rounds * sizeof *sorted);
-  qsort(sorted, (size_t)rounds, sizeof *sorted, by_value);
-  return sorted[rounds / 2];
-}
-
-static double median_ratio(const double *over, const double *under, int rounds) {
-  double ratios[MAX_ROUNDS];
-  for (int r = 0; r < rounds; r++) ratios[r] = over[r] / under[r];
-  return median(ratios, rounds);
-}
 
 /* In every other round they run in the opposite order, so that none has always the same one before it. */
 static void measure(const pipeline *p, contestant *list, int count, picture *of, bool wall, int rounds) {
@@ -393,7 +320,7 @@ static void measure(const pipeline *p, contestant *list, int count, picture *of,
 
 static void tell_step(const char *what, const char *lines, const contestant *c, const contestant *before, int rounds) {
   printf("%s\n", what);
-  for (const char *end; (end = strchr(lines, '\n')); lines = end + 1) printf("    %.*s\n", (int)(end - lines), lines);
+  print_lines(lines);
   printf("  -> %.2f ms", 1e3 * median(c->seconds, rounds));
   if (before) printf(", %.2f times the step before", median_ratio(before->seconds, c->seconds, rounds));
   printf("\n\n");
@@ -404,21 +331,21 @@ static void tell_ratio(tn_context *ctx, const char *threads, const pipeline *p, 
                        const void *want, int rounds) {
   static contestant both[2];
   compile(ctx, p, of, lines, &both[0]);
-  both[1] = (contestant){.env = both[0].env};
+  both[1] = (contestant){.made.env = both[0].made.env};
   check(p, &both[0], of, want, threads);
   check(p, &both[1], of, want, "by hand");
   measure(p, both, 2, of, true, rounds);
   printf("%s, %s: by hand %.2f ms, Tenon %.2f ms: %.2f times as fast\n", p->name, threads,
          1e3 * median(both[1].seconds, rounds), 1e3 * median(both[0].seconds, rounds),
          median_ratio(both[1].seconds, both[0].seconds, rounds));
-  drop(&both[0]);
+  drop_compiled(&both[0].made);
 }
 
 static void tell(tn_context *one, tn_context *all, const pipeline *p, picture *of, const void *want, int rounds) {
   static contestant list[MAX_STEPS];
-  char lines[TEXT] = "", added[TEXT];
+  char lines[LINES] = "", added[LINES];
   for (int n = 0; n < p->step_count; n++) {
-    add_lines(lines, p->steps[n].lines, p, of);
+    add_text(lines, p->steps[n].lines, p, of);
     compile(one, p, of, lines, &list[n]);
     check(p, &list[n], of, want, p->steps[n].what);
   }
@@ -427,9 +354,9 @@ static void tell(tn_context *one, tn_context *all, const pipeline *p, picture *o
          vector_bytes);
   for (int n = 0; n < p->step_count; n++) {
     *added = 0;
-    add_lines(added, p->steps[n].lines, p, of);
+    add_text(added, p->steps[n].lines, p, of);
     tell_step(p->steps[n].what, added, &list[n], n ? &list[n - 1] : NULL, rounds);
-    drop(&list[n]);
+    drop_compiled(&list[n].made);
   }
   tell_ratio(one, "one thread", p, of, lines, want, rounds);
   tell_ratio(all, "all threads", p, of, lines, want, rounds);
