@@ -107,11 +107,6 @@ static bool is_attention(const attender *a, const tni_gnode *n, match *m) {
 
 /* ---- what becomes of it ---------------------------------------------------------------------------------------- */
 
-static tn_status value_of(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
-  *out = a->c.map[old];
-  return *out == TNI_NO_VALUE ? tni_gcopy_const(&a->c, old, out, err) : TN_OK;
-}
-
 static tn_status with_list(attender *a, const char *op, const char *attr, uint32_t x, int32_t count,
                            const int64_t *list, const char *name, uint32_t *out, tn_error **err) {
   tni_attr of = {.name = attr, .kind = TNI_ATTR_INTS, .ints = list, .count = count};
@@ -140,7 +135,7 @@ static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err
   uint32_t x;
   if (rank < 2) {
     const int64_t column[] = {rank ? g->values[old].shape[0] : 1, 1};
-    tn_status row = value_of(a, old, &x, err);
+    tn_status row = tni_gcopy_value(&a->c, old, &x, err);
     return row ? row : with_list(a, "reshape", "shape", x, 2, column, NULL, out, err);
   }
   for (int32_t d = 0; d < rank; d++) perm[d] = own && count == rank ? own[d] : d;
@@ -148,7 +143,7 @@ static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err
   perm[rank - 1] = perm[rank - 2];
   perm[rank - 2] = last;
   for (int32_t d = 0; d < rank; d++) same &= perm[d] == d;
-  tn_status status = value_of(a, own && count == rank ? n->inputs[0] : old, &x, err);
+  tn_status status = tni_gcopy_value(&a->c, own && count == rank ? n->inputs[0] : old, &x, err);
   *out = x;
   return status || same ? status : with_list(a, "transpose", "perm", x, rank, perm, NULL, out, err);
 }
@@ -162,9 +157,9 @@ static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, 
                       {.name = "rows", .kind = TNI_ATTR_INT, .i = rows},
                       {.name = "scale", .kind = TNI_ATTR_FLOAT, .f = m->scale}};
   bool masked = m->mask != TNI_NO_VALUE;
-  tn_status status = value_of(a, m->q, &x[0], err);
+  tn_status status = tni_gcopy_value(&a->c, m->q, &x[0], err);
   if (!status) status = turned(a, m->k, &x[1], err);
-  if (!status) status = value_of(a, m->v, &x[2], err);
+  if (!status) status = tni_gcopy_value(&a->c, m->v, &x[2], err);
   if (!status && masked) status = turned(a, m->mask, &x[3], err);
   for (int i = 0; i < 3 + masked && !status; i++) status = in_four(a, x[i], &x[i], err);
   if (!status)
@@ -173,29 +168,6 @@ static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, 
   if (!status && out->rank < 4)
     status = with_list(a, "reshape", "shape", result, out->rank, out->shape, out->name, &result, err);
   if (!status) a->c.map[n->outputs[0]] = result;
-  return status;
-}
-
-static tn_status add_as_it_was(attender *a, const tni_gnode *n, tn_error **err) {
-  tn_context *ctx = a->c.to->ctx;
-  size_t count = n->input_count + n->output_count + 1u;
-  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
-  const char **names = tni_alloc(ctx, count * sizeof *names);
-  tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
-  uint32_t *outputs = values ? values + n->input_count : NULL;
-  for (uint32_t i = 0; i < n->input_count && !status; i++) {
-    values[i] = n->inputs[i];
-    if (n->inputs[i] != TNI_NO_VALUE) status = value_of(a, n->inputs[i], &values[i], err);
-  }
-  for (uint32_t i = 0; i < n->output_count && !status; i++)
-    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : a->c.from->values[n->outputs[i]].name;
-  if (!status)
-    status = tni_g_node(a->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
-                        outputs, err);
-  for (uint32_t i = 0; i < n->output_count && !status; i++)
-    if (n->outputs[i] != TNI_NO_VALUE) a->c.map[n->outputs[i]] = outputs[i];
-  tni_free(ctx, values, count * sizeof *values);
-  tni_free(ctx, names, count * sizeof *names);
   return status;
 }
 
@@ -224,7 +196,7 @@ static tn_status attend(attender *a, const tn_graph **out, tn_error **err) {
   if (!found) return TN_OK;
   for (uint32_t i = 0; i < g->node_count && !status; i++)
     status = is_attention(a, &g->nodes[i], &m) ? add_attention(a, &g->nodes[i], &m, err)
-                                               : add_as_it_was(a, &g->nodes[i], err);
+                                               : tni_gcopy_node(&a->c, &g->nodes[i], err);
   return status ? status : tni_gcopy_finish(&a->c, out, err);
 }
 

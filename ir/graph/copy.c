@@ -57,6 +57,33 @@ tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error 
   return *out == TNI_NO_VALUE ? tni_gbuilder_check(c->b, err) : TN_OK;
 }
 
+tn_status tni_gcopy_value(tni_gcopy *c, uint32_t old, uint32_t *out, tn_error **err) {
+  *out = c->map[old];
+  return *out == TNI_NO_VALUE ? tni_gcopy_const(c, old, out, err) : TN_OK;
+}
+
+tn_status tni_gcopy_node(tni_gcopy *c, const tni_gnode *n, tn_error **err) {
+  tn_context *ctx = c->to->ctx;
+  size_t count = n->input_count + n->output_count + 1u;
+  uint32_t *values = tni_alloc(ctx, count * sizeof *values), *outputs = values ? values + n->input_count : NULL;
+  const char **names = tni_alloc(ctx, count * sizeof *names);
+  tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
+  for (uint32_t i = 0; i < n->input_count && !status; i++) {
+    values[i] = n->inputs[i];
+    if (n->inputs[i] != TNI_NO_VALUE) status = tni_gcopy_value(c, n->inputs[i], &values[i], err);
+  }
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : c->from->values[n->outputs[i]].name;
+  if (!status)
+    status = tni_g_node(c->b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
+                        outputs, err);
+  for (uint32_t i = 0; i < n->output_count && !status; i++)
+    if (n->outputs[i] != TNI_NO_VALUE) c->map[n->outputs[i]] = outputs[i];
+  tni_free(ctx, values, count * sizeof *values);
+  tni_free(ctx, names, count * sizeof *names);
+  return status;
+}
+
 tn_status tni_gcopy_finish(tni_gcopy *c, const tn_graph **out, tn_error **err) {
   tn_status status = TN_OK;
   for (uint32_t i = 0; status == TN_OK && i < c->from->output_count; i++) {

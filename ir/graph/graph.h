@@ -190,6 +190,10 @@ tn_status tni_gcopy_begin(tni_gcopy *c, const tn_graph *from, tn_program *to, tn
 void tni_gcopy_end(tni_gcopy *c); /* frees; the builder too unless tni_gcopy_finish took it */
 /* The new value of an old constant, added on first use. */
 tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error **err);
+/* The new value of an old one; of a constant as tni_gcopy_const. */
+tn_status tni_gcopy_value(tni_gcopy *c, uint32_t old, uint32_t *out, tn_error **err);
+/* The node as it was, of the new values of its inputs; its outputs get new values. */
+tn_status tni_gcopy_node(tni_gcopy *c, const tni_gnode *n, tn_error **err);
 /* Adds the outputs and finishes the graph. */
 tn_status tni_gcopy_finish(tni_gcopy *c, const tn_graph **out, tn_error **err);
 /* live[i] is set for the nodes that an output depends on. */

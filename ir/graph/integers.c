@@ -474,24 +474,6 @@ static void read_activation(rewriter *r, const tni_gnode *n) {
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-static void copy_node(rewriter *r, const tni_gnode *n) {
-  tn_context *ctx = r->c.to->ctx;
-  size_t count = n->input_count + n->output_count + 1u;
-  uint32_t *values = tni_alloc(ctx, count * sizeof *values), *outputs = values ? values + n->input_count : NULL;
-  const char **names = tni_alloc(ctx, count * sizeof *names);
-  if (!values || !names) r->status = tni_fail_nomem(r->err);
-  for (uint32_t i = 0; i < n->input_count && !r->status; i++) values[i] = mapped(r, n->inputs[i]);
-  for (uint32_t i = 0; i < n->output_count && !r->status; i++)
-    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : value_of(r, n->outputs[i])->name;
-  if (!r->status)
-    r->status = tni_g_node(r->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count,
-                           names, outputs, r->err);
-  for (uint32_t i = 0; i < n->output_count && !r->status; i++)
-    if (n->outputs[i] != TNI_NO_VALUE) r->c.map[n->outputs[i]] = outputs[i];
-  tni_free(ctx, values, count * sizeof *values);
-  tni_free(ctx, names, count * sizeof *names);
-}
-
 /* False: the node stays. */
 static bool replace(rewriter *r, const tni_gnode *n) {
   if (n->output_count != 1 || n->outputs[0] == TNI_NO_VALUE || n->inputs[0] == TNI_NO_VALUE) return false;
@@ -502,7 +484,7 @@ static bool replace(rewriter *r, const tni_gnode *n) {
 
 static void visit(rewriter *r, const tni_gnode *n) {
   if (replace(r, n) || r->status) return;
-  copy_node(r, n);
+  r->status = tni_gcopy_node(&r->c, n, r->err);
   if (r->status || n->output_count != 1) return;
   pass_names_on(r, n);
   bound_sum(r, n);

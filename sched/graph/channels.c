@@ -274,21 +274,12 @@ static tn_status add_turned(mover *m, const tni_gnode *n, enum role role, uint32
   return status;
 }
 
-static tn_status add_as_it_is(mover *m, const tni_gnode *n, uint32_t *values, const char **names, tn_error **err) {
-  uint32_t *outputs = values + n->input_count;
+static tn_status add_as_it_is(mover *m, const tni_gnode *n, tn_error **err) {
   tn_status status = TN_OK;
-  for (uint32_t i = 0; i < n->input_count && !status; i++) {
-    values[i] = n->inputs[i];
-    if (n->inputs[i] != TNI_NO_VALUE) status = first_form(m, n->inputs[i], &values[i], err);
-  }
-  for (uint32_t i = 0; i < n->output_count; i++)
-    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : value_of(m->c.from, n->outputs[i])->name;
-  if (!status)
-    status = tni_g_node(m->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
-                        outputs, err);
-  for (uint32_t i = 0; i < n->output_count && !status; i++)
-    if (n->outputs[i] != TNI_NO_VALUE) m->c.map[n->outputs[i]] = outputs[i];
-  return status;
+  uint32_t shown;
+  for (uint32_t i = 0; i < n->input_count && !status; i++)
+    if (n->inputs[i] != TNI_NO_VALUE) status = first_form(m, n->inputs[i], &shown, err);
+  return status ? status : tni_gcopy_node(&m->c, n, err);
 }
 
 /* What a transpose made is there already; an output of the graph needs its own name. */
@@ -307,16 +298,13 @@ static tn_status show_last(mover *m, const tni_gnode *n, tn_error **err) {
 static tn_status add_node(mover *m, uint32_t node, tn_error **err) {
   const tni_gnode *n = &m->c.from->nodes[node];
   tn_context *ctx = m->c.to->ctx;
-  size_t count = n->input_count + n->output_count + 1u;
+  size_t bytes = (n->input_count + n->output_count + 1u) * sizeof(uint32_t);
+  if (m->roles[node] == AS_IT_IS) return add_as_it_is(m, n, err);
   if (m->roles[node] == FROM_LAST) return first_form(m, n->inputs[0], &m->last[n->outputs[0]], err);
   if (m->roles[node] == TO_LAST) return show_last(m, n, err);
-  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
-  const char **names = tni_alloc(ctx, count * sizeof *names);
-  tn_status status = !values || !names             ? tni_fail_nomem(err)
-                     : m->roles[node] == AS_IT_IS ? add_as_it_is(m, n, values, names, err)
-                                                  : add_turned(m, n, m->roles[node], values, err);
-  tni_free(ctx, values, count * sizeof *values);
-  tni_free(ctx, names, count * sizeof *names);
+  uint32_t *values = tni_alloc(ctx, bytes);
+  tn_status status = values ? add_turned(m, n, m->roles[node], values, err) : tni_fail_nomem(err);
+  tni_free(ctx, values, bytes);
   return status;
 }
 

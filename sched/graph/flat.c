@@ -149,36 +149,24 @@ static tn_status add_flat(flattener *f, const tni_gnode *n, bool conv, int32_t b
   return status;
 }
 
-static tn_status add_as_it_was(flattener *f, const tni_gnode *n, uint32_t *values, const char **names,
-                               tn_error **err) {
-  uint32_t *outputs = values + n->input_count;
+/* Takes pictures. */
+static tn_status add_as_it_was(flattener *f, const tni_gnode *n, tn_error **err) {
   tn_status status = TN_OK;
-  for (uint32_t i = 0; i < n->input_count && !status; i++) {
-    values[i] = n->inputs[i];
-    if (n->inputs[i] != TNI_NO_VALUE) status = picture(f, n->inputs[i], &values[i], err);
-  }
-  for (uint32_t i = 0; i < n->output_count; i++)
-    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : f->c.from->values[n->outputs[i]].name;
-  if (!status)
-    status = tni_g_node(f->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count, names,
-                        outputs, err);
-  for (uint32_t i = 0; i < n->output_count && !status; i++)
-    if (n->outputs[i] != TNI_NO_VALUE) f->c.map[n->outputs[i]] = outputs[i];
-  return status;
+  uint32_t shown;
+  for (uint32_t i = 0; i < n->input_count && !status; i++)
+    if (n->inputs[i] != TNI_NO_VALUE) status = picture(f, n->inputs[i], &shown, err);
+  return status ? status : tni_gcopy_node(&f->c, n, err);
 }
 
 static tn_status add_node(flattener *f, const tni_gnode *n, tn_error **err) {
   tn_context *ctx = f->c.to->ctx;
-  size_t count = n->input_count + n->output_count + 1u;
-  uint32_t *values = tni_alloc(ctx, count * sizeof *values);
-  const char **names = tni_alloc(ctx, count * sizeof *names);
   bool conv = is_per_pixel(f->c.from, n);
   int32_t behind = conv ? tni_attr_int(n, "channels_last", 0) != 0 : follows(f, n);
-  tn_status status = !values || !names ? tni_fail_nomem(err)
-                     : behind >= 0     ? add_flat(f, n, conv, behind, values, err)
-                                       : add_as_it_was(f, n, values, names, err);
-  tni_free(ctx, values, count * sizeof *values);
-  tni_free(ctx, names, count * sizeof *names);
+  if (behind < 0) return add_as_it_was(f, n, err);
+  size_t bytes = (n->input_count + 1u) * sizeof(uint32_t);
+  uint32_t *values = tni_alloc(ctx, bytes);
+  tn_status status = values ? add_flat(f, n, conv, behind, values, err) : tni_fail_nomem(err);
+  tni_free(ctx, values, bytes);
   return status;
 }
 

@@ -291,24 +291,6 @@ static void add_short(widener *v, const tni_gnode *n, const product *p) {
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-static void copy_node(widener *v, const tni_gnode *n) {
-  tn_context *ctx = v->c.to->ctx;
-  size_t count = n->input_count + n->output_count + 1u;
-  uint32_t *values = tni_alloc(ctx, count * sizeof *values), *outputs = values ? values + n->input_count : NULL;
-  const char **names = tni_alloc(ctx, count * sizeof *names);
-  if (!values || !names) v->status = tni_fail_nomem(v->err);
-  for (uint32_t i = 0; i < n->input_count && !v->status; i++) values[i] = mapped(v, n->inputs[i]);
-  for (uint32_t i = 0; i < n->output_count && !v->status; i++)
-    names[i] = n->outputs[i] == TNI_NO_VALUE ? NULL : value_of(v, n->outputs[i])->name;
-  if (!v->status)
-    v->status = tni_g_node(v->c.b, n->op, n->name, n->input_count, values, n->attr_count, n->attrs, n->output_count,
-                           names, outputs, v->err);
-  for (uint32_t i = 0; i < n->output_count && !v->status; i++)
-    if (n->outputs[i] != TNI_NO_VALUE) v->c.map[n->outputs[i]] = outputs[i];
-  tni_free(ctx, values, count * sizeof *values);
-  tni_free(ctx, names, count * sizeof *names);
-}
-
 static tn_status copy_all(widener *v, const tn_graph **out) {
   const tn_graph *g = v->c.from;
   product p;
@@ -318,7 +300,7 @@ static tn_status copy_all(widener *v, const tn_graph **out) {
     if (is_wide(v, &g->nodes[i], &p))
       add_short(v, &g->nodes[i], &p);
     else
-      copy_node(v, &g->nodes[i]);
+      v->status = tni_gcopy_node(&v->c, &g->nodes[i], v->err);
   }
   return v->status ? v->status : tni_gcopy_finish(&v->c, out, v->err);
 }
