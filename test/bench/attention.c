@@ -28,7 +28,8 @@ static float *filled(size_t count, unsigned seed, float scale) {
   return x;
 }
 
-static bench_attention make_operands(const struct attention_shape *s) {
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct attention_shape *s = &attention_shapes[problem];
   bench_attention g = {.batch = s->batch,
                        .heads = s->heads,
                        .kv_heads = s->kv_heads,
@@ -42,10 +43,12 @@ static bench_attention make_operands(const struct attention_shape *s) {
   g.v = filled(size_of_k(&g), 3, 1);
   g.mask = s->mask ? filled(size_of_mask(&g), 4, 1) : NULL;
   g.y = bench_alloc(size_of_q(&g) * sizeof *g.y);
-  return g;
+  *(bench_attention *)operands = g;
+  (void)options;
 }
 
-static void drop_operands(bench_attention *g) {
+static void drop_operands(void *operands) {
+  bench_attention *g = operands;
   free((void *)(uintptr_t)g->q);
   free((void *)(uintptr_t)g->k);
   free((void *)(uintptr_t)g->v);
@@ -66,7 +69,9 @@ typedef struct ours {
   DLTensor q, k, v, mask, y;
 } ours;
 
-static void compile_ours(tn_context *ctx, const bench_attention *g, ours *o) {
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_attention *g = operands;
+  ours *o = bench_alloc(sizeof *o);
   *o = (ours){.q_shape = {g->batch, g->heads, g->queries, g->size},
               .k_shape = {g->batch, g->kv_heads, g->keys, g->size},
               .mask_shape = {1, g->heads, g->queries, g->keys}};
@@ -85,6 +90,19 @@ static void compile_ours(tn_context *ctx, const bench_attention *g, ours *o) {
   o->v = bench_view(TN_F32, g->v, 4, o->k_shape);
   o->mask = bench_view(TN_F32, g->mask, 4, o->mask_shape);
   o->y = bench_view(TN_F32, g->y, 4, o->q_shape);
+  *seconds = o->made.seconds;
+  return o;
+}
+
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
+  bench_run_model(&o->made, (const DLTensor *const[]){&o->q, &o->k, &o->v, &o->mask}, o->mask.data ? 4 : 3, &o->y);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
+  bench_drop_compiled(&o->made);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -129,7 +147,9 @@ static bool is_row(const bench_attention *g, int64_t head, int64_t i, double *p,
 }
 
 /* All rows of small problems, some of large ones. */
-static bool is_attention(const bench_attention *g, const char *by) {
+static bool is_attention(const void *operands, const void *expected, const char *by) {
+  const bench_attention *g = operands;
+  (void)expected;
   double *p = bench_alloc((size_t)g->keys * sizeof *p);
   int64_t rows = g->batch * g->heads * g->queries, step = 1 + rows * g->keys * g->size / 20000000;
   bool good = true;
@@ -139,96 +159,38 @@ static bool is_attention(const bench_attention *g, const char *by) {
   return good;
 }
 
-/* ---- one layer --------------------------------------------------------------------------------------------------- */
-
-typedef struct state {
-  bench_contest c;
-  const bench_attention_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_attention g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-} state;
-
-static void run_mine(void *self) {
-  const state *s = self;
-  const ours *o = &s->mine;
-  bench_run_model(&o->made, (const DLTensor *const[]){&o->q, &o->k, &o->v, &o->mask}, s->g[BENCH_OURS].mask ? 4 : 3,
-                  &o->y);
-}
-
-static void clear(void *self, size_t who) {
-  bench_attention *g = &((state *)self)->g[who];
+static void clear(void *operands) {
+  bench_attention *g = operands;
   memset(g->y, 0xff, size_of_q(g) * sizeof *g->y);
 }
 
-static bool is_right(void *self, size_t who) {
-  const state *s = self;
-  if (who != BENCH_OURS) s->peers[who]->fetch(s->c.prepared[who]);
-  return is_attention(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);
-}
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
-static double flops_of(const bench_attention *g) {
+static double flops_of(const void *operands) {
+  const bench_attention *g = operands;
   double pairs = 0;
   for (int64_t i = 0; i < g->queries; i++) pairs += (double)seen_by(g, i);
   return 4 * pairs * (double)(g->batch * g->heads * g->size);
 }
 
-static bool measure_layer(state *s, tn_context *ctx, const struct attention_shape *shape, bench_outcome *out) {
-  bench_attention *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
-  }
-  bool good = bench_check(&s->c, clear, is_right, s);
-  if (good) *out = bench_measure(&s->c, flops_of(mine), s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  bench_drop_compiled(&s->mine.made);
-  drop_operands(mine);
-  return good;
-}
-
-/* ---- the suite --------------------------------------------------------------------------------------------------- */
-
-static bench_row describe(const struct attention_shape *s) {
-  bench_row r = {.from = s->from, .mark = s->causal ? '\\' : s->mask ? '+' : ' ', .group = ""};
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct attention_shape *s = &attention_shapes[problem];
   char heads[32];
+  (void)suite;
+  r->from = s->from;
+  r->mark = s->causal ? '\\' : s->mask ? '+' : ' ';
   snprintf(heads, sizeof heads, s->kv_heads == s->heads ? "%d" : "%d/%d", s->heads, s->kv_heads);
-  snprintf(r.shape, sizeof r.shape, "%dx%s %dx%dx%d", s->batch, heads, s->queries, s->keys, s->size);
-  snprintf(r.json, sizeof r.json, "\"shape\": \"%s\", \"causal\": %d, \"mask\": %d", r.shape, s->causal, s->mask);
-  return r;
+  snprintf(r->shape, sizeof r->shape, "%dx%s %dx%dx%d", s->batch, heads, s->queries, s->keys, s->size);
+  snprintf(r->json, sizeof r->json, "\"shape\": \"%s\", \"causal\": %d, \"mask\": %d", r->shape, s->causal, s->mask);
+  return true;
 }
 
-int bench_run_attention(const bench_options *options) {
-  static state s;
-  static bench_row rows[ATTENTION_SHAPES];
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  for (const bench_attention_peer *p = bench_torch_attention_peers; p->name; p++)
-    if (bench_enter(&s.c, p->name, p->named, p->open)) s.peers[s.c.peer_count - 1] = p;
-  bench_print_header(&s.c, "f32", "heads/of keys QxKxD", "\\: causal, +: mask; ");
-  for (size_t i = 0; i < ATTENTION_SHAPES; i++) {
-    rows[count] = describe(&attention_shapes[i]);
-    if (!bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_layer(&s, ctx, &attention_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  bench_print_compile(rows, count);
-  good &= bench_finish(&s.c, "attention", "f32", rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
-}
+static const bench_peer *const peers[] = {bench_torch_attention_peers, NULL};
+static const bench_suite suite = {
+    .name = "attention", .type = "f32", .shape = "heads/of keys QxKxD", .mark = "\\: causal, +: mask; ", .peers = peers,
+    .count = ATTENTION_SHAPES, .operand_size = sizeof(bench_attention),
+    .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
+    .clear = clear, .is_right = is_attention, .own = {compile_ours, run_ours, NULL, drop_ours},
+};
+
+int bench_run_attention(const bench_options *options) { return bench_run_suite(&suite, options); }

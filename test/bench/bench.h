@@ -53,6 +53,18 @@ DLTensor bench_view(tn_type type, const void *data, int32_t rank, int64_t *shape
 
 /* ---- peers/: libraries, opened at run time ----------------------------------------------------------------------- */
 
+/* One way of one library to do the problems of a suite. Tables of them end with a row without name. */
+typedef struct bench_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const void *operands); /* NULL: it cannot do that */
+  void (*run)(void *prepared);
+  void (*fetch)(void *prepared); /* brings what run left to the operands; NULL: it is there */
+  void (*drop)(void *prepared);
+  unsigned types; /* those of enum bench_type that it has; 0: whatever the suite has */
+} bench_peer;
+
 /* The types of a product: of A, of B, and of C, in which the products are summed. */
 enum bench_type { BENCH_F32, BENCH_F64, BENCH_BF16, BENCH_F16, BENCH_U8S8, BENCH_S8S8, BENCH_TYPES };
 typedef struct bench_types {
@@ -70,21 +82,10 @@ typedef struct bench_gemm {
   bool constant;
 } bench_gemm;
 
-/* One way of one library. prepare gives NULL when it cannot do the problem. */
+/* Of bench_peer.types. */
 enum { ON_F32 = 1 << BENCH_F32, ON_F64 = 1 << BENCH_F64, ON_SHORT = 1 << BENCH_BF16 | 1 << BENCH_F16 };
 enum { ON_U8S8 = 1 << BENCH_U8S8, ON_INT8 = 1 << BENCH_U8S8 | 1 << BENCH_S8S8 };
-typedef struct bench_peer {
-  const char *name;
-  unsigned types; /* the types it has a product for */
-  bool named; /* no mean without it */
-  bool packs; /* meets only problems with a constant B */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_gemm *g);
-  void (*run)(void *prepared);
-  void (*drop)(void *prepared);
-} bench_peer;
-
-extern const bench_peer bench_blas_peers[], bench_onednn_peers[], bench_xsmm_peers[]; /* end with a row without name */
+extern const bench_peer bench_blas_peers[], bench_onednn_peers[], bench_xsmm_peers[];
 
 /* y[out, result] = conv(x[in, size], w[out, in / groups, kernel]), f32, row major without gaps, one image; w is
  * constant. */
@@ -96,17 +97,7 @@ typedef struct bench_conv {
 } bench_conv;
 size_t bench_conv_weights(const bench_conv *g); /* how many; conv.c */
 
-typedef struct bench_conv_peer {
-  const char *name;
-  bool named; /* no mean without it */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_conv *g); /* NULL: it cannot do it */
-  void (*run)(void *prepared);
-  void (*fetch)(void *prepared); /* brings what run left to y */
-  void (*drop)(void *prepared);
-} bench_conv_peer;
-
-extern const bench_conv_peer bench_blas_conv_peers[], bench_onednn_conv_peers[];
+extern const bench_peer bench_blas_conv_peers[], bench_onednn_conv_peers[];
 
 /* y = op(x, w): one operator over f32, row major without gaps. Lines of `count` elements, `inner` apart, of which there are
  * `outer` times `inner`, are summed up or normed; elementwise operators have lines of 1. */
@@ -125,16 +116,7 @@ typedef struct bench_node {
 } bench_node;
 #define BENCH_EPSILON 1e-5f /* of norms */
 
-typedef struct bench_node_peer {
-  const char *name;
-  bool named; /* no mean without it */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_node *g); /* NULL: it cannot do it */
-  void (*run)(void *prepared);
-  void (*drop)(void *prepared);
-} bench_node_peer;
-
-extern const bench_node_peer bench_onednn_node_peers[];
+extern const bench_peer bench_onednn_node_peers[];
 
 /* y = softmax(scale * q k^T + mask) v of each head, over (batch, heads, sequence, size), f32, row major without gaps. Heads
  * share keys and values, heads / kv_heads each. The keys before the last `queries` came earlier. */
@@ -146,17 +128,7 @@ typedef struct bench_attention {
   float *y;
 } bench_attention;
 
-typedef struct bench_attention_peer {
-  const char *name;
-  bool named; /* no mean without it */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_attention *g); /* NULL: it cannot do it */
-  void (*run)(void *prepared);
-  void (*fetch)(void *prepared); /* brings what run left to y */
-  void (*drop)(void *prepared);
-} bench_attention_peer;
-
-extern const bench_attention_peer bench_torch_attention_peers[];
+extern const bench_peer bench_torch_attention_peers[];
 
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
@@ -226,6 +198,33 @@ void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t coun
 void bench_print_compile(const bench_row *rows, size_t count);
 /* Writes the files that the options name. */
 bool bench_finish(const bench_contest *c, const char *suite, const char *type, const bench_row *rows, size_t count);
+
+/* ---- suite.c: the problems of one kind, each a contest ------------------------------------------------------------ */
+
+typedef struct bench_suite {
+  const char *name, *type;
+  const char *shape, *mark;       /* what the shapes of rows are, what their marks mean, or "" */
+  const char *const *groups;      /* that have means of their own, then NULL */
+  const bench_peer *const *peers; /* tables, then NULL */
+  bool by_bytes;                  /* work is bytes, and rates have no peak */
+  size_t count;                   /* of problems */
+  size_t operand_size;            /* of the struct that operands are: what a peer prepares for, and where the result is */
+  bool (*describe)(const struct bench_suite *suite, size_t problem, bench_row *row); /* false: of another suite */
+  void (*make)(const bench_options *options, size_t problem, void *operands);
+  void (*drop)(void *operands);
+  double (*work)(const void *operands);    /* operations */
+  size_t (*reading)(const void *operands); /* how many bytes are read in turn as well, or 0; NULL: none */
+  void (*clear)(void *operands);           /* the result */
+  void *(*expect)(const void *operands);   /* what is_right compares with, of malloc; NULL: nothing */
+  bool (*is_right)(const void *operands, const void *expected, const char *by);
+  struct {
+    void *(*compile)(tn_context *ctx, const void *operands, double *seconds);
+    void (*run)(void *compiled);
+    void (*fetch)(void *compiled); /* or NULL */
+    void (*drop)(void *compiled);
+  } own; /* Tenon's way */
+} bench_suite;
+int bench_run_suite(const bench_suite *suite, const bench_options *options);
 
 /* ---- plot.c ------------------------------------------------------------------------------------------------------ */
 

@@ -21,6 +21,7 @@
 /* ---- Tenon ------------------------------------------------------------------------------------------------------- */
 
 typedef struct ours {
+  const bench_conv *g;
   bench_compiled made;
   int64_t x_shape[4], y_shape[4];
   float *x_own, *y_own; /* as Tenon has images */
@@ -67,8 +68,11 @@ static bytes write_model(const bench_conv *g) {
   return model(13, graph);
 }
 
-static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_conv *g = operands;
+  ours *o = bench_alloc(sizeof *o);
   bytes onnx = write_model(g);
+  o->g = g;
   shape_of(g, g->in, g->size, o->x_shape);
   shape_of(g, g->out, g->result, o->y_shape);
   o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
@@ -77,12 +81,26 @@ static void compile_ours(tn_context *ctx, const bench_conv *g, ours *o) {
   arrange(g, g->x, (size_t)g->in, image(g->size), o->x_own);
   o->x = bench_view(TN_F32, o->x_own, 4, o->x_shape);
   o->y = bench_view(TN_F32, o->y_own, 4, o->y_shape);
+  *seconds = o->made.seconds;
+  return o;
 }
 
-static void drop_ours(ours *o) {
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
+  bench_run_model(&o->made, (const DLTensor *const[]){&o->x}, 1, &o->y);
+}
+
+static void fetch_ours(void *compiled) {
+  const ours *o = compiled;
+  arrange(o->g, o->y_own, image(o->g->result), (size_t)o->g->out, o->g->y);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
   bench_drop_compiled(&o->made);
   free(o->x_own);
   free(o->y_own);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -114,7 +132,9 @@ static void sum_up(const bench_conv *g, int64_t m, int64_t i, int64_t j, double 
 }
 
 /* Is y the convolution, within the bound of a sum of k rounded products in any order, (k + 1) u sum |x w|? */
-static bool is_convolution(const bench_conv *g, const char *by) {
+static bool is_convolution(const void *operands, const void *expected, const char *by) {
+  const bench_conv *g = operands;
+  (void)expected;
   int64_t sums = (int64_t)bench_conv_weights(g) / g->out;
   double unit = (double)(sums + 1) * FLT_EPSILON / 2, sum, size;
   for (int64_t m = 0; m < g->out; m = next_channel(g, m))
@@ -130,37 +150,20 @@ static bool is_convolution(const bench_conv *g, const char *by) {
   return true;
 }
 
-/* ---- one layer --------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
-typedef struct state {
-  bench_contest c;
-  const bench_conv_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_conv g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-} state;
-
-static void run_mine(void *self) {
-  const ours *mine = &((state *)self)->mine;
-  bench_run_model(&mine->made, (const DLTensor *const[]){&mine->x}, 1, &mine->y);
+static void clear(void *operands) {
+  bench_conv *g = operands;
+  memset(g->y, 0xff, (size_t)g->out * image(g->result) * sizeof *g->y);
 }
 
-static void clear(void *self, size_t who) {
-  state *s = self;
-  bench_conv *g = &s->g[who];
-  memset(who == BENCH_OURS ? s->mine.y_own : g->y, 0xff, (size_t)g->out * image(g->result) * sizeof *g->y);
+static double flops_of(const void *operands) {
+  const bench_conv *g = operands;
+  return 2.0 * (double)(bench_conv_weights(g) * image(g->result));
 }
 
-static bool is_right(void *self, size_t who) {
-  state *s = self;
-  bench_conv *g = &s->g[who];
-  if (who == BENCH_OURS)
-    arrange(g, s->mine.y_own, image(g->result), (size_t)g->out, g->y);
-  else
-    s->peers[who]->fetch(s->c.prepared[who]);
-  return is_convolution(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);
-}
-
-static bench_conv make_operands(const struct conv_shape *s) {
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct conv_shape *s = &conv_shapes[problem];
   bench_conv g = {.in = s->in, .out = s->out, .groups = s->groups, .stride = s->stride,
                   .size = {s->size, s->size}, .kernel = {s->kernel_h, s->kernel_w}, .pad = {s->pad_h, s->pad_w}};
   for (int d = 0; d < 2; d++) g.result[d] = (g.size[d] + 2 * g.pad[d] - g.kernel[d]) / g.stride + 1;
@@ -171,84 +174,40 @@ static bench_conv make_operands(const struct conv_shape *s) {
   g.x = x;
   g.w = w;
   g.y = bench_alloc((size_t)g.out * image(g.result) * sizeof *g.y);
-  return g;
+  *(bench_conv *)operands = g;
+  (void)options;
 }
 
-static void drop_operands(bench_conv *g) {
+static void drop_operands(void *operands) {
+  bench_conv *g = operands;
   free((void *)(uintptr_t)g->x);
   free((void *)(uintptr_t)g->w);
   free(g->y);
 }
 
-static bool measure_layer(state *s, tn_context *ctx, const struct conv_shape *shape, bench_outcome *out) {
-  bench_conv *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
-  }
-  bool good = bench_check(&s->c, clear, is_right, s);
-  double flops = 2.0 * (double)(bench_conv_weights(mine) * image(mine->result));
-  if (good) *out = bench_measure(&s->c, flops, s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  drop_ours(&s->mine);
-  drop_operands(mine);
-  return good;
-}
-
-/* ---- the suite --------------------------------------------------------------------------------------------------- */
-
-static void open_peers(state *s) {
-  const bench_conv_peer *const tables[] = {bench_onednn_conv_peers, bench_blas_conv_peers};
-  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-    for (const bench_conv_peer *p = tables[t]; p->name; p++)
-      if (bench_enter(&s->c, p->name, p->named, p->open)) s->peers[s->c.peer_count - 1] = p;
-}
-
-static bench_row describe(const struct conv_shape *s) {
-  bench_row r = {.from = s->from, .mark = ' ', .group = s->group};
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct conv_shape *s = &conv_shapes[problem];
   char groups[16] = "";
+  (void)suite;
+  r->from = s->from;
+  r->group = s->group;
   if (s->groups > 1) snprintf(groups, sizeof groups, " g%d", s->groups);
-  snprintf(r.shape, sizeof r.shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride,
+  snprintf(r->shape, sizeof r->shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride,
            groups);
-  snprintf(r.json, sizeof r.json,
+  snprintf(r->json, sizeof r->json,
            "\"group\": \"%s\", \"in\": %d, \"size\": %d, \"out\": %d, \"kernel\": [%d, %d], "
            "\"stride\": %d, \"groups\": %d",
            s->group, s->in, s->size, s->out, s->kernel_h, s->kernel_w, s->stride, s->groups);
-  return r;
+  return true;
 }
 
-int bench_run_conv(const bench_options *options) {
-  static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped"};
-  static state s;
-  static bench_row rows[CONV_SHAPES];
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  open_peers(&s);
-  bench_print_header(&s.c, "f32", "in x size > out", "");
-  for (size_t i = 0; i < CONV_SHAPES; i++) {
-    rows[count] = describe(&conv_shapes[i]);
-    if (!bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_layer(&s, ctx, &conv_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) bench_print_mean(&s.c, rows, count, groups[i]);
-  good &= bench_finish(&s.c, "conv", "f32", rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
-}
+static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped", NULL};
+static const bench_peer *const peers[] = {bench_onednn_conv_peers, bench_blas_conv_peers, NULL};
+static const bench_suite suite = {
+    .name = "conv", .type = "f32", .shape = "in x size > out", .mark = "", .groups = groups, .peers = peers,
+    .count = CONV_SHAPES, .operand_size = sizeof(bench_conv),
+    .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
+    .clear = clear, .is_right = is_convolution, .own = {compile_ours, run_ours, fetch_ours, drop_ours},
+};
+
+int bench_run_conv(const bench_options *options) { return bench_run_suite(&suite, options); }

@@ -36,6 +36,7 @@ typedef struct ours {
   bench_compiled made;
   gemm_code *code; /* or else a model */
   const tn_env *env;
+  const bench_gemm *g;
   int64_t a_shape[2], c_shape[2];
   DLTensor a, c;
 } ours;
@@ -107,19 +108,30 @@ static void compile_function(tn_context *ctx, const bench_gemm *g, ours *o) {
   o->env = tn_function_env(f);
 }
 
-static void compile_ours(tn_context *ctx, const bench_gemm *g, ours *o) {
-  *o = (ours){.a_shape = {g->m, g->k}, .c_shape = {g->m, g->n}};
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_gemm *g = operands;
+  ours *o = bench_alloc(sizeof *o);
+  *o = (ours){.g = g, .a_shape = {g->m, g->k}, .c_shape = {g->m, g->n}};
   if (g->constant)
     compile_model(ctx, g, o);
   else
     compile_function(ctx, g, o);
+  *seconds = o->made.seconds;
+  return o;
 }
 
-static void run_ours(const ours *o, const bench_gemm *g) {
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
   if (o->code)
-    bench_must(o->code(o->env, g->a, g->b, g->c), NULL);
+    bench_must(o->code(o->env, o->g->a, o->g->b, o->g->c), NULL);
   else
     bench_run_model(&o->made, (const DLTensor *const[]){&o->a}, 1, &o->c);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
+  bench_drop_compiled(&o->made);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -130,31 +142,23 @@ static int64_t next_row(const bench_gemm *g, int64_t i) {
   return i + 1 == g->m ? g->m : i + step >= g->m ? g->m - 1 : i + step;
 }
 
-/* The rows that are looked at of the product, and of the sums of absolute products. */
-typedef struct reference {
-  long double *sum, *size;
-} reference;
-
-static reference make_reference(const bench_gemm *g) {
+/* The rows that are looked at of the product and, behind them, of the sums of absolute products. */
+static void *make_reference(const void *operands) {
+  const bench_gemm *g = operands;
   const bench_types *t = types_of(g);
   size_t rows = 0, n = (size_t)g->n, at = 0;
   for (int64_t i = 0; i < g->m; i = next_row(g, i)) rows++;
-  reference ref = {bench_alloc(sizeof *ref.sum * n * rows), bench_alloc(sizeof *ref.size * n * rows)};
+  long double *sum = bench_alloc(2 * sizeof *sum * n * rows), *size = sum + n * rows;
   for (int64_t i = 0; i < g->m; i = next_row(g, i), at += n)
     for (int64_t k = 0; k < g->k; k++) {
       long double a = bench_number(t->a, g->a, (size_t)(i * g->k + k));
       for (size_t j = 0; j < n; j++) {
         long double product = a * bench_number(t->b, g->b, (size_t)k * n + j);
-        ref.sum[at + j] += product;
-        ref.size[at + j] += fabsl(product);
+        sum[at + j] += product;
+        size[at + j] += fabsl(product);
       }
     }
-  return ref;
-}
-
-static void drop_reference(reference *ref) {
-  free(ref->sum);
-  free(ref->size);
+  return sum;
 }
 
 /* Half a unit in the last place of 1. */
@@ -163,102 +167,58 @@ static double rounding_of(tn_type type) {
 }
 
 /* Is C the product, within the bound of a sum of k rounded products in any order, (k + 1) u sum |a b|? Integers are exact. */
-static bool is_product(const bench_gemm *g, const reference *ref, const char *by) {
+static bool is_product(const void *operands, const void *expected, const char *by) {
+  const bench_gemm *g = operands;
+  const long double *sum = expected, *size;
   const bench_types *t = types_of(g);
   double unit = (double)(g->k + 1) * rounding_of(t->c);
-  size_t at = 0;
+  size_t rows = 0, at = 0;
+  for (int64_t i = 0; i < g->m; i = next_row(g, i)) rows++;
+  size = sum + rows * (size_t)g->n;
   for (int64_t i = 0; i < g->m; i = next_row(g, i))
     for (int64_t j = 0; j < g->n; j++, at++) {
       double c = bench_number(t->c, g->c, (size_t)(i * g->n + j));
-      if (fabsl(c - ref->sum[at]) <= unit * ref->size[at]) continue;
+      if (fabsl(c - sum[at]) <= unit * size[at]) continue;
       fprintf(stderr, "tenon-bench: %s: C[%lld, %lld] is %.17g, not %.17Lg\n", by, (long long)i, (long long)j, c,
-              ref->sum[at]);
+              sum[at]);
       return false;
     }
   return true;
 }
 
-/* ---- one shape --------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
-typedef struct state {
-  bench_contest c;
-  const bench_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_gemm g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-  reference ref;
-} state;
-
-static void run_mine(void *self) {
-  state *s = self;
-  run_ours(&s->mine, &s->g[BENCH_OURS]);
-}
-
-static void clear(void *self, size_t who) {
-  bench_gemm *g = &((state *)self)->g[who];
+static void clear(void *operands) {
+  bench_gemm *g = operands;
   memset(g->c, 0xff, bytes_of(types_of(g)->c, g->m, g->n));
 }
 
-static bool is_right(void *self, size_t who) {
-  const state *s = self;
-  return is_product(&s->g[who], &s->ref, who == BENCH_OURS ? "tenon" : s->c.names[who]);
+static double flops_of(const void *operands) {
+  const bench_gemm *g = operands;
+  return 2.0 * (double)g->m * (double)g->n * (double)g->k;
 }
 
-static bool check_all(state *s) {
-  s->ref = make_reference(&s->g[BENCH_OURS]);
-  bool good = bench_check(&s->c, clear, is_right, s);
-  drop_reference(&s->ref);
-  return good;
+/* Of one row: all is reading the weights. */
+static size_t weights_of(const void *operands) {
+  const bench_gemm *g = operands;
+  return g->m == 1 ? bytes_of(types_of(g)->b, g->k, g->n) : 0;
 }
 
-static bench_gemm make_operands(const struct gemm_shape *s, enum bench_type type) {
-  const bench_types *t = &bench_type_table[type];
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct gemm_shape *s = &gemm_shapes[problem];
+  const bench_types *t = &bench_type_table[options->type];
   void *a = bench_alloc(bytes_of(t->a, s->m, s->k)), *b = bench_alloc(bytes_of(t->b, s->k, s->n));
   bench_fill(t->a, a, (size_t)s->m * (size_t)s->k, 1);
   bench_fill(t->b, b, (size_t)s->k * (size_t)s->n, 2);
-  return (bench_gemm){type, s->m, s->n, s->k, a, b, bench_alloc(bytes_of(t->c, s->m, s->n)), s->constant};
+  void *c = bench_alloc(bytes_of(t->c, s->m, s->n));
+  *(bench_gemm *)operands = (bench_gemm){options->type, s->m, s->n, s->k, a, b, c, s->constant};
 }
 
-static void drop_operands(bench_gemm *g) {
+static void drop_operands(void *operands) {
+  bench_gemm *g = operands;
   free((void *)(uintptr_t)g->a);
   free((void *)(uintptr_t)g->b);
   free(g->c);
-}
-
-static bool measure_shape(state *s, tn_context *ctx, const struct gemm_shape *shape, bench_outcome *out) {
-  enum bench_type type = s->c.options->type;
-  bench_gemm *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape, type);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape, type);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->packs && !shape->constant ? NULL : s->peers[p]->prepare(&s->g[p]);
-  }
-  void *weights = shape->m == 1 ? bench_alloc(bytes_of(types_of(mine)->b, shape->k, shape->n)) : NULL;
-  s->c.read = weights; /* one row: all is reading the weights */
-  s->c.read_bytes = bytes_of(types_of(mine)->b, shape->k, shape->n);
-  bool good = check_all(s);
-  if (good)
-    *out = bench_measure(&s->c, 2.0 * (double)mine->m * (double)mine->n * (double)mine->k, s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  bench_drop_compiled(&s->mine.made);
-  drop_operands(mine);
-  free(weights);
-  return good;
-}
-
-/* ---- the suite --------------------------------------------------------------------------------------------------- */
-
-static void open_peers(state *s) {
-  const bench_peer *const tables[] = {bench_blas_peers, bench_onednn_peers, bench_xsmm_peers};
-  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-    for (const bench_peer *p = tables[t]; p->name; p++)
-      if (p->types >> s->c.options->type & 1 && bench_enter(&s->c, p->name, p->named, p->open))
-        s->peers[s->c.peer_count - 1] = p;
 }
 
 static bool is_awkward(const struct gemm_shape *s) {
@@ -270,40 +230,27 @@ static bool is_awkward(const struct gemm_shape *s) {
 
 static const char awkward[] = "below 32 or no multiple of 16";
 
-static bench_row describe(const struct gemm_shape *s) {
-  bench_row r = {.from = s->from, .mark = s->constant ? '*' : ' ', .group = is_awkward(s) ? awkward : ""};
-  snprintf(r.shape, sizeof r.shape, "%dx%dx%d", s->m, s->n, s->k);
-  snprintf(r.json, sizeof r.json, "\"m\": %d, \"n\": %d, \"k\": %d, \"constant\": %s", s->m, s->n, s->k,
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct gemm_shape *s = &gemm_shapes[problem];
+  (void)suite;
+  r->from = s->from;
+  r->mark = s->constant ? '*' : ' ';
+  r->group = is_awkward(s) ? awkward : "";
+  snprintf(r->shape, sizeof r->shape, "%dx%dx%d", s->m, s->n, s->k);
+  snprintf(r->json, sizeof r->json, "\"m\": %d, \"n\": %d, \"k\": %d, \"constant\": %s", s->m, s->n, s->k,
            s->constant ? "true" : "false");
-  return r;
+  return true;
 }
 
 int bench_run_gemm(const bench_options *options) {
-  static state s;
-  static bench_row rows[GEMM_SHAPES];
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  const char *type = bench_type_table[options->type].name;
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  open_peers(&s);
-  bench_print_header(&s.c, type, "m x n x k", "* B is constant; ");
-  for (size_t i = 0; i < GEMM_SHAPES; i++) {
-    rows[count] = describe(&gemm_shapes[i]);
-    if (!bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_shape(&s, ctx, &gemm_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  bench_print_mean(&s.c, rows, count, awkward);
-  bench_print_compile(rows, count);
-  good &= bench_finish(&s.c, "gemm", type, rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
+  static const char *const groups[] = {awkward, NULL};
+  static const bench_peer *const peers[] = {bench_blas_peers, bench_onednn_peers, bench_xsmm_peers, NULL};
+  const bench_suite suite = {
+      .name = "gemm", .type = bench_type_table[options->type].name, .shape = "m x n x k", .mark = "* B is constant; ",
+      .groups = groups, .peers = peers, .count = GEMM_SHAPES, .operand_size = sizeof(bench_gemm),
+      .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
+      .reading = weights_of, .clear = clear, .expect = make_reference, .is_right = is_product,
+      .own = {compile_ours, run_ours, NULL, drop_ours},
+  };
+  return bench_run_suite(&suite, options);
 }

@@ -38,7 +38,8 @@ static size_t size_of_w(const bench_node *g) {
   return is_normed(g->op) ? (size_t)g->count : 0;
 }
 
-static bench_node make_operands(const struct node_shape *s) {
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct node_shape *s = &node_shapes[problem];
   bench_node g = {.op = s->op, .rank = s->rank, .axis = s->axis, .axes = s->axes};
   for (int d = 0; d < s->rank; d++) {
     bool reduced = is_reduction(s->op) && d >= s->axis && d < s->axis + s->axes;
@@ -56,10 +57,12 @@ static bench_node make_operands(const struct node_shape *s) {
   if (b) bench_fill(TN_F32, b, size_of_w(&g), 3);
   g.x = x, g.w = w, g.b = b;
   g.y = bench_alloc(size_of_y(&g) * sizeof *g.y);
-  return g;
+  *(bench_node *)operands = g;
+  (void)options;
 }
 
-static void drop_operands(bench_node *g) {
+static void drop_operands(void *operands) {
+  bench_node *g = operands;
   free((void *)(uintptr_t)g->x);
   free((void *)(uintptr_t)g->w);
   free((void *)(uintptr_t)g->b);
@@ -70,6 +73,7 @@ static void drop_operands(bench_node *g) {
 
 typedef struct ours {
   bench_compiled made;
+  size_t inputs;
   int64_t x_shape[4], y_shape[4];
   DLTensor x, w, y;
 } ours;
@@ -114,13 +118,28 @@ static bytes write_model(const bench_node *g) {
   return model(24, graph);
 }
 
-static void compile_ours(tn_context *ctx, const bench_node *g, ours *o) {
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_node *g = operands;
+  ours *o = bench_alloc(sizeof *o);
   bytes onnx = write_model(g);
-  *o = (ours){0};
+  *o = (ours){.inputs = g->op == BENCH_ADD ? 2 : 1};
   o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
   o->x = bench_view(TN_F32, g->x, onnx_shape(g, g->shape, o->x_shape), o->x_shape);
   o->w = bench_view(TN_F32, g->w, g->rank, o->x_shape);
   o->y = bench_view(TN_F32, g->y, onnx_shape(g, g->result, o->y_shape), o->y_shape);
+  *seconds = o->made.seconds;
+  return o;
+}
+
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
+  bench_run_model(&o->made, (const DLTensor *const[]){&o->x, &o->w}, o->inputs, &o->y);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
+  bench_drop_compiled(&o->made);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -198,64 +217,26 @@ static bool is_line(const bench_node *g, int64_t o, int64_t i, const char *by) {
   return true;
 }
 
-static bool is_result(const bench_node *g, const char *by) {
+static bool is_result(const void *operands, const void *expected, const char *by) {
+  const bench_node *g = operands;
+  (void)expected;
   for (int64_t o = 0; o < g->outer; o++)
     for (int64_t i = 0; i < g->inner; i++)
       if (!is_line(g, o, i, by)) return false;
   return true;
 }
 
-/* ---- one operator ------------------------------------------------------------------------------------------------ */
-
-typedef struct state {
-  bench_contest c;
-  const bench_node_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_node g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-} state;
-
-static void run_mine(void *self) {
-  const state *s = self;
-  const ours *mine = &s->mine;
-  bench_run_model(&mine->made, (const DLTensor *const[]){&mine->x, &mine->w}, s->g[BENCH_OURS].op == BENCH_ADD ? 2 : 1,
-                  &mine->y);
-}
-
-static void clear(void *self, size_t who) {
-  bench_node *g = &((state *)self)->g[who];
+static void clear(void *operands) {
+  bench_node *g = operands;
   memset(g->y, 0xff, size_of_y(g) * sizeof *g->y);
 }
 
-static bool is_right(void *self, size_t who) {
-  const state *s = self;
-  return is_result(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);
+static size_t bytes_of(const void *operands) {
+  const bench_node *g = operands;
+  return (size_of_x(g) + size_of_y(g) + (g->op == BENCH_ADD ? size_of_w(g) : 0)) * sizeof(float);
 }
 
-static bool measure_node(state *s, tn_context *ctx, const struct node_shape *shape, bench_outcome *out) {
-  bench_node *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
-  }
-  size_t elements = size_of_x(mine) + size_of_y(mine) + (mine->op == BENCH_ADD ? size_of_w(mine) : 0);
-  s->c.read_bytes = (elements * sizeof(float) + 63) / 64 * 64;
-  void *as_much = bench_alloc(s->c.read_bytes);
-  s->c.read = as_much;
-  bool good = bench_check(&s->c, clear, is_right, s);
-  if (good) *out = bench_measure(&s->c, (double)elements * sizeof(float), s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  bench_drop_compiled(&s->mine.made);
-  drop_operands(mine);
-  free(as_much);
-  return good;
-}
+static double work_of(const void *operands) { return (double)bytes_of(operands); }
 
 /* ---- the suites -------------------------------------------------------------------------------------------------- */
 
@@ -264,44 +245,26 @@ static const char *const op_names[BENCH_OPS] = {
     "tanh", "sigmoid", "exp", "relu", "add", "sum", "mean", "max",
 };
 
-static bench_row describe(const struct node_shape *s) {
-  bench_row r = {.from = s->from, .mark = ' ', .group = ""};
-  size_t n = (size_t)snprintf(r.shape, sizeof r.shape, "%s", op_names[s->op]);
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct node_shape *s = &node_shapes[problem];
+  size_t n = (size_t)snprintf(r->shape, sizeof r->shape, "%s", op_names[s->op]);
+  r->from = s->from;
   for (int d = 0; d < s->rank; d++)
-    n += (size_t)snprintf(r.shape + n, sizeof r.shape - n, "%c%lld", d ? 'x' : ' ', (long long)s->shape[d]);
-  if (is_reduction(s->op)) snprintf(r.shape + n, sizeof r.shape - n, " /%d", s->axis);
-  snprintf(r.json, sizeof r.json, "\"op\": \"%s\", \"shape\": \"%s\"", op_names[s->op], r.shape);
-  return r;
+    n += (size_t)snprintf(r->shape + n, sizeof r->shape - n, "%c%lld", d ? 'x' : ' ', (long long)s->shape[d]);
+  if (is_reduction(s->op)) snprintf(r->shape + n, sizeof r->shape - n, " /%d", s->axis);
+  snprintf(r->json, sizeof r->json, "\"op\": \"%s\", \"shape\": \"%s\"", op_names[s->op], r->shape);
+  return strcmp(s->suite, suite->name) == 0;
 }
 
-static int run_suite(const bench_options *options, const char *suite) {
-  static state s;
-  static bench_row rows[NODE_SHAPES];
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  s.c.by_bytes = true;
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  for (const bench_node_peer *p = bench_onednn_node_peers; p->name; p++)
-    if (bench_enter(&s.c, p->name, p->named, p->open)) s.peers[s.c.peer_count - 1] = p;
-  bench_print_header(&s.c, "f32", "operator /first axis", "");
-  for (size_t i = 0; i < NODE_SHAPES; i++) {
-    rows[count] = describe(&node_shapes[i]);
-    if (strcmp(node_shapes[i].suite, suite) != 0 || !bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_node(&s, ctx, &node_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  bench_print_compile(rows, count);
-  good &= bench_finish(&s.c, suite, "f32", rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
+static int run_suite(const bench_options *options, const char *name) {
+  static const bench_peer *const peers[] = {bench_onednn_node_peers, NULL};
+  const bench_suite suite = {
+      .name = name, .type = "f32", .shape = "operator /first axis", .mark = "", .peers = peers, .by_bytes = true,
+      .count = NODE_SHAPES, .operand_size = sizeof(bench_node), .describe = describe,
+      .make = make_operands, .drop = drop_operands, .work = work_of, .reading = bytes_of, .clear = clear,
+      .is_right = is_result, .own = {compile_ours, run_ours, NULL, drop_ours},
+  };
+  return bench_run_suite(&suite, options);
 }
 
 int bench_run_norm(const bench_options *options) { return run_suite(options, "norm"); }

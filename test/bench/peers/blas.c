@@ -97,7 +97,7 @@ static bool open_mkl_packed(const char *folder, int threads) {
          FIND(l, mkl_packed.compute_u8s8, "cblas_gemm_s8u8s32_compute");
 }
 
-static void *prepare(const bench_gemm *g) { return (void *)(uintptr_t)g; }
+static void *prepare(const void *g) { return (void *)(uintptr_t)g; }
 static void drop(void *prepared) { (void)prepared; }
 
 static void multiply(const products *with, const bench_gemm *g) {
@@ -124,7 +124,9 @@ typedef struct packed {
   void *b;
 } packed;
 
-static void *prepare_packed(const bench_gemm *g) {
+static void *prepare_packed(const void *operands) {
+  const bench_gemm *g = operands;
+  if (!g->constant) return NULL;
   packed *p = bench_alloc(sizeof *p);
   int m = (int)g->m, n = (int)g->n, k = (int)g->k;
   p->g = g;
@@ -162,11 +164,11 @@ static void drop_packed(void *prepared) {
 }
 
 const bench_peer bench_blas_peers[] = {
-    {"openblas", ON_F32 | ON_F64, true, false, open_openblas, prepare, run_openblas, drop},
-    {"blis", ON_F32 | ON_F64, true, false, open_blis, prepare, run_blis, drop},
-    {"mkl", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, false, open_mkl, prepare, run_mkl, drop},
-    {"mkl-packed", ON_F32 | ON_F64 | ON_SHORT | ON_U8S8, true, true, open_mkl_packed, prepare_packed, run_packed,
-     drop_packed},
+    {"openblas", true, open_openblas, prepare, run_openblas, NULL, drop, ON_F32 | ON_F64},
+    {"blis", true, open_blis, prepare, run_blis, NULL, drop, ON_F32 | ON_F64},
+    {"mkl", true, open_mkl, prepare, run_mkl, NULL, drop, ON_F32 | ON_F64 | ON_SHORT | ON_U8S8},
+    {"mkl-packed", true, open_mkl_packed, prepare_packed, run_packed, NULL, drop_packed,
+     ON_F32 | ON_F64 | ON_SHORT | ON_U8S8},
     {0},
 };
 
@@ -178,7 +180,8 @@ typedef struct packed_weights {
   void *w;
 } packed_weights;
 
-static void *prepare_conv(const bench_conv *g) {
+static void *prepare_conv(const void *operands) {
+  const bench_conv *g = operands;
   if (g->kernel[0] * g->kernel[1] * g->stride * g->groups > 1) return NULL;
   packed_weights *p = bench_alloc(sizeof *p);
   int m = (int)g->out, k = (int)g->in;
@@ -195,15 +198,13 @@ static void run_conv(void *prepared) {
   mkl_packed.compute_s(ROW_MAJOR, PACKED, NO_TRANS, (int)p->g->out, n, k, p->w, k, p->g->x, n, 0, p->g->y, n);
 }
 
-static void fetch_conv(void *prepared) { (void)prepared; }
-
 static void drop_conv(void *prepared) {
   packed_weights *p = prepared;
   free(p->w);
   free(p);
 }
 
-const bench_conv_peer bench_blas_conv_peers[] = {
-    {"mkl", true, open_mkl_packed, prepare_conv, run_conv, fetch_conv, drop_conv},
+const bench_peer bench_blas_conv_peers[] = {
+    {"mkl", true, open_mkl_packed, prepare_conv, run_conv, NULL, drop_conv, 0},
     {0},
 };

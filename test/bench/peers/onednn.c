@@ -71,7 +71,7 @@ static bool open_sgemm(const char *folder, int threads) {
   return newest_sgemm != NULL;
 }
 
-static void *prepare_sgemm(const bench_gemm *g) { return (void *)(uintptr_t)g; }
+static void *prepare_sgemm(const void *g) { return (void *)(uintptr_t)g; }
 static void drop_sgemm(void *prepared) { (void)prepared; }
 static void run_sgemm(void *prepared) {
   const bench_gemm *g = prepared;
@@ -105,7 +105,8 @@ static void drop_matmul(void *prepared) {
   free(p);
 }
 
-static void *prepare_matmul(const bench_gemm *g) {
+static void *prepare_matmul(const void *operands) {
+  const bench_gemm *g = operands;
   matmul *p = bench_alloc(sizeof *p);
   handle a = onednn_plain(types[g->type].a, 2, (int64_t[]){g->m, g->k});
   handle b = onednn_plain(types[g->type].b, 2, (int64_t[]){g->k, g->n});
@@ -131,7 +132,7 @@ static void run_matmul(void *prepared) {
 }
 
 const bench_peer bench_onednn_peers[] = {
-    {"onednn-sgemm", ON_F32, true, false, open_sgemm, prepare_sgemm, run_sgemm, drop_sgemm},
-    {"onednn", ON_F32 | ON_SHORT | ON_INT8, true, false, onednn_open, prepare_matmul, run_matmul, drop_matmul},
+    {"onednn-sgemm", true, open_sgemm, prepare_sgemm, run_sgemm, NULL, drop_sgemm, ON_F32},
+    {"onednn", true, onednn_open, prepare_matmul, run_matmul, NULL, drop_matmul, ON_F32 | ON_SHORT | ON_INT8},
     {0},
 };

@@ -71,8 +71,8 @@ static void *prepare(const bench_conv *g, bool any) {
   return NULL;
 }
 
-static void *prepare_any(const bench_conv *g) { return prepare(g, true); }
-static void *prepare_plain(const bench_conv *g) { return prepare(g, false); }
+static void *prepare_any(const void *g) { return prepare(g, true); }
+static void *prepare_plain(const void *g) { return prepare(g, false); }
 
 static void run(void *prepared) {
   conv *p = prepared;
@@ -87,8 +87,8 @@ static void fetch(void *prepared) {
   onednn_reorder(p->y.desc, p->y.memory, p->y.plain_desc, p->y.plain);
 }
 
-const bench_conv_peer bench_onednn_conv_peers[] = {
-    {"onednn", true, onednn_open, prepare_any, run, fetch, drop},
-    {"onednn-nchw", true, onednn_open, prepare_plain, run, fetch, drop},
+const bench_peer bench_onednn_conv_peers[] = {
+    {"onednn", true, onednn_open, prepare_any, run, fetch, drop, 0},
+    {"onednn-nchw", true, onednn_open, prepare_plain, run, fetch, drop, 0},
     {0},
 };

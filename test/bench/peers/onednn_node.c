@@ -93,7 +93,8 @@ static bool place(handle *out, handle desc, const float *data) {
   return !data || !dnnl.memory_create(out, desc, onednn_engine, (void *)(uintptr_t)data);
 }
 
-static void *prepare(const bench_node *g) {
+static void *prepare(const void *operands) {
+  const bench_node *g = operands;
   node *p = bench_alloc(sizeof *p);
   bool grouped = g->op == BENCH_GROUP_NORM;
   int64_t channels = grouped ? g->shape[0] * g->shape[1] : g->count;
@@ -118,7 +119,7 @@ static void run(void *prepared) {
   dnnl.stream_wait(onednn_stream);
 }
 
-const bench_node_peer bench_onednn_node_peers[] = {
-    {"onednn", true, open_all, prepare, run, drop},
+const bench_peer bench_onednn_node_peers[] = {
+    {"onednn", true, open_all, prepare, run, NULL, drop, 0},
     {0},
 };

@@ -60,7 +60,8 @@ static float *repeated(const bench_attention *g, const float *x) {
   return y;
 }
 
-static void *prepare(const bench_attention *g) {
+static void *prepare(const void *operands) {
+  const bench_attention *g = operands;
   prepared *p = bench_alloc(sizeof *p);
   bool shared = g->heads != g->kv_heads, fold = shared && !g->causal && !g->mask;
   int64_t heads = fold ? g->kv_heads : g->heads, rows = fold ? g->heads / g->kv_heads * g->queries : g->queries;
@@ -113,5 +114,4 @@ static void drop(void *self) {
   free(p);
 }
 
-const bench_attention_peer bench_torch_attention_peers[] = {{"PyTorch", true, open_torch, prepare, run, fetch, drop},
-                                                            {0}};
+const bench_peer bench_torch_attention_peers[] = {{"PyTorch", true, open_torch, prepare, run, fetch, drop, 0}, {0}};

@@ -28,7 +28,8 @@ typedef struct made {
   const bench_gemm *g;
 } made;
 
-static void *prepare(const bench_gemm *g) {
+static void *prepare(const void *operands) {
+  const bench_gemm *g = operands;
   int m = (int)g->n, n = (int)g->m, k = (int)g->k;
   float alpha = 1, beta = 0;
   kernel *run = single ? make(m, n, k, &m, &k, &m, &alpha, &beta, NULL, NULL) : NULL;
@@ -43,4 +44,4 @@ static void run(void *prepared) {
   p->run(p->g->b, p->g->a, p->g->c);
 }
 
-const bench_peer bench_xsmm_peers[] = {{"libxsmm", ON_F32, true, false, open_xsmm, prepare, run, free}, {0}};
+const bench_peer bench_xsmm_peers[] = {{"libxsmm", true, open_xsmm, prepare, run, NULL, free, ON_F32}, {0}};
