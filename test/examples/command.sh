@@ -6,26 +6,12 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
-tenon=$1 magika_input=$2
-root=$(cd "$(dirname "$0")/../.." && pwd)
-model=$root/examples/models/fashion_resnet8.onnx
+. "$(dirname "$0")/noted.sh"
+magika_input=$2
 labels=$root/examples/models/fashion_labels.txt
 pictures=$(ls "$root"/examples/pictures/*.png)
 list=$(echo "$pictures" | paste -sd, -)
 one=$(echo "$pictures" | head -n 1)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-note() {
-  if [ "$1" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL: $2"
-    sed 's/^/    /' "$work/out" "$work/err"
-  fi
-}
 
 # works WHAT TEXT ARGS...: exit code 0, stdout holds TEXT, stderr is empty
 works() {
@@ -214,5 +200,4 @@ refuses "a file of lines that is not there" 1 "nowhere" $twice --do-file "$work/
 
 refuses "a program with an error" 1 "bad.tn:1:" print "$work/bad.tn"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+conclude

@@ -5,23 +5,8 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 set -u
-tenon=$1
-root=$(cd "$(dirname "$0")/../.." && pwd)
-model=$root/examples/models/fashion_resnet8.onnx
+. "$(dirname "$0")/noted.sh"
 picture=$root/examples/pictures/00_t-shirt.png
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-note() {
-  if [ "$1" -eq 0 ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAIL: $2"
-    sed 's/^/    /' "$work/out" "$work/err" | head -n 40
-  fi
-}
 
 # works WHAT PATTERN ARGS...: exit code 0, a line of stdout is of that form, stderr is empty
 works() {
@@ -150,5 +135,4 @@ holds "inspect: functions in JSON" 'd["functions"] == ["f"] and d["open"] is Fal
 refuses "inspect: an unknown target" 1 \
   "$("$tenon" print "$model" --target nothing 2>&1)" inspect "$model" --target nothing
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+conclude

@@ -149,6 +149,16 @@ static inline bytes node(const char *op, const char *name, const char *inputs, c
   return n;
 }
 
+/* A node with a square window: a convolution, a pool. */
+static inline bytes window(const char *op, const char *inputs, const char *output, int64_t kernel, int64_t stride,
+                           int64_t pad) {
+  bytes n = node(op, output, inputs, output);
+  attr_ints(&n, "kernel_shape", 2, (int64_t[]){kernel, kernel});
+  attr_ints(&n, "strides", 2, (int64_t[]){stride, stride});
+  attr_ints(&n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+  return n;
+}
+
 /* A float value; dimension -1 is open and called "n". */
 static inline bytes value_info(const char *name, int type, int rank, const int64_t *shape) {
   bytes dims = {0}, tensor = {0}, t = {0}, v = {0};

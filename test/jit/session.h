@@ -58,6 +58,19 @@ static inline const tn_function *session_function(const tn_module *module, const
   return function;
 }
 
+/* A tni_evaluator by compiled code, whatever the size. */
+static inline tn_status session_evaluate(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
+  tn_module *m;
+  const tn_function *f;
+  (void)self;
+  tn_status status = tn_compile(func->program, NULL, &m, err);
+  if (status != TN_OK) return status;
+  status = tn_module_function(m, tn_func_name(func), &f, err);
+  if (status == TN_OK) status = f->packed(&m->env, buffers);
+  tn_module_destroy(m);
+  return status;
+}
+
 /* A compact tensor over the host's memory; `shape` must live on. */
 static inline DLTensor view(tn_type type, int32_t rank, int64_t *shape, void *data) {
   return (DLTensor){

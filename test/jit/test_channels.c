@@ -28,14 +28,6 @@ static void add_numbers(bytes *g, const char *name, size_t rank, const int64_t *
   free(data);
 }
 
-static bytes window(const char *op, const char *inputs, const char *output, int64_t kernel, int64_t stride, int64_t pad) {
-  bytes n = node(op, output, inputs, output);
-  attr_ints(&n, "kernel_shape", 2, (int64_t[]){kernel, kernel});
-  attr_ints(&n, "strides", 2, (int64_t[]){stride, stride});
-  attr_ints(&n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
-  return n;
-}
-
 static void add_transpose(bytes *g, const char *input, const char *output, const int64_t perm[4]) {
   bytes n = node("Transpose", output, input, output);
   attr_ints(&n, "perm", 4, perm);

@@ -5,20 +5,7 @@
  */
 #include <stdatomic.h>
 
-#include "session.h"
-
-static tn_context *ctx;
-static tn_program *program;
-static tn_module *module;
-static tn_error *error;
-
-static void open_context(void) { ctx = session_open(); }
-
-static void close_context(void) {
-  tn_module_destroy(module);
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
+#include "opened.h"
 
 /* Compiles the text and gives the function `f` of it. */
 static const tn_function *compile_text(const char *text) {

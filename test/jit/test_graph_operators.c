@@ -9,19 +9,6 @@
 
 static tn_error *error;
 
-/* Compiled, whatever the size. */
-static tn_status run_compiled(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
-  tn_module *m;
-  const tn_function *f;
-  (void)self;
-  tn_status status = tn_compile(func->program, NULL, &m, err);
-  if (status != TN_OK) return status;
-  status = tn_module_function(m, tn_func_name(func), &f, err);
-  if (status == TN_OK) status = f->packed(&m->env, buffers);
-  tn_module_destroy(m);
-  return status;
-}
-
 static const struct {
   const char *graph; /* constants, and the node that makes y */
   const char *want;  /* y */
@@ -202,7 +189,7 @@ static void print_graph(tn_context *ctx, const char *body, const tni_evaluator *
 
 START_TEST(operators_are_what_they_say)
 {
-  static const tni_evaluator ways[] = {{NULL, tni_evaluate_interpreted}, {NULL, run_compiled}};
+  static const tni_evaluator ways[] = {{NULL, tni_evaluate_interpreted}, {NULL, session_evaluate}};
   tn_context *ctx = session_open();
   char want[1024], have[1024];
   print_graph(ctx, rows[_i].want, NULL, want);

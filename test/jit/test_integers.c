@@ -49,45 +49,40 @@ static void add_linear(bytes *g, const char *op, const char *from, const char *p
   add_node(g, node(op, to, inputs, to));
 }
 
-/* Weights NAME.q, their scales NAME.s, NAME = the floats that they are; `count` channels, `each` of numbers. */
-static void add_weights(bytes *g, const char *name, int rank, const int64_t *shape, int scale_count, const float *scales) {
+/* from, quantized, and that dequantized again. */
+static void add_rounded(bytes *g, const char *from, const char *params, const char *quantized, const char *to) {
+  add_linear(g, "QuantizeLinear", from, params, quantized);
+  add_linear(g, "DequantizeLinear", quantized, params, to);
+}
+
+/* Numbers NAME.q of that type, their scales NAME.s, and NAME, the floats that they are. */
+static void add_dequantized(bytes *g, const char *name, int type, int rank, const int64_t *shape, const void *data, size_t size,
+                            int scale_count, const float *scales) {
   char q[16], s[16], inputs[40];
-  int64_t count = 1;
-  for (int d = 0; d < rank; d++) count *= shape[d];
-  int8_t *data = malloc((size_t)count);
-  for (int64_t i = 0; i < count; i++) data[i] = (int8_t)(number((int)i + name[1]) - 125);
   snprintf(q, sizeof q, "%s.q", name);
   snprintf(s, sizeof s, "%s.s", name);
-  add_weight(g, tensor_raw(q, ONNX_INT8, rank, shape, data, (size_t)count));
+  add_weight(g, tensor_raw(q, type, rank, shape, data, size));
   add_scales(g, s, scale_count, scales);
   snprintf(inputs, sizeof inputs, "%s %s", q, s);
   bytes n = node("DequantizeLinear", name, inputs, name);
   attr_int(&n, "axis", 0);
   add_node(g, n);
+}
+
+static void add_weights(bytes *g, const char *name, int rank, const int64_t *shape, int scale_count, const float *scales) {
+  int64_t count = 1;
+  for (int d = 0; d < rank; d++) count *= shape[d];
+  int8_t *data = malloc((size_t)count);
+  for (int64_t i = 0; i < count; i++) data[i] = (int8_t)(number((int)i + name[1]) - 125);
+  add_dequantized(g, name, ONNX_INT8, rank, shape, data, (size_t)count, scale_count, scales);
   free(data);
 }
 
 static void add_bias(bytes *g, const char *name, int count, const float *scales) {
-  char q[16], s[16], inputs[40];
   int32_t *data = malloc((size_t)count * sizeof *data);
   for (int i = 0; i < count; i++) data[i] = (number(i + 3) - 125) * 40;
-  snprintf(q, sizeof q, "%s.q", name);
-  snprintf(s, sizeof s, "%s.s", name);
-  add_weight(g, tensor_raw(q, ONNX_INT32, 1, (int64_t[]){count}, data, (size_t)count * sizeof *data));
-  add_scales(g, s, count, scales);
-  snprintf(inputs, sizeof inputs, "%s %s", q, s);
-  bytes n = node("DequantizeLinear", name, inputs, name);
-  attr_int(&n, "axis", 0);
-  add_node(g, n);
+  add_dequantized(g, name, ONNX_INT32, 1, (int64_t[]){count}, data, (size_t)count * sizeof *data, count, scales);
   free(data);
-}
-
-static bytes window(const char *op, const char *inputs, const char *output, int64_t kernel, int64_t stride, int64_t pad) {
-  bytes n = node(op, output, inputs, output);
-  attr_ints(&n, "kernel_shape", 2, (int64_t[]){kernel, kernel});
-  attr_ints(&n, "strides", 2, (int64_t[]){stride, stride});
-  attr_ints(&n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
-  return n;
 }
 
 /* Of every kind: dense, depthwise, strided and pointwise convolutions, relu, clip, a sum of two, pools, a product. */
@@ -105,34 +100,27 @@ static void add_network(bytes *g) {
   float low = 0, high = 60;
   add_scales(g, "low", 1, &low);
   add_scales(g, "high", 1, &high);
-  add_linear(g, "QuantizeLinear", "x", "p", "x1");
-  add_linear(g, "DequantizeLinear", "x1", "p", "x2");
+  add_rounded(g, "x", "p", "x1", "x2");
   add_node(g, window("Conv", "x2 w0 b0", "a", 3, 1, 1));
   add_node(g, node("Relu", "a1", "a", "a1"));
-  add_linear(g, "QuantizeLinear", "a1", "q", "a2");
-  add_linear(g, "DequantizeLinear", "a2", "q", "a3");
+  add_rounded(g, "a1", "q", "a2", "a3");
   bytes depth = window("Conv", "a3 w1", "b", 3, 1, 1);
   attr_int(&depth, "group", M);
   add_node(g, depth);
   add_node(g, node("Clip", "b1", "b low high", "b1"));
-  add_linear(g, "QuantizeLinear", "b1", "q", "b2");
-  add_linear(g, "DequantizeLinear", "b2", "q", "b3");
+  add_rounded(g, "b1", "q", "b2", "b3");
   add_node(g, window("Conv", "b3 w2", "c", 1, 1, 0));
-  add_linear(g, "QuantizeLinear", "c", "r", "c1");
-  add_linear(g, "DequantizeLinear", "c1", "r", "c2");
+  add_rounded(g, "c", "r", "c1", "c2");
   add_node(g, node("Add", "d", "c2 b3", "d"));
   add_node(g, node("Relu", "d1", "d", "d1"));
-  add_linear(g, "QuantizeLinear", "d1", "q", "d2");
-  add_linear(g, "DequantizeLinear", "d2", "q", "d3");
+  add_rounded(g, "d1", "q", "d2", "d3");
   add_node(g, window("MaxPool", "d3", "e", 3, 2, 1));
-  add_linear(g, "QuantizeLinear", "e", "q", "e1");
-  add_linear(g, "DequantizeLinear", "e1", "q", "e2");
+  add_rounded(g, "e", "q", "e1", "e2");
   add_node(g, node("Flatten", "f", "e2", "f"));
   bytes gemm = node("Gemm", "h", "f w3", "h");
   attr_int(&gemm, "transB", 1);
   add_node(g, gemm);
-  add_linear(g, "QuantizeLinear", "h", "r", "h1");
-  add_linear(g, "DequantizeLinear", "h1", "r", "y");
+  add_rounded(g, "h", "r", "h1", "y");
 }
 
 static tn_program *import(bytes graph) {

@@ -2,31 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "ir/onnx_writer.h"
-#include "session.h"
-
-static tn_context *ctx;
-static tn_program *program;
-static tn_module *module;
-static tn_error *error;
-
-static void open_context(void) { ctx = session_open(); }
-
-static void close_context(void) {
-  tn_module_destroy(module);
-  tn_program_destroy(program);
-  tn_context_destroy(ctx);
-}
-
-static const tn_model *compile_graph(bytes graph) {
-  const tn_model *m;
-  bytes file = model(13, graph);
-  must(tn_onnx_import(ctx, file.data, file.size, NULL, &program, &error), error);
-  free(file.data);
-  module = session_compile(program, NULL);
-  must(tn_module_model(module, "main", &m, &error), error);
-  return m;
-}
+#include "opened.h"
 
 /* y = relu(x w), z = x: a product with what follows it, and a copy. */
 static int64_t shape_x[] = {2, 3}, shape_w[] = {3, 4}, shape_y[] = {2, 4};
