@@ -130,6 +130,63 @@ typedef struct bench_attention {
 
 extern const bench_peer bench_torch_attention_peers[];
 
+/* A recurrent layer as ONNX's LSTM or GRU has it, f32, row major without gaps: x (steps, batch, in), states h and c
+ * (directions, batch, hidden), w (directions, gates * hidden, in), r (.., hidden), b (directions, 2 * gates * hidden); y
+ * (steps, directions, batch, hidden), and the states behind the last step. Weights are constant. */
+typedef struct bench_rnn {
+  bool lstm, linear; /* linear: a GRU resets behind the product */
+  int64_t gates, batch, steps, in, hidden, directions;
+  const float *x, *h, *c, *w, *r, *b;
+  float *y, *y_h, *y_c; /* c, y_c: of an LSTM */
+} bench_rnn;
+typedef struct bench_value {
+  const char *name;
+  void *data;
+  int rank;
+  int64_t shape[4];
+} bench_value;
+/* Inputs, then outputs, by the names of bench_rnn_model: six at most; rnn.c. */
+size_t bench_rnn_values(const bench_rnn *g, bench_value *out, size_t *inputs);
+/* An ONNX model of that layer, with its weights: of malloc; rnn.c. */
+void *bench_rnn_model(const bench_rnn *g, size_t *size);
+
+typedef struct bench_rnn_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const bench_rnn *g); /* NULL: it cannot do it */
+  void (*run)(void *prepared);
+  void (*fetch)(void *prepared); /* brings what run left to y; NULL: it is there */
+  void (*drop)(void *prepared);
+} bench_rnn_peer;
+
+extern const bench_rnn_peer bench_onnxruntime_rnn_peers[], bench_onednn_rnn_peers[];
+
+/* y = x by w, u8 by s8, plus the bias, quantized again with a scale for each channel of y (int8.c): a convolution of one
+ * image, (rows, columns, channels), w (out, in / groups, kernel, kernel), or a product of rows of x, without a bias. */
+typedef struct bench_int8 {
+  bool product;
+  int64_t in, out, groups, kernel, stride, pad, rows, columns, y_rows, y_columns;
+  const uint8_t *x;
+  const int8_t *w;
+  const int32_t *bias;
+  float x_scale, y_scale;
+  const float *w_scales;
+  uint8_t *y;
+} bench_int8;
+
+typedef struct bench_int8_peer {
+  const char *name;
+  bool named; /* no mean without it */
+  bool (*open)(const char *folder, int threads);
+  void *(*prepare)(const bench_int8 *g); /* NULL: it cannot do it */
+  void (*run)(void *prepared);
+  void (*fetch)(void *prepared); /* brings what run left to y */
+  void (*drop)(void *prepared);
+} bench_int8_peer;
+
+extern const bench_int8_peer bench_onednn_int8_peers[];
+
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
 
@@ -244,5 +301,7 @@ int bench_run_norm(const bench_options *o);
 int bench_run_eltwise(const bench_options *o);
 int bench_run_reduce(const bench_options *o);
 int bench_run_attention(const bench_options *o);
+int bench_run_rnn(const bench_options *o);
+int bench_run_int8(const bench_options *o);
 
 #endif

@@ -3,8 +3,8 @@
 #
 #     sh test/bench/peers.sh FOLDER        then: tenon-bench gemm --peers FOLDER
 #
-# OpenBLAS, BLIS and libxsmm are Debian packages (installed when this runs as root); MKL, oneDNN and PyTorch are Python wheels,
-# in virtual environments below FOLDER (9 GB). What cannot be had is left away: tenon-bench names what it misses.
+# OpenBLAS, BLIS and libxsmm are Debian packages (installed when this runs as root); MKL, oneDNN, PyTorch and ONNX Runtime
+# are Python wheels, in virtual environments below FOLDER (9 GB). What cannot be had is left away: tenon-bench names what it misses.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -24,6 +24,8 @@ wheels() {
 }
 for library in "$(wheels newest mkl onednn)"/*.so*; do ln -sf "$library" "$folder/"; done
 for library in "$(wheels openmp-build onednn-cpu-gomp)"/*.so*; do ln -sf "$library" "$folder/openmp/"; done
+ln -sf "$(echo "$(wheels onnxruntime-build onnxruntime)"/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)" \
+  "$folder/libonnxruntime.so"
 ln -sfn "$(echo "$(wheels torch-build torch)"/python3*/site-packages/torch)" "$folder/torch"
 
 # Debian has libxsmm as an archive only.

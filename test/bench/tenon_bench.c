@@ -6,6 +6,8 @@
  *     conv      48 convolutions of real networks; of f32
  *     epilogue   8 products with what stands behind them, beside the bare products; of f32
  *     attention  8 attentions of real networks; of f32
+ *     rnn       14 recurrent layers of real networks; of f32
+ *     int8      25 quantized convolutions and products of real networks; of u8 by s8, quantized again
  *     norm, eltwise, reduce   single operators over memory; of f32
  *
  * The libraries are opened at run time: those of FOLDER (peers.sh makes one) or of the system. Threading libraries read
@@ -26,7 +28,7 @@ static const struct {
   int (*run)(const bench_options *o);
 } suites[] = {{"gemm", bench_run_gemm}, {"conv", bench_run_conv},       {"epilogue", bench_run_epilogue},
               {"norm", bench_run_norm}, {"eltwise", bench_run_eltwise}, {"reduce", bench_run_reduce},
-              {"attention", bench_run_attention}};
+              {"attention", bench_run_attention}, {"rnn", bench_run_rnn}, {"int8", bench_run_int8}};
 
 static int usage(void) {
   fprintf(stderr, "usage: tenon-bench SUITE [--type f32|f64|bf16|f16|u8s8|s8s8] [--rounds N] [--threads N] [--only TEXT] "

@@ -32,7 +32,10 @@ static bool find_all(void *library) {
          FIND(memory_desc_create_with_strides) && FIND(memory_desc_destroy) && FIND(memory_create) &&
          FIND(memory_destroy) && FIND(matmul_primitive_desc_create) &&
          FIND(convolution_forward_primitive_desc_create) && FIND(reorder_primitive_desc_create) &&
-         FIND(primitive_desc_query_md) && FIND(primitive_desc_destroy) && FIND(primitive_create) &&
+         FIND(lstm_forward_primitive_desc_create) && FIND(gru_forward_primitive_desc_create) &&
+         FIND(lbr_gru_forward_primitive_desc_create) &&
+         FIND(primitive_desc_query_md) && FIND(primitive_desc_destroy) && FIND(primitive_attr_create) &&
+         FIND(primitive_attr_set_scales_mask) && FIND(primitive_attr_destroy) && FIND(primitive_create) &&
          FIND(primitive_execute) && FIND(primitive_destroy);
 #undef FIND
 }

@@ -35,8 +35,21 @@ typedef struct onednn_functions {
                                                    const int64_t *, const int64_t *, const int64_t *, onednn_handle);
   int (*reorder_primitive_desc_create)(onednn_handle *, onednn_handle, onednn_handle, onednn_handle, onednn_handle,
                                        onednn_handle);
+  int (*lstm_forward_primitive_desc_create)(onednn_handle *, onednn_handle, int, int, onednn_handle, onednn_handle,
+                                            onednn_handle, onednn_handle, onednn_handle, onednn_handle, onednn_handle,
+                                            onednn_handle, onednn_handle, onednn_handle, onednn_handle, unsigned,
+                                            onednn_handle);
+  int (*gru_forward_primitive_desc_create)(onednn_handle *, onednn_handle, int, int, onednn_handle, onednn_handle,
+                                           onednn_handle, onednn_handle, onednn_handle, onednn_handle, onednn_handle,
+                                           unsigned, onednn_handle);
+  int (*lbr_gru_forward_primitive_desc_create)(onednn_handle *, onednn_handle, int, int, onednn_handle, onednn_handle,
+                                               onednn_handle, onednn_handle, onednn_handle, onednn_handle,
+                                               onednn_handle, unsigned, onednn_handle);
   onednn_handle (*primitive_desc_query_md)(onednn_handle, int, int);
   int (*primitive_desc_destroy)(onednn_handle);
+  int (*primitive_attr_create)(onednn_handle *);
+  int (*primitive_attr_set_scales_mask)(onednn_handle, int, int);
+  int (*primitive_attr_destroy)(onednn_handle);
   int (*primitive_create)(onednn_handle *, onednn_handle);
   int (*primitive_execute)(onednn_handle, onednn_handle, int, const onednn_argument *);
   int (*primitive_destroy)(onednn_handle);
