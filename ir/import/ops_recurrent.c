@@ -13,7 +13,7 @@ enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, P };
 
 typedef struct layer {
   const char *op; /* the graph operator */
-  int64_t gates, steps, batch, n, directions;
+  int64_t gates, steps, batch, in, n, directions;
   int functions; /* activations per direction */
   bool batch_first;
   tn_type type;
@@ -145,9 +145,10 @@ static uint32_t run_cell(conversion *c, const layer *l, int direction, bool reve
   static const int64_t swap[] = {1, 0}, batch_last[] = {1, 0, 2};
   bool lstm = l->gates == 4, linear = l->gates == 3 && attr_int(c, "linear_before_reset", 0);
   double numbers[2][3];
+  int64_t rows[] = {l->steps * l->batch, l->in}, steps[] = {l->steps, l->batch, l->gates * l->n};
   uint32_t x = l->batch_first ? permuted(c, input(c, X), batch_last) : input(c, X), inputs[6];
-  x = emit2(c, "matmul", x, permuted(c, part_of(c, W, direction), swap), NULL);
-  x = with_bias(c, l, x, direction, linear);
+  x = emit2(c, "matmul", reshape(c, x, 2, rows, NULL), permuted(c, part_of(c, W, direction), swap), NULL);
+  x = reshape(c, with_bias(c, l, x, direction, linear), 3, steps, NULL);
   uint32_t count = 0, lengths = has_input(c, LENGTHS) ? cast_to(c, input(c, LENGTHS), TN_I32) : TNI_NO_VALUE;
   inputs[count++] = reverse ? backwards(c, l, x) : x;
   inputs[count++] = permuted(c, part_of(c, R, direction), swap);
@@ -201,6 +202,7 @@ static bool read_layer(conversion *c, layer *l) {
     return fail(c, TN_E_INVALID, "there is no direction `%.32s`", direction), false;
   bool fits = x.rank == 3 && w.rank == 3 && r.rank == 3 && w.shape[0] == l->directions && r.shape[0] == l->directions &&
               w.shape[2] == x.shape[2] && w.shape[1] == r.shape[1] && r.shape[1] == l->gates * r.shape[2];
+  l->in = x.shape[2];
   l->n = r.shape[2];
   l->steps = x.shape[l->batch_first];
   l->batch = x.shape[!l->batch_first];
