@@ -74,6 +74,7 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 /* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */
 
 typedef struct tni_tile {
+  int32_t first_dim; /* given: those before it go by loops that stay where they are */
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */
   int64_t lanes, vectors, rows;
   /* Of tile registers: which factors are packed first; so many tiles of columns are

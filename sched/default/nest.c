@@ -5,9 +5,10 @@
  *       ->
  *     for t { for tiles { s in registers; e = f(s) }  for tiles { m in registers }  .. }
  *
- * The loops that several blocks share stay outside, in parallel where they may be. Below them sums of products become
- * tiles in registers, with the block behind them where that goes by the same loops; other reductions vectors in
- * registers; the others vectors.
+ * The loops that several blocks share stay outside, in parallel where they may be: those that all share, else those that
+ * some share within a step of these. Below them sums of products become tiles in registers, with the block behind them
+ * where that goes by the same loops, else written to memory tile by tile; other reductions vectors in registers; the
+ * others vectors.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -64,8 +65,8 @@ static bool is_own(const tn_stmt *block, const tni_tile *t, size_t own) {
 }
 
 static bool chooses_tile(const tni_planner *p, const tn_stmt *block, size_t own, tni_tile *t) {
-  *t = (tni_tile){0};
-  if (!tni_is_reduction(block) || !block->as.block.init || !tni_choose_tile(p, block, t) || !is_own(block, t, own))
+  *t = (tni_tile){.first_dim = tni_block_store(block)->as.store.count - (int32_t)own};
+  if (t->first_dim < 0 || !tni_is_reduction(block) || !block->as.block.init || !tni_choose_tile(p, block, t) || !is_own(block, t, own))
     return false;
   t->steps = 1;
   t->unit = NULL;
@@ -103,12 +104,13 @@ static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block, si
   return q.same ? reader : NULL;
 }
 
-/* Splits the writer's own loops into those over tiles, which are `outer`, and the tile's; false: it cannot be. */
+/* Loops over tiles, which are outside, and of a tile. */
 typedef struct tile_loops {
   tn_loop outer[MOST_OWN + 2], row, vector, lane;
   size_t count;
 } tile_loops;
 
+/* Splits the writer's own loops; false: it cannot be. */
 static bool cut_writer(tni_planner *p, tn_block_ref writer, const tni_tile *t, size_t shared, size_t own, int32_t rank,
                        tile_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[MOST_OWN + 6], parts[2], inner[2], vectors = 0, rows = 0;
@@ -144,13 +146,96 @@ static void write_out(tni_planner *p, const tile_loops *l) {
   if (l->row) tni_try_unroll(p, l->row);
 }
 
+/* The loops of the block itself: those over tiles, which go outside, of the sum, and of the tile; false: it cannot be. */
+static bool cut_sum(tni_planner *p, tn_block_ref ref, const tni_tile *t, size_t shared, tile_loops *out) {
+  tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS + 4], parts[2], sum[TNI_MAX_LOOPS], vectors = 0, rows = 0;
+  size_t count = tni_loops_of(p, ref, loops), n = 0, sums = 0;
+  *out = (tile_loops){0};
+  for (size_t i = shared; i < count; i++) {
+    const tn_stmt *block = tni_handle_block(p->s, ref), *store = block ? tni_block_store(block) : NULL;
+    const tni_iter *it = store ? tni_iter_fed_by(p, block, loops[i]) : NULL;
+    bool along = it && it->var == store->as.store.index[t->vector_dim];
+    bool down = it && t->row_dim >= 0 && it->var == store->as.store.index[t->row_dim];
+    if (!it || ((along || down) && !tni_try_split(p, loops[i], along ? t->vectors * t->lanes : t->rows, parts)))
+      return false;
+    if (along)
+      vectors = parts[0], out->vector = parts[1];
+    else if (down)
+      rows = parts[0], out->row = parts[1];
+    else if (it->reduce)
+      sum[sums++] = loops[i];
+    else
+      out->outer[out->count++] = loops[i];
+  }
+  out->outer[out->count++] = vectors;
+  if (rows) out->outer[out->count++] = rows;
+  memcpy(order, out->outer, (n = out->count) * sizeof *order);
+  for (size_t i = 0; i < sums; i++) order[n++] = sum[i];
+  if (out->row) order[n++] = out->row;
+  order[n++] = out->vector;
+  return vectors && tni_try_reorder(p, n, order);
+}
+
+/* The factor that moves along the vectors, and in the last of the shared loops, when the second cache does not keep it:
+ * while several rows use what has been loaded, the next step's can come nearer. */
+static const tn_buffer *far_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t shared) {
+  const tn_expr *x, *y, *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  int64_t along, outside;
+  if (shared == 0 || t->row_dim < 0 || !tni_find_factors(block, &x, &y)) return NULL;
+  for (int i = 0; i < 2; i++) {
+    const tn_expr *load = i ? y : x;
+    int64_t bytes = (int64_t)tn_type_bytes(load->type);
+    for (int32_t d = 0; d < load->as.buffer->rank; d++)
+      bytes *= tni_is_const(load->as.buffer->shape[d]) ? load->as.buffer->shape[d]->as.i : 1;
+    if (tni_stride_of(p, load->as.buffer, load->arg, lane, &along) && along == 1 &&
+        tni_stride_of(p, load->as.buffer, load->arg, block->as.block.iters[shared - 1].var, &outside) && outside &&
+        bytes > (int64_t)p->target->l2 / 2)
+      return load->as.buffer;
+  }
+  return NULL;
+}
+
+static void ask_ahead(tni_planner *p, tn_block_ref ref, const tn_buffer *b, tn_loop loop) {
+  int32_t which = b && ref ? tni_find_read_number(p, ref, b) : -1;
+  tn_error *e = NULL;
+  if (which >= 0) tni_tried(p, tn_prefetch(p->s, ref, which, loop, &e), &e);
+}
+
+/* Copies a tile of sums, below so many loops, from registers to memory. */
+static void write_sums(tni_planner *p, tn_block_ref writer, const tni_tile *t, size_t outside) {
+  tn_loop loops[TNI_MAX_LOOPS], parts[2];
+  size_t count = tni_loops_of(p, writer, loops);
+  if (count <= outside || !tni_try_split(p, loops[count - 1], t->lanes, parts)) return;
+  tni_try_vectorize(p, parts[1]);
+  tni_try_unroll(p, parts[0]);
+  for (size_t i = outside; i + 1 < count; i++) tni_try_unroll(p, loops[i]);
+}
+
+/* Several blocks read the sums, or one others of them than it makes: a tile goes from registers to memory. */
+static bool schedule_sum(tni_planner *p, const char *name, const tni_tile *t, size_t shared) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name);
+  const tn_buffer *far = far_factor(p, block, t, shared);
+  tn_block_ref ref = tni_block_named(p, name), writer;
+  tn_loop loops[TNI_MAX_LOOPS];
+  tn_error *e = NULL;
+  tile_loops l;
+  if (!ref || !cut_sum(p, ref, t, shared, &l)) return false;
+  bool kept = tni_tried(p, tn_write_at(p->s, l.outer[l.count - 1], ref, "register", 0, &writer, &e), &e);
+  tni_tile_reduction(p, name, t, shared + l.count);
+  if (kept) write_sums(p, writer, t, shared + l.count);
+  ref = tni_block_named(p, name);
+  if (ref && tni_loops_of(p, ref, loops) > shared) ask_ahead(p, ref, far, loops[shared - 1]);
+  return true;
+}
+
+/* With the block behind the sums in the tile. */
 static bool schedule_tile(tni_planner *p, const char *name, const tni_tile *t, size_t shared, size_t own) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name), *epilogue = epilogue_of(p, block, shared, own);
   int32_t rank = tni_block_store(block)->as.store.count;
-  tn_block_ref ref = tni_block_named(p, name), writer = epilogue ? tni_block_named(p, epilogue->as.block.name) : 0;
+  tn_block_ref writer = epilogue ? tni_block_named(p, epilogue->as.block.name) : 0, ref;
   tn_error *e = NULL;
   tile_loops l;
-  if (!epilogue && !tni_tried(p, tn_cache_write(p->s, ref, "register", &writer, &e), &e)) return false;
+  if (!epilogue) return schedule_sum(p, name, t, shared);
   if (!writer || !cut_writer(p, writer, t, shared, own, rank, &l)) return false;
   ref = tni_block_named(p, name);
   if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, l.outer[l.count - 1], &e), &e)) return false;
@@ -185,12 +270,12 @@ static bool schedule_vectors(tni_planner *p, const char *name, size_t shared, si
 }
 
 static void schedule_elements(tni_planner *p, const char *name, size_t shared, size_t loops) {
-  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = tni_block_store(block);
+  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = block->as.block.body;
   tn_block_ref ref = tni_block_named(p, name);
   tn_loop all[TNI_MAX_LOOPS], parts[2];
   size_t count = ref ? tni_loops_of(p, ref, all) : 0;
   int32_t last = block->as.block.count - 1;
-  if (count != loops || count <= shared || !store || tni_is_reduction(block)) return;
+  if (count != loops || count <= shared || store->kind != TNI_STORE) return;
   int64_t extent = tni_extent_of(block, last),
           lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
@@ -202,36 +287,87 @@ static void schedule_block(tni_planner *p, const char *name) {
   size_t loops, shared = shared_loops(p, name, &loops);
   const tn_stmt *block = tni_find_block(p->s->func->body, name);
   tni_tile t;
-  if (!block || !tni_block_store(block) || (size_t)block->as.block.count != loops) return;
+  if (!block || (size_t)block->as.block.count != loops) return;
   if (!tni_is_reduction(block)) {
     schedule_elements(p, name, shared, loops);
     return;
   }
+  if (!tni_block_store(block)) return;
   size_t own = 0;
   for (size_t i = shared; i < loops; i++) own += !block->as.block.iters[i].reduce;
   if (own == 0 || own > MOST_OWN) return;
-  if (chooses_tile(p, block, own, &t) && t.row_dim >= 0 && schedule_tile(p, name, &t, shared, own)) return;
+  if (chooses_tile(p, block, own, &t) && (t.row_dim >= 0 || own > 1) && schedule_tile(p, name, &t, shared, own))
+    return;
   block = tni_find_block(p->s->func->body, name);
   if (block) schedule_vectors(p, name, shared, own);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-/* The loops that all blocks have in common, outside of the others. */
-static void run_in_parallel(tni_planner *p, const tni_block_list *l) {
-  tn_loop loops[TNI_MAX_LOOPS];
-  const tn_stmt *path[TNI_MAX_PATH], *last = l->items[l->count - 1];
-  int64_t work = 0;
+/* How many loops all blocks have in common, outside of the others. */
+static size_t count_common(const tni_planner *p, const tni_block_list *l) {
+  const tn_stmt *path[TNI_MAX_PATH], *body = p->s->func->body;
   size_t count = 0;
-  int depth = tni_path_to(p->s->func->body, last, path);
+  int depth = tni_path_to(body, l->items[l->count - 1], path);
   for (int k = 0; k < depth; k++) {
     bool all = path[k]->kind == TNI_FOR;
-    for (size_t i = 0; i < l->count && all; i++) all = stands_in(p->s->func->body, l->items[i], path[k]);
+    for (size_t i = 0; i < l->count && all; i++) all = stands_in(body, l->items[i], path[k]);
     count += all;
   }
-  for (size_t i = 0; i < l->count; i++) work += tni_work_of(l->items[i]);
-  tn_block_ref ref = tni_block_named(p, last->as.block.name);
-  if (count && ref && tni_loops_of(p, ref, loops) >= count) tni_parallel_outer(p, count, loops, work);
+  return count;
+}
+
+/* The loop of that number above the block; NULL: there is none, or a parallel one is outside of it. */
+static const tn_stmt *serial_loop(const tni_planner *p, const tn_stmt *block, size_t number) {
+  const tn_stmt *path[TNI_MAX_PATH];
+  int depth = tni_path_to(p->s->func->body, block, path);
+  for (int k = 0; k < depth; k++) {
+    if (path[k]->kind != TNI_FOR) continue;
+    if (path[k]->as.loop.kind == TNI_PARALLEL) return NULL;
+    if (number-- == 0) return path[k];
+  }
+  return NULL;
+}
+
+/* What all blocks in the loop do while the loops outside of it stay where they are, of which there are so many. */
+static int64_t work_in(const tni_planner *p, const tni_block_list *l, const tn_stmt *loop, size_t outside) {
+  int64_t work = 0;
+  for (size_t i = 0; i < l->count; i++) {
+    const tn_stmt *block = l->items[i];
+    int64_t own = tni_work_of(block);
+    if (!stands_in(p->s->func->body, block, loop)) continue;
+    for (int32_t k = 0; k < (int32_t)outside && k < block->as.block.count; k++)
+      own /= tni_extent_of(block, k) ? tni_extent_of(block, k) : 1;
+    work += own;
+  }
+  return work;
+}
+
+/* Where what all have in common goes step by step: the loops that several blocks share within a step. */
+static void run_steps_in_parallel(tni_planner *p, size_t common) {
+  tni_block_list l = tni_blocks_of(p);
+  for (size_t i = 0; i < l.count && !p->status; i++) {
+    size_t shared;
+    tn_loop loops[TNI_MAX_LOOPS];
+    count_loops(p, &l, l.items[i], &shared);
+    const tn_stmt *loop = shared > common ? serial_loop(p, l.items[i], common) : NULL;
+    tn_block_ref ref = loop ? tni_block_named(p, l.items[i]->as.block.name) : 0;
+    if (ref && tni_loops_of(p, ref, loops) > common)
+      tni_parallel_outer(p, 1, &loops[common], work_in(p, &l, loop, common));
+    l = tni_blocks_of(p);
+  }
+}
+
+/* The loops that all blocks have in common. */
+static void run_in_parallel(tni_planner *p) {
+  tni_block_list l = tni_blocks_of(p);
+  tn_loop loops[TNI_MAX_LOOPS];
+  size_t common = count_common(p, &l);
+  int64_t work = 0;
+  for (size_t i = 0; i < l.count; i++) work += tni_work_of(l.items[i]);
+  tn_block_ref ref = tni_block_named(p, l.items[l.count - 1]->as.block.name);
+  if (common && ref && tni_loops_of(p, ref, loops) >= common) tni_parallel_outer(p, common, loops, work);
+  run_steps_in_parallel(p, common);
 }
 
 bool tni_schedule_nest(tni_planner *p) {
@@ -243,7 +379,6 @@ bool tni_schedule_nest(tni_planner *p) {
   }
   if (!nested) return false;
   for (size_t i = 0; i < l.count && !p->status; i++) schedule_block(p, l.items[i]->as.block.name);
-  l = tni_blocks_of(p);
-  if (!p->status) run_in_parallel(p, &l);
+  if (!p->status) run_in_parallel(p);
   return true;
 }

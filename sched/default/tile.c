@@ -12,11 +12,11 @@
 
 /* The dimension for vectors: loads move along it, or are broadcast; contiguous ones are better than strided ones, and extents
  * that fill vectors than those that do not. */
-static int32_t choose_vector_dim(const tni_planner *p, const tn_stmt *block, int32_t rank) {
+static int32_t choose_vector_dim(const tni_planner *p, const tn_stmt *block, int32_t first, int32_t rank) {
   int64_t lanes = tni_lanes_of(p, tni_block_store(block)->as.store.buffer->type);
   int32_t best = -1;
   int64_t best_score = 0;
-  for (int32_t d = 0; d < rank; d++) {
+  for (int32_t d = first; d < rank; d++) {
     int32_t i = tni_iter_of_dim(block, d);
     if (i < 0 || tni_extent_of(block, i) < 4) continue;
     tni_strides q = tni_strides_of(p, block, block->as.block.iters[i].var);
@@ -48,11 +48,12 @@ static void look_at_reuse(void *self, const tn_expr *x) {
 }
 
 /* The dimension whose steps reuse what the vector loads bring: those that do not move with it while others do. */
-static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_t rank, int32_t vector_dim) {
+static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_t first, int32_t rank,
+                              int32_t vector_dim) {
   int32_t best = -1;
   int64_t best_score = 0;
   const tn_expr *vector_var = block->as.block.iters[tni_iter_of_dim(block, vector_dim)].var;
-  for (int32_t d = 0; d < rank; d++) {
+  for (int32_t d = first; d < rank; d++) {
     int32_t i = tni_iter_of_dim(block, d);
     if (d == vector_dim || i < 0 || tni_extent_of(block, i) < 2) continue;
     const tn_expr *var = block->as.block.iters[i].var;
@@ -331,9 +332,9 @@ static int64_t choose_again(const tni_planner *p, const tn_stmt *block, const tn
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_stmt *store = tni_block_store(block);
   int32_t rank = store->as.store.count;
-  t->vector_dim = choose_vector_dim(p, block, rank);
+  t->vector_dim = choose_vector_dim(p, block, t->first_dim, rank);
   if (t->vector_dim < 0) return false;
-  t->row_dim = choose_row_dim(p, block, rank, t->vector_dim);
+  t->row_dim = choose_row_dim(p, block, t->first_dim, rank, t->vector_dim);
   int64_t extent = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim));
   const tn_expr *along = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
   t->lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
