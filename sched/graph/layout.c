@@ -21,6 +21,11 @@
  * by side: {group = 4}, (n / p, k / 4, p, 4). Of tiles there are two panels at once, and of the steps whole cache
  * lines, filled up with zeros: {steps = 64}.
  *
+ *     lstm(w, r, ..)   r constant, (n, gates * n)   ->   the same, r' (parts, n, gates * units), filled up
+ *
+ * The same of gru and rnn: a part has the gates of so many units side by side, as many vectors as sums can be on their way
+ * at once; of the sizes that fill up least, the largest.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
@@ -32,7 +37,8 @@ enum {
   MOST_ADDED = 4,
   GROUP_BYTES = 4, /* of steps side by side, for tiles */
   LEAST_STEPS = 16,
-  LINE = 64 /* bytes of steps that a tile has of a row */
+  LINE = 64, /* bytes of steps that a tile has of a row */
+  SUMS = 8 /* vectors of a recurrent layer's part */
 };
 
 /* The pass at work. */
@@ -292,12 +298,47 @@ static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target 
   return as;
 }
 
+/* ---- recurrent layers ---- */
+
+static bool wants_parts(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  return w->data && w->rank == 2 && (w->type == TN_F32 || w->type == TN_F64) &&
+         w->shape[0] >= tni_target_lanes(target, w->type, w->shape[0]);
+}
+
+static void fill_parts(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t bytes = tn_type_bytes(w->type);
+  int64_t n = w->shape[0], columns = w->shape[1], gates = columns / n, units = shape[2] / gates;
+  for (int64_t p = 0; p < shape[0]; p++)
+    for (int64_t k = 0; k < n; k++)
+      for (int64_t g = 0; g < gates; g++, to += (size_t)units * bytes) {
+        int64_t first = p * units, own = n - first < units ? n - first : units;
+        memcpy(to, (const char *)w->data + (size_t)(k * columns + g * n + first) * bytes, (size_t)own * bytes);
+        memset(to + (size_t)own * bytes, 0, (size_t)(units - own) * bytes);
+      }
+}
+
+static storage parts(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  int64_t n = w->shape[0], gates = w->shape[1] / n, lanes = tni_target_lanes(target, w->type, n), units = lanes;
+  int64_t at_once = gates == 3 && !tni_attr_int(node, "linear_before_reset", 0) ? 2 : gates; /* the candidate is apart */
+  for (int64_t u = lanes; u <= SUMS / at_once * lanes; u += lanes)
+    if ((n - 1) / u * u + u <= (n - 1) / units * units + units) units = u;
+  return (storage){.suffix = "parts",
+                   .rank = 3,
+                   .shape = {(n - 1) / units + 1, n, gates * units},
+                   .fill = fill_parts};
+}
+
 /* ---- the pass ---- */
 
 static const rule rules[] = {
     {"conv", wants_oc_last, oc_last},
     {"conv", wants_oc_panels, oc_panels},
     {"matmul", wants_panels, panels},
+    {"lstm", wants_parts, parts},
+    {"gru", wants_parts, parts},
+    {"rnn", wants_parts, parts},
 };
 
 static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
