@@ -6,18 +6,21 @@
  *                                                       everything, an expand to the same shape, a cast to the same
  *                                                       type, ...
  *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
+ *     y = concat(a, b, c)   ->  y = concat(x, c)        where x = concat(a, b) is there
  *     nodes whose results nobody uses                   go
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "graph.h"
 
-enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4 };
+enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4, RECENT = 16 };
 
 typedef struct folder {
   tni_gcopy copy;
   const tni_evaluator *evaluator;
   uint64_t room; /* bytes that results may still take which are larger than what they are made of */
+  const tni_gnode *recent[RECENT]; /* concats that stay, the last ones */
+  size_t recent_count;
   tn_error **err;
 } folder;
 
@@ -62,6 +65,35 @@ static bool moves_nothing(const tn_graph *g, const tni_gnode *n) {
     last = from;
   }
   return true;
+}
+
+/* ---- what is there already --------------------------------------------------------------------------------------- */
+
+/* Does the concat, of the old graph, join the first of these inputs along the same axis, and not all? */
+static bool begins(const folder *f, const tni_gnode *short_one, const tni_gnode *n, const uint32_t *inputs) {
+  if (short_one->input_count < 2 || short_one->input_count >= n->input_count) return false;
+  if (tni_attr_int(short_one, "axis", 0) != tni_attr_int(n, "axis", 0)) return false;
+  for (uint32_t i = 0; i < short_one->input_count; i++)
+    if (f->copy.map[short_one->inputs[i]] != inputs[i]) return false;
+  return true;
+}
+
+/* Of networks that join all that they made so far, layer after layer, each concat begins with the one before. Puts that in
+ * the place of the inputs that it is made of; how many inputs there are then. */
+static uint32_t take_begun(folder *f, const tni_gnode *n, uint32_t *inputs) {
+  const tni_gnode *longest = NULL;
+  uint32_t count = n->input_count;
+  if (strcmp(n->op->name, "concat") != 0) return count;
+  for (size_t i = 0; i < RECENT && i < f->recent_count; i++) {
+    const tni_gnode *x = f->recent[i];
+    if (begins(f, x, n, inputs) && (!longest || x->input_count > longest->input_count)) longest = x;
+  }
+  f->recent[f->recent_count++ % RECENT] = n;
+  if (!longest) return count;
+  uint32_t joined = longest->input_count;
+  inputs[0] = f->copy.map[longest->outputs[0]];
+  memmove(inputs + 1, inputs + joined, (count - joined) * sizeof *inputs);
+  return count - joined + 1;
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
@@ -204,13 +236,14 @@ static tn_status keep_call(folder *f, const tni_gnode *n, const uint32_t *inputs
   return tni_gbuilder_check(f->copy.b, f->err);
 }
 
-static tn_status keep_node(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+static tn_status keep_node(folder *f, const tni_gnode *n, uint32_t *inputs) {
   uint32_t out[MAX_OUTPUTS];
   const char *names[MAX_OUTPUTS];
   if (!n->op) return keep_call(f, n, inputs);
   if (moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
   for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
-  tn_status status = tni_g_node(f->copy.b, n->op, n->name, n->input_count, inputs, n->attr_count, n->attrs,
+  uint32_t input_count = take_begun(f, n, inputs);
+  tn_status status = tni_g_node(f->copy.b, n->op, n->name, input_count, inputs, n->attr_count, n->attrs,
                                 n->output_count, names, out, f->err);
   for (uint32_t i = 0; status == TN_OK && i < n->output_count; i++) f->copy.map[n->outputs[i]] = out[i];
   return status;

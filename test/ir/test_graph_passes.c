@@ -58,6 +58,31 @@ START_TEST(folding_makes_no_gigabytes_of_a_number)
 }
 END_TEST
 
+/* As a dense network joins what it made so far: each concat takes the one before. Along another axis it is another one. */
+START_TEST(folding_joins_what_is_joined_already)
+{
+  uint32_t in[5];
+  for (int i = 0; i < 4; i++) in[i] = tni_g_input(b, (const char *[]){"p", "q", "r", "s"}[i], TN_F32, DIMS(2, 2));
+  in[4] = in[0];
+  tni_attr axes[] = {{.name = "axis", .kind = TNI_ATTR_INT, .i = 0}, {.name = "axis", .kind = TNI_ATTR_INT, .i = 1}};
+  tn_error *err = NULL;
+  for (uint32_t i = 2; i <= 6; i++) {
+    uint32_t out, count = i < 6 ? i : 3;
+    const char *name = (const char *[]){"two", "three", "four", "five", "other"}[i - 2];
+    ck_assert_int_eq(tni_g_node(b, tni_gop_find("concat"), NULL, count, in, 1, &axes[i == 6], 1, &name, &out, &err), TN_OK);
+    tni_g_output(b, out);
+  }
+  ck_assert_str_eq(text_of(fold(finish())),
+                   "graph main(p: f32[2, 2], q: f32[2, 2], r: f32[2, 2], s: f32[2, 2]) -> (two, three, four, five, other) {\n"
+                   "  two: f32[4, 2] = concat(p, q) {axis = 0}\n"
+                   "  three: f32[6, 2] = concat(two, r) {axis = 0}\n"
+                   "  four: f32[8, 2] = concat(three, s) {axis = 0}\n"
+                   "  five: f32[10, 2] = concat(four, p) {axis = 0}\n"
+                   "  other: f32[2, 6] = concat(p, q, r) {axis = 1}\n"
+                   "}\n");
+}
+END_TEST
+
 START_TEST(folding_sees_transposes_that_move_nothing)
 {
   uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 1, 3));
@@ -450,6 +475,7 @@ int main(void) {
   TCase *tests = tcase_create("graph_passes");
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
   tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
+  tcase_add_test(tests, folding_joins_what_is_joined_already);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
   tcase_add_test(tests, a_softmax_between_products_is_attention);
   tcase_add_test(tests, masks_of_every_form_mean_what_they_did);
