@@ -160,6 +160,7 @@ static tn_status define_and_run(tn_program *program, tni_arena *arena, const tni
 tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
                              const tni_evaluator *evaluator, void *const *out_data, tn_error **err) {
   tn_program *program;
+  if (node->input_count == 1 && tni_transpose_contents(node, in[0], out_data[0])) return TN_OK;
   tn_status status = tn_program_create(ctx, &program, err);
   if (status != TN_OK) return status;
   tni_arena arena;

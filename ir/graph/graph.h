@@ -199,6 +199,13 @@ tn_status tni_gcopy_finish(tni_gcopy *c, const tn_graph **out, tn_error **err);
 /* live[i] is set for the nodes that an output depends on. */
 void tni_graph_live_nodes(const tn_graph *g, uint32_t *scratch, bool *live);
 
+/* contents.c: contents in another order. Element (r, c) of rows that are from_stride elements apart becomes (c, r), of rows
+ * that are to_stride apart; elements of 1, 2, 4 or 8 bytes, anywhere. */
+void tni_turn_contents(void *to, size_t to_stride, const void *from, size_t from_stride, size_t rows, size_t columns,
+                       size_t bytes);
+/* A transpose of x. False: the node is none, or not of whole bytes, and nothing was done. */
+bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to);
+
 /* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
  * False: it is not to be kept, or there is no memory, which the text knows. */
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,

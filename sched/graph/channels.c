@@ -76,7 +76,7 @@ static bool follows(const mover *m, const tni_gnode *n) {
     if (n->inputs[i] == TNI_NO_VALUE) continue;
     const tni_gvalue *v = value_of(g, n->inputs[i]);
     if (v->rank != out->rank && !(v->data && v->rank < out->rank)) return false;
-    if (v->data && tn_type_bytes(v->type) == 0) return false; /* several in a byte */
+    if (v->data && tni_type_is_packed(v->type)) return false;
     found |= is_made(m, n->inputs[i]) && tni_gvalue_numel(v) == tni_gvalue_numel(out);
   }
   return found;
@@ -194,9 +194,8 @@ static tn_status move_contents(mover *m, const tni_gvalue *v, const void **out, 
   size_t pixels = all / channels / (size_t)v->shape[0];
   const char *from = v->data;
   char *to = (char *)blob->data;
-  for (size_t at = 0; at < all; at += channels * pixels)
-    for (size_t c = 0; c < channels; c++)
-      for (size_t i = 0; i < pixels; i++, from += bytes) memcpy(to + (at + i * channels + c) * bytes, from, bytes);
+  for (size_t at = 0; at < all * bytes; at += channels * pixels * bytes)
+    tni_turn_contents(to + at, channels, from + at, pixels, channels, pixels, bytes);
   *out = blob->data;
   return tni_program_keep_blob(m->c.to, blob, err);
 }

@@ -41,11 +41,24 @@ enum {
   SUMS = 8 /* vectors of a recurrent layer's part */
 };
 
+typedef void filler(char *to, const tni_gvalue *w, const int64_t *shape);
+
+/* Contents that are still to be made of a constant of the old graph. */
+typedef struct filling {
+  filler *fill;
+  char *to;
+  const tni_gvalue *w;
+  int64_t shape[TN_MAX_RANK];
+  bool done;
+} filling;
+
 /* The pass at work. */
 typedef struct layout {
   tni_gcopy c;
   const tn_target *target;
   uint32_t *stored; /* by value of the old graph: the constant that was made of it last, or TNI_NO_VALUE */
+  filling *fillings; /* done at the end, in parallel: nobody reads weights before */
+  size_t filling_count, filling_capacity;
 } layout;
 
 /* What the second operand of a node is stored as: a constant of that shape, and the attributes that say so. */
@@ -53,7 +66,7 @@ typedef struct storage {
   const char *suffix; /* of its name */
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  void (*fill)(char *to, const tni_gvalue *w, const int64_t *shape);
+  filler *fill;
   uint32_t attr_count;
   tni_attr attrs[MOST_ADDED];
 } storage;
@@ -78,16 +91,43 @@ static bool is_name_of(const tn_graph *g, const char *name) {
   return false;
 }
 
-/* New contents in *out; kept under the key, if there is one. */
-static tn_status make_contents(tn_program *to, const tni_gvalue *w, const storage *as, const tni_text *key,
-                               tni_gvalue *out, tn_error **err) {
+static bool add_filling(layout *l, const tni_gvalue *w, const storage *as, const tni_blob *blob) {
+  void *p = l->fillings;
+  if (!tni_reserve(l->c.to->ctx, &p, &l->filling_capacity, l->filling_count + 1, sizeof *l->fillings)) return false;
+  l->fillings = p;
+  filling *x = &l->fillings[l->filling_count++];
+  *x = (filling){.fill = as->fill, .to = (char *)blob->data, .w = w};
+  memcpy(x->shape, as->shape, sizeof x->shape);
+  return true;
+}
+
+static int32_t fill_range(void *closure, int64_t begin, int64_t end) {
+  layout *l = closure;
+  for (filling *x = &l->fillings[begin]; x < &l->fillings[end]; x++) {
+    if (!x->done) x->fill(x->to, x->w, x->shape);
+    x->done = true;
+  }
+  return 0;
+}
+
+/* A host's executor may leave some: these are done here. */
+static void fill_all(layout *l) {
+  tni_parallel_for(l->c.to->ctx, fill_range, l, (int64_t)l->filling_count, 1);
+  fill_range(l, 0, (int64_t)l->filling_count);
+}
+
+/* New contents in *out. What is kept under a key, where other threads find it, is whole; else it is filled later. */
+static tn_status make_contents(layout *l, const tni_gvalue *w, const storage *as, const tni_text *key, tni_gvalue *out,
+                               tn_error **err) {
+  tn_program *to = l->c.to;
   tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(out->type, tni_gvalue_numel(out)));
   if (!blob) return tni_fail_nomem(err);
-  as->fill((char *)blob->data, w, as->shape);
-  out->data = blob->data;
-  bool good = !key || tni_kept_add(to->kept, key->data, key->length, blob);
   tn_status status = tni_program_keep_blob(to, blob, err);
-  return good || status ? status : tni_fail_nomem(err);
+  if (status) return status;
+  out->data = blob->data;
+  if (!key) return add_filling(l, w, as, blob) ? TN_OK : tni_fail_nomem(err);
+  as->fill((char *)blob->data, w, as->shape);
+  return tni_kept_add(to->kept, key->data, key->length, blob) ? TN_OK : tni_fail_nomem(err);
 }
 
 /* Those that are kept of a program before, else new ones. */
@@ -98,7 +138,7 @@ static tn_status find_contents(layout *l, const tni_gvalue *w, const storage *as
   bool keyed = tni_graph_key(&key, to->kept, as->suffix, as->attr_count, as->attrs, 1, &w, out);
   tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
   if (keyed) status = tni_graph_kept(to, &key, &out->data, err);
-  if (!status && !out->data) status = make_contents(to, w, as, keyed ? &key : NULL, out, err);
+  if (!status && !out->data) status = make_contents(l, w, as, keyed ? &key : NULL, out, err);
   tni_text_destroy(&key);
   return status;
 }
@@ -150,11 +190,8 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
 
 static void fill_oc_last(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t first = (size_t)w->shape[0], rest = first ? (size_t)tni_gvalue_numel(w) / first : 0;
-  size_t size = tn_type_bytes(w->type);
-  const char *from = w->data;
   (void)shape;
-  for (size_t m = 0; m < first; m++)
-    for (size_t k = 0; k < rest; k++) memcpy(to + (k * first + m) * size, from + (m * rest + k) * size, size);
+  tni_turn_contents(to, first, w->data, rest, first, rest, tn_type_bytes(w->type));
 }
 
 static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
@@ -174,10 +211,10 @@ static bool wants_oc_panels(const tn_graph *g, const tni_gnode *node, const tn_t
          tni_attr_int(node, "group", 1) == 1;
 }
 
-/* One after the other, or so many of a sum's channels side by side. */
-static void fill_side(char *to, const tni_gvalue *w, const int64_t *shape, int64_t side) {
+/* So many of a sum's channels side by side. */
+static void fill_oc_side(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t size = tn_type_bytes(w->type);
-  int64_t channels = w->shape[0], own = w->shape[1], width = shape[w->rank];
+  int64_t channels = w->shape[0], own = w->shape[1], width = shape[w->rank], side = shape[w->rank + 1];
   int64_t taps = channels && own ? tni_gvalue_numel(w) / channels / own : 0;
   const char *from = w->data;
   for (int64_t p = 0; p < shape[0]; p++)
@@ -192,10 +229,16 @@ static void fill_side(char *to, const tni_gvalue *w, const int64_t *shape, int64
           }
 }
 
-static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) { fill_side(to, w, shape, 1); }
-
-static void fill_oc_side(char *to, const tni_gvalue *w, const int64_t *shape) {
-  fill_side(to, w, shape, shape[w->rank + 1]);
+/* A panel is so many channels, turned. */
+static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t size = tn_type_bytes(w->type), channels = (size_t)w->shape[0], width = (size_t)shape[w->rank];
+  size_t sums = channels ? (size_t)tni_gvalue_numel(w) / channels : 0;
+  const char *from = w->data;
+  for (size_t m = 0; m < channels; m += width, to += sums * width * size) {
+    size_t count = channels - m < width ? channels - m : width;
+    if (count < width) memset(to, 0, sums * width * size);
+    tni_turn_contents(to, width, from + m * sums * size, sums, count, sums, size);
+  }
 }
 
 static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
@@ -396,7 +439,9 @@ static tn_status copy_all(layout *l, const tn_graph **out, tn_error **err) {
   for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
-  return status ? status : tni_gcopy_finish(&l->c, out, err);
+  if (status) return status;
+  fill_all(l);
+  return tni_gcopy_finish(&l->c, out, err);
 }
 
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
@@ -411,6 +456,7 @@ tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *t
   if (status) return status;
   l.stored = tni_alloc(to->ctx, (g->value_count + 1) * sizeof *l.stored);
   status = l.stored ? copy_all(&l, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, l.fillings, l.filling_capacity * sizeof *l.fillings);
   tni_free(to->ctx, l.stored, (g->value_count + 1) * sizeof *l.stored);
   tni_gcopy_end(&l.c);
   return status;

@@ -58,6 +58,46 @@ START_TEST(folding_makes_no_gigabytes_of_a_number)
 }
 END_TEST
 
+/* Elements of 1, 2, 4 and 8 bytes, of 4 bits; sizes beside those of a block, of one element and of none. */
+static const struct turned {
+  tn_type type;
+  int32_t rank;
+  int64_t shape[5], perm[5];
+} turned_cases[] = {
+    {TN_F32, 2, {37, 50}, {1, 0}},          {TN_U8, 2, {16, 33}, {1, 0}},
+    {TN_F16, 4, {5, 3, 7, 4}, {2, 3, 1, 0}}, {TN_F64, 3, {2, 17, 3}, {2, 1, 0}},
+    {TN_F32, 4, {2, 3, 4, 5}, {0, 2, 1, 3}}, {TN_F32, 5, {2, 1, 3, 1, 4}, {4, 3, 0, 1, 2}},
+    {TN_F32, 4, {3, 4, 5, 6}, {3, 1, 2, 0}}, {TN_F32, 4, {3, 4, 5, 6}, {1, 0, 3, 2}},
+    {TN_F32, 2, {0, 5}, {1, 0}},             {TN_F32, 3, {1, 1, 1}, {2, 0, 1}},
+    {TN_I4, 2, {3, 5}, {1, 0}},              {TN_I64, 1, {9}, {0}},
+};
+
+/* Which element of the constant is the i-th of its transpose? */
+static int64_t source_of(const struct turned *t, int64_t i) {
+  int64_t strides[5], size = 1, place = 0;
+  for (int32_t d = t->rank; d-- > 0; size *= t->shape[d]) strides[d] = size;
+  for (int32_t d = t->rank; d-- > 0; i /= t->shape[t->perm[d]]) place += i % t->shape[t->perm[d]] * strides[t->perm[d]];
+  return place;
+}
+
+START_TEST(folding_transposes)
+{
+  const struct turned *t = &turned_cases[_i];
+  static uint8_t contents[16384];
+  for (size_t i = 0; i < sizeof contents; i++) contents[i] = (uint8_t)(i * 131 >> (i % 3));
+  uint32_t c = tni_g_const(b, "c", t->type, t->rank, t->shape, contents + 1); /* anywhere */
+  tni_attr perm = {.name = "perm", .kind = TNI_ATTR_INTS, .count = t->rank, .ints = t->perm};
+  tni_g_output(b, add("transpose", "y", c, TNI_NO_VALUE, TNI_NO_VALUE, 1, &perm));
+  const tn_graph *g = fold(finish());
+  const tni_gvalue *y = &g->values[g->outputs[0]];
+  ck_assert_uint_eq(g->node_count, 0);
+  for (int64_t i = 0; i < tni_gvalue_numel(y); i++) {
+    tni_scalar have = tni_read_element(t->type, y->data, i), want = tni_read_element(t->type, contents + 1, source_of(t, i));
+    ck_assert_msg(memcmp(&have, &want, sizeof have) == 0, "element %lld", (long long)i);
+  }
+}
+END_TEST
+
 /* As a dense network joins what it made so far: each concat takes the one before. Along another axis it is another one. */
 START_TEST(folding_joins_what_is_joined_already)
 {
@@ -475,6 +515,7 @@ int main(void) {
   TCase *tests = tcase_create("graph_passes");
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
   tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
+  tcase_add_loop_test(tests, folding_transposes, 0, (int)TNI_COUNT(turned_cases));
   tcase_add_test(tests, folding_joins_what_is_joined_already);
   tcase_add_test(tests, folding_sees_transposes_that_move_nothing);
   tcase_add_test(tests, a_softmax_between_products_is_attention);

@@ -1,0 +1,117 @@
+/* contents.c -- contents of constants in another order: weights are large, and caches want them in blocks.
+ *
+ *     (rows, columns) -> (columns, rows)   in squares of BLOCK elements: a cache line is read once, and written once
+ *     any transpose                        in runs that stay together, or squares of two of the dimensions
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "graph.h"
+
+enum { BLOCK = 16 };
+
+/* ---- squares ----------------------------------------------------------------------------------------------------- */
+
+/* Elements may lie at any byte. */
+#define TURN(type)                                                                                        \
+  static void turn_##type(char *to, size_t to_stride, const char *from, size_t from_stride, size_t rows, \
+                          size_t columns) {                                                               \
+    type x;                                                                                               \
+    for (size_t c = 0; c < columns; c++)                                                                  \
+      for (size_t r = 0; r < rows; r++) {                                                                 \
+        memcpy(&x, from + (r * from_stride + c) * sizeof x, sizeof x);                                    \
+        memcpy(to + (c * to_stride + r) * sizeof x, &x, sizeof x);                                        \
+      }                                                                                                   \
+  }
+TURN(uint8_t)
+TURN(uint16_t)
+TURN(uint32_t)
+TURN(uint64_t)
+#undef TURN
+
+typedef void turner(char *to, size_t to_stride, const char *from, size_t from_stride, size_t rows, size_t columns);
+
+static turner *turner_of(size_t bytes) {
+  return bytes == 1 ? turn_uint8_t : bytes == 2 ? turn_uint16_t : bytes == 4 ? turn_uint32_t : turn_uint64_t;
+}
+
+void tni_turn_contents(void *to, size_t to_stride, const void *from, size_t from_stride, size_t rows, size_t columns,
+                       size_t bytes) {
+  turner *turn = turner_of(bytes);
+  for (size_t r = 0; r < rows; r += BLOCK) {
+    size_t down = rows - r < BLOCK ? rows - r : BLOCK;
+    for (size_t c = 0; c < columns; c += BLOCK)
+      turn((char *)to + (c * to_stride + r) * bytes, to_stride, (const char *)from + (r * from_stride + c) * bytes,
+           from_stride, down, columns - c < BLOCK ? columns - c : BLOCK);
+  }
+}
+
+/* ---- transposes -------------------------------------------------------------------------------------------------- */
+
+/* Dimensions of the result, the outermost first, and how far neighbours along each are apart in what it is made of. */
+typedef struct moved {
+  int32_t rank;
+  int64_t extent[TN_MAX_RANK], stride[TN_MAX_RANK];
+} moved;
+
+/* Without dimensions of 1; those that stay together are one. */
+static moved moves_of(const tni_gvalue *x, const int64_t *perm) {
+  moved m = {0};
+  int64_t strides[TN_MAX_RANK], size = 1;
+  for (int32_t d = x->rank; d-- > 0; size *= x->shape[d]) strides[d] = size;
+  for (int32_t i = 0; i < x->rank; i++) {
+    int32_t d = perm ? (int32_t)perm[i] : x->rank - 1 - i;
+    int64_t extent = x->shape[d], stride = strides[d];
+    if (extent == 1) continue;
+    if (m.rank && m.stride[m.rank - 1] == stride * extent) {
+      m.extent[m.rank - 1] *= extent;
+      m.stride[m.rank - 1] = stride;
+    } else {
+      m.extent[m.rank] = extent;
+      m.stride[m.rank++] = stride;
+    }
+  }
+  return m;
+}
+
+/* The result's last dimension, and `across`, along which neighbours are neighbours in what it is made of: a run, where
+ * both are one. */
+static void move_inner(const moved *m, int32_t across, int64_t to_stride, char *to, const char *from, size_t bytes) {
+  int32_t last = m->rank - 1;
+  if (across == last)
+    memcpy(to, from, (size_t)m->extent[last] * bytes);
+  else
+    tni_turn_contents(to, (size_t)to_stride, from, (size_t)m->stride[last], (size_t)m->extent[last],
+                      (size_t)m->extent[across], bytes);
+}
+
+static void move_all(const moved *m, char *to, const char *from, size_t bytes) {
+  int64_t at[TN_MAX_RANK] = {0}, to_strides[TN_MAX_RANK], size = 1;
+  int32_t across = 0, last = m->rank - 1, d;
+  for (d = m->rank; d-- > 0; size *= m->extent[d]) to_strides[d] = size;
+  while (m->stride[across] != 1) across++;
+  do {
+    int64_t to_place = 0, from_place = 0;
+    for (d = 0; d < m->rank; d++) to_place += at[d] * to_strides[d], from_place += at[d] * m->stride[d];
+    move_inner(m, across, to_strides[across], to + (size_t)to_place * bytes, from + (size_t)from_place * bytes, bytes);
+    for (d = last; d >= 0; d--) {
+      if (d == across || d == last) continue;
+      if (++at[d] < m->extent[d]) break;
+      at[d] = 0;
+    }
+  } while (d >= 0);
+}
+
+bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to) {
+  int32_t count;
+  if (!x || !x->data) return false; /* there was no memory */
+  size_t bytes = tn_type_bytes(x->type);
+  bool known = (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8) && !tni_type_is_packed(x->type);
+  if (strcmp(node->op->name, "transpose") != 0 || !known) return false;
+  moved m = moves_of(x, tni_attr_ints(node, "perm", &count));
+  if (tni_gvalue_numel(x) == 0) return true;
+  if (m.rank == 0)
+    memcpy(to, x->data, bytes);
+  else
+    move_all(&m, to, x->data, bytes);
+  return true;
+}
