@@ -15,6 +15,8 @@
  *       if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } }
  *     }
  *
+ * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "lower.h"
@@ -214,14 +216,18 @@ static bool is_over_loops(const tn_stmt *s) {
   return found;
 }
 
+static bool may_be_cut(const tn_stmt *s) {
+  return s->kind == TNI_FOR && tni_is_const(s->as.loop.extent) && !tni_find_annotation(s->as.loop.notes, TNI_WHOLE_NOTE);
+}
+
 static const tn_stmt *partition_parallel(void *self, tni_region *r, const tn_stmt *s) {
   (void)self;
-  if (s->kind != TNI_FOR || s->as.loop.kind != TNI_PARALLEL || !tni_is_const(s->as.loop.extent)) return s;
+  if (!may_be_cut(s) || s->as.loop.kind != TNI_PARALLEL) return s;
   return is_over_loops(s) ? branch_inside(r, s) : s;
 }
 
 static bool is_cut(const tn_stmt *s) {
-  if (s->kind != TNI_FOR || !tni_is_const(s->as.loop.extent)) return false;
+  if (!may_be_cut(s)) return false;
   enum tni_loop_kind kind = s->as.loop.kind;
   return kind == TNI_SERIAL || kind == TNI_OUTLINED || (kind == TNI_PARALLEL && !is_over_loops(s));
 }

@@ -15,12 +15,21 @@
  */
 #include "default.h"
 
-enum { CHEAP_OPS = 2 }; /* operators that may be computed again for each consumer */
+enum {
+  CHEAP_OPS = 2,      /* operators that may be computed again for each consumer */
+  CHEAP_BORDER = 128, /* multiply-adds for each element of a factor that pay for a copy of it */
+};
 
 /* ---- 1. inlining ---- */
 
+/* With a copy of the factor, border and all, one body does the edges and the middle. It is worth it where much is
+ * computed of each element, or rows of the factor itself would crowd in the cache. */
+static bool is_worth_copying(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader, const tni_tile *t) {
+  return tni_work_of(reader) / CHEAP_BORDER >= tni_work_of(block) || tni_rows_are_crowded(p, reader, t);
+}
+
 /* A border of zeros around a factor: is the condition the same for all lanes, so that the reduction's own loads can have
- * it, and nothing is copied? A copy is worth it where rows of the factor itself would crowd in the cache. */
+ * it, and nothing is copied? A window of it in registers is no copy either (window.c). */
 static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *x, *y, *value = store->as.store.value;
@@ -28,12 +37,12 @@ static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, cons
   int64_t along;
   if (value->op != TN_OP_load || !tni_load_where(value) || !tni_block_store(reader) || !tni_find_factors(reader, &x, &y))
     return false;
-  if (!tni_choose_tile(p, reader, &t)) return false;
+  if (!tni_choose_tile(p, reader, &t) || t.window) return false;
   const tn_expr *load = x->as.buffer == store->as.store.buffer ? x : y;
   const tn_expr *lane = reader->as.block.iters[tni_iter_of_dim(reader, t.vector_dim)].var;
   if (load->as.buffer != store->as.store.buffer || tni_load_where(load)) return false;
   if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along)) return false;
-  if (along != 1 && (along != 0 || t.row_dim < 0 || tni_rows_are_crowded(p, reader, &t))) return false;
+  if (along != 1 && (along != 0 || t.row_dim < 0 || is_worth_copying(p, block, reader, &t))) return false;
   for (int32_t d = 0; d < store->as.store.count; d++)
     if (tni_expr_uses(p->s->ctx, load->arg[d], lane) &&
         tni_expr_uses(p->s->ctx, tni_load_where(value), store->as.store.index[d]))
@@ -148,6 +157,13 @@ static bool is_short_row(const tni_planner *p, const tn_stmt *block) {
   return q.goes_on;
 }
 
+/* Is it a copy with a border whose condition is the same for all lanes? */
+static bool is_bordered_copy(const tni_planner *p, const tn_stmt *block, int32_t lanes_iter) {
+  const tn_expr *value = tni_block_store(block)->as.store.value;
+  return value->op == TN_OP_load && tni_load_where(value) && lanes_iter >= 0 &&
+         !tni_expr_uses(p->s->ctx, tni_load_where(value), block->as.block.iters[lanes_iter].var);
+}
+
 static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   tn_block_ref ref = tni_block_named(p, block->as.block.name);
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
@@ -157,6 +173,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   int64_t work = tni_work_of(block);
   int32_t inner = vector_iter(p, block);
   int64_t extent = inner < 0 ? 0 : tni_extent_of(block, inner);
+  bool whole = is_bordered_copy(p, block, inner);
   if (inner >= 0 && count > 1 && is_flat(p, block) && tni_try_fuse(p, count, loops, &loops[0])) {
     inner = 0;
     extent = work;
@@ -164,6 +181,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   } else if (count > 1 && is_short_row(p, block) && tni_try_fuse(p, 2, &loops[count - 2], &loops[count - 2])) {
     outer = --count;
     inner = (int32_t)count - 1;
+    whole = false;
     extent = tni_extent_of(block, inner) * tni_extent_of(block, inner + 1);
   }
   int64_t lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
@@ -176,6 +194,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     for (outer = 0; outer < count && !block->as.block.iters[outer].reduce; outer++)
       ;
   tni_parallel_outer(p, outer, loops, work);
+  if (whole) tni_note_loops(p, tni_loops_of(p, ref, loops), loops, TNI_WHOLE_NOTE);
 }
 
 static void schedule_blocks(tni_planner *p) {

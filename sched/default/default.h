@@ -26,6 +26,8 @@ bool tni_try_reorder(tni_planner *p, size_t count, const tn_loop *loops);
 bool tni_try_vectorize(tni_planner *p, tn_loop loop);
 bool tni_try_unroll(tni_planner *p, tn_loop loop);
 bool tni_try_parallel(tni_planner *p, tn_loop loop);
+/* Those that are not 0 get the annotation. */
+void tni_note_loops(tni_planner *p, size_t count, const tn_loop *loops, const char *note);
 bool tni_try_fuse(tni_planner *p, size_t count, const tn_loop *loops, tn_loop *out);
 /* The loops above a block, at most TNI_MAX_LOOPS, and how many; 0 after a failure. */
 size_t tni_loops_of(tni_planner *p, tn_block_ref block, tn_loop *loops);
@@ -56,6 +58,8 @@ typedef struct tni_strides {
 tni_block_list tni_blocks_of(const tni_planner *p);
 tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block);
 bool tni_is_reduction(const tn_stmt *block);
+/* The block that stores to the buffer; NULL: none, or several. */
+const tn_stmt *tni_maker_of(const tni_planner *p, const tn_buffer *b);
 /* Blocks that read the buffer, other than `own`: how many, and how many of them reduce. */
 int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *own, int *reductions,
                       const tn_stmt **last);
@@ -92,6 +96,7 @@ typedef struct tni_tile {
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
   int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
+  const char *window; /* the block that makes what the taps' window is of, when that goes to registers; else NULL */
   int64_t again; /* steps of the innermost loop of the sum that are written out, one behind the other */
   bool streams; /* one row of sums, over a matrix whose rows are far from each other and stay in no cache */
   /* What the next step of the outer of both loops reads, when it comes from beyond the second cache; else NULL. */
@@ -105,6 +110,8 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 
 /* Where the tile's lanes share no factor, but its rows overlap: another size, with taps written out. */
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+/* Brings t->window below `loop`, the one around the taps. */
+void tni_bring_window(tni_planner *p, const tni_tile *t, tn_loop loop);
 
 /* ---- tiles.c ----------------------------------------------------------------------------------------------------- */
 

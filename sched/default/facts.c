@@ -59,6 +59,18 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
   return count;
 }
 
+const tn_stmt *tni_maker_of(const tni_planner *p, const tn_buffer *b) {
+  tni_block_list l = tni_blocks_of(p);
+  const tn_stmt *found = NULL;
+  for (size_t i = 0; i < l.count; i++) {
+    const tn_stmt *store = tni_block_store(l.items[i]);
+    if (!store || store->as.store.buffer != b) continue;
+    if (found) return NULL;
+    found = l.items[i];
+  }
+  return found;
+}
+
 /* ---- strides ---- */
 
 /* How far the first step of `var` goes, in memory that is not row-major or by a subscript that is not affine: blocks of a layout

@@ -239,13 +239,6 @@ static bool pack_right(tni_planner *p, tn_block_ref block, const tni_tile *t, co
 
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
 
-static void note_tiles(tni_planner *p, size_t count, const tn_loop *loops) {
-  for (size_t i = 0; i < count; i++) {
-    tn_error *e = NULL;
-    if (loops[i] && !p->status) tni_tried(p, tn_schedule_annotate(p->s, loops[i], TNI_TILE_NOTE, 1, &e), &e);
-  }
-}
-
 static void begin_with_zeros(tni_planner *p, tn_block_ref block, const product_loops *l) {
   tn_loop loops[TNI_MAX_LOOPS];
   tn_block_ref init;
@@ -253,7 +246,7 @@ static void begin_with_zeros(tni_planner *p, tn_block_ref block, const product_l
   tn_loop outermost = l->taps.count ? l->taps.items[0] : l->steps;
   if (p->status || !tni_tried(p, tn_decompose_reduction(p->s, block, outermost, &init, &e), &e)) return;
   size_t count = tni_loops_of(p, init, loops), own = l->row ? 3 : 2;
-  if (count >= own) note_tiles(p, own, loops + count - own);
+  if (count >= own) tni_note_loops(p, own, loops + count - own, TNI_TILE_NOTE);
 }
 
 /* The block behind, at each tile, in vectors. */
@@ -299,7 +292,7 @@ static bool schedule_product(tni_planner *p, const tn_stmt *stmt, const tni_tile
   if (t->pack_left && !pack_left(p, block, t, &l)) return false;
   if (writer && !write_tiles(p, writer, t, &l)) return false;
   begin_with_zeros(p, block, &l);
-  note_tiles(p, loops_of_tiles(&l, loops), loops);
+  tni_note_loops(p, loops_of_tiles(&l, loops), loops, TNI_TILE_NOTE);
   if (t->unit) tni_apply_unit(p, t->unit, l.step);
   tni_parallel_outer(p, loops_over_tiles(&l, loops), loops, work);
   return true;

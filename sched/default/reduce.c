@@ -34,6 +34,7 @@ typedef struct tiled_loops {
   tn_loop steps;                /* of the tile's unit, inside of all others; 0: none */
   tn_loop row_tiles, vector_tiles; /* of the outer ones; 0: none */
   tn_loop taps; /* the innermost of the sum */
+  tn_loop around; /* the loop around it */
   tn_loop again; /* steps of it that are written out; 0: none */
 } tiled_loops;
 
@@ -112,6 +113,7 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
   }
   if (n == 0 || !vector || !tni_try_split(p, vector, t->lanes, parts)) return false;
   out->taps = order[n - 1];
+  out->around = n > 1 ? order[n - 2] : outer_count > 0 ? loops[outer_count - 1] : 0;
   if (t->again > 1 && tni_try_split(p, out->taps, t->again, again)) {
     order[n - 1] = again[0];
     order[n++] = out->again = again[1];
@@ -197,6 +199,7 @@ void tni_tile_reduction(tni_planner *p, const char *name, const tni_tile *t, siz
   }
   write_out_tile(p, &l);
   if (t->taps) tni_try_unroll(p, l.taps);
+  if (t->taps && t->window && l.around) tni_bring_window(p, t, l.around);
   if (l.again) tni_try_unroll(p, l.again);
   if (l.steps) tni_apply_unit(p, t->unit, l.steps);
 }
@@ -207,6 +210,13 @@ static void ask_ahead(tni_planner *p, const char *name, const tni_tile *t, tn_lo
   int32_t which = block ? tni_find_read_number(p, block, t->ahead) : -1;
   tn_error *e = NULL;
   if (which >= 0) tni_tried(p, tn_prefetch(p->s, block, which, outer, &e), &e);
+}
+
+/* The conditions of a window are asked where its vectors are loaded. */
+static void keep_whole(tni_planner *p, const char *name) {
+  tn_block_ref block = tni_block_named(p, name);
+  tn_loop loops[TNI_MAX_LOOPS];
+  if (block) tni_note_loops(p, tni_loops_of(p, block, loops), loops, TNI_WHOLE_NOTE);
 }
 
 /* No dimension for vectors: every element is summed up in a register. */
@@ -284,4 +294,5 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     reduce_in_register(p, name, loops.outer_count);
   }
   tni_parallel_outer(p, loops.outer_count, loops.outer, work);
+  if (tiled && t.taps && t.window) keep_whole(p, name);
 }

@@ -26,24 +26,11 @@ static const tn_expr *row_factor(const tni_planner *p, const tn_stmt *block, con
   return NULL;
 }
 
-/* The block that stores to the buffer; NULL: none, or several. */
-static const tn_stmt *maker_of(const tni_planner *p, const tn_buffer *b) {
-  tni_block_list l = tni_blocks_of(p);
-  const tn_stmt *found = NULL;
-  for (size_t i = 0; i < l.count; i++) {
-    const tn_stmt *store = tni_block_store(l.items[i]);
-    if (!store || store->as.store.buffer != b) continue;
-    if (found) return NULL;
-    found = l.items[i];
-  }
-  return found;
-}
-
 /* The block that makes the crowded buffer, and the dimension by which rows are told apart; NULL: there is none. */
 static const tn_stmt *find_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t, int32_t *dim) {
   const tn_expr *load = t->row_dim < 0 ? NULL : row_factor(p, block, t);
   const tn_buffer *b = load ? load->as.buffer : NULL;
-  const tn_stmt *maker = b && tni_is_row_major(b) && !tni_is_param(p->s->func, b) ? maker_of(p, b) : NULL;
+  const tn_stmt *maker = b && tni_is_row_major(b) && !tni_is_param(p->s->func, b) ? tni_maker_of(p, b) : NULL;
   if (!maker) return NULL;
   const tn_expr *row = block->as.block.iters[tni_iter_of_dim(block, t->row_dim)].var;
   int64_t bytes = (int64_t)tn_type_bytes(b->type);

@@ -47,6 +47,13 @@ bool tni_try_parallel(tni_planner *p, tn_loop loop) {
   return !p->status && tni_tried(p, tn_parallel(p->s, loop, &e), &e);
 }
 
+void tni_note_loops(tni_planner *p, size_t count, const tn_loop *loops, const char *note) {
+  for (size_t i = 0; i < count; i++) {
+    tn_error *e = NULL;
+    if (loops[i] && !p->status) tni_tried(p, tn_schedule_annotate(p->s, loops[i], note, 1, &e), &e);
+  }
+}
+
 bool tni_try_fuse(tni_planner *p, size_t count, const tn_loop *loops, tn_loop *out) {
   tn_error *e = NULL;
   return !p->status && tni_tried(p, tn_fuse(p->s, count, loops, out, &e), &e);

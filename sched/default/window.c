@@ -6,6 +6,15 @@
  * overlap: with the innermost taps written out, what one row and tap has loaded is in a register for the next ones. So
  * there is one vector of columns, and as many rows as registers hold sums, window and taps of.
  *
+ * Where a border of zeros is around the rows, the window goes to registers of its own, each vector under its condition:
+ *
+ *     for kh {
+ *       P[0..9, 0..16] = x[...] if inside
+ *       for kw unrolled { for rows unrolled { T[r] += P[r * stride + kw, 0..16] * w[kw, 0..16] } }
+ *     }
+ *
+ * Then conditions are asked once for each vector, and there is one body for all edges and the middle.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
@@ -40,6 +49,34 @@ static int64_t choose_rows(int64_t all, int64_t most) {
   return tni_divide_up(all, tni_divide_up(all, most));
 }
 
+/* The block that makes the factor, which is a border around something else, when a window of it may be made where it is
+ * used: all tiles are whole. NULL: it may not. */
+static const char *border_of(const tni_planner *p, const tn_stmt *block, const tni_tile *t, const tn_expr *factor) {
+  const tn_stmt *maker = tni_maker_of(p, factor->as.buffer), *store = maker ? tni_block_store(maker) : NULL, *last;
+  int reductions;
+  if (!store || store->as.store.value->op != TN_OP_load || !tni_load_where(store->as.store.value)) return NULL;
+  if (tni_is_param(p->s->func, store->as.store.buffer)) return NULL;
+  if (tni_count_readers(p, store->as.store.buffer, maker, &reductions, &last) != 1) return NULL;
+  int64_t rows = tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
+  int64_t columns = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim));
+  return rows % t->rows || columns % t->lanes ? NULL : maker->as.block.name;
+}
+
+void tni_bring_window(tni_planner *p, const tni_tile *t, tn_loop loop) {
+  tn_block_ref border = tni_block_named(p, t->window);
+  tn_loop loops[TNI_MAX_LOOPS];
+  tn_error *e = NULL;
+  size_t outside = 0;
+  if (!border || !tni_tried(p, tn_compute_at(p->s, border, loop, &e), &e)) return;
+  tni_tried(p, tn_set_scope(p->s, border, "register", 0, &e), &e);
+  size_t count = tni_loops_of(p, border, loops);
+  const tn_stmt *at = tni_handle_loop(p->s, loop);
+  while (outside < count && tni_handle_loop(p->s, loops[outside]) != at) outside++;
+  if (count == 0 || outside + 1 >= count) return;
+  tni_try_vectorize(p, loops[count - 1]);
+  for (size_t i = outside + 1; i + 1 < count; i++) tni_try_unroll(p, loops[i]);
+}
+
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_expr *factors[2];
   const tni_iter *taps = innermost_taps(block);
@@ -58,4 +95,7 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->vectors = 1;
   t->rows = choose_rows(row->extent->as.i, rows);
   t->taps = count;
+  for (int i = 0; i < 2 && !t->window; i++)
+    if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, row->var, &along) && along != 0)
+      t->window = border_of(p, block, t, factors[i]);
 }

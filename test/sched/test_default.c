@@ -194,35 +194,82 @@ static char *checked_loops(const char *text) {
   return loop_text(text);
 }
 
-/* A depthwise convolution with the channels last: nothing is padded or copied; taps of a row are written out; the middle
- * has no conditions; and a factor that stands at several rows and taps is loaded from one place. */
+static int count_of(const char *text, const char *what) {
+  int count = 0;
+  for (const char *at = text; (at = strstr(at, what)); at++) count++;
+  return count;
+}
+
+/* A depthwise convolution with the channels last, under a border: taps of a row are written out; the window of 7 rows goes
+ * to registers, where the conditions are asked; there is one body, for the edges and the middle. */
+static const char *const depthwise =
+    "func depth(X: f32[9, 14, 32], W: f32[5, 3, 32], C: f32[9, 14, 32]) {\n"
+    "  alloc P: f32[13, 16, 32]\n"
+    "  for i in 0..13 { for j in 0..16 { for c in 0..32 {\n"
+    "    block P(a: 0..13 = i, b: 0..16 = j, d: 0..32 = c) {\n"
+    "      P[a, b, d] = X[a - 2, b - 1, d if 0 <= a - 2 && a - 2 < 9 && (0 <= b - 1 && b - 1 < 14)]\n"
+    "  } } } }\n"
+    "  for i in 0..9 { for j in 0..14 { for c in 0..32 { for y in 0..5 { for x in 0..3 {\n"
+    "    block C(a: 0..9 = i, b: 0..14 = j, d: 0..32 = c, reduce u: 0..5 = y, reduce v: 0..3 = x) {\n"
+    "      init { C[a, b, d] = 0.0:f32 }\n"
+    "      C[a, b, d] = fma(P[a + u, b + v, d], W[u, v, d], C[a, b, d])\n"
+    "  } } } } } }\n"
+    "}\n";
+
 START_TEST(windows_are_read_where_they_stand)
 {
   open_context();
-  char *text = checked_loops(
-      "func depth(X: f32[9, 14, 32], W: f32[5, 3, 32], C: f32[9, 14, 32]) {\n"
-      "  alloc P: f32[13, 16, 32]\n"
-      "  for i in 0..13 { for j in 0..16 { for c in 0..32 {\n"
-      "    block P(a: 0..13 = i, b: 0..16 = j, d: 0..32 = c) {\n"
-      "      P[a, b, d] = X[a - 2, b - 1, d if 0 <= a - 2 && a - 2 < 9 && (0 <= b - 1 && b - 1 < 14)]\n"
-      "  } } } }\n"
-      "  for i in 0..9 { for j in 0..14 { for c in 0..32 { for y in 0..5 { for x in 0..3 {\n"
-      "    block C(a: 0..9 = i, b: 0..14 = j, d: 0..32 = c, reduce u: 0..5 = y, reduce v: 0..3 = x) {\n"
-      "      init { C[a, b, d] = 0.0:f32 }\n"
-      "      C[a, b, d] = fma(P[a + u, b + v, d], W[u, v, d], C[a, b, d])\n"
-      "  } } } } } }\n"
-      "}\n");
-  int whole = 0, longest = 0;
-  for (char *at = text, *end; (at = strstr(at, "for ")); at = end) {
-    int count = 0, conditions = 0;
-    end = strstr(at + 1, "for ") ? strstr(at + 1, "for ") : at + strlen(at);
-    for (const char *f = at; (f = strstr(f, "fma(")) && f < end; f++) count++;
-    for (const char *f = at; (f = strstr(f, " if ")) && f < end; f++) conditions++;
-    whole += count == 21 && conditions == 0; /* 7 rows of 3 taps */
-    longest = count > longest ? count : longest;
-  }
-  ck_assert_msg(!strstr(text, "P[") && whole > 0 && longest <= 21, "%d, %d\n%.2000s", whole, longest, text);
+  char *text = checked_loops(depthwise);
+  ck_assert_msg(strstr(text, "alloc P: f32[144] in register"), "%s", text);
+  ck_assert_int_eq(count_of(text, "fma("), 7 * 3);
+  ck_assert_int_eq(count_of(text, "= X["), 7 + 2);
   tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* Of rows that the tile does not divide, the last ones are another body: loads have the conditions. */
+START_TEST(windows_of_odd_rows_are_not_copied)
+{
+  static char text[2048];
+  open_context();
+  snprintf(text, sizeof text, "%s", depthwise);
+  for (char *at; (at = strstr(text, "14"));) memcpy(at, "23", 2);
+  for (char *at; (at = strstr(text, "16"));) memcpy(at, "25", 2);
+  char *loops = checked_loops(text);
+  ck_assert_msg(!strstr(loops, "alloc P"), "%s", loops);
+  tn_text_destroy(loops);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* A dense convolution under a border: with enough sums for each element it is copied, by one loop nest that asks where
+ * it loads, and there is one body of sums; else loads have the conditions. */
+START_TEST(borders_are_copied_where_it_pays)
+{
+  static const int channels[] = {32, 8};
+  open_context();
+  for (int i = 0; i < 2; i++) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "func dense(X: f32[5, 7, 6], W: f32[6, 3, 3, %d], C: f32[5, 7, %d]) {\n"
+             "  alloc P: f32[7, 9, 6]\n"
+             "  for i in 0..7 { for j in 0..9 { for c in 0..6 {\n"
+             "    block P(a: 0..7 = i, b: 0..9 = j, d: 0..6 = c) {\n"
+             "      P[a, b, d] = X[a - 1, b - 1, d if 0 <= a - 1 && a - 1 < 5 && (0 <= b - 1 && b - 1 < 7)]\n"
+             "  } } } }\n"
+             "  for i in 0..5 { for j in 0..7 { for c in 0..%d { for k in 0..6 { for y in 0..3 { for x in 0..3 {\n"
+             "    block C(a: 0..5 = i, b: 0..7 = j, d: 0..%d = c, reduce e: 0..6 = k, reduce u: 0..3 = y, reduce v: 0..3 = x) {\n"
+             "      init { C[a, b, d] = 0.0:f32 }\n"
+             "      C[a, b, d] = fma(P[a + u, b + v, e], W[e, u, v, d], C[a, b, d])\n"
+             "  } } } } } } }\n"
+             "}\n",
+             channels[i], channels[i], channels[i], channels[i]);
+    char *loops = checked_loops(text);
+    ck_assert_msg(!strstr(loops, "alloc P") == (i == 1), "%s", loops);
+    ck_assert_msg((count_of(loops, "for kh") + count_of(loops, "for u") == 1) == (i == 0), "%s", loops);
+    tn_text_destroy(loops);
+  }
   tn_context_destroy(o.ctx);
 }
 END_TEST
@@ -464,6 +511,8 @@ int main(void) {
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
+  tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
+  tcase_add_test(tcase, borders_are_copied_where_it_pays);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
   tcase_add_test(tcase, short_rows_go_on);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
