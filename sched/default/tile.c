@@ -73,7 +73,8 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 
 /* ---- how large ---- */
 
-static const double WORTH_IT = 0.99; /* a narrower tile must be so much better */
+static const double WORTH_IT = 0.99;  /* a narrower tile must be so much better */
+static const double ONE_MORE = 0.015; /* what a body more costs, of the time: it is to be compiled, and to be in the cache */
 enum {
   UNIT_LATENCY = 4,
   UNITS = 2,
@@ -109,7 +110,8 @@ static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t al
   if (below) sum += (double)across * step_cycles(target, below, vectors);
   if (right) sum += (double)down * step_cycles(target, rows, right);
   if (below && right) sum += step_cycles(target, below, right);
-  return sum;
+  int bodies = (down && across) + (below && across) + (down && right) + (below && right);
+  return sum * (1 + ONE_MORE * (bodies - 1));
 }
 
 /* Rows of so many vectors that registers hold: accumulators fill 13 of 16 at most, or the compiler keeps some in memory,
