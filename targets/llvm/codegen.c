@@ -224,6 +224,7 @@ static void run_passes(tni_ll_module *m, LLVMTargetMachineRef machine) {
   }
   LLVMDisposePassBuilderOptions(options);
   if (m->status == TN_OK) tni_ll_store_single_lanes(m);
+  if (m->status == TN_OK) tni_ll_advance_pointers(m);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */

@@ -142,6 +142,11 @@ void tni_ll_masked_store(tni_ll_module *m, LLVMValueRef value, LLVMValueRef poin
 /* Masked stores of one known lane, in all functions, become stores of it. Behind the passes. */
 void tni_ll_store_single_lanes(tni_ll_module *m);
 
+/* ---- advance.c ------------------------------------------------------------------------------------------------- */
+
+/* Addresses in innermost loops, of all functions, become pointers that advance. Behind the passes. */
+void tni_ll_advance_pointers(tni_ll_module *m);
+
 /* ---- expr.c, arith.c, unit.c, memory.c, atomic.c, extern.c ------------------------------------------------------- */
 
 /* Blocks that release what is held and give up, innermost first. */
