@@ -5,8 +5,10 @@
  * Kernels run on the caller's thread (tn_threads.count = 1). Two things take turns, a second each: all THREADS call the
  * model; and as many threads as there are cores call it, a model of their own each, as if each had a process to itself,
  * which is what the cores allow. Every output is compared, bit for bit, with what one thread alone got for the same
- * input. Fails on a wrong output, when memory that the library asked for is more at the end than after the first
- * turn, and when the median of turns' throughput is below LEAST of what the cores allow.
+ * input. Fails on a wrong output, when memory that the library asked for has grown since the first turn, and when the
+ * median of turns' throughput is below LEAST of what the cores allow. Kernels' own memory comes from blocks that are kept
+ * (lib/runtime/scratch.c): how many of which size are held at once is chance, so up to what one call takes may come for
+ * each thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -50,6 +52,7 @@ static tn_context *ctx;
 static const tn_model *shared;
 static tn_tensor *inputs[SETS][MAX_TENSORS], *references[SETS][MAX_TENSORS];
 static atomic_bool stop;
+static long one_call; /* bytes that kernels took in the first call, and keep */
 
 static double now(void) {
   struct timespec t;
@@ -186,7 +189,9 @@ static void make_references(void) {
       fill(inputs[s][i], (uint32_t)(s * MAX_TENSORS + i));
     }
     for (size_t i = 0; i < tn_model_output_count(shared); i++) references[s][i] = make_tensor(tn_model_output, i);
+    long before = atomic_load(&bytes_used);
     check(call_once(&alone, s, references[s], &error), error);
+    if (s == 0) one_call = atomic_load(&bytes_used) - before;
   }
 }
 
@@ -229,6 +234,6 @@ int main(int argc, char **argv) {
   printf("%ld calls on %d threads; throughput %.3f of what %ld cores allow (median of %d turns); memory %.1f MB, grown by "
          "%ld bytes\n",
          calls, count, ratios[turns / 2], cores, turns, 1e-6 * (double)flat, grown);
-  bool good = all_right(many, (size_t)count) && all_right(own, (size_t)cores) && grown <= 0;
+  bool good = all_right(many, (size_t)count) && all_right(own, (size_t)cores) && grown <= count * one_call;
   return !(good && ratios[turns / 2] >= least);
 }
