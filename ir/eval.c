@@ -200,6 +200,14 @@ static double eval_fma(tn_type type, double a, double b, double c) {
   }
 }
 
+/* a * 2^floor(b); no result depends on a b beyond 3000 other than by its sign. */
+static double eval_ldexp(tn_type type, double a, double b) {
+  if (isnan(b)) return b;
+  if (isinf(b)) return isnan(a) ? (b > 0 ? INFINITY : 0) : a * (b > 0 ? INFINITY : 0.0);
+  int n = (int)fmax(-3000, fmin(3000, floor(b)));
+  return TN_TYPE_BITS(type) == 64 ? ldexp(a, n) : tni_round_to(type, ldexpf((float)a, n));
+}
+
 /* Operators whose exact result is a value of the type, so that double serves every type (but for the sign of zero, which
  * some lack). Rounds to the nearest even because the library never changes the rounding mode. */
 static bool eval_exact(enum tn_op op, const tni_scalar *args, double *out) {
@@ -243,6 +251,7 @@ static float eval_single(enum tn_op op, float a, float b) {
 static double eval_float(enum tn_op op, tn_type type, const tni_scalar *args) {
   double out;
   if (op == TN_OP_fma) return eval_fma(type, args[0].f, args[1].f, args[2].f);
+  if (op == TN_OP_ldexp) return eval_ldexp(type, args[0].f, args[1].f);
   if (eval_exact(op, args, &out)) return TN_TYPE_BITS(type) <= 8 ? tni_round_to(type, out) : out;
   double b = tni_ops[op].arity > 1 ? args[1].f : 0;
   if (TN_TYPE_BITS(type) == 64) return eval_double(op, args[0].f, b);

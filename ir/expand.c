@@ -105,7 +105,7 @@ static expr expand_mulhi(const maker *m, const expr *v) {
     expr product = mul(m, cast(m, wide, v[0]), cast(m, wide, v[1]));
     return cast(m, m->type, right(m, product, number(m, wide, bits_of(m))));
   }
-  const maker u = {m->r, unsigned_of(m), unsigned_of(m)};
+  const maker u = {.r = m->r, .type = unsigned_of(m), .result = unsigned_of(m)};
   expr high = cast(m, m->type, multiply_high(&u, cast(m, u.type, v[0]), cast(m, u.type, v[1])));
   if (!is_signed(m)) return high;
   high = sub(m, high, choose(m, is_negative(m, v[0]), v[1], zero(m)));
@@ -201,6 +201,7 @@ static expr expand_cast_sat(const maker *m, const expr *v) {
 /* ---- floats ---------------------------------------------------------------------------------------------------- */
 
 static expr expand_fma(const maker *m, const expr *v) { return tni_expand_fma(m, v[0], v[1], v[2]); }
+static expr expand_ldexp(const maker *m, const expr *v) { return tni_expand_ldexp(m, v[0], v[1]); }
 static expr expand_floor(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_floor, v[0]); }
 static expr expand_ceil(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_ceil, v[0]); }
 static expr expand_trunc(const maker *m, const expr *v) { return tni_expand_rounding(m, TN_OP_trunc, v[0]); }
@@ -232,12 +233,12 @@ bool tni_is_basic(const tn_expr *x) {
 }
 
 const tn_expr *tni_expand(tni_region *r, const tn_expr *x) {
-  const maker m = {r, tni_operand_type(x), x->type};
+  const maker m = {.r = r, .type = tni_operand_type(x), .result = x->type};
   if (is_through_f32((enum tn_op)x->op, m.type)) return through_f32(&m, x);
   switch ((enum tn_op)x->op) {
 #define EXPAND_CORE(name) break
 #define EXPAND_DERIVED(name) return expand_##name(&m, x->arg)
-#define EXPAND_MATH(name) return tni_math_expand(r, x)
+#define EXPAND_MATH(name) return tni_math_expand(r, x, false)
 #define EXPAND(name, arity, typing, origin, flags, meaning)                                                            \
   case TN_OP_##name: EXPAND_##origin(name);
     TN_OPS(EXPAND)

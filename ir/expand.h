@@ -16,6 +16,7 @@ typedef const tn_expr *expr;
 typedef struct maker {
   tni_region *r;
   tn_type type, result;
+  bool has_ldexp; /* nodes may be ldexp of that type: whoever asked emits it as it is */
 } maker;
 
 /* ---- types ----------------------------------------------------------------------------------------------------- */
@@ -68,6 +69,7 @@ static inline expr as(const maker *m, tn_type type, expr a) { return tni_reinter
 expr tni_expand_rounding(const maker *m, enum tn_op op, expr a);
 expr tni_expand_extreme(const maker *m, bool larger, expr a, expr b);
 expr tni_expand_fma(const maker *m, expr a, expr b, expr c);
+expr tni_expand_ldexp(const maker *m, expr a, expr b);
 expr tni_expand_fmod(const maker *m, expr a, expr b);
 
 #endif

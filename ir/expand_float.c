@@ -4,6 +4,7 @@
  *     round    |x| + 2^(p - 1) - 2^(p - 1)
  *     min      compare and select; zeros by the or of their bits (max: and)
  *     fma      f64: product and sum without error as two and three parts, the rest rounded to odd; others: through f64
+ *     ldexp    the power in three steps, of which only the last can round
  *     fmod     long division: m 2^k mod n by squaring, in integers
  *
  * Sources: T. J. Dekker, A floating-point technique for extending the available precision (1971): the exact product.
@@ -159,9 +160,34 @@ static expr fma_in_f64(const maker *m, expr a, expr b, expr c) {
 /* The product of two numbers of at most 24 bits is exact in f64, and a sum rounded to odd there has bits enough. */
 expr tni_expand_fma(const maker *m, expr a, expr b, expr c) {
   if (bits_of(m) == 64) return fma_in_f64(m, a, b, c);
-  const maker wide = {m->r, like(m, TN_F64), like(m, TN_F64)};
+  const maker wide = {.r = m->r, .type = like(m, TN_F64), .result = like(m, TN_F64)};
   expr product = mul(m, cast(m, wide.type, a), cast(m, wide.type, b));
   return cast(m, m->type, add_odd(&wide, product, cast(m, wide.type, c)));
+}
+
+/* ---- ldexp ----------------------------------------------------------------------------------------------------- */
+
+/* a * 2^n for a finite n. Downwards in steps that leave at least the digits of a to the last one: where a step rounds
+ * already, the result is less than half of the least number. */
+static expr scaled(const maker *m, expr a, expr n) {
+  int digits = fraction_bits(m) + 1, down = bias(m) - 1 - digits, up = bias(m);
+  for (int i = 0; i < 2; i++) {
+    expr small = less(m, n, whole(m, 1 - bias(m))), large = less(m, whole(m, bias(m)), n);
+    expr lower = mul(m, a, real(m, ldexp(1, -down))), higher = mul(m, a, real(m, ldexp(1, up)));
+    a = choose(m, small, lower, choose(m, large, higher, a));
+    n = choose(m, small, add(m, n, whole(m, down)), choose(m, large, sub(m, n, whole(m, up)), n));
+  }
+  return mul(m, a, power_of_two(m, n));
+}
+
+expr tni_expand_ldexp(const maker *m, expr a, expr b) {
+  expr zero = real(m, 0), infinity = real(m, INFINITY), most = real(m, 2 * bias(m) + fraction_bits(m) + 1);
+  expr n = tni_op1(m->r, TN_OP_floor, b), least = tni_op1(m->r, TN_OP_neg, most);
+  n = choose(m, less(m, most, n), most, choose(m, less(m, n, least), least, n)); /* beyond: 0 or inf already */
+  expr end = choose(m, less(m, zero, b), infinity, zero); /* 2^b of an infinite b */
+  expr at_end = choose(m, unequal(m, a, a), end, mul(m, a, end));
+  expr value = choose(m, is_finite(m, b), scaled(m, a, cast(m, signed_of(m), n)), at_end);
+  return choose(m, unequal(m, b, b), b, value);
 }
 
 /* ---- fmod ------------------------------------------------------------------------------------------------------ */

@@ -273,7 +273,7 @@ static bool finish(builder *b, const tn_expr *x) {
 static const tn_expr *expansion_of(tni_machine *m, const tn_expr *x) {
   tni_entry *entry = tni_entry_of(m, x, true);
   if (!entry || entry->expansion) return entry ? entry->expansion : NULL;
-  entry->expansion = tni_math_expand(&m->region, x);
+  entry->expansion = tni_math_expand(&m->region, x, false);
   if (!entry->expansion) tni_machine_nomem(m);
   return entry->expansion;
 }

@@ -363,8 +363,11 @@ const tn_expr *tni_expand(tni_region *r, const tn_expr *x);
 
 /* ---- math/: math operators as expressions of the others --------------------------------------------------------- */
 
-/* The definition of a MATH operator over the others; shorter floats than f32 through f32. NULL without memory. */
-const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x);
+/* The definition of a MATH operator over the others; shorter floats than f32 through f32. With ldexp among the others
+ * where `has_ldexp`, which saves operators for a target that has it and changes no result. NULL without memory. */
+const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, bool has_ldexp);
+/* The type that a MATH operator on operands of `type` is computed in, with its lanes. */
+tn_type tni_math_type(tn_type type);
 
 /* ---- buffer.c --------------------------------------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ const tni_native tni_llvm_natives[] = {
     {TN_OP_clz, TNI_ON_INT},
     {TN_OP_ctz, TNI_ON_INT},
     {TN_OP_fma, FLOATS}, /* where the target has_fma */
+    {TN_OP_ldexp, FLOATS}, /* where the target has_ldexp_vector: one number, or a register of them */
     {TN_OP_floor, FLOATS},
     {TN_OP_ceil, FLOATS},
     {TN_OP_trunc, FLOATS},
@@ -38,8 +39,15 @@ static unsigned kinds_of(tn_type type) {
   }
 }
 
+/* A number, or a whole vector register of them. */
+static bool fills_register(tn_type type) {
+  unsigned bits = (unsigned)tn_type_bytes(type) * 8;
+  return TN_TYPE_LANES(type) == 1 || bits == 128 || bits == 256 || bits == 512;
+}
+
 bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type) {
   if (op == TN_OP_fma && !target->has_fma) return false;
+  if (op == TN_OP_ldexp && !(target->has_ldexp_vector && fills_register(type))) return false;
   for (size_t i = 0; i < target->native_count; i++)
     if (target->natives[i].op == op) return (target->natives[i].on & kinds_of(type)) != 0;
   return false;

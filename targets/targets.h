@@ -72,7 +72,7 @@ void tni_host_features(tni_text *out);
 
 extern const tni_native tni_llvm_natives[];
 extern const size_t tni_llvm_native_count;
-/* Is the operator, on operands of this type, emitted as it is? For those that are not basic. */
+/* Is the operator, on operands of this type, with lanes, emitted as it is? For those that are not basic. */
 bool tni_target_emits(const tn_target *target, enum tn_op op, tn_type type);
 
 /* ---- units.c --------------------------------------------------------------------------------------------------- */

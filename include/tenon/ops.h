@@ -67,6 +67,7 @@ enum { TN_OPF_COMM = 1, TN_OPF_ASSOC = 2, TN_OPF_LEAF = 4, TN_OPF_MATH = 8, TN_O
   OP(ceil,        1, FLOAT,   DERIVED, NONE,         "towards plus infinity") \
   OP(trunc,       1, FLOAT,   DERIVED, NONE,         "towards zero") \
   OP(round,       1, FLOAT,   DERIVED, NONE,         "to nearest, ties to even") \
+  OP(ldexp,       2, FLOAT,   DERIVED, NONE,         "a * 2^floor(b), rounded once; of a NaN with b = inf: inf, with b = -inf: 0") \
   OP(exp,         1, FLOAT,   MATH,    NONE,         "e to the a") \
   OP(exp2,        1, FLOAT,   MATH,    NONE,         "2 to the a") \
   OP(expm1,       1, FLOAT,   MATH,    NONE,         "exp(a) - 1, without loss near 0") \

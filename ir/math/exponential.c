@@ -3,7 +3,7 @@
  *     e^x = 2^n e^r       x = n ln 2 + r, ln 2 in two parts
  *     e^r = 1 + r + r^2 Q(r)
  *
- * 2^n is made of bits and multiplied in two steps, so that subnormal results round once.
+ * 2^n is made of bits and multiplied in two steps, so that subnormal results round once; or by ldexp.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -43,8 +43,9 @@ expr tni_math_power_of_two(const maker *m, expr n_bits) {
   return as_number(m, add(m, shift_left(m, n_bits, fraction_bits(m)), one_bits(m)));
 }
 
-/* Half of n at a time: only the last product can round or overflow. */
+/* Half of n at a time: only the last product can round or overflow. The p is a normal number: ldexp is the same. */
 expr tni_math_scale(const maker *m, expr p, expr n_bits) {
+  if (m->has_ldexp) return tni_op2(m->r, TN_OP_ldexp, p, sub(m, as_number(m, n_bits), rounder(m)));
   expr n = shift_left(m, n_bits, fraction_bits(m));
   expr half = both(m, right(m, n, integer(m, 1)), integer(m, -(INT64_C(1) << fraction_bits(m))));
   expr first = mul(m, p, as_number(m, add(m, half, one_bits(m))));

@@ -19,7 +19,7 @@
 static inline bool is_double(const maker *m) { return bits_of(m) == 64; }
 /* A maker of f64 with as many lanes. */
 static inline maker in_double(const maker *m) {
-  return (maker){m->r, like(m, TN_F64), like(m, TN_F64)};
+  return (maker){.r = m->r, .type = like(m, TN_F64), .result = like(m, TN_F64)};
 }
 
 static inline expr constant(const maker *m, double v) { return number(m, m->type, v); }

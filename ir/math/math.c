@@ -26,11 +26,14 @@ static expr define(const maker *m, enum tn_op op, const expr *v) {
   }
 }
 
-const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x) {
+tn_type tni_math_type(tn_type type) {
+  return TN_TYPE_WITH_LANES(TN_TYPE_BITS(type) == 64 ? TN_F64 : TN_F32, TN_TYPE_LANES(type));
+}
+
+const tn_expr *tni_math_expand(tni_region *r, const tn_expr *x, bool has_ldexp) {
   assert(x->op < TN_OP_COUNT && (tni_ops[x->op].flags & TN_OPF_MATH));
-  tn_type lane = TN_TYPE_BITS(x->type) == 64 ? TN_F64 : TN_F32;
-  tn_type type = TN_TYPE_WITH_LANES(lane, TN_TYPE_LANES(x->type));
-  const maker m = {r, type, type};
+  tn_type type = tni_math_type(x->type);
+  const maker m = {.r = r, .type = type, .result = type, .has_ldexp = has_ldexp};
   expr v[2];
   for (int i = 0; i < x->nargs; i++) v[i] = cast(&m, type, x->arg[i]);
   return cast(&m, x->type, define(&m, (enum tn_op)x->op, v));

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "llvm.h"
 
@@ -200,24 +201,52 @@ static LLVMValueRef float_extreme_of_constant(const operation *o, bool larger, L
   return LLVMBuildSelect(o->b, LLVMBuildFCmp(o->b, p, c, a, ""), c, a, "");
 }
 
-/* Vectors of AVX-512: vrange orders zeros by their signs, but takes the number where one is NaN; then a sum, which is NaN.
- * Three instructions, where LLVM makes six of its own. NULL: there is none for the type. */
+/* AVX-512's instruction of that name on vectors of f32 or f64, of 128, 256 or 512 bits, with all lanes: of `count`
+ * operands, the first of which is one. */
+static LLVMValueRef call_avx512(const operation *o, const char *instruction, unsigned count, const LLVMValueRef *v) {
+  enum { ROUND_AS_USUAL = 4 };
+  LLVMTypeRef type = LLVMTypeOf(v[0]), i32 = LLVMInt32TypeInContext(o->m->llvm);
+  bool is_double = TN_TYPE_BITS(o->type) == 64;
+  unsigned lanes = LLVMGetVectorSize(type), bits = lanes * (is_double ? 64 : 32), mask = lanes < 8 ? 8 : lanes;
+  LLVMValueRef args[6];
+  char name[64];
+  snprintf(name, sizeof name, "llvm.x86.avx512.mask.%s.p%c.%u", instruction, is_double ? 'd' : 's', bits);
+  memcpy(args, v, count * sizeof *args);
+  args[count] = v[0]; /* where lanes are masked: none is */
+  args[count + 1] = LLVMConstAllOnes(LLVMIntTypeInContext(o->m->llvm, mask));
+  args[count + 2] = LLVMConstInt(i32, ROUND_AS_USUAL, 0);
+  return tni_ll_intrinsic(o->m, name, 0, NULL, count + 2 + (bits == 512), args);
+}
+
+/* The same of vectors, or of one number, as lane 0 of a vector. */
+static LLVMValueRef call_avx512_on_any(const operation *o, const char *instruction, unsigned count, LLVMValueRef *v) {
+  LLVMTypeRef type = LLVMTypeOf(v[0]);
+  bool is_vector = TN_TYPE_LANES(o->type) > 1;
+  LLVMValueRef none = is_vector ? NULL : LLVMGetPoison(LLVMVectorType(type, TN_TYPE_BITS(o->type) == 64 ? 2 : 4));
+  for (unsigned i = 0; i < 2 && !is_vector; i++)
+    v[i] = LLVMBuildInsertElement(o->b, none, v[i], tni_ll_index(o->m, 0), "");
+  LLVMValueRef made = call_avx512(o, instruction, count, v);
+  return is_vector ? made : LLVMBuildExtractElement(o->b, made, tni_ll_index(o->m, 0), "");
+}
+
+/* AVX-512: vrange orders zeros by their signs, but takes the number where one is NaN; then a sum, which is NaN. Three
+ * instructions, where LLVM makes six of its own, and more for one number. NULL: there is none for the type. */
 static LLVMValueRef float_extreme_of_range(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef b) {
-  enum { SIGN_OF_RESULT = 4, ROUND_AS_USUAL = 4 };
+  enum { SIGN_OF_RESULT = 4 };
   tn_type element = TN_TYPE_WITH_LANES(o->type, 1);
   unsigned bits = (unsigned)(tn_type_bytes(o->type) * 8);
-  LLVMTypeRef i32 = LLVMInt32TypeInContext(o->m->llvm);
-  char name[64];
-  if ((element != TN_F32 && element != TN_F64) || (bits != 128 && bits != 256 && bits != 512) ||
+  if ((element != TN_F32 && element != TN_F64) ||
+      (TN_TYPE_LANES(o->type) > 1 && bits != 128 && bits != 256 && bits != 512) ||
       !tni_target_has_feature(o->m->target, "avx512dq") || !tni_target_has_feature(o->m->target, "avx512vl"))
     return NULL;
-  snprintf(name, sizeof name, "llvm.x86.avx512.mask.range.p%c.%u", element == TN_F32 ? 's' : 'd', bits);
-  unsigned lanes = TN_TYPE_LANES(o->type), mask = lanes < 8 ? 8 : lanes;
-  LLVMValueRef which = LLVMConstInt(i32, SIGN_OF_RESULT + larger, 0);
-  LLVMValueRef args[] = {a, b, which, a, LLVMConstAllOnes(LLVMIntTypeInContext(o->m->llvm, mask)),
-                         LLVMConstInt(i32, ROUND_AS_USUAL, 0)};
-  LLVMValueRef number = tni_ll_intrinsic(o->m, name, 0, NULL, bits == 512 ? 6 : 5, args);
+  LLVMValueRef which = LLVMConstInt(LLVMInt32TypeInContext(o->m->llvm), (unsigned)(SIGN_OF_RESULT + larger), 0);
+  LLVMValueRef number = call_avx512_on_any(o, "range", 3, (LLVMValueRef[]){a, b, which});
   return LLVMBuildSelect(o->b, LLVMBuildFCmp(o->b, LLVMRealUNO, a, b, ""), LLVMBuildFAdd(o->b, a, b, ""), number, "");
+}
+
+/* vscalef means what the operator means. */
+static LLVMValueRef scaled(const operation *o, LLVMValueRef *v) {
+  return call_avx512_on_any(o, "scalef", 2, (LLVMValueRef[]){v[0], v[1]});
 }
 
 static LLVMValueRef extreme(const operation *o, bool larger, LLVMValueRef a, LLVMValueRef b) {
@@ -273,6 +302,7 @@ static LLVMValueRef float_op(const operation *o, LLVMValueRef *v) {
   case TN_OP_min: return extreme(o, false, v[0], v[1]);
   case TN_OP_max: return extreme(o, true, v[0], v[1]);
   case TN_OP_fma: return fused(o, v);
+  case TN_OP_ldexp: return scaled(o, v);
   case TN_OP_sqrt: return unary_intrinsic(o, "llvm.sqrt", v[0]);
   case TN_OP_floor: return unary_intrinsic(o, "llvm.floor", v[0]);
   case TN_OP_ceil: return unary_intrinsic(o, "llvm.ceil", v[0]);

@@ -16,8 +16,13 @@ static bool is_long(const tn_expr *x) {
   return is_float && (x->op == TN_OP_mod || (x->op == TN_OP_fma && TN_TYPE_BITS(x->type) == 64));
 }
 
+static const tn_expr *expand(const tni_ll_function *f, const tn_expr *x) {
+  if (!(tni_ops[x->op].flags & TN_OPF_MATH)) return tni_expand(&f->m->region, x);
+  return tni_math_expand(&f->m->region, x, tni_target_emits(f->m->target, TN_OP_ldexp, tni_math_type(x->type)));
+}
+
 static LLVMValueRef emit_in_place(tni_ll_function *f, const tn_expr *x) {
-  const tn_expr *y = tni_expand(&f->m->region, x);
+  const tn_expr *y = expand(f, x);
   f->m->arena.failed |= !y;
   return y ? tni_ll_expr(f, y) : NULL;
 }

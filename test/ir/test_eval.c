@@ -299,6 +299,29 @@ START_TEST(rounding_to_integers)
 }
 END_TEST
 
+START_TEST(powers_of_two_scale)
+{
+  const double infinity = INFINITY;
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 1.5, 2.75) == 6);
+  ck_assert(float2(TN_OP_ldexp, TN_F64, -1.5, -2.25) == -0.1875);
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 0x1.000006p0, -149) == 0x1p-149); /* rounded once, to what f32 has */
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 0x1.000002p-100, -50) == 0x1p-149);
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 0x1p-100, -50) == 0); /* a tie */
+  ck_assert(float2(TN_OP_ldexp, TN_F64, 0x1.8p-1070, -4) == 0x1p-1073); /* a tie, to even */
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 0x1p-149, 276) == 0x1p127);
+  ck_assert(float2(TN_OP_ldexp, TN_F32, 1, 128) == infinity);
+  ck_assert(float2(TN_OP_ldexp, TN_BF16, 1.5, -134) == 0x1p-133);
+  ck_assert(float2(TN_OP_ldexp, TN_F64, -1, infinity) == -infinity);
+  ck_assert(signbit(float2(TN_OP_ldexp, TN_F64, -1, -infinity)));
+  ck_assert(isnan(float2(TN_OP_ldexp, TN_F64, 0, infinity)));
+  ck_assert(isnan(float2(TN_OP_ldexp, TN_F32, infinity, -infinity)));
+  ck_assert(isnan(float2(TN_OP_ldexp, TN_F32, 1, NAN)));
+  ck_assert(isnan(float2(TN_OP_ldexp, TN_F32, NAN, 1)));
+  ck_assert(float2(TN_OP_ldexp, TN_F32, NAN, infinity) == infinity);
+  ck_assert(float2(TN_OP_ldexp, TN_F32, NAN, -infinity) == 0);
+}
+END_TEST
+
 START_TEST(float_to_int_saturates)
 {
   ck_assert_int_eq(float_to(TN_I8, 200), 127);
@@ -477,6 +500,7 @@ int main(void) {
   tcase_add_test(tests, four_bit_floats_saturate);
   tcase_add_test(tests, scales_are_cast);
   tcase_add_test(tests, rounding_to_integers);
+  tcase_add_test(tests, powers_of_two_scale);
   tcase_add_test(tests, float_to_int_saturates);
   tcase_add_test(tests, saturating_casts_give_the_nearest_number);
   tcase_add_test(tests, int_to_float_rounds_once);
