@@ -106,6 +106,8 @@ void tni_prover_pop(tni_prover *v, tni_prover_mark mark); /* forgets what came a
 void tni_prover_bind(tni_prover *v, const tn_expr *var, const tn_expr *extent);
 /* var == value. */
 void tni_prover_bind_value(tni_prover *v, const tn_expr *var, const tn_expr *value);
+/* var == value, and that is within 0..extent. */
+void tni_prover_bind_inside(tni_prover *v, const tn_expr *var, const tn_expr *extent, const tn_expr *value);
 /* From here on vectors of so many lanes are spoken of, by any one of their lanes. */
 void tni_prover_bind_lanes(tni_prover *v, uint32_t lanes);
 /* 0 <= x */

@@ -70,6 +70,15 @@ void tni_prover_bind_value(tni_prover *v, const tn_expr *var, const tn_expr *val
   v->failed |= !tni_facts_push(&v->intervals, var, lo, hi);
 }
 
+void tni_prover_bind_inside(tni_prover *v, const tn_expr *var, const tn_expr *extent, const tn_expr *value) {
+  tni_poly x = tni_poly_of(value), below = tni_poly_of(extent);
+  tni_poly_add(&below, &x, -1);
+  tni_poly_add_constant(&below, -1, 1);
+  add_fact(v, &x);
+  add_fact(v, &below);
+  tni_prover_bind_value(v, var, value);
+}
+
 void tni_prover_know_extent(tni_prover *v, const tn_expr *x) {
   tni_poly p = tni_poly_of(x);
   add_fact(v, &p);

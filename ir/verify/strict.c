@@ -173,6 +173,11 @@ static void check_block(strict *s, const tn_stmt *t) {
       tni_prover_bind(&s->prover, t->as.block.iters[i].var, t->as.block.iters[i].extent);
     else
       tni_prover_know_extent(&s->prover, t->as.block.iters[i].var);
+  for (int32_t i = 0; t->as.block.where && i < t->as.block.count; i++) { /* which is about loops */
+    const tni_iter *iter = &t->as.block.iters[i];
+    if (lasts(s, iter->binding, t) && lasts(s, iter->extent, t))
+      tni_prover_bind_inside(&s->prover, iter->var, iter->extent, iter->binding);
+  }
   if (t->as.block.init) check_stmt(s, t->as.block.init);
   check_inside(s, t->as.block.body, mark);
 }

@@ -61,6 +61,11 @@ static const struct {
      "  assert !(n < 9) || 0 <= n && n < 8, " OUTSIDE("B")
      "  assert !(n < 9) || 0 <= cast(index, B[n]) && cast(index, B[n]) < 8, " BINDING("x")
      "  block b(x: 0..8 = cast(index, B[n])) where n < 9 {\n    A[x] = 1:i32\n  }\n", true},
+    /* the condition of a block is about loops, its subscripts about iterators: each is what it is bound to */
+    {"",
+     "  for i in 0..3 {\n    for j in 0..4 {\n      block b(x: 0..3 = i, y: 0..4 = j) where i * 4 + j < 8 {\n"
+     "        A[x * 4 + y] = 1:i32\n      }\n    }\n  }\n",
+     NULL, false},
     /* loops that may race */
     {"", "  for i in 0..8 parallel with note = 1 {\n    A[i * (15 - i)] = 1:i32\n  }\n",
      "  for i in 0..8 with note = 1 {\n    assert 0 <= i * (15 - i) && i * (15 - i) < 8, " OUTSIDE("A")
