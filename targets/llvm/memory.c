@@ -177,6 +177,15 @@ LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x) {
   return tni_ll_from_memory(f->m, x->type, value);
 }
 
+LLVMValueRef tni_ll_load_behind(tni_ll_function *f, const tn_expr *x, int64_t offset, uint32_t lanes) {
+  tni_ll_access a = {.buffer = x->as.buffer, .lanes = lanes};
+  split_load_args(x, &a);
+  if (!find_buffer(f, &a)) return NULL;
+  LLVMValueRef pointer = first_pointer(f, &a);
+  if (offset) pointer = offset_pointer(f, &a, pointer, tni_ll_index(f->m, offset));
+  return load_at(f->m, a.type, pointer, element_bytes(&a));
+}
+
 LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRef group, uint32_t lanes) {
   tni_ll_access a = {.buffer = x->as.buffer, .lanes = lanes};
   split_load_args(x, &a);
@@ -194,13 +203,23 @@ static void store_at(tni_ll_module *m, LLVMValueRef value, LLVMValueRef pointer,
   LLVMSetAlignment(LLVMBuildStore(m->b, value, pointer), align);
 }
 
+/* Is it a buffer meant for registers, and all lanes surely in it? */
+static bool is_all_ours(const tni_ll_access *a) {
+  const tn_expr *first = a->index->op == TN_OP_ramp ? a->index->arg[0] : NULL;
+  return a->buffer->scope == TNI_SCOPE_REGISTER && !a->shared && first && tni_is_const(first) && first->as.i >= 0 &&
+         first->as.i + a->lanes <= tni_buffer_constant_size(a->buffer);
+}
+
+/* In registers lanes that are not stored are those that were there: memory would not give on what a mask wrote. */
 static void store_contiguous(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
   LLVMValueRef pointer = first_pointer(f, a);
-  if (!a->where) {
-    store_at(f->m, value, pointer, access_align(a));
+  if (a->where && !is_all_ours(a)) {
+    tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
     return;
   }
-  tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
+  if (a->where)
+    value = LLVMBuildSelect(f->m->b, mask_of(f, a), value, load_at(f->m, a->type, pointer, access_align(a)), "");
+  store_at(f->m, value, pointer, access_align(a));
 }
 
 void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value) {
