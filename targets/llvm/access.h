@@ -39,6 +39,8 @@ LLVMValueRef tni_ll_interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b)
 
 /* A whole vector, as it is in memory, to neighbours from that element on. */
 void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value);
+/* So many neighbours, as they are in memory, from `offset` elements behind lane 0 of the load x on. */
+LLVMValueRef tni_ll_load_behind(tni_ll_function *f, const tn_expr *x, int64_t offset, uint32_t lanes);
 /* Zeros that a load reads where its condition is false. */
 LLVMValueRef tni_ll_zeros(tni_ll_module *m);
 /* Accesses to buffers of elements that share bytes; values as in registers, of all the lanes. */

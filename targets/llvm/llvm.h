@@ -223,6 +223,11 @@ void tni_ll_outline(tni_ll_function *f, const tn_stmt *s);
  * other: how many were done at once, or 0. */
 int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt *const *stmts);
 
+/* ---- transpose.c ------------------------------------------------------------------------------------------------ */
+
+/* The same, when they store what lies across them: the columns of a square. */
+int32_t tni_ll_store_transposed(tni_ll_function *f, int32_t left, const tn_stmt *const *stmts);
+
 /* ---- subscript.c ------------------------------------------------------------------------------------------------ */
 
 /* Is subscript `to` surely `from` and a constant? */

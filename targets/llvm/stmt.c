@@ -415,6 +415,7 @@ static void emit_seq(tni_ll_function *f, const tn_stmt *s) {
     uint32_t of_run = f->epoch++; /* what is done together reads what the run wrote */
     bool tile = i + 1 < count && tni_ll_tile_behind(f, stmts[i], stmts[i + 1]);
     done = tile ? 2 : tni_ll_store_interleaved(f, count - i, stmts + i);
+    if (!done) done = tni_ll_store_transposed(f, count - i, stmts + i);
     if (done) {
       q.count = 0;
       f->epoch++;

@@ -126,6 +126,91 @@ START_TEST(subscripts_of_all_forms)
 }
 END_TEST
 
+/* `count` statements of `lanes`: B[k * lanes + i] = A[from + k + i * stride], times C[k] if `scaled`. */
+static void add_square(tni_text *out, const char *name, const char *type, int lanes, int count, int stride, int from,
+                       bool scaled) {
+  tni_text_add(out, "loop func %s(A: %s[%d], B: %s[%d], C: %s[%d]) {\n", name, type,
+               from + (lanes - 1) * stride + count, type, lanes * count, type, count);
+  for (int k = 0; k < count; k++) {
+    tni_text_add(out, "  B[ramp(%d, 1, %d)] = A[ramp(%d, %d, %d)]", k * lanes, lanes, from + k, stride, lanes);
+    if (scaled) tni_text_add(out, " * broadcast(C[%d], %d)", k, lanes);
+    tni_text_add(out, "\n");
+  }
+  tni_text_add(out, "}\n");
+}
+
+/* Whole squares, parts of them, and values made of columns; nothing behind the last element is touched. */
+START_TEST(columns_of_squares_are_stored)
+{
+  static const struct square {
+    const char *type;
+    tn_type code;
+    int lanes, count, stride, from;
+    bool scaled;
+  } squares[] = {
+      {"f32", TN_F32, 16, 16, 16, 0, false}, {"f32", TN_F32, 16, 16, 40, 3, true},  {"f32", TN_F32, 8, 8, 9, 1, true},
+      {"f32", TN_F32, 4, 4, 4, 0, false},    {"f32", TN_F32, 16, 15, 16, 0, false}, {"f32", TN_F32, 8, 16, 16, 0, false},
+      {"f64", TN_F64, 8, 8, 8, 0, true},     {"f64", TN_F64, 4, 4, 3, 2, false},    {"i8", TN_I8, 16, 16, 16, 0, true},
+      {"i16", TN_I16, 8, 8, 11, 0, false},   {"i16", TN_I16, 16, 16, 16, 0, true},  {"f16", TN_F16, 16, 16, 17, 0, true},
+      {"f32", TN_F32, 4, 4, 2, 0, false},
+  };
+  for (size_t t = 0; t < TNI_COUNT(squares); t++) {
+    const struct square *s = &squares[t];
+    int count = s->from + (s->lanes - 1) * s->stride + s->count;
+    kit k;
+    tni_text text;
+    tni_scalar two = {.i = 2};
+    if (tni_type_is_float(s->code)) two.f = 2;
+    kit_open(&k, "host");
+    tni_text_init(&text, k.ctx);
+    add_square(&text, "f", s->type, s->lanes, s->count, s->stride, s->from, s->scaled);
+    load_text(&k, text.data);
+    size_t bytes = tn_type_bytes(s->code);
+    void *a = guarded((size_t)count * bytes), *b = guarded((size_t)(s->lanes * s->count) * bytes),
+         *c = guarded((size_t)s->count * bytes);
+    for (int i = 0; i < count; i++) {
+      tni_scalar x = {.i = i % 50};
+      if (tni_type_is_float(s->code)) x.f = i;
+      tni_write_element(s->code, a, i, x);
+    }
+    for (int i = 0; i < s->count; i++) tni_write_element(s->code, c, i, two);
+    ck_assert_int_eq(kit_run(&k, "f", (void *[]){a, b, c}), 0);
+    for (int j = 0; j < s->count; j++)
+      for (int i = 0; i < s->lanes; i++) {
+        int from = s->from + j + i * s->stride;
+        tni_scalar x = tni_read_element(s->code, a, from), y = tni_read_element(s->code, b, j * s->lanes + i);
+        if (tni_type_is_float(s->code))
+          ck_assert(y.f == x.f * (s->scaled ? 2 : 1));
+        else
+          ck_assert_int_eq(y.i, x.i * (s->scaled ? 2 : 1));
+      }
+    tni_text_destroy(&text);
+    kit_close(&k);
+  }
+}
+END_TEST
+
+/* The second column is read behind the store of the first one, which may change it. */
+START_TEST(columns_are_not_read_before_they_are_stored)
+{
+  kit k;
+  kit_open(&k, "host");
+  load_text(&k, "loop func f(A: i32[32]) {\n"
+                "  A[ramp(16, 1, 4)] = A[ramp(15, 4, 4)]\n  A[ramp(20, 1, 4)] = A[ramp(16, 4, 4)]\n"
+                "  A[ramp(24, 1, 4)] = A[ramp(17, 4, 4)]\n  A[ramp(28, 1, 4)] = A[ramp(18, 4, 4)]\n}\n");
+  int32_t a[32], want[32];
+  for (int i = 0; i < 32; i++) a[i] = want[i] = i;
+  for (int column = 0; column < 4; column++) {
+    int32_t v[4];
+    for (int i = 0; i < 4; i++) v[i] = want[15 + column + 4 * i];
+    for (int i = 0; i < 4; i++) want[16 + 4 * column + i] = v[i];
+  }
+  ck_assert_int_eq(kit_run(&k, "f", (void *[]){a}), 0);
+  for (int i = 0; i < 32; i++) ck_assert_int_eq(a[i], want[i]);
+  kit_close(&k);
+}
+END_TEST
+
 START_TEST(bool_is_a_byte_in_memory)
 {
   kit k;
@@ -299,6 +384,8 @@ int main(void) {
   tcase_add_test(tc, scalars_arrive_by_their_c_types);
   tcase_add_test(tc, false_conditions_access_nothing);
   tcase_add_test(tc, subscripts_of_all_forms);
+  tcase_add_test(tc, columns_of_squares_are_stored);
+  tcase_add_test(tc, columns_are_not_read_before_they_are_stored);
   tcase_add_test(tc, bool_is_a_byte_in_memory);
   tcase_add_test(tc, a_store_is_seen_by_later_loads);
   tcase_add_test(tc, buffers_inside_a_function);
