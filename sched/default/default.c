@@ -59,7 +59,7 @@ static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   if (readers == 0) return false;
   if (reductions && c.predicated) return readers == 1 && is_border_for_loads(p, block, last);
   if (reductions) return c.math == 0 && c.ops == 0;
-  if (c.math && tni_work_of(last) > tni_work_of(block)) return false; /* it would be computed again and again */
+  if (tni_is_long(p, block) && tni_work_of(last) > tni_work_of(block)) return false; /* computed again and again */
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
 }
 

@@ -72,6 +72,8 @@ int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a 
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
 /* The iterator of the block that a loop feeds, or NULL. */
 const tni_iter *tni_iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop);
+/* Is an element's value more than a few instructions? */
+bool tni_is_long(const tni_planner *p, const tn_stmt *block);
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
 static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -150,6 +152,12 @@ int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_
 bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* The block of that name, in parts below `outer_count` loops. */
 void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
+
+/* ---- across.c ---------------------------------------------------------------------------------------------------- */
+
+/* The elementwise block below loops[0..inner], of which those from `from` on may be cut, in squares, where it reads
+ * across what it writes; loops[..inner] are then those outside of them. False: it does not. */
+bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops);
 
 /* ---- rows.c ------------------------------------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
 #include "default.h"
 
 enum { NEAR_STRIDE = 4 }; /* elements: a vector of neighbours so far apart still comes from few cache lines */
+enum { MANY_OPS = 12 };
 
 static bool add_block(void *self, const tn_stmt *s) {
   tni_block_list *l = self;
@@ -35,6 +36,11 @@ tni_cost tni_cost_of(const tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block);
   if (store) tni_expr_visit(p->s->ctx, store->as.store.value, count_cost, &c);
   return c;
+}
+
+bool tni_is_long(const tni_planner *p, const tn_stmt *block) {
+  tni_cost c = tni_cost_of(p, block);
+  return c.math > 0 || c.ops > MANY_OPS;
 }
 
 bool tni_is_reduction(const tn_stmt *block) {

@@ -156,7 +156,7 @@ enum { MOST_LONG = 8 /* vectors of a tile for which long operators are written o
 
 static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   const tn_stmt *epilogue = epilogue_of(p, block);
-  return epilogue && t->row_dim >= 0 && t->rows * t->vectors > MOST_LONG && tni_cost_of(p, epilogue).math > 0;
+  return epilogue && t->row_dim >= 0 && t->rows * t->vectors > MOST_LONG && tni_is_long(p, epilogue);
 }
 
 /* The tile's sums, from registers to memory. */

@@ -410,6 +410,32 @@ START_TEST(pointwise_operators_are_what_they_say)
 }
 END_TEST
 
+static double value_gelu_tanh(double x) {
+  return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+
+/* Of a positive result within 2^-21 of it, below 0 within 2^-22; and what has no end. */
+START_TEST(gelu_is_near_everywhere)
+{
+  enum { COUNT = 4004 };
+  static float x[COUNT], y[COUNT];
+  void *in[] = {x}, *out[] = {y};
+  tni_attr attrs[] = {STRING("approximate", "tanh")};
+  for (int i = 0; i < COUNT; i++)
+    x[i] = i % 2 ? (float)(i - COUNT / 2) / 250 : (float)ldexp(i % 4 ? -1.3 : 1.7, -i / 40);
+  x[0] = INFINITY, x[1] = NAN, x[2] = -1e30f, x[3] = 1e30f;
+  uint32_t value = tni_g_input(b, "x", TN_F32, DIMS(COUNT));
+  tni_g_output(b, add("gelu", "y", value, TNI_NO_VALUE, TNI_NO_VALUE, (uint32_t)_i, attrs));
+  run(finish(), in, out);
+  ck_assert(y[0] == x[0] && isnan(y[1]) && fabsf(y[2]) < 0x1p-60f && y[3] == x[3]);
+  for (int i = 4; i < COUNT; i++) {
+    double want = _i ? value_gelu_tanh((double)x[i]) : value_gelu((double)x[i]);
+    ck_assert_msg(fabs((double)y[i] - want) <= (want > 0 ? 0x1p-21 * want : 0x1p-22), "gelu(%a) is %a, not %a",
+                  (double)x[i], (double)y[i], want);
+  }
+}
+END_TEST
+
 START_TEST(integers_divide_and_wrap)
 {
   static const int32_t x[] = {7, -7, INT32_MIN, 5}, w[] = {2, 2, -1, 0};
@@ -560,6 +586,7 @@ int main(void) {
   tcase_add_test(tests, expand_and_tile_repeat);
   tcase_add_test(tests, resize_takes_the_nearest);
   tcase_add_loop_test(tests, pointwise_operators_are_what_they_say, 0, TNI_COUNT(pointwises));
+  tcase_add_loop_test(tests, gelu_is_near_everywhere, 0, 2);
   tcase_add_test(tests, integers_divide_and_wrap);
   tcase_add_test(tests, operands_are_broadcast_from_the_right);
   tcase_add_test(tests, bad_attributes_are_refused_with_reasons);
