@@ -278,6 +278,7 @@ static void schedule_elements(tni_planner *p, const char *name, size_t shared, s
   if (count != loops || count <= shared || store->kind != TNI_STORE) return;
   int64_t extent = tni_extent_of(block, last),
           lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  if (tni_schedule_across(p, block, shared, count - 1, all)) return;
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
   tni_try_vectorize(p, parts[1]);
   if (extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);

@@ -200,6 +200,21 @@ static int count_of(const char *text, const char *what) {
   return count;
 }
 
+/* Sixteen rows of sixteen, and the rest of both extents. */
+START_TEST(what_is_read_across_is_done_in_squares)
+{
+  open_context();
+  char *text = checked_loops("func across(A: f32[3, 70, 41], S: f32[41], B: f32[3, 41, 70]) {\n"
+                             "  for i in 0..3 { for j in 0..41 { for k in 0..70 {\n"
+                             "    block B(a: 0..3 = i, b: 0..41 = j, c: 0..70 = k) { B[a, b, c] = A[a, c, b] * S[b] }\n"
+                             "  } } } }\n");
+  int count = count_of(text, ", 41, 16)] * broadcast(S[");
+  ck_assert_msg(count >= 16, "%d\n%s", count, text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A depthwise convolution with the channels last, under a border: taps of a row are written out; the window of 7 rows goes
  * to registers, where the conditions are asked; there is one body, for the edges and the middle. */
 static const char *const depthwise =
@@ -510,6 +525,7 @@ int main(void) {
   tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
+  tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
   tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
