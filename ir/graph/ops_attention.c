@@ -381,7 +381,8 @@ static void write_rows(attention *a) {
 
 /* ---- how much at a time ---------------------------------------------------------------------------------------- */
 
-enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64, ROWS = 16, FEW_ROWS = 64, VECTOR = 8 };
+enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64 };
+enum { ROWS = 32, FEW_ROWS = 64, VECTOR = 8 };
 
 /* Blocks alike, if there are such: what is beyond a whole number of them is a block of its own. */
 static int64_t keys_at_a_time(int64_t keys, bool causal) {
@@ -391,7 +392,8 @@ static int64_t keys_at_a_time(int64_t keys, bool causal) {
   return most < keys ? most : keys;
 }
 
-/* Few rows that see few keys are done at once, and fill vectors. */
+/* Few rows that see few keys are done at once, and fill vectors. Of others so many that keys and values, which each
+ * tile of rows reads, are used more often than they are read, also where the last tile is not full. */
 void tni_attention_blocks(int64_t rows, int64_t keys, bool causal, int64_t *keys_out, int64_t *rows_out) {
   *keys_out = keys_at_a_time(keys, causal);
   *rows_out = rows <= FEW_ROWS && keys <= FEW_ROWS ? (rows + VECTOR - 1) / VECTOR * VECTOR : ROWS;
