@@ -12,7 +12,8 @@
 #include "default.h"
 
 enum { FEW_STEPS = 4, MOST_SCALARS = 64 /* elements of a stage that stay in registers */ };
-enum { MOST_ROWS = 4 };
+enum { MOST_ROWS = 4, MOST_STREAMS = 2, MANY_ROWS = 8 /* times those side by side: what is left of them is little */ };
+enum { SHORT = 512 /* bytes of a row that is over before memory is asked for much of it */ };
 
 /* ---- is it one? -------------------------------------------------------------------------------------------------- */
 
@@ -193,14 +194,29 @@ static int64_t length_of_row(const tni_block_list *l, int32_t dims) {
   return most;
 }
 
+/* Does what the stages read and write from outside stay in the second cache? */
+static bool is_near(const tni_planner *p) {
+  int64_t bytes = 0;
+  for (uint32_t i = 0; i < p->s->func->param_count; i++) {
+    const tn_buffer *b = p->s->func->params[i].buffer;
+    int64_t size = b ? tni_buffer_constant_size(b) : 0;
+    bytes = size < 0 || size > INT32_MAX || bytes < 0 ? -1 : bytes + size * (int64_t)tn_type_bytes(b ? b->type : TN_U8);
+  }
+  return bytes >= 0 && bytes <= (int64_t)p->target->l2;
+}
+
 /* Rows side by side, so that one's sums are made while another's wait: where the registers hold the parts of several, and
- * the first cache what is read again of them. */
+ * the first cache what is read again of them. Each is a stream of its own: what comes from afar is asked for in time of
+ * few. */
 static int64_t choose_jam(const tni_planner *p, const tni_block_list *l, int32_t dims, tn_loop row) {
   const tn_expr *extent = tni_handle_loop(p->s, row)->as.loop.extent;
   if (p->target->vector_registers < 32 || !tni_is_const(extent)) return 1;
   int64_t rows = 1, most = (int64_t)p->target->l1d * 2 / 3;
   int64_t bytes = (int64_t)tn_type_bytes(tni_block_store(l->items[0])->as.store.buffer->type) * length_of_row(l, dims);
-  while (rows < MOST_ROWS && extent->as.i % (2 * rows) == 0 && 2 * rows * bytes <= most) rows *= 2;
+  int64_t most_rows = bytes <= SHORT || is_near(p) ? MOST_ROWS : MOST_STREAMS;
+  while (rows < most_rows && 2 * rows * bytes <= most &&
+         (extent->as.i % (2 * rows) == 0 || extent->as.i >= 2 * rows * MANY_ROWS))
+    rows *= 2;
   return rows;
 }
 
