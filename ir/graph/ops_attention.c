@@ -381,7 +381,7 @@ static void write_rows(attention *a) {
 
 /* ---- how much at a time ---------------------------------------------------------------------------------------- */
 
-enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 64 };
+enum { FEW_KEYS = 256 /* that are one block */, KEYS = 128, CAUSAL_KEYS = 32 };
 enum { ROWS = 32, FEW_ROWS = 64, VECTOR = 8 };
 
 /* Blocks alike, if there are such: what is beyond a whole number of them is a block of its own. */
