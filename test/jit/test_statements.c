@@ -154,14 +154,16 @@ START_TEST(columns_of_squares_are_stored)
       {"i16", TN_I16, 8, 8, 11, 0, false},   {"i16", TN_I16, 16, 16, 16, 0, true},  {"f16", TN_F16, 16, 16, 17, 0, true},
       {"f32", TN_F32, 4, 4, 2, 0, false},
   };
-  for (size_t t = 0; t < TNI_COUNT(squares); t++) {
-    const struct square *s = &squares[t];
+  static const char *const targets[] = {"host", "x86-64-v3", "x86-64-v2"};
+  for (size_t t = 0; t < TNI_COUNT(squares) * TNI_COUNT(targets); t++) {
+    const struct square *s = &squares[t % TNI_COUNT(squares)];
+    if (t >= TNI_COUNT(squares) && tni_host_level() < (int)(4 - t / TNI_COUNT(squares))) continue;
     int count = s->from + (s->lanes - 1) * s->stride + s->count;
     kit k;
     tni_text text;
     tni_scalar two = {.i = 2};
     if (tni_type_is_float(s->code)) two.f = 2;
-    kit_open(&k, "host");
+    kit_open(&k, targets[t / TNI_COUNT(squares)]);
     tni_text_init(&text, k.ctx);
     add_square(&text, "f", s->type, s->lanes, s->count, s->stride, s->from, s->scaled);
     load_text(&k, text.data);
