@@ -148,13 +148,30 @@ static bool always_hits(const guarder *g, const tn_expr *load) {
   return !tni_is_written_in(g->function, load->as.buffer);
 }
 
+typedef struct own_search {
+  const tni_storage *storage;
+  bool found;
+} own_search;
+
+static void see_own(void *self, const tn_expr *x) {
+  own_search *q = self;
+  q->found |= x->op == TN_OP_load && placement_of(q->storage, x->as.buffer);
+}
+
+/* Do its subscripts read buffers made in the function? Those would be read where the iterator is clamped to. */
+static bool goes_by_own(const guarder *g, tn_context *ctx, const tn_expr *load) {
+  own_search q = {.storage = g->storage};
+  for (int32_t i = 0; i < tni_load_count(load); i++) tni_expr_visit(ctx, load->arg[i], see_own, &q);
+  return q.found;
+}
+
 static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
   const guarder *g = self;
   const tn_expr *index[TN_MAX_RANK], *where = tni_load_where(x);
   const tni_placement *own = x->op == TN_OP_load ? placement_of(g->storage, x->as.buffer) : NULL;
   if (x->op != TN_OP_load || (own && own->roomy)) return x;
   int32_t count = tni_load_count(x);
-  bool hits = always_hits(g, x);
+  bool hits = always_hits(g, x) && !goes_by_own(g, r->arena.ctx, x);
   for (int32_t i = 0; i < count; i++) index[i] = x->arg[i];
   for (size_t c = 0; c < g->count; c++) {
     const cut *k = &g->cuts[c];
