@@ -75,10 +75,22 @@ static inline void fault_finish(fault *f, tn_context *ctx) {
   ck_assert_int_eq(atomic_load(&f->bytes), 0);
 }
 
-/* Calls work on a fresh context with the N-th request for memory failing, N = 1, 2, ..., until none does: only the N-th, if
- * `once`, else all from it on. It gives TN_OK or TN_E_NOMEM, and nothing is left. */
+/* Which request fails behind number n: each of the first, then some, the further apart the later, by the seed in TN_SEED, which
+ * is 1 where there is none. With TN_EXHAUSTIVE each of all. A failure names the number of the request. */
+static inline long fault_next(long n) {
+  enum { EACH_UP_TO = 300, OF_LATER = 100 };
+  static uint64_t state;
+  const char *seed = getenv("TN_SEED");
+  if (n < EACH_UP_TO || getenv("TN_EXHAUSTIVE")) return n + 1;
+  if (!state) state = seed ? strtoull(seed, NULL, 10) + 1 : 2;
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return n + 1 + (long)((state >> 33) % (uint64_t)(1 + 2 * n / OF_LATER));
+}
+
+/* Calls work on a fresh context with the N-th request for memory failing, N = 1, 2, ... as fault_next says, until none does: only
+ * the N-th, if `once`, else all from it on. It gives TN_OK or TN_E_NOMEM, and nothing is left. */
 static inline void fault_walk(tn_status (*work)(tn_context *ctx, const void *what), const void *what, bool once) {
-  for (long n = 1;; n++) {
+  for (long n = 1;; n = fault_next(n)) {
     fault f = {.fail_at = n, .once = once};
     tn_context_desc desc = fault_desc(&f);
     tn_context *ctx;
