@@ -1,6 +1,8 @@
 /* test_accepted.c -- what the verifier accepts, code generation compiles: every operator, conversion and reduce on every type
  * with several numbers of lanes, on both levels, for every target.
  *
+ *     test_accepted [TARGET]       that one alone: a test of each, so that they run beside each other
+ *
  * What the code computes is tested in test/jit.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -178,12 +180,15 @@ START_TEST(vectors_of_the_loop_level)
 }
 END_TEST
 
-int main(void) {
+int main(int argc, char **argv) {
   Suite *suite = suite_create("accepted");
   TCase *tests = tcase_create("accepted");
   tcase_set_timeout(tests, 400);
-  tcase_add_loop_test(tests, scalars_of_the_tensor_level, 0, (int)TNI_COUNT(targets));
-  tcase_add_loop_test(tests, vectors_of_the_loop_level, 0, (int)TNI_COUNT(targets));
+  for (int t = 0; t < (int)TNI_COUNT(targets); t++) {
+    if (argc > 1 && strcmp(argv[1], targets[t]) != 0) continue;
+    tcase_add_loop_test(tests, scalars_of_the_tensor_level, t, t + 1);
+    tcase_add_loop_test(tests, vectors_of_the_loop_level, t, t + 1);
+  }
   suite_add_tcase(suite, tests);
   return suite_run(suite);
 }
