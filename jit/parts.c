@@ -34,7 +34,7 @@ tn_status tni_parts_create(tn_context *ctx, tni_flow *flow, const tn_compile_des
   (*out)->flow = tni_flow_ref(flow);
   (*out)->desc = (tn_compile_desc){.struct_size = sizeof *desc, .target = desc->target,
                                    .keep_schedules = desc->keep_schedules, .unproven = desc->unproven,
-                                   .integers = desc->integers, .cache = desc->cache};
+                                   .integers = desc->integers, .direct = desc->direct, .cache = desc->cache};
   return TN_OK;
 }
 

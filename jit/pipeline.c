@@ -150,10 +150,12 @@ static tn_status layout(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
-    const tn_graph *turned, *flat, *laid_out;
+    const tn_graph *turned, *flat, *tiled, *laid_out;
     status = tni_graph_channels(p->work->graphs[i], p->work, &turned, err);
     if (!status) status = tni_graph_flatten(turned, p->work, &flat, err);
-    if (!status) status = tni_graph_layout(flat, p->work, p->target, &laid_out, err);
+    tiled = flat;
+    if (!status && !p->desc->direct) status = tni_graph_winograd(flat, p->work, p->target, &tiled, err);
+    if (!status) status = tni_graph_layout(tiled, p->work, p->target, &laid_out, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_LAYOUT, laid_out, start);
   }
   return status;

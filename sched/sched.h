@@ -687,6 +687,10 @@ tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph *
 /* flat.c: pictures that are only taken pixel by pixel as rows of pixels. */
 tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 
+/* winograd.c: convolutions by 3 x 3 taps from transformed tiles, where that is faster and exact enough. */
+tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                             tn_error **err);
+
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);

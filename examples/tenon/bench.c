@@ -129,6 +129,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--shape", "NAME=2x3", OPTION_LIST, &s.shapes, "the shape of an input that the model leaves open"},
       {"--dim", "NAME=2", OPTION_LIST, &s.dims, "an open dimension, by its name; those not given are taken as 1"},
       {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
+      {"--direct", NULL, OPTION_FLAG, &s.direct, DIRECT_HELP},
       {"--threads", "N", OPTION_COUNT, &s.threads, "threads of kernels; one per core if not given"},
       {"--warmup", "N", OPTION_COUNT, &b.warm_up, "runs before those that count, beside the first; 3 if not given"},
       {"--repeat", "N", OPTION_COUNT, &b.repeat,

@@ -53,6 +53,7 @@ typedef struct session {
   const char *target;   /* --target */
   const char *unproven; /* --unproven; NULL: check */
   bool integers;        /* --integers */
+  bool direct;          /* --direct */
   texts shapes;         /* --shape NAME=2x3 */
   texts dims;           /* --dim NAME=2 */
   const char *cache;    /* --cache; NULL: none */
@@ -73,6 +74,7 @@ typedef struct session {
   "refuse  are refused\n"                                                                                              \
   "trust   are compiled as they are: a wrong one corrupts memory"
 
+#define DIRECT_HELP "convolutions as sums over their windows, none from transformed tiles"
 #define INTEGERS_HELP "products of quantized numbers in integers, as ONNX's QLinear operators have them"
 
 /* Prints the error and destroys it. Gives EXIT_FAILED. */

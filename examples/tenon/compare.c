@@ -281,6 +281,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--repeat", "N", OPTION_COUNT, &c.repeat, "times each set is run for the median; 5 if not given"},
       {"--threads", "N", OPTION_COUNT, &c.s.threads, "threads of kernels; one per core if not given"},
       {"--integers", NULL, OPTION_FLAG, &c.s.integers, INTEGERS_HELP},
+      {"--direct", NULL, OPTION_FLAG, &c.s.direct, DIRECT_HELP},
       {"--cache", "DIR", OPTION_TEXT, &c.s.cache, CACHE_HELP},
       {"--cache-key", "FILE", OPTION_TEXT, &c.s.cache_key, CACHE_KEY_HELP},
       {"--progress", NULL, OPTION_FLAG, &c.s.progress, "show progress on stderr, also when it is no terminal"},

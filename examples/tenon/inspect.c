@@ -216,6 +216,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--shape", "NAME=2x3", OPTION_LIST, &f.s.shapes, "the shape of an input that the model leaves open"},
       {"--dim", "NAME=2", OPTION_LIST, &f.s.dims, "an open dimension, by its name; those not given are taken as 1"},
       {"--target", "NAME", OPTION_TEXT, &f.s.target, "steps and memory for another CPU than this one: x86-64-v3, ..."},
+      {"--direct", NULL, OPTION_FLAG, &f.s.direct, DIRECT_HELP},
       {"--largest", "N", OPTION_COUNT, &f.largest, "how many of the largest tensors are listed; 5 if not given"},
       {"--steps", NULL, OPTION_FLAG, &f.steps, "list the steps: what kernels compute, read and write"},
       {"--json", "FILE|-", OPTION_TEXT, &f.json, "write all of that as JSON; -: on standard output, in the text's place"},

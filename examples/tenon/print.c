@@ -58,6 +58,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--times", NULL, OPTION_FLAG, &passes.times, "instead, or after it: the time that each pass took"},
       {"--target", "NAME", OPTION_TEXT, &s.target, "for another CPU than this one: x86-64-v3, aarch64-neon, ..."},
       {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
+      {"--direct", NULL, OPTION_FLAG, &s.direct, DIRECT_HELP},
       {"--unproven", "HOW", OPTION_TEXT, &s.unproven, UNPROVEN_HELP},
       {"--shape", "NAME=2x3", OPTION_LIST, &s.shapes, "the shape of an input that the model leaves open"},
       {"--dim", "NAME=2", OPTION_LIST, &s.dims, "an open dimension, by its name; those not given are taken as 1"},

@@ -278,6 +278,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--shape", "NAME=2x3", OPTION_LIST, &s.shapes, "the shape of an input that the model leaves open"},
       {"--dim", "NAME=2", OPTION_LIST, &s.dims, "an open dimension, by its name; those not given are taken as 1"},
       {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
+      {"--direct", NULL, OPTION_FLAG, &s.direct, DIRECT_HELP},
       {"--threads", "N", OPTION_COUNT, &s.threads, "threads of kernels; one per core if not given"},
       {"--repeat", "N", OPTION_COUNT, &p.repeat, "runs; if not given as many as take three seconds, from 10 to 200"},
       {"--steps", NULL, OPTION_FLAG, &p.by_step, "a row for each step, in order, instead of one for each kernel"},

@@ -323,6 +323,7 @@ static int run(const command *self, int argc, char **argv) {
       {"--threads", "N", OPTION_COUNT, &s.threads, "threads of kernels; one per core if not given"},
       {"--repeat", "N", OPTION_COUNT, &o.repeat, "run N times and print the median time"},
       {"--integers", NULL, OPTION_FLAG, &s.integers, INTEGERS_HELP},
+      {"--direct", NULL, OPTION_FLAG, &s.direct, DIRECT_HELP},
       {"--cache", "DIR", OPTION_TEXT, &s.cache, CACHE_HELP},
       {"--cache-key", "FILE", OPTION_TEXT, &s.cache_key, CACHE_KEY_HELP},
       {"--unproven", "HOW", OPTION_TEXT, &s.unproven, UNPROVEN_HELP},

@@ -207,7 +207,7 @@ static int32_t show_compile(void *self, int32_t done, int32_t total) {
 tn_compile_desc session_compile_desc(session *s) {
   tn_compile_desc desc = {
       .struct_size = sizeof desc, .target = s->target_found, .unproven = (uint8_t)s->unproven_found,
-      .integers = s->integers, .cache = s->cache_opened};
+      .integers = s->integers, .direct = s->direct, .cache = s->cache_opened};
   if (progress_wanted(s)) desc.progress = show_compile;
   passes_dump(&desc);
   return desc;

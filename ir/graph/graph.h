@@ -119,6 +119,16 @@ char tni_gop_attr_kind(const tni_gop *op, const char *name, size_t length);
 /* ops_attention.c: so many keys and rows at a time are best. */
 void tni_attention_blocks(int64_t rows, int64_t keys, bool causal, int64_t *keys_out, int64_t *rows_out);
 
+/* ops_winograd.c: how tiles of so many pixels along one side are made: from `points` numbers, B of the picture and G of the taps,
+ * and back, A of the products; by point, infinity last. False: there are no such tiles. */
+enum { TNI_WINOGRAD_POINTS = 6 };
+typedef struct tni_winograd {
+  int64_t points;
+  double a[TNI_WINOGRAD_POINTS][4], b[TNI_WINOGRAD_POINTS][TNI_WINOGRAD_POINTS], g[TNI_WINOGRAD_POINTS][3];
+} tni_winograd;
+int64_t tni_winograd_points(int64_t tile);
+bool tni_winograd_matrices(int64_t tile, tni_winograd *out);
+
 /* ---- define.c: one node as a tensor function ------------------------------------------------------------------- */
 
 /* The type that sums of `type` are kept in: f32 for shorter floats, else itself. */

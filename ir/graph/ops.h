@@ -91,6 +91,7 @@
 #define TNI_BLOCK_OPS(OP) \
   OP(conv,             REDUCTION, 2, 3, conv,      "auto_pad:s channels_last:i columns:i dilations:I group:i kernel_shape:I oc_last:i outside:i pads:I panel:i side:i strides:I to:s", "convolution (n, c, space); channels_last: (n, space, c); oc_last: weights (c, taps, m); panel: in panels of so many of `columns` m (panels, c, taps, panel); side: so many c side by side (panels, c / side, taps, panel, side); to: summed in another type; outside: what the padding is made of") \
   OP(conv_transpose,   REDUCTION, 2, 3, conv_transpose, "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I", "its gradient") \
+  OP(winograd,         REDUCTION, 2, 3, winograd,  "columns:i pads:I panel:i rows:i tile:i", "convolution by 3 x 3 taps, channels last, from transformed tiles of so many pixels: weights ((tile + 2)^2, panels, c, panel) of `columns` channels; rows: of tiles at a time") \
   OP(matmul,           REDUCTION, 2, 2, matmul,    "columns:i group:i panel:i steps:i to:s", "matrix product, batches broadcast; to: summed in another type; panel: y in panels of so many columns (panels, k, panel); group: so many k side by side (panels, k / group, panel, group); steps: the sum goes on to so many, of zeros") \
   OP(max_pool,         REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i channels_last:i dilations:I kernel_shape:I pads:I strides:I", "largest of a window; channels_last: (n, space, c)") \
   OP(average_pool,     REDUCTION, 1, 1, pool,      "auto_pad:s ceil_mode:i channels_last:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I", "mean of a window; channels_last: (n, space, c)") \
@@ -164,7 +165,7 @@ int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank);
   RULE(gather) RULE(gather_elements) RULE(gather_nd) RULE(one_hot) RULE(trilu) RULE(resize) RULE(concat) RULE(bit_cast) \
   RULE(lp_pool) RULE(max_pool_indices) RULE(scatter_elements) RULE(scatter_nd) RULE(top_k) RULE(grid_sample) \
   RULE(roi_align) RULE(det) RULE(recurrent) RULE(attention) RULE(linear_attention) \
-  RULE(non_zero) RULE(unique_rows) RULE(non_max_suppression)
+  RULE(non_zero) RULE(unique_rows) RULE(non_max_suppression) RULE(winograd)
 TNI_INFER_RULES(TNI_INFER_PROTOTYPE)
 
 #define TNI_DEFINE_POINTWISE(name, least, most, rule, attrs, meaning) bool tni_define_##name(tni_define *d);

@@ -63,14 +63,17 @@ static bool should_inline(const tni_planner *p, const tn_stmt *block) {
   return readers == 1 || (c.math == 0 && c.ops <= CHEAP_OPS);
 }
 
+void tni_inline_block(tni_planner *p, const tn_stmt *block) {
+  tn_error *e = NULL;
+  tn_block_ref ref = should_inline(p, block) ? tni_block_named(p, block->as.block.name) : 0;
+  if (ref) tni_tried(p, tn_compute_inline(p->s, ref, &e), &e);
+}
+
 static void inline_blocks(tni_planner *p) {
   tni_block_list l = tni_blocks_of(p);
   for (size_t i = 0; i < l.count && !p->status; i++) {
     const tn_stmt *block = tni_find_block(p->s->func->body, l.items[i]->as.block.name);
-    if (!block || !should_inline(p, block)) continue;
-    tn_error *e = NULL;
-    tn_block_ref ref = tni_block_named(p, block->as.block.name);
-    if (ref) tni_tried(p, tn_compute_inline(p->s, ref, &e), &e);
+    if (block) tni_inline_block(p, block);
   }
 }
 

@@ -77,6 +77,11 @@ bool tni_is_long(const tni_planner *p, const tn_stmt *block);
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
 static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/* ---- default.c --------------------------------------------------------------------------------------------------- */
+
+/* An elementwise block goes into its consumers, where it is cheap. */
+void tni_inline_block(tni_planner *p, const tn_stmt *block);
+
 /* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */
 
 typedef struct tni_tile {

@@ -8,7 +8,7 @@
  * The loops that several blocks share stay outside, in parallel where they may be: those that all share, else those that
  * some share within a step of these. Below them sums of products become tiles in registers, with the block behind them
  * where that goes by the same loops, else written to memory tile by tile; other reductions vectors in registers; the
- * others vectors.
+ * others vectors. Elementwise blocks behind it all go into the one that makes what they read.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -269,31 +269,41 @@ static bool schedule_vectors(tni_planner *p, const char *name, size_t shared, si
   return true;
 }
 
+/* The first store of a block that has several, behind lets; NULL: it begins with something else. */
+static const tn_stmt *first_store(const tn_stmt *block) {
+  const tn_stmt *s = block->as.block.body;
+  while (s->kind == TNI_LET) s = s->as.let.body;
+  if (s->kind == TNI_SEQ && s->as.seq.count) s = s->as.seq.stmts[0];
+  return s->kind == TNI_STORE ? s : NULL;
+}
+
+/* Of one store, or of several that are long enough as they are; its last iterator is that of a loop of its own. */
 static void schedule_elements(tni_planner *p, const char *name, size_t shared, size_t loops) {
-  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = block->as.block.body;
+  const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = first_store(block);
   tn_block_ref ref = tni_block_named(p, name);
   tn_loop all[TNI_MAX_LOOPS], parts[2];
   size_t count = ref ? tni_loops_of(p, ref, all) : 0;
   int32_t last = block->as.block.count - 1;
-  if (count != loops || count <= shared || store->kind != TNI_STORE) return;
+  if (count != loops || count <= shared || !store || last < 0) return;
+  if (block->as.block.iters[last].binding != tni_handle_loop(p->s, all[count - 1])->as.loop.var) return;
   int64_t extent = tni_extent_of(block, last),
           lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
   if (tni_schedule_across(p, block, shared, count - 1, all)) return;
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
   tni_try_vectorize(p, parts[1]);
-  if (extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);
+  if (store == block->as.block.body && extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);
 }
 
 static void schedule_block(tni_planner *p, const char *name) {
   size_t loops, shared = shared_loops(p, name, &loops);
   const tn_stmt *block = tni_find_block(p->s->func->body, name);
   tni_tile t;
-  if (!block || (size_t)block->as.block.count != loops) return;
+  if (!block) return;
   if (!tni_is_reduction(block)) {
     schedule_elements(p, name, shared, loops);
     return;
   }
-  if (!tni_block_store(block)) return;
+  if (!tni_block_store(block) || (size_t)block->as.block.count != loops) return;
   size_t own = 0;
   for (size_t i = shared; i < loops; i++) own += !block->as.block.iters[i].reduce;
   if (own == 0 || own > MOST_OWN) return;
@@ -301,6 +311,24 @@ static void schedule_block(tni_planner *p, const char *name) {
     return;
   block = tni_find_block(p->s->func->body, name);
   if (block) schedule_vectors(p, name, shared, own);
+}
+
+/* ---- what is behind ---------------------------------------------------------------------------------------------- */
+
+/* Elementwise blocks that stand alone: cheap ones into each other, what is left into the block that makes what they read. */
+static void take_in(tni_planner *p, const tni_block_list *l) {
+  for (int round = 0; round < 2; round++)
+    for (size_t i = 0; i < l->count && !p->status; i++) {
+      const tn_stmt *block = tni_find_block(p->s->func->body, l->items[i]->as.block.name);
+      size_t loops;
+      if (!block || tni_is_reduction(block) || shared_loops(p, block->as.block.name, &loops)) continue;
+      tn_error *e = NULL;
+      tn_block_ref ref = tni_block_named(p, block->as.block.name);
+      if (round == 0)
+        tni_inline_block(p, block);
+      else if (ref)
+        tni_tried(p, tn_reverse_compute_inline(p->s, ref, &e), &e);
+    }
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
@@ -379,6 +407,8 @@ bool tni_schedule_nest(tni_planner *p) {
     nested = shared > 0 && loops == (size_t)l.items[i]->as.block.count;
   }
   if (!nested) return false;
+  take_in(p, &l);
+  l = tni_blocks_of(p);
   for (size_t i = 0; i < l.count && !p->status; i++) schedule_block(p, l.items[i]->as.block.name);
   if (!p->status) run_in_parallel(p);
   return true;

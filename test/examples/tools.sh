@@ -77,7 +77,7 @@ done
 # ---- profile -----------------------------------------------------------------------------------------------------------
 
 works "profile: accounts" "^accounted  [0-9.]+ % of the wall time of an observed run is in its 11 steps$" \
-  profile "$model" --threads 2 --repeat 40 --json "$work/json" --html "$work/page.html"
+  profile "$model" --direct --threads 2 --repeat 40 --json "$work/json" --html "$work/page.html"
 grep -qE "^ +1 +[0-9.]+ +[0-9.]+% +3\.616 +[0-9.]+ +0\.173 +[0-9.]+ +[0-9.]+%  fused_conv_2 +conv$" "$work/out"
 note $? "profile: a row for each kernel"
 grep -qE "^ +11 +[0-9.]+ +100\.0% +18\.839 .*%  all *$" "$work/out"
@@ -117,7 +117,7 @@ refuses "profile: a missing model" 1 \
 
 works "inspect: the arena and what no plan goes below" \
   "^ +150528 bytes of intermediates in a run; no plan takes less than 150528 \(0\.0 % above it\)$" \
-  inspect "$model" --json "$work/json"
+  inspect "$model" --direct --json "$work/json"
 grep -q "^operations   18.839 million in 11 steps, 0.[0-9]* MB read, 0.[0-9]* MB written$" "$work/out"
 note $? "inspect: operations"
 holds "inspect: JSON" 'd["inputs"] == [{"name": "x", "type": "f32", "shape": [1, 1, 28, 28]}] and d["nodes"] == 24'

@@ -1,0 +1,317 @@
+/* winograd.c -- convolutions by 3 x 3 taps from tiles of transformed numbers, where that takes less time.
+ *
+ *     conv(x, w, bias) {channels_last = 1}   ->   winograd(x, w', bias) {tile = 4, rows = 2, panel = p, ..}
+ *
+ * w' of w, (m, c, 3, 3), is ((tile + 2)^2, m / p, c, p): G w G' of each two channels, in f64, rounded once; p is the
+ * lanes of a vector. ir/graph/ops_winograd.c says what the operator does.
+ *
+ * Taken are convolutions of f32 by constant weights, in steps of 1, over all channels, with the channels last. Cycles are
+ * counted for both tiles, for rows of them in blocks, and for the direct sum: of multiply-adds, of transforms, and of
+ * what comes from beyond the second cache. Weights become 16 / 9 or 4 times as large, and are read once for each block:
+ * so small pictures of many channels stay as they are.
+ *
+ * The error is estimated from the weights. For inputs of independent numbers of one size the square of it, in squares of
+ * the result, is
+ *
+ *     (c / 2 + 8) u^2 / 3 * sum over s  A[s]^2 B[s]^2 sum over c  w'[s, c]^2   /   sum over c, taps  w[c, tap]^2
+ *
+ * for the worst channel and pixel of a tile: each of c steps rounds what is there by then, in the mean half of all. (A[s]:
+ * what of product s is in the pixel; B[s]^2: the sum of squares of the row that makes its factor.) Convolutions that would
+ * be wrong by more than 1e-5 stay as they are, and so do those by weights that are not finite.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <float.h>
+#include <math.h>
+
+#include "sched.h"
+
+enum { TAPS = 3, MOST = TNI_WINOGRAD_POINTS, LEAST_CHANNELS = 32 };
+
+typedef struct winograd {
+  tni_gcopy c;
+  const tn_target *target;
+} winograd;
+
+/* ---- which convolutions ------------------------------------------------------------------------------------------ */
+
+/* All numbers of the list are 1, or there is none. */
+static bool is_ones(const tni_gnode *n, const char *name) {
+  int32_t count;
+  const int64_t *list = tni_attr_ints(n, name, &count);
+  for (int32_t i = 0; list && i < count; i++)
+    if (list[i] != 1) return false;
+  return true;
+}
+
+static bool is_suited(const tn_graph *g, const tni_gnode *n) {
+  if (!n->op || strcmp(n->op->name, "conv") != 0 || !tni_attr_int(n, "channels_last", 0)) return false;
+  if (tni_attr_int(n, "panel", 0) || tni_attr_int(n, "oc_last", 0) || tni_attr_int(n, "outside", 0) ||
+      tni_attr_string(n, "to", NULL) || tni_attr_int(n, "group", 1) != 1)
+    return false;
+  const tni_gvalue *x = &g->values[n->inputs[0]], *w = &g->values[n->inputs[1]];
+  if (!w->data || w->type != TN_F32 || x->type != TN_F32 || w->rank != 4 || x->rank != 4) return false;
+  return w->shape[2] == TAPS && w->shape[3] == TAPS && w->shape[0] >= LEAST_CHANNELS &&
+         w->shape[1] >= LEAST_CHANNELS && is_ones(n, "strides") && is_ones(n, "dilations") &&
+         tni_gvalue_numel(&g->values[n->outputs[0]]) > 0;
+}
+
+/* What is in front of the picture along dimension i, and behind it; false: more than a window reaches. */
+static bool find_pads(const tn_graph *g, const tni_gnode *n, int i, int64_t *before, int64_t *behind) {
+  int32_t count;
+  const int64_t *pads = tni_attr_ints(n, "pads", &count);
+  const char *mode = tni_attr_string(n, "auto_pad", "NOTSET");
+  int64_t in = g->values[n->inputs[0]].shape[1 + i], out = g->values[n->outputs[0]].shape[1 + i];
+  int64_t all = out + TAPS - 1 - in;
+  if (strcmp(mode, "SAME_UPPER") == 0)
+    *before = all / 2;
+  else if (strcmp(mode, "SAME_LOWER") == 0)
+    *before = all - all / 2;
+  else
+    *before = pads && strcmp(mode, "NOTSET") == 0 ? pads[i] : 0;
+  *behind = all - *before;
+  return *before >= 0 && *before < TAPS && *behind >= 0 && *behind < TAPS;
+}
+
+/* ---- what it costs ----------------------------------------------------------------------------------------------- */
+
+static const double GAIN = 1.25;  /* how many times as fast it must be */
+static const double DIRECT = 0.9; /* of the multiply-adds that a core can do, those that a loop over taps does */
+static const double PRODUCT = 0.85;
+enum {
+  FAR_BYTES = 5,      /* a cycle, from beyond the second cache */
+  MOST_HELD = 8,      /* of what a block of tiles holds, second caches */
+  SPREAD_SMALL = 40,  /* cycles of the transforms of a tile, of a vector of channels */
+  SPREAD_LARGE = 140,
+  GATHER_SMALL = 40,
+  GATHER_LARGE = 130
+};
+
+typedef struct choice {
+  int64_t tile, rows;
+  double cycles;
+} choice;
+
+static double divide_up(double a, double b) { return ceil(a / b); }
+
+static double cycles_of(const tn_target *target, const tni_gvalue *out, double channels, int64_t tile, int64_t rows) {
+  double lanes = target->vector_bits / 32.0, points = (double)tni_winograd_points(tile);
+  double columns = (double)out->shape[3];
+  double across = divide_up((double)out->shape[2], (double)tile), tiles = across * (double)rows;
+  double blocks = (double)out->shape[0] * divide_up(divide_up((double)out->shape[1], (double)tile), (double)rows);
+  double sums = points * points * tiles * channels * columns / (2 * lanes) / PRODUCT;
+  double weights = points * points * channels * columns * sizeof(float), far = 0;
+  double held = points * points * tiles * (channels + columns) * sizeof(float);
+  double spread = tiles * channels / lanes * (tile == 2 ? SPREAD_SMALL : SPREAD_LARGE);
+  double gather = tiles * columns / lanes * (tile == 2 ? GATHER_SMALL : GATHER_LARGE);
+  double near = (double)target->l2 * 0.75;
+  if (held > MOST_HELD * (double)target->l2) return INFINITY;
+  if (held > near) far = 2 * held / FAR_BYTES;
+  if (held + weights > near) sums = fmax(sums, weights / FAR_BYTES);
+  double rounds = target->cores > 1 ? divide_up(blocks, target->cores) * target->cores : blocks;
+  return rounds * (sums + spread + gather + far);
+}
+
+static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *target) {
+  const tni_gvalue *out = &g->values[n->outputs[0]];
+  double channels = (double)g->values[n->inputs[1]].shape[1], lanes = target->vector_bits / 32.0;
+  double direct = (double)tni_gvalue_numel(out) * channels * TAPS * TAPS / (2 * lanes) / DIRECT;
+  double weights = TAPS * TAPS * channels * (double)out->shape[3] * sizeof(float);
+  if (weights > (double)target->l2) direct = fmax(direct, weights / FAR_BYTES);
+  choice best = {.cycles = direct / GAIN};
+  for (int64_t tile = 2; tile <= 4; tile += 2)
+    for (int64_t all = (out->shape[1] - 1) / tile + 1, rows = all; rows >= 1; rows--) {
+      if (rows > 1 && (all - 1) / (rows - 1) == (all - 1) / rows) continue; /* as many blocks of fewer rows */
+      double cycles = cycles_of(target, out, channels, tile, rows);
+      if (cycles < best.cycles) best = (choice){tile, rows, cycles};
+    }
+  return best;
+}
+
+/* ---- weights, and how wrong they are ----------------------------------------------------------------------------- */
+
+enum { GROUP = 8 /* channels at once, whose loops the compiler makes vectors of */, MORE_SUMS = 8 /* for transforms */ };
+static const double MOST_WRONG = 1e-5;
+
+static double square(double x) { return x * x; }
+
+/* Of a group of output channels: G w G', and sums over input channels of squares, of them and of the taps. */
+typedef struct group {
+  double made[MOST * MOST][GROUP], squares[MOST * MOST][GROUP], all[GROUP];
+} group;
+
+/* The taps of channel c for output channels from `first` on; 0 behind the last. */
+static void read_taps(const tni_gvalue *w, int64_t first, int64_t c, double taps[TAPS * TAPS][GROUP]) {
+  for (int64_t l = 0; l < GROUP; l++) {
+    const float *from = (const float *)w->data + ((first + l) * w->shape[1] + c) * TAPS * TAPS;
+    for (int t = 0; t < TAPS * TAPS; t++) taps[t][l] = first + l < w->shape[0] ? (double)from[t] : 0;
+  }
+}
+
+static void add_up(double *out, const double g[TAPS], double (*x)[GROUP], int64_t apart) {
+  for (int l = 0; l < GROUP; l++) out[l] = g[0] * x[0][l] + g[1] * x[apart][l] + g[2] * x[2 * apart][l];
+}
+
+static void transform(const tni_winograd *m, double taps[TAPS * TAPS][GROUP], group *out) {
+  double half[MOST * TAPS][GROUP];
+  for (int64_t i = 0; i < m->points; i++)
+    for (int64_t j = 0; j < TAPS; j++) add_up(half[i * TAPS + j], m->g[i], taps + j, TAPS);
+  for (int64_t s = 0; s < m->points * m->points; s++)
+    add_up(out->made[s], m->g[s % m->points], half + s / m->points * TAPS, 1);
+  for (int64_t s = 0; s < m->points * m->points; s++)
+    for (int l = 0; l < GROUP; l++) out->squares[s][l] += square(out->made[s][l]);
+  for (int t = 0; t < TAPS * TAPS; t++)
+    for (int l = 0; l < GROUP; l++) out->all[l] += square(taps[t][l]);
+}
+
+/* The square of the error of a channel's worst pixel, in those of the result, without what only depends on how many are
+ * summed. */
+static double worst_pixel(const tni_winograd *m, int64_t tile, const group *of, int l) {
+  double rows[MOST] = {0}, worst = 0;
+  for (int64_t i = 0; i < m->points; i++)
+    for (int64_t j = 0; j < m->points; j++) rows[i] += square(m->b[i][j]);
+  for (int64_t y = 0; y < tile; y++)
+    for (int64_t x = 0; x < tile; x++) {
+      double sum = 0;
+      for (int64_t i = 0; i < m->points; i++)
+        for (int64_t j = 0; j < m->points; j++)
+          sum += square(m->a[i][y] * m->a[j][x]) * rows[i] * rows[j] * of->squares[i * m->points + j][l];
+      worst = fmax(worst, sum / of->all[l]);
+    }
+  return worst;
+}
+
+/* Is the estimated error of each channel small enough? Zeros have none. */
+static bool is_exact_enough(const tni_gvalue *w, const tni_winograd *m, int64_t tile, const group *of) {
+  double more = ((double)w->shape[1] / 2 + MORE_SUMS) * square(FLT_EPSILON / 2) / 3;
+  for (int l = 0; l < GROUP; l++) {
+    double wrong = of->all[l] > 0 ? more * worst_pixel(m, tile, of, l) : 0;
+    if (!isfinite(of->all[l]) || !(wrong <= square(MOST_WRONG))) return false;
+  }
+  return true;
+}
+
+/* All weights, as the operator has them: (points^2, panels, c, panel); what is left of the last panel is 0. False: they
+ * would not be exact enough. */
+static bool fill(float *to, const tni_gvalue *w, const tni_winograd *m, int64_t tile, int64_t panel) {
+  int64_t channels = w->shape[1], panels = (w->shape[0] - 1) / panel + 1;
+  double taps[TAPS * TAPS][GROUP];
+  for (int64_t first = 0; first < panels * panel; first += GROUP) {
+    group g = {.all = {0}};
+    for (int64_t c = 0; c < channels; c++) {
+      read_taps(w, first, c, taps);
+      transform(m, taps, &g);
+      for (int64_t s = 0; s < m->points * m->points; s++)
+        for (int64_t k = first; k < first + GROUP && k < panels * panel; k++)
+          to[((s * panels + k / panel) * channels + c) * panel + k % panel] = (float)g.made[s][k - first];
+    }
+    if (!is_exact_enough(w, m, tile, &g)) return false;
+  }
+  return true;
+}
+
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
+
+/* New contents in *out, kept under the key if there is one; none where they would not be exact enough. */
+static tn_status make_contents(winograd *q, const tni_gvalue *w, int64_t tile, const tni_text *key, tni_gvalue *out,
+                               tn_error **err) {
+  tn_program *to = q->c.to;
+  tni_winograd m;
+  tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(TN_F32, tni_gvalue_numel(out)));
+  if (!blob) return tni_fail_nomem(err);
+  tni_winograd_matrices(tile, &m);
+  if (!fill((float *)(uintptr_t)blob->data, w, &m, tile, out->shape[3])) {
+    tni_blob_unref(blob);
+    return TN_OK;
+  }
+  out->data = blob->data;
+  bool good = !key || tni_kept_add(to->kept, key->data, key->length, blob);
+  tn_status status = tni_program_keep_blob(to, blob, err);
+  return good || status ? status : tni_fail_nomem(err);
+}
+
+/* The weights transformed, those of a program before if they are kept; without contents where they would not be exact
+ * enough. */
+static tn_status make_weights(winograd *q, const tni_gvalue *w, int64_t tile, tni_gvalue *out, tn_error **err) {
+  int64_t points = tni_winograd_points(tile), panel = tni_target_lanes(q->target, TN_F32, w->shape[0]);
+  tni_attr how[] = {{.name = "tile", .kind = TNI_ATTR_INT, .i = tile},
+                    {.name = "panel", .kind = TNI_ATTR_INT, .i = panel}};
+  *out = (tni_gvalue){.type = TN_F32,
+                      .rank = 4,
+                      .shape = {points * points, (w->shape[0] - 1) / panel + 1, w->shape[1], panel}};
+  tni_text key;
+  tni_text_init(&key, q->c.to->ctx);
+  bool keyed = tni_graph_key(&key, q->c.to->kept, "winograd", TNI_COUNT(how), how, 1, &w, out);
+  tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
+  if (keyed) status = tni_graph_kept(q->c.to, &key, &out->data, err);
+  if (!status && !out->data) status = make_contents(q, w, tile, keyed ? &key : NULL, out, err);
+  tni_text_destroy(&key);
+  return status;
+}
+
+static tn_status add_tiles(winograd *q, const tni_gnode *n, const choice *how, const tni_gvalue *weights,
+                           tn_error **err) {
+  const tn_graph *g = q->c.from;
+  int64_t pads[4];
+  bool biased = n->input_count > 2 && n->inputs[2] != TNI_NO_VALUE;
+  uint32_t in[3] = {0};
+  for (int i = 0; i < 2; i++) find_pads(g, n, i, &pads[i], &pads[2 + i]);
+  tni_attr attrs[] = {{.name = "tile", .kind = TNI_ATTR_INT, .i = how->tile},
+                      {.name = "rows", .kind = TNI_ATTR_INT, .i = how->rows},
+                      {.name = "panel", .kind = TNI_ATTR_INT, .i = weights->shape[3]},
+                      {.name = "columns", .kind = TNI_ATTR_INT, .i = g->values[n->inputs[1]].shape[0]},
+                      {.name = "pads", .kind = TNI_ATTR_INTS, .ints = pads, .count = 4}};
+  tn_status status = tni_gcopy_value(&q->c, n->inputs[0], &in[0], err);
+  if (!status && biased) status = tni_gcopy_value(&q->c, n->inputs[2], &in[2], err);
+  if (status) return status;
+  in[1] = tni_g_const(q->c.b, NULL, TN_F32, weights->rank, weights->shape, weights->data);
+  if (in[1] == TNI_NO_VALUE) return tni_gbuilder_check(q->c.b, err);
+  return tni_g_node(q->c.b, tni_gop_find("winograd"), n->name, 2 + biased, in, TNI_COUNT(attrs), attrs, 1,
+                    &g->values[n->outputs[0]].name, &q->c.map[n->outputs[0]], err);
+}
+
+static tn_status add_node(winograd *q, const tni_gnode *n, const choice *how, tn_error **err) {
+  tni_gvalue weights = {0};
+  tn_status status = TN_OK;
+  if (how->tile) status = make_weights(q, &q->c.from->values[n->inputs[1]], how->tile, &weights, err);
+  if (status) return status;
+  return weights.data ? add_tiles(q, n, how, &weights, err) : tni_gcopy_node(&q->c, n, err);
+}
+
+/* What each node becomes, if a convolution becomes another thing. */
+static bool choose_all(const winograd *q, const tn_graph *g, choice *out) {
+  bool found = false;
+  int64_t before, behind;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *n = &g->nodes[i];
+    bool suited = is_suited(g, n);
+    for (int d = 0; d < 2 && suited; d++) suited = find_pads(g, n, d, &before, &behind);
+    out[i] = suited ? choose(g, n, q->target) : (choice){0};
+    found |= out[i].tile > 0;
+  }
+  return found;
+}
+
+static tn_status copy_all(winograd *q, const tn_graph *g, tn_program *to, const choice *how, const tn_graph **out,
+                          tn_error **err) {
+  tn_status status = tni_gcopy_begin(&q->c, g, to, err);
+  if (status) return status;
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(q, &g->nodes[i], &how[i], err);
+  if (!status) status = tni_gcopy_finish(&q->c, out, err);
+  tni_gcopy_end(&q->c);
+  return status;
+}
+
+tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                             tn_error **err) {
+  winograd q = {.target = target};
+  *out = g;
+  for (uint32_t i = 0; i < g->node_count; i++)
+    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
+  size_t bytes = (g->node_count + 1) * sizeof(choice);
+  choice *how = tni_alloc(to->ctx, bytes);
+  tn_status status = how ? TN_OK : tni_fail_nomem(err);
+  if (how && choose_all(&q, g, how)) status = copy_all(&q, g, to, how, out, err);
+  tni_free(to->ctx, how, bytes);
+  return status;
+}
