@@ -41,10 +41,12 @@ typedef struct bench_compiled {
   double seconds;        /* that compiling took */
 } bench_compiled;
 
-/* Takes the program. */
+/* Takes the program. `desc`: as of tn_compile. */
 bench_compiled bench_compile(tn_program *program);
+bench_compiled bench_compile_by(tn_program *program, const tn_compile_desc *desc);
 /* Takes the file's bytes, of malloc. */
 bench_compiled bench_compile_onnx(tn_context *ctx, void *file, size_t size);
+bench_compiled bench_compile_onnx_by(tn_context *ctx, void *file, size_t size, const tn_compile_desc *desc);
 /* Of one output. */
 void bench_run_model(const bench_compiled *c, const DLTensor *const *inputs, size_t count, const DLTensor *output);
 void bench_drop_compiled(bench_compiled *c);
@@ -208,6 +210,7 @@ typedef struct bench_contest {
   bool by_bytes;                /* rates are bytes', of no peak */
   const char *names[MAX_PEERS]; /* of the libraries that were opened */
   size_t peer_count;
+  bool aside[MAX_PEERS]; /* it is another way of Tenon's: the best other one is none of these */
   bool complete; /* all named ones are there */
   /* of the problem at hand; NULL does not take part */
   void (*run[MAX_PEERS + 1])(void *prepared);
@@ -231,6 +234,7 @@ typedef struct bench_row {
   const char *from, *group; /* the group has a mean of its own */
   char shape[60], mark;
   char json[160]; /* the fields that say what it is */
+  char note[60];  /* behind the row, or "" */
   bench_outcome o;
 } bench_row;
 
@@ -251,6 +255,8 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r);
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark);
 void bench_print_row(const bench_contest *c, const bench_row *r);
 void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t count, const char *group); /* NULL: all */
+/* The mean of the ratios to a peer that is aside. */
+void bench_print_aside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer);
 /* The median time of compiling. */
 void bench_print_compile(const bench_row *rows, size_t count);
 /* Writes the files that the options name. */
@@ -263,6 +269,7 @@ typedef struct bench_suite {
   const char *shape, *mark;       /* what the shapes of rows are, what their marks mean, or "" */
   const char *const *groups;      /* that have means of their own, then NULL */
   const bench_peer *const *peers; /* tables, then NULL */
+  const bench_peer *aside;        /* other ways of Tenon's, or NULL */
   bool by_bytes;                  /* work is bytes, and rates have no peak */
   size_t count;                   /* of problems */
   size_t operand_size;            /* of the struct that operands are: what a peer prepares for, and where the result is */
@@ -274,6 +281,7 @@ typedef struct bench_suite {
   void (*clear)(void *operands);           /* the result */
   void *(*expect)(const void *operands);   /* what is_right compares with, of malloc; NULL: nothing */
   bool (*is_right)(const void *operands, const void *expected, const char *by);
+  void (*note)(bench_row *row);            /* what is to stand behind the row; NULL: nothing */
   struct {
     void *(*compile)(tn_context *ctx, const void *operands, double *seconds);
     void (*run)(void *compiled);

@@ -6,23 +6,29 @@
 
 #include "bench.h"
 
-bench_compiled bench_compile(tn_program *program) {
+bench_compiled bench_compile_by(tn_program *program, const tn_compile_desc *desc) {
   bench_compiled c = {.program = program};
   tn_error *error = NULL;
   double start = bench_now(true);
-  bench_must(tn_compile(program, NULL, &c.module, &error), &error);
+  bench_must(tn_compile(program, desc, &c.module, &error), &error);
   c.seconds = bench_now(true) - start;
   return c;
 }
 
-bench_compiled bench_compile_onnx(tn_context *ctx, void *file, size_t size) {
+bench_compiled bench_compile(tn_program *program) { return bench_compile_by(program, NULL); }
+
+bench_compiled bench_compile_onnx_by(tn_context *ctx, void *file, size_t size, const tn_compile_desc *desc) {
   tn_program *program;
   tn_error *error = NULL;
   bench_must(tn_onnx_import(ctx, file, size, NULL, &program, &error), &error);
   free(file);
-  bench_compiled c = bench_compile(program);
+  bench_compiled c = bench_compile_by(program, desc);
   bench_must(tn_module_model(c.module, "main", &c.model, &error), &error);
   return c;
+}
+
+bench_compiled bench_compile_onnx(tn_context *ctx, void *file, size_t size) {
+  return bench_compile_onnx_by(ctx, file, size, NULL);
 }
 
 void bench_run_model(const bench_compiled *c, const DLTensor *const *inputs, size_t count, const DLTensor *output) {

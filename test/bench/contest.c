@@ -117,7 +117,7 @@ bench_outcome bench_measure(bench_contest *c, double flops, double compile_secon
   for (size_t p = 0; p < c->peer_count; p++) {
     if (!c->prepared[p]) continue;
     o.peer_ratio[p] = median_ratio(c->seconds[p], c->seconds[BENCH_OURS], rounds);
-    if (o.peer_ratio[p] < o.ratio) {
+    if (o.peer_ratio[p] < o.ratio && !c->aside[p]) {
       o.ratio = o.peer_ratio[p];
       o.best = c->names[p];
     }
@@ -150,7 +150,7 @@ void bench_print_row(const bench_contest *c, const bench_row *r) {
          r->o.best, r->o.compile_ms);
   for (size_t p = 0; p < c->peer_count; p++) printf(" %*.2f", (int)strlen(c->names[p]), r->o.peer_ratio[p]);
   if (r->o.reading > 0) printf(" | %.0f %% of reading", 100 * r->o.reading);
-  printf("\n");
+  printf("%s%s\n", *r->note ? " | " : "", r->note);
   fflush(stdout);
 }
 
@@ -167,6 +167,19 @@ void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t coun
   if (!at || !c->complete) return;
   printf("%s: geometric mean %.3f, worst %.3f (%s %s), %d shapes\n", group ? group : "all", exp(sum / n), worst,
          at->from, at->shape, n);
+}
+
+void bench_print_aside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer) {
+  double sum = 0, least = INFINITY;
+  int n = 0;
+  for (size_t i = 0; i < count; i++) {
+    double ratio = rows[i].o.peer_ratio[peer];
+    if (ratio <= 0) continue;
+    sum += log(ratio);
+    least = fmin(least, ratio);
+    n++;
+  }
+  if (n) printf("%s's time / Tenon's: geometric mean %.3f, least %.3f, %d shapes\n", c->names[peer], exp(sum / n), least, n);
 }
 
 void bench_print_compile(const bench_row *rows, size_t count) {

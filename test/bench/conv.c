@@ -4,7 +4,8 @@
  * frameworks of such images have it, so it reads and writes images with the channels last: what Tenon makes of all
  * images within a network (sched/graph/channels.c). A grouped one has no such form: its images are plain (channels,
  * rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has to read or
- * write here, and with plain ones. Results are checked against sums in f64.
+ * write here, and with plain ones. Results are checked against sums in f64. What Tenon makes from transformed tiles
+ * (sched/graph/winograd.c) is met by its direct sums as well, and both errors are shown.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -68,19 +69,34 @@ static bytes write_model(const bench_conv *g) {
   return model(13, graph);
 }
 
-static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
-  const bench_conv *g = operands;
+/* Of the problem at hand: it is made from transformed tiles, and the largest errors, in largest results. */
+static bool by_tiles;
+static double error_of_tiles, error_of_direct;
+
+static void look_for_tiles(void *self, const tn_pass_event *event) {
+  (void)self;
+  by_tiles |= strstr(event->object, "winograd") != NULL;
+}
+
+static ours *compile(tn_context *ctx, const bench_conv *g, const tn_compile_desc *desc) {
   ours *o = bench_alloc(sizeof *o);
   bytes onnx = write_model(g);
   o->g = g;
   shape_of(g, g->in, g->size, o->x_shape);
   shape_of(g, g->out, g->result, o->y_shape);
-  o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
+  o->made = bench_compile_onnx_by(ctx, onnx.data, onnx.size, desc);
   o->x_own = bench_alloc((size_t)g->in * image(g->size) * sizeof *o->x_own);
   o->y_own = bench_alloc((size_t)g->out * image(g->result) * sizeof *o->y_own);
   arrange(g, g->x, (size_t)g->in, image(g->size), o->x_own);
   o->x = bench_view(TN_F32, o->x_own, 4, o->x_shape);
   o->y = bench_view(TN_F32, o->y_own, 4, o->y_shape);
+  return o;
+}
+
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  tn_compile_desc desc = {.struct_size = sizeof desc, .observe = look_for_tiles};
+  by_tiles = false;
+  ours *o = compile(ctx, operands, &desc);
   *seconds = o->made.seconds;
   return o;
 }
@@ -102,6 +118,27 @@ static void drop_ours(void *compiled) {
   free(o->y_own);
   free(o);
 }
+
+/* ---- Tenon's direct sums, where it has others -------------------------------------------------------------------- */
+
+static tn_context *direct_context;
+
+static bool open_direct(const char *folder, int threads) {
+  tn_error *error = NULL;
+  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)threads}};
+  (void)folder;
+  bench_must(tn_context_create(&desc, &direct_context, &error), &error);
+  return true;
+}
+
+static void *prepare_direct(const void *operands) {
+  tn_compile_desc desc = {.struct_size = sizeof desc, .direct = 1};
+  return by_tiles ? compile(direct_context, operands, &desc) : NULL;
+}
+
+static const bench_peer direct_peers[] = {
+    {"direct", false, open_direct, prepare_direct, run_ours, fetch_ours, drop_ours, 0},
+    {NULL, false, NULL, NULL, NULL, NULL, NULL, 0}};
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
 
@@ -136,18 +173,27 @@ static bool is_convolution(const void *operands, const void *expected, const cha
   const bench_conv *g = operands;
   (void)expected;
   int64_t sums = (int64_t)bench_conv_weights(g) / g->out;
-  double unit = (double)(sums + 1) * FLT_EPSILON / 2, sum, size;
+  double unit = (double)(sums + 1) * FLT_EPSILON / 2, sum, size, worst = 0, largest = 0;
   for (int64_t m = 0; m < g->out; m = next_channel(g, m))
     for (int64_t i = 0; i < g->result[0]; i++)
       for (int64_t j = 0; j < g->result[1]; j++) {
         sum_up(g, m, i, j, &sum, &size);
         double y = (double)g->y[(m * g->result[0] + i) * g->result[1] + j];
+        worst = fmax(worst, fabs(y - sum));
+        largest = fmax(largest, fabs(sum));
         if (fabs(y - sum) <= unit * size) continue;
         fprintf(stderr, "tenon-bench: %s: Y[%lld, %lld, %lld] is %.9g, not %.17g\n", by, (long long)m, (long long)i,
                 (long long)j, y, sum);
         return false;
       }
+  if (strcmp(by, "tenon") == 0) error_of_tiles = worst / largest;
+  if (strcmp(by, "direct") == 0) error_of_direct = worst / largest;
   return true;
+}
+
+static void note_errors(bench_row *row) {
+  if (!by_tiles) return;
+  snprintf(row->note, sizeof row->note, "tiles, error %.1e, of direct sums %.1e", error_of_tiles, error_of_direct);
 }
 
 /* ---- the suite --------------------------------------------------------------------------------------------------- */
@@ -204,10 +250,10 @@ static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
 static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped", NULL};
 static const bench_peer *const peers[] = {bench_onednn_conv_peers, bench_blas_conv_peers, NULL};
 static const bench_suite suite = {
-    .name = "conv", .type = "f32", .shape = "in x size > out", .mark = "", .groups = groups, .peers = peers,
+    .name = "conv", .type = "f32", .shape = "in x size > out", .mark = "", .groups = groups, .peers = peers, .aside = direct_peers,
     .count = CONV_SHAPES, .operand_size = sizeof(bench_conv),
     .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
-    .clear = clear, .is_right = is_convolution, .own = {compile_ours, run_ours, fetch_ours, drop_ours},
+    .clear = clear, .is_right = is_convolution, .note = note_errors, .own = {compile_ours, run_ours, fetch_ours, drop_ours},
 };
 
 int bench_run_conv(const bench_options *options) { return bench_run_suite(&suite, options); }

@@ -14,12 +14,18 @@ typedef struct state {
   void *expected;
 } state;
 
+static void open_table(state *s, const bench_peer *table, bool aside) {
+  for (const bench_peer *p = table; p && p->name; p++) {
+    bool has_type = !p->types || p->types >> s->c.options->type & 1;
+    if (!has_type || !bench_enter(&s->c, p->name, p->named, p->open)) continue;
+    s->peers[s->c.peer_count - 1] = p;
+    s->c.aside[s->c.peer_count - 1] = aside;
+  }
+}
+
 static void open_peers(state *s) {
-  for (const bench_peer *const *table = s->suite->peers; *table; table++)
-    for (const bench_peer *p = *table; p->name; p++) {
-      bool has_type = !p->types || p->types >> s->c.options->type & 1;
-      if (has_type && bench_enter(&s->c, p->name, p->named, p->open)) s->peers[s->c.peer_count - 1] = p;
-    }
+  for (const bench_peer *const *table = s->suite->peers; *table; table++) open_table(s, *table, false);
+  open_table(s, s->suite->aside, true);
 }
 
 static void *make_operands(const state *s, size_t problem) {
@@ -100,11 +106,14 @@ int bench_run_suite(const bench_suite *suite, const bench_options *options) {
     bool done = measure(s, ctx, i, &r->o);
     good &= done;
     if (!done) continue;
+    if (suite->note) suite->note(r);
     bench_print_row(&s->c, r);
     count++;
   }
   bench_print_mean(&s->c, rows, count, NULL);
   for (const char *const *group = suite->groups; group && *group; group++) bench_print_mean(&s->c, rows, count, *group);
+  for (size_t p = 0; p < s->c.peer_count; p++)
+    if (s->c.aside[p]) bench_print_aside(&s->c, rows, count, p);
   bench_print_compile(rows, count);
   good &= bench_finish(&s->c, suite->name, suite->type, rows, count);
   tn_context_destroy(ctx);
