@@ -59,7 +59,7 @@
      "another type; with saturate an 8-bit float is never infinite; round: to f8e8m0 up, down or nearest, ties up") \
   OP(bit_cast,         1, 1, bit_cast, "to:s",           "the same bits as another type of the same size") \
   OP(requantize,       2, 2, requantize, "high:i low:i short:i to:s zero_point:i", \
-     "x * y to the nearest integer, ties to even, + zero_point, in low..high; x: i32; short: cast to f32 first") \
+     "x * y to the nearest integer, ties to even, + zero_point, in low..high; x: i32; short: cast to f32 first, or of f32") \
   OP(is_nan,           1, 1, test,    "",                "is x a NaN?") \
   OP(is_inf,           1, 1, test,    "detect_negative:i detect_positive:i", "is x infinite?") \
   OP(not,              1, 1, logic,   "",                "logical not") \

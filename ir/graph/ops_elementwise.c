@@ -86,7 +86,8 @@ bool tni_infer_requantize(tni_infer *x) {
   const char *to = tni_attr_string(x->node, "to", "");
   tn_type type = tni_type_parse(to, strlen(to));
   if (type != TN_U8 && type != TN_I8) return tni_refuse(x, "to `%.32s`, which is neither u8 nor i8", to);
-  if (x->in[0]->type != TN_I32 || x->in[1]->type != TN_F32) return tni_refuse(x, "not an i32 by an f32");
+  bool is_sum = x->in[0]->type == TN_I32 || (x->in[0]->type == TN_F32 && tni_attr_int(x->node, "short", 0));
+  if (!is_sum || x->in[1]->type != TN_F32) return tni_refuse(x, "not an i32 by an f32");
   int64_t least = type == TN_U8 ? 0 : -128, most = least + 255, zero_point = tni_attr_int(x->node, "zero_point", 0);
   int64_t low = tni_attr_int(x->node, "low", least), high = tni_attr_int(x->node, "high", most);
   if (low < least || high > most || low > high || zero_point < least || zero_point > most)

@@ -36,7 +36,8 @@ static bool plain_shape(const tni_gnode *node, const tni_gvalue *y, int64_t k, i
 tn_type tni_type_of_product(const tni_gnode *node, tn_type a, tn_type y) {
   const char *to = tni_attr_string(node, "to", "");
   tn_type type = *to ? tni_type_parse(to, strlen(to)) : a;
-  bool floats = tni_type_is_float(type) && tni_type_is_float(a) && tni_type_is_float(y);
+  bool numbers = *to && type && (tni_type_is_int(a) || tni_type_is_float(a)) && (tni_type_is_int(y) || tni_type_is_float(y));
+  bool floats = tni_type_is_float(type) && (numbers || (tni_type_is_float(a) && tni_type_is_float(y)));
   bool ints = type && tni_type_is_int(type) && tni_type_is_int(a) && tni_type_is_int(y);
   return (floats || ints) && (*to || a == y) ? type : 0;
 }

@@ -4,10 +4,14 @@
  *     matmul(cast(x), cast(y))               ->   matmul(x, y) {to = "i32"}        the same sums of the same products
  *     conv(i32(p) - a, i32(q) - b, bias)     ->   conv(i16(p) - a, i16(q) - b, bias) {to = "i32"}
  *                                            ->   conv(p, q, bias - a * sums of q) {to = "i32", outside = a}
+ *                                            ->   i32(conv(f32(p) - a, f32(q) - b, f32(bias)))
  *
- * p and q are bytes, q constant: less their zero points they are numbers of 16 bits. The last form is of targets whose
+ * p and q are bytes, q constant: less their zero points they are numbers of 16 bits. The third form is of targets whose
  * best instruction multiplies bytes: q has no zero point then, and that of p is where the padding has zeros. Sums wrap,
- * so they are the same in any case; likewise of matmul.
+ * so they are the same in any case; likewise of matmul. The last form is of sums so short that f32 holds each of them
+ * exactly, where no instruction takes several steps at once: of single channels, or fewer than it has steps. Such a
+ * product costs less than one of 32-bit lanes on x86-64. Of groups p stays short, and is cast where it is used; what
+ * quantizes the sums takes them as they are.
  *
  *     conv(i32(p) - a, q, bias), p i8        ->   conv(u8(p) ^ 128, q, bias - (a + 128) * sums of q) {outside = a + 128}
  *
@@ -22,9 +26,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "sched.h"
 
 enum { MAX_ATTRS = 16, MOST_INPUTS = 3, FEW_ROWS = 7 /* less than what the default schedule casts before */ };
+enum { LEAST_CHANNELS = 4 /* steps of a dot product of bytes */, MOST_IN_FLOATS = 1 << 24 };
 
 /* A factor as it is before it becomes i32. */
 typedef struct factor {
@@ -34,7 +41,7 @@ typedef struct factor {
 
 typedef struct product {
   bool conv;
-  enum { AS_THEY_ARE, IN_16_BITS, IN_BYTES } form;
+  enum { AS_THEY_ARE, IN_16_BITS, IN_BYTES, IN_FLOATS } form;
   bool turned; /* x + 128 instead of x, without a sign */
   factor x, w;
 } product;
@@ -45,6 +52,7 @@ typedef struct widener {
   uint32_t *maker; /* by value of the old graph: its node, or TNI_NO_VALUE */
   uint32_t *wider;  /* by value: what of 16 bits was made in its place, or TNI_NO_VALUE */
   uint32_t *turned; /* by value: it + 128, without a sign, or TNI_NO_VALUE */
+  uint32_t *sums;   /* by value: the f32 that it was cast from, or TNI_NO_VALUE */
   const char *node_name; /* of the product, which all have that are made of it */
   tn_error **err;
   tn_status status;
@@ -148,6 +156,31 @@ static bool has_short_weights(const widener *v, const tni_gnode *n, product *out
   return w->shape[0] > 0 && tni_gvalue_numel(x) / w->shape[0] <= FEW_ROWS;
 }
 
+static bool has_bias(const tni_gnode *n) { return n->input_count > 2 && n->inputs[2] != TNI_NO_VALUE; }
+
+static double largest_of(const tni_gvalue *v) {
+  double largest = 0;
+  for (int64_t i = 0; i < tni_gvalue_numel(v); i++) largest = fmax(largest, fabs((double)number_at(v, i)));
+  return largest;
+}
+
+/* No sum of the convolution, nor a part of one, is more than that in magnitude; infinite: it is not known. */
+static double most_of(const widener *v, const tni_gnode *n, const product *p) {
+  const tni_gvalue *w = value_of(v, p->w.value), *bias = has_bias(n) ? value_of(v, n->inputs[2]) : NULL;
+  double weight = largest_of(w) + (p->w.zero_point == TNI_NO_VALUE ? 0 : 255);
+  double x = p->x.zero_point == TNI_NO_VALUE ? 255 : 2 * 255;
+  double most = w->shape[0] > 0 ? (double)(tni_gvalue_numel(w) / w->shape[0]) * weight * x : 0;
+  return bias && !bias->data ? INFINITY : most + (bias ? largest_of(bias) : 0);
+}
+
+/* Are there no steps for a dot product, and all sums in f32 exact? */
+static bool wants_floats(const widener *v, const tni_gnode *n, const product *p) {
+  const tni_gvalue *w = value_of(v, p->w.value);
+  bool grouped = tni_attr_int(n, "group", 1) != 1;
+  if (!p->conv || v->target->isa != TNI_ISA_X86_64 || !v->target->has_fma) return false;
+  return (grouped || w->shape[1] < LEAST_CHANNELS) && most_of(v, n, p) <= MOST_IN_FLOATS;
+}
+
 /* Is it a product that can take shorter numbers, or others as short? */
 static bool is_wide(const widener *v, const tni_gnode *n, product *out) {
   *out = (product){.conv = is(n, "conv")};
@@ -171,7 +204,7 @@ static bool is_wide(const widener *v, const tni_gnode *n, product *out) {
   if (!is_cast_constant(v, n->inputs[1], &out->w) && !is_centred(v, n->inputs[1], &out->w)) return false;
   const tni_gvalue *w = value_of(v, out->w.value);
   if (!w->data || (!out->conv && w->rank != 2)) return false;
-  out->form = wants_bytes(v, n, out) ? IN_BYTES : IN_16_BITS;
+  out->form = wants_floats(v, n, out) ? IN_FLOATS : wants_bytes(v, n, out) ? IN_BYTES : IN_16_BITS;
   out->turned = out->form == IN_BYTES && wants_turn(v, out);
   return true;
 }
@@ -258,6 +291,27 @@ static int64_t outside_of(const widener *v, const product *p) {
   return p->turned ? own + 128 : own;
 }
 
+/* Less its zero point, in f32. */
+static uint32_t in_floats(widener *v, const factor *f) {
+  uint32_t out = add_cast(v, mapped(v, f->value), "f32");
+  return f->zero_point == TNI_NO_VALUE ? out : add2(v, "sub", out, add_cast(v, mapped(v, f->zero_point), "f32"));
+}
+
+static void add_floats(widener *v, const tni_gnode *n, const product *p) {
+  uint32_t inputs[MOST_INPUTS] = {0}, count = n->attr_count;
+  const tni_attr to = {.name = "to", .kind = TNI_ATTR_STRING, .string = "i32"};
+  tni_attr attrs[MAX_ATTRS + 1];
+  const char *name = value_of(v, n->outputs[0])->name;
+  bool short_x = tni_attr_int(n, "group", 1) != 1 && p->x.zero_point == TNI_NO_VALUE;
+  if (count) memcpy(attrs, n->attrs, count * sizeof *attrs);
+  attrs[count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING, .string = "f32"};
+  inputs[0] = short_x ? mapped(v, p->x.value) : in_floats(v, &p->x);
+  inputs[1] = in_floats(v, &p->w);
+  if (has_bias(n)) inputs[2] = add_cast(v, mapped(v, n->inputs[2]), "f32");
+  uint32_t sums = v->sums[n->outputs[0]] = add_node(v, "conv", NULL, 2 + has_bias(n), inputs, count, attrs);
+  v->c.map[n->outputs[0]] = add_node(v, "cast", name, 1, &sums, 1, &to);
+}
+
 static void add_short(widener *v, const tni_gnode *n, const product *p) {
   char text[16];
   tni_attr attrs[MAX_ATTRS + 2];
@@ -291,14 +345,27 @@ static void add_short(widener *v, const tni_gnode *n, const product *p) {
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
+/* Of sums that were made in f32 it takes these. */
+static void copy_quantizer(widener *v, const tni_gnode *n) {
+  uint32_t *sum = &v->c.map[n->inputs[0]], kept = *sum;
+  if (v->sums[n->inputs[0]] != TNI_NO_VALUE) *sum = v->sums[n->inputs[0]];
+  v->status = tni_gcopy_node(&v->c, n, v->err);
+  *sum = kept;
+}
+
+static bool quantizes(const tni_gnode *n) { return is(n, "requantize") && tni_attr_int(n, "short", 0); }
+
 static tn_status copy_all(widener *v, const tn_graph **out) {
   const tn_graph *g = v->c.from;
   product p;
   memset(v->wider, 0xff, g->value_count * sizeof *v->wider);
   memset(v->turned, 0xff, g->value_count * sizeof *v->turned);
+  memset(v->sums, 0xff, g->value_count * sizeof *v->sums);
   for (uint32_t i = 0; i < g->node_count && !v->status; i++) {
     if (is_wide(v, &g->nodes[i], &p))
-      add_short(v, &g->nodes[i], &p);
+      (p.form == IN_FLOATS ? add_floats : add_short)(v, &g->nodes[i], &p);
+    else if (quantizes(&g->nodes[i]))
+      copy_quantizer(v, &g->nodes[i]);
     else
       v->status = tni_gcopy_node(&v->c, &g->nodes[i], v->err);
   }
@@ -328,7 +395,8 @@ tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *ta
   v.maker = tni_alloc(to->ctx, count * sizeof *v.maker);
   v.wider = tni_alloc(to->ctx, count * sizeof *v.wider);
   v.turned = tni_alloc(to->ctx, count * sizeof *v.turned);
-  tn_status status = v.maker && v.wider && v.turned ? TN_OK : tni_fail_nomem(err);
+  v.sums = tni_alloc(to->ctx, count * sizeof *v.sums);
+  tn_status status = v.maker && v.wider && v.turned && v.sums ? TN_OK : tni_fail_nomem(err);
   if (!status && changes_anything(&v)) {
     status = tni_gcopy_begin(&v.c, g, to, err);
     if (!status) status = copy_all(&v, out), tni_gcopy_end(&v.c);
@@ -336,5 +404,6 @@ tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *ta
   tni_free(to->ctx, v.maker, count * sizeof *v.maker);
   tni_free(to->ctx, v.wider, count * sizeof *v.wider);
   tni_free(to->ctx, v.turned, count * sizeof *v.turned);
+  tni_free(to->ctx, v.sums, count * sizeof *v.sums);
   return status;
 }

@@ -164,7 +164,7 @@ START_TEST(exact_sums_of_floats_are_the_same)
 }
 END_TEST
 
-/* All of it: no product of floats is left. */
+/* All of it: no product of floats is left but those of few bytes, whose sums f32 holds exactly. */
 START_TEST(no_product_of_floats_is_left)
 {
   bytes g = {0};
@@ -180,7 +180,8 @@ START_TEST(no_product_of_floats_is_left)
   for (const char *at = text; (at = strstr(at, "= conv(")) || 0; at++) products++;
   ck_assert_int_eq(products, 3);
   for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-    if (strstr(line, "= conv(") || strstr(line, "= matmul(")) ck_assert_ptr_nonnull(strstr(line, ": i32["));
+    if (strstr(line, "= conv(") || strstr(line, "= matmul("))
+      ck_assert_msg(strstr(line, ": i32[") || strstr(line, "to = \"f32\""), "%s", line);
   tn_text_destroy(text);
   tn_program_destroy(program);
 }
@@ -300,7 +301,7 @@ static void check_bytes(const layer *l) {
   must(tni_graph_widen(program->graphs[0], wide, &target, &made, &error), error);
   char *text;
   must(tn_program_print(wide, &text, &error), error);
-  ck_assert_int_eq(strstr(text, "outside = ") != NULL, l->groups == 1 && l->x_zero != 0);
+  ck_assert_int_eq(strstr(text, "outside = ") != NULL, l->groups == 1 && l->in >= 4 && l->x_zero != 0);
   tn_text_destroy(text);
   DLTensor in = view(l->x_type == ONNX_INT8 ? TN_I8 : TN_U8, 4, (int64_t[]){1, l->in, SIZE, SIZE}, x);
   DLTensor out = view(TN_U8, 4, (int64_t[]){1, l->out, rows, rows}, y);

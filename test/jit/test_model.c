@@ -115,6 +115,66 @@ START_TEST(zero_points_are_taken_off_sums)
 }
 END_TEST
 
+/* y = (x - a) by (w - b) + bias, i32, over 11 x 9 pixels, of bytes that are all the largest ones or any. */
+static void check_short_sums(int64_t in, int64_t out, int64_t groups, int64_t kernel, int64_t stride, uint8_t a, int8_t b,
+                             bool largest) {
+  enum { H = 11, W = 9 };
+  int64_t own = in / groups, pad = kernel / 2, h = (H + 2 * pad - kernel) / stride + 1, w = (W + 2 * pad - kernel) / stride + 1;
+  int64_t x_shape[] = {1, in, H, W}, w_shape[] = {out, own, kernel, kernel}, y_shape[] = {1, out, h, w};
+  uint8_t *x = calloc((size_t)(in * H * W), 1), zero_x = a;
+  int8_t *weight = calloc((size_t)(out * own * kernel * kernel), 1), zero_w = b;
+  int32_t *y = calloc((size_t)(out * h * w), sizeof *y);
+  fill_random(TN_U8, x, in * H * W, 1);
+  fill_random(TN_I8, weight, out * own * kernel * kernel, 2);
+  if (largest) memset(x, 255, (size_t)(in * H * W)), memset(weight, -128, (size_t)(out * own * kernel * kernel));
+  bytes g = {0}, conv = node("ConvInteger", "conv", "x w a b", "y");
+  attr_ints(&conv, "strides", 2, (int64_t[]){stride, stride});
+  attr_ints(&conv, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+  attr_int(&conv, "group", groups);
+  add_node(&g, conv);
+  add_weight(&g, tensor_raw("w", ONNX_INT8, 4, w_shape, weight, (size_t)(out * own * kernel * kernel)));
+  add_weight(&g, tensor_raw("a", ONNX_UINT8, 0, NULL, &zero_x, 1));
+  add_weight(&g, tensor_raw("b", ONNX_INT8, 0, NULL, &zero_w, 1));
+  put_message(&g, 11, value_info("x", ONNX_UINT8, 4, x_shape));
+  add_output(&g, "y");
+  const tn_model *run = compile_graph(g);
+  DLTensor from = view(TN_U8, 4, x_shape, x), to = view(TN_I32, 4, y_shape, y);
+  must(run_one(run, &from, &to), error);
+  for (int64_t i = 0; i < out * h * w; i++) {
+    int64_t m = i / (h * w), first = m / (out / groups) * own;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < own * kernel * kernel; k++) {
+      int64_t row = i / w % h * stride + k / kernel % kernel - pad, column = i % w * stride + k % kernel - pad;
+      if (row < 0 || row >= H || column < 0 || column >= W) continue;
+      sum += (x[((first + k / kernel / kernel) * H + row) * W + column] - a) * (weight[m * own * kernel * kernel + k] - b);
+    }
+    ck_assert_int_eq(y[i], sum);
+  }
+  free(x);
+  free(weight);
+  free(y);
+  tn_module_destroy(module);
+  tn_program_destroy(program);
+  module = NULL;
+  program = NULL;
+}
+
+/* Of few channels and taps sums are exact in f32, up to 2^24; of more they are of integers. */
+START_TEST(sums_of_few_bytes_are_exact)
+{
+  static const int64_t sizes[][5] = {{3, 16, 1, 7, 2}, {1, 5, 1, 3, 1},   {2, 33, 1, 5, 1}, {32, 32, 32, 3, 1},
+                                     {7, 7, 7, 5, 2},  {16, 32, 8, 3, 1}, {3, 4, 1, 21, 1}, {64, 8, 2, 5, 1}};
+  static const struct {
+    uint8_t a;
+    int8_t b;
+  } zeros[] = {{0, 0}, {128, 0}, {255, 127}};
+  for (size_t i = 0; i < TNI_COUNT(sizes); i++)
+    for (size_t z = 0; z < TNI_COUNT(zeros); z++)
+      for (int largest = 0; largest < 2; largest++)
+        check_short_sums(sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3], sizes[i][4], zeros[z].a, zeros[z].b, largest);
+}
+END_TEST
+
 /* Two products have the same weights, and a value of the model has the name that these would get in panels. */
 START_TEST(packed_operands_are_shared)
 {
@@ -680,6 +740,7 @@ int main(void) {
   const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, packed_operands_are_shared,
                                 pictures_are_flat_where_nobody_sees_their_rows,
                                 zero_points_are_taken_off_sums,
+                                sums_of_few_bytes_are_exact,
                                 products_of_bytes_stay_bytes,
                                 a_model_tells_what_it_takes,
                                 a_wrong_count_is_refused,
