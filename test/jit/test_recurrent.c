@@ -29,6 +29,7 @@ static const struct {
     {GRU, 2, 1, 96, 64, false, false},  {GRU, 2, 3, 1, 1, false, false},    {LINEAR, 3, 1, 32, 32, true, false},
     {LINEAR, 2, 9, 41, 16, true, true}, {LINEAR, 2, 1, 7, 4, false, false}, {RNN, 3, 1, 128, 64, false, false},
     {RNN, 3, 6, 33, 16, false, true},   {RNN, 2, 2, 2, 1, false, false},
+    {GRU, 2, 2, 192, 64, false, true}, /* parts of a step in parallel */
 };
 
 static uint64_t random_state;
