@@ -133,6 +133,24 @@ START_TEST(a_tile_leaves_registers_for_its_factors)
 }
 END_TEST
 
+/* 196 rows: 6 by 4 vectors would leave 4 rows over, which are a body more; 7 by 2 takes as long. */
+START_TEST(a_tile_leaves_no_rows_over_where_that_costs_nothing)
+{
+  open_context();
+  char *text = loop_text("func matmul(A: f32[196, 256], B: f32[256, 128], C: f32[196, 128]) {\n"
+                         "  for i in 0..196 { for j in 0..128 { for k in 0..256 {\n"
+                         "    block C(i_1: 0..196 = i, j_1: 0..128 = j, reduce k_1: 0..256 = k) {\n"
+                         "      init { C[i_1, j_1] = 0.0:f32 }\n"
+                         "      C[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], C[i_1, j_1])\n"
+                         "  } } } } }\n");
+  int sums = 0;
+  for (const char *at = text; (at = strstr(at, "for k")); at++) sums++;
+  ck_assert_msg(sums == 1, "%d\n%s", sums, text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* 64 vectors of erf written out are 64 times the code: the sums of a tile go to a loop
  * over its rows. Odd extents, each with tails. */
 START_TEST(a_long_epilogue_is_written_out_for_one_row)
@@ -523,6 +541,7 @@ int main(void) {
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
+  tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
