@@ -304,6 +304,7 @@ bool bench_plot(const char *path, const char *title, const bench_bar *bars, size
 
 int bench_run_gemm(const bench_options *o);
 int bench_run_conv(const bench_options *o);
+int bench_run_grouped(const bench_options *o);
 int bench_run_epilogue(const bench_options *o);
 int bench_run_norm(const bench_options *o);
 int bench_run_eltwise(const bench_options *o);

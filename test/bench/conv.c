@@ -208,8 +208,7 @@ static double flops_of(const void *operands) {
   return 2.0 * (double)(bench_conv_weights(g) * image(g->result));
 }
 
-static void make_operands(const bench_options *options, size_t problem, void *operands) {
-  const struct conv_shape *s = &conv_shapes[problem];
+static void make_operands(const struct conv_shape *s, bench_conv *operands) {
   bench_conv g = {.in = s->in, .out = s->out, .groups = s->groups, .stride = s->stride,
                   .size = {s->size, s->size}, .kernel = {s->kernel_h, s->kernel_w}, .pad = {s->pad_h, s->pad_w}};
   for (int d = 0; d < 2; d++) g.result[d] = (g.size[d] + 2 * g.pad[d] - g.kernel[d]) / g.stride + 1;
@@ -220,8 +219,7 @@ static void make_operands(const bench_options *options, size_t problem, void *op
   g.x = x;
   g.w = w;
   g.y = bench_alloc((size_t)g.out * image(g.result) * sizeof *g.y);
-  *(bench_conv *)operands = g;
-  (void)options;
+  *operands = g;
 }
 
 static void drop_operands(void *operands) {
@@ -231,10 +229,8 @@ static void drop_operands(void *operands) {
   free(g->y);
 }
 
-static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
-  const struct conv_shape *s = &conv_shapes[problem];
+static bool describe(const struct conv_shape *s, bench_row *r) {
   char groups[16] = "";
-  (void)suite;
   r->from = s->from;
   r->group = s->group;
   if (s->groups > 1) snprintf(groups, sizeof groups, " g%d", s->groups);
@@ -247,13 +243,45 @@ static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
   return true;
 }
 
-static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped", NULL};
-static const bench_peer *const peers[] = {bench_onednn_conv_peers, bench_blas_conv_peers, NULL};
-static const bench_suite suite = {
-    .name = "conv", .type = "f32", .shape = "in x size > out", .mark = "", .groups = groups, .peers = peers, .aside = direct_peers,
-    .count = CONV_SHAPES, .operand_size = sizeof(bench_conv),
-    .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
-    .clear = clear, .is_right = is_convolution, .note = note_errors, .own = {compile_ours, run_ours, fetch_ours, drop_ours},
-};
+/* What both suites of convolutions have in common. */
+#define CONVOLUTIONS                                                                                                   \
+  .type = "f32", .shape = "in x size > out", .mark = "", .peers = peers, .operand_size = sizeof(bench_conv),           \
+  .drop = drop_operands, .work = flops_of, .clear = clear, .is_right = is_convolution,                                 \
+  .own = {compile_ours, run_ours, fetch_ours, drop_ours}
 
-int bench_run_conv(const bench_options *options) { return bench_run_suite(&suite, options); }
+static const bench_peer *const peers[] = {bench_onednn_conv_peers, bench_blas_conv_peers, NULL};
+
+static void make_plain(const bench_options *options, size_t problem, void *operands) {
+  (void)options;
+  make_operands(&conv_shapes[problem], operands);
+}
+
+static bool describe_plain(const bench_suite *suite, size_t problem, bench_row *r) {
+  (void)suite;
+  return describe(&conv_shapes[problem], r);
+}
+
+int bench_run_conv(const bench_options *options) {
+  static const char *const groups[] = {"1x1", "kxk", "depthwise", "strided", "stem", "grouped", NULL};
+  static const bench_suite suite = {CONVOLUTIONS, .name = "conv", .groups = groups, .count = CONV_SHAPES,
+                                    .aside = direct_peers, .note = note_errors,
+                                    .describe = describe_plain, .make = make_plain};
+  return bench_run_suite(&suite, options);
+}
+
+static void make_grouped(const bench_options *options, size_t problem, void *operands) {
+  (void)options;
+  make_operands(&grouped_shapes[problem], operands);
+}
+
+static bool describe_grouped(const bench_suite *suite, size_t problem, bench_row *r) {
+  (void)suite;
+  return describe(&grouped_shapes[problem], r);
+}
+
+int bench_run_grouped(const bench_options *options) {
+  static const char *const groups[] = {"narrow", "wide", "1x1", NULL};
+  static const bench_suite suite = {CONVOLUTIONS, .name = "grouped", .groups = groups, .count = GROUPED_SHAPES,
+                                    .describe = describe_grouped, .make = make_grouped};
+  return bench_run_suite(&suite, options);
+}

@@ -8,10 +8,12 @@
 #define TN_CONV_SHAPES_H
 
 /* Rows and columns of the input are `size`; padding is the same on both sides. */
-static const struct conv_shape {
+struct conv_shape {
   const char *from, *group; /* the group has a mean of its own */
   int in, size, out, kernel_h, kernel_w, stride, pad_h, pad_w, groups;
-} conv_shapes[] = {
+};
+
+static const struct conv_shape conv_shapes[] = {
     /* ResNet-50 */
     {"resnet50 stem", "stem", 3, 224, 64, 7, 7, 2, 3, 3, 1},
     {"resnet50 2 first", "1x1", 64, 56, 64, 1, 1, 1, 0, 0, 1},
@@ -68,5 +70,26 @@ static const struct conv_shape {
 };
 enum { CONV_SHAPES = sizeof conv_shapes / sizeof *conv_shapes };
 _Static_assert(CONV_SHAPES == 48, "the suite has 48 shapes");
+
+/* A suite of its own: convolutions of groups of channels. */
+static const struct conv_shape grouped_shapes[] = {
+    /* ResNeXt-50 32x4d, ResNeXt-101 32x8d */
+    {"resnext50 2", "narrow", 128, 56, 128, 3, 3, 1, 1, 1, 32},
+    {"resnext50 3 halve", "narrow", 256, 56, 256, 3, 3, 2, 1, 1, 32},
+    {"resnext50 3", "narrow", 256, 28, 256, 3, 3, 1, 1, 1, 32},
+    {"resnext50 4", "wide", 512, 14, 512, 3, 3, 1, 1, 1, 32},
+    {"resnext50 5", "wide", 1024, 7, 1024, 3, 3, 1, 1, 1, 32},
+    {"resnext101 2", "narrow", 256, 56, 256, 3, 3, 1, 1, 1, 32},
+    /* RegNetY-400MF, RegNetX-3.2GF */
+    {"regnet400 1", "narrow", 48, 56, 48, 3, 3, 1, 1, 1, 6},
+    {"regnet400 2 halve", "narrow", 104, 56, 104, 3, 3, 2, 1, 1, 13},
+    {"regnet400 3", "narrow", 208, 14, 208, 3, 3, 1, 1, 1, 26},
+    {"regnet400 4", "narrow", 440, 7, 440, 3, 3, 1, 1, 1, 55},
+    {"regnet3200 2", "wide", 192, 28, 192, 3, 3, 1, 1, 1, 4},
+    /* ShuffleNet v1, AlexNet of two halves */
+    {"shufflenet 1x1", "1x1", 240, 28, 240, 1, 1, 1, 0, 0, 3},
+    {"alexnet 2", "wide", 96, 27, 256, 5, 5, 1, 2, 2, 2},
+};
+enum { GROUPED_SHAPES = sizeof grouped_shapes / sizeof *grouped_shapes };
 
 #endif

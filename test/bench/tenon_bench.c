@@ -4,6 +4,7 @@
  *
  *     gemm      64 matrix products of real networks; of f32, f64, bf16, f16, u8s8 or s8s8
  *     conv      48 convolutions of real networks; of f32
+ *     grouped   13 convolutions of groups of channels; of f32
  *     epilogue   8 products with what stands behind them, beside the bare products; of f32
  *     attention  8 attentions of real networks; of f32
  *     rnn       14 recurrent layers of real networks; of f32
@@ -28,7 +29,8 @@ static const struct {
   int (*run)(const bench_options *o);
 } suites[] = {{"gemm", bench_run_gemm}, {"conv", bench_run_conv},       {"epilogue", bench_run_epilogue},
               {"norm", bench_run_norm}, {"eltwise", bench_run_eltwise}, {"reduce", bench_run_reduce},
-              {"attention", bench_run_attention}, {"rnn", bench_run_rnn}, {"int8", bench_run_int8}};
+              {"attention", bench_run_attention}, {"rnn", bench_run_rnn}, {"int8", bench_run_int8},
+              {"grouped", bench_run_grouped}};
 
 static int usage(void) {
   fprintf(stderr, "usage: tenon-bench SUITE [--type f32|f64|bf16|f16|u8s8|s8s8] [--rounds N] [--threads N] [--only TEXT] "
