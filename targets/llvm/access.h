@@ -27,7 +27,9 @@ static inline uint32_t tni_ll_lanes(const tn_expr *x) { return x ? TN_TYPE_LANES
 unsigned tni_ll_zero_bits(const tn_expr *x);
 /* Is x base + stride * lane with a constant stride? NULL is 0. */
 bool tni_ll_is_linear(const tn_expr *x, int64_t *stride);
-/* Lane 0 of a linear subscript. */
+/* How far each lane is from lane 0; false: it is not known. */
+bool tni_ll_distances(const tn_expr *x, int64_t *out);
+/* Lane 0 of a subscript that is linear, or whose distances are known. */
 LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x);
 
 /* ---- interleave.c ---------------------------------------------------------------------------------------------- */
@@ -35,8 +37,20 @@ LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x);
 /* Lane by lane an element of a, then one of b. */
 LLVMValueRef tni_ll_interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b);
 
+/* ---- near.c ---------------------------------------------------------------------------------------------------- */
+
+/* A load whose lanes rise, by steps that are known, within one vector: as in memory. NULL: it is another one. */
+LLVMValueRef tni_ll_load_near(tni_ll_function *f, const tni_ll_access *a);
+
 /* ---- memory.c, packed.c ---------------------------------------------------------------------------------------- */
 
+/* The address of lane 0 of such a subscript. */
+LLVMValueRef tni_ll_first_pointer(tni_ll_function *f, const tni_ll_access *a);
+LLVMValueRef tni_ll_load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, unsigned align);
+/* The condition as a mask of all lanes. */
+LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a);
+/* The condition that all lanes share, of a vector that is not longer than there are zeros (tni_ll_zeros); or NULL. */
+const tn_expr *tni_ll_shared_condition(const tni_ll_access *a);
 /* A whole vector, as it is in memory, to neighbours from that element on. */
 void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value);
 /* So many neighbours, as they are in memory, from `offset` elements behind lane 0 of the load x on. */

@@ -1,7 +1,7 @@
 /* memory.c -- loads and stores at flat subscripts.
  *
  *     ramp(b, 1, n)          one vector access                     broadcast(b)   one scalar access, splat
- *     ramp(b, constant, n)   one access per lane                   else           gather, scatter
+ *     ramp(b, constant, n)   one access per lane                   else           see near.c; gather, scatter
  *
  * Where a condition is false nothing is accessed: vectors use LLVM's masked intrinsics, a scalar load reads a constant
  * zero instead, a scalar store is jumped over. A constant at the end of a subscript becomes a displacement of the
@@ -55,8 +55,8 @@ static LLVMValueRef offset_pointer(tni_ll_function *f, const tni_ll_access *a, L
   return LLVMBuildGEPWithNoWrapFlags(f->m->b, a->element, pointer, &index, 1, "", flags);
 }
 
-/* The address of lane 0 of a linear subscript; a constant summand comes last. */
-static LLVMValueRef first_pointer(tni_ll_function *f, const tni_ll_access *a) {
+/* A constant summand comes last. */
+LLVMValueRef tni_ll_first_pointer(tni_ll_function *f, const tni_ll_access *a) {
   const tn_expr *x = a->index;
   if (!x) return a->base;
   if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) x = x->arg[0];
@@ -73,7 +73,7 @@ static LLVMValueRef lane_pointer(tni_ll_function *f, const tni_ll_access *a, LLV
   return lane ? offset_pointer(f, a, first, tni_ll_index(f->m, stride * (int64_t)lane)) : first;
 }
 
-static LLVMValueRef mask_of(tni_ll_function *f, const tni_ll_access *a) {
+LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a) {
   if (!a->where) return LLVMConstAllOnes(LLVMVectorType(f->m->i1, a->lanes));
   LLVMValueRef where = tni_ll_expr(f, a->where);
   return tni_ll_lanes(a->where) == 1 ? tni_ll_splat(f->m, where, a->lanes) : where;
@@ -93,7 +93,7 @@ static void set_pointer_align(tni_ll_module *m, LLVMValueRef call, unsigned argu
 
 /* ---- loads ----------------------------------------------------------------------------------------------------- */
 
-static LLVMValueRef load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, unsigned align) {
+LLVMValueRef tni_ll_load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, unsigned align) {
   LLVMValueRef load = LLVMBuildLoad2(m->b, type, pointer, "");
   LLVMSetAlignment(load, align);
   return load;
@@ -113,13 +113,12 @@ LLVMValueRef tni_ll_zeros(tni_ll_module *m) {
 }
 
 static LLVMValueRef load_scalar(tni_ll_function *f, const tni_ll_access *a) {
-  LLVMValueRef pointer = first_pointer(f, a);
+  LLVMValueRef pointer = tni_ll_first_pointer(f, a);
   if (a->where) pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, a->where), pointer, tni_ll_zeros(f->m), "");
-  return load_at(f->m, a->element, pointer, a->where ? element_bytes(a) : access_align(a));
+  return tni_ll_load_at(f->m, a->element, pointer, a->where ? element_bytes(a) : access_align(a));
 }
 
-/* The condition that all lanes share, of a vector that is not longer than there are zeros; or NULL. */
-static const tn_expr *shared_condition(const tni_ll_access *a) {
+const tn_expr *tni_ll_shared_condition(const tni_ll_access *a) {
   bool shared = a->where && a->where->op == TN_OP_broadcast && element_bytes(a) * a->lanes <= ZERO_BYTES;
   return shared ? a->where->arg[0] : NULL;
 }
@@ -127,20 +126,20 @@ static const tn_expr *shared_condition(const tni_ll_access *a) {
 /* A vector of which all lanes are read, or none, is read from zeros in that case: a mask of no lanes would do, too, but a
  * processor takes hundreds of cycles for one whose memory is not there, as before the first row of a picture. */
 static LLVMValueRef load_contiguous(tni_ll_function *f, const tni_ll_access *a) {
-  LLVMValueRef pointer = first_pointer(f, a);
-  const tn_expr *condition = shared_condition(a);
+  LLVMValueRef pointer = tni_ll_first_pointer(f, a);
+  const tn_expr *condition = tni_ll_shared_condition(a);
   if (condition) {
     pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, condition), pointer, tni_ll_zeros(f->m), "");
-    return load_at(f->m, a->type, pointer, element_bytes(a));
+    return tni_ll_load_at(f->m, a->type, pointer, element_bytes(a));
   }
-  if (!a->where) return load_at(f->m, a->type, pointer, access_align(a));
-  return tni_ll_masked_load(f->m, a->type, pointer, mask_of(f, a), element_bytes(a));
+  if (!a->where) return tni_ll_load_at(f->m, a->type, pointer, access_align(a));
+  return tni_ll_masked_load(f->m, a->type, pointer, tni_ll_mask(f, a), element_bytes(a));
 }
 
 static LLVMValueRef load_strided(tni_ll_function *f, const tni_ll_access *a, int64_t stride) {
-  LLVMValueRef first = first_pointer(f, a), value = LLVMGetPoison(a->type);
+  LLVMValueRef first = tni_ll_first_pointer(f, a), value = LLVMGetPoison(a->type);
   for (uint32_t i = 0; i < a->lanes; i++) {
-    LLVMValueRef lane = load_at(f->m, a->element, lane_pointer(f, a, first, stride, i), element_bytes(a));
+    LLVMValueRef lane = tni_ll_load_at(f->m, a->element, lane_pointer(f, a, first, stride, i), element_bytes(a));
     value = LLVMBuildInsertElement(f->m->b, value, lane, tni_ll_index(f->m, i), "");
   }
   return value;
@@ -149,7 +148,7 @@ static LLVMValueRef load_strided(tni_ll_function *f, const tni_ll_access *a, int
 static LLVMValueRef load_gathered(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointers = lane_pointers(f, a);
   LLVMTypeRef types[] = {a->type, LLVMTypeOf(pointers)};
-  LLVMValueRef args[] = {pointers, mask_of(f, a), LLVMConstNull(a->type)};
+  LLVMValueRef args[] = {pointers, tni_ll_mask(f, a), LLVMConstNull(a->type)};
   LLVMValueRef call = tni_ll_intrinsic(f->m, "llvm.masked.gather", 2, types, 3, args);
   set_pointer_align(f->m, call, 0, element_bytes(a));
   return call;
@@ -171,7 +170,7 @@ LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x) {
     value = load_contiguous(f, &a);
   } else if (linear && !a.where) {
     value = load_strided(f, &a, stride);
-  } else {
+  } else if (!(value = linear ? NULL : tni_ll_load_near(f, &a))) {
     value = load_gathered(f, &a);
   }
   return tni_ll_from_memory(f->m, x->type, value);
@@ -181,9 +180,9 @@ LLVMValueRef tni_ll_load_behind(tni_ll_function *f, const tn_expr *x, int64_t of
   tni_ll_access a = {.buffer = x->as.buffer, .lanes = lanes};
   split_load_args(x, &a);
   if (!find_buffer(f, &a)) return NULL;
-  LLVMValueRef pointer = first_pointer(f, &a);
+  LLVMValueRef pointer = tni_ll_first_pointer(f, &a);
   if (offset) pointer = offset_pointer(f, &a, pointer, tni_ll_index(f->m, offset));
-  return load_at(f->m, a.type, pointer, element_bytes(&a));
+  return tni_ll_load_at(f->m, a.type, pointer, element_bytes(&a));
 }
 
 LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRef group, uint32_t lanes) {
@@ -192,9 +191,9 @@ LLVMValueRef tni_ll_load_groups(tni_ll_function *f, const tn_expr *x, LLVMTypeRe
   if (!find_buffer(f, &a)) return NULL;
   if (a.index->op == TN_OP_ramp) a.index = a.index->arg[0];
   LLVMTypeRef type = lanes > 1 ? LLVMVectorType(group, lanes) : group;
-  LLVMValueRef pointer = first_pointer(f, &a);
-  if (!a.where) return load_at(f->m, type, pointer, access_align(&a));
-  return tni_ll_masked_load(f->m, type, pointer, mask_of(f, &a), element_bytes(&a));
+  LLVMValueRef pointer = tni_ll_first_pointer(f, &a);
+  if (!a.where) return tni_ll_load_at(f->m, type, pointer, access_align(&a));
+  return tni_ll_masked_load(f->m, type, pointer, tni_ll_mask(f, &a), element_bytes(&a));
 }
 
 /* ---- stores ---------------------------------------------------------------------------------------------------- */
@@ -212,13 +211,13 @@ static bool is_all_ours(const tni_ll_access *a) {
 
 /* In registers lanes that are not stored are those that were there: memory would not give on what a mask wrote. */
 static void store_contiguous(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
-  LLVMValueRef pointer = first_pointer(f, a);
+  LLVMValueRef pointer = tni_ll_first_pointer(f, a);
   if (a->where && !is_all_ours(a)) {
-    tni_ll_masked_store(f->m, value, pointer, mask_of(f, a), element_bytes(a));
+    tni_ll_masked_store(f->m, value, pointer, tni_ll_mask(f, a), element_bytes(a));
     return;
   }
   if (a->where)
-    value = LLVMBuildSelect(f->m->b, mask_of(f, a), value, load_at(f->m, a->type, pointer, access_align(a)), "");
+    value = LLVMBuildSelect(f->m->b, tni_ll_mask(f, a), value, tni_ll_load_at(f->m, a->type, pointer, access_align(a)), "");
   store_at(f->m, value, pointer, access_align(a));
 }
 
@@ -228,7 +227,7 @@ void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_e
 }
 
 static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value, int64_t stride) {
-  LLVMValueRef first = first_pointer(f, a);
+  LLVMValueRef first = tni_ll_first_pointer(f, a);
   for (uint32_t i = 0; i < a->lanes; i++) {
     LLVMValueRef lane = LLVMBuildExtractElement(f->m->b, value, tni_ll_index(f->m, i), "");
     store_at(f->m, lane, lane_pointer(f, a, first, stride, i), element_bytes(a));
@@ -239,7 +238,7 @@ static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueR
 static void store_scattered(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value) {
   LLVMValueRef pointers = lane_pointers(f, a);
   LLVMTypeRef types[] = {a->type, LLVMTypeOf(pointers)};
-  LLVMValueRef args[] = {value, pointers, mask_of(f, a)};
+  LLVMValueRef args[] = {value, pointers, tni_ll_mask(f, a)};
   set_pointer_align(f->m, tni_ll_intrinsic(f->m, "llvm.masked.scatter", 2, types, 3, args), 1, element_bytes(a));
 }
 
@@ -255,7 +254,7 @@ static void store_value(tni_ll_function *f, tni_ll_access *a, const tn_expr *val
   }
   v = tni_ll_to_memory(f->m, TN_TYPE_WITH_LANES(value->type, a->lanes), v);
   if (a->lanes <= 1) {
-    store_at(f->m, v, first_pointer(f, a), access_align(a));
+    store_at(f->m, v, tni_ll_first_pointer(f, a), access_align(a));
   } else if (linear && stride == 1) {
     store_contiguous(f, a, v);
   } else if (linear && !a->where) {

@@ -47,10 +47,52 @@ bool tni_ll_is_linear(const tn_expr *x, int64_t *stride) {
   return !x || is_linear(x, stride, WALK_DEPTH);
 }
 
+/* The number that one lane of x is; false: x has other nodes than sums, products and quotients of constants. */
+static bool number_in(const tn_expr *x, int64_t lane, int64_t *out, int depth) {
+  int64_t a, b;
+  if (x->op == TN_OP_const) return *out = x->as.i, true;
+  if (depth == 0 || x->nargs < 1 || x->nargs > 2 || !number_in(x->arg[0], lane, &a, depth - 1)) return false;
+  if (x->op == TN_OP_broadcast) return *out = a, true;
+  if (x->nargs != 2 || !number_in(x->arg[1], lane, &b, depth - 1)) return false;
+  switch (x->op) {
+  case TN_OP_ramp: return !__builtin_mul_overflow(b, lane, &b) && !__builtin_add_overflow(a, b, out);
+  case TN_OP_add: return !__builtin_add_overflow(a, b, out);
+  case TN_OP_sub: return !__builtin_sub_overflow(a, b, out);
+  case TN_OP_mul: return !__builtin_mul_overflow(a, b, out);
+  case TN_OP_floordiv: return b > 0 && a >= 0 ? *out = a / b, true : false;
+  case TN_OP_floormod: return b > 0 && a >= 0 ? *out = a % b, true : false;
+  default: return false;
+  }
+}
+
+/* How far a lane of x is from lane 0. */
+static bool distance_of(const tn_expr *x, int64_t lane, int64_t *out, int depth) {
+  int64_t a, b;
+  if (depth == 0) return false;
+  if (TN_TYPE_LANES(x->type) <= 1 || x->op == TN_OP_broadcast) return *out = 0, true;
+  if (x->op == TN_OP_ramp) return tni_is_const(x->arg[1]) && !__builtin_mul_overflow(x->arg[1]->as.i, lane, out);
+  if (x->op == TN_OP_mul && number_in(x->arg[1], 0, &b, depth) && x->arg[1]->op == TN_OP_broadcast)
+    return distance_of(x->arg[0], lane, &a, depth - 1) && !__builtin_mul_overflow(a, b, out);
+  if (x->op == TN_OP_add || x->op == TN_OP_sub) {
+    if (!distance_of(x->arg[0], lane, &a, depth - 1) || !distance_of(x->arg[1], lane, &b, depth - 1)) return false;
+    return x->op == TN_OP_add ? !__builtin_add_overflow(a, b, out) : !__builtin_sub_overflow(a, b, out);
+  }
+  return number_in(x, 0, &a, depth) && number_in(x, lane, &b, depth) && !__builtin_sub_overflow(b, a, out);
+}
+
+bool tni_ll_distances(const tn_expr *x, int64_t *out) {
+  for (uint32_t lane = 0; lane < TN_TYPE_LANES(x->type); lane++)
+    if (!distance_of(x, lane, &out[lane], WALK_DEPTH)) return false;
+  return true;
+}
+
 LLVMValueRef tni_ll_first_lane(tni_ll_function *f, const tn_expr *x) {
+  int64_t number;
   if (TN_TYPE_LANES(x->type) <= 1) return tni_ll_expr(f, x);
   if (x->op == TN_OP_ramp || x->op == TN_OP_broadcast) return tni_ll_expr(f, x->arg[0]);
+  if (number_in(x, 0, &number, WALK_DEPTH)) return tni_ll_index(f->m, number);
   LLVMValueRef a = tni_ll_first_lane(f, x->arg[0]), b = tni_ll_first_lane(f, x->arg[1]);
+  if (x->op == TN_OP_mul) return LLVMBuildNSWMul(f->m->b, a, b, "");
   return x->op == TN_OP_add ? LLVMBuildNSWAdd(f->m->b, a, b, "") : LLVMBuildNSWSub(f->m->b, a, b, "");
 }
 

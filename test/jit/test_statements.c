@@ -213,6 +213,60 @@ START_TEST(columns_are_not_read_before_they_are_stored)
 }
 END_TEST
 
+/* Sixteen lanes take every fourth, third or eighth element: what is behind the last one taken is not touched, and nothing
+ * where the condition is false. */
+static const char near_each_other[] =
+    "loop func four(A: f32[13], B: f32[16]) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(4, 16) * broadcast(4, 16)]\n}\n"
+    "loop func three(A: f32[11], B: f32[8], n: index) {\n"
+    "  B[ramp(0, 1, 8)] = A[ramp(0, 1, 8) // broadcast(3, 8) * broadcast(3, 8) + broadcast(n, 8)]\n}\n"
+    "loop func some(A: f32[13], B: f32[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(4, 16) * broadcast(4, 16)"
+    " if ramp(0, 1, 16) < broadcast(n, 16)]\n}\n"
+    "loop func all(A: f32[13], B: f32[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(8, 16) * broadcast(8, 16) if broadcast(n < 1, 16)]\n}\n"
+    "loop func one(A: i8[16], B: i8[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(16, 16) + broadcast(n, 16)]\n}\n"
+    "loop func back(A: f32[13], B: f32[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(4, 16) * broadcast(4, 16)"
+    " if broadcast(n, 16) <= ramp(0, 1, 16)]\n}\n";
+
+START_TEST(lanes_take_elements_near_each_other)
+{
+  static const char *const targets[] = {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
+  kit k;
+  typedef int32_t (*fn)(const tn_env *, void *, void *, int64_t);
+  kit_open(&k, targets[_i]);
+  if (k.target->runs_here) {
+    load_text(&k, near_each_other);
+    float *a = guarded(13 * sizeof *a), *c = guarded(11 * sizeof *c), b[16];
+    int8_t *d = guarded(16), e[16];
+    for (int i = 0; i < 13; i++) a[i] = (float)i + 1;
+    for (int i = 0; i < 11; i++) c[i] = (float)i + 1;
+    for (int i = 0; i < 16; i++) d[i] = (int8_t)i;
+    ck_assert_int_eq(kit_run(&k, "four", (void *[]){a, b}), 0);
+    for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], (float)(i / 4 * 4 + 1));
+    ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "three"))(&k.env, c, b, 4), 0);
+    for (int i = 0; i < 8; i++) ck_assert_float_eq(b[i], (float)(i / 3 * 3 + 5));
+    for (int n = 0; n <= 16; n++) {
+      float *some = guarded((size_t)(n ? (n - 1) / 4 * 4 + 1 : 1) * sizeof *some);
+      for (int i = 0; i < n; i += 4) some[i] = (float)i + 1;
+      ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "some"))(&k.env, some, b, n), 0);
+      for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], i < n ? (float)(i / 4 * 4 + 1) : 0);
+      ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "back"))(&k.env, a, b, n), 0);
+      for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], i >= n ? (float)(i / 4 * 4 + 1) : 0);
+    }
+    ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "all"))(&k.env, a, b, 0), 0);
+    for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], (float)(i / 8 * 8 + 1));
+    ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "all"))(&k.env, NULL, b, 1), 0);
+    for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], 0);
+    ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "one"))(&k.env, d, e, 15), 0);
+    for (int i = 0; i < 16; i++) ck_assert_int_eq(e[i], 15);
+  }
+  kit_close(&k);
+}
+END_TEST
+
 START_TEST(bool_is_a_byte_in_memory)
 {
   kit k;
@@ -388,6 +442,7 @@ int main(void) {
   tcase_add_test(tc, subscripts_of_all_forms);
   tcase_add_test(tc, columns_of_squares_are_stored);
   tcase_add_test(tc, columns_are_not_read_before_they_are_stored);
+  tcase_add_loop_test(tc, lanes_take_elements_near_each_other, 0, 5);
   tcase_add_test(tc, bool_is_a_byte_in_memory);
   tcase_add_test(tc, a_store_is_seen_by_later_loads);
   tcase_add_test(tc, buffers_inside_a_function);
