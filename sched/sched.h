@@ -625,6 +625,8 @@ bool tni_decisions_text(const tn_schedule *s, size_t first, char **out);
 
 /* facts.c: lanes of the vectors along an extent: no more than it fills to more than a half. */
 int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent);
+/* The same where it is made of groups: a vector is several whole ones, or a part of one. */
+int64_t tni_target_group_lanes(const tn_target *target, tn_type type, int64_t extent, int64_t group);
 
 /* ---- depend.c: which iterations may change places ---------------------------------------------------------------- */
 

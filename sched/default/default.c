@@ -29,7 +29,8 @@ static bool is_worth_copying(const tni_planner *p, const tn_stmt *block, const t
 }
 
 /* A border of zeros around a factor: is the condition the same for all lanes, so that the reduction's own loads can have
- * it, and nothing is copied? A window of it in registers is no copy either (window.c). */
+ * it, and nothing is copied? A window of it in registers is no copy either (window.c), and one of groups, whose taps are
+ * written out, loads little. */
 static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
   const tn_stmt *store = tni_block_store(block);
   const tn_expr *x, *y, *value = store->as.store.value;
@@ -42,7 +43,7 @@ static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, cons
   const tn_expr *lane = reader->as.block.iters[tni_iter_of_dim(reader, t.vector_dim)].var;
   if (load->as.buffer != store->as.store.buffer || tni_load_where(load)) return false;
   if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along)) return false;
-  if (along != 1 && (along != 0 || t.row_dim < 0 || is_worth_copying(p, block, reader, &t))) return false;
+  if (along != 1 && (along != 0 || t.row_dim < 0 || (!t.taps && is_worth_copying(p, block, reader, &t)))) return false;
   for (int32_t d = 0; d < store->as.store.count; d++)
     if (tni_expr_uses(p->s->ctx, load->arg[d], lane) &&
         tni_expr_uses(p->s->ctx, tni_load_where(value), store->as.store.index[d]))

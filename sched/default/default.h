@@ -66,6 +66,8 @@ int tni_count_readers(const tni_planner *p, const tn_buffer *b, const tn_stmt *o
 /* The stride, in elements, of an access when variable `var` steps; false: not affine or not constant. */
 bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *const *index, const tn_expr *var,
                    int64_t *out);
+/* Of a load that does not move with each step of the variable, but with every so many: that number; else 0. */
+int64_t tni_group_of(const tni_planner *p, const tn_expr *load, const tn_expr *var);
 tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter);
 int64_t tni_extent_of(const tn_stmt *block, int32_t i);   /* 0: not constant */
 int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a block, at most 2^62 */
@@ -102,6 +104,7 @@ typedef struct tni_tile {
   int32_t batches;
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
+  int64_t group; /* so many columns share a factor that others do not: lanes are a part of it, or a multiple; 0: all */
   int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
   const char *window; /* the block that makes what the taps' window is of, when that goes to registers; else NULL */
   int64_t again; /* steps of the innermost loop of the sum that are written out, one behind the other */

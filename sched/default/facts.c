@@ -112,6 +112,25 @@ bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *cons
   return true;
 }
 
+/* Looks for a quotient of a variable by a number. */
+typedef struct quotient_search {
+  const tn_expr *var;
+  int64_t divisor; /* 0: none was met */
+} quotient_search;
+
+static void look_at_quotient(void *self, const tn_expr *x) {
+  quotient_search *q = self;
+  if (x->op == TN_OP_floordiv && x->arg[0] == q->var && tni_is_const(x->arg[1])) q->divisor = x->arg[1]->as.i;
+}
+
+int64_t tni_group_of(const tni_planner *p, const tn_expr *load, const tn_expr *var) {
+  quotient_search q = {.var = var};
+  int64_t step;
+  for (int32_t d = 0; d < tni_load_count(load); d++) tni_expr_visit(p->s->ctx, load->arg[d], look_at_quotient, &q);
+  if (q.divisor < 2 || !tni_stride_of(p, load->as.buffer, load->arg, var, &step) || step != 0) return 0;
+  return q.divisor;
+}
+
 /* Between neighbours may be the steps of an instruction. */
 static bool is_near(const tni_strides *q, int64_t stride) {
   if (stride <= NEAR_STRIDE) return stride > 0;
@@ -183,5 +202,11 @@ int64_t tni_lanes_of(const tni_planner *p, tn_type type) { return all_lanes(p->t
 int64_t tni_target_lanes(const tn_target *target, tn_type type, int64_t extent) {
   int64_t lanes = all_lanes(target, type);
   while (lanes > 4 && lanes / 2 >= extent) lanes /= 2;
+  return lanes;
+}
+
+int64_t tni_target_group_lanes(const tn_target *target, tn_type type, int64_t extent, int64_t group) {
+  int64_t lanes = tni_target_lanes(target, type, extent);
+  while (lanes > 4 && lanes % group && group % lanes) lanes /= 2;
   return lanes;
 }

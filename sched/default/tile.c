@@ -178,13 +178,14 @@ static void add_traffic(void *self, const tn_expr *x) {
   double bytes = (double)tn_type_bytes(x->type), near = (double)q->p->target->l2 / 3, sweeps = 1;
   for (int32_t i = 0; i < q->block->as.block.count; i++) {
     double extent = (double)tni_extent_of(q->block, i);
-    if (moves(q->p, x, iters[i].var))
+    if (moves(q->p, x, iters[i].var) || tni_group_of(q->p, x, iters[i].var))
       bytes *= extent;
     else if (!iters[i].reduce && &iters[i] != row && &iters[i] != vector)
       sweeps *= extent;
   }
   bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
-  bool by_row = moves(q->p, x, row->var), by_vector = moves(q->p, x, vector->var);
+  bool by_row = moves(q->p, x, row->var);
+  bool by_vector = moves(q->p, x, vector->var) || tni_group_of(q->p, x, vector->var);
   double row_tiles = (double)tni_divide_up(row->extent->as.i, q->tile->rows);
   double vector_tiles = (double)tni_divide_up(vector->extent->as.i, q->tile->vectors * q->tile->lanes);
   q->rows_outside += bytes * (by_vector && !by_row && bytes > near ? sweeps * row_tiles : 1);
@@ -331,6 +332,26 @@ static int64_t choose_again(const tni_planner *p, const tn_stmt *block, const tn
   return steps >= LEAST_STEPS ? AGAIN : 1;
 }
 
+/* How many neighbours along the variable share a factor that the next ones do not; 0: there is no such factor. */
+static int64_t group_along(const tni_planner *p, const tn_stmt *block, const tn_expr *var) {
+  const tn_expr *factors[2];
+  int64_t group = 0;
+  if (!tni_find_factors(block, &factors[0], &factors[1])) return 0;
+  for (int i = 0; i < 2 && !group; i++) group = tni_group_of(p, factors[i], var);
+  return group;
+}
+
+/* Lanes and vectors of columns in groups; what they are of is the extent of a group, or of a vector of several. */
+static int64_t fit_groups(const tni_planner *p, tn_type type, int64_t extent, tni_tile *t) {
+  t->lanes = tni_target_group_lanes(p->target, type, extent, t->group);
+  return t->group > t->lanes ? t->group : t->lanes;
+}
+
+/* Vectors of a tile are in one group. */
+static void keep_to_group(tni_tile *t) {
+  while (t->group > t->lanes && t->group / t->lanes % t->vectors) t->vectors--;
+}
+
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_stmt *store = tni_block_store(block);
   int32_t rank = store->as.store.count;
@@ -340,11 +361,14 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   int64_t extent = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim));
   const tn_expr *along = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
   t->lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  t->group = group_along(p, block, along);
+  if (t->group) extent = fit_groups(p, store->as.store.buffer->type, extent, t);
   if (tni_strides_of(p, block, along).far) extent = t->lanes; /* each lane has a cache line of its own: one vector */
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
   size_tile(p->target, extent, rows, sum_of(block) / t->steps, t);
+  if (t->group) keep_to_group(t);
   tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);
   t->packed = choose_packed(p, block, t);

@@ -1,12 +1,13 @@
-/* window.c -- sums over a window that each lane takes by itself: depthwise convolutions.
+/* window.c -- sums over a window that each lane takes by itself: depthwise convolutions, and others of small groups.
  *
  *     for kh { for kw unrolled { for rows unrolled { T[r] += x[r * stride + kw, 0..16] * w[kw, 0..16] } } }
  *
- * No factor is shared by the lanes, so a step of one row by one vector loads two vectors for one multiply-add. But rows
- * overlap: with the innermost taps written out, what one row and tap has loaded is in a register for the next ones. So
- * there is one vector of columns, and as many rows as registers hold sums, window and taps of.
+ * No factor is shared by the lanes, or only by those of a group, so a step of one row by one vector loads two vectors
+ * for one multiply-add. But rows overlap: with the innermost taps written out, what one row and tap has loaded is in a
+ * register for the next ones. So there is one vector of columns, and as many rows as registers hold sums, window and
+ * taps of.
  *
- * Where a border of zeros is around the rows, the window goes to registers of its own, each vector under its condition:
+ * Where a border of zeros is around the rows, and there are no groups, the window goes to registers of its own, each vector under its condition:
  *
  *     for kh {
  *       P[0..9, 0..16] = x[...] if inside
@@ -77,6 +78,12 @@ void tni_bring_window(tni_planner *p, const tni_tile *t, tn_loop loop) {
   for (size_t i = outside + 1; i + 1 < count; i++) tni_try_unroll(p, loops[i]);
 }
 
+/* Do the lanes of one vector, or those of each, take one element for each group of them? */
+static bool is_of_groups(const tni_planner *p, const tn_expr *load, const tn_expr *lane, const tni_tile *t) {
+  int64_t group = tni_group_of(p, load, lane);
+  return group > 0 && group <= t->lanes;
+}
+
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_expr *factors[2];
   const tni_iter *taps = innermost_taps(block);
@@ -86,7 +93,9 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tni_iter *row = &block->as.block.iters[tni_iter_of_dim(block, t->row_dim)];
   const tn_expr *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
   for (int i = 0; i < 2; i++)
-    if (!tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) || along != 1) return;
+    if (!tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) ||
+        (along != 1 && !is_of_groups(p, factors[i], lane, t)))
+      return;
   int64_t step = taps_between_rows(p, factors, row->var, taps->var), count = taps->extent->as.i;
   if (!step || step >= count) return;
   /* sums, the window of one row after the other, taps of which some wait */
@@ -95,7 +104,7 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->vectors = 1;
   t->rows = choose_rows(row->extent->as.i, rows);
   t->taps = count;
-  for (int i = 0; i < 2 && !t->window; i++)
+  for (int i = 0; i < 2 && !t->window && !t->group; i++)
     if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, row->var, &along) && along != 0)
       t->window = border_of(p, block, t, factors[i]);
 }

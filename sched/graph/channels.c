@@ -6,9 +6,10 @@
  *
  * last: (n, c, space...) -> (n, space..., c), and first back: transposes, or views where there is one channel or one
  * pixel; one that undoes another is none. Then the lanes of a vector are channels: whatever the stride and however short
- * the rows, they are neighbours in memory, inputs of dense convolutions are broadcast, and a convolution of one tap is a
- * product of matrices as they stand. Convolutions sum in the order that they had, so their results are the same; long
- * sums over space alone, whose parts ops_reduce.c makes of what lies side by side, are then made one by one.
+ * the rows, they are neighbours in memory, and inputs are broadcast to all of them, or to those of a group; a convolution
+ * of one tap is a product of matrices as they stand. Convolutions sum in the order that they had, so their results are
+ * the same; long sums over space alone, whose parts ops_reduce.c makes of what lies side by side, are then made one by
+ * one.
  *
  * This is done where the convolutions are worth what the transposes cost that are left, of inputs, of outputs and
  * around nodes that have no such form.
@@ -19,6 +20,7 @@
 
 enum {
   LEAST_CHANNELS = 8,  /* lanes */
+  MOST_LANES = 16,
   LEAST_WORK = 512,    /* multiply-adds for each element that is moved */
   DEPTHWISE_WORK = 16, /* what one of a channel by itself counts */
   MAX_ATTRS = 16
@@ -44,14 +46,22 @@ static const tni_gvalue *value_of(const tn_graph *g, uint32_t value) { return &g
 
 static bool is_made(const mover *m, uint32_t value) { return value != TNI_NO_VALUE && m->made[value]; }
 
-/* A convolution that vectors of channels suit: of all channels, or of each by itself. */
+/* Groups of so many output channels, each from so many input channels: is a vector a part of one; or several whole ones,
+ * whose inputs are in a vector, too? */
+static bool is_in_groups(int64_t out, int64_t in) {
+  return out < MOST_LANES && MOST_LANES % out == 0 ? in <= out : out % LEAST_CHANNELS == 0;
+}
+
+/* A convolution that vectors of channels suit: of all channels, of each by itself, or of groups. */
 static bool is_suited(const tn_graph *g, const tni_gnode *n) {
   if (!is(n, "conv") || tni_attr_int(n, "oc_last", 0) || tni_attr_int(n, "channels_last", 0)) return false;
   const tni_gvalue *x = value_of(g, n->inputs[0]), *w = value_of(g, n->inputs[1]);
   int64_t group = tni_attr_int(n, "group", 1);
   bool apart = group == x->shape[1] && group == w->shape[0];
+  bool grouped = w->type == TN_F32 && is_in_groups(w->shape[0] / group, w->shape[1]);
   bool known = w->type == TN_F32 || tni_attr_string(n, "to", NULL); /* short integers: widen.c */
-  return w->data && known && w->rank < TN_MAX_RANK && w->shape[0] >= LEAST_CHANNELS && (group == 1 || apart);
+  return w->data && known && w->rank < TN_MAX_RANK && w->shape[0] >= LEAST_CHANNELS &&
+         (group == 1 || apart || grouped);
 }
 
 static double work_of(const tn_graph *g, const tni_gnode *n) {

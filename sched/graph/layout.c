@@ -10,7 +10,8 @@
  *     conv(x, w) {channels_last = 1}              ->   the same, w' as below, of (m, c, taps...): (m / p, c, taps..., p)
  *                                                      with {side = s}: (m / p, c / s, taps..., p, s)
  *
- * Images with the channels last (channels.c) are read so in any case; of channels by themselves, (1, taps..., m).
+ * Images with the channels last (channels.c) are read so in any case, those of groups as well; of channels by themselves,
+ * (1, taps..., m).
  *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
@@ -172,11 +173,17 @@ static bool is_known(const tni_gnode *node, const tni_gvalue *w) {
   return w->type == TN_F32 || (tni_attr_string(node, "to", NULL) && tn_type_bytes(w->type) > 0);
 }
 
+/* Each channel by itself? */
+static bool is_apart(const tni_gnode *node, const tni_gvalue *w) {
+  int64_t group = tni_attr_int(node, "group", 1);
+  return group > 1 && group == w->shape[0];
+}
+
 static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   if (tni_attr_int(node, "oc_last", 0)) return false;
   const tni_gvalue *w = &g->values[node->inputs[1]], *out = &g->values[node->outputs[0]];
   if (!w->data || !is_known(node, w)) return false;
-  if (tni_attr_int(node, "channels_last", 0)) return tni_attr_int(node, "group", 1) > 1;
+  if (tni_attr_int(node, "channels_last", 0)) return is_apart(node, w);
   if (tni_attr_int(node, "group", 1) != 1 || w->type != TN_F32) return false;
   int64_t sum = 1, lanes = target->vector_bits / 32;
   for (int32_t i = 1; i < w->rank; i++) sum *= w->shape[i];
@@ -207,8 +214,7 @@ static bool wants_oc_panels(const tn_graph *g, const tni_gnode *node, const tn_t
   const tni_gvalue *w = &g->values[node->inputs[1]];
   (void)target;
   if (!w->data || !is_known(node, w) || w->rank + 2 > TN_MAX_RANK) return false;
-  return tni_attr_int(node, "channels_last", 0) && !tni_attr_int(node, "panel", 0) &&
-         tni_attr_int(node, "group", 1) == 1;
+  return tni_attr_int(node, "channels_last", 0) && !tni_attr_int(node, "panel", 0) && !is_apart(node, w);
 }
 
 /* So many of a sum's channels side by side. */
@@ -244,8 +250,9 @@ static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) 
 static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
-  int64_t lanes = tni_target_lanes(target, c, w->shape[0]);
-  const tni_unit *unit = tni_target_product_unit(g->program->ctx, target, c, a, w->type);
+  int64_t group = tni_attr_int(node, "group", 1), lanes = tni_target_lanes(target, c, w->shape[0]);
+  const tni_unit *unit = group > 1 ? NULL : tni_target_product_unit(g->program->ctx, target, c, a, w->type);
+  if (group > 1) lanes = tni_target_group_lanes(target, c, w->shape[0], w->shape[0] / group);
   storage as = {.suffix = "oc_panels", .rank = w->rank + 1 + (unit != NULL), .fill = unit ? fill_oc_side : fill_oc_panels};
   memcpy(as.shape, w->shape, (size_t)w->rank * sizeof *as.shape);
   as.shape[0] = (w->shape[0] - 1) / lanes + 1;

@@ -2,10 +2,9 @@
  *
  * Tenon's convolution is an ONNX model of one Conv with constant weights between two Transposes, as models from
  * frameworks of such images have it, so it reads and writes images with the channels last: what Tenon makes of all
- * images within a network (sched/graph/channels.c). A grouped one has no such form: its images are plain (channels,
- * rows, columns). oneDNN is met twice: with images in the layout that it likes best, which nobody else has to read or
- * write here, and with plain ones. Results are checked against sums in f64. What Tenon makes from transformed tiles
- * (sched/graph/winograd.c) is met by its direct sums as well, and both errors are shown.
+ * images within a network (sched/graph/channels.c). oneDNN is met twice: with images in the layout that it likes best,
+ * which nobody else has to read or write here, and with plain ones. Results are checked against sums in f64. What Tenon
+ * makes from transformed tiles (sched/graph/winograd.c) is met by its direct sums as well, and both errors are shown.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,18 +30,14 @@ typedef struct ours {
 
 static size_t image(const int64_t size[2]) { return (size_t)(size[0] * size[1]); }
 
-/* Several channels in a group, but not all: images stay plain. */
-static bool is_grouped(const bench_conv *g) { return g->groups > 1 && g->groups < g->in; }
-
-/* Of a plain image its form for Tenon, (rows, columns) to (columns, rows), or the other way round; or a copy. */
-static void arrange(const bench_conv *g, const float *from, size_t rows, size_t columns, float *to) {
+/* Of a plain image its form for Tenon, (rows, columns) to (columns, rows), or the other way round. */
+static void arrange(const float *from, size_t rows, size_t columns, float *to) {
   for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < columns; j++) to[is_grouped(g) ? i * columns + j : j * rows + i] = from[i * columns + j];
+    for (size_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
 }
 
-static void shape_of(const bench_conv *g, int64_t channels, const int64_t size[2], int64_t shape[4]) {
-  bool plain = is_grouped(g);
-  const int64_t all[] = {1, plain ? channels : size[0], plain ? size[0] : size[1], plain ? size[1] : channels};
+static void shape_of(int64_t channels, const int64_t size[2], int64_t shape[4]) {
+  const int64_t all[] = {1, size[0], size[1], channels};
   memcpy(shape, all, sizeof all);
 }
 
@@ -53,17 +48,16 @@ static bytes transposed(const char *name, const char *inputs, const char *output
 }
 
 static bytes write_model(const bench_conv *g) {
-  bool plain = is_grouped(g);
-  bytes graph = {0}, conv = node("Conv", "conv", plain ? "X W" : "x W", plain ? "Y" : "y");
+  bytes graph = {0}, conv = node("Conv", "conv", "x W", "y");
   int64_t shape[] = {g->out, g->in / g->groups, g->kernel[0], g->kernel[1]}, x_shape[4];
   attr_ints(&conv, "strides", 2, (int64_t[]){g->stride, g->stride});
   attr_ints(&conv, "pads", 4, (int64_t[]){g->pad[0], g->pad[1], g->pad[0], g->pad[1]});
   attr_int(&conv, "group", g->groups);
-  if (!plain) add_node(&graph, transposed("plain", "X", "x", (int64_t[]){0, 3, 1, 2}));
+  add_node(&graph, transposed("plain", "X", "x", (int64_t[]){0, 3, 1, 2}));
   add_node(&graph, conv);
-  if (!plain) add_node(&graph, transposed("last", "y", "Y", (int64_t[]){0, 2, 3, 1}));
+  add_node(&graph, transposed("last", "y", "Y", (int64_t[]){0, 2, 3, 1}));
   add_weight(&graph, tensor_raw("W", ONNX_FLOAT, 4, shape, g->w, bench_conv_weights(g) * sizeof *g->w));
-  shape_of(g, g->in, g->size, x_shape);
+  shape_of(g->in, g->size, x_shape);
   put_message(&graph, 11, value_info("X", ONNX_FLOAT, 4, x_shape));
   add_output(&graph, "Y");
   return model(13, graph);
@@ -82,12 +76,12 @@ static ours *compile(tn_context *ctx, const bench_conv *g, const tn_compile_desc
   ours *o = bench_alloc(sizeof *o);
   bytes onnx = write_model(g);
   o->g = g;
-  shape_of(g, g->in, g->size, o->x_shape);
-  shape_of(g, g->out, g->result, o->y_shape);
+  shape_of(g->in, g->size, o->x_shape);
+  shape_of(g->out, g->result, o->y_shape);
   o->made = bench_compile_onnx_by(ctx, onnx.data, onnx.size, desc);
   o->x_own = bench_alloc((size_t)g->in * image(g->size) * sizeof *o->x_own);
   o->y_own = bench_alloc((size_t)g->out * image(g->result) * sizeof *o->y_own);
-  arrange(g, g->x, (size_t)g->in, image(g->size), o->x_own);
+  arrange(g->x, (size_t)g->in, image(g->size), o->x_own);
   o->x = bench_view(TN_F32, o->x_own, 4, o->x_shape);
   o->y = bench_view(TN_F32, o->y_own, 4, o->y_shape);
   return o;
@@ -108,7 +102,7 @@ static void run_ours(void *compiled) {
 
 static void fetch_ours(void *compiled) {
   const ours *o = compiled;
-  arrange(o->g, o->y_own, image(o->g->result), (size_t)o->g->out, o->g->y);
+  arrange(o->y_own, image(o->g->result), (size_t)o->g->out, o->g->y);
 }
 
 static void drop_ours(void *compiled) {

@@ -166,7 +166,92 @@ START_TEST(what_has_no_such_form_stays)
 }
 END_TEST
 
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
+
+/* One convolution of groups; `moved`: with the channels last it has a form of its own. */
+static const struct grouped {
+  int in, out, groups, size, kernel, stride, dilation, pad;
+  bool moved;
+} grouped[] = {
+    {16, 16, 4, 9, 3, 1, 1, 1, true},    /* four groups in a vector */
+    {16, 16, 8, 6, 3, 1, 1, 1, true},    /* eight */
+    {40, 40, 10, 7, 3, 1, 1, 1, true},   /* and a half of the last one */
+    {104, 104, 13, 5, 3, 2, 1, 1, true}, /* two in a vector, with one left */
+    {32, 32, 2, 8, 3, 1, 2, 2, true},    /* one */
+    {64, 64, 2, 7, 3, 1, 1, 1, true},    /* two vectors for a group */
+    {96, 96, 2, 4, 3, 1, 1, 0, true},    /* three */
+    {48, 48, 2, 6, 5, 1, 1, 2, true},    /* three of eight lanes */
+    {12, 24, 12, 9, 3, 1, 1, 1, true},   /* two outputs of each channel */
+    {8, 32, 2, 9, 3, 1, 1, 1, true},     /* more outputs than inputs */
+    {64, 32, 2, 5, 3, 1, 1, 1, true},    /* fewer */
+    {32, 32, 8, 9, 1, 1, 1, 0, true},    /* no window */
+    {32, 32, 8, 1, 3, 1, 1, 1, true},    /* one pixel */
+    {32, 32, 8, 3, 3, 3, 1, 1, true},    /* windows apart */
+    {32, 16, 2, 5, 3, 1, 1, 1, false},   /* a vector would read too far apart */
+    {36, 36, 3, 5, 3, 1, 1, 1, false},   /* groups of twelve */
+};
+
+enum { MOST_CHANNELS = 104, MOST_PIXELS = 81 };
+
+static int64_t result_size(const struct grouped *g) {
+  return (g->size + 2 * g->pad - g->dilation * (g->kernel - 1) - 1) / g->stride + 1;
+}
+
+/* Numbers, with some that are none. */
+static void fill_wild(float *x, int count) {
+  for (int i = 0; i < count; i++) x[i] = i % 37 == 5 ? INFINITY : i % 53 == 7 ? NAN : i % 41 == 3 ? -0.0f : number(i);
+}
+
+/* Of x, (channels, pixels) or the other way round; the functions' text. */
+static char *run_grouped(const struct grouped *g, bool last, const float *x, float *y) {
+  bytes graph = {0};
+  bytes conv = window("Conv", last ? "x w0 v0" : "in w0 v0", last ? "a" : "y0", g->kernel, g->stride, g->pad);
+  int64_t out = result_size(g), n = g->size;
+  static float copy[MOST_CHANNELS * MOST_PIXELS];
+  attr_int(&conv, "group", g->groups);
+  attr_ints(&conv, "dilations", 2, (int64_t[]){g->dilation, g->dilation});
+  if (last) add_transpose(&graph, "in", "x", (int64_t[]){0, 3, 1, 2});
+  add_node(&graph, conv);
+  if (last) add_transpose(&graph, "a", "y0", (int64_t[]){0, 2, 3, 1});
+  add_node(&graph, node("Relu", "relu", "y0", "y"));
+  add_numbers(&graph, "w0", 4, (int64_t[]){g->out, g->in / g->groups, g->kernel, g->kernel});
+  add_numbers(&graph, "v0", 1, (int64_t[]){g->out});
+  int64_t x_shape[] = {1, last ? n : g->in, n, last ? g->in : n};
+  int64_t y_shape[] = {1, last ? out : g->out, out, last ? g->out : out};
+  add_input(&graph, "in", 4, x_shape);
+  add_output(&graph, "y");
+  for (int c = 0; c < g->in; c++)
+    for (int i = 0; i < n * n; i++) copy[last ? i * g->in + c : c * n * n + i] = x[c * n * n + i];
+  return run_model(graph, x_shape, copy, y_shape, y);
+}
+
+START_TEST(groups_may_be_last)
+{
+  const struct grouped *g = &grouped[_i];
+  static float x[MOST_CHANNELS * MOST_PIXELS], want[MOST_CHANNELS * MOST_PIXELS], y[MOST_CHANNELS * MOST_PIXELS];
+  int pixels = (int)(result_size(g) * result_size(g));
+  for (int wild = 0; wild < 2; wild++) {
+    if (wild)
+      fill_wild(x, g->in * g->size * g->size);
+    else
+      for (int i = 0; i < g->in * g->size * g->size; i++) x[i] = number(i);
+    tn_text_destroy(run_grouped(g, false, x, want));
+    char *text = run_grouped(g, true, x, y);
+    ck_assert_msg((strstr(text, "transpose") == NULL) == g->moved, "%s", text);
+    tn_text_destroy(text);
+    for (int i = 0; i < pixels; i++)
+      for (int m = 0; m < g->out; m++) {
+        float a = y[i * g->out + m], b = want[m * pixels + i];
+        ck_assert_msg(a == b || (a != a && b != b), "[%d, %d]: %g is not %g", m, i, (double)a, (double)b);
+      }
+  }
+}
+END_TEST
+
 int main(void) {
-  const TTest *const tests[] = {channels_may_be_last, what_has_no_such_form_stays};
-  return suite_run_tests("channels", tests, TNI_COUNT(tests), open_context, close_context);
+  TCase *tests = tcase_create("channels");
+  tcase_add_test(tests, channels_may_be_last);
+  tcase_add_test(tests, what_has_no_such_form_stays);
+  tcase_add_loop_test(tests, groups_may_be_last, 0, TNI_COUNT(grouped));
+  return suite_run_case("channels", tests, 200, open_context, close_context);
 }
