@@ -41,7 +41,8 @@ typedef struct fuser {
   uint32_t *scratch;
   uint32_t *group_of; /* per node */
   uint32_t *maker;    /* per value: its node, or NO_GROUP */
-  uint32_t *last_use; /* per value: the last node that reads it; node_count for outputs of the graph */
+  uint32_t *last_use; /* per value: the last node that reads it */
+  bool *loose;        /* per node: see find_loose */
   group *groups;
   uint32_t group_count;
   uint32_t *members; /* nodes, group by group */
@@ -108,6 +109,77 @@ static bool is_member(const fuser *f, uint32_t node) {
   const tni_gop *op = f->g->nodes[node].op;
   return f->live[node] && !(op && op->kind == TNI_GOP_VIEW);
 }
+
+/* ---- nodes that go to their readers ---------------------------------------------------------------------------- */
+
+static bool is_pointwise(const fuser *f, uint32_t node) {
+  const tni_gnode *n = &f->g->nodes[node];
+  return is_member(f, node) && n->op && n->op->kind == TNI_GOP_ELEMENTWISE && n->output_count == 1;
+}
+
+static bool reads(const tni_gnode *n, uint32_t value) {
+  for (uint32_t k = 0; k < n->input_count; k++)
+    if (n->inputs[k] == value) return true;
+  return false;
+}
+
+static bool is_output(const fuser *f, uint32_t value) {
+  for (uint32_t i = 0; i < f->g->output_count; i++)
+    if (f->g->outputs[i] == value) return true;
+  return false;
+}
+
+/* Is the value there when its group is done, for somebody else? */
+static bool leaves_group(const fuser *f, uint32_t value) {
+  uint32_t maker = f->maker[value];
+  if (is_output(f, value)) return true;
+  for (uint32_t i = maker + 1; i <= f->last_use[value] && i < f->g->node_count; i++)
+    if (f->live[i] && reads(&f->g->nodes[i], value) && (!is_member(f, i) || f->group_of[i] != f->group_of[maker]))
+      return true;
+  return false;
+}
+
+/* The only node that reads the value; NO_GROUP: there are several, or the host does. */
+static uint32_t only_reader(const fuser *f, uint32_t value) {
+  uint32_t found = NO_GROUP;
+  if (is_output(f, value)) return NO_GROUP;
+  for (uint32_t i = f->maker[value] + 1; i <= f->last_use[value] && i < f->g->node_count; i++) {
+    if (!f->live[i] || !reads(&f->g->nodes[i], value)) continue;
+    if (found != NO_GROUP) return NO_GROUP;
+    found = i;
+  }
+  return found;
+}
+
+/* Pointwise, and of its group it reads only what leaves that in any case, or is loose, too. */
+static void find_loose(fuser *f, uint32_t node) {
+  const tni_gnode *n = &f->g->nodes[node];
+  f->loose[node] = is_pointwise(f, node);
+  for (uint32_t k = 0; k < n->input_count && f->loose[node]; k++) {
+    uint32_t maker = n->inputs[k] == TNI_NO_VALUE ? NO_GROUP : f->maker[n->inputs[k]];
+    if (maker == NO_GROUP || !is_member(f, maker) || f->group_of[maker] != f->group_of[node]) continue;
+    f->loose[node] = f->loose[maker] || leaves_group(f, n->inputs[k]);
+  }
+}
+
+/* To the group of its only reader, if that is a later one of its shape. */
+static void sink(fuser *f, uint32_t node) {
+  uint32_t value = f->g->nodes[node].outputs[0], reader = only_reader(f, value);
+  if (reader == NO_GROUP || !is_pointwise(f, reader) || f->group_of[reader] <= f->group_of[node]) return;
+  group *to = &f->groups[f->group_of[reader]];
+  if (to->closed || to->count == MAX_GROUP || !same_shape(f->g, value, to->shape_of)) return;
+  f->groups[f->group_of[node]].count--;
+  f->group_of[node] = f->group_of[reader];
+  to->count++;
+}
+
+static void sink_loose_nodes(fuser *f) {
+  for (uint32_t i = 0; i < f->g->node_count; i++) find_loose(f, i);
+  for (uint32_t i = f->g->node_count; i-- > 0;)
+    if (f->loose[i]) sink(f, i);
+}
+
+/* ---- pieces of groups ------------------------------------------------------------------------------------------ */
 
 static void collect_members(fuser *f) {
   uint32_t at = 0;
@@ -383,15 +455,13 @@ static tn_status emit_piece(fuser *f, const piece *p) {
 
 /* Is the value used by anybody but nodes[first .. end) of the group? */
 static bool escapes(const fuser *f, uint32_t value, const uint32_t *nodes, uint32_t count) {
-  for (uint32_t i = 0; i < f->g->output_count; i++)
-    if (f->g->outputs[i] == value) return true;
+  if (is_output(f, value)) return true;
   for (uint32_t i = f->maker[value] + 1; i <= f->last_use[value] && i < f->g->node_count; i++) {
     const tni_gnode *n = &f->g->nodes[i];
     bool own = false;
     if (!f->live[i]) continue;
     for (uint32_t k = 0; k < count && !own; k++) own = nodes[k] == i;
-    for (uint32_t k = 0; k < n->input_count && !own; k++)
-      if (n->inputs[k] == value) return true;
+    if (!own && reads(n, value)) return true;
   }
   return false;
 }
@@ -433,6 +503,7 @@ static bool allocate(fuser *f) {
   f->group_of = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
   f->maker = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
   f->last_use = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
+  f->loose = TNI_NEW_ARRAY(&f->arena, bool, g->node_count);
   f->groups = TNI_NEW_ARRAY(&f->arena, group, g->node_count);
   f->members = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
   return !f->arena.failed;
@@ -464,6 +535,7 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
     tni_graph_live_nodes(g, f.scratch, f.live);
     for (uint32_t i = 0; i < g->node_count; i++)
       if (f.live[i]) place_node(&f, i);
+    sink_loose_nodes(&f);
     collect_members(&f);
     status = emit_groups(&f);
   }

@@ -347,6 +347,29 @@ START_TEST(a_value_used_elsewhere_ends_a_function)
 }
 END_TEST
 
+/* abs reads what the next convolution reads, too, and is read only by the sum behind that. */
+START_TEST(what_one_later_function_reads_is_in_that)
+{
+  static float w[2][4 * 4 * 9];
+  tni_attr pads[] = {INTS("pads", 1, 1, 1, 1)};
+  for (int shown = 0; shown < 2; shown++) {
+    uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 5, 5));
+    uint32_t w0 = tni_g_const(b, "w0", TN_F32, DIMS(4, 4, 3, 3), w[0]);
+    uint32_t w1 = tni_g_const(b, "w1", TN_F32, DIMS(4, 4, 3, 3), w[1]);
+    uint32_t r = add1("relu", "r", add("conv", "c0", x, w0, TNI_NO_VALUE, 1, pads));
+    uint32_t a = add1("exp", "e", add1("abs", "a", r));
+    tni_g_output(b, add2("add", "y", add("conv", "c1", r, w1, TNI_NO_VALUE, 1, pads), a));
+    if (shown) tni_g_output(b, a);
+    const char *text = text_of(optimize(finish()));
+    const char *want = shown ? "  e: f32[1, 4, 5, 5] = call fused_abs_exp(r)\n"
+                               "  y: f32[1, 4, 5, 5] = call fused_conv_add(r, w1, e)\n"
+                             : "  y: f32[1, 4, 5, 5] = call fused_abs_exp_conv_add(r, w1)\n";
+    ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+    if (!shown) ck_assert_int_eq(tni_gbuilder_create(program, "again", &b, NULL), TN_OK);
+  }
+}
+END_TEST
+
 START_TEST(a_diamond_stays_in_one_function)
 {
   uint32_t a = add1("abs", "a", tni_g_input(b, "x", TN_F32, DIMS(4)));
@@ -527,6 +550,7 @@ int main(void) {
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
   tcase_add_test(tests, a_diamond_stays_in_one_function);
+  tcase_add_test(tests, what_one_later_function_reads_is_in_that);
   tcase_add_test(tests, views_are_no_code);
   tcase_add_test(tests, values_alive_together_do_not_overlap);
   tcase_add_test(tests, fused_programs_are_printed_and_parsed_back);
