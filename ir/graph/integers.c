@@ -5,7 +5,7 @@
  *     u8(round(y / r) + c)          ->   requantize(z, s * t / r) {zero_point = c}
  *     u8(round(relu(y) / r) + c)    ->   the same, but not below c;  of clip(y, ..) likewise
  *     y = max_pool(x)               ->   y = (max_pool(p) - a) * s;  of relu, reshape, transpose likewise
- *     u8(round(x / s) + a)          ->   p
+ *     u8(round(x / s) + a)          ->   p;  of constants, which are weights, their integers
  *
  * The products of a convolution or of a matrix product are integers then, and so is their sum, which is exact. What is
  * quantized again right behind it is what QLinearConv and QLinearMatMul of ONNX give: the integer that is nearest to
@@ -51,6 +51,7 @@ typedef struct rewriter {
   tn_error **err;
   uint32_t *maker;   /* by value of the old graph: its node, or TNI_NO_VALUE */
   uint32_t *centred; /* by value: p - a in i32, or TNI_NO_VALUE */
+  const tni_gvalue **known; /* by value: what it is, of constants that are quantized; else NULL */
   reading *readings; /* by value */
   summed *sums;      /* by value */
   tn_status status;
@@ -59,6 +60,12 @@ typedef struct rewriter {
 /* ---- what is there ----------------------------------------------------------------------------------------------- */
 
 static const tni_gvalue *value_of(const rewriter *r, uint32_t value) { return &r->c.from->values[value]; }
+
+static bool is_output(const tn_graph *g, uint32_t value) {
+  for (uint32_t i = 0; i < g->output_count; i++)
+    if (g->outputs[i] == value) return true;
+  return false;
+}
 
 static bool is(const tni_gnode *n, const char *op) { return strcmp(n->op->name, op) == 0; }
 
@@ -84,6 +91,11 @@ static const tni_gvalue *constant_of(const rewriter *r, uint32_t value) {
 static double number_at(const tni_gvalue *v, int64_t i) {
   tni_scalar s = tni_read_element(v->type, v->data, i);
   return tni_type_is_float(v->type) ? s.f : (double)s.i;
+}
+
+/* The integers that a value is, if they are known: constant, or quantized from what is (see quantize_constant). */
+static const tni_gvalue *integers_of(const rewriter *r, uint32_t value) {
+  return r->known[value] ? r->known[value] : value_of(r, value);
 }
 
 /* (q - zero_point) * scale, as its parts; zero_point NULL: 0. */
@@ -205,14 +217,21 @@ typedef struct weights {
   int32_t axis;               /* of q: that of the channels */
 } weights;
 
+/* Of two dimensions, the other order. */
+static bool swaps(const tni_gnode *transpose) {
+  int32_t count;
+  const int64_t *perm = tni_attr_ints(transpose, "perm", &count);
+  return !perm || (count == 2 && perm[0] == 1);
+}
+
 static bool find_weights(const rewriter *r, const tni_gnode *n, bool conv, weights *out) {
   uint32_t value = n->inputs[1];
   out->transpose = conv ? NULL : made_by(r, value, "transpose");
   if (out->transpose) value = out->transpose->inputs[0];
   if (!is_dequantized(r, value, &out->d)) return false;
-  out->q = value_of(r, out->d.q);
+  out->q = integers_of(r, out->d.q);
   if (!out->q->data || out->q->type == TN_I32 || tni_gvalue_numel(out->q) == 0) return false;
-  if (!conv && out->q->rank != 2) return false;
+  if (!conv && (out->q->rank != 2 || (out->transpose && !swaps(out->transpose)))) return false;
   out->axis = conv || out->transpose ? 0 : out->q->rank - 1;
   int64_t channels = out->q->shape[out->axis];
   bool fits = is_along(out->d.scale, out->axis, out->q->rank, channels);
@@ -256,7 +275,7 @@ static bool is_zero(const tni_gvalue *v) {
 static const tni_gvalue *bias_of(const rewriter *r, uint32_t value, int64_t channels, const float *scales) {
   dequantized d;
   if (!is_dequantized(r, value, &d)) return NULL;
-  const tni_gvalue *q = value_of(r, d.q);
+  const tni_gvalue *q = integers_of(r, d.q);
   if (q->type != TN_I32 || !q->data || q->rank != 1 || q->shape[0] != channels || !is_zero(d.zero_point)) return NULL;
   if (tni_gvalue_numel(d.scale) != 1 && tni_gvalue_numel(d.scale) != channels) return NULL;
   for (int64_t m = 0; m < channels; m++)
@@ -280,10 +299,19 @@ static void scale_sums(rewriter *r, const reading *x, const weights *w, int32_t 
   for (int32_t d = 0; d < rank; d++) out->shape[d] = d == 0 ? channels : 1;
 }
 
+/* Bytes of two dimensions in the other order, constant so that they are known as such before anything is folded. */
+static uint32_t add_transposed(rewriter *r, const tni_gvalue *q) {
+  int64_t rows = q->shape[0], columns = q->shape[1];
+  const uint8_t *from = q->data;
+  uint8_t *to = new_contents(r, (size_t)(rows * columns));
+  for (int64_t i = 0; to && i < rows; i++)
+    for (int64_t j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+  return add_constant(r, q->type, 2, (int64_t[]){columns, rows}, to);
+}
+
 /* q - b in i32, as the product sees them. */
 static uint32_t centre_weights(rewriter *r, const weights *w) {
-  uint32_t q = mapped(r, w->d.q);
-  if (w->transpose) q = add_like(r, w->transpose, 1, &q);
+  uint32_t q = w->transpose ? add_transposed(r, w->q) : mapped(r, w->d.q);
   q = add_cast(r, q, "i32");
   if (is_zero(w->d.zero_point)) return q;
   const tni_gvalue *b = w->d.zero_point;
@@ -343,11 +371,10 @@ static bool add_bias(rewriter *r, const tni_gnode *n) {
 
 /* ---- quantized again --------------------------------------------------------------------------------------------- */
 
-/* cast(round(real / scale) + zero_point) */
+/* cast(round(real / scale) + zero_point), the zero point of the type that results; NULL: 0 */
 typedef struct quantized {
   uint32_t real;
-  double scale;
-  int64_t zero_point;
+  const tni_gvalue *scale, *zero_point;
 } quantized;
 
 static bool is_quantized(const rewriter *r, const tni_gnode *n, quantized *out) {
@@ -356,17 +383,21 @@ static bool is_quantized(const rewriter *r, const tni_gnode *n, quantized *out) 
   const tni_gnode *add = made_by(r, n->inputs[0], "add");
   const tni_gnode *round = made_by(r, add ? add->inputs[0] : n->inputs[0], "round");
   const tni_gnode *div = round ? made_by(r, round->inputs[0], "div") : NULL;
-  const tni_gvalue *zero_point = add ? constant_of(r, add->inputs[1]) : NULL;
-  const tni_gvalue *scale = div ? constant_of(r, div->inputs[1]) : NULL;
-  if (!scale || scale->type != TN_F32 || tni_gvalue_numel(scale) != 1 || !is_usual(number_at(scale, 0))) return false;
-  if (add && (!zero_point || zero_point->type != type || tni_gvalue_numel(zero_point) != 1)) return false;
-  *out = (quantized){div->inputs[0], number_at(scale, 0), zero_point ? (int64_t)number_at(zero_point, 0) : 0};
-  return true;
+  if (!div) return false;
+  *out = (quantized){div->inputs[0], constant_of(r, div->inputs[1]), add ? constant_of(r, add->inputs[1]) : NULL};
+  if (!out->scale || out->scale->type != TN_F32) return false;
+  return !add || (out->zero_point && out->zero_point->type == type);
+}
+
+/* Of activations: one number each, and a scale that is none of the extremes. */
+static bool is_of_one_scale(const quantized *q) {
+  bool one = tni_gvalue_numel(q->scale) == 1 && (!q->zero_point || tni_gvalue_numel(q->zero_point) == 1);
+  return one && is_usual(number_at(q->scale, 0));
 }
 
 /* A bound of real numbers as one of quantized ones. */
 static int64_t bound_of(const quantized *q, double bound, int64_t least) {
-  double at = nearbyint(bound / q->scale) + (double)q->zero_point;
+  double at = nearbyint(bound / scale_at(q->scale, 0)) + (double)zero_point_at(q->zero_point, 0);
   return at < (double)least ? least : at > (double)(least + 255) ? least + 255 : (int64_t)at;
 }
 
@@ -382,38 +413,74 @@ static void requantize(rewriter *r, const tni_gnode *n, const quantized *q) {
   const tni_gvalue *out = value_of(r, n->outputs[0]);
   float *scales = new_contents(r, (size_t)s->shape[0] * sizeof *scales);
   if (!scales) return;
-  for (int64_t m = 0; m < s->shape[0]; m++) scales[m] = s->scales[m] / (float)q->scale;
+  for (int64_t m = 0; m < s->shape[0]; m++) scales[m] = s->scales[m] / scale_at(q->scale, 0);
   int64_t least = out->type == TN_U8 ? 0 : -128;
   tni_attr attrs[] = {
       {.name = "high", .kind = TNI_ATTR_INT, .i = bound_of(q, s->high, least)},
       {.name = "low", .kind = TNI_ATTR_INT, .i = bound_of(q, s->low, least)},
       {.name = "short", .kind = TNI_ATTR_INT, .i = fit_f32(s, scales)},
       {.name = "to", .kind = TNI_ATTR_STRING, .string = out->type == TN_U8 ? "u8" : "i8"},
-      {.name = "zero_point", .kind = TNI_ATTR_INT, .i = q->zero_point},
+      {.name = "zero_point", .kind = TNI_ATTR_INT, .i = zero_point_at(q->zero_point, 0)},
   };
   uint32_t inputs[] = {s->sum, add_floats(r, s->rank, s->shape, scales)};
   r->c.map[n->outputs[0]] = add_node(r, "requantize", out->name, 2, inputs, TNI_COUNT(attrs), attrs);
 }
 
-static bool is_output(const tn_graph *g, uint32_t value) {
-  for (uint32_t i = 0; i < g->output_count; i++)
-    if (g->outputs[i] == value) return true;
-  return false;
-}
-
 /* The node quantizes what is known. False: it does not. */
 static bool quantize_again(rewriter *r, const tni_gnode *n) {
   quantized q;
-  if (!is_quantized(r, n, &q)) return false;
+  if (!is_quantized(r, n, &q) || !is_of_one_scale(&q)) return false;
   const reading *x = &r->readings[q.real];
   tn_type type = value_of(r, n->outputs[0])->type;
   if (r->sums[q.real].sum != TNI_NO_VALUE) {
     requantize(r, n, &q);
     return true;
   }
-  bool same = x->q != TNI_NO_VALUE && x->type == type && x->zero_point == q.zero_point && (double)x->scale == q.scale;
+  bool same = x->q != TNI_NO_VALUE && x->type == type && x->zero_point == zero_point_at(q.zero_point, 0) &&
+              x->scale == scale_at(q.scale, 0);
   if (!same || is_output(r->c.from, n->outputs[0])) return false;
   r->c.map[n->outputs[0]] = x->q;
+  return true;
+}
+
+/* ---- quantized constants ----------------------------------------------------------------------------------------- */
+
+/* Which element of v belongs to element i of a result of that shape, with which it broadcasts. */
+static int64_t element_for(const tni_gvalue *v, const tni_gvalue *result, int64_t i) {
+  int64_t at = 0, scale = 1;
+  for (int32_t d = result->rank - 1, own = v->rank - 1; own >= 0; d--, own--) {
+    if (v->shape[own] != 1) at += i % result->shape[d] * scale;
+    scale *= v->shape[own];
+    i /= result->shape[d];
+  }
+  return at;
+}
+
+/* What QuantizeLinear gives for one number. */
+static int64_t quantize_number(const quantized *q, const tni_gvalue *out, float x, int64_t i) {
+  float scale = (float)number_at(q->scale, element_for(q->scale, out, i));
+  float zero_point = q->zero_point ? (float)number_at(q->zero_point, element_for(q->zero_point, out, i)) : 0;
+  float number = nearbyintf(x / scale) + zero_point, least = out->type == TN_U8 ? 0 : -128;
+  if (isnan(number)) return 0;
+  return (int64_t)fminf(fmaxf(number, least), least + 255);
+}
+
+/* Weights that are stored as floats, quantized and dequantized where they are used: their integers. False: none such. */
+static bool quantize_constant(rewriter *r, const tni_gnode *n) {
+  quantized q;
+  const tni_gvalue *out = value_of(r, n->outputs[0]);
+  if (!is_quantized(r, n, &q) || is_output(r->c.from, n->outputs[0])) return false;
+  const tni_gvalue *x = value_of(r, q.real);
+  int64_t count = tni_gvalue_numel(out);
+  if (!x->data || x->type != TN_F32 || tni_gvalue_numel(x) != count || x->rank != out->rank) return false;
+  tni_gvalue *made = new_contents(r, sizeof *made);
+  uint8_t *data = new_contents(r, (size_t)count + 1);
+  if (!made || !data) return true;
+  for (int64_t i = 0; i < count; i++) data[i] = (uint8_t)quantize_number(&q, out, (float)number_at(x, i), i);
+  *made = *out;
+  made->data = data;
+  r->known[n->outputs[0]] = made;
+  r->c.map[n->outputs[0]] = add_constant(r, out->type, out->rank, out->shape, data);
   return true;
 }
 
@@ -479,7 +546,7 @@ static bool replace(rewriter *r, const tni_gnode *n) {
   if (n->output_count != 1 || n->outputs[0] == TNI_NO_VALUE || n->inputs[0] == TNI_NO_VALUE) return false;
   if (is(n, "conv") || is(n, "matmul")) return sum_up(r, n, is(n, "conv"));
   if (is(n, "add")) return add_bias(r, n);
-  return quantize_again(r, n) || pass_on(r, n);
+  return quantize_constant(r, n) || quantize_again(r, n) || pass_on(r, n);
 }
 
 static void visit(rewriter *r, const tni_gnode *n) {
@@ -525,11 +592,13 @@ tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph *
   if (status) return status;
   r.maker = tni_alloc(to->ctx, count * sizeof *r.maker);
   r.centred = tni_alloc(to->ctx, count * sizeof *r.centred);
+  r.known = tni_alloc_zero(to->ctx, count * sizeof *r.known);
   r.readings = tni_alloc_zero(to->ctx, count * sizeof *r.readings);
   r.sums = tni_alloc_zero(to->ctx, count * sizeof *r.sums);
-  status = r.maker && r.centred && r.readings && r.sums ? rewrite(&r, out) : tni_fail_nomem(err);
+  status = r.maker && r.centred && r.known && r.readings && r.sums ? rewrite(&r, out) : tni_fail_nomem(err);
   tni_free(to->ctx, r.maker, count * sizeof *r.maker);
   tni_free(to->ctx, r.centred, count * sizeof *r.centred);
+  tni_free(to->ctx, r.known, count * sizeof *r.known);
   tni_free(to->ctx, r.readings, count * sizeof *r.readings);
   tni_free(to->ctx, r.sums, count * sizeof *r.sums);
   tni_gcopy_end(&r.c);

@@ -187,6 +187,26 @@ START_TEST(no_product_of_floats_is_left)
 }
 END_TEST
 
+/* A sum of two is made in the function of the product that is one of them, without floats between; so is all else that
+ * stands behind a product. */
+START_TEST(what_is_behind_a_product_is_in_its_function)
+{
+  bytes g = {0};
+  add_network(&g);
+  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  tn_program *program = import(g);
+  tn_compile_desc desc = {.struct_size = sizeof desc, .integers = 1};
+  tn_plan *plan;
+  tn_plan_info info = {.struct_size = sizeof info};
+  must(tn_plan_create(program, &desc, "main", &plan, &error), error);
+  tn_plan_get_info(plan, &info);
+  ck_assert_uint_eq(info.steps, 7); /* x1, a2, b2, b3 (of rows and columns, where d has one row of all pixels), d2, e, y */
+  tn_plan_destroy(plan);
+  tn_program_destroy(program);
+}
+END_TEST
+
 /* ---- one layer, of any scales ------------------------------------------------------------------------------------ */
 
 typedef struct layer {
@@ -220,16 +240,45 @@ static int exact(const layer *l, const uint8_t *x, int m, int oh, int ow) {
   return (int)fmin(fmax(y, Y_ZERO), 255); /* behind a relu */
 }
 
-static bytes layer_graph(const layer *l, bool operators) {
+/* How a layer is written. */
+enum form { QDQ, OPERATORS, FLOATS /* weights are stored as floats, quantized before they are dequantized */, FORMS };
+static const char *const form_names[] = {"QDQ", "QLinearConv", "weights of floats"};
+
+/* The same weights as those of add_weights, as floats that are quantized. */
+static void add_quantized_weights(bytes *g, int rank, const int64_t *shape, const float *scales) {
+  int64_t each = 1;
+  for (int d = 1; d < rank; d++) each *= shape[d];
+  float *data = malloc((size_t)(shape[0] * each) * sizeof *data);
+  int8_t *zeros = calloc((size_t)shape[0], 1);
+  for (int64_t i = 0; i < shape[0] * each; i++) data[i] = (float)(number((int)i + '0') - 125) * scales[i / each];
+  add_weight(g, tensor_raw("w0.f", ONNX_FLOAT, rank, shape, data, (size_t)(shape[0] * each) * sizeof *data));
+  add_weight(g, tensor_raw("w0.s", ONNX_FLOAT, 1, shape, scales, (size_t)shape[0] * sizeof *scales));
+  add_weight(g, tensor_raw("w0.z", ONNX_INT8, 1, shape, zeros, (size_t)shape[0]));
+  bytes quantize = node("QuantizeLinear", "w0.q", "w0.f w0.s w0.z", "w0.q");
+  bytes back = node("DequantizeLinear", "w0", "w0.q w0.s w0.z", "w0");
+  attr_int(&quantize, "axis", 0);
+  attr_int(&back, "axis", 0);
+  add_node(g, quantize);
+  add_node(g, back);
+  free(data);
+  free(zeros);
+}
+
+static bytes layer_graph(const layer *l, enum form form) {
   static float scales[M], bias[M];
   bytes g = {0};
   int64_t shape[] = {l->out, l->in / l->groups, l->kernel, l->kernel};
   for (int m = 0; m < l->out; m++) scales[m] = scale_of(m), bias[m] = x_scale * scales[m];
   add_params(&g, "p", l->x_type, x_scale, l->x_zero);
   add_params(&g, "q", ONNX_UINT8, y_scale, Y_ZERO);
-  add_weights(&g, "w0", 4, shape, l->out, scales);
+  bool operators = form == OPERATORS;
   add_bias(&g, "b0", l->out, bias);
-  add_byte(&g, "w0.z", ONNX_INT8, 0);
+  if (form == FLOATS) {
+    add_quantized_weights(&g, 4, shape, scales);
+  } else {
+    add_weights(&g, "w0", 4, shape, l->out, scales);
+    add_byte(&g, "w0.z", ONNX_INT8, 0);
+  }
   add_linear(&g, "DequantizeLinear", "x", "p", "x1");
   bytes conv = operators ? window("QLinearConv", "x p.s p.z w0.q w0.s w0.z q.s q.z b0.q", "a", l->kernel, l->stride, l->pad)
                          : window("Conv", "x1 w0 b0", "a", l->kernel, l->stride, l->pad);
@@ -271,11 +320,11 @@ static void check_layer(const layer *l) {
   for (int i = 0; i < M * PIXELS; i++) x[i] = (uint8_t)number(i * 5 + 1);
   DLTensor in = view(l->x_type == ONNX_INT8 ? TN_I8 : TN_U8, 4, (int64_t[]){1, l->in, SIZE, SIZE}, x);
   DLTensor out = view(TN_U8, 4, (int64_t[]){1, l->out, rows, rows}, y);
-  for (int operators = 0; operators < 2; operators++) {
-    tn_program *program = import(layer_graph(l, operators));
+  for (int form = 0; form < FORMS; form++) {
+    tn_program *program = import(layer_graph(l, (enum form)form));
     memset(y, 0, sizeof y);
-    run(program, !operators, &in, &out);
-    compare(l, x, y, operators ? "QLinearConv" : "QDQ");
+    run(program, form != OPERATORS, &in, &out);
+    compare(l, x, y, form_names[form]);
     tn_program_destroy(program);
   }
 }
@@ -295,7 +344,7 @@ static void check_bytes(const layer *l) {
   must(tn_target_get(ctx, "x86-64-v4", &host, &error), error);
   tn_target target = *host;
   target.features = "+avx512f,+avx512vnni";
-  tn_program *program = import(layer_graph(l, true)), *wide;
+  tn_program *program = import(layer_graph(l, OPERATORS)), *wide;
   const tn_graph *made;
   must(tn_program_create(ctx, &wide, &error), error);
   must(tni_graph_widen(program->graphs[0], wide, &target, &made, &error), error);
@@ -319,6 +368,7 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {exact_sums_of_floats_are_the_same, no_product_of_floats_is_left,
-                                a_layer_gives_the_nearest_to_the_exact_sum, bytes_less_their_excess_give_the_same};
+                                what_is_behind_a_product_is_in_its_function, a_layer_gives_the_nearest_to_the_exact_sum,
+                                bytes_less_their_excess_give_the_same};
   return suite_run_tests("integers", tests, TNI_COUNT(tests), open_context, close_context);
 }
