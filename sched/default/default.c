@@ -28,25 +28,50 @@ static bool is_worth_copying(const tni_planner *p, const tn_stmt *block, const t
   return tni_work_of(reader) / CHEAP_BORDER >= tni_work_of(block) || tni_rows_are_crowded(p, reader, t);
 }
 
-/* A border of zeros around a factor: is the condition the same for all lanes, so that the reduction's own loads can have
- * it, and nothing is copied? A window of it in registers is no copy either (window.c), and one of groups, whose taps are
- * written out, loads little. */
+typedef struct load_search {
+  const tn_buffer *buffer;
+  const tn_expr *found;
+  int count;
+} load_search;
+
+static void look_for_load(void *self, const tn_expr *x) {
+  load_search *q = self;
+  if (x->op == TN_OP_load && x->as.buffer == q->buffer) q->found = x, q->count++;
+}
+
+/* The only load of the buffer in the reduction, without a condition; NULL: it is another one. */
+static const tn_expr *only_load(const tni_planner *p, const tn_stmt *reader, const tn_buffer *b) {
+  load_search q = {.buffer = b};
+  if (!tni_block_store(reader)) return NULL;
+  tni_expr_visit(p->s->ctx, tni_block_store(reader)->as.store.value, look_for_load, &q);
+  return q.count == 1 && !tni_load_where(q.found) ? q.found : NULL;
+}
+
+/* The condition of a border: of zeros, or of another number; NULL: the value is none such. */
+static const tn_expr *border_condition(const tn_expr *value) {
+  if (value->op == TN_OP_load) return tni_load_where(value);
+  bool chosen = value->op == TN_OP_select && value->arg[1]->op == TN_OP_load && tni_is_const(value->arg[2]);
+  return chosen && tni_load_where(value->arg[1]) == value->arg[0] ? value->arg[0] : NULL;
+}
+
+/* A border around a factor, or what is reduced alone: is the condition the same for all lanes, so that the reduction's
+ * own loads can have it, and nothing is copied? A window of it in registers is no copy either (window.c), and one of
+ * groups, whose taps are written out, loads little. */
 static bool is_border_for_loads(const tni_planner *p, const tn_stmt *block, const tn_stmt *reader) {
   const tn_stmt *store = tni_block_store(block);
-  const tn_expr *x, *y, *value = store->as.store.value;
+  const tn_expr *x, *y, *where = border_condition(store->as.store.value);
+  const tn_expr *load = where ? only_load(p, reader, store->as.store.buffer) : NULL;
   tni_tile t = {0};
   int64_t along;
-  if (value->op != TN_OP_load || !tni_load_where(value) || !tni_block_store(reader) || !tni_find_factors(reader, &x, &y))
-    return false;
-  if (!tni_choose_tile(p, reader, &t) || t.window) return false;
-  const tn_expr *load = x->as.buffer == store->as.store.buffer ? x : y;
+  if (!load || !tni_choose_tile(p, reader, &t) || t.window) return false;
+  bool factors = tni_find_factors(reader, &x, &y);
+  if (factors && store->as.store.value->op != TN_OP_load) return false;
   const tn_expr *lane = reader->as.block.iters[tni_iter_of_dim(reader, t.vector_dim)].var;
-  if (load->as.buffer != store->as.store.buffer || tni_load_where(load)) return false;
   if (!tni_stride_of(p, load->as.buffer, load->arg, lane, &along)) return false;
-  if (along != 1 && (along != 0 || t.row_dim < 0 || (!t.taps && is_worth_copying(p, block, reader, &t)))) return false;
+  bool shared = factors && along == 0 && t.row_dim >= 0;
+  if (along != 1 && (!shared || (!t.taps && is_worth_copying(p, block, reader, &t)))) return false;
   for (int32_t d = 0; d < store->as.store.count; d++)
-    if (tni_expr_uses(p->s->ctx, load->arg[d], lane) &&
-        tni_expr_uses(p->s->ctx, tni_load_where(value), store->as.store.index[d]))
+    if (tni_expr_uses(p->s->ctx, load->arg[d], lane) && tni_expr_uses(p->s->ctx, where, store->as.store.index[d]))
       return false;
   return true;
 }

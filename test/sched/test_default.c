@@ -307,6 +307,30 @@ START_TEST(borders_are_copied_where_it_pays)
 }
 END_TEST
 
+/* A pool of the greatest, under a border of what is less than all numbers: nothing is copied. */
+START_TEST(a_border_around_a_pool_is_not_copied)
+{
+  open_context();
+  char *text = checked_loops(
+      "func pool(X: f32[9, 14, 40], C: f32[5, 7, 40]) {\n"
+      "  alloc P: f32[11, 16, 40]\n"
+      "  for i in 0..11 { for j in 0..16 { for c in 0..40 {\n"
+      "    block P(a: 0..11 = i, b: 0..16 = j, d: 0..40 = c) {\n"
+      "      P[a, b, d] = select(0 <= a - 1 && a - 1 < 9 && (0 <= b - 1 && b - 1 < 14),\n"
+      "        X[a - 1, b - 1, d if 0 <= a - 1 && a - 1 < 9 && (0 <= b - 1 && b - 1 < 14)], -inf:f32)\n"
+      "  } } } }\n"
+      "  for i in 0..5 { for j in 0..7 { for c in 0..40 { for y in 0..3 { for x in 0..3 {\n"
+      "    block C(a: 0..5 = i, b: 0..7 = j, d: 0..40 = c, reduce u: 0..3 = y, reduce v: 0..3 = x) {\n"
+      "      init { C[a, b, d] = -inf:f32 }\n"
+      "      C[a, b, d] = max(C[a, b, d], P[a * 2 + u, b * 2 + v, d])\n"
+      "  } } } } } }\n"
+      "}\n");
+  ck_assert_msg(!strstr(text, "P[") && strstr(text, "max("), "%.2000s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Pixels of three channels under a border: vectors go on from one pixel to the next. */
 START_TEST(short_rows_go_on)
 {
@@ -549,6 +573,7 @@ int main(void) {
   tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
+  tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, short_rows_go_on);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
