@@ -151,14 +151,22 @@ static uint32_t only_reader(const fuser *f, uint32_t value) {
   return found;
 }
 
-/* Pointwise, and of its group it reads only what leaves that in any case, or is loose, too. */
+/* Is it less to write x than y? */
+static bool is_smaller(const fuser *f, uint32_t x, uint32_t y) {
+  const tni_gvalue *a = &f->g->values[x], *b = &f->g->values[y];
+  return tn_array_bytes(a->type, tni_gvalue_numel(a)) < tn_array_bytes(b->type, tni_gvalue_numel(b));
+}
+
+/* Pointwise, and of its group it reads only what leaves that in any case, or is loose, too, or is better written than what is
+ * made of it: a byte that becomes a float. */
 static void find_loose(fuser *f, uint32_t node) {
   const tni_gnode *n = &f->g->nodes[node];
   f->loose[node] = is_pointwise(f, node);
   for (uint32_t k = 0; k < n->input_count && f->loose[node]; k++) {
     uint32_t maker = n->inputs[k] == TNI_NO_VALUE ? NO_GROUP : f->maker[n->inputs[k]];
     if (maker == NO_GROUP || !is_member(f, maker) || f->group_of[maker] != f->group_of[node]) continue;
-    f->loose[node] = f->loose[maker] || leaves_group(f, n->inputs[k]);
+    f->loose[node] =
+        f->loose[maker] || is_smaller(f, n->inputs[k], n->outputs[0]) || leaves_group(f, n->inputs[k]);
   }
 }
 

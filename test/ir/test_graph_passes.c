@@ -370,6 +370,26 @@ START_TEST(what_one_later_function_reads_is_in_that)
 }
 END_TEST
 
+/* A byte is written, not the float that it is made for the sum. */
+START_TEST(what_is_shorter_is_between_functions)
+{
+  static float w[2][4 * 4 * 9];
+  tni_attr pads[] = {INTS("pads", 1, 1, 1, 1)}, byte[] = {STRING("to", "u8")}, real[] = {STRING("to", "f32")};
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 4, 5, 5)), c[2];
+  for (int i = 0; i < 2; i++) {
+    uint32_t weights = tni_g_const(b, i ? "w1" : "w0", TN_F32, DIMS(4, 4, 3, 3), w[i]);
+    c[i] = add("conv", i ? "c1" : "c0", x, weights, TNI_NO_VALUE, 1, pads);
+    if (i == 0) c[i] = add("cast", "q", c[i], TNI_NO_VALUE, TNI_NO_VALUE, 1, byte);
+    if (i == 0) c[i] = add1("neg", "n", add("cast", "r", c[i], TNI_NO_VALUE, TNI_NO_VALUE, 1, real));
+  }
+  tni_g_output(b, add2("add", "y", c[1], c[0]));
+  const char *text = text_of(optimize(finish()));
+  ck_assert_msg(strstr(text, "  q: u8[1, 4, 5, 5] = call fused_conv_cast(x, w0)\n"
+                             "  y: f32[1, 4, 5, 5] = call fused_cast_neg_conv_add(q, x, w1)\n"),
+                "%s", text);
+}
+END_TEST
+
 START_TEST(a_diamond_stays_in_one_function)
 {
   uint32_t a = add1("abs", "a", tni_g_input(b, "x", TN_F32, DIMS(4)));
@@ -549,6 +569,7 @@ int main(void) {
   tcase_add_test(tests, chains_and_residuals_become_one_function);
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
+  tcase_add_test(tests, what_is_shorter_is_between_functions);
   tcase_add_test(tests, a_diamond_stays_in_one_function);
   tcase_add_test(tests, what_one_later_function_reads_is_in_that);
   tcase_add_test(tests, views_are_no_code);
