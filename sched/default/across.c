@@ -33,7 +33,7 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   const tni_iter *it = tni_iter_fed_by(p, block, loops[inner]);
   tn_loop order[TNI_MAX_LOOPS], rows[2], columns[2];
   size_t row = from, n = 0;
-  if (!it || tni_is_reduction(block)) return false;
+  if (!it || !store || tni_is_reduction(block)) return false; /* a block of several stores has none that is its own */
   across_search q = {.p = p, .block = block, .inner = it->var, .row = -1};
   tni_expr_visit(p->s->ctx, store->as.store.value, look_across, &q);
   while (q.row >= 0 && row < inner && tni_iter_fed_by(p, block, loops[row]) != &block->as.block.iters[q.row]) row++;
