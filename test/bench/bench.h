@@ -152,17 +152,7 @@ size_t bench_rnn_values(const bench_rnn *g, bench_value *out, size_t *inputs);
 /* An ONNX model of that layer, with its weights: of malloc; rnn.c. */
 void *bench_rnn_model(const bench_rnn *g, size_t *size);
 
-typedef struct bench_rnn_peer {
-  const char *name;
-  bool named; /* no mean without it */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_rnn *g); /* NULL: it cannot do it */
-  void (*run)(void *prepared);
-  void (*fetch)(void *prepared); /* brings what run left to y; NULL: it is there */
-  void (*drop)(void *prepared);
-} bench_rnn_peer;
-
-extern const bench_rnn_peer bench_onnxruntime_rnn_peers[], bench_onednn_rnn_peers[];
+extern const bench_peer bench_onnxruntime_rnn_peers[], bench_onednn_rnn_peers[];
 
 /* y = x by w, u8 by s8, plus the bias, quantized again with a scale for each channel of y (int8.c): a convolution of one
  * image, (rows, columns, channels), w (out, in / groups, kernel, kernel), or a product of rows of x, without a bias. */
@@ -177,17 +167,7 @@ typedef struct bench_int8 {
   uint8_t *y;
 } bench_int8;
 
-typedef struct bench_int8_peer {
-  const char *name;
-  bool named; /* no mean without it */
-  bool (*open)(const char *folder, int threads);
-  void *(*prepare)(const bench_int8 *g); /* NULL: it cannot do it */
-  void (*run)(void *prepared);
-  void (*fetch)(void *prepared); /* brings what run left to y */
-  void (*drop)(void *prepared);
-} bench_int8_peer;
-
-extern const bench_int8_peer bench_onednn_int8_peers[];
+extern const bench_peer bench_onednn_int8_peers[];
 
 /* Opens one of the names (first in the folder, then where the system looks), with its symbols to itself; NULL: none. */
 void *bench_open(const char *folder, const char *const *names);
@@ -255,8 +235,8 @@ bool bench_is_chosen(const bench_options *o, const bench_row *r);
 void bench_print_header(const bench_contest *c, const char *type, const char *shape, const char *mark);
 void bench_print_row(const bench_contest *c, const bench_row *r);
 void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t count, const char *group); /* NULL: all */
-/* The mean of the ratios to a peer that is aside. */
-void bench_print_aside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer);
+/* Beside one library alone, whoever was the best. */
+void bench_print_mean_beside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer);
 /* The median time of compiling. */
 void bench_print_compile(const bench_row *rows, size_t count);
 /* Writes the files that the options name. */
@@ -266,6 +246,7 @@ bool bench_finish(const bench_contest *c, const char *suite, const char *type, c
 
 typedef struct bench_suite {
   const char *name, *type;
+  bool each_peer;                 /* has a mean of its own */
   const char *shape, *mark;       /* what the shapes of rows are, what their marks mean, or "" */
   const char *const *groups;      /* that have means of their own, then NULL */
   const bench_peer *const *peers; /* tables, then NULL */

@@ -169,17 +169,17 @@ void bench_print_mean(const bench_contest *c, const bench_row *rows, size_t coun
          at->from, at->shape, n);
 }
 
-void bench_print_aside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer) {
-  double sum = 0, least = INFINITY;
+void bench_print_mean_beside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer) {
+  double sum = 0, worst = INFINITY;
   int n = 0;
   for (size_t i = 0; i < count; i++) {
     double ratio = rows[i].o.peer_ratio[peer];
-    if (ratio <= 0) continue;
+    if (!(ratio > 0)) continue;
     sum += log(ratio);
-    least = fmin(least, ratio);
+    worst = fmin(worst, ratio);
     n++;
   }
-  if (n) printf("%s's time / Tenon's: geometric mean %.3f, least %.3f, %d shapes\n", c->names[peer], exp(sum / n), least, n);
+  if (n) printf("%s alone: geometric mean %.3f, worst %.3f, %d shapes\n", c->names[peer], exp(sum / n), worst, n);
 }
 
 void bench_print_compile(const bench_row *rows, size_t count) {

@@ -43,7 +43,8 @@ static void make_scales(bench_int8 *g, float *scales, int32_t *bias) {
   free(random);
 }
 
-static bench_int8 make_operands(const struct int8_shape *s) {
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct int8_shape *s = &int8_shapes[problem];
   bool product = s->kernel == 0;
   bench_int8 g = {.product = product, .in = s->in, .out = s->out, .groups = s->groups, .stride = s->stride,
                   .pad = s->pad, .kernel = product ? 1 : s->kernel, .rows = s->size, .columns = product ? 1 : s->size,
@@ -58,10 +59,12 @@ static bench_int8 make_operands(const struct int8_shape *s) {
   g.w_scales = scales;
   g.bias = bias;
   g.y = bench_alloc(size_of_y(&g));
-  return g;
+  *(bench_int8 *)operands = g;
+  (void)options;
 }
 
-static void drop_operands(bench_int8 *g) {
+static void drop_operands(void *operands) {
+  const bench_int8 *g = operands;
   const void *all[] = {g->x, g->w, g->w_scales, g->bias, g->y};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free((void *)(uintptr_t)all[i]);
 }
@@ -122,7 +125,9 @@ static int shape_of(const bench_int8 *g, int64_t rows, int64_t columns, int64_t 
   return g->product ? 2 : 4;
 }
 
-static void compile_ours(tn_context *ctx, const bench_int8 *g, ours *o) {
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_int8 *g = operands;
+  ours *o = bench_alloc(sizeof *o);
   bytes graph = {0};
   int rank = shape_of(g, g->rows, g->columns, g->in, o->x_shape);
   shape_of(g, g->y_rows, g->y_columns, g->out, o->y_shape);
@@ -134,6 +139,19 @@ static void compile_ours(tn_context *ctx, const bench_int8 *g, ours *o) {
   o->made = bench_compile_onnx(ctx, onnx.data, onnx.size);
   o->x = bench_view(TN_U8, g->x, rank, o->x_shape);
   o->y = bench_view(TN_U8, g->y, rank, o->y_shape);
+  *seconds = o->made.seconds;
+  return o;
+}
+
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
+  bench_run_model(&o->made, (const DLTensor *const[]){&o->x}, 1, &o->y);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
+  bench_drop_compiled(&o->made);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -164,7 +182,11 @@ static bool is_quantized(double exact, uint8_t y, double slack) {
   return y == nearest || (slack > 0 && fabs(fmin(fmax(exact, 0), 255) - (double)y) <= 0.5 + slack);
 }
 
-static bool is_layer(const bench_int8 *g, const char *by, double slack) {
+/* Of Tenon exactly; libraries may have multiplied by the scales in another order. */
+static bool is_layer(const void *operands, const void *expected, const char *by) {
+  const bench_int8 *g = operands;
+  double slack = strcmp(by, "tenon") == 0 ? 0 : 1e-3;
+  (void)expected;
   for (int64_t m = 0; m < g->out; m = next_channel(g, m)) {
     float scale = g->x_scale * g->w_scales[m];
     scale /= g->y_scale;
@@ -180,98 +202,43 @@ static bool is_layer(const bench_int8 *g, const char *by, double slack) {
   return true;
 }
 
-/* ---- one layer --------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
-typedef struct state {
-  bench_contest c;
-  const bench_int8_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_int8 g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-} state;
-
-static void run_mine(void *self) {
-  const ours *mine = &((state *)self)->mine;
-  bench_run_model(&mine->made, (const DLTensor *const[]){&mine->x}, 1, &mine->y);
-}
-
-static void clear(void *self, size_t who) {
-  bench_int8 *g = &((state *)self)->g[who];
+static void clear(void *operands) {
+  bench_int8 *g = operands;
   memset(g->y, 0x55, size_of_y(g));
 }
 
-static bool is_right(void *self, size_t who) {
-  const state *s = self;
-  if (who == BENCH_OURS) return is_layer(&s->g[who], "tenon", 0);
-  s->peers[who]->fetch(s->c.prepared[who]);
-  return is_layer(&s->g[who], s->c.names[who], 1e-3);
+static double flops_of(const void *operands) {
+  const bench_int8 *g = operands;
+  return 2.0 * (double)(weights_of(g) * size_of_y(g) / (size_t)g->out);
 }
 
-static bool measure_layer(state *s, tn_context *ctx, const struct int8_shape *shape, bench_outcome *out) {
-  bench_int8 *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
-  }
-  bool good = bench_check(&s->c, clear, is_right, s);
-  double flops = 2.0 * (double)(weights_of(mine) * size_of_y(mine) / (size_t)mine->out);
-  if (good) *out = bench_measure(&s->c, flops, s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  bench_drop_compiled(&s->mine.made);
-  drop_operands(mine);
-  return good;
-}
-
-/* ---- the suite --------------------------------------------------------------------------------------------------- */
-
-static bench_row describe(const struct int8_shape *s) {
-  bench_row r = {.from = s->from, .mark = ' ', .group = s->group};
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct int8_shape *s = &int8_shapes[problem];
   char groups[16] = "";
+  (void)suite;
+  r->from = s->from;
+  r->group = s->group;
   if (s->groups > 1) snprintf(groups, sizeof groups, " g%d", s->groups);
   if (s->kernel)
-    snprintf(r.shape, sizeof r.shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel, s->kernel, s->stride,
+    snprintf(r->shape, sizeof r->shape, "%dx%d>%d %dx%ds%d%s", s->in, s->size, s->out, s->kernel, s->kernel, s->stride,
              groups);
   else
-    snprintf(r.shape, sizeof r.shape, "%dx%dx%d", s->size, s->in, s->out);
-  snprintf(r.json, sizeof r.json,
+    snprintf(r->shape, sizeof r->shape, "%dx%dx%d", s->size, s->in, s->out);
+  snprintf(r->json, sizeof r->json,
            "\"group\": \"%s\", \"in\": %d, \"size\": %d, \"out\": %d, \"kernel\": %d, \"stride\": %d, \"groups\": %d",
            s->group, s->in, s->size, s->out, s->kernel, s->stride, s->groups);
-  return r;
+  return true;
 }
 
-int bench_run_int8(const bench_options *options) {
-  static const char *const groups[] = {"1x1", "kxk", "depthwise", "product"};
-  static state s;
-  static bench_row rows[INT8_SHAPES];
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  for (const bench_int8_peer *p = bench_onednn_int8_peers; p->name; p++)
-    if (bench_enter(&s.c, p->name, p->named, p->open)) s.peers[s.c.peer_count - 1] = p;
-  bench_print_header(&s.c, "u8 by s8 to u8", "in x size > out", "");
-  for (size_t i = 0; i < INT8_SHAPES; i++) {
-    rows[count] = describe(&int8_shapes[i]);
-    if (!bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_layer(&s, ctx, &int8_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) bench_print_mean(&s.c, rows, count, groups[i]);
-  bench_print_compile(rows, count);
-  good &= bench_finish(&s.c, "int8", "u8s8", rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
-}
+static const char *const groups[] = {"1x1", "kxk", "depthwise", "product", NULL};
+static const bench_peer *const peers[] = {bench_onednn_int8_peers, NULL};
+static const bench_suite suite = {
+    .name = "int8", .type = "u8 by s8 to u8", .shape = "in x size > out", .mark = "", .groups = groups, .peers = peers,
+    .count = INT8_SHAPES, .operand_size = sizeof(bench_int8),
+    .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
+    .clear = clear, .is_right = is_layer, .own = {compile_ours, run_ours, NULL, drop_ours},
+};
+
+int bench_run_int8(const bench_options *options) { return bench_run_suite(&suite, options); }

@@ -33,7 +33,8 @@ static float *filled(size_t count, unsigned seed, double scale) {
   return x;
 }
 
-static bench_rnn make_operands(const struct rnn_shape *s) {
+static void make_operands(const bench_options *options, size_t problem, void *operands) {
+  const struct rnn_shape *s = &rnn_shapes[problem];
   bench_rnn g = {.lstm = s->cell == RNN_LSTM,
                  .linear = s->cell == RNN_GRU_LINEAR,
                  .gates = s->cell == RNN_LSTM ? 4 : 3,
@@ -52,10 +53,12 @@ static bench_rnn make_operands(const struct rnn_shape *s) {
   g.y = bench_alloc(size_of_y(&g) * sizeof *g.y);
   g.y_h = bench_alloc(size_of_state(&g) * sizeof *g.y_h);
   g.y_c = bench_alloc(size_of_state(&g) * sizeof *g.y_c);
-  return g;
+  *(bench_rnn *)operands = g;
+  (void)options;
 }
 
-static void drop_operands(bench_rnn *g) {
+static void drop_operands(void *operands) {
+  const bench_rnn *g = operands;
   const float *all[] = {g->x, g->h, g->c, g->w, g->r, g->b, g->y, g->y_h, g->y_c};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free((void *)(uintptr_t)all[i]);
 }
@@ -109,7 +112,9 @@ typedef struct ours {
   size_t input_count, count;
 } ours;
 
-static void compile_ours(tn_context *ctx, const bench_rnn *g, ours *o) {
+static void *compile_ours(tn_context *ctx, const void *operands, double *seconds) {
+  const bench_rnn *g = operands;
+  ours *o = bench_alloc(sizeof *o);
   size_t size;
   void *onnx = bench_rnn_model(g, &size);
   *o = (ours){.made = bench_compile_onnx(ctx, onnx, size)};
@@ -118,6 +123,21 @@ static void compile_ours(tn_context *ctx, const bench_rnn *g, ours *o) {
     o->views[i] = bench_view(TN_F32, o->values[i].data, o->values[i].rank, o->values[i].shape);
     *(i < o->input_count ? &o->inputs[i] : &o->outputs[i - o->input_count]) = &o->views[i];
   }
+  *seconds = o->made.seconds;
+  return o;
+}
+
+static void run_ours(void *compiled) {
+  const ours *o = compiled;
+  tn_error *error = NULL;
+  bench_must(tn_model_run(o->made.model, o->inputs, o->input_count, o->outputs, o->count - o->input_count, &error),
+             &error);
+}
+
+static void drop_ours(void *compiled) {
+  ours *o = compiled;
+  bench_drop_compiled(&o->made);
+  free(o);
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
@@ -234,7 +254,9 @@ static bool is_sequence(walk *k, const char *by) {
 }
 
 /* All sequences of small problems, the first and the last one of others. */
-static bool is_layer(const bench_rnn *g, const char *by) {
+static bool is_layer(const void *operands, const void *expected, const char *by) {
+  const bench_rnn *g = operands;
+  (void)expected;
   size_t width = (size_t)(g->in > g->hidden ? g->in : g->hidden);
   near *room = bench_alloc(4 * width * sizeof *room);
   double work = (double)(g->steps * g->directions * g->batch * g->gates * g->hidden) * (double)(g->in + g->hidden);
@@ -249,117 +271,40 @@ static bool is_layer(const bench_rnn *g, const char *by) {
   return good;
 }
 
-/* ---- one layer --------------------------------------------------------------------------------------------------- */
+/* ---- the suite --------------------------------------------------------------------------------------------------- */
 
-typedef struct state {
-  bench_contest c;
-  const bench_rnn_peer *peers[MAX_PEERS]; /* those that were opened */
-  bench_rnn g[MAX_PEERS + 1]; /* each contestant's own operands: nobody finds the caches warmed by another */
-  ours mine;
-} state;
-
-static void run_mine(void *self) {
-  const state *s = self;
-  const ours *o = &s->mine;
-  tn_error *error = NULL;
-  bench_must(tn_model_run(o->made.model, o->inputs, o->input_count, o->outputs, o->count - o->input_count, &error),
-             &error);
-}
-
-static void clear(void *self, size_t who) {
-  bench_rnn *g = &((state *)self)->g[who];
+static void clear(void *operands) {
+  bench_rnn *g = operands;
   memset(g->y, 0xff, size_of_y(g) * sizeof *g->y);
   memset(g->y_h, 0xff, size_of_state(g) * sizeof *g->y_h);
   memset(g->y_c, 0xff, size_of_state(g) * sizeof *g->y_c);
 }
 
-static bool is_right(void *self, size_t who) {
-  const state *s = self;
-  if (who != BENCH_OURS && s->peers[who]->fetch) s->peers[who]->fetch(s->c.prepared[who]);
-  return is_layer(&s->g[who], who == BENCH_OURS ? "tenon" : s->c.names[who]);
-}
-
-static double flops_of(const bench_rnn *g) {
+static double flops_of(const void *operands) {
+  const bench_rnn *g = operands;
   return 2 * (double)(g->steps * g->batch) * (double)size_of_weights(g, g->in + g->hidden);
 }
 
-static bool measure_layer(state *s, tn_context *ctx, const struct rnn_shape *shape, bench_outcome *out) {
-  bench_rnn *mine = &s->g[BENCH_OURS];
-  *mine = make_operands(shape);
-  compile_ours(ctx, mine, &s->mine);
-  s->c.run[BENCH_OURS] = run_mine;
-  s->c.prepared[BENCH_OURS] = s;
-  for (size_t p = 0; p < s->c.peer_count; p++) {
-    s->g[p] = make_operands(shape);
-    s->c.run[p] = s->peers[p]->run;
-    s->c.drop[p] = s->peers[p]->drop;
-    s->c.prepared[p] = s->peers[p]->prepare(&s->g[p]);
-  }
-  bool good = bench_check(&s->c, clear, is_right, s);
-  if (good) *out = bench_measure(&s->c, flops_of(mine), s->mine.made.seconds);
-  bench_drop_peers(&s->c);
-  for (size_t p = 0; p < s->c.peer_count; p++) drop_operands(&s->g[p]);
-  bench_drop_compiled(&s->mine.made);
-  drop_operands(mine);
-  return good;
-}
-
-/* ---- the suite --------------------------------------------------------------------------------------------------- */
-
-static bench_row describe(const struct rnn_shape *s) {
+static bool describe(const bench_suite *suite, size_t problem, bench_row *r) {
+  const struct rnn_shape *s = &rnn_shapes[problem];
   static const char *const cells[] = {"lstm", "gru", "gru"};
-  bench_row r = {.from = s->from, .mark = s->cell == RNN_GRU_LINEAR ? '\'' : ' '};
-  r.group = s->steps == 1 ? "one step" : "sequences";
-  snprintf(r.shape, sizeof r.shape, "%s %dx%d %d>%s%d", cells[s->cell], s->batch, s->steps, s->in,
+  (void)suite;
+  r->from = s->from;
+  r->mark = s->cell == RNN_GRU_LINEAR ? '\'' : ' ';
+  r->group = s->steps == 1 ? "one step" : "sequences";
+  snprintf(r->shape, sizeof r->shape, "%s %dx%d %d>%s%d", cells[s->cell], s->batch, s->steps, s->in,
            s->directions == 2 ? "2x" : "", s->hidden);
-  snprintf(r.json, sizeof r.json, "\"shape\": \"%s\", \"linear\": %d", r.shape, s->cell == RNN_GRU_LINEAR);
-  return r;
+  snprintf(r->json, sizeof r->json, "\"shape\": \"%s\", \"linear\": %d", r->shape, s->cell == RNN_GRU_LINEAR);
+  return true;
 }
 
-/* The mean beside one library, whoever was the best. */
-static void print_mean_beside(const bench_contest *c, const bench_row *rows, size_t count, size_t peer) {
-  double sum = 0, worst = INFINITY;
-  int n = 0;
-  for (size_t i = 0; i < count; i++) {
-    double ratio = rows[i].o.peer_ratio[peer];
-    if (!(ratio > 0)) continue;
-    sum += log(ratio);
-    worst = fmin(worst, ratio);
-    n++;
-  }
-  if (n) printf("%s alone: geometric mean %.3f, worst %.3f, %d shapes\n", c->names[peer], exp(sum / n), worst, n);
-}
+static const char *const groups[] = {"one step", "sequences", NULL};
+static const bench_peer *const peers[] = {bench_onnxruntime_rnn_peers, bench_onednn_rnn_peers, NULL};
+static const bench_suite suite = {
+    .name = "rnn", .type = "f32", .shape = "batch x steps in>hidden", .mark = "': reset behind the product; ",
+    .groups = groups, .peers = peers, .each_peer = true, .count = RNN_SHAPES, .operand_size = sizeof(bench_rnn),
+    .describe = describe, .make = make_operands, .drop = drop_operands, .work = flops_of,
+    .clear = clear, .is_right = is_layer, .own = {compile_ours, run_ours, NULL, drop_ours},
+};
 
-int bench_run_rnn(const bench_options *options) {
-  static state s;
-  static bench_row rows[RNN_SHAPES];
-  static const bench_rnn_peer *const tables[] = {bench_onnxruntime_rnn_peers, bench_onednn_rnn_peers};
-  tn_error *error = NULL;
-  tn_context *ctx;
-  tn_context_desc desc = {.struct_size = sizeof desc, .threads = {.count = (uint32_t)options->threads}};
-  bool good = true;
-  size_t count = 0;
-  bench_begin(&s.c, options, bench_library_ratio);
-  bench_must(tn_context_create(&desc, &ctx, &error), &error);
-  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-    for (const bench_rnn_peer *p = tables[t]; p->name; p++)
-      if (bench_enter(&s.c, p->name, p->named, p->open)) s.peers[s.c.peer_count - 1] = p;
-  bench_print_header(&s.c, "f32", "batch x steps in>hidden", "': reset behind the product; ");
-  for (size_t i = 0; i < RNN_SHAPES; i++) {
-    rows[count] = describe(&rnn_shapes[i]);
-    if (!bench_is_chosen(options, &rows[count])) continue;
-    if (!measure_layer(&s, ctx, &rnn_shapes[i], &rows[count].o)) {
-      good = false;
-      continue;
-    }
-    bench_print_row(&s.c, &rows[count++]);
-  }
-  bench_print_mean(&s.c, rows, count, NULL);
-  bench_print_mean(&s.c, rows, count, "one step");
-  bench_print_mean(&s.c, rows, count, "sequences");
-  for (size_t p = 0; p < s.c.peer_count; p++) print_mean_beside(&s.c, rows, count, p);
-  bench_print_compile(rows, count);
-  good &= bench_finish(&s.c, "rnn", "f32", rows, count);
-  tn_context_destroy(ctx);
-  return good ? 0 : 1;
-}
+int bench_run_rnn(const bench_options *options) { return bench_run_suite(&suite, options); }

@@ -113,7 +113,7 @@ int bench_run_suite(const bench_suite *suite, const bench_options *options) {
   bench_print_mean(&s->c, rows, count, NULL);
   for (const char *const *group = suite->groups; group && *group; group++) bench_print_mean(&s->c, rows, count, *group);
   for (size_t p = 0; p < s->c.peer_count; p++)
-    if (s->c.aside[p]) bench_print_aside(&s->c, rows, count, p);
+    if (suite->each_peer || s->c.aside[p]) bench_print_mean_beside(&s->c, rows, count, p);
   bench_print_compile(rows, count);
   good &= bench_finish(&s->c, suite->name, suite->type, rows, count);
   tn_context_destroy(ctx);

@@ -102,7 +102,8 @@ static bool make_lists(layer *p, const bench_int8 *g) {
          make_list(&p->lists[2], g->w_scales, g->out) && make_list(&p->lists[3], &g->y_scale, 1);
 }
 
-static void *prepare(const bench_int8 *g) {
+static void *prepare(const void *operands) {
+  const bench_int8 *g = operands;
   layer *p = bench_alloc(sizeof *p);
   p->product = g->product;
   bool good = !dnnl.primitive_attr_create(&p->attr) &&
@@ -131,4 +132,4 @@ static void fetch(void *prepared) {
   onednn_reorder(p->y.desc, p->y.memory, p->y.plain_desc, p->y.plain);
 }
 
-const bench_int8_peer bench_onednn_int8_peers[] = {{"onednn", true, onednn_open, prepare, run, fetch, drop}, {0}};
+const bench_peer bench_onednn_int8_peers[] = {{"onednn", true, onednn_open, prepare, run, fetch, drop, 0}, {0}};

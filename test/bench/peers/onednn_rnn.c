@@ -86,7 +86,8 @@ static bool place(layer *p, int i, handle plain_desc, const float *data, bool pa
   return good;
 }
 
-static void *prepare(const bench_rnn *g) {
+static void *prepare(const void *operands) {
+  const bench_rnn *g = operands;
   int64_t t = g->steps, b = g->batch, n = g->hidden, d = g->directions;
   const int64_t shapes[OPERANDS][5] = {
       [X] = {t, b, g->in},            [H] = {1, d, b, n},           [C] = {1, d, b, n},
@@ -133,4 +134,4 @@ static void fetch(void *prepared) {
                p->y + ((t * g->batch + b) * g->directions + d) * g->hidden, (size_t)g->hidden * sizeof *g->y);
 }
 
-const bench_rnn_peer bench_onednn_rnn_peers[] = {{"oneDNN", true, onednn_open, prepare, run, fetch, drop}, {0}};
+const bench_peer bench_onednn_rnn_peers[] = {{"oneDNN", true, onednn_open, prepare, run, fetch, drop, 0}, {0}};

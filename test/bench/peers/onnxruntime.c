@@ -90,7 +90,8 @@ static bool add_value(prepared *p, const bench_value *v) {
                                              &p->values[p->count++]));
 }
 
-static void *prepare(const bench_rnn *g) {
+static void *prepare(const void *operands) {
+  const bench_rnn *g = operands;
   bench_value values[MOST_VALUES];
   size_t inputs, count = bench_rnn_values(g, values, &inputs), size;
   prepared *p = bench_alloc(sizeof *p);
@@ -104,5 +105,5 @@ static void *prepare(const bench_rnn *g) {
   return NULL;
 }
 
-const bench_rnn_peer bench_onnxruntime_rnn_peers[] = {{"ONNX Runtime", true, open_onnxruntime, prepare, run, NULL, drop},
-                                                      {0}};
+const bench_peer bench_onnxruntime_rnn_peers[] = {{"ONNX Runtime", true, open_onnxruntime, prepare, run, NULL, drop, 0},
+                                                  {0}};
