@@ -246,8 +246,18 @@ START_TEST(steps_are_brought_together_where_that_pays)
 }
 END_TEST
 
+/* Also in a tile of one vector of which the result fills a part: its loop of one iteration is in the guard. */
+START_TEST(steps_of_a_tile_of_one_vector_are_taken_at_once)
+{
+  char *text = loop_text(&(shape){25, 76, 64}, "+avx512f,+avx512vnni");
+  ck_assert_msg(strstr(text, "in 0..4 {") == NULL, "%s", text);
+  tn_text_destroy(text);
+}
+END_TEST
+
 int main(void) {
   const TTest *const tests[] = {bytes_with_signs_are_multiplied_without_the_first_one, few_rows_read_short_weights,
-                                products_of_bytes_are_exact, steps_are_brought_together_where_that_pays};
+                                products_of_bytes_are_exact, steps_are_brought_together_where_that_pays,
+                                steps_of_a_tile_of_one_vector_are_taken_at_once};
   return suite_run_tests("short_factors", tests, TNI_COUNT(tests), open_context, close_context);
 }
