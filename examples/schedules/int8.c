@@ -89,8 +89,8 @@ enum { COUNT = sizeof steps / sizeof *steps };
 #define SUM_STEP(n) __asm__(INSTRUCTION : "+v"(c##n), "=&v"(product) : "v"(a)); /* none is seen to be another one */
 #define SUM_ADD_UP(n) sum += c##n;
 #define PEAK_OF_SUMS(name, isa, bytes, EACH)                                                                           \
-  __attribute__((target(isa))) static int32_t name(int64_t times, int32_t first) {                                     \
-    typedef int32_t vector __attribute__((vector_size(bytes)));                                                        \
+  __attribute__((target(isa))) static uint32_t name(int64_t times, uint32_t first) {                                    \
+    typedef uint32_t vector __attribute__((vector_size(bytes)));                                                       \
     vector zero = {0}, start = zero + first, a = start, sum = start, product;                                          \
     EACH(SUM_DECLARE)                                                                                                  \
     for (; times > 0; times--) {                                                                                       \
@@ -117,7 +117,7 @@ PEAK_OF_SUMS(pairs_16, "sse4.1", 16, EACH_OF_12)
 typedef struct form {
   const char *unit;
   int group, lanes, rows, columns;
-  int32_t (*peak)(int64_t times, int32_t first); /* NULL: there is none */
+  uint32_t (*peak)(int64_t times, uint32_t first); /* NULL: there is none */
   int chains;
 } form;
 
@@ -135,7 +135,7 @@ static form form_of_host(void) {
 
 /* Multiply-adds a second, of a few milliseconds; 0 where there is no loop of them. */
 static double measure_peak(const form *f) {
-  static volatile int32_t keep = 3;
+  static volatile uint32_t keep = 3;
   const int64_t times = 400000;
   if (!f->peak) return 0;
   double start = seconds(false);
