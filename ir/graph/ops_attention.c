@@ -24,7 +24,7 @@
 
 #include "ops.h"
 
-enum { Q, K, V, MASK, LANES = 4 /* at least so many rows at a time */, MOST_OUTER = 4, MOST_BLOCKS = 24 };
+enum { Q, K, V, MASK, LANES = 4 /* at least so many rows at a time */, MOST_OUTER = 4, MOST_BLOCKS = 32 };
 
 static const tni_gvalue *mask_of(const tni_gnode *node, const tni_gvalue *const *in) {
   return node->input_count > MASK ? in[MASK] : NULL;

@@ -34,6 +34,8 @@ static const struct {
     {2, 2, 20, 20, 33, 8, 8, 33, 0, false, ADDED},
     {2, 2, 20, 20, 33, 8, 8, 16, 0, false, PICKED},
     {1, 2, 12, 3, 33, 8, 8, 16, 0, false, ADDED}, /* the mask is of three queries */
+    {1, 1, 33, 33, 33, 8, 8, 32, 0, true, NONE},  /* a block, and one key, of which rows see a part */
+    {1, 1, 4, 4, 3, 4, 4, 2, 0, false, NONE},
 };
 
 static uint64_t state;
