@@ -122,7 +122,7 @@ static bool geometry_of(const tni_gnode *node, const tni_gvalue *x, geometry *g)
     if (before < 0 || behind < 0 || before >= TAPS || behind >= TAPS) return false;
     g->begin[i] = before, g->size[i] = x->shape[1 + i];
     g->out[i] = g->size[i] + before + behind - (TAPS - 1);
-    if (g->size[i] < 1 || g->out[i] < 1) return false;
+    if (g->size[i] < 1 || g->out[i] < 1 || g->channels < 1) return false;
   }
   int64_t tiles = (g->out[0] - 1) / g->tile + 1;
   if (g->rows > tiles) g->rows = tiles;

@@ -49,7 +49,7 @@ static bool is_made(const mover *m, uint32_t value) { return value != TNI_NO_VAL
 /* Groups of so many output channels, each from so many input channels: is a vector a part of one; or several whole ones,
  * whose inputs are in a vector, too? */
 static bool is_in_groups(int64_t out, int64_t in) {
-  return out < MOST_LANES && MOST_LANES % out == 0 ? in <= out : out % LEAST_CHANNELS == 0;
+  return out > 0 && out < MOST_LANES && MOST_LANES % out == 0 ? in <= out : out % LEAST_CHANNELS == 0;
 }
 
 /* A convolution that vectors of channels suit: of all channels, of each by itself, or of groups. */
