@@ -245,13 +245,23 @@ typedef struct range {
   int begin, end;
 } range;
 
+/* The outermost loop that the block leaves; NULL: it stands in none of its own. */
+static const tn_stmt *loop_left(const tni_meeting *m) {
+  for (int i = m->shared; i < m->consumer.depth; i++)
+    if (m->consumer.path[i]->kind == TNI_FOR) return m->consumer.path[i];
+  return NULL;
+}
+
 static range range_between(const tni_accesses *all, const tni_meeting *m) {
   range q = {INT32_MAX, -1};
+  const tn_stmt *left = loop_left(m);
   for (size_t i = 0; i < all->count; i++) {
     const tni_access *x = &all->items[i];
     if (is_below(x, m->top) && x->order < q.begin) q.begin = x->order;
     if (x->block == m->consumer.block && (q.end < 0 || x->order < q.end)) q.end = x->order;
   }
+  for (size_t i = 0; i < all->count && left; i++) /* what is behind it there runs before its later iterations */
+    if (is_below(&all->items[i], left) && all->items[i].order > q.end) q.end = all->items[i].order;
   return q;
 }
 
