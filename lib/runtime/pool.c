@@ -172,7 +172,7 @@ static void take_core(pool *p) {
   atomic_store_explicit(&p->caller_cpu, cpu, memory_order_relaxed);
   for (int32_t k = 1; k <= p->started && cpu >= 0; k++) {
     int barred = atomic_load_explicit(&p->shares[k].barred, memory_order_relaxed);
-    if (barred && barred != 1 + cpu) bar(&p->shares[k], p->threads[k - 1], cpu);
+    if (barred && barred != 1 + cpu && p->process == getpid()) bar(&p->shares[k], p->threads[k - 1], cpu);
   }
 }
 
