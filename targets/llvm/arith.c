@@ -244,8 +244,17 @@ static LLVMValueRef float_extreme_of_range(const operation *o, bool larger, LLVM
   return LLVMBuildSelect(o->b, LLVMBuildFCmp(o->b, LLVMRealUNO, a, b, ""), LLVMBuildFAdd(o->b, a, b, ""), number, "");
 }
 
-/* vscalef means what the operator means. */
+/* Is it the result of arithmetic? That makes no signaling NaN. */
+static bool is_quiet(LLVMValueRef x) {
+  if (!LLVMIsAInstruction(x)) return false;
+  LLVMOpcode op = LLVMGetInstructionOpcode(x);
+  if (op == LLVMFAdd || op == LLVMFSub || op == LLVMFMul || op == LLVMFDiv) return true;
+  return op == LLVMCall && LLVMGetIntrinsicID(LLVMGetCalledValue(x)) == LLVMLookupIntrinsicID("llvm.fma", 8);
+}
+
+/* vscalef means what the operator means; but for signaling NaNs, of which it makes NaN whatever the power is. */
 static LLVMValueRef scaled(const operation *o, LLVMValueRef *v) {
+  if (!is_quiet(v[0])) v[0] = unary_intrinsic(o, "llvm.canonicalize", v[0]);
   return call_avx512_on_any(o, "scalef", 2, (LLVMValueRef[]){v[0], v[1]});
 }
 

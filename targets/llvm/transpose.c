@@ -39,8 +39,10 @@ static const tn_expr *load_of(tni_ll_function *f, const tn_stmt *s) {
   const tn_expr *index = s->as.store.count ? s->as.store.index[0] : NULL;
   if (!index || index->op != TN_OP_ramp || !tni_is_int(index->arg[1], 1)) return NULL;
   value_search q = {.buffer = s->as.store.buffer, .lanes = TN_TYPE_LANES(index->type)};
+  value_search place = {.buffer = q.buffer}; /* where it is stored may not depend on what the others store, either */
   if (TN_TYPE_LANES(s->as.store.value->type) == q.lanes) tni_expr_visit(f->m->ctx, s->as.store.value, look_at, &q);
-  return q.reads ? NULL : q.load;
+  tni_expr_visit(f->m->ctx, index, look_at, &place);
+  return q.reads || place.reads ? NULL : q.load;
 }
 
 /* Does `load` what `first` does, so many elements behind it? */
