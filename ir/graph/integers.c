@@ -112,6 +112,7 @@ static bool is_dequantized(const rewriter *r, uint32_t value, dequantized *out) 
   tn_type type = value_of(r, out->q)->type;
   if (!out->scale || out->scale->type != TN_F32 || (sub && !out->zero_point)) return false;
   if (out->zero_point && !tni_type_is_int(out->zero_point->type)) return false;
+  if (value_of(r, value)->rank != value_of(r, out->q)->rank) return false; /* the scale has more dimensions */
   return type == TN_U8 || type == TN_I8 || type == TN_I32;
 }
 
@@ -155,6 +156,14 @@ static void *new_contents(rewriter *r, size_t bytes) {
   void *out = r->status ? NULL : tni_arena_alloc(&r->c.to->region.arena, bytes);
   if (!out && !r->status) r->status = tni_fail_nomem(r->err);
   return out;
+}
+
+/* The same of the old graph's contents, which may end with it. */
+static uint32_t add_kept(rewriter *r, const tni_gvalue *v) {
+  size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
+  void *data = new_contents(r, bytes + 1);
+  if (data && bytes) memcpy(data, v->data, bytes);
+  return data ? add_constant(r, v->type, v->rank, v->shape, data) : TNI_NO_VALUE;
 }
 
 static uint32_t add_number(rewriter *r, tn_type type, int64_t number) {
@@ -315,7 +324,7 @@ static uint32_t centre_weights(rewriter *r, const weights *w) {
   q = add_cast(r, q, "i32");
   if (is_zero(w->d.zero_point)) return q;
   const tni_gvalue *b = w->d.zero_point;
-  uint32_t zero_point = add_constant(r, b->type, b->rank, b->shape, b->data);
+  uint32_t zero_point = add_kept(r, b);
   if (w->transpose && b->rank == 2) zero_point = add_like(r, w->transpose, 1, &zero_point);
   return add2(r, "sub", NULL, q, add_cast(r, zero_point, "i32"));
 }
@@ -341,7 +350,7 @@ static bool sum_up(rewriter *r, const tni_gnode *n, bool conv) {
   const tni_gvalue *bias = has_bias ? bias_of(r, n->inputs[2], w.q->shape[w.axis], s.scales) : NULL;
   uint32_t inputs[MOST_INPUTS] = {centre(r, n->inputs[0]), centre_weights(r, &w), TNI_NO_VALUE};
   if (bias) {
-    inputs[2] = add_constant(r, TN_I32, 1, bias->shape, bias->data);
+    inputs[2] = add_kept(r, bias);
     s.most += most_bias(bias);
   }
   s.sum = add_like(r, n, bias ? 3 : 2, inputs);
@@ -360,7 +369,7 @@ static bool add_bias(rewriter *r, const tni_gnode *n) {
     const tni_gvalue *bias = bare ? bias_of(r, n->inputs[1 - i], before->shape[0], before->scales) : NULL;
     if (!bias || out->rank < 1 || out->shape[out->rank - 1] != before->shape[0]) continue;
     summed s = *before;
-    s.sum = add2(r, "add", NULL, before->sum, add_constant(r, TN_I32, 1, bias->shape, bias->data));
+    s.sum = add2(r, "add", NULL, before->sum, add_kept(r, bias));
     s.most += most_bias(bias);
     r->c.map[n->outputs[0]] = add_real(r, &s, TNI_NO_VALUE, out->name);
     r->sums[n->outputs[0]] = s;
@@ -430,6 +439,7 @@ static void requantize(rewriter *r, const tni_gnode *n, const quantized *q) {
 static bool quantize_again(rewriter *r, const tni_gnode *n) {
   quantized q;
   if (!is_quantized(r, n, &q) || !is_of_one_scale(&q)) return false;
+  if (value_of(r, q.real)->rank != value_of(r, n->outputs[0])->rank) return false;
   const reading *x = &r->readings[q.real];
   tn_type type = value_of(r, n->outputs[0])->type;
   if (r->sums[q.real].sum != TNI_NO_VALUE) {
@@ -518,9 +528,9 @@ static void bound_sum(rewriter *r, const tni_gnode *n) {
   if (before->sum == TNI_NO_VALUE || !(is(n, "relu") || is(n, "clip"))) return;
   if (is(n, "clip") && !(bound_at(r, n, 1, -INFINITY, &low) && bound_at(r, n, 2, INFINITY, &high))) return;
   summed s = *before;
-  s.low = fmax(s.low, low);
-  s.high = fmax(fmin(s.high, high), s.low);
-  if (low <= high && low <= s.high) r->sums[n->outputs[0]] = s;
+  s.low = fmin(fmax(s.low, low), high);
+  s.high = fmin(fmax(s.high, low), high);
+  if (low <= high) r->sums[n->outputs[0]] = s;
 }
 
 static void pass_names_on(rewriter *r, const tni_gnode *n) {

@@ -366,9 +366,46 @@ START_TEST(bytes_less_their_excess_give_the_same)
 }
 END_TEST
 
+/* Two bounds, one behind the other, on a sum: both count, in their order. */
+static void check_bounds(const float *first, const float *second) {
+  static uint8_t x[4 * 8], want[4 * 6], got[4 * 6];
+  static const float one = 0x1p-6f;
+  bytes g = {0};
+  for (int i = 0; i < 4 * 8; i++) x[i] = (uint8_t)number(i * 5 + 1);
+  add_params(&g, "p", ONNX_UINT8, 0x1p-5f, 131);
+  add_params(&g, "r", ONNX_INT8, 0x1p-3f, -7);
+  add_weights(&g, "w0", 2, (int64_t[]){8, 6}, 1, &one);
+  add_linear(&g, "DequantizeLinear", "x", "p", "x1");
+  add_node(&g, node("MatMul", "a", "x1 w0", "a"));
+  for (int i = 0; i < 2; i++) {
+    static const char *const names[][2] = {{"l0", "h0"}, {"l1", "h1"}};
+    for (int k = 0; k < 2; k++) add_scales(&g, names[i][k], 1, &(i ? second : first)[k]);
+  }
+  add_node(&g, node("Clip", "b", "a l0 h0", "b"));
+  add_node(&g, node("Clip", "c", "b l1 h1", "c"));
+  add_linear(&g, "QuantizeLinear", "c", "r", "y");
+  put_message(&g, 11, value_info("x", ONNX_UINT8, 2, (int64_t[]){4, 8}));
+  add_output(&g, "y");
+  tn_program *program = import(g);
+  DLTensor in = view(TN_U8, 2, (int64_t[]){4, 8}, x), a = view(TN_I8, 2, (int64_t[]){4, 6}, want),
+           b = view(TN_I8, 2, (int64_t[]){4, 6}, got);
+  run(program, false, &in, &a);
+  run(program, true, &in, &b);
+  ck_assert_mem_eq(got, want, sizeof want);
+  tn_program_destroy(program);
+}
+
+START_TEST(bounds_behind_each_other_both_count)
+{
+  static const float bounds[][2] = {{0, INFINITY}, {-3, -1}, {2, 3}, {0, 1}, {-1, 2}};
+  for (size_t i = 0; i < TNI_COUNT(bounds); i++)
+    for (size_t k = 0; k < TNI_COUNT(bounds); k++) check_bounds(bounds[i], bounds[k]);
+}
+END_TEST
+
 int main(void) {
   const TTest *const tests[] = {exact_sums_of_floats_are_the_same, no_product_of_floats_is_left,
                                 what_is_behind_a_product_is_in_its_function, a_layer_gives_the_nearest_to_the_exact_sum,
-                                bytes_less_their_excess_give_the_same};
+                                bytes_less_their_excess_give_the_same, bounds_behind_each_other_both_count};
   return suite_run_tests("integers", tests, TNI_COUNT(tests), open_context, close_context);
 }
