@@ -33,7 +33,8 @@ static bool add_contents(tni_text *key, tni_kept *kept, const tni_gvalue *v) {
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,
                    uint32_t input_count, const tni_gvalue *const *inputs, const tni_gvalue *out) {
   if (!kept || tn_array_bytes(out->type, tni_gvalue_numel(out)) < LEAST) return false;
-  tni_text_add(key, "%s", what);
+  tni_text_add(key, "%s to %u %d ", what, (unsigned)out->type, (int)out->rank);
+  for (int32_t d = 0; d < out->rank; d++) tni_text_add(key, "%lld ", (long long)out->shape[d]);
   for (uint32_t i = 0; i < attr_count; i++) add_attr(key, &attrs[i]);
   for (uint32_t i = 0; i < input_count; i++) {
     if (!inputs[i])
