@@ -75,8 +75,15 @@ void tni_prover_bind_inside(tni_prover *v, const tn_expr *var, const tn_expr *ex
   tni_poly_add(&below, &x, -1);
   tni_poly_add_constant(&below, -1, 1);
   add_fact(v, &x);
+  int64_t lo, hi, least, most;
   add_fact(v, &below);
   tni_prover_bind_value(v, var, value);
+  if (var->type != TN_INDEX) return;
+  tni_bounds(&v->intervals, value, &lo, &hi); /* of whole tiles: the last one is cut */
+  tni_bounds(&v->intervals, extent, &least, &most);
+  if (lo < 0) lo = 0;
+  if (most < TNI_INF && hi > most - 1) hi = most > 0 ? most - 1 : 0;
+  v->failed |= !tni_facts_push(&v->intervals, var, lo, hi < lo ? lo : hi);
 }
 
 void tni_prover_know_extent(tni_prover *v, const tn_expr *x) {
