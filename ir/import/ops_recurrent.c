@@ -211,6 +211,11 @@ static bool read_layer(conversion *c, layer *l) {
     fits = b.rank == 2 && b.shape[0] == l->directions && b.shape[1] == 2 * l->gates * l->n;
   }
   if (fits && has_input(c, LENGTHS)) fits = in(c, LENGTHS)->rank == 1 && in(c, LENGTHS)->shape[0] == l->batch;
+  int64_t state[] = {l->batch_first ? l->batch : l->directions, l->batch_first ? l->directions : l->batch, l->n};
+  for (uint32_t i = INITIAL_H; i <= (uint32_t)(l->gates == 4 ? INITIAL_C : INITIAL_H); i++)
+    if (fits && has_input(c, i)) fits = in(c, i)->rank == 3 && memcmp(in(c, i)->shape, state, sizeof state) == 0;
+  if (fits && l->gates == 4 && has_input(c, P))
+    fits = in(c, P)->rank == 2 && in(c, P)->shape[0] == l->directions && in(c, P)->shape[1] == 3 * l->n;
   return fits || (fail(c, TN_E_INVALID, "input, weights and states do not fit together"), false);
 }
 
