@@ -114,7 +114,7 @@ static bool reads_all_between(const analysis *a, const tni_access *read, int64_t
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
     if (x->buffer != read->buffer || x->write || x->order != read->order || !tni_is_const(x->index[last])) continue;
-    seen |= 1 << x->index[last]->as.i;
+    if (x->index[last]->as.i >= 0 && x->index[last]->as.i < count) seen |= 1 << x->index[last]->as.i;
   }
   return seen == (1 << count) - 1;
 }

@@ -302,6 +302,7 @@ static void add_floats(widener *v, const tni_gnode *n, const product *p) {
   const tni_attr to = {.name = "to", .kind = TNI_ATTR_STRING, .string = "i32"};
   tni_attr attrs[MAX_ATTRS + 1];
   const char *name = value_of(v, n->outputs[0])->name;
+  v->node_name = n->name;
   bool short_x = tni_attr_int(n, "group", 1) != 1 && p->x.zero_point == TNI_NO_VALUE;
   if (count) memcpy(attrs, n->attrs, count * sizeof *attrs);
   attrs[count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING, .string = "f32"};
