@@ -367,7 +367,7 @@ bool tni_define_log_softmax(tni_define *d) {
   return true;
 }
 
-/* max + log(sum exp(x - max)) */
+/* max + log(sum exp(x - max)); max where it is infinite */
 bool tni_define_reduce_log_sum_exp(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
   tn_builder *b = d->b;
@@ -388,7 +388,9 @@ bool tni_define_reduce_log_sum_exp(tni_define *d) {
     kept_index(x, set, axes, index);
   else
     memcpy(index, axes, sizeof(axes[0]) * (size_t)out->rank);
-  const tn_expr *value = tn_add(b, load_as(b, max, index, type), tn_op1(b, TN_OP_log, tn_load(b, sum, index, NULL)));
+  const tn_expr *most = load_as(b, max, index, type), *log = tn_op1(b, TN_OP_log, tn_load(b, sum, index, NULL));
+  const tn_expr *outside = tn_op2(b, TN_OP_eq, tn_op1(b, TN_OP_abs, most), tn_float(b, type, INFINITY));
+  const tn_expr *value = tn_op3(b, TN_OP_select, outside, most, tn_add(b, most, log));
   tn_compute(b, d->out[0], axes, tn_cast(b, out->type, value));
   return true;
 }

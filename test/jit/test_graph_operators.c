@@ -32,6 +32,10 @@ static const struct {
     {"const x: bool[3] = [false, false, true]\n const i: i64[2, 1] = [0, 2]\n const u: bool[2] = [true, false]\n"
      "y: bool[3] = scatter_nd(x, i, u)",
      "const y: bool[3] = [true, false, false]"},
+    /* rows of nothing that counts, and of what nothing is beside */
+    {"const x: f32[4, 2] = [-inf, -inf, inf, -inf, nan, inf, 0.0, -inf]\n"
+     "y: f32[4] = reduce_log_sum_exp(x) {axes = [1], keepdims = 0}",
+     "const y: f32[4] = [-inf, inf, nan, 0.0]"},
     /* the first of equal ones first, -0 as 0, NaN above all */
     {"const x: f32[6] = [1.0, -0.0, 0.0, nan, 1.0, -inf]\n y: i64[5] = top_k_indices(x) {k = 5}",
      "const y: i64[5] = [3, 0, 4, 1, 2]"},
