@@ -131,6 +131,15 @@ static tn_program *import(bytes graph) {
   return program;
 }
 
+/* The network, of x to y. */
+static tn_program *import_network(void) {
+  bytes g = {0};
+  add_network(&g);
+  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  return import(g);
+}
+
 static void run(const tn_program *program, bool integers, DLTensor *x, DLTensor *y) {
   const tn_model *m;
   tn_compile_desc desc = {.struct_size = sizeof desc, .integers = integers};
@@ -167,11 +176,7 @@ END_TEST
 /* All of it: no product of floats is left but those of few bytes, whose sums f32 holds exactly. */
 START_TEST(no_product_of_floats_is_left)
 {
-  bytes g = {0};
-  add_network(&g);
-  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
-  add_output(&g, "y");
-  tn_program *program = import(g);
+  tn_program *program = import_network();
   tn_compile_desc desc = {.struct_size = sizeof desc, .integers = 1};
   char *text;
   size_t size;
@@ -191,11 +196,7 @@ END_TEST
  * stands behind a product. */
 START_TEST(what_is_behind_a_product_is_in_its_function)
 {
-  bytes g = {0};
-  add_network(&g);
-  add_input(&g, "x", 4, (int64_t[]){1, C, SIZE, SIZE});
-  add_output(&g, "y");
-  tn_program *program = import(g);
+  tn_program *program = import_network();
   tn_compile_desc desc = {.struct_size = sizeof desc, .integers = 1};
   tn_plan *plan;
   tn_plan_info info = {.struct_size = sizeof info};
