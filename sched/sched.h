@@ -697,7 +697,8 @@ tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target 
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);
 
-/* widen.c: products of casts of short numbers as products of these, where the target has an instruction for them. */
+/* widen.c: products of short numbers in the form that the target does fastest: of what is cast, of bytes without a sign, in
+ * f32 where sums are exact there. The sums stay the same. */
 tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                           tn_error **err);
 
