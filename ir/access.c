@@ -124,9 +124,12 @@ static void record(analysis *a, const tn_buffer *buffer, bool write, const tn_ex
   x.conditional = a->conditional || guarded || (load && tni_load_where(load));
   x.claimed = a->claimed;
   x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
+  x.region = a->r;
+  x.covers = TNI_NEW_ARRAY(&a->r->arena, tni_cover *, 1);
   for (int32_t i = 0; i < count; i++)
     x.index[i] = over_loops(a, index[i]);
-  if (!x.loops || a->failed ||
+  if (x.covers) *x.covers = NULL;
+  if (!x.loops || !x.covers || a->failed ||
       !tni_reserve(ctx, (void **)&a->out->items, &a->out->capacity, a->out->count + 1, sizeof x)) {
     a->failed = true;
     return;
@@ -346,13 +349,14 @@ static int loop_over_dimension(tn_context *ctx, const tni_access *x, int depth, 
   return loop < 0 || tni_is_const(extent) || tni_expr_reads(ctx, extent) ? -1 : loop;
 }
 
-bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *out) {
+/* tni_access_cover, which nobody has asked before. */
+static bool find_cover(tni_region *r, const tni_access *x, int depth, tni_box *out) {
   const tn_stmt *loops[MAX_DEPTH];
   tni_access rest = *x; /* without the dimensions that are known to be whole, and their loops */
   tn_buffer fewer = *x->buffer;
   tni_itermap map, nearer; /* of loops of unknown extent as far as one number, and as another */
   int32_t which[TN_MAX_RANK];
-  bool whole[MAX_DEPTH] = {false};
+  bool whole[MAX_DEPTH] = {false}, open = false;
   fewer.rank = rest.depth = 0;
   for (int32_t d = 0; d < x->buffer->rank; d++) {
     int loop = loop_over_dimension(r->arena.ctx, x, depth, d);
@@ -363,11 +367,17 @@ bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *ou
     which[fewer.rank] = d;
     rest.index[fewer.rank++] = x->index[d];
   }
-  for (int i = 0; i < x->depth; i++)
-    if (!whole[i]) loops[rest.depth++] = x->loops[i];
+  for (int i = 0; i < x->depth; i++) {
+    if (whole[i]) continue;
+    open |= !tni_is_const(x->loops[i]->as.loop.extent);
+    loops[rest.depth++] = x->loops[i];
+  }
   rest.buffer = &fewer;
   rest.loops = loops;
-  if (!tni_access_box_open(r, &rest, depth, FAR, &map) || !tni_access_box_open(r, &rest, depth, FAR / 2, &nearer))
+  if (!tni_access_box_open(r, &rest, depth, FAR, &map)) return false;
+  if (!open)
+    nearer = map;
+  else if (!tni_access_box_open(r, &rest, depth, FAR / 2, &nearer))
     return false;
   tni_box box = tni_box_of(fewer.rank, &map), other = tni_box_of(fewer.rank, &nearer);
   *out = (tni_box){.exact = box.exact && other.exact};
@@ -377,4 +387,18 @@ bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *ou
     out->extents[which[k]] = box.extents[k];
   }
   return true;
+}
+
+bool tni_access_cover(tni_region *r, const tni_access *x, int depth, tni_box *out) {
+  bool kept = r == x->region; /* in another one it may not stay */
+  for (const tni_cover *c = kept ? *x->covers : NULL; c; c = c->next)
+    if (c->depth == depth) {
+      *out = c->box;
+      return true;
+    }
+  if (!find_cover(r, x, depth, out)) return false;
+  if (!kept) return true;
+  tni_cover found = {*x->covers, depth, *out};
+  *x->covers = tni_arena_copy(&r->arena, &found, sizeof found);
+  return *x->covers != NULL;
 }

@@ -179,6 +179,13 @@ bool tni_area_covers(tni_region *r, const tni_facts *facts, const tni_area *have
 
 /* ---- access.c -------------------------------------------------------------------------------------------------- */
 
+/* What was found of an access, for one number of loops that stand still. */
+typedef struct tni_cover {
+  struct tni_cover *next;
+  int depth;
+  tni_box box;
+} tni_cover;
+
 typedef struct tni_access {
   const tn_buffer *buffer;
   const tn_stmt *store; /* the store or reduce it belongs to, or NULL */
@@ -193,6 +200,8 @@ typedef struct tni_access {
   int depth;
   const tn_stmt *const *loops;       /* the loops around, outermost first */
   const tn_expr *index[TN_MAX_RANK]; /* over loop variables */
+  tni_region *region; /* where all this is: NULL in a copy that is changed */
+  tni_cover **covers; /* what tni_access_cover found before */
 } tni_access;
 
 typedef struct tni_accesses {
@@ -233,6 +242,14 @@ bool tni_is_covered(tni_region *r, const tni_accesses *accesses, const tni_acces
 /* Does the read surely see an element that nothing is written to before, in any iteration? where[d] is one. False also when
  * there is no memory, which the region knows. */
 bool tni_is_unwritten(tni_region *r, const tni_accesses *accesses, const tni_access *read, int64_t *where);
+
+/* ---- lower/storage.c ------------------------------------------------------------------------------------------- */
+
+/* Will lowering give every iteration of this loop a buffer of its own? */
+bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop);
+/* For one that has collected the accesses of the body. */
+bool tni_is_private_among(tni_region *r, const tn_stmt *body, const tni_accesses *accesses, const tn_buffer *buffer,
+                          const tn_stmt *loop);
 
 /* ---- race.c ---------------------------------------------------------------------------------------------------- */
 

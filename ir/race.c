@@ -181,7 +181,7 @@ static bool is_private(checker *c, const tn_buffer *b) {
   if (tni_is_allocated_in(c->loop, b)) return true;
   if (b->scope == TNI_SCOPE_SHARED) return false;
   if (tni_is_param(c->func, b) || c->func->level == TNI_LEVEL_LOOP || c->accesses->literal) return false;
-  return tni_is_private_to(c->r, c->func->body, b, c->loop);
+  return tni_is_private_among(c->r, c->func->body, c->accesses, b, c->loop);
 }
 
 static bool is_safe(checker *c, const tn_buffer *b) {

@@ -199,6 +199,7 @@ bool tni_stated_box(tn_schedule *s, const tni_access *x, int depth, tni_box *box
   if (x->depth > TNI_MAX_NEST - TN_MAX_RANK) return true;
   for (int i = 0; i < x->depth; i++) loops[i] = x->loops[i];
   y.loops = loops;
+  y.region = NULL; /* it is another one */
   for (int32_t i = 0; i < block->as.block.count; i++) vars[i] = block->as.block.iters[i].var;
   tni_subst subst = {(size_t)block->as.block.count, vars, x->bindings};
   for (int32_t d = 0; d < x->buffer->rank; d++) { /* one more loop, over the region */

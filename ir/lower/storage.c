@@ -318,24 +318,34 @@ bool tni_is_written_in(const tn_stmt *s, const tn_buffer *buffer) {
   return q.found;
 }
 
-bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
+bool tni_is_private_among(tni_region *r, const tn_stmt *body, const tni_accesses *accesses, const tn_buffer *buffer,
+                          const tn_stmt *loop) {
   buffer_list list = {.r = r};
-  analysis a = {.r = r};
+  analysis a = {.r = r, .accesses = *accesses};
   const tni_access *first;
   bool inside = false;
   if (tni_is_allocated_in(loop, buffer)) return true;
   list_allocs(&list, body, NULL, NULL);
-  bool known = tni_accesses_collect(r, body, &a.accesses) && !list.failed;
+  bool known = !list.failed;
   if (known && !a.accesses.opaque && !a.accesses.waits) /* with waits the text says where a buffer is */
     for (size_t i = 0; i < list.count; i++)
       if (list.items[i].old == buffer && !is_fixed(&a, &list.items[i])) {
         int depth = live_depth(&a, buffer, list.items[i].at, &first);
         for (int k = 0; k < depth; k++) inside |= first->loops[k] == loop;
       }
-  tni_accesses_destroy(&a.accesses);
   tni_free(r->arena.ctx, list.items, list.capacity * sizeof *list.items);
   r->arena.failed |= !known || a.failed;
   return inside && known && !a.failed;
+}
+
+bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop) {
+  tni_accesses accesses;
+  if (tni_is_allocated_in(loop, buffer)) return true;
+  bool known = tni_accesses_collect(r, body, &accesses);
+  bool inside = known && tni_is_private_among(r, body, &accesses, buffer, loop);
+  tni_accesses_destroy(&accesses);
+  r->arena.failed |= !known;
+  return inside;
 }
 
 /* ---- applying ---- */
