@@ -476,6 +476,7 @@ typedef struct tni_rewrites {
   tn_context *ctx;
   const void **keys, **values;
   size_t size, used;
+  bool lent; /* keys and values are somebody else's */
   bool failed;
 } tni_rewrites;
 const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
@@ -628,8 +629,6 @@ const tni_pass *tni_lower_pass(size_t i);
 bool tni_is_allocated_in(const tn_stmt *s, const tn_buffer *buffer);
 /* And written? */
 bool tni_is_written_in(const tn_stmt *s, const tn_buffer *buffer);
-/* Will lowering give every iteration of this loop a buffer of its own? */
-bool tni_is_private_to(tni_region *r, const tn_stmt *body, const tn_buffer *buffer, const tn_stmt *loop);
 
 #include "analysis.h"
 

@@ -11,7 +11,19 @@
 
 typedef tni_rewrites node_map;
 
+/* Room for a map of few nodes, on the stack: most expressions are small. */
+enum { FEW = 64 };
+typedef struct few {
+  const void *keys[FEW], *values[FEW];
+} few;
+
+static node_map small_map(tn_context *ctx, few *room) {
+  memset(room, 0, sizeof *room);
+  return (node_map){.ctx = ctx, .keys = room->keys, .values = room->values, .size = FEW, .lent = true};
+}
+
 static void map_destroy(node_map *m) {
+  if (m->lent) return;
   tni_free(m->ctx, m->keys, m->size * sizeof *m->keys);
   tni_free(m->ctx, m->values, m->size * sizeof *m->values);
 }
@@ -27,7 +39,7 @@ static const void *map_get(const node_map *m, const tn_expr *key) {
 }
 
 static void map_grow(node_map *m) {
-  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : 64, .used = m->used};
+  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : FEW, .used = m->used};
   bigger.keys = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.keys);
   bigger.values = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.values);
   if (!bigger.keys || !bigger.values) {
@@ -88,7 +100,8 @@ static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
 }
 
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
-  tni_rewrites done = {.ctx = r->arena.ctx};
+  few room;
+  tni_rewrites done = small_map(r->arena.ctx, &room);
   const tn_expr *y = tni_expr_rewrite_more(r, &done, x, rewrite, self);
   tni_rewrites_destroy(&done);
   return y;
@@ -131,8 +144,14 @@ static void visit_node(visitor *v, const tn_expr *x) {
 }
 
 void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
-  visitor v = {.fn = visit, .self = self, .seen = {.ctx = ctx}};
-  if (x) visit_node(&v, x);
+  if (!x) return;
+  if (!x->nargs) {
+    visit(self, x);
+    return;
+  }
+  few room;
+  visitor v = {.fn = visit, .self = self, .seen = small_map(ctx, &room)};
+  visit_node(&v, x);
   map_destroy(&v.seen);
 }
 
