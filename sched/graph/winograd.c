@@ -23,6 +23,7 @@
  */
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 
 #include "sched.h"
 
@@ -191,23 +192,48 @@ static bool is_exact_enough(const tni_gvalue *w, const tni_winograd *m, int64_t 
   return true;
 }
 
-/* All weights, as the operator has them: (points^2, panels, c, panel); what is left of the last panel is 0. False: they
- * would not be exact enough. */
-static bool fill(float *to, const tni_gvalue *w, const tni_winograd *m, int64_t tile, int64_t panel) {
-  int64_t channels = w->shape[1], panels = (w->shape[0] - 1) / panel + 1;
-  double taps[TAPS * TAPS][GROUP];
-  for (int64_t first = 0; first < panels * panel; first += GROUP) {
-    group g = {.all = {0}};
-    for (int64_t c = 0; c < channels; c++) {
-      read_taps(w, first, c, taps);
-      transform(m, taps, &g);
-      for (int64_t s = 0; s < m->points * m->points; s++)
-        for (int64_t k = first; k < first + GROUP && k < panels * panel; k++)
-          to[((s * panels + k / panel) * channels + c) * panel + k % panel] = (float)g.made[s][k - first];
-    }
-    if (!is_exact_enough(w, m, tile, &g)) return false;
+/* All weights, as the operator has them: (points^2, panels, c, panel); what is left of the last panel is 0. */
+typedef struct filling {
+  const tni_gvalue *w;
+  int64_t tile, panel, panels;
+  tni_winograd m;
+  float *to;
+  atomic_bool inexact; /* they would not be exact enough */
+} filling;
+
+/* The group's, of input channel c: in one panel, or in several whole ones. */
+static void write_made(const filling *f, int64_t first, int64_t c, const group *g) {
+  int64_t run = f->panel < GROUP ? f->panel : GROUP, channels = f->w->shape[1];
+  int64_t all = f->panels * f->panel, end = all - first < GROUP ? all - first : GROUP;
+  for (int64_t k = 0; k < end; k += run) {
+    float *to = f->to + ((first + k) / f->panel * channels + c) * f->panel + (first + k) % f->panel;
+    for (int64_t s = 0; s < f->m.points * f->m.points; s++, to += all * channels)
+      for (int64_t l = 0; l < run; l++) to[l] = (float)g->made[s][k + l];
   }
-  return true;
+}
+
+static void fill_group(filling *f, int64_t first) {
+  double taps[TAPS * TAPS][GROUP];
+  group g = {.all = {0}};
+  for (int64_t c = 0; c < f->w->shape[1]; c++) {
+    read_taps(f->w, first, c, taps);
+    transform(&f->m, taps, &g);
+    write_made(f, first, c, &g);
+  }
+  if (!is_exact_enough(f->w, &f->m, f->tile, &g)) f->inexact = true;
+}
+
+static int32_t fill_groups(void *closure, int64_t begin, int64_t end) {
+  filling *f = closure;
+  for (int64_t i = begin; i < end && !f->inexact; i++) fill_group(f, i * GROUP);
+  return 0;
+}
+
+/* False: they would not be exact enough. Where a host's executor fails it is done here. */
+static bool fill(tn_context *ctx, filling *f) {
+  int64_t groups = (f->panels * f->panel - 1) / GROUP + 1;
+  if (tni_parallel_for(ctx, fill_groups, f, groups, 1) != 0) fill_groups(f, 0, groups);
+  return !f->inexact;
 }
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
@@ -216,11 +242,12 @@ static bool fill(float *to, const tni_gvalue *w, const tni_winograd *m, int64_t 
 static tn_status make_contents(winograd *q, const tni_gvalue *w, int64_t tile, const tni_text *key, tni_gvalue *out,
                                tn_error **err) {
   tn_program *to = q->c.to;
-  tni_winograd m;
   tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(TN_F32, tni_gvalue_numel(out)));
   if (!blob) return tni_fail_nomem(err);
-  tni_winograd_matrices(tile, &m);
-  if (!fill((float *)(uintptr_t)blob->data, w, &m, tile, out->shape[3])) {
+  filling f = {.w = w, .tile = tile, .panels = out->shape[1], .panel = out->shape[3]};
+  f.to = (float *)(uintptr_t)blob->data;
+  tni_winograd_matrices(tile, &f.m);
+  if (!fill(to->ctx, &f)) {
     tni_blob_unref(blob);
     return TN_OK;
   }
