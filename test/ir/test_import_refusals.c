@@ -231,6 +231,12 @@ static const struct {
      "TN_E_UNSUPPORTED: import: n: Einsum: a product of rank over 8"},
     {14, "RNN", "f2,3,4 f1,5,4 f1,5,6", "y", "",
      "TN_E_INVALID: import: n: RNN: input, weights and states do not fit together"},
+    {14, "RNN", "f2,3,4 f1,5,4 f1,5,5 - - f1,1,5", "y", "", /* a state of one sequence, where there are three */
+     "TN_E_INVALID: import: n: RNN: input, weights and states do not fit together"},
+    {14, "LSTM", "f2,3,4 f1,20,4 f1,20,5 - - - f1,3,4", "y", "",
+     "TN_E_INVALID: import: n: LSTM: input, weights and states do not fit together"},
+    {14, "LSTM", "f2,3,4 f1,20,4 f1,20,5 - - - - f1,14", "y", "", /* peepholes are of three gates */
+     "TN_E_INVALID: import: n: LSTM: input, weights and states do not fit together"},
     {14, "RNN", "f2,3,4 f1,5,4 f1,5,5", "y", "direction='up'",
      "TN_E_INVALID: import: n: RNN: there is no direction `up`"},
     {14, "RNN", "f0,3,4 f1,5,4 f1,5,5", "y", "",
