@@ -114,6 +114,7 @@ static uint32_t centred(conversion *c, uint32_t value, uint32_t zero_point, int3
 
 #define MOST_PRODUCT (255 * 255.0)
 #define MOST_SUM 0x1p24 /* up to which f32 holds all */
+#define FAR 512 /* what is so large is saturated in any case */
 
 /* The largest magnitude of input i, i32 or absent; infinite when it is not known. */
 static double most_of(conversion *c, uint32_t i) {
@@ -125,10 +126,30 @@ static double most_of(conversion *c, uint32_t i) {
   return most;
 }
 
+/* The least and the largest of scales, if they are known and positive. */
+static bool find_range(const tni_gvalue *v, float *least, float *most) {
+  *least = INFINITY, *most = 0;
+  for (int64_t k = 0; v->data && v->type == TN_F32 && k < tni_gvalue_numel(v); k++) {
+    float scale = (float)tni_read_element(v->type, v->data, k).f;
+    if (!(scale > 0)) return false;
+    *least = fminf(*least, scale), *most = fmaxf(*most, scale);
+  }
+  return *most > 0;
+}
+
+/* Are sums that f32 does not hold saturated in any case, by the scales of x, w and y? Roundings keep numbers in order. */
+static bool are_saturated(conversion *c) {
+  float least[3], most[3];
+  if (!find_range(in(c, 1), &least[0], &most[0]) || !find_range(in(c, 4), &least[1], &most[1])) return false;
+  if (!find_range(in(c, 6), &least[2], &most[2])) return false;
+  float both = least[0] * least[1];
+  return both / most[2] * MOST_SUM >= FAR;
+}
+
 /* sum * scale to the nearest, ties to even, and the zero point: exactly. */
-static void requantize_exactly(conversion *c, uint32_t sum, uint32_t scale, const tni_gvalue *zero_point, double most) {
+static void requantize_exactly(conversion *c, uint32_t sum, uint32_t scale, const tni_gvalue *zero_point, bool is_short) {
   char text[16];
-  set_int(c, "short", most <= MOST_SUM);
+  set_int(c, "short", is_short);
   set_string(c, "to", tn_type_text(zero_point->type, text));
   set_int(c, "zero_point", tni_read_element(zero_point->type, zero_point->data, 0).i);
   finish(c, 0, emit2(c, "requantize", sum, scale, NULL));
@@ -139,11 +160,12 @@ static void requantize(conversion *c, uint32_t sum, uint32_t x_scale, uint32_t w
                        uint32_t zero_point, double most) {
   tn_type work = tni_sum_type(value_of(c, x_scale)->type);
   bool exactly = value_of(c, x_scale)->type == TN_F32 && value_of(c, sum)->type == TN_I32;
+  bool is_short = most <= MOST_SUM || are_saturated(c);
   uint32_t scale = emit2(c, "mul", cast_to(c, x_scale, work), cast_to(c, w_scale, work), NULL);
   scale = emit2(c, "div", scale, cast_to(c, y_scale, work), NULL);
   tni_gvalue point = *value_of(c, zero_point);
   if (exactly && ok(c) && point.data && tni_gvalue_numel(&point) == 1 && (point.type == TN_U8 || point.type == TN_I8)) {
-    requantize_exactly(c, sum, scale, &point, most);
+    requantize_exactly(c, sum, scale, &point, is_short);
     return;
   }
   uint32_t real = emit2(c, "mul", cast_to(c, sum, work), scale, NULL);

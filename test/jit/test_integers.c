@@ -367,6 +367,45 @@ START_TEST(bytes_less_their_excess_give_the_same)
 }
 END_TEST
 
+/* A sum that f32 does not hold, 64.5 * 2^18 + 1: it is one step past a tie of 2^-18, and saturated by larger scales. */
+static void check_large_sum(float scale, int want, bool is_short) {
+  enum { STEPS = 524 };
+  static const float one = 1;
+  uint8_t x[STEPS], y;
+  int8_t w[STEPS];
+  bytes g = {0};
+  memset(x, 255, sizeof x);
+  memset(w, 127, sizeof w);
+  x[STEPS - 2] = 26, x[STEPS - 1] = 17, w[STEPS - 1] = 1;
+  float y_scale = 1 / scale;
+  add_scales(&g, "1", 1, &one);
+  add_scales(&g, "y.s", 1, &y_scale);
+  add_byte(&g, "x.z", ONNX_UINT8, 0);
+  add_byte(&g, "w.z", ONNX_INT8, 0);
+  add_weight(&g, tensor_raw("w", ONNX_INT8, 2, (int64_t[]){STEPS, 1}, w, sizeof w));
+  add_node(&g, node("QLinearMatMul", "product", "x 1 x.z w 1 w.z y.s x.z", "y"));
+  put_message(&g, 11, value_info("x", ONNX_UINT8, 2, (int64_t[]){1, STEPS}));
+  add_output(&g, "y");
+  tn_program *program = import(g);
+  char *text;
+  must(tn_program_print(program, &text, &error), error);
+  ck_assert_ptr_nonnull(strstr(text, is_short ? "short = 1" : "short = 0"));
+  tn_text_destroy(text);
+  DLTensor in = view(TN_U8, 2, (int64_t[]){1, STEPS}, x), out = view(TN_U8, 2, (int64_t[]){1, 1}, &y);
+  run(program, false, &in, &out);
+  ck_assert_int_eq(y, want);
+  tn_program_destroy(program);
+}
+
+START_TEST(sums_that_floats_do_not_hold_are_floats_if_they_are_saturated)
+{
+  check_large_sum(0x1p-18f, 65, false);
+  check_large_sum(0x1.fffffep-16f, 255, false);
+  check_large_sum(0x1p-15f, 255, true);
+  check_large_sum(-0x1p-15f, 0, false);
+}
+END_TEST
+
 /* Two bounds, one behind the other, on a sum: both count, in their order. */
 static void check_bounds(const float *first, const float *second) {
   static uint8_t x[4 * 8], want[4 * 6], got[4 * 6];
@@ -407,6 +446,7 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {exact_sums_of_floats_are_the_same, no_product_of_floats_is_left,
                                 what_is_behind_a_product_is_in_its_function, a_layer_gives_the_nearest_to_the_exact_sum,
-                                bytes_less_their_excess_give_the_same, bounds_behind_each_other_both_count};
+                                bytes_less_their_excess_give_the_same, bounds_behind_each_other_both_count,
+                                sums_that_floats_do_not_hold_are_floats_if_they_are_saturated};
   return suite_run_tests("integers", tests, TNI_COUNT(tests), open_context, close_context);
 }
