@@ -50,6 +50,37 @@ static LLVMValueRef item(const group *g, int32_t t) {
   return TN_TYPE_LANES(g->items[t]->type) > 1 ? value : tni_ll_splat(g->f->m, value, g->lanes);
 }
 
+enum { BYTES = 4 /* items of bytes for a lane */ };
+
+/* One behind the other. */
+static LLVMValueRef joined(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b) {
+  LLVMValueRef numbers[TNI_LL_MAX_LANES];
+  unsigned count = 2 * LLVMGetVectorSize(LLVMTypeOf(a));
+  for (unsigned i = 0; i < count; i++) numbers[i] = LLVMConstInt(m->i32, i, 0);
+  return LLVMBuildShuffleVector(m->b, a, b, LLVMConstVector(numbers, count), "");
+}
+
+/* Four vectors of bytes: what comes from memory goes into one register, of which one instruction or two make the order.
+ * One that is there already is not loaded again. */
+static LLVMValueRef put_bytes_together(const group *g) {
+  tni_ll_module *m = g->f->m;
+  LLVMValueRef values[BYTES], numbers[TNI_LL_MAX_LANES], poison;
+  unsigned from[BYTES], count = 0;
+  for (int32_t t = 0; t < BYTES; t++) {
+    int32_t same = 0;
+    while (g->items[same] != g->items[t]) same++;
+    from[t] = same < t ? from[same] : count;
+    if (same == t) values[count++] = item(g, t);
+  }
+  poison = LLVMGetPoison(LLVMTypeOf(values[0]));
+  for (unsigned i = count; i < BYTES; i++) values[i] = poison;
+  LLVMValueRef all = joined(m, joined(m, values[0], values[1]), joined(m, values[2], values[3]));
+  for (unsigned i = 0; i < g->lanes * BYTES; i++)
+    numbers[i] = LLVMConstInt(m->i32, from[i % BYTES] * g->lanes + i / BYTES, 0);
+  LLVMValueRef order = LLVMConstVector(numbers, g->lanes * BYTES);
+  return LLVMBuildShuffleVector(m->b, all, LLVMGetPoison(LLVMTypeOf(all)), order, "");
+}
+
 /* Items first .. first + count - 1, those of a lane side by side. */
 static LLVMValueRef put_together(const group *g, int32_t first, int32_t count) {
   tni_ll_module *m = g->f->m;
@@ -65,7 +96,9 @@ static LLVMValueRef put_together(const group *g, int32_t first, int32_t count) {
 static LLVMValueRef gather(const group *g) {
   tni_ll_module *m = g->f->m;
   LLVMTypeRef type = LLVMVectorType(g->whole, g->lanes);
-  if (!stand_together(g)) return LLVMBuildBitCast(m->b, put_together(g, 0, g->steps), type, "");
+  bool bytes = g->steps == BYTES && TN_TYPE_BITS(g->type) == 8;
+  if (!stand_together(g))
+    return LLVMBuildBitCast(m->b, bytes ? put_bytes_together(g) : put_together(g, 0, g->steps), type, "");
   g->f->impure = true;
   uint32_t lanes = TN_TYPE_LANES(g->items[0]->type);
   return tni_ll_splat(m, tni_ll_load_groups(g->f, g->items[0], g->whole, lanes), lanes > 1 ? 1 : g->lanes);
