@@ -205,7 +205,7 @@ VALUE(cast) {
 }
 
 /* A number of the type whose neighbours are 1 apart: what is added to it is rounded to an integer, ties to even, in the
- * one rounding of an fma. Its last bits count, so that the integer is the difference of both numbers' bits. */
+ * one rounding of an fma. Its last bits count: those of the number itself are 0. */
 static const double steps_of_one_f32 = 0x1.8p23, steps_of_one_f64 = 0x1.8p52;
 VALUE(requantize) {
   tn_builder *b = e->b;
@@ -220,8 +220,8 @@ VALUE(requantize) {
   const tn_expr *most = tn_float(b, type, one + high), *least_x = tn_float(b, type, one + low); /* NaN is the most */
   x = pick(e, op2(e, TN_OP_lt, x, most), x, most);
   x = pick(e, op2(e, TN_OP_lt, least_x, x), x, least_x);
-  int64_t bits_of_one = is_short ? INT64_C(0x4b400000) : INT64_C(0x4338000000000000);
-  return tn_cast(b, e->type, tn_sub(b, tn_reinterpret(b, bits, x), tn_int(b, bits, bits_of_one - zero_point)));
+  x = tn_reinterpret(b, bits, x); /* the last byte is the integer's */
+  return tn_cast(b, e->type, zero_point ? tn_add(b, x, tn_int(b, bits, zero_point)) : x);
 }
 VALUE(is_nan) { return op2(e, TN_OP_ne, e->x, e->x); }
 VALUE(relu) { return tn_max(e->b, e->x, num(e, 0)); }
