@@ -130,6 +130,17 @@ static tn_status integers(tni_pipeline *p, tn_error **err) {
   return status;
 }
 
+/* The graph with its channels where they are best, and convolutions in the form that suits that. */
+static tn_status place_channels(tni_pipeline *p, const tn_graph *g, const tn_graph **out, tn_error **err) {
+  tni_evaluator evaluator = {p->desc->cache, tni_evaluate_func};
+  const tn_graph *turned, *wide;
+  *out = NULL;
+  tn_status status = tni_graph_channels(g, p->work, &turned, err);
+  if (!status) status = tni_graph_widen_rest(turned, p->work, p->target, &wide, err);
+  if (status || wide == turned) return *out = turned, status;
+  return tni_graph_fold(wide, p->work, &evaluator, out, err);
+}
+
 /* Graphs of the source folded into the work program; before constants are cast, products learn what of. */
 static tn_status fold(tni_pipeline *p, tn_error **err) {
   tni_evaluator evaluator = {p->desc->cache, tni_evaluate_func};
@@ -151,7 +162,7 @@ static tn_status layout(tni_pipeline *p, tn_error **err) {
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
     const tn_graph *turned, *flat, *tiled, *laid_out;
-    status = tni_graph_channels(p->work->graphs[i], p->work, &turned, err);
+    status = place_channels(p, p->work->graphs[i], &turned, err);
     if (!status) status = tni_graph_flatten(turned, p->work, &flat, err);
     tiled = flat;
     if (!status && !p->desc->direct) status = tni_graph_winograd(flat, p->work, p->target, &tiled, err);

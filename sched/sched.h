@@ -701,6 +701,9 @@ tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *t
  * f32 where sums are exact there. The sums stay the same. */
 tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                           tn_error **err);
+/* Convolutions of bytes in f32, where channels.c left the channels in front and sums are exact. */
+tn_status tni_graph_widen_rest(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                               tn_error **err);
 
 /* ---- primitives/ ------------------------------------------------------------------------------------------------- */
 

@@ -151,6 +151,10 @@ const tni_unit *tni_target_best_unit(tn_context *ctx, const tn_target *target,
                                      bool (*fits)(void *self, const tni_unit *), void *self);
 /* The same of those that sum products of such factors. */
 const tni_unit *tni_target_product_unit(tn_context *ctx, const tn_target *target, tn_type c, tn_type a, tn_type b);
+/* Do so many taps of a channel by itself, one by one in most other ways, fill half of an instruction's steps? */
+static inline bool tni_unit_suits_taps(const tni_unit *unit, int64_t taps) {
+  return ((taps - 1) / unit->steps + 1) * 2 <= taps;
+}
 
 /* Products of 8-bit integers, of f32, and of bf16 in the meaning of tile_bf16, by tiles: loops with this note, row by row,
  * column by column, at most TNI_TILE_BYTES of steps each, that sum into rows of memory are compiled so, where the target has

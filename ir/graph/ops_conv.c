@@ -8,7 +8,11 @@
  * (n, space..., c). With oc_last the weights of a convolution are stored as (c / group, taps..., m), with panel and
  * columns as panels of so many of the m, (panels, c / group, taps..., panel), the last one filled up: what the layout
  * pass makes of constant ones. With side too, so many of the c stand side by side, (panels, c / side, taps..., panel,
- * side), the last ones filled up with zeros, and with the padding those of the input.
+ * side), the last ones filled up with zeros, and with the padding those of the input. With joined those that stand side
+ * by side are of the row that so many innermost taps and all channels are in images, (panels, other taps..., row / side,
+ * panel, side): of few channels most of each side would be zeros. Of channels by themselves, with oc_last, it is the taps
+ * of the first dimension, (taps / side, other taps..., m, side), the last ones filled up with zeros, and the last tap's
+ * input again.
  *
  * With the attribute to, the factors are cast to that type, in which they are summed; else they are of one. With
  * outside, the padding is made of that number instead of 0.
@@ -17,11 +21,43 @@
  */
 #include "ops.h"
 
+enum { MOST_JOINED = 1 << 20 /* taps, and channels */, ROW = 64 /* elements, for whole vectors */ };
+
+/* Of images with the channels last, so many innermost taps of which are joined; dimensions as below. */
+static int32_t joined_shape(const tni_gnode *node, const tni_gvalue *w, int64_t channels, int64_t shape[TN_MAX_RANK]) {
+  int64_t taps = tni_attr_int(node, "joined", 0), side = tni_attr_int(node, "side", 0), panel = w->shape[w->rank - 2];
+  int64_t columns = tni_attr_int(node, "columns", 0);
+  int32_t rank = w->rank - 1, count;
+  const int64_t *dilations = tni_attr_ints(node, "dilations", &count);
+  bool hold = tni_attr_int(node, "channels_last", 0) && tni_attr_int(node, "group", 1) == 1 && rank >= 3 && side > 0;
+  if (!hold || taps < 1 || taps > MOST_JOINED || channels < 1 || channels > MOST_JOINED || columns < 1) return 0;
+  if (dilations && (count != rank - 2 || dilations[count - 1] != 1)) return 0;
+  if (w->shape[rank - 2] != (taps * channels - 1) / side + 1 || w->shape[rank] != side || panel < 1) return 0;
+  if (panel != tni_attr_int(node, "panel", 0) || w->shape[0] <= (columns - 1) / panel) return 0;
+  memcpy(shape + 2, w->shape + 1, sizeof *shape * (size_t)(rank - 3));
+  shape[0] = columns, shape[1] = channels, shape[rank - 1] = taps;
+  return rank;
+}
+
+/* Of channels by themselves, of which so many taps of the first dimension are joined. */
+static int32_t stacked_shape(const tni_gnode *node, const tni_gvalue *w, int64_t shape[TN_MAX_RANK]) {
+  int64_t taps = tni_attr_int(node, "joined", 0), side = tni_attr_int(node, "side", 0);
+  int32_t rank = w->rank;
+  bool hold = tni_attr_int(node, "channels_last", 0) && rank >= 3 && taps >= 1 && taps <= MOST_JOINED && side > 0;
+  if (!hold || w->shape[0] != (taps - 1) / side + 1 || w->shape[rank - 1] != side) return 0;
+  if (w->shape[rank - 2] != tni_attr_int(node, "group", 1)) return 0;
+  shape[0] = w->shape[rank - 2], shape[1] = 1, shape[2] = taps;
+  memcpy(shape + 3, w->shape + 1, sizeof *shape * (size_t)(rank - 3));
+  return rank;
+}
+
 /* The shape of a convolution's weights as (m, c / group, taps...), however they are stored, and how many dimensions that
  * has; 0: panels that do not hold the channels. `channels`: those of the image, which those side by side are of. */
 static int32_t weight_shape(const tni_gnode *node, const tni_gvalue *w, int64_t channels, int64_t shape[TN_MAX_RANK]) {
   int64_t panel = tni_attr_int(node, "panel", 0), columns = tni_attr_int(node, "columns", 0);
   memcpy(shape, w->shape, sizeof w->shape);
+  if (tni_attr_int(node, "joined", 0))
+    return panel ? joined_shape(node, w, channels, shape) : stacked_shape(node, w, shape);
   if (panel) {
     shape[0] = columns;
     int64_t side = tni_attr_int(node, "side", 0);
@@ -124,6 +160,17 @@ static const tn_buffer *sum_buffer(tni_define *d) {
   return direct ? d->out[0] : tn_alloc(d->b, "conv", type, out->rank, out->shape);
 }
 
+/* sum of image * weights, at these subscripts, and the bias */
+static void define_sum(tni_define *d, const tn_expr *const *out, size_t sums, const tn_expr *const *sum,
+                       const tn_buffer *image, const tn_expr *const *from, const tn_expr *const *tap) {
+  tn_builder *b = d->b;
+  tn_type type = tni_sum_type(d->out_value[0]->type);
+  const tn_buffer *acc = sum_buffer(d);
+  const tn_expr *x = tn_load(b, image, from, NULL), *w = tn_load(b, d->in[1], tap, NULL);
+  tn_reduce(b, acc, out, sums, sum, TN_REDUCE_SUM, tn_mul(b, tn_cast(b, type, x), tn_cast(b, type, w)));
+  if (acc != d->out[0]) define_bias(d, acc);
+}
+
 /* Where in the weights, as they are stored, those of an output channel are. */
 static void place_taps(tni_define *d, const conv_axes *a, const tn_expr *oc, const tn_expr **tap) {
   int64_t panel = tni_attr_int(d->node, "panel", 0);
@@ -139,6 +186,91 @@ static void place_taps(tni_define *d, const conv_axes *a, const tn_expr *oc, con
     behind[sums] = oc;
 }
 
+/* ---- joined ------------------------------------------------------------------------------------------------------ */
+
+/* The image under its padding, each row of the innermost dimension and the channels as one of so many elements. What is
+ * behind the last pixel is multiplied by zeros. */
+static const tn_buffer *joined_input(tni_define *d, const tni_window *w, int64_t channels, int64_t row,
+                                     const tn_expr *outside) {
+  tn_builder *b = d->b;
+  const tn_expr *axes[TN_MAX_RANK], *from[TN_MAX_RANK], *inside = NULL;
+  int32_t last = w->dims;
+  int64_t shape[TN_MAX_RANK] = {d->in_value[0]->shape[0]};
+  memcpy(shape + 1, w->padded, sizeof *shape * (size_t)w->dims);
+  shape[last] = row;
+  const tn_buffer *padded = tn_alloc(b, "pad", d->in_value[0]->type, last + 1, shape);
+  tni_axes(b, last + 1, shape, axes);
+  memcpy(from, axes, sizeof *axes * (size_t)last);
+  from[last] = tn_op2(b, TN_OP_floordiv, axes[last], tn_index(b, channels));
+  from[last + 1] = tn_op2(b, TN_OP_floormod, axes[last], tn_index(b, channels));
+  for (int32_t i = 0; i < w->dims; i++) {
+    int64_t end = i + 1 == last ? (row - 1) / channels + 1 : w->padded[i];
+    if (w->begin[i] == 0 && end <= w->in[i]) continue;
+    from[1 + i] = tn_sub(b, from[1 + i], tn_index(b, w->begin[i]));
+    inside = tni_both(b, inside, tni_inside(b, from[1 + i], w->in[i]));
+  }
+  const tn_expr *value = tn_load(b, d->in[0], from, inside);
+  if (outside && inside) value = tn_op3(b, TN_OP_select, inside, value, outside);
+  tn_compute(b, padded, axes, value);
+  return padded;
+}
+
+/* The axes of a result with the channels last. */
+static void image_axes(tni_define *d, const tn_expr **out) {
+  const tni_gvalue *y = d->out_value[0];
+  for (int32_t i = 0; i < y->rank; i++)
+    out[i] = tn_axis(d->b, i == 0 ? "n" : i == y->rank - 1 ? "oc" : space_names[i - 1], y->shape[i]);
+}
+
+/* Where a window reads: its output's place by the stride, and the tap's by the dilation. */
+static const tn_expr *window_at(tni_define *d, const tni_window *w, int32_t i, const tn_expr *out, const tn_expr *tap) {
+  tn_builder *b = d->b;
+  return tn_add(b, tn_mul(b, out, tn_index(b, w->stride[i])), tn_mul(b, tap, tn_index(b, w->dilation[i])));
+}
+
+/* `shape`: of the weights. */
+static void define_joined(tni_define *d, const tni_window *w, const int64_t *shape, const tn_expr *outside) {
+  tn_builder *b = d->b;
+  int32_t dims = w->dims, last = dims - 1;
+  int64_t channels = shape[1], side = tni_attr_int(d->node, "side", 0), panel = tni_attr_int(d->node, "panel", 0);
+  int64_t step = w->stride[last] * channels, groups = (shape[dims + 1] * channels - 1) / side + 1;
+  int64_t row = ((w->out[last] - 1) * step + groups * side + ROW - 1) / ROW * ROW;
+  const tn_expr *out[TN_MAX_RANK], *sum[TN_MAX_RANK], *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
+  image_axes(d, out);
+  for (int32_t i = 0; i < dims; i++) sum[i] = tn_reduce_axis(b, tap_names[i], i == last ? groups : shape[2 + i]);
+  sum[dims] = tn_reduce_axis(b, "is", side);
+  from[0] = out[0];
+  for (int32_t i = 0; i < last; i++) from[1 + i] = window_at(d, w, i, out[1 + i], sum[i]);
+  from[dims] = tn_add(b, tn_mul(b, out[dims], tn_index(b, step)),
+                      tn_add(b, tn_mul(b, sum[last], tn_index(b, side)), sum[dims]));
+  tap[0] = tn_op2(b, TN_OP_floordiv, out[dims + 1], tn_index(b, panel));
+  memcpy(tap + 1, sum, sizeof *sum * (size_t)dims);
+  tap[dims + 1] = tn_op2(b, TN_OP_floormod, out[dims + 1], tn_index(b, panel));
+  tap[dims + 2] = sum[dims];
+  define_sum(d, out, (size_t)dims + 1, sum, joined_input(d, w, channels, row, outside), from, tap);
+}
+
+/* The same of channels by themselves. */
+static void define_stacked(tni_define *d, const tni_window *w, const int64_t *shape, const tn_buffer *padded) {
+  tn_builder *b = d->b;
+  int32_t dims = w->dims;
+  int64_t side = tni_attr_int(d->node, "side", 0);
+  const tn_expr *out[TN_MAX_RANK], *sum[TN_MAX_RANK], *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
+  image_axes(d, out);
+  for (int32_t i = 0; i < dims; i++)
+    sum[i] = tn_reduce_axis(b, tap_names[i], i == 0 ? (shape[2] - 1) / side + 1 : shape[2 + i]);
+  sum[dims] = tn_reduce_axis(b, "is", side);
+  const tn_expr *first = tn_add(b, tn_mul(b, sum[0], tn_index(b, side)), sum[dims]);
+  from[0] = out[0], from[dims + 1] = out[dims + 1];
+  for (int32_t i = 0; i < dims; i++)
+    from[1 + i] = window_at(d, w, i, out[1 + i], i == 0 ? tn_min(b, first, tn_index(b, shape[2] - 1)) : sum[i]);
+  memcpy(tap, sum, sizeof *sum * (size_t)dims);
+  tap[dims] = out[dims + 1], tap[dims + 1] = sum[dims];
+  define_sum(d, out, (size_t)dims + 1, sum, padded, from, tap);
+}
+
+/* ---- as a whole -------------------------------------------------------------------------------------------------- */
+
 bool tni_define_conv(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
   tn_builder *b = d->b;
@@ -150,9 +282,18 @@ bool tni_define_conv(tni_define *d) {
   if (!tni_window_of(d->node, dims, x->shape + first, shape + 2, &w, reason)) return false;
   int64_t groups = tni_attr_int(d->node, "group", 1), side = tni_attr_int(d->node, "side", 0);
   int64_t outside = tni_attr_int(d->node, "outside", 0);
-  if (side) w.channels = ((shape[1] - 1) / side + 1) * side;
-  const tn_buffer *padded = tni_padded_input(d, &w, "pad", outside ? tni_number(b, x->type, (double)outside) : NULL);
-  const tn_buffer *acc = sum_buffer(d);
+  const tn_expr *border = outside ? tni_number(b, x->type, (double)outside) : NULL;
+  bool joined = tni_attr_int(d->node, "joined", 0) != 0, stacked = joined && !tni_attr_int(d->node, "panel", 0);
+  if (joined && !stacked) {
+    define_joined(d, &w, shape, border);
+    return true;
+  }
+  if (side && !stacked) w.channels = ((shape[1] - 1) / side + 1) * side;
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", border);
+  if (stacked) {
+    define_stacked(d, &w, shape, padded);
+    return true;
+  }
   conv_axes a;
   make_axes(d, shape[1], side, shape + 2, &a);
   const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
@@ -161,16 +302,9 @@ bool tni_define_conv(tni_define *d) {
     from[channel] = tn_add(b, tn_mul(b, a.sum[0], tn_index(b, side)), a.side);
   else
     from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
-  for (int32_t i = 0; i < dims; i++) {
-    const tn_expr *start = tn_mul(b, a.out[first + i], tn_index(b, w.stride[i]));
-    from[first + i] = tn_add(b, start, tn_mul(b, a.sum[1 + i], tn_index(b, w.dilation[i])));
-  }
+  for (int32_t i = 0; i < dims; i++) from[first + i] = window_at(d, &w, i, a.out[first + i], a.sum[1 + i]);
   place_taps(d, &a, a.out[channel], tap);
-  tn_type type = tni_sum_type(d->out_value[0]->type);
-  tn_reduce(
-      b, acc, a.out, (size_t)dims + 1 + (side != 0), a.sum, TN_REDUCE_SUM,
-      tn_mul(b, tn_cast(b, type, tn_load(b, padded, from, NULL)), tn_cast(b, type, tn_load(b, d->in[1], tap, NULL))));
-  if (acc != d->out[0]) define_bias(d, acc);
+  define_sum(d, a.out, (size_t)dims + 1 + (side != 0), a.sum, padded, from, tap);
   return true;
 }
 

@@ -102,8 +102,12 @@ static bool order_reduction(tni_planner *p, tn_block_ref block, const tni_tile *
     if (!it) return false;
     if (it->reduce) {
       order[n] = loops[i];
-      if (loops[i] == steps && tni_try_split(p, steps, t->steps, parts)) order[n] = parts[0], out->steps = parts[1];
-      n++;
+      bool whole = loops[i] == steps && n > 0 && tni_is_int(tni_handle_loop(p->s, steps)->as.loop.extent, t->steps);
+      if (whole)
+        out->steps = steps;
+      else if (loops[i] == steps && tni_try_split(p, steps, t->steps, parts))
+        order[n] = parts[0], out->steps = parts[1];
+      n += !whole;
       continue;
     }
     int32_t d = 0;

@@ -22,12 +22,13 @@
 
 enum { MOST_TAPS = 8 /* that are written out */, LEAST_ROWS = 2 };
 
-/* The innermost iterator of the sum that has more than one step, or NULL. */
-static const tni_iter *innermost_taps(const tn_stmt *block) {
-  const tni_iter *found = NULL;
+/* The innermost iterator of the sum that has more than one step, before that of the tile's unit, or NULL. */
+static const tni_iter *innermost_taps(const tn_stmt *block, const tni_tile *t) {
+  const tni_iter *found = NULL, *before = NULL;
   for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1) found = &block->as.block.iters[i];
-  return found;
+    if (block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1)
+      before = found, found = &block->as.block.iters[i];
+  return t->unit ? before : found;
 }
 
 /* By how many taps neighbouring rows are apart; 0: they do not overlap, or it is not known. */
@@ -86,15 +87,15 @@ static bool is_of_groups(const tni_planner *p, const tn_expr *load, const tn_exp
 
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_expr *factors[2];
-  const tni_iter *taps = innermost_taps(block);
+  const tni_iter *taps = innermost_taps(block, t);
   int64_t along;
-  if (t->row_dim < 0 || t->unit || !taps || !tni_is_const(taps->extent) || taps->extent->as.i > MOST_TAPS) return;
+  if (t->row_dim < 0 || !taps || !tni_is_const(taps->extent) || taps->extent->as.i > MOST_TAPS) return;
   if (!tni_find_factors(block, &factors[0], &factors[1])) return;
   const tni_iter *row = &block->as.block.iters[tni_iter_of_dim(block, t->row_dim)];
   const tn_expr *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
   for (int i = 0; i < 2; i++)
     if (!tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) ||
-        (along != 1 && !is_of_groups(p, factors[i], lane, t)))
+        (along != 1 && along != t->steps && !is_of_groups(p, factors[i], lane, t)))
       return;
   int64_t step = taps_between_rows(p, factors, row->var, taps->var), count = taps->extent->as.i;
   if (!step || step >= count) return;

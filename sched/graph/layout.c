@@ -9,9 +9,10 @@
  *
  *     conv(x, w) {channels_last = 1}              ->   the same, w' as below, of (m, c, taps...): (m / p, c, taps..., p)
  *                                                      with {side = s}: (m / p, c / s, taps..., p, s)
+ *                                                      with {joined = t}: (m / p, other taps..., t * c / s, p, s)
  *
  * Images with the channels last (channels.c) are read so in any case, those of groups as well; of channels by themselves,
- * (1, taps..., m).
+ * (1, taps..., m), or for an instruction (taps / s, other taps..., m, s) {joined = t, side = s}.
  *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
@@ -201,10 +202,44 @@ static void fill_oc_last(char *to, const tni_gvalue *w, const int64_t *shape) {
   tni_turn_contents(to, first, w->data, rest, first, rest, tn_type_bytes(w->type));
 }
 
+/* Of channels by themselves, so many taps of the first dimension side by side. */
+static void fill_oc_stacked(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t size = tn_type_bytes(w->type);
+  int64_t channels = w->shape[0], first = w->shape[2], side = shape[w->rank - 1];
+  int64_t taps = tni_gvalue_numel(w) / channels, others = taps / first;
+  const char *from = w->data;
+  for (int64_t k = 0; k < shape[0] * side; k += side)
+    for (int64_t t = 0; t < others; t++)
+      for (int64_t m = 0; m < channels; m++)
+        for (int64_t i = k; i < k + side; i++, to += size) {
+          if (i < first)
+            memcpy(to, from + (size_t)(m * taps + i * others + t) * size, size);
+          else
+            memset(to, 0, size);
+        }
+}
+
+/* The taps of the first dimension side by side, where an instruction takes several. */
+static bool is_stacked(const tn_graph *g, const tni_gnode *node, const tn_target *target, storage *as) {
+  const tni_gvalue *w = &g->values[node->inputs[1]];
+  tn_type c = g->values[node->outputs[0]].type, a = g->values[node->inputs[0]].type;
+  if (!is_apart(node, w) || !tni_attr_int(node, "channels_last", 0) || !tni_type_is_int(c)) return false;
+  const tni_unit *unit = tni_target_product_unit(g->program->ctx, target, c, a, w->type);
+  if (!unit || !tni_unit_suits_taps(unit, w->shape[2])) return false;
+  *as = (storage){.suffix = "oc_stacked", .rank = w->rank, .fill = fill_oc_stacked};
+  as->shape[0] = (w->shape[2] - 1) / unit->steps + 1;
+  for (int32_t i = 3; i < w->rank; i++) as->shape[i - 2] = w->shape[i];
+  as->shape[w->rank - 2] = w->shape[0];
+  as->shape[w->rank - 1] = unit->steps;
+  add_int(as, "joined", w->shape[2]);
+  add_int(as, "side", unit->steps);
+  return true;
+}
+
 static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   storage as = {.suffix = "oc_last", .rank = w->rank, .fill = fill_oc_last};
-  (void)target;
+  if (is_stacked(g, node, target, &as)) return as;
   for (int32_t i = 0; i < w->rank; i++) as.shape[i] = w->shape[(i + 1) % w->rank];
   add_int(&as, "oc_last", 1);
   return as;
@@ -235,6 +270,26 @@ static void fill_oc_side(char *to, const tni_gvalue *w, const int64_t *shape) {
           }
 }
 
+/* So many of a row of innermost taps and all channels side by side. */
+static void fill_oc_joined(char *to, const tni_gvalue *w, const int64_t *shape) {
+  size_t size = tn_type_bytes(w->type);
+  int32_t rank = w->rank;
+  int64_t channels = w->shape[1], row = w->shape[rank - 1], width = shape[rank - 1], side = shape[rank];
+  int64_t sums = tni_gvalue_numel(w) / w->shape[0], taps = sums / channels, rows = taps / row;
+  const char *from = w->data;
+  for (int64_t p = 0; p < shape[0]; p++)
+    for (int64_t t = 0; t < rows; t++)
+      for (int64_t j = 0; j < shape[rank - 2] * side; j += side)
+        for (int64_t m = p * width; m < (p + 1) * width; m++)
+          for (int64_t i = j; i < j + side; i++, to += size) {
+            int64_t tap = t * row + i / channels;
+            if (m < w->shape[0] && i < row * channels)
+              memcpy(to, from + (size_t)(m * sums + i % channels * taps + tap) * size, size);
+            else
+              memset(to, 0, size);
+          }
+}
+
 /* A panel is so many channels, turned. */
 static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
   size_t size = tn_type_bytes(w->type), channels = (size_t)w->shape[0], width = (size_t)shape[w->rank];
@@ -245,6 +300,28 @@ static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) 
     if (count < width) memset(to, 0, sums * width * size);
     tni_turn_contents(to, width, from + m * sums * size, sums, count, sums, size);
   }
+}
+
+/* Is a row of the window, of innermost taps and all channels, fewer steps than those of each tap are? Sums of integers
+ * have no order. */
+static bool wants_joined(const tni_gnode *node, const tni_gvalue *w, tn_type c, int64_t steps) {
+  int64_t channels = w->shape[1], row = w->shape[w->rank - 1];
+  int32_t count;
+  const int64_t *dilations = tni_attr_ints(node, "dilations", &count);
+  if (!tni_type_is_int(c) || (dilations && dilations[count - 1] != 1) || channels < 1) return false;
+  return (row * channels - 1) / steps + 1 < row * ((channels - 1) / steps + 1);
+}
+
+/* The same panels of `as`, with the innermost taps joined. */
+static void join_taps(const tni_gvalue *w, int64_t steps, storage *as) {
+  as->fill = fill_oc_joined;
+  as->suffix = "oc_joined";
+  as->rank = w->rank + 1;
+  memmove(as->shape + 1, as->shape + 2, (size_t)(w->rank - 3) * sizeof *as->shape);
+  as->shape[w->rank - 2] = (w->shape[w->rank - 1] * w->shape[1] - 1) / steps + 1;
+  as->shape[w->rank - 1] = as->shape[w->rank];
+  as->shape[w->rank] = steps;
+  add_int(as, "joined", w->shape[w->rank - 1]);
 }
 
 static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
@@ -262,6 +339,7 @@ static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
   add_int(&as, "panel", lanes);
   add_int(&as, "columns", w->shape[0]);
   if (unit) add_int(&as, "side", unit->steps);
+  if (unit && wants_joined(node, w, c, unit->steps)) join_taps(w, unit->steps, &as);
   return as;
 }
 

@@ -7,11 +7,12 @@
  *                                            ->   i32(conv(f32(p) - a, f32(q) - b, f32(bias)))
  *
  * p and q are bytes, q constant: less their zero points they are numbers of 16 bits. The third form is of targets whose
- * best instruction multiplies bytes: q has no zero point then, and that of p is where the padding has zeros. Sums wrap,
- * so they are the same in any case; likewise of matmul. The last form is of sums so short that f32 holds each of them
- * exactly, where no instruction takes several steps at once: of single channels, or fewer than it has steps. Such a
- * product costs less than one of 32-bit lanes on x86-64. Of groups p stays short, and is cast where it is used; what
- * quantizes the sums takes them as they are.
+ * best instruction multiplies bytes: q has no zero point then, and that of p is where the padding has zeros. Its steps are
+ * channels, or taps along a row or, of single channels, along a column of the image (layout.c). Sums wrap, so they are the
+ * same in any case; likewise of matmul. The last form is of sums so short that f32 holds each of them exactly, where no
+ * instruction takes several steps at once: of groups, of fewer channels than it has steps; and of bytes, when it is known
+ * where images have their channels, of such that have them in front. Such a product costs less than one of 32-bit lanes on
+ * x86-64. Of groups p stays short, and is cast where it is used; what quantizes the sums takes them as they are.
  *
  *     conv(i32(p) - a, q, bias), p i8        ->   conv(u8(p) ^ 128, q, bias - (a + 128) * sums of q) {outside = a + 128}
  *
@@ -49,6 +50,7 @@ typedef struct product {
 typedef struct widener {
   tni_gcopy c;
   const tn_target *target;
+  bool placed; /* it is known where the channels of images are, and nothing else is to be done */
   uint32_t *maker; /* by value of the old graph: its node, or TNI_NO_VALUE */
   uint32_t *wider;  /* by value: what of 16 bits was made in its place, or TNI_NO_VALUE */
   uint32_t *turned; /* by value: it + 128, without a sign, or TNI_NO_VALUE */
@@ -125,10 +127,43 @@ static int32_t gain_of(const widener *v, tn_type c, tn_type a, tn_type b) {
   return row ? row->gain : 0;
 }
 
-/* Of a convolution that does not take all channels there is no dot product. */
+static bool has_bias(const tni_gnode *n) { return n->input_count > 2 && n->inputs[2] != TNI_NO_VALUE; }
+
+static double largest_of(const tni_gvalue *v) {
+  double largest = 0;
+  for (int64_t i = 0; i < tni_gvalue_numel(v); i++) largest = fmax(largest, fabs((double)number_at(v, i)));
+  return largest;
+}
+
+/* No sum of the convolution, nor a part of one, is more than that in magnitude; infinite: it is not known. */
+static double most_of(const widener *v, const tni_gnode *n, const product *p) {
+  const tni_gvalue *w = value_of(v, p->w.value), *bias = has_bias(n) ? value_of(v, n->inputs[2]) : NULL;
+  double weight = largest_of(w) + (p->w.zero_point == TNI_NO_VALUE ? 0 : 255);
+  double x = p->x.zero_point == TNI_NO_VALUE ? 255 : 2 * 255;
+  double most = w->shape[0] > 0 ? (double)(tni_gvalue_numel(w) / w->shape[0]) * weight * x : 0;
+  return bias && !bias->data ? INFINITY : most + (bias ? largest_of(bias) : 0);
+}
+
+/* Are floats faster than 32-bit lanes, and all sums in them exact? */
+static bool can_be_floats(const widener *v, const tni_gnode *n, const product *p) {
+  return p->conv && v->target->isa == TNI_ISA_X86_64 && v->target->has_fma && most_of(v, n, p) <= MOST_IN_FLOATS;
+}
+
+/* Does a convolution sum up many steps of one channel along the first dimension, or of all? Of groups there is no dot
+ * product. */
+static bool has_steps(const widener *v, const tni_gnode *n, const product *p) {
+  const tni_gvalue *x = value_of(v, p->x.value), *w = value_of(v, p->w.value);
+  int64_t group = tni_attr_int(n, "group", 1);
+  if (group == 1) return true;
+  if (group != w->shape[0] || group != x->shape[1] || !can_be_floats(v, n, p)) return false;
+  const tni_unit *unit =
+      tni_target_product_unit(v->c.from->program->ctx, v->target, TN_I32, type_of(v, &p->x), type_of(v, &p->w));
+  return unit && tni_unit_suits_taps(unit, w->shape[2]);
+}
+
 static bool wants_bytes(const widener *v, const tni_gnode *n, const product *p) {
   tn_type a = type_of(v, &p->x), b = type_of(v, &p->w);
-  if (p->w.zero_point != TNI_NO_VALUE || (p->conv && tni_attr_int(n, "group", 1) != 1)) return false;
+  if (p->w.zero_point != TNI_NO_VALUE || (p->conv && !has_steps(v, n, p))) return false;
   if (p->x.zero_point != TNI_NO_VALUE && tni_gvalue_numel(value_of(v, p->x.zero_point)) != 1) return false;
   return gain_of(v, TN_I32, a, b) > gain_of(v, TN_I32, TN_I16, TN_I16) ||
          (!p->conv && tni_target_has_tiles(v->target, TN_I32, a, b));
@@ -156,33 +191,30 @@ static bool has_short_weights(const widener *v, const tni_gnode *n, product *out
   return w->shape[0] > 0 && tni_gvalue_numel(x) / w->shape[0] <= FEW_ROWS;
 }
 
-static bool has_bias(const tni_gnode *n) { return n->input_count > 2 && n->inputs[2] != TNI_NO_VALUE; }
-
-static double largest_of(const tni_gvalue *v) {
-  double largest = 0;
-  for (int64_t i = 0; i < tni_gvalue_numel(v); i++) largest = fmax(largest, fabs((double)number_at(v, i)));
-  return largest;
-}
-
-/* No sum of the convolution, nor a part of one, is more than that in magnitude; infinite: it is not known. */
-static double most_of(const widener *v, const tni_gnode *n, const product *p) {
-  const tni_gvalue *w = value_of(v, p->w.value), *bias = has_bias(n) ? value_of(v, n->inputs[2]) : NULL;
-  double weight = largest_of(w) + (p->w.zero_point == TNI_NO_VALUE ? 0 : 255);
-  double x = p->x.zero_point == TNI_NO_VALUE ? 255 : 2 * 255;
-  double most = w->shape[0] > 0 ? (double)(tni_gvalue_numel(w) / w->shape[0]) * weight * x : 0;
-  return bias && !bias->data ? INFINITY : most + (bias ? largest_of(bias) : 0);
-}
-
-/* Are there no steps for a dot product, and all sums in f32 exact? */
+/* Are there no steps for a dot product? Those of bytes are found along rows of images, too (layout.c). */
 static bool wants_floats(const widener *v, const tni_gnode *n, const product *p) {
   const tni_gvalue *w = value_of(v, p->w.value);
   bool grouped = tni_attr_int(n, "group", 1) != 1;
-  if (!p->conv || v->target->isa != TNI_ISA_X86_64 || !v->target->has_fma) return false;
-  return (grouped || w->shape[1] < LEAST_CHANNELS) && most_of(v, n, p) <= MOST_IN_FLOATS;
+  return (grouped || w->shape[1] < LEAST_CHANNELS) && !wants_bytes(v, n, p) && can_be_floats(v, n, p);
+}
+
+static bool is_byte(tn_type type) { return type == TN_U8 || type == TN_I8; }
+
+static bool has_taps(const tni_gvalue *w) { return tni_gvalue_numel(w) != w->shape[0] * w->shape[1]; }
+
+/* Is it a convolution of bytes, of an image whose channels are not the last? There are no steps side by side for a dot
+ * product; one of a single tap is a product of matrices. */
+static bool is_left(const widener *v, const tni_gnode *n, product *out) {
+  *out = (product){.conv = is(n, "conv"), .form = IN_FLOATS, .x = {n->inputs[0], TNI_NO_VALUE}};
+  if (!out->conv || tni_attr_int(n, "channels_last", 0) || value_of(v, n->outputs[0])->type != TN_I32) return false;
+  out->w = (factor){n->inputs[1], TNI_NO_VALUE};
+  const tni_gvalue *x = value_of(v, out->x.value), *w = value_of(v, out->w.value);
+  return is_byte(x->type) && is_byte(w->type) && w->data && has_taps(w) && can_be_floats(v, n, out);
 }
 
 /* Is it a product that can take shorter numbers, or others as short? */
 static bool is_wide(const widener *v, const tni_gnode *n, product *out) {
+  if (v->placed) return is_left(v, n, out);
   *out = (product){.conv = is(n, "conv")};
   if (is(n, "matmul") && n->attr_count == 1 && tni_attr_string(n, "to", NULL)) {
     *out = (product){.form = IN_BYTES, .turned = true};
@@ -298,13 +330,14 @@ static uint32_t in_floats(widener *v, const factor *f) {
 }
 
 static void add_floats(widener *v, const tni_gnode *n, const product *p) {
-  uint32_t inputs[MOST_INPUTS] = {0}, count = n->attr_count;
+  uint32_t inputs[MOST_INPUTS] = {0}, count = 0;
   const tni_attr to = {.name = "to", .kind = TNI_ATTR_STRING, .string = "i32"};
   tni_attr attrs[MAX_ATTRS + 1];
   const char *name = value_of(v, n->outputs[0])->name;
   v->node_name = n->name;
   bool short_x = tni_attr_int(n, "group", 1) != 1 && p->x.zero_point == TNI_NO_VALUE;
-  if (count) memcpy(attrs, n->attrs, count * sizeof *attrs);
+  for (uint32_t i = 0; i < n->attr_count; i++)
+    if (strcmp(n->attrs[i].name, "to") != 0) attrs[count++] = n->attrs[i];
   attrs[count++] = (tni_attr){.name = "to", .kind = TNI_ATTR_STRING, .string = "f32"};
   inputs[0] = short_x ? mapped(v, p->x.value) : in_floats(v, &p->x);
   inputs[1] = in_floats(v, &p->w);
@@ -388,9 +421,9 @@ static bool changes_anything(widener *v) {
   return found;
 }
 
-tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
-                          tn_error **err) {
-  widener v = {.c.from = g, .target = target, .err = err};
+static tn_status widen(const tn_graph *g, tn_program *to, const tn_target *target, bool placed, const tn_graph **out,
+                       tn_error **err) {
+  widener v = {.c.from = g, .target = target, .placed = placed, .err = err};
   size_t count = g->value_count + 1;
   *out = g;
   v.maker = tni_alloc(to->ctx, count * sizeof *v.maker);
@@ -407,4 +440,14 @@ tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *ta
   tni_free(to->ctx, v.turned, count * sizeof *v.turned);
   tni_free(to->ctx, v.sums, count * sizeof *v.sums);
   return status;
+}
+
+tn_status tni_graph_widen(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                          tn_error **err) {
+  return widen(g, to, target, false, out, err);
+}
+
+tn_status tni_graph_widen_rest(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                               tn_error **err) {
+  return widen(g, to, target, true, out, err);
 }
