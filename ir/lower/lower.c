@@ -37,6 +37,8 @@ static const tn_stmt *storage(lowering *l, const tn_stmt *s) {
   return tni_stmt_simplify(l->r, tni_storage_apply(l->r, &l->storage, s));
 }
 
+static const tn_stmt *trim(lowering *l, const tn_stmt *s) { return tni_lower_trim(l->r, s); }
+
 static const tn_stmt *partition(lowering *l, const tn_stmt *s) { return tni_lower_partition(l->r, s); }
 
 static const tn_stmt *flatten(lowering *l, const tn_stmt *s) {
@@ -68,6 +70,7 @@ static const pass passes[] = {
     {{"order", 'o', "concurrent loops that would share a buffer in order"},             order,     false},
     {{"blocks", 'b', "blocks into the statements in them, conditions into ifs"},        blocks,    false},
     {{"storage", 'm', "buffers made inside as small as their use"},                     storage,   false},
+    {{"trim", 'k', "loops without the steps that leave everything as it is"},          trim,      false},
     {{"partition", 'p', "loops cut where a guard inside becomes true"},                 partition, false},
     {{"flatten", 'a', "one row-major subscript for each access"},                       flatten,   true},
     {{"vectorize", 'v', "vectorized loops into vectors"},                               vectorize, true},

@@ -55,6 +55,9 @@ const tn_stmt *tni_lower_order(tni_region *r, const tni_storage *storage, const 
 /* ---- blocks.c: blocks into their statements ---------------------------------------------------------------------- */
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 
+/* ---- trim.c: no steps that leave everything as it is --------------------------------------------------------------- */
+const tn_stmt *tni_lower_trim(tni_region *r, const tn_stmt *body);
+
 /* ---- partition.c: loops cut where a guard inside becomes true ----------------------------------------------------- */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body);
 

@@ -49,7 +49,7 @@ START_TEST(passes_are_told_in_their_order)
 {
   tn_compile_desc desc = observed(NULL);
   tn_module_destroy(session_compile(program, &desc));
-  ck_assert_str_eq(seen, "guard f\nguard g\nschedule f\nthreads f\nsimplify f\norder f\nblocks f\nstorage f\npartition f\nflatten f\n"
+  ck_assert_str_eq(seen, "guard f\nguard g\nschedule f\nthreads f\nsimplify f\norder f\nblocks f\nstorage f\ntrim f\npartition f\nflatten f\n"
                          "vectorize f\nunroll f\nhoist f\ndead f\ncode \n");
 }
 END_TEST
@@ -59,7 +59,7 @@ START_TEST(a_letter_asks_for_the_text)
   tn_compile_desc desc = observed("a");
   desc.keep_schedules = 1;
   tn_module_destroy(session_compile(program, &desc));
-  ck_assert_str_eq(seen, "guard f\nguard g\nthreads f\nsimplify f\norder f\nblocks f\nstorage f\npartition f\nflatten f\n"
+  ck_assert_str_eq(seen, "guard f\nguard g\nthreads f\nsimplify f\norder f\nblocks f\nstorage f\ntrim f\npartition f\nflatten f\n"
                          "loop func f(A: f32[4], B: f32[4]) {\n"
                          "  for i in 0..4 vectorized {\n"
                          "    B[i] = exp(A[i])\n"
@@ -219,7 +219,7 @@ START_TEST(an_unknown_letter_is_refused)
   tn_module *module;
   tn_error *error = NULL;
   refused(tn_compile(program, &desc, &module, &error), error, TN_E_INVALID,
-          "build: dump: `Q` is the letter of no pass: they are iflugstSobmpavrhdc, and * for all");
+          "build: dump: `Q` is the letter of no pass: they are iflugstSobmkpavrhdc, and * for all");
   ck_assert_ptr_null(module);
 }
 END_TEST
