@@ -2,7 +2,8 @@
  *
  *     block T(i) { T[i] = f(A[i]) }   block B(i) { B[i] = T[g(i)] }  ->  block B(i) { B[i] = f(A[g(i)]) }
  *
- * A consumer's predicated load T[e if c] becomes select(c, f, 0), and the loads in f get the condition c.
+ * A consumer's predicated load T[e if c] becomes select(c, f, 0), and the loads in f get the condition c; where f is a load
+ * that is all.
  *
  * needs: one store whose subscripts are the block's iterators, each once; all blocks that read T follow; T made in the function
  * refuses: a reduction; a guarded block; a consumer outside blocks; a producer whose inputs are written again later
@@ -31,6 +32,7 @@ static const tn_expr *replace_load(void *self, tni_region *r, const tn_expr *x) 
   const tn_expr *value = tni_expr_subst(r, in->value, &subst), *where = tni_load_where(x);
   if (!where || !value) return value;
   value = tni_expr_rewrite(r, value, add_condition, (void *)where);
+  if (!value || value->op == TN_OP_load) return value;
   return tni_op3(r, TN_OP_select, where, value, tni_zero(r, x->type));
 }
 
