@@ -156,8 +156,9 @@ static const tn_expr *load_state(tn_builder *b, const reduction *d, int32_t k) {
   return made(b, tni_load(b->r, d->out[k]->type, d->out[k], (size_t)d->out[k]->rank, d->vars, NULL));
 }
 
-void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
-               const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value) {
+void tni_reduce_where(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
+                      const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value,
+                      const tn_expr *where) {
   const tn_expr *identity, *next;
   reduction d = {.out = &out, .count = 1, .identity = &identity, .vars = vars};
   if (!check_value(b, out, value) || !take_axes(b, out, vars, d.axes)) return;
@@ -172,7 +173,13 @@ void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, 
   identity = made(b, tni_reducer_identity(b->r, reducer, 0, out->type));
   if (!state || !identity) return;
   if (!tni_reducer_step(b->r, reducer, &state, &value, &next)) fail_nomem(b);
+  if (where) next = made(b, tni_op3(b->r, TN_OP_select, where, next, state));
   if (!broken(b)) define_reduction(b, &d, store_states(b, &d, vars, &next));
+}
+
+void tn_reduce(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
+               const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value) {
+  tni_reduce_where(b, out, vars, reduce_count, reduce_vars, reducer, value, NULL);
 }
 
 /* ---- reductions with several states ---- */

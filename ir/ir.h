@@ -510,6 +510,13 @@ bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
 /* Does its value depend on more than its variables: does it load, or call an external? */
 bool tni_expr_reads(tn_context *ctx, const tn_expr *x);
 
+/* ---- build_define.c ---------------------------------------------------------------------------------------------- */
+
+/* tn_reduce of the values for which `where` (NULL: always) is true. */
+void tni_reduce_where(tn_builder *b, const tn_buffer *out, const tn_expr *const *vars, size_t reduce_count,
+                      const tn_expr *const *reduce_vars, enum tn_reducer reducer, const tn_expr *value,
+                      const tn_expr *where);
+
 /* ---- outline.c -------------------------------------------------------------------------------------------------- */
 
 /* A loop of the loop level as a function: `body` over formal buffers, scalars and numbers. Formal buffer k is buffers[k] from

@@ -693,6 +693,9 @@ tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **
 tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                              tn_error **err);
 
+/* bounded.c: for each dimension of the convolution's space, 1 where its taps outside are to be left out; false: nowhere. */
+bool tni_find_bounded(const tn_graph *g, const tni_gnode *n, int64_t *bounded);
+
 /* layout.c: constant weights stored in the order in which the target's vectors want them. */
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);

@@ -17,6 +17,9 @@
  * With the attribute to, the factors are cast to that type, in which they are summed; else they are of one. With
  * outside, the padding is made of that number instead of 0.
  *
+ * With the attribute bounded, one number for each dimension of space, those with 1 have no padding: taps outside of the
+ * input are left out of the sum. For finite weights that is the same: x = 0 adds nothing to a sum that begins at 0.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ops.h"
@@ -98,6 +101,15 @@ static bool check_operands(tni_infer *x, bool transposed, int64_t *groups) {
   return true;
 }
 
+static bool check_bounded(const tni_gnode *node, int32_t dims) {
+  int32_t count;
+  const int64_t *bounded = tni_attr_ints(node, "bounded", &count);
+  if (bounded && count != dims) return false;
+  for (int32_t i = 0; bounded && i < dims; i++)
+    if (bounded[i] != 0 && bounded[i] != 1) return false;
+  return true;
+}
+
 bool tni_infer_conv(tni_infer *x) {
   int64_t groups;
   tni_window w;
@@ -107,6 +119,8 @@ bool tni_infer_conv(tni_infer *x) {
   weight_shape(x->node, x->in[1], x->in[0]->shape[tni_channel_dim(x->node, dims + 2)], shape);
   if (!tni_window_of(x->node, dims, x->in[0]->shape + first, shape + 2, &w, x->reason)) return false;
   memcpy(x->out->shape + first, w.out, sizeof(int64_t) * (size_t)dims);
+  if (!check_bounded(x->node, dims))
+    return tni_refuse(x, "`bounded` is not 0 or 1 for each of %d dimensions of space", dims);
   tni_gvalue padded = *x->in[0];
   size_t bytes;
   memcpy(padded.shape + first, w.padded, sizeof(int64_t) * (size_t)dims);
@@ -160,14 +174,15 @@ static const tn_buffer *sum_buffer(tni_define *d) {
   return direct ? d->out[0] : tn_alloc(d->b, "conv", type, out->rank, out->shape);
 }
 
-/* sum of image * weights, at these subscripts, and the bias */
+/* sum of image * weights, at these subscripts, where `inside` (NULL: always) is true, and the bias */
 static void define_sum(tni_define *d, const tn_expr *const *out, size_t sums, const tn_expr *const *sum,
-                       const tn_buffer *image, const tn_expr *const *from, const tn_expr *const *tap) {
+                       const tn_buffer *image, const tn_expr *const *from, const tn_expr *const *tap,
+                       const tn_expr *inside) {
   tn_builder *b = d->b;
   tn_type type = tni_sum_type(d->out_value[0]->type);
   const tn_buffer *acc = sum_buffer(d);
-  const tn_expr *x = tn_load(b, image, from, NULL), *w = tn_load(b, d->in[1], tap, NULL);
-  tn_reduce(b, acc, out, sums, sum, TN_REDUCE_SUM, tn_mul(b, tn_cast(b, type, x), tn_cast(b, type, w)));
+  const tn_expr *x = tn_load(b, image, from, inside), *w = tn_load(b, d->in[1], tap, NULL);
+  tni_reduce_where(b, acc, out, sums, sum, TN_REDUCE_SUM, tn_mul(b, tn_cast(b, type, x), tn_cast(b, type, w)), inside);
   if (acc != d->out[0]) define_bias(d, acc);
 }
 
@@ -247,7 +262,7 @@ static void define_joined(tni_define *d, const tni_window *w, const int64_t *sha
   memcpy(tap + 1, sum, sizeof *sum * (size_t)dims);
   tap[dims + 1] = tn_op2(b, TN_OP_floormod, out[dims + 1], tn_index(b, panel));
   tap[dims + 2] = sum[dims];
-  define_sum(d, out, (size_t)dims + 1, sum, joined_input(d, w, channels, row, outside), from, tap);
+  define_sum(d, out, (size_t)dims + 1, sum, joined_input(d, w, channels, row, outside), from, tap, NULL);
 }
 
 /* The same of channels by themselves. */
@@ -266,10 +281,34 @@ static void define_stacked(tni_define *d, const tni_window *w, const int64_t *sh
     from[1 + i] = window_at(d, w, i, out[1 + i], i == 0 ? tn_min(b, first, tn_index(b, shape[2] - 1)) : sum[i]);
   memcpy(tap, sum, sizeof *sum * (size_t)dims);
   tap[dims] = out[dims + 1], tap[dims + 1] = sum[dims];
-  define_sum(d, out, (size_t)dims + 1, sum, padded, from, tap);
+  define_sum(d, out, (size_t)dims + 1, sum, padded, from, tap, NULL);
 }
 
 /* ---- as a whole -------------------------------------------------------------------------------------------------- */
+
+/* ---- bounded ------------------------------------------------------------------------------------------------------ */
+
+/* Is dimension i of space bounded? */
+static bool is_bounded(const tni_gnode *node, int32_t i) {
+  int32_t count;
+  const int64_t *bounded = tni_attr_ints(node, "bounded", &count);
+  return bounded && bounded[i] != 0;
+}
+
+/* Takes the padding of bounded dimensions away; before[i]: how far before the input what is read there begins. */
+static void drop_padding(const tni_gnode *node, tni_window *w, int64_t before[TNI_MAX_SPACE]) {
+  w->needs_padding = false;
+  for (int32_t i = 0; i < w->dims; i++) {
+    before[i] = is_bounded(node, i) ? w->begin[i] : 0;
+    if (is_bounded(node, i)) {
+      w->begin[i] = 0;
+      w->padded[i] = w->in[i];
+    }
+    w->needs_padding |= w->begin[i] > 0 || w->padded[i] > w->in[i];
+  }
+}
+
+/* ---- the operator ------------------------------------------------------------------------------------------------- */
 
 bool tni_define_conv(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
@@ -289,22 +328,27 @@ bool tni_define_conv(tni_define *d) {
     return true;
   }
   if (side && !stacked) w.channels = ((shape[1] - 1) / side + 1) * side;
-  const tn_buffer *padded = tni_padded_input(d, &w, "pad", border);
   if (stacked) {
-    define_stacked(d, &w, shape, padded);
+    define_stacked(d, &w, shape, tni_padded_input(d, &w, "pad", border));
     return true;
   }
+  int64_t before[TNI_MAX_SPACE];
+  drop_padding(d->node, &w, before);
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", border);
   conv_axes a;
   make_axes(d, shape[1], side, shape + 2, &a);
-  const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK];
+  const tn_expr *from[TN_MAX_RANK], *tap[TN_MAX_RANK], *hit = NULL;
   from[0] = a.out[0];
   if (side)
     from[channel] = tn_add(b, tn_mul(b, a.sum[0], tn_index(b, side)), a.side);
   else
     from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
-  for (int32_t i = 0; i < dims; i++) from[first + i] = window_at(d, &w, i, a.out[first + i], a.sum[1 + i]);
+  for (int32_t i = 0; i < dims; i++) {
+    from[first + i] = tn_sub(b, window_at(d, &w, i, a.out[first + i], a.sum[1 + i]), tn_index(b, before[i]));
+    if (is_bounded(d->node, i)) hit = tni_both(b, hit, tni_inside(b, from[first + i], w.in[i]));
+  }
   place_taps(d, &a, a.out[channel], tap);
-  define_sum(d, a.out, (size_t)dims + 1 + (side != 0), a.sum, padded, from, tap);
+  define_sum(d, a.out, (size_t)dims + 1 + (side != 0), a.sum, padded, from, tap, hit);
   return true;
 }
 

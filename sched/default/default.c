@@ -39,12 +39,13 @@ static void look_for_load(void *self, const tn_expr *x) {
   if (x->op == TN_OP_load && x->as.buffer == q->buffer) q->found = x, q->count++;
 }
 
-/* The only load of the buffer in the reduction, without a condition; NULL: it is another one. */
+/* The only load of the buffer in the reduction, without a condition but that of its steps; NULL: it is another one. */
 static const tn_expr *only_load(const tni_planner *p, const tn_stmt *reader, const tn_buffer *b) {
   load_search q = {.buffer = b};
   if (!tni_block_store(reader)) return NULL;
   tni_expr_visit(p->s->ctx, tni_block_store(reader)->as.store.value, look_for_load, &q);
-  return q.count == 1 && !tni_load_where(q.found) ? q.found : NULL;
+  const tn_expr *where = q.count == 1 ? tni_load_where(q.found) : NULL;
+  return q.count == 1 && (!where || where == tni_left_out(reader)) ? q.found : NULL;
 }
 
 /* The condition of a border: of zeros, or of another number; NULL: the value is none such. */

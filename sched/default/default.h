@@ -131,6 +131,8 @@ const tni_tile_row *tni_choose_tiles(const tni_planner *p, const tn_stmt *block,
 
 /* ---- unit.c: reductions that an instruction of the target sums several steps of ---------------------------------- */
 
+/* Of a reduction that leaves steps out (trim.c): the condition of the others; else NULL. */
+const tn_expr *tni_left_out(const tn_stmt *block);
 /* The loads whose products a reduction sums. */
 bool tni_find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr **y);
 /* NULL: the target has none for the block. */

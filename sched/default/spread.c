@@ -4,13 +4,18 @@
  *
  * A step of the sum reads one element of each row. Rows that stand a large power of two apart share few sets, and push each
  * other out before the next element of their cache lines is read. So a buffer of the function's own gets rows of an odd
- * number of lines.
+ * number of lines. One that comes from outside is copied to such a buffer, where the sum goes over several taps, so that
+ * more rows are in use at once, and uses each element often enough.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
 
-enum { LINE = 64, FEW_SETS = 8 /* lines between rows, and multiples of these: at most an eighth of the sets */ };
+enum {
+  LINE = 64,
+  FEW_SETS = 8,    /* lines between rows, and multiples of these: at most an eighth of the sets */
+  LEAST_USES = 256 /* multiply-adds for each element that pay for a copy */
+};
 
 /* The factor that the row moves and the vector does not, or NULL. */
 static const tn_expr *row_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
@@ -26,12 +31,11 @@ static const tn_expr *row_factor(const tni_planner *p, const tn_stmt *block, con
   return NULL;
 }
 
-/* The block that makes the crowded buffer, and the dimension by which rows are told apart; NULL: there is none. */
-static const tn_stmt *find_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t, int32_t *dim) {
+/* The load of crowded rows, and the dimension by which they are told apart; NULL: there is none. */
+static const tn_expr *find_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t, int32_t *dim) {
   const tn_expr *load = t->row_dim < 0 ? NULL : row_factor(p, block, t);
   const tn_buffer *b = load ? load->as.buffer : NULL;
-  const tn_stmt *maker = b && tni_is_row_major(b) && !tni_is_param(p->s->func, b) ? tni_maker_of(p, b) : NULL;
-  if (!maker) return NULL;
+  if (!b || !tni_is_row_major(b)) return NULL;
   const tn_expr *row = block->as.block.iters[tni_iter_of_dim(block, t->row_dim)].var;
   int64_t bytes = (int64_t)tn_type_bytes(b->type);
   int32_t d = b->rank - 1;
@@ -40,20 +44,54 @@ static const tn_stmt *find_crowded(const tni_planner *p, const tn_stmt *block, c
     bytes *= b->shape[d]->as.i;
   }
   *dim = d;
-  return d >= 0 && bytes % (FEW_SETS * LINE) == 0 ? maker : NULL;
+  return d >= 0 && bytes % (FEW_SETS * LINE) == 0 ? load : NULL;
+}
+
+static const tn_stmt *own_maker(const tni_planner *p, const tn_buffer *b) {
+  return tni_is_param(p->s->func, b) ? NULL : tni_maker_of(p, b);
 }
 
 bool tni_rows_are_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   int32_t dim;
-  return find_crowded(p, block, t, &dim) != NULL;
+  const tn_expr *load = find_crowded(p, block, t, &dim);
+  return load && own_maker(p, load->as.buffer);
+}
+
+/* Does the sum go over several taps, and is each element used so often? */
+static bool is_worth_copying(const tni_planner *p, const tn_stmt *block, const tn_expr *load) {
+  int sums = 0;
+  int64_t elements = 1;
+  for (int32_t i = 0; i < block->as.block.count; i++) {
+    int64_t along;
+    bool moves = !tni_stride_of(p, load->as.buffer, load->arg, block->as.block.iters[i].var, &along) || along != 0;
+    sums += moves && block->as.block.iters[i].reduce && tni_extent_of(block, i) != 1;
+  }
+  for (int32_t d = 0; d < load->as.buffer->rank; d++) {
+    if (!tni_is_const(load->as.buffer->shape[d])) return false;
+    elements *= load->as.buffer->shape[d]->as.i;
+  }
+  return sums > 1 && tni_work_of(block) / LEAST_USES >= elements;
+}
+
+/* A copy of what the block reads there. 0: there is none. */
+static tn_block_ref copy_of(tni_planner *p, const tn_stmt *block, const tn_expr *load) {
+  tn_block_ref ref = tni_block_named(p, block->as.block.name), copy;
+  int32_t which = ref ? tni_find_read_number(p, ref, load->as.buffer) : -1;
+  tn_error *e = NULL;
+  return which >= 0 && tni_tried(p, tn_cache_read(p->s, ref, which, "global", &copy, &e), &e) ? copy : 0;
 }
 
 bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   int32_t dim;
-  const tn_stmt *maker = find_crowded(p, block, t, &dim);
-  tn_block_ref ref = maker ? tni_block_named(p, maker->as.block.name) : 0;
+  const tn_expr *load = find_crowded(p, block, t, &dim);
+  const tn_stmt *maker = load ? own_maker(p, load->as.buffer) : NULL;
+  tn_block_ref ref = 0;
   tn_error *e = NULL;
+  if (maker)
+    ref = tni_block_named(p, maker->as.block.name);
+  else if (load && tni_is_param(p->s->func, load->as.buffer) && is_worth_copying(p, block, load))
+    ref = copy_of(p, block, load);
   if (!ref) return false;
-  int64_t line = LINE / (int64_t)tn_type_bytes(tni_block_store(maker)->as.store.buffer->type);
+  int64_t line = LINE / (int64_t)tn_type_bytes(load->type);
   return tni_tried(p, tn_storage_align(p->s, ref, dim, 2 * line, line, 0, &e), &e);
 }

@@ -47,16 +47,19 @@ static void look_at_reuse(void *self, const tn_expr *x) {
   q->reused |= moves && tni_stride_of(q->p, x->as.buffer, x->arg, q->row_var, &along_row) && along_row == 0;
 }
 
-/* The dimension whose steps reuse what the vector loads bring: those that do not move with it while others do. */
+/* The dimension whose steps reuse what the vector loads bring: those that do not move with it while others do, and that all
+ * have the same steps of the sum. */
 static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_t first, int32_t rank,
                               int32_t vector_dim) {
   int32_t best = -1;
   int64_t best_score = 0;
   const tn_expr *vector_var = block->as.block.iters[tni_iter_of_dim(block, vector_dim)].var;
+  const tn_expr *steps = tni_left_out(block);
   for (int32_t d = first; d < rank; d++) {
     int32_t i = tni_iter_of_dim(block, d);
     if (d == vector_dim || i < 0 || tni_extent_of(block, i) < 2) continue;
     const tn_expr *var = block->as.block.iters[i].var;
+    if (steps && tni_expr_uses(p->s->ctx, steps, var)) continue;
     tni_strides q = tni_strides_of(p, block, var);
     reuse_search reuse = {
         .p = p, .vector_var = vector_var, .row_var = var, .skip = tni_block_store(block)->as.store.buffer};

@@ -148,7 +148,7 @@ static bool moves(const way *w, const tn_expr *load, int32_t iter) {
 
 static bool find_factors(way *w) {
   const tn_expr *x, *y;
-  if (!tni_find_factors(w->block, &x, &y) || x->as.buffer == y->as.buffer) return false;
+  if (tni_left_out(w->block) || !tni_find_factors(w->block, &x, &y) || x->as.buffer == y->as.buffer) return false;
   bool turned = moves(w, x, w->column);
   w->left = turned ? y : x, w->right = turned ? x : y;
   return !moves(w, w->left, w->column) && !moves(w, w->right, w->row);

@@ -9,8 +9,15 @@ static const tn_expr *factor_of(const tn_expr *x) {
   return x->op == TN_OP_load ? x : NULL;
 }
 
+const tn_expr *tni_left_out(const tn_stmt *block) {
+  const tn_stmt *store = tni_block_store(block);
+  const tn_expr *value = store->as.store.value, *own = value->op == TN_OP_select ? value->arg[2] : NULL;
+  return own && own->op == TN_OP_load && own->as.buffer == store->as.store.buffer ? value->arg[0] : NULL;
+}
+
 bool tni_find_factors(const tn_stmt *block, const tn_expr **x, const tn_expr **y) {
   const tn_expr *value = tni_block_store(block)->as.store.value;
+  if (tni_left_out(block)) value = value->arg[1];
   *x = *y = NULL;
   if (value->op == TN_OP_fma) *x = factor_of(value->arg[0]), *y = factor_of(value->arg[1]);
   for (int k = 0; k < 2 && value->op == TN_OP_add; k++)

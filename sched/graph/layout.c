@@ -12,7 +12,8 @@
  *                                                      with {joined = t}: (m / p, other taps..., t * c / s, p, s)
  *
  * Images with the channels last (channels.c) are read so in any case, those of groups as well; of channels by themselves,
- * (1, taps..., m), or for an instruction (taps / s, other taps..., m, s) {joined = t, side = s}.
+ * (1, taps..., m), or for an instruction (taps / s, other taps..., m, s) {joined = t, side = s}. Those of padded images
+ * may get bounds, too (bounded.c).
  *
  *     matmul(x, w)  w constant, (k, n)   ->   matmul(x, w') {panel = p, columns = n}   w' constant, (n / p, k, p), filled up
  *
@@ -477,6 +478,20 @@ static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_t
   return NULL;
 }
 
+/* The node's attributes with those of its weights' storage: how many. */
+static uint32_t add_attrs(const layout *l, const tni_gnode *node, const storage *as, tni_attr *attrs, int64_t *bounded) {
+  uint32_t count = node->attr_count;
+  if (count) memcpy(attrs, node->attrs, count * sizeof *attrs);
+  memcpy(attrs + count, as->attrs, as->attr_count * sizeof *attrs);
+  count += as->attr_count;
+  if (strcmp(node->op->name, "conv") == 0 && tni_find_bounded(l->c.from, node, bounded))
+    attrs[count++] = (tni_attr){.name = "bounded",
+                                .kind = TNI_ATTR_INTS,
+                                .ints = bounded,
+                                .count = l->c.from->values[node->inputs[1]].rank - 2};
+  return count;
+}
+
 static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
   tni_gcopy *c = &l->c;
   tn_context *ctx = c->to->ctx;
@@ -485,14 +500,11 @@ static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
   uint32_t *outputs = values ? values + node->input_count : NULL;
   tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
   tni_attr attrs[MAX_ATTRS];
+  int64_t bounded[TN_MAX_RANK];
   uint32_t attr_count = node->attr_count;
   const rule *by = status ? NULL : rule_for(c->from, node, l->target);
   storage as = by ? by->describe(c->from, node, l->target) : (storage){0};
-  if (by) {
-    if (attr_count) memcpy(attrs, node->attrs, attr_count * sizeof *attrs);
-    memcpy(attrs + attr_count, as.attrs, as.attr_count * sizeof *attrs);
-    attr_count += as.attr_count;
-  }
+  if (by) attr_count = add_attrs(l, node, &as, attrs, bounded);
   for (uint32_t i = 0; i < node->input_count && !status; i++) {
     uint32_t old = node->inputs[i];
     values[i] = old == TNI_NO_VALUE ? old : c->map[old];

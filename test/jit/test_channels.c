@@ -166,6 +166,46 @@ START_TEST(what_has_no_such_form_stays)
 }
 END_TEST
 
+/* ---- padding ----------------------------------------------------------------------------------------------------- */
+
+/* A convolution by 5 x 5 taps, steps of 2, one weight of which is given. */
+static char *run_padded(bool last, float weight, float *x, float *y) {
+  static float w[M * C * 25];
+  bytes g = {0};
+  for (int i = 0; i < M * C * 25; i++) w[i] = i ? number(i) : weight;
+  if (last) add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+  add_node(&g, window("Conv", last ? "x w" : "in w", last ? "a" : "y", 5, 2, 2));
+  if (last) add_transpose(&g, "a", "y", (int64_t[]){0, 2, 3, 1});
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 4, (int64_t[]){M, C, 5, 5}, w, sizeof w));
+  add_input(&g, "in", 4, last ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  return run_model(g, last ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE}, x,
+                   last ? (int64_t[]){1, HALF, HALF, M} : (int64_t[]){1, M, HALF, HALF}, y);
+}
+
+/* Sums are only over rows inside; but infinity times padding is no number. */
+START_TEST(taps_over_padding_are_left_out_of_finite_weights)
+{
+  static float x[C * PIXELS], last[C * PIXELS], want[M * HALF * HALF], y[M * HALF * HALF];
+  fill(x);
+  for (int i = 0; i < PIXELS; i++)
+    for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+  for (int wild = 0; wild < 2; wild++) {
+    float weight = wild ? INFINITY : 0.5f;
+    tn_text_destroy(run_padded(false, weight, x, want));
+    char *text = run_padded(true, weight, last, y);
+    ck_assert_msg((strstr(text, "select(") != NULL) == !wild, "%s", text);
+    tn_text_destroy(text);
+    ck_assert_int_eq(isnan(want[0]) != 0, wild);
+    for (int i = 0; i < HALF * HALF; i++)
+      for (int m = 0; m < M; m++) {
+        float a = y[i * M + m], b = want[m * HALF * HALF + i];
+        ck_assert_msg(a == b || (a != a && b != b), "[%d, %d]: %g is not %g", m, i, (double)a, (double)b);
+      }
+  }
+}
+END_TEST
+
 /* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* One convolution of groups; `moved`: with the channels last it has a form of its own. */
@@ -252,6 +292,7 @@ int main(void) {
   TCase *tests = tcase_create("channels");
   tcase_add_test(tests, channels_may_be_last);
   tcase_add_test(tests, what_has_no_such_form_stays);
+  tcase_add_test(tests, taps_over_padding_are_left_out_of_finite_weights);
   tcase_add_loop_test(tests, groups_may_be_last, 0, TNI_COUNT(grouped));
   return suite_run_case("channels", tests, 200, open_context, close_context);
 }

@@ -128,6 +128,13 @@ static const struct {
      "const w: f32[1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n"
      "y: f32[1, 3, 2] = conv(x, w) {channels_last = 1, group = 2, oc_last = 1, pads = [1, 0]}",
      "const y: f32[1, 3, 2] = [3.0, 40.0, 7.0, 100.0, 11.0, 160.0]"},
+    /* taps over padding are left out of bounded dimensions: an infinite weight is not multiplied by it */
+    {"const x: f32[1, 3, 1] = [1.0, 2.0, 3.0]\n const w: f32[1, 1, 3] = [1.0, 2.0, inf]\n"
+     "y: f32[1, 3, 1] = conv(x, w) {bounded = [1], channels_last = 1, pads = [1, 1]}",
+     "const y: f32[1, 3, 1] = [inf, inf, 8.0]"},
+    {"const x: f32[1, 1, 2, 2] = [1.0, 2.0, 3.0, 4.0]\n const w: f32[1, 1, 2, 2] = [1.0, 10.0, 100.0, 1000.0]\n"
+     "y: f32[1, 1, 2, 3] = conv(x, w) {bounded = [1, 0], pads = [0, 1, 2, 1], strides = [2, 1]}",
+     "const y: f32[1, 1, 2, 3] = [3010.0, 4321.0, 402.0, 0.0, 0.0, 0.0]"},
     {"const x: f32[1, 3, 2] = [1.0, -10.0, 2.0, -20.0, 3.0, -30.0]\n"
      "y: f32[1, 3, 2] = max_pool(x) {channels_last = 1, kernel_shape = [2], pads = [1, 0]}",
      "const y: f32[1, 3, 2] = [1.0, -10.0, 2.0, -10.0, 3.0, -20.0]"},

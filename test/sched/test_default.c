@@ -261,6 +261,33 @@ START_TEST(windows_are_read_where_they_stand)
 }
 END_TEST
 
+/* The same, its sums only over rows inside: the tile is along columns, for the window has none of its own conditions left. */
+START_TEST(windows_end_with_the_picture)
+{
+  open_context();
+  char *text = checked_loops(
+      "func depth(X: f32[9, 14, 32], W: f32[5, 3, 32], C: f32[9, 14, 32]) {\n"
+      "  alloc P: f32[9, 16, 32]\n"
+      "  for i in 0..9 { for j in 0..16 { for c in 0..32 {\n"
+      "    block P(a: 0..9 = i, b: 0..16 = j, d: 0..32 = c) {\n"
+      "      P[a, b, d] = X[a, b - 1, d if 0 <= b - 1 && b - 1 < 14]\n"
+      "  } } } }\n"
+      "  for i in 0..9 { for j in 0..14 { for c in 0..32 { for y in 0..5 { for x in 0..3 {\n"
+      "    block C(a: 0..9 = i, b: 0..14 = j, d: 0..32 = c, reduce u: 0..5 = y, reduce v: 0..3 = x) {\n"
+      "      init { C[a, b, d] = 0.0:f32 }\n"
+      "      C[a, b, d] = select(0 <= a + u - 2 && a + u - 2 < 9,\n"
+      "        fma(P[a + u - 2, b + v, d if 0 <= a + u - 2 && a + u - 2 < 9], W[u, v, d], C[a, b, d]), C[a, b, d])\n"
+      "  } } } } } }\n"
+      "}\n");
+  ck_assert_msg(strstr(text, "alloc P: f32[144] in register"), "%s", text);
+  ck_assert_int_eq(count_of(text, "fma("), 7 * 3);
+  ck_assert_int_eq(count_of(text, "for u in 0..min("), 1);
+  ck_assert_ptr_null(strstr(text, "9, 16)]"));
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Of rows that the tile does not divide, the last ones are another body: loads have the conditions. */
 START_TEST(windows_of_odd_rows_are_not_copied)
 {
@@ -368,6 +395,34 @@ START_TEST(rows_of_a_tile_are_spread_over_the_cache)
       "}\n");
   ck_assert_msg(strstr(text, "f32[26096]") != NULL, "%.2000s", text); /* 6 rows of 16 of 272, but for the end */
   tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* A dense one over 7 rows and no border: of X itself, rows 512 bytes apart, a copy is spread; where a result has 32 sums for
+ * each element, that is too little. Steps above and below the picture are left out. */
+START_TEST(rows_from_outside_are_copied_to_be_spread)
+{
+  static const int channels[] = {64, 16};
+  open_context();
+  for (int i = 0; i < 2; i++) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "func dense(X: f32[6, 14, 128], W: f32[4, 128, 7, 16], C: f32[6, 14, %d]) {\n"
+             "  for i in 0..6 { for j in 0..14 { for c in 0..%d { for k in 0..128 { for y in 0..7 {\n"
+             "    block C(a: 0..6 = i, b: 0..14 = j, d: 0..%d = c, reduce e: 0..128 = k, reduce u: 0..7 = y) {\n"
+             "      init { C[a, b, d] = 0.0:f32 }\n"
+             "      C[a, b, d] = select(0 <= a + u - 3 && a + u - 3 < 6,\n"
+             "        fma(X[a + u - 3, b, e if 0 <= a + u - 3 && a + u - 3 < 6], W[d // 16, e, u, d %% 16], C[a, b, d]),\n"
+             "        C[a, b, d])\n"
+             "  } } } } } }\n"
+             "}\n",
+             channels[i], channels[i], channels[i]);
+    char *loops = checked_loops(text);
+    ck_assert_msg((strstr(loops, "f32[12080]") != NULL) == (i == 0), "%s", loops); /* 6 rows of 14 of 144 */
+    ck_assert_msg(count_of(loops, "for u in 0..min(") == 1 && !strstr(loops, "select("), "%s", loops);
+    tn_text_destroy(loops);
+  }
   tn_context_destroy(o.ctx);
 }
 END_TEST
@@ -570,9 +625,11 @@ int main(void) {
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
+  tcase_add_test(tcase, windows_end_with_the_picture);
   tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
+  tcase_add_test(tcase, rows_from_outside_are_copied_to_be_spread);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, short_rows_go_on);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
