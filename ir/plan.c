@@ -5,11 +5,12 @@
  *       b1 = const[0]: 16
  *       b2 = arena[64]: 64
  *       b3 = output[0]: 64
+ *       b4 = b2[16]: 32
  *       call add_bias(b0, b1, b2)
  *       copy(b3, b2)
  *     }
  *
- * A buffer has its number, its place (for a slice of the arena the offset) and its bytes; a step calls a kernel by name, or
+ * A buffer has its number, its place (for a slice of the arena or a part of a buffer the offset) and its bytes; a step calls a kernel by name, or
  * by number where it has none. What is read is sound: the rules are those of tni_executor_create.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -22,6 +23,8 @@ static const char *const kinds[] = {[TNI_PLAN_INPUT] = "input",
                                     [TNI_PLAN_OUTPUT] = "output",
                                     [TNI_PLAN_CONST] = "const",
                                     [TNI_PLAN_ARENA] = "arena"};
+
+static bool has_offset(enum tni_plan_kind kind) { return kind == TNI_PLAN_ARENA || kind == TNI_PLAN_PART; }
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
@@ -48,8 +51,12 @@ void tni_plan_print(tni_text *out, const char *name, const tni_plan *plan, const
                plan->const_count, (unsigned long long)plan->arena_bytes);
   for (uint32_t i = 0; i < plan->buffer_count; i++) {
     const tni_plan_buffer *b = &plan->buffers[i];
-    tni_text_add(out, "  b%u = %s[%llu]: %llu\n", i, kinds[b->kind],
-                 b->kind == TNI_PLAN_ARENA ? (unsigned long long)b->offset : b->index, (unsigned long long)b->bytes);
+    unsigned long long place = has_offset(b->kind) ? b->offset : b->index;
+    if (b->kind == TNI_PLAN_PART)
+      tni_text_add(out, "  b%u = b%u", i, b->index);
+    else
+      tni_text_add(out, "  b%u = %s", i, kinds[b->kind]);
+    tni_text_add(out, "[%llu]: %llu\n", place, (unsigned long long)b->bytes);
   }
   for (uint32_t i = 0; i < plan->step_count; i++) print_step(out, plan, &plan->steps[i], names);
   tni_text_add(out, "}\n");
@@ -138,14 +145,25 @@ static int64_t buffer_number(const reader *r, const tni_token *tok) {
 
 /* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
-static int read_kind(reader *r) {
+/* The kind, and of a part what it is a part of. */
+static bool read_kind(reader *r, tni_plan_buffer *b) {
+  int64_t whole = buffer_number(r, &r->p.tok);
   for (size_t i = 0; i < TNI_COUNT(kinds); i++)
-    if (tni_accept_word(&r->p, kinds[i])) return (int)i;
-  tni_report_expected(&r->p, "`input`, `output`, `const` or `arena`");
-  return -1;
+    if (tni_accept_word(&r->p, kinds[i])) return b->kind = (enum tni_plan_kind)i, true;
+  if (whole < 0) return tni_report_expected(&r->p, "`input`, `output`, `const`, `arena` or a buffer"), false;
+  if ((uint64_t)whole >= r->buffer_count || r->buffers[whole].kind == TNI_PLAN_PART)
+    return report_at(r, &r->p.tok, "there is no such buffer above that is no part");
+  tni_next(&r->p);
+  b->kind = TNI_PLAN_PART;
+  b->index = (uint32_t)whole;
+  return true;
 }
 
 static bool check_buffer(reader *r, const tni_token *tok, const tni_plan_buffer *b) {
+  if (b->kind == TNI_PLAN_PART) {
+    uint64_t whole = r->buffers[b->index].bytes;
+    return (b->offset <= whole && b->bytes <= whole - b->offset) || report_at(r, tok, "the part ends beyond its buffer");
+  }
   const uint32_t counts[] = {r->plan.input_count, r->plan.output_count, r->plan.const_count};
   if (b->kind != TNI_PLAN_ARENA && b->index >= counts[b->kind]) {
     tni_report(&r->p, tok->offset, tok->length, "there is no %s %u", kinds[b->kind], b->index);
@@ -156,7 +174,7 @@ static bool check_buffer(reader *r, const tni_token *tok, const tni_plan_buffer 
   return true;
 }
 
-/* `bN = KIND[PLACE]: BYTES` */
+/* `bN = KIND[PLACE]: BYTES`, or `bN = bM[PLACE]: BYTES` */
 static bool read_buffer(reader *r) {
   tni_plan_buffer b = {.bytes = 0};
   tni_token tok = r->p.tok;
@@ -167,14 +185,12 @@ static bool read_buffer(reader *r) {
   }
   tni_next(&r->p);
   if (!tni_expect(&r->p, TNI_TOK_ASSIGN, "`=` and where the buffer is")) return false;
-  int kind = read_kind(r);
-  b.kind = (enum tni_plan_kind)kind;
-  if (kind < 0 || !tni_expect(&r->p, TNI_TOK_LBRACKET, "`[` and its number or offset") ||
-      !read_number(r, kind == TNI_PLAN_ARENA ? UINT64_MAX : UINT32_MAX - 1, "a number", &place) ||
+  if (!read_kind(r, &b) || !tni_expect(&r->p, TNI_TOK_LBRACKET, "`[` and its number or offset") ||
+      !read_number(r, has_offset(b.kind) ? UINT64_MAX : UINT32_MAX - 1, "a number", &place) ||
       !tni_expect(&r->p, TNI_TOK_RBRACKET, "`]`") || !tni_expect(&r->p, TNI_TOK_COLON, "`:` and its bytes") ||
       !read_number(r, UINT64_MAX, "a number of bytes", &b.bytes))
     return false;
-  if (kind == TNI_PLAN_ARENA)
+  if (has_offset(b.kind))
     b.offset = place;
   else
     b.index = (uint32_t)place;

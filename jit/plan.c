@@ -25,6 +25,11 @@ struct tn_plan {
 
 /* ---- the most that is alive ---------------------------------------------------------------------------------------- */
 
+/* The buffer, or what it is a part of. */
+static uint32_t whole_of(const tni_plan *plan, uint32_t buffer) {
+  return plan->buffers[buffer].kind == TNI_PLAN_PART ? plan->buffers[buffer].index : buffer;
+}
+
 static bool see_lives(tn_plan *p) {
   const tni_plan *plan = &p->plan;
   uint32_t *last = TNI_NEW_ARRAY(&p->arena, uint32_t, plan->buffer_count);
@@ -32,18 +37,20 @@ static bool see_lives(tn_plan *p) {
   uint64_t alive = 0;
   if (!last || !begun) return false;
   for (uint32_t s = 0; s < plan->step_count; s++)
-    for (uint32_t a = 0; a < plan->steps[s].arg_count; a++) last[plan->args[plan->steps[s].first_arg + a]] = s;
+    for (uint32_t a = 0; a < plan->steps[s].arg_count; a++)
+      last[whole_of(plan, plan->args[plan->steps[s].first_arg + a])] = s;
   for (uint32_t s = 0; s < plan->step_count; s++) {
     const uint32_t *args = plan->args + plan->steps[s].first_arg;
     uint64_t ends = 0;
     for (uint32_t a = 0; a < plan->steps[s].arg_count; a++) {
-      const tni_plan_buffer *b = &plan->buffers[args[a]];
+      uint32_t whole = whole_of(plan, args[a]);
+      const tni_plan_buffer *b = &plan->buffers[whole];
       if (b->kind != TNI_PLAN_ARENA) continue;
-      if (!begun[args[a]]) alive += b->bytes;
-      begun[args[a]] = true;
-      if (last[args[a]] != s) continue;
+      if (!begun[whole]) alive += b->bytes;
+      begun[whole] = true;
+      if (last[whole] != s) continue;
       ends += b->bytes;
-      last[args[a]] = plan->step_count; /* the same buffer twice in a step ends once */
+      last[whole] = plan->step_count; /* the same buffer twice in a step ends once */
     }
     if (alive > p->info.liveness_bytes) p->info.liveness_bytes = alive;
     alive -= ends;

@@ -11,14 +11,16 @@
 
 /* ---- what they are ------------------------------------------------------------------------------------------------ */
 
-/* Steps described so far, and who wrote which buffer. */
+/* Steps described so far, and who made which value. */
 typedef struct describer {
   tni_arena *arena;
   const tn_graph *g;
   const tni_plan *plan;
   tn_step_info *steps;
-  uint32_t *writer; /* by buffer: a step, or TNI_PLAN_NO_STEP */
-  const tn_func **funcs; /* whose costs are known */
+  uint32_t *maker, *step; /* by value: its node, or TNI_NO_VALUE, and where that is a call its step */
+  uint32_t *seen, *todo;  /* by value: the step whose sources were looked for; values to look at */
+  uint32_t *found;        /* steps */
+  const tn_func **funcs;  /* whose costs are known */
   tni_work *costs;
   size_t cost_count;
 } describer;
@@ -30,21 +32,32 @@ static const tni_work *cost_of(describer *d, const tn_func *func) {
   return tni_func_work(func, d->arena, &d->costs[d->cost_count]) ? &d->costs[d->cost_count++] : NULL;
 }
 
-/* The steps that wrote what args[first .. end) of the step are, in rising order, each once. */
-static bool find_sources(describer *d, const tni_plan_step *s, uint32_t first, uint32_t end, tn_step_info *out) {
-  uint32_t *from = TNI_NEW_ARRAY(d->arena, uint32_t, end - first);
-  if (!from) return false;
-  for (uint32_t a = first; a < end; a++) {
-    uint32_t step = d->writer[d->plan->args[s->first_arg + a]];
-    size_t at = out->from_count;
-    if (step == TNI_PLAN_NO_STEP) continue;
-    while (at > 0 && from[at - 1] > step) at--;
-    if (at > 0 && from[at - 1] == step) continue;
-    memmove(from + at + 1, from + at, (out->from_count++ - at) * sizeof *from);
-    from[at] = step;
+static void insert_step(uint32_t *steps, size_t *count, uint32_t step) {
+  size_t at = *count;
+  while (at > 0 && steps[at - 1] > step) at--;
+  if (at > 0 && steps[at - 1] == step) return;
+  memmove(steps + at + 1, steps + at, ((*count)++ - at) * sizeof *steps);
+  steps[at] = step;
+}
+
+/* The steps that made the values, seen through what only shows them, in rising order, each once. */
+static bool find_sources(describer *d, uint32_t step, const uint32_t *values, uint32_t count, tn_step_info *out) {
+  uint32_t pending = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (d->seen[values[i]] != step) d->todo[pending++] = values[i];
+    d->seen[values[i]] = step;
   }
-  out->from = from;
-  return true;
+  while (pending > 0) {
+    uint32_t value = d->todo[--pending], maker = d->maker[value];
+    const tni_gnode *n = &d->g->nodes[maker == TNI_NO_VALUE ? 0 : maker];
+    if (maker != TNI_NO_VALUE && n->call) insert_step(d->found, &out->from_count, d->step[value]);
+    for (uint32_t k = 0; maker != TNI_NO_VALUE && !n->call && k < n->input_count; k++) {
+      if (d->seen[n->inputs[k]] != step) d->todo[pending++] = n->inputs[k];
+      d->seen[n->inputs[k]] = step;
+    }
+  }
+  out->from = tni_arena_copy(d->arena, d->found, out->from_count * sizeof *d->found);
+  return out->from != NULL;
 }
 
 static bool describe_call(describer *d, uint32_t i, const tni_gnode *n) {
@@ -60,10 +73,8 @@ static bool describe_call(describer *d, uint32_t i, const tni_gnode *n) {
     out->read_bytes += cost->read[k];
     out->written_bytes += cost->written[k];
   }
-  const tni_plan_step *s = &d->plan->steps[i];
-  if (!find_sources(d, s, 0, n->input_count, out)) return false;
-  for (uint32_t a = n->input_count; a < s->arg_count; a++) d->writer[d->plan->args[s->first_arg + a]] = i;
-  return true;
+  for (uint32_t k = 0; k < n->output_count; k++) d->step[n->outputs[k]] = i;
+  return find_sources(d, i, n->inputs, n->input_count, out);
 }
 
 static bool describe_copy(describer *d, uint32_t i) {
@@ -75,22 +86,33 @@ static bool describe_copy(describer *d, uint32_t i) {
                                .nodes = d->g->values[d->g->outputs[to->index]].name,
                                .read_bytes = (double)to->bytes,
                                .written_bytes = (double)to->bytes};
-  return find_sources(d, s, 1, 2, &d->steps[i]);
+  return find_sources(d, i, &d->g->outputs[to->index], 1, &d->steps[i]);
+}
+
+static bool allocate(describer *d) {
+  const tn_graph *g = d->g;
+  d->steps = TNI_NEW_ARRAY(d->arena, tn_step_info, d->plan->step_count);
+  d->found = TNI_NEW_ARRAY(d->arena, uint32_t, d->plan->step_count);
+  d->funcs = TNI_NEW_ARRAY(d->arena, const tn_func *, d->plan->step_count);
+  d->costs = TNI_NEW_ARRAY(d->arena, tni_work, d->plan->step_count);
+  d->maker = TNI_NEW_ARRAY(d->arena, uint32_t, g->value_count);
+  d->step = TNI_NEW_ARRAY(d->arena, uint32_t, g->value_count);
+  d->seen = TNI_NEW_ARRAY(d->arena, uint32_t, g->value_count);
+  d->todo = TNI_NEW_ARRAY(d->arena, uint32_t, g->value_count);
+  if (!d->steps || !d->found || !d->funcs || !d->costs || !d->maker || !d->step || !d->seen || !d->todo) return false;
+  memset(d->maker, 0xff, g->value_count * sizeof *d->maker);
+  memset(d->seen, 0xff, g->value_count * sizeof *d->seen);
+  for (uint32_t i = 0; i < g->node_count; i++)
+    for (uint32_t k = 0; k < g->nodes[i].output_count; k++) d->maker[g->nodes[i].outputs[k]] = i;
+  return true;
 }
 
 tn_status tni_steps_create(tni_arena *arena, const tn_graph *g, const tni_plan *plan, const tn_step_info **out,
                            tn_error **err) {
-  describer d = {arena,
-                 g,
-                 plan,
-                 TNI_NEW_ARRAY(arena, tn_step_info, plan->step_count),
-                 TNI_NEW_ARRAY(arena, uint32_t, plan->buffer_count),
-                 TNI_NEW_ARRAY(arena, const tn_func *, plan->step_count),
-                 TNI_NEW_ARRAY(arena, tni_work, plan->step_count),
-                 0};
+  describer d = {.arena = arena, .g = g, .plan = plan};
+  *out = NULL;
+  if (!allocate(&d)) return tni_fail_nomem(err);
   *out = d.steps;
-  if (!d.steps || !d.writer || !d.funcs || !d.costs) return tni_fail_nomem(err);
-  memset(d.writer, 0xff, plan->buffer_count * sizeof *d.writer);
   uint32_t step = 0;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (g->nodes[i].call && !describe_call(&d, step++, &g->nodes[i])) return tni_fail_nomem(err);

@@ -329,14 +329,14 @@ void tni_scratch_release(tn_context *ctx, void *block);
 
 /* ---- runtime/plan.c -------------------------------------------------------------------------------------------- */
 
-/* A plan is what a model becomes: steps over buffers, no pointers. Buffers are inputs, outputs, constants or slices of one
- * arena; a step calls a kernel with pointers to buffers. */
-enum tni_plan_kind { TNI_PLAN_INPUT, TNI_PLAN_OUTPUT, TNI_PLAN_CONST, TNI_PLAN_ARENA };
+/* A plan is what a model becomes: steps over buffers, no pointers. Buffers are inputs, outputs, constants, slices of one
+ * arena, or parts of buffers before them, which are no parts; a step calls a kernel with pointers to buffers. */
+enum tni_plan_kind { TNI_PLAN_INPUT, TNI_PLAN_OUTPUT, TNI_PLAN_CONST, TNI_PLAN_ARENA, TNI_PLAN_PART };
 
 typedef struct tni_plan_buffer {
   enum tni_plan_kind kind;
-  uint32_t index;  /* which input, output or constant */
-  uint64_t offset; /* into the arena */
+  uint32_t index;  /* which input, output or constant; of a part: the buffer that it is a part of */
+  uint64_t offset; /* into the arena, or into that buffer */
   uint64_t bytes;
 } tni_plan_buffer;
 

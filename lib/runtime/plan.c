@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
 #include <pthread.h>
 
 #include "lib.h"
@@ -25,9 +26,9 @@ struct binding {
   void *constant;
 };
 
-/* Argument `slot` is input or output number `index`. */
+/* Argument `slot` is input or output number `index`, from byte `offset` on. */
 struct fix_up {
-  size_t slot;
+  size_t slot, offset;
   uint32_t index;
 };
 
@@ -60,8 +61,19 @@ static int32_t copy_bytes(const tn_env *env, void *const *args) {
 
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
+static tn_status check_part(tn_context *ctx, const tni_plan *plan, uint32_t i, tn_error **err) {
+  const tni_plan_buffer *b = &plan->buffers[i], *whole = &plan->buffers[b->index];
+  if (b->index >= i || whole->kind == TNI_PLAN_PART)
+    return tni_fail(ctx, err, TN_E_INVALID, "load", "plan", "buffer %u: buffer %u is no whole one before it", i, b->index);
+  if (b->offset > whole->bytes || b->bytes > whole->bytes - b->offset)
+    return tni_fail(ctx, err, TN_E_INVALID, "load", "plan", "buffer %u ends beyond buffer %u of %llu bytes", i, b->index,
+                    (unsigned long long)whole->bytes);
+  return TN_OK;
+}
+
 static tn_status check_buffer(tn_context *ctx, const tni_plan *plan, uint32_t i, tn_error **err) {
   const tni_plan_buffer *b = &plan->buffers[i];
+  if (b->kind == TNI_PLAN_PART) return check_part(ctx, plan, i, err);
   uint32_t count = b->kind == TNI_PLAN_INPUT    ? plan->input_count
                    : b->kind == TNI_PLAN_OUTPUT ? plan->output_count
                                                 : plan->const_count;
@@ -101,14 +113,17 @@ static tn_status check_plan(tn_context *ctx, const tni_plan *plan, const tni_pac
   return status;
 }
 
-/* Binds the next slot to a buffer. */
-static void bind(tni_executor *e, const tni_plan_buffer *buffer, void *const *constants) {
-  size_t slot = e->slot_count++;
-  switch (buffer->kind) {
-  case TNI_PLAN_INPUT: e->inputs[e->input_count++] = (struct fix_up){slot, buffer->index}; break;
-  case TNI_PLAN_OUTPUT: e->outputs[e->output_count++] = (struct fix_up){slot, buffer->index}; break;
-  case TNI_PLAN_CONST: e->bindings[slot].constant = constants[buffer->index]; break;
-  case TNI_PLAN_ARENA: e->bindings[slot] = (struct binding){.arena = true, .offset = (size_t)buffer->offset}; break;
+/* Binds the next slot to buffer i. */
+static void bind(tni_executor *e, const tni_plan *plan, uint32_t i, void *const *constants) {
+  const tni_plan_buffer *b = &plan->buffers[i];
+  size_t slot = e->slot_count++, offset = b->kind == TNI_PLAN_PART ? (size_t)b->offset : 0;
+  if (b->kind == TNI_PLAN_PART) b = &plan->buffers[b->index];
+  switch (b->kind) {
+  case TNI_PLAN_INPUT: e->inputs[e->input_count++] = (struct fix_up){slot, offset, b->index}; break;
+  case TNI_PLAN_OUTPUT: e->outputs[e->output_count++] = (struct fix_up){slot, offset, b->index}; break;
+  case TNI_PLAN_CONST: e->bindings[slot].constant = (char *)constants[b->index] + offset; break;
+  case TNI_PLAN_ARENA: e->bindings[slot] = (struct binding){.arena = true, .offset = (size_t)b->offset + offset}; break;
+  case TNI_PLAN_PART: assert(false); /* of a part: check_part */
   }
 }
 
@@ -117,7 +132,7 @@ static void bind_step(tni_executor *e, const tni_plan *plan, const tni_plan_step
   const uint32_t *args = plan->args + step->first_arg;
   bool copy = step->kernel == TNI_PLAN_COPY;
   e->steps[e->step_count++] = (struct bound_step){copy ? copy_bytes : kernels[step->kernel], e->slot_count};
-  for (uint32_t a = 0; a < step->arg_count; a++) bind(e, &plan->buffers[args[a]], constants);
+  for (uint32_t a = 0; a < step->arg_count; a++) bind(e, plan, args[a], constants);
   if (copy) e->bindings[e->slot_count++].constant = (void *)(uintptr_t)plan->buffers[args[0]].bytes;
 }
 
@@ -229,8 +244,10 @@ static inline struct instance *begin(tni_executor *e, void *const *inputs, void 
   struct instance *instance = take_instance(e);
   if (!instance) return NULL;
   void **args = instance->args;
-  for (size_t i = 0; i < e->input_count; i++) args[e->inputs[i].slot] = inputs[e->inputs[i].index];
-  for (size_t i = 0; i < e->output_count; i++) args[e->outputs[i].slot] = outputs[e->outputs[i].index];
+  for (const struct fix_up *f = e->inputs; f != e->inputs + e->input_count; f++)
+    args[f->slot] = (char *)inputs[f->index] + f->offset;
+  for (const struct fix_up *f = e->outputs; f != e->outputs + e->output_count; f++)
+    args[f->slot] = (char *)outputs[f->index] + f->offset;
   return instance;
 }
 

@@ -111,11 +111,14 @@ static inline void run_steps(const tn_graph *g, const tni_plan *plan, const void
     const tni_plan_step *s = &plan->steps[i];
     for (uint32_t k = 0; k < s->arg_count; k++) {
       const tni_plan_buffer *p = &plan->buffers[plan->args[s->first_arg + k]];
+      size_t part = p->kind == TNI_PLAN_PART ? p->offset : 0, bytes = p->bytes;
+      if (p->kind == TNI_PLAN_PART) p = &plan->buffers[p->index];
       args[k] = p->kind == TNI_PLAN_INPUT    ? in[p->index]
                 : p->kind == TNI_PLAN_OUTPUT ? out[p->index]
                 : p->kind == TNI_PLAN_CONST  ? (void *)constants[p->index]
                                              : memory + p->offset;
-      if (s->kernel == TNI_PLAN_COPY && k == 1) memcpy(args[0], args[1], p->bytes);
+      args[k] = (char *)args[k] + part;
+      if (s->kernel == TNI_PLAN_COPY && k == 1) memcpy(args[0], args[1], bytes);
     }
     if (s->kernel == TNI_PLAN_COPY) continue;
     tn_error *err = NULL;

@@ -11,10 +11,11 @@ static const char *const kernels[] = {"add_bias", NULL, "copy", "conv/1"};
 
 static const tni_plan_buffer buffers[] = {{TNI_PLAN_INPUT, 0, 0, 64},   {TNI_PLAN_CONST, 0, 0, 64},
                                           {TNI_PLAN_ARENA, 0, 64, 64},  {TNI_PLAN_OUTPUT, 0, 0, 64},
-                                          {TNI_PLAN_OUTPUT, 1, 0, 64},  {TNI_PLAN_ARENA, 0, 128, 0}};
+                                          {TNI_PLAN_OUTPUT, 1, 0, 64},  {TNI_PLAN_ARENA, 0, 128, 0},
+                                          {TNI_PLAN_PART, 3, 16, 48}};
 static const tni_plan_step steps[] = {{0, 3, 0}, {1, 3, 3}, {TNI_PLAN_COPY, 2, 6}, {2, 0, 8}, {3, 1, 8}};
-static const uint32_t args[] = {0, 1, 2, 2, 0, 3, 4, 2, 5};
-static const tni_plan plan = {1, 2, 1, 6, 5, 9, 128, buffers, steps, args};
+static const uint32_t args[] = {0, 1, 2, 2, 0, 6, 4, 2, 5};
+static const tni_plan plan = {1, 2, 1, 7, 5, 9, 128, buffers, steps, args};
 
 static const char plan_text[] = "plan \"main graph\"(1 inputs, 2 outputs, 1 constants, 128 bytes) {\n"
                                 "  b0 = input[0]: 64\n"
@@ -23,8 +24,9 @@ static const char plan_text[] = "plan \"main graph\"(1 inputs, 2 outputs, 1 cons
                                 "  b3 = output[0]: 64\n"
                                 "  b4 = output[1]: 64\n"
                                 "  b5 = arena[128]: 0\n"
+                                "  b6 = b3[16]: 48\n"
                                 "  call add_bias(b0, b1, b2)\n"
-                                "  call 1(b2, b0, b3)\n"
+                                "  call 1(b2, b0, b6)\n"
                                 "  copy(b4, b2)\n"
                                 "  call copy()\n"
                                 "  call \"conv/1\"(b5)\n"
@@ -55,10 +57,10 @@ START_TEST(plans_print_and_read_back)
   ck_assert_uint_eq(back.output_count, 2);
   ck_assert_uint_eq(back.const_count, 1);
   ck_assert_uint_eq(back.arena_bytes, 128);
-  ck_assert_uint_eq(back.buffer_count, 6);
+  ck_assert_uint_eq(back.buffer_count, 7);
   ck_assert_uint_eq(back.step_count, 5);
   ck_assert_uint_eq(back.arg_count, 9);
-  for (uint32_t i = 0; i < 6; i++) {
+  for (uint32_t i = 0; i < 7; i++) {
     const tni_plan_buffer *a = &buffers[i], *b = &back.buffers[i];
     ck_assert(a->kind == b->kind && a->index == b->index && a->offset == b->offset && a->bytes == b->bytes);
   }
@@ -105,7 +107,7 @@ START_TEST(bad_buffers_are_told)
   check_refused("b0 = input[0]: 64", 1, 2, "buffers are numbered in order, this one is b1");
   check_refused("b01 = input[0]: 64", 1, 3, "expected a buffer, `call` or `copy`, found `b01`");
   check_refused("b1 input[0]: 64", 4, 5, "expected `=` and where the buffer is, found `input`");
-  check_refused("b1 = inputs[0]: 64", 6, 6, "expected `input`, `output`, `const` or `arena`, found `inputs`");
+  check_refused("b1 = inputs[0]: 64", 6, 6, "expected `input`, `output`, `const`, `arena` or a buffer, found `inputs`");
   check_refused("b1 = input 0: 64", 12, 1, "expected `[` and its number or offset, found `0`");
   check_refused("b1 = input[x]: 64", 12, 1, "expected a number, found `x`");
   check_refused("b1 = input[0.5]: 64", 12, 3, "an integer type needs a number without point and exponent");
@@ -119,6 +121,10 @@ START_TEST(bad_buffers_are_told)
   check_refused("b1 = const[1]: 64", 1, 2, "there is no const 1");
   check_refused("b1 = arena[65]: 64", 1, 2, "the slice ends beyond the arena");
   check_refused("b1 = arena[18446744073709551615]: 64", 1, 2, "the slice ends beyond the arena");
+  check_refused("b1 = b1[0]: 64", 6, 2, "there is no such buffer above that is no part");
+  check_refused("b1 = b0[0]: 8; b2 = b1[0]: 8", 21, 2, "there is no such buffer above that is no part");
+  check_refused("b1 = b0[1]: 64", 1, 2, "the part ends beyond its buffer");
+  check_refused("b1 = b0[65]: 0", 1, 2, "the part ends beyond its buffer");
   check_refused("b1 = arena[0]: 64 b2 = arena[0]: 64", 19, 2, "expected a new line or `;` after a step, found `b2`");
 }
 END_TEST

@@ -69,6 +69,38 @@ START_TEST(plan_computes_what_it_says)
 }
 END_TEST
 
+/* The halves of the input, added, are the second half of the output; ones and ones, in the arena, the first. */
+static int32_t add_halves(const tn_env *e, void *const *a) {
+  const float *x = a[0], *y = a[1];
+  float *out = a[2];
+  (void)e;
+  for (int i = 0; i < N / 2; i++) out[i] = x[i] + y[i];
+  return 0;
+}
+
+START_TEST(parts_lie_in_other_buffers)
+{
+  enum { HALF = N / 2 * 4 };
+  const tni_plan_buffer parts[] = {
+      {TNI_PLAN_INPUT, 0, 0, N * 4}, {TNI_PLAN_OUTPUT, 0, 0, N * 4}, {TNI_PLAN_CONST, 0, 0, N * 4}, {TNI_PLAN_ARENA, 0, 0, N * 4},
+      {TNI_PLAN_PART, 0, HALF, HALF}, {TNI_PLAN_PART, 1, HALF, HALF}, {TNI_PLAN_PART, 2, HALF, HALF}, {TNI_PLAN_PART, 3, HALF, HALF},
+      {TNI_PLAN_PART, 1, 0, HALF}};
+  const uint32_t of[] = {0, 4, 5, 2, 6, 7, 8, 7};
+  const tni_plan_step two[] = {{0, 3, 0}, {0, 3, 3}, {TNI_PLAN_COPY, 2, 6}};
+  const tni_plan p = {1, 1, 1, 9, 3, 8, N * 4, parts, two, of};
+  fault f = {0};
+  tn_context *ctx = fault_context(&f);
+  tni_executor *e;
+  float in[N], out[N];
+  for (int i = 0; i < N; i++) in[i] = (float)(i * i);
+  ck_assert_int_eq(tni_executor_create(ctx, &p, &env, (const tni_packed_kernel[]){add_halves}, constants, &e, NULL), TN_OK);
+  ck_assert_int_eq(tni_executor_run(e, (void *[]){in}, (void *[]){out}, NULL), TN_OK);
+  for (int i = 0; i < N / 2; i++) ck_assert(out[i] == 2 && out[N / 2 + i] == in[i] + in[N / 2 + i]);
+  tni_executor_destroy(e);
+  fault_finish(&f, ctx);
+}
+END_TEST
+
 START_TEST(executor_keeps_nothing_of_the_plan)
 {
   fault f = {0};
@@ -203,6 +235,11 @@ START_TEST(unsound_plans_are_refused)
   other[4].bytes = 4;
   p = (tni_plan){1, 2, 1, 5, 1, 8, 128, other, &steps[2], args};
   expect_refusal(ctx, &p, TN_E_INVALID, "step 0: a copy takes two buffers of one size");
+  p = plan, p.buffers = other;
+  other[4] = (tni_plan_buffer){TNI_PLAN_PART, 4, 0, 4};
+  expect_refusal(ctx, &p, TN_E_INVALID, "buffer 4: buffer 4 is no whole one before it");
+  other[4] = (tni_plan_buffer){TNI_PLAN_PART, 3, 4, N * 4};
+  expect_refusal(ctx, &p, TN_E_INVALID, "buffer 4 ends beyond buffer 3 of 64 bytes");
   fault_finish(&f, ctx);
 }
 END_TEST
@@ -245,7 +282,7 @@ START_TEST(step_costs_a_few_nanoseconds)
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {plan_computes_what_it_says,  executor_keeps_nothing_of_the_plan,
+  const TTest *const tests[] = {plan_computes_what_it_says,  executor_keeps_nothing_of_the_plan, parts_lie_in_other_buffers,
                                 second_call_needs_no_memory, failing_step_ends_the_run_and_is_named,
                                 empty_plan_does_nothing,     threads_run_one_executor_at_once,
                                 unsound_plans_are_refused,   step_costs_a_few_nanoseconds};
