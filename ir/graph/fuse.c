@@ -7,12 +7,14 @@
  * they began. A group is then cut so that of each piece only the last value is used outside: one function, one output.
  *
  * Each piece becomes a function: the definitions of its nodes one after the other, values inside as buffers. Pieces
- * whose functions print alike share one. Views stay nodes.
+ * whose functions print alike share one. Nodes that are still (place.c), as views are, stay nodes; a parameter has the
+ * strides of the place where the value lies.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ops.h"
 
@@ -37,7 +39,9 @@ typedef struct fuser {
   tni_gcopy copy;
   tn_error **err;
   tni_arena arena;
+  tni_gplaces places;
   bool *live;
+  bool *kept;        /* per node: it stays in the new graph, or will */
   uint32_t *scratch;
   uint32_t *group_of; /* per node */
   uint32_t *maker;    /* per value: its node, or NO_GROUP */
@@ -57,28 +61,28 @@ static bool same_shape(const tn_graph *g, uint32_t a, uint32_t b) {
   return x->rank == y->rank && memcmp(x->shape, y->shape, sizeof(int64_t) * (size_t)x->rank) == 0;
 }
 
-/* The latest group among the makers of the node's inputs, seen through views. *direct: the node reads values of that
- * group, and none of its values through a view. */
+/* The latest group among the makers of the node's inputs, seen through still nodes. *direct: the node reads values of that
+ * group, and none of its values through a still node. */
 static uint32_t latest_group(const fuser *f, const tni_gnode *n, bool *direct) {
   uint32_t latest = NO_GROUP;
   *direct = false;
   for (uint32_t i = 0; i < n->input_count; i++) {
     uint32_t maker = n->inputs[i] == TNI_NO_VALUE ? NO_GROUP : f->maker[n->inputs[i]];
     if (maker == NO_GROUP || f->group_of[maker] == NO_GROUP) continue;
-    bool view = f->g->nodes[maker].op && f->g->nodes[maker].op->kind == TNI_GOP_VIEW;
+    bool still = f->places.still[maker];
     uint32_t of = f->group_of[maker];
     if (latest == NO_GROUP || of > latest) {
       latest = of;
-      *direct = !view;
-    } else if (of == latest && view) {
+      *direct = !still;
+    } else if (of == latest && still) {
       *direct = false;
     }
   }
   return latest;
 }
 
-/* A view counts as in the group of what it shows, for the order; it is no member. */
-static void place_view(fuser *f, uint32_t node) {
+/* A still node counts as in the latest group of what it shows, for the order; it is no member. */
+static void place_still(fuser *f, uint32_t node) {
   bool direct;
   f->group_of[node] = latest_group(f, &f->g->nodes[node], &direct);
 }
@@ -90,8 +94,8 @@ static void start_group(fuser *f, uint32_t node, bool closed) {
 
 static void place_node(fuser *f, uint32_t i) {
   const tni_gnode *n = &f->g->nodes[i];
-  if (n->op && n->op->kind == TNI_GOP_VIEW) {
-    place_view(f, i);
+  if (f->places.still[i]) {
+    place_still(f, i);
     return;
   }
   bool direct;
@@ -105,10 +109,7 @@ static void place_node(fuser *f, uint32_t i) {
   start_group(f, i, !n->op || n->op->kind == TNI_GOP_OPAQUE || n->output_count != 1);
 }
 
-static bool is_member(const fuser *f, uint32_t node) {
-  const tni_gop *op = f->g->nodes[node].op;
-  return f->live[node] && !(op && op->kind == TNI_GOP_VIEW);
-}
+static bool is_member(const fuser *f, uint32_t node) { return f->live[node] && !f->places.still[node]; }
 
 /* ---- nodes that go to their readers ---------------------------------------------------------------------------- */
 
@@ -272,6 +273,19 @@ static bool define_member(fuser *f, const building *u, uint32_t i) {
   return n->op->define(&d);
 }
 
+/* A parameter for the value, where it lies. */
+static const tn_buffer *param_for(const fuser *f, tn_builder *b, const char *name, uint32_t value) {
+  const tni_gvalue *v = &f->g->values[value];
+  const tn_expr *shape[TN_MAX_RANK], *strides[TN_MAX_RANK];
+  for (int32_t d = 0; d < v->rank; d++) {
+    shape[d] = tn_index(b, v->shape[d]);
+    strides[d] = tn_index(b, f->places.of[value].strides[d]);
+  }
+  if (tni_gvalue_numel(v) == 0) return tn_param(b, name, v->type, v->rank, v->shape);
+  return tn_param_with(b, name, &(tn_buffer_desc){.struct_size = sizeof(tn_buffer_desc), .type = v->type, .rank = v->rank,
+                                                  .shape = shape, .strides = strides});
+}
+
 /* The piece as a function of `program`. */
 static tn_status build_function(fuser *f, tn_program *program, const char *name, const piece *p,
                                 const uint32_t *outside, uint32_t outside_count, const tn_func **out) {
@@ -284,15 +298,13 @@ static tn_status build_function(fuser *f, tn_program *program, const char *name,
   if (!u.params || !u.made) return tni_fail_nomem(f->err);
   tn_status status = tn_builder_create(program, name, &u.b, f->err);
   if (status != TN_OK) return status;
-  for (uint32_t i = 0; i < outside_count; i++) {
-    const tni_gvalue *v = &f->g->values[outside[i]];
-    u.params[i] = tn_param(u.b, v->data ? "w" : "x", v->type, v->rank, v->shape);
-  }
+  for (uint32_t i = 0; i < outside_count; i++)
+    u.params[i] = param_for(f, u.b, f->g->values[outside[i]].data ? "w" : "x", outside[i]);
   for (uint32_t i = 0; i < p->count; i++) {
     const tni_gnode *n = &f->g->nodes[p->nodes[i]];
     const tni_gvalue *v = &f->g->values[n->outputs[0]];
     if (i + 1 == p->count)
-      u.made[i] = tn_param(u.b, "out", v->type, v->rank, v->shape);
+      u.made[i] = param_for(f, u.b, "out", n->outputs[0]);
     else
       u.made[i] = tn_alloc(u.b, n->op->name, v->type, v->rank, v->shape);
   }
@@ -372,40 +384,42 @@ static tn_status function_of(fuser *f, const piece *p, const uint32_t *outside, 
 
 /* ---- the new graph --------------------------------------------------------------------------------------------- */
 
-static tn_status map_value(fuser *f, uint32_t old, uint32_t *out) {
-  *out = f->copy.map[old];
-  if (*out != TNI_NO_VALUE || !f->g->values[old].data) return TN_OK;
-  return tni_gcopy_const(&f->copy, old, out, f->err);
+static bool is_missing(const fuser *f, uint32_t value) {
+  return f->copy.map[value] == TNI_NO_VALUE && !f->g->values[value].data;
 }
 
-/* The value of a view, with the views below it: down to the first value that exists, then up again. */
-static tn_status emit_view(fuser *f, uint32_t value) {
-  uint32_t depth = 0;
-  for (uint32_t v = value; f->copy.map[v] == TNI_NO_VALUE && !f->g->values[v].data;
-       v = f->g->nodes[f->maker[v]].inputs[0])
-    f->scratch[depth++] = v;
-  while (depth-- > 0) {
-    uint32_t v = f->scratch[depth], in;
-    const tni_gnode *n = &f->g->nodes[f->maker[v]];
-    const char *name = f->g->values[v].name;
-    tn_status status = map_value(f, n->inputs[0], &in);
-    if (status == TN_OK)
-      status =
-          tni_g_node(f->copy.b, n->op, n->name, 1, &in, n->attr_count, n->attrs, 1, &name, &f->copy.map[v], f->err);
-    if (status != TN_OK) return status;
+static int in_order(const void *a, const void *b) {
+  const uint32_t *x = a, *y = b;
+  return *x < *y ? -1 : *x > *y;
+}
+
+/* The still node that makes the value, and those that it reads from: found from the last on, then made in order. */
+static tn_status emit_still(fuser *f, uint32_t value) {
+  uint32_t count = 0, *nodes = f->scratch;
+  tn_status status = TN_OK;
+  f->kept[nodes[count++] = f->maker[value]] = true;
+  for (uint32_t i = 0; i < count; i++) {
+    const tni_gnode *n = &f->g->nodes[nodes[i]];
+    for (uint32_t k = 0; k < n->input_count; k++) {
+      uint32_t maker = is_missing(f, n->inputs[k]) ? f->maker[n->inputs[k]] : NO_GROUP;
+      if (maker == NO_GROUP || f->kept[maker]) continue;
+      assert(f->places.still[maker]);
+      f->kept[nodes[count++] = maker] = true;
+    }
   }
-  return TN_OK;
+  qsort(nodes, count, sizeof *nodes, in_order);
+  for (uint32_t i = 0; i < count && status == TN_OK; i++)
+    status = tni_gcopy_node(&f->copy, &f->g->nodes[nodes[i]], f->err);
+  return status;
 }
 
-/* A value of the new graph for one of the old: a constant, a view made now, or what was there. */
+/* A value of the new graph for one of the old: a constant, one of a still node made now, or what was there. */
 static tn_status need_value(fuser *f, uint32_t old, uint32_t *out) {
-  uint32_t maker = f->maker[old];
-  const tni_gop *op = maker == NO_GROUP ? NULL : f->g->nodes[maker].op;
-  if (f->copy.map[old] == TNI_NO_VALUE && op && op->kind == TNI_GOP_VIEW) {
-    tn_status status = emit_view(f, old);
+  if (is_missing(f, old) && f->maker[old] != NO_GROUP && f->places.still[f->maker[old]]) {
+    tn_status status = emit_still(f, old);
     if (status != TN_OK) return status;
   }
-  return map_value(f, old, out);
+  return tni_gcopy_value(&f->copy, old, out, f->err);
 }
 
 static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last, const uint32_t *outside,
@@ -507,6 +521,7 @@ static tn_status emit_groups(fuser *f) {
 static bool allocate(fuser *f) {
   const tn_graph *g = f->g;
   f->live = TNI_NEW_ARRAY(&f->arena, bool, g->node_count);
+  f->kept = TNI_NEW_ARRAY(&f->arena, bool, g->node_count);
   f->scratch = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
   f->group_of = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
   f->maker = TNI_NEW_ARRAY(&f->arena, uint32_t, g->value_count);
@@ -514,7 +529,7 @@ static bool allocate(fuser *f) {
   f->loose = TNI_NEW_ARRAY(&f->arena, bool, g->node_count);
   f->groups = TNI_NEW_ARRAY(&f->arena, group, g->node_count);
   f->members = TNI_NEW_ARRAY(&f->arena, uint32_t, g->node_count);
-  return !f->arena.failed;
+  return tni_graph_place(g, &f->arena, &f->places) && !f->arena.failed;
 }
 
 static void index_values(fuser *f) {
@@ -523,6 +538,7 @@ static void index_values(fuser *f) {
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *n = &g->nodes[i];
     f->group_of[i] = NO_GROUP;
+    f->kept[i] = false;
     for (uint32_t k = 0; k < n->output_count; k++)
       if (n->outputs[k] != TNI_NO_VALUE) f->maker[n->outputs[k]] = i;
     for (uint32_t k = 0; k < n->input_count; k++)

@@ -232,9 +232,26 @@ tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator 
 tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* attend.c: a softmax between two products of f32, with a scale and a mask, becomes attention: sums in another order. */
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* place.c: where each value lies: in which value's memory, from which element on, in which strides; and which nodes are
+ * still, which means that they need no code. */
+typedef struct tni_gplace {
+  uint32_t root; /* the value itself, or what it is a view or a part of */
+  int64_t offset;
+  int64_t strides[TN_MAX_RANK];
+} tni_gplace;
+typedef struct tni_gplaces {
+  tni_gplace *of; /* by value */
+  bool *still;   /* by node */
+} tni_gplaces;
+/* The arrays live in `arena`. False: no memory. */
+bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out);
+/* Can the node find its operand (the inputs, then the outputs) where that lies? */
+bool tni_place_suits(const tn_graph *g, const tni_gplaces *p, const tni_gnode *n, uint32_t operand);
+/* Is it all of what it lies in? */
+bool tni_place_is_whole(const tn_graph *g, const tni_gplaces *p, uint32_t value);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
- * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Views
- * stay nodes without code (the plan makes them one buffer). */
+ * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Still nodes
+ * stay nodes; parameters of functions have the strides of the values' places. */
 tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such
  * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays

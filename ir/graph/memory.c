@@ -1,7 +1,7 @@
 /* memory.c -- the plan of a fused graph: a step per call, and where every value lies.
  *
- * A view lies where its source lies. A value that a call makes lies in the first output of the graph that shows it,
- * else in the arena. In the arena, values are placed from the biggest to the smallest, each in the tightest gap between
+ * Values that lie in another (place.c) are parts of its buffer. One that lies by itself lies in the first output of the graph
+ * that shows all of it, else in the arena. In the arena, values are placed from the biggest to the smallest, each in the tightest gap between
  * those that are alive at the same time. Other outputs (an input, a constant, a value shown twice) are copied at the
  * end.
  *
@@ -19,10 +19,11 @@ typedef struct planner {
   tni_arena *arena;
   tni_plan *plan;
   tn_error **err;
-  uint32_t *maker;        /* per value: its node, or NOTHING */
-  uint32_t *root;         /* per value: what it is a view of, or itself */
-  uint32_t *buffer;       /* per root: its buffer, or NOTHING */
-  uint32_t *first, *last; /* per root: the steps during which it is alive */
+  tni_gplaces places;
+  bool *made;             /* per value: a node makes it */
+  uint32_t *shown;        /* per value: what it is a view of, or itself */
+  uint32_t *buffer;       /* per value that is no view: its buffer, or NOTHING */
+  uint32_t *first, *last; /* per value that others lie in: the steps during which it is alive */
   tni_plan_buffer *buffers;
   tni_plan_step *steps;
   uint32_t *args;
@@ -37,8 +38,8 @@ static bool allocate(planner *p) {
   const tn_graph *g = p->g;
   size_t args = 0;
   for (uint32_t i = 0; i < g->node_count; i++) args += g->nodes[i].input_count + g->nodes[i].output_count;
-  p->maker = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
-  p->root = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
+  p->made = TNI_NEW_ARRAY(p->arena, bool, g->value_count);
+  p->shown = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
   p->buffer = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
   p->first = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
   p->last = TNI_NEW_ARRAY(p->arena, uint32_t, g->value_count);
@@ -49,20 +50,32 @@ static bool allocate(planner *p) {
   return !p->arena->failed;
 }
 
-/* Who makes what, and what is a view of what. Nodes are in order, so a source's root is known. */
-static tn_status find_roots(planner *p) {
+static tn_status check_node(const planner *p, const tni_gnode *n, bool still) {
+  if (n->op && !still)
+    return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the graph is not fused: %s is an operator",
+                    n->op->name);
+  for (uint32_t k = 0; n->call && k < n->input_count + n->output_count; k++)
+    if (!tni_place_suits(p->g, &p->places, n, k))
+      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name,
+                      "parameter %u of `%s` has other strides than the value has where it lies", k + 1, n->call->name);
+  return TN_OK;
+}
+
+/* Where everything lies, who makes what, and what is a view of what. */
+static tn_status find_places(planner *p) {
   const tn_graph *g = p->g;
+  if (!tni_graph_place(g, p->arena, &p->places)) return tni_fail_nomem(p->err);
   for (uint32_t i = 0; i < g->value_count; i++) {
-    p->maker[i] = p->buffer[i] = p->first[i] = NOTHING;
-    p->root[i] = i;
+    p->buffer[i] = p->first[i] = NOTHING;
+    p->made[i] = false;
+    p->shown[i] = i;
   }
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *n = &g->nodes[i];
-    if (!is_view(n) && !n->call)
-      return tni_fail(p->ctx, p->err, TN_E_INVALID, "graph", n->name, "the graph is not fused: %s is an operator",
-                      n->op->name);
-    for (uint32_t k = 0; k < n->output_count; k++) p->maker[n->outputs[k]] = i;
-    if (is_view(n)) p->root[n->outputs[0]] = p->root[n->inputs[0]];
+    tn_status status = check_node(p, n, p->places.still[i]);
+    if (status != TN_OK) return status;
+    for (uint32_t k = 0; k < n->output_count; k++) p->made[n->outputs[k]] = true;
+    if (is_view(n)) p->shown[n->outputs[0]] = p->shown[n->inputs[0]];
   }
   return TN_OK;
 }
@@ -72,17 +85,28 @@ static uint32_t add_buffer(planner *p, enum tni_plan_kind kind, uint32_t index, 
   return p->plan->buffer_count++;
 }
 
-/* The buffer of a value; made when first asked for. Values that calls make are in the arena unless an output claimed
- * them. */
-static uint32_t buffer_of(planner *p, uint32_t value) {
-  uint32_t root = p->root[value];
-  const tni_gvalue *v = &p->g->values[root];
-  if (p->buffer[root] != NOTHING) return p->buffer[root];
+/* The buffer of a value that lies by itself; made when first asked for. Those that nodes make are in the arena unless an
+ * output claimed them. */
+static uint32_t whole_buffer(planner *p, uint32_t value) {
+  const tni_gvalue *v = &p->g->values[value];
+  if (p->buffer[value] != NOTHING) return p->buffer[value];
   if (v->data) {
     p->constants[p->plan->const_count] = v->data;
-    return p->buffer[root] = add_buffer(p, TNI_PLAN_CONST, p->plan->const_count++, bytes_of(v));
+    return p->buffer[value] = add_buffer(p, TNI_PLAN_CONST, p->plan->const_count++, bytes_of(v));
   }
-  return p->buffer[root] = add_buffer(p, TNI_PLAN_ARENA, 0, bytes_of(v));
+  return p->buffer[value] = add_buffer(p, TNI_PLAN_ARENA, 0, bytes_of(v));
+}
+
+static uint32_t buffer_of(planner *p, uint32_t value) {
+  const tni_gplace *place = &p->places.of[value];
+  const tni_gvalue *v = &p->g->values[value];
+  uint32_t shown = p->shown[value], whole = whole_buffer(p, place->root);
+  if (tni_place_is_whole(p->g, &p->places, value)) return whole;
+  if (p->buffer[shown] != NOTHING) return p->buffer[shown];
+  uint64_t size = tn_type_bytes(v->type), span = (uint64_t)tni_span(v->rank, v->shape, place->strides);
+  p->buffer[shown] = add_buffer(p, TNI_PLAN_PART, whole, span * size);
+  p->buffers[p->buffer[shown]].offset = (uint64_t)place->offset * size;
+  return p->buffer[shown];
 }
 
 static void place_inputs_and_outputs(planner *p) {
@@ -90,8 +114,8 @@ static void place_inputs_and_outputs(planner *p) {
   for (uint32_t i = 0; i < g->input_count; i++)
     p->buffer[g->inputs[i]] = add_buffer(p, TNI_PLAN_INPUT, i, bytes_of(&g->values[g->inputs[i]]));
   for (uint32_t i = 0; i < g->output_count; i++) {
-    uint32_t root = p->root[g->outputs[i]];
-    if (p->maker[root] != NOTHING && p->buffer[root] == NOTHING)
+    uint32_t root = p->places.of[g->outputs[i]].root;
+    if (p->made[root] && p->buffer[root] == NOTHING && tni_place_is_whole(g, &p->places, g->outputs[i]))
       p->buffer[root] = add_buffer(p, TNI_PLAN_OUTPUT, i, bytes_of(&g->values[root]));
   }
 }
@@ -109,7 +133,7 @@ static uint32_t kernel_number(const planner *p, const tn_func *func) {
 }
 
 static void add_arg(planner *p, uint32_t value) {
-  uint32_t root = p->root[value], step = p->plan->step_count;
+  uint32_t root = p->places.of[value].root, step = p->plan->step_count;
   p->args[p->plan->arg_count++] = buffer_of(p, value);
   if (p->first[root] == NOTHING) p->first[root] = step;
   p->last[root] = step;
@@ -189,7 +213,7 @@ static tn_status place_arena(planner *p) {
   slot **taken = TNI_NEW_ARRAY(p->arena, slot *, p->g->value_count);
   if (p->arena->failed) return tni_fail_nomem(p->err);
   for (uint32_t i = 0; i < p->g->value_count; i++) {
-    if (p->buffer[i] == NOTHING || p->root[i] != i || p->buffers[p->buffer[i]].kind != TNI_PLAN_ARENA) continue;
+    if (p->buffer[i] == NOTHING || p->buffers[p->buffer[i]].kind != TNI_PLAN_ARENA) continue;
     uint64_t bytes = (p->buffers[p->buffer[i]].bytes + ALIGN - 1) / ALIGN * ALIGN;
     slots[count++] = (slot){.bytes = bytes, .root = i};
   }
@@ -215,7 +239,7 @@ tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, con
   *constants = NULL;
   if (err) *err = NULL;
   if (!allocate(&p)) return tni_fail_nomem(err);
-  tn_status status = find_roots(&p);
+  tn_status status = find_places(&p);
   if (status == TN_OK) {
     place_inputs_and_outputs(&p);
     status = add_steps(&p);

@@ -155,6 +155,8 @@ bool tni_infer_axis_of(tni_infer *x, int64_t axis, int32_t rank, int32_t *out);
 bool tni_axis_set(tni_infer *x, const int64_t *axes, int32_t count, int32_t rank, bool set[TN_MAX_RANK]);
 /* *shape := the broadcast of both; false when they do not fit. */
 bool tni_broadcast_shape(int32_t *rank, int64_t *shape, int32_t other_rank, const int64_t *other);
+/* The first positions of a slice in steps of 1. False: it has other steps. */
+bool tni_slice_starts(const tni_gnode *node, const tni_gvalue *in, int64_t *starts);
 int64_t tni_normal_axis(const tni_gnode *node, int64_t otherwise, int32_t rank); /* of a node that was inferred */
 
 #define TNI_INFER_PROTOTYPE(rule) bool tni_infer_##rule(tni_infer *x);

@@ -143,6 +143,17 @@ bool tni_infer_slice(tni_infer *x) {
   return true;
 }
 
+bool tni_slice_starts(const tni_gnode *node, const tni_gvalue *in, int64_t *starts) {
+  tni_infer scratch = {.node = node};
+  slice_range r[TN_MAX_RANK];
+  if (!read_ranges(&scratch, node, in, r)) return false;
+  for (int32_t i = 0; i < in->rank; i++) {
+    if (r[i].step != 1 && r[i].count > 1) return false;
+    starts[i] = r[i].start;
+  }
+  return true;
+}
+
 bool tni_define_slice(tni_define *d) {
   const tni_gvalue *out = d->out_value[0];
   tni_infer scratch = {.node = d->node};

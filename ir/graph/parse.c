@@ -454,13 +454,13 @@ static const tn_func *find_func(const tni_parser *p, const char *name) {
   return tn_program_func(p->program, name);
 }
 
-/* May the value be handed over as this parameter? */
+/* May the value be handed over as this parameter? Whether it lies in such strides is seen when the graph is planned. */
 static bool fits(const tni_param *param, const tni_gvalue *v) {
   const tn_buffer *buffer = param->buffer;
-  if (!buffer || buffer->type != v->type || buffer->rank != v->rank || !tni_is_row_major(buffer) || buffer->align)
+  if (!buffer || buffer->type != v->type || buffer->rank != v->rank || buffer->offset || buffer->layout || buffer->align)
     return false;
   for (int32_t i = 0; i < v->rank; i++)
-    if (!tni_is_int(buffer->shape[i], v->shape[i])) return false;
+    if (!tni_is_int(buffer->shape[i], v->shape[i]) || (buffer->strides && !tni_is_const(buffer->strides[i]))) return false;
   return true;
 }
 

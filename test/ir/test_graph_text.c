@@ -310,14 +310,14 @@ END_TEST
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 /* The error of a graph `main(x: f32[2], i: i32[2]) -> (x)` with this body, behind a function `f` of two f32[2]; one,
- * `s`, with a scalar; and one, `t`, whose second is not row-major. */
+ * `s`, with a scalar; and one, `t`, whose second starts behind its pointer. */
 static const char *refusal_of(const char *body) {
   static char text[1024], message[4096];
   tn_program *program;
   tn_error *err;
   snprintf(text, sizeof text,
            "func f(A: f32[2], B: f32[2]) {\n}\nfunc s(A: f32[n], n: index) { }\n"
-           "func t(A: f32[2], B: f32[2] strides (2)) { }\n"
+           "func t(A: f32[2], B: f32[2] offset 1) { }\n"
            "graph main(x: f32[2], i: i32[2]) -> (x) {\n%s\n}\n",
            body);
   ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err), TN_E_INVALID);

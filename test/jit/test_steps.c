@@ -68,6 +68,36 @@ START_TEST(steps_say_whose_results_they_read)
 }
 END_TEST
 
+/* y = (x w | x v) u: a step that reads what two others wrote to parts of one buffer. */
+static bytes joined(void) {
+  static const float wide[32 * 16] = {1, 2, 3};
+  bytes g = {0}, join = node("Concat", "join", "a b", "c");
+  add_node(&g, node("MatMul", "left", "x w", "a"));
+  add_node(&g, node("MatMul", "right", "x v", "b"));
+  attr_int(&join, "axis", 1);
+  add_node(&g, join);
+  add_node(&g, node("MatMul", "both", "c u", "y"));
+  add_weight(&g, tensor_raw("w", ONNX_FLOAT, 2, (int64_t[]){3, 16}, wide, 3 * 16 * 4));
+  add_weight(&g, tensor_raw("v", ONNX_FLOAT, 2, (int64_t[]){3, 16}, wide + 1, 3 * 16 * 4));
+  add_weight(&g, tensor_raw("u", ONNX_FLOAT, 2, (int64_t[]){32, 4}, wide, 32 * 4 * 4));
+  add_input(&g, "x", 2, (int64_t[]){3, 3});
+  add_output(&g, "y");
+  return g;
+}
+
+START_TEST(steps_read_through_what_only_shows_results)
+{
+  const tn_model *m = compile_graph(joined());
+  tn_step_info s = {.struct_size = sizeof s};
+  ck_assert_uint_eq(tn_model_step_count(m), 3);
+  tn_model_step(m, 2, &s);
+  ck_assert_str_eq(s.nodes, "both");
+  ck_assert_uint_eq(s.from_count, 2);
+  ck_assert_uint_eq(s.from[0], 0);
+  ck_assert_uint_eq(s.from[1], 1);
+}
+END_TEST
+
 START_TEST(a_host_of_an_older_header_gets_what_it_knows)
 {
   const tn_model *m = compile_graph(layer());
@@ -276,6 +306,7 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {steps_say_what_they_are_made_of,
                                 steps_say_whose_results_they_read,
+                                steps_read_through_what_only_shows_results,
                                 a_host_of_an_older_header_gets_what_it_knows,
                                 an_observer_sees_each_step_where_the_one_before_it_ends,
                                 ranges_of_parallel_loops_lie_inside_their_step,
