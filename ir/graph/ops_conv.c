@@ -286,8 +286,6 @@ static void define_stacked(tni_define *d, const tni_window *w, const int64_t *sh
 
 /* ---- as a whole -------------------------------------------------------------------------------------------------- */
 
-/* ---- bounded ------------------------------------------------------------------------------------------------------ */
-
 /* Is dimension i of space bounded? */
 static bool is_bounded(const tni_gnode *node, int32_t i) {
   int32_t count;
@@ -308,8 +306,6 @@ static void drop_padding(const tni_gnode *node, tni_window *w, int64_t before[TN
   }
 }
 
-/* ---- the operator ------------------------------------------------------------------------------------------------- */
-
 bool tni_define_conv(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
   tn_builder *b = d->b;
@@ -322,16 +318,14 @@ bool tni_define_conv(tni_define *d) {
   int64_t groups = tni_attr_int(d->node, "group", 1), side = tni_attr_int(d->node, "side", 0);
   int64_t outside = tni_attr_int(d->node, "outside", 0);
   const tn_expr *border = outside ? tni_number(b, x->type, (double)outside) : NULL;
-  bool joined = tni_attr_int(d->node, "joined", 0) != 0, stacked = joined && !tni_attr_int(d->node, "panel", 0);
-  if (joined && !stacked) {
-    define_joined(d, &w, shape, border);
+  if (tni_attr_int(d->node, "joined", 0)) {
+    if (tni_attr_int(d->node, "panel", 0))
+      define_joined(d, &w, shape, border);
+    else
+      define_stacked(d, &w, shape, tni_padded_input(d, &w, "pad", border));
     return true;
   }
-  if (side && !stacked) w.channels = ((shape[1] - 1) / side + 1) * side;
-  if (stacked) {
-    define_stacked(d, &w, shape, tni_padded_input(d, &w, "pad", border));
-    return true;
-  }
+  if (side) w.channels = ((shape[1] - 1) / side + 1) * side;
   int64_t before[TNI_MAX_SPACE];
   drop_padding(d->node, &w, before);
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", border);
