@@ -105,6 +105,7 @@ typedef struct tni_tile {
   /* What the vectors are loaded from, when a copy of a tile's columns without gaps is worth its price; else NULL. */
   const tn_buffer *packed;
   int64_t group; /* so many columns share a factor that others do not: lanes are a part of it, or a multiple; 0: all */
+  int64_t strip; /* so many tiles along the vectors are done for all rows of pictures before the next ones; 0: all */
   int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
   const char *window; /* the block that makes what the taps' window is of, when that goes to registers; else NULL */
   int64_t again; /* steps of the innermost loop of the sum that are written out, one behind the other */

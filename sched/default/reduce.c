@@ -56,6 +56,20 @@ static void put_vectors_outside(const tni_tile *t, tiled_loops *l) {
   memcpy(l->outer, order, n * sizeof *order);
 }
 
+/* Strips of tiles along the vectors, what else there is, tiles along the rows, those along the vectors in a strip. */
+static bool put_strips_outside(tni_planner *p, const tni_tile *t, tiled_loops *l) {
+  tn_loop order[TNI_MAX_LOOPS], parts[2];
+  size_t n = 0;
+  if (l->outer_count + 3 > TNI_MAX_LOOPS || !tni_try_split(p, l->vector_tiles, t->strip, parts)) return false;
+  order[n++] = parts[0];
+  for (size_t i = 0; i < l->outer_count; i++)
+    if (l->outer[i] != l->vector_tiles) order[n++] = l->outer[i];
+  order[n++] = l->vector_tiles = parts[1];
+  memcpy(l->outer, order, n * sizeof *order);
+  l->outer_count = n;
+  return true;
+}
+
 /* Splits the epilogue's loops and brings the tile's inside. */
 static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t, tiled_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
@@ -82,6 +96,7 @@ static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t,
     put_vectors_outside(t, out);
   else if (t->row_dim >= 0 && vector_tiles < row_tiles)
     swap_loops(&out->outer[row_tiles], &out->outer[vector_tiles]);
+  if (t->strip && !t->vectors_outside && !put_strips_outside(p, t, out)) return false;
   for (size_t i = 0; i < out->outer_count; i++) order[n++] = out->outer[i];
   if (out->row) order[n++] = out->row;
   order[n++] = out->vector;

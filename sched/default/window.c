@@ -16,11 +16,23 @@
  *
  * Then conditions are asked once for each vector, and there is one body for all edges and the middle.
  *
+ * A window reads each row of the picture as often as it has rows. Where those of all columns are more than the first cache
+ * holds, strips of columns are done one after the other, whose rows it does hold:
+ *
+ *     for strips { for oh { for tiles of ow { for vectors of a strip { .. } } } }
+ *
+ * Pictures must be near, in the second cache: what comes from afar comes best in the order of memory.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
 
-enum { MOST_TAPS = 8 /* that are written out */, LEAST_ROWS = 2 };
+enum {
+  MOST_TAPS = 8, /* that are written out */
+  LEAST_ROWS = 2,
+  LEAST_AGAIN = 2,   /* times that a row is read */
+  LEAST_STRIP = 128 /* bytes */
+};
 
 /* The innermost iterator of the sum that has more than one step, before that of the tile's unit, or NULL. */
 static const tni_iter *innermost_taps(const tn_stmt *block, const tni_tile *t) {
@@ -85,6 +97,35 @@ static bool is_of_groups(const tni_planner *p, const tn_expr *load, const tn_exp
   return group > 0 && group <= t->lanes;
 }
 
+/* Steps of the sum but for the innermost. */
+static int64_t count_again(const tn_stmt *block, const tni_iter *taps) {
+  int64_t count = 1;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce && &block->as.block.iters[i] != taps) count *= tni_extent_of(block, i);
+  return count;
+}
+
+static double bytes_of(const tn_buffer *b) {
+  double bytes = (double)tn_type_bytes(b->type);
+  for (int32_t d = 0; d < b->rank; d++) bytes *= tni_is_const(b->shape[d]) ? (double)b->shape[d]->as.i : 1e9;
+  return bytes;
+}
+
+/* So many vectors of columns that the rows of the picture that `again` steps read stay in the first cache; 0: all. `step`:
+ * columns of the picture from one row of the tile to the next. */
+static int64_t choose_strip(const tni_planner *p, const tn_stmt *block, const tni_tile *t, const tn_buffer *picture,
+                            int64_t again, int64_t step) {
+  const tn_buffer *out = tni_block_store(block)->as.store.buffer;
+  int64_t bytes = (int64_t)tn_type_bytes(out->type), near = (int64_t)p->target->l1d;
+  int64_t columns = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim)), all = tni_divide_up(columns, t->lanes);
+  int64_t rows = (again * step + 1) * tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) * t->lanes * bytes;
+  if (again < LEAST_AGAIN || rows * all <= near) return 0;
+  if (bytes_of(picture) + bytes_of(out) > (double)p->target->l2) return 0;
+  int64_t strip = all - 1;
+  while (strip > 0 && (all % strip || strip * rows > near * 2 / 3)) strip--;
+  return strip * t->lanes * bytes >= LEAST_STRIP ? strip : 0;
+}
+
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   const tn_expr *factors[2];
   const tni_iter *taps = innermost_taps(block, t);
@@ -106,6 +147,8 @@ void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->rows = choose_rows(row->extent->as.i, rows);
   t->taps = count;
   for (int i = 0; i < 2 && !t->window && !t->group; i++)
-    if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, row->var, &along) && along != 0)
+    if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, row->var, &along) && along != 0) {
       t->window = border_of(p, block, t, factors[i]);
+      t->strip = choose_strip(p, block, t, factors[i]->as.buffer, count_again(block, taps), step);
+    }
 }

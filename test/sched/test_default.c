@@ -288,6 +288,36 @@ START_TEST(windows_end_with_the_picture)
 }
 END_TEST
 
+/* Rows that are read three times, more of them than the first cache holds: 64 columns go down the picture before the next
+ * ones do. Of 128 columns all go together. */
+START_TEST(windows_of_many_columns_go_in_strips)
+{
+  open_context();
+  for (int columns = 128; columns <= 512; columns += 384) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "func depth(X: f32[6, 14, %d], W: f32[3, 3, %d], C: f32[4, 14, %d]) {\n"
+             "  alloc P: f32[6, 16, %d]\n"
+             "  for i in 0..6 { for j in 0..16 { for c in 0..%d {\n"
+             "    block P(a: 0..6 = i, b: 0..16 = j, d: 0..%d = c) {\n"
+             "      P[a, b, d] = X[a, b - 1, d if 0 <= b - 1 && b - 1 < 14]\n"
+             "  } } } }\n"
+             "  for i in 0..4 { for j in 0..14 { for c in 0..%d { for y in 0..3 { for x in 0..3 {\n"
+             "    block C(a: 0..4 = i, b: 0..14 = j, d: 0..%d = c, reduce u: 0..3 = y, reduce v: 0..3 = x) {\n"
+             "      init { C[a, b, d] = 0.0:f32 }\n"
+             "      C[a, b, d] = fma(P[a + u, b + v, d], W[u, v, d], C[a, b, d])\n"
+             "  } } } } } }\n"
+             "}\n",
+             columns, columns, columns, columns, columns, columns, columns, columns);
+    char *loops = checked_loops(text);
+    bool strips = strstr(loops, " // 32 * 64") != NULL; /* 4 rows, 2 tiles, 4 vectors */
+    ck_assert_msg(strips == (columns > 128), "%.2000s", loops);
+    tn_text_destroy(loops);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Of rows that the tile does not divide, the last ones are another body: loads have the conditions. */
 START_TEST(windows_of_odd_rows_are_not_copied)
 {
@@ -626,6 +656,7 @@ int main(void) {
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
   tcase_add_test(tcase, windows_end_with_the_picture);
+  tcase_add_test(tcase, windows_of_many_columns_go_in_strips);
   tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
