@@ -221,13 +221,14 @@ typedef struct tni_window {
   int64_t in[TNI_MAX_SPACE], kernel[TNI_MAX_SPACE], stride[TNI_MAX_SPACE], dilation[TNI_MAX_SPACE];
   int64_t begin[TNI_MAX_SPACE], end[TNI_MAX_SPACE], out[TNI_MAX_SPACE], padded[TNI_MAX_SPACE];
   int64_t channels; /* of the padded input, when more than the input has; else 0 */
+  bool nearest[TNI_MAX_SPACE]; /* outside of the input, along that dimension, is what is nearest in it */
 } tni_window;
 /* Reads strides, dilations, pads, auto_pad and ceil_mode. `in`: the extents of the image's space; `kernel` NULL:
  * kernel_shape. False with the reason. */
 bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
                    char reason[256]);
-/* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` around it, or the input itself when
- * no window leaves it and it has the channels. */
+/* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` (NULL: zeros), or with what is
+ * nearest, around it, or the input itself when no window leaves it and it has the channels. */
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside);
 
 #endif

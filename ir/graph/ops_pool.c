@@ -1,6 +1,7 @@
 /* ops_pool.c -- the largest or the mean of a sliding window over (n, c, space...).
  *
  *     pad:    p = x under a border of the reducer's identity               only if a window leaves the input
+ *             p = x at the nearest place in it                             of the largest, where that is in the window
  *     pool:   a[n, c, o...] = max or sum over t...  p[n, c, o * stride + t * dilation...]
  *     mean:   out[n, c, o...] = a[n, c, o...] / taps that count
  *     lp:     out[n, c, o...] = (sum over t...  |p[...]|^p)^(1 / p)
@@ -72,11 +73,22 @@ static const tn_expr *lowest(tn_builder *b, tn_type type) {
   return tn_int(b, type, tni_type_is_signed(type) ? (int64_t)((uint64_t)-1 << (TN_TYPE_BITS(type) - 1)) : 0);
 }
 
+/* The largest of what is in the window needs no border: instead of a tap outside, what is nearest in the input can be
+ * taken once more, if the window's taps are neighbours and one of them is in the input. So no tap has a condition. But
+ * along the last dimension, where loads of neighbours are vectors, they would be no neighbours any more. */
+static void take_nearest(const tni_gvalue *x, tni_window *w) {
+  for (int32_t i = 0; i < w->dims; i++) {
+    bool meets = w->begin[i] < w->kernel[i] && (w->out[i] - 1) * w->stride[i] < w->begin[i] + w->in[i];
+    w->nearest[i] = meets && w->dilation[i] == 1 && w->in[i] > 0 && w->first + i < x->rank - 1;
+  }
+}
+
 bool tni_define_max_pool(tni_define *d) {
   const tni_gvalue *x = d->in_value[0];
   tni_window w;
   char reason[256];
   if (!tni_window_of(d->node, x->rank - 2, x->shape + tni_space_dim(d->node), NULL, &w, reason)) return false;
+  take_nearest(x, &w);
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", lowest(d->b, x->type));
   reduce_windows(d, &w, padded, d->out[0], x->type, TN_REDUCE_MAX);
   return true;

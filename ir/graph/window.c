@@ -125,7 +125,10 @@ const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, cons
     if (i == channel && filled) inside = tni_both(b, inside, tni_inside(b, axes[i], x->shape[i]));
     if (k < 0 || k >= w->dims || (w->begin[k] == 0 && w->padded[k] <= w->in[k])) continue;
     from[i] = tn_sub(b, axes[i], tn_index(b, w->begin[k]));
-    inside = tni_both(b, inside, tni_inside(b, from[i], w->in[k]));
+    if (w->nearest[k])
+      from[i] = tn_min(b, tn_max(b, from[i], tn_index(b, 0)), tn_index(b, w->in[k] - 1));
+    else
+      inside = tni_both(b, inside, tni_inside(b, from[i], w->in[k]));
   }
   const tn_expr *value = tn_load(b, d->in[0], from, inside);
   if (outside && inside) value = tn_op3(b, TN_OP_select, inside, value, outside);

@@ -141,6 +141,20 @@ static const struct {
     {"const x: f32[1, 3, 2] = [1.0, -10.0, 2.0, -20.0, 3.0, -30.0]\n"
      "y: f32[1, 3, 2] = average_pool(x) {channels_last = 1, kernel_shape = [2], pads = [1, 0]}",
      "const y: f32[1, 3, 2] = [1.0, -10.0, 1.5, -15.0, 2.5, -25.0]"},
+    /* windows over edges: what is nearest is in them, unless taps are apart or all of them are outside */
+    {"const x: f32[1, 3, 2, 1] = [-5.0, -1.0, nan, -2.0, -4.0, -3.0]\n"
+     "y: f32[1, 2, 2, 1] = max_pool(x) {channels_last = 1, ceil_mode = 1, kernel_shape = [2, 2], pads = [1, 1, 0, 0], "
+     "strides = [2, 1]}",
+     "const y: f32[1, 2, 2, 1] = [-5.0, -1.0, nan, nan]"},
+    {"const x: i8[1, 3, 1] = [5, 1, -2]\n"
+     "y: i8[1, 3, 1] = max_pool(x) {channels_last = 1, dilations = [2], kernel_shape = [2], pads = [1, 1]}",
+     "const y: i8[1, 3, 1] = [1, 5, 1]"},
+    {"const x: f32[1, 2, 1] = [5.0, 1.0]\n"
+     "y: f32[1, 4, 1] = max_pool(x) {channels_last = 1, kernel_shape = [1], pads = [1, 1]}",
+     "const y: f32[1, 4, 1] = [-inf, 5.0, 1.0, -inf]"},
+    {"const x: f32[1, 1, 2, 2] = [-5.0, -1.0, -2.0, -4.0]\n"
+     "y: f32[1, 1, 3, 3] = max_pool(x) {kernel_shape = [2, 2], pads = [1, 1, 1, 1]}",
+     "const y: f32[1, 1, 3, 3] = [-5.0, -1.0, -1.0, -2.0, -1.0, -1.0, -2.0, -2.0, -4.0]"},
     /* determinants: a swap, a singular matrix, nothing */
     {"const x: f32[2, 2, 2] = [0.0, 1.0, 2.0, 3.0, 1.0, 2.0, 2.0, 4.0]\n y: f32[2] = det(x)",
      "const y: f32[2] = [-2.0, -0.0]"},

@@ -364,6 +364,30 @@ START_TEST(borders_are_copied_where_it_pays)
 }
 END_TEST
 
+/* A pool whose windows take what is nearest where they leave the picture: one body, which asks nothing. */
+START_TEST(a_pool_of_what_is_nearest_has_one_body)
+{
+  open_context();
+  char *text = checked_loops(
+      "func pool(X: f32[9, 14, 32], C: f32[9, 14, 32]) {\n"
+      "  alloc P: f32[11, 16, 32]\n"
+      "  for i in 0..11 { for j in 0..16 { for c in 0..32 {\n"
+      "    block P(a: 0..11 = i, b: 0..16 = j, d: 0..32 = c) {\n"
+      "      P[a, b, d] = X[min(max(a - 1, 0), 8), min(max(b - 1, 0), 13), d]\n"
+      "  } } } }\n"
+      "  for i in 0..9 { for j in 0..14 { for c in 0..32 { for y in 0..3 { for x in 0..3 {\n"
+      "    block C(a: 0..9 = i, b: 0..14 = j, d: 0..32 = c, reduce u: 0..3 = y, reduce v: 0..3 = x) {\n"
+      "      init { C[a, b, d] = -inf:f32 }\n"
+      "      C[a, b, d] = max(C[a, b, d], P[a + u, b + v, d])\n"
+      "  } } } } } }\n"
+      "}\n");
+  ck_assert_msg(!strstr(text, "P[") && !strstr(text, "if "), "%s", text);
+  ck_assert_int_eq(count_of(text, "= max("), 2);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A pool of the greatest, under a border of what is less than all numbers: nothing is copied. */
 START_TEST(a_border_around_a_pool_is_not_copied)
 {
@@ -661,6 +685,7 @@ int main(void) {
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
   tcase_add_test(tcase, rows_from_outside_are_copied_to_be_spread);
+  tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, short_rows_go_on);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
