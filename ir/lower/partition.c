@@ -15,7 +15,9 @@
  *       if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } }
  *     }
  *
- * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge.
+ * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge. Nor is one of
+ * many statements, by a guard that is asked seldom beside what is done: in loops that stay loops, outside of those that
+ * do not move it (hoist.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,14 +25,25 @@
 
 enum {
   MAX_BODY = 4000, /* statements and loops; a bigger body is not doubled */
+  LARGE_BODY = 64, /* statements when all is written out; a smaller one may be doubled for any guard */
+  SELDOM = 8,      /* statements that are done for each time that a guard is asked, so that it may stay */
   MAX_TERMS = 4,   /* of a parallel loop that are looked at */
   ROUNDS = 2
 };
+
+/* A loop below the one looked at. */
+typedef struct inner_loop {
+  const struct inner_loop *outer;
+  const tn_stmt *loop;
+  double times; /* that its body runs for each step of the one looked at */
+} inner_loop;
 
 typedef struct guard_search {
   tni_region *r;
   const tn_expr *var; /* of the loop looked at, or another term, 0 <= var < extent */
   tni_facts facts;    /* ranges of loops below the one looked at */
+  const inner_loop *innermost; /* of the loops around the statement looked at; NULL: there is none below */
+  double work;                 /* statements that each step does, if they are many; else 0 */
   int64_t extent;
   int64_t first, threshold; /* all guards found are true for first <= var < threshold */
 } guard_search;
@@ -52,32 +65,95 @@ static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *
   }
 }
 
-static void consider(guard_search *g, const tn_expr *cond) {
+/* ---- how much is done, how often a guard is asked ---- */
+
+static double steps_of(const tn_stmt *loop) {
+  return tni_is_const(loop->as.loop.extent) ? (double)loop->as.loop.extent->as.i : 1;
+}
+
+static bool is_written_out(const tn_stmt *loop) {
+  return loop->as.loop.kind == TNI_UNROLLED || loop->as.loop.kind == TNI_VECTORIZED;
+}
+
+typedef struct amount {
+  double written, done; /* statements: in the code, and at run time; a vector is one */
+} amount;
+
+static amount amount_of(const tn_stmt *s) {
+  amount sum = {0}, part;
+  double steps;
+  switch (s->kind) {
+  case TNI_FOR:
+    part = amount_of(s->as.loop.body);
+    steps = s->as.loop.kind == TNI_VECTORIZED ? 1 : steps_of(s);
+    return (amount){s->as.loop.kind == TNI_UNROLLED ? steps * part.written : part.written, steps * part.done};
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++) {
+      part = amount_of(s->as.seq.stmts[i]);
+      sum = (amount){sum.written + part.written, sum.done + part.done};
+    }
+    return sum;
+  case TNI_IF:
+    sum = amount_of(s->as.cond.then);
+    part = s->as.cond.otherwise ? amount_of(s->as.cond.otherwise) : (amount){0};
+    return (amount){sum.written + part.written, sum.done + part.done};
+  case TNI_LET:
+    sum = amount_of(s->as.let.body);
+    return (amount){sum.written + 1, sum.done + 1};
+  case TNI_WHILE: return amount_of(s->as.repeat.body);
+  case TNI_ALLOC:
+  case TNI_ASSERT:
+  case TNI_ASSUME: return amount_of(tni_rest(s));
+  default: return (amount){1, 1};
+  }
+}
+
+/* Is the condition of the statement asked once in many statements, from where hoist.c moves it to, and not between
+ * statements that are written out, which may share registers? */
+static bool is_seldom(const guard_search *g, const tn_stmt *s, const tn_expr *cond) {
+  const inner_loop *l = g->innermost;
+  if (!g->work || s->as.cond.otherwise) return false;
+  for (const tn_stmt *at = s; l && l->loop->as.loop.body == at; at = l->loop, l = l->outer)
+    if (tni_expr_uses(g->r->arena.ctx, cond, l->loop->as.loop.var)) break;
+  return (!l || !is_written_out(l->loop)) && (l ? l->times : 1) * SELDOM <= g->work;
+}
+
+/* ---- guards ---- */
+
+/* `s`: the statement that it is the condition of; NULL: of a load. */
+static void consider(guard_search *g, const tn_stmt *s, const tn_expr *cond) {
   if (!cond) return;
   if (cond->op == TN_OP_and) {
-    consider(g, cond->arg[0]);
-    consider(g, cond->arg[1]);
+    consider(g, s, cond->arg[0]);
+    consider(g, s, cond->arg[1]);
   } else if ((cond->op == TN_OP_lt || cond->op == TN_OP_le) && cond->arg[0]->type == TN_INDEX) {
-    consider_less(g, cond->arg[0], cond->arg[1], cond->op == TN_OP_lt);
+    if (!s || !is_seldom(g, s, cond)) consider_less(g, cond->arg[0], cond->arg[1], cond->op == TN_OP_lt);
   }
 }
 
 static void consider_load(void *self, const tn_expr *x) {
-  if (x->op == TN_OP_load) consider(self, tni_load_where(x));
+  if (x->op == TN_OP_load) consider(self, NULL, tni_load_where(x));
+}
+
+static void search_guards(guard_search *g, const tn_stmt *s);
+
+static void search_loop(guard_search *g, const tn_stmt *s) {
+  const inner_loop *outer = g->innermost;
+  inner_loop inner = {outer, s, (outer ? outer->times : 1) * steps_of(s)};
+  size_t mark = g->facts.count;
+  g->innermost = &inner;
+  if (tni_facts_bind(&g->facts, s->as.loop.var, s->as.loop.extent)) search_guards(g, s->as.loop.body);
+  g->innermost = outer;
+  tni_facts_pop(&g->facts, mark);
 }
 
 static void search_guards(guard_search *g, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_STORE:
   case TNI_REDUCE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
-  case TNI_FOR: {
-    size_t mark = g->facts.count;
-    if (tni_facts_bind(&g->facts, s->as.loop.var, s->as.loop.extent)) search_guards(g, s->as.loop.body);
-    tni_facts_pop(&g->facts, mark);
-    break;
-  }
+  case TNI_FOR: search_loop(g, s); break;
   case TNI_IF:
-    consider(g, s->as.cond.cond);
+    consider(g, s, s->as.cond.cond);
     search_guards(g, s->as.cond.then);
     if (s->as.cond.otherwise) search_guards(g, s->as.cond.otherwise);
     break;
@@ -121,7 +197,9 @@ static const tn_stmt *part_of(tni_region *r, const tn_stmt *s, int64_t from, int
 /* Where the main part begins and ends; false: there is no other. */
 static bool find_main(tni_region *r, const tn_expr *var, int64_t extent, const tn_stmt *body, int64_t *first,
                       int64_t *end) {
+  amount all = amount_of(body);
   guard_search g = {.r = r, .var = var, .extent = extent, .threshold = extent};
+  g.work = all.written > LARGE_BODY ? all.done : 0;
   tni_facts_init(&g.facts, r->arena.ctx);
   search_guards(&g, body);
   tni_facts_destroy(&g.facts);

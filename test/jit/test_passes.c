@@ -150,6 +150,29 @@ START_TEST(the_last_iterations_of_other_loops_are_loops_of_their_own)
 }
 END_TEST
 
+/* The same, when much is done beside: what is left of rows and columns is asked for, outside of the innermost loop. */
+START_TEST(many_statements_are_not_doubled_for_a_guard_that_is_asked_seldom)
+{
+  static char text[1024];
+  for (int copies = 32; copies <= 96; copies += 64) {
+    snprintf(text, sizeof text,
+             "scheduled func f(A: f32[3], T: f32[96], B: f32[10, 8]) {\n"
+             "  for y in 0..3 {\n"
+             "    for j in 0..%d unrolled { T[j] = T[j] * A[y] }\n"
+             "    for k in 0..4 {\n"
+             "      for l in 0..8 vectorized { if y * 4 + k < 10 { B[y * 4 + k, l] = T[k * 8 + l] } }\n"
+             "    }\n"
+             "  }\n"
+             "}\n",
+             copies);
+    *seen = 0;
+    const char *made = after("v", text), *first = strstr(made, "for k");
+    ck_assert_msg(!strstr(first + 1, "for k") == (copies == 96), "%s", made);
+    ck_assert_msg(!strstr(made, "if y * 4 + k < 10") == (copies == 32), "%s", made);
+  }
+}
+END_TEST
+
 START_TEST(registers_that_nobody_reads_are_not_written)
 {
   ck_assert_str_eq(after("d", "scheduled func f(A: f32[8], B: f32[3]) {\n"
@@ -229,6 +252,7 @@ int main(void) {
                                 a_letter_asks_for_the_text, the_last_tiles_of_a_parallel_loop_stay_in_it,
                                 guards_of_inner_loops_stay_in_them,
                                 the_last_iterations_of_other_loops_are_loops_of_their_own,
+                                many_statements_are_not_doubled_for_a_guard_that_is_asked_seldom,
                                 registers_that_nobody_reads_are_not_written, registers_that_others_read_are_kept,
                                 registers_that_an_extent_reads_are_kept,
                                 an_unknown_letter_is_refused};
