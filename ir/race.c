@@ -176,17 +176,18 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
   return false;
 }
 
-/* Has each iteration its own? A shared one is there for them to meet in. */
+/* Will lowering give each iteration its own? A shared one is there for them to meet in. */
 static bool is_private(checker *c, const tn_buffer *b) {
-  if (tni_is_allocated_in(c->loop, b)) return true;
   if (b->scope == TNI_SCOPE_SHARED) return false;
   if (tni_is_param(c->func, b) || c->func->level == TNI_LEVEL_LOOP || c->accesses->literal) return false;
   return tni_is_private_among(c->r, c->func->body, c->accesses, b, c->loop);
 }
 
+/* What takes least time comes first. */
 static bool is_safe(checker *c, const tn_buffer *b) {
-  if (only_reduces(c, b) || is_private(c, b)) return true;
-  return (c->func->level == TNI_LEVEL_TENSOR && has_own_boxes(c, b, false)) || has_own_boxes(c, b, true);
+  if (only_reduces(c, b) || tni_is_allocated_in(c->loop, b)) return true;
+  if (c->func->level == TNI_LEVEL_TENSOR && has_own_boxes(c, b, false)) return true;
+  return has_own_boxes(c, b, true) || is_private(c, b);
 }
 
 typedef struct reduce_search {
