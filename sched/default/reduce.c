@@ -4,8 +4,9 @@
  *
  * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed
  * at the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. An
- * epilogue with long operators is not written out for each row: the tile goes through memory to a loop over rows. Where
- * the target sums several steps at once (unit.c), these stand inside of all. What tile registers do is product.c's.
+ * epilogue with long operators, or whose lanes go to places apart, is not written out for each row: the tile goes through
+ * memory to a loop over rows. Where the target sums several steps at once (unit.c), these stand inside of all. What tile
+ * registers do is product.c's.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -171,11 +172,20 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
 
 /* ---- long epilogues ---- */
 
-enum { MOST_LONG = 8 /* vectors of a tile for which long operators are written out */ };
+enum { MOST_LONG = 8 /* vectors of a tile whose epilogue is written out, however long */ };
+
+/* Does each lane of a vector of the block's result go to another place? That takes an instruction or more for each. */
+static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vector_dim) {
+  const tn_stmt *store = tni_block_store(block);
+  int64_t stride;
+  return !tni_stride_of(p, store->as.store.buffer, store->as.store.index, store->as.store.index[vector_dim], &stride) ||
+         stride != 1;
+}
 
 static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   const tn_stmt *epilogue = epilogue_of(p, block);
-  return epilogue && t->row_dim >= 0 && t->rows * t->vectors > MOST_LONG && tni_is_long(p, epilogue);
+  if (!epilogue || t->row_dim < 0 || t->rows * t->vectors <= MOST_LONG) return false;
+  return tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim);
 }
 
 /* The tile's sums, from registers to memory. */

@@ -233,6 +233,26 @@ START_TEST(what_is_read_across_is_done_in_squares)
 }
 END_TEST
 
+/* Sums in vectors along what is far apart in memory: their places are written out for one row of the tile. */
+START_TEST(scattered_results_are_written_out_for_one_row)
+{
+  open_context();
+  char *text = checked_loops("func turned(A: f32[45, 40], B: f32[40, 32], S: f32[32], C: f32[32, 45]) {\n"
+                             "  alloc T: f32[32, 45]\n"
+                             "  for i in 0..32 { for j in 0..45 { for k in 0..40 {\n"
+                             "    block T(a: 0..32 = i, b: 0..45 = j, reduce c: 0..40 = k) {\n"
+                             "      init { T[a, b] = 0.0:f32 }\n"
+                             "      T[a, b] = fma(A[b, c], B[c, a], T[a, b])\n"
+                             "  } } } }\n"
+                             "  for i in 0..32 { for j in 0..45 {\n"
+                             "    block C(a: 0..32 = i, b: 0..45 = j) { C[a, b] = T[a, b] + S[a] } } }\n"
+                             "}\n");
+  ck_assert_msg(count_of(text, "fma(") > 8 && count_of(text, " C[ramp(") <= 4, "%s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A depthwise convolution with the channels last, under a border: taps of a row are written out; the window of 7 rows goes
  * to registers, where the conditions are asked; there is one body, for the edges and the middle. */
 static const char *const depthwise =
@@ -678,6 +698,7 @@ int main(void) {
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
+  tcase_add_test(tcase, scattered_results_are_written_out_for_one_row);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
   tcase_add_test(tcase, windows_end_with_the_picture);
   tcase_add_test(tcase, windows_of_many_columns_go_in_strips);
