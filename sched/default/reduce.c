@@ -170,6 +170,42 @@ static void pack_columns(tni_planner *p, tn_block_ref block, const tni_tile *t, 
   tni_try_unroll(p, parts[0]);
 }
 
+/* ---- what makes a factor ---- */
+
+/* Are the subscripts variables, each by itself? Then no element is of two tiles' rows, as those of windows are. */
+static bool is_plain(const tn_expr *load) {
+  for (int32_t d = 0; d < tni_load_count(load); d++)
+    if (load->arg[d]->op != TN_OP_var && !tni_is_const(load->arg[d])) return false;
+  return !tni_load_where(load);
+}
+
+/* The elementwise block that makes a factor for this reduction alone, of the rows and not of the vectors; NULL: none does. */
+static const tn_stmt *maker_of_rows(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  const tn_expr *factors[2], *vector = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  int64_t along;
+  int reductions;
+  const tn_stmt *last;
+  if (!tni_find_factors(block, &factors[0], &factors[1])) return NULL;
+  for (int i = 0; i < 2; i++) {
+    const tn_buffer *b = factors[i]->as.buffer;
+    const tn_stmt *maker = tni_is_param(p->s->func, b) ? NULL : tni_maker_of(p, b);
+    if (maker && is_plain(factors[i]) && !tni_is_reduction(maker) && tni_stride_of(p, b, factors[i]->arg, vector, &along) && along == 0 &&
+        tni_count_readers(p, b, maker, &reductions, &last) == 1)
+      return maker;
+  }
+  return NULL;
+}
+
+/* It makes the rows of a tile before the tiles that read them, in vectors. */
+static void bring_maker(tni_planner *p, const tn_stmt *maker, const tni_tile *t, tn_loop row_tiles) {
+  tn_block_ref ref = tni_block_named(p, maker->as.block.name);
+  tn_loop loops[TNI_MAX_LOOPS], parts[2];
+  tn_error *e = NULL;
+  if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, row_tiles, &e), &e)) return;
+  size_t count = tni_loops_of(p, ref, loops);
+  if (count && tni_try_split(p, loops[count - 1], t->lanes, parts)) tni_try_vectorize(p, parts[1]);
+}
+
 /* ---- long epilogues ---- */
 
 enum { MOST_LONG = 8 /* vectors of a tile whose epilogue is written out, however long */ };
@@ -293,9 +329,11 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tni_schedule_streams(p, block, &t);
     return;
   }
+  const tn_stmt *maker = tiled && t.row_dim >= 0 ? maker_of_rows(p, block, &t) : NULL;
   tn_block_ref out = tni_writer_of(p, block, "register"), stage = 0;
   tn_error *e = NULL;
   if (!out) return;
+  if (maker && t.ahead == tni_block_store(maker)->as.store.buffer) t.ahead = NULL;
   if (tiled && wants_stage(p, block, &t)) {
     tn_block_ref ref = tni_block_named(p, name);
     if (!ref || !tni_tried(p, tn_cache_write(p->s, ref, "register", &stage, &e), &e)) stage = 0;
@@ -308,6 +346,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     if (stage && !tni_tried(p, tn_compute_at(p->s, stage, last, &e), &e)) return;
     if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, last, &e), &e)) return;
     if (t.packed) pack_columns(p, ref, &t, loops.vector_tiles);
+    if (maker && !t.vectors_outside) bring_maker(p, maker, &t, loops.row_tiles);
   }
   if (tiled) {
     tni_tile_reduction(p, name, &t, loops.outer_count);

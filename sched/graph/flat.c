@@ -5,7 +5,8 @@
  *
  * flat: (n, c, h, w) -> (n, c, h * w), or with channels last (n, h, w, c) -> (n, h * w, c), and picture back: views, which are no code; for constants, the same contents. So
  * vectors of pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise
- * node follows when the last of its operands to be made is flat, since that is whom fusion puts it with.
+ * node follows when the last of its operands to be made is flat, since that is whom fusion puts it with; or when such a
+ * convolution alone reads it, and fusion could put it with no other.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,7 +16,10 @@ typedef struct flattener {
   tni_gcopy c;
   uint32_t *flat; /* by value of the old graph: the same as rows of pixels, or TNI_NO_VALUE */
   int8_t *made;   /* it was made so, not as a picture: the dimensions behind those of pixels, and 1; else 0 */
+  int8_t *wanted; /* likewise, if whoever reads it takes it so; 0: nobody reads it; AS_PICTURE */
+  bool *alone;    /* by node: pointwise, and fusion puts it with nobody who makes what it reads */
 } flattener;
+enum { AS_PICTURE = -1 };
 
 /* ---- which nodes ---- */
 
@@ -54,23 +58,84 @@ static bool flat_shape(const tni_gvalue *v, const tni_gvalue *like, int32_t behi
   return all || none;
 }
 
-/* A pointwise node behind one that is flat: how many dimensions are behind those of pixels; -1: it stays as it is. */
-static int32_t follows(const flattener *f, const tni_gnode *n) {
-  const tn_graph *g = f->c.from;
-  const tni_gvalue *out = &g->values[n->outputs[0]];
-  uint32_t last = TNI_NO_VALUE;
+static bool is_pointwise(const tn_graph *g, const tni_gnode *n) {
+  return n->op && n->op->kind == TNI_GOP_ELEMENTWISE && n->output_count == 1 && g->values[n->outputs[0]].rank > 3;
+}
+
+static bool can_be_flat(const tn_graph *g, const tni_gnode *n, int32_t behind) {
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  if (!n->op || n->op->kind != TNI_GOP_ELEMENTWISE || n->output_count != 1 || out->rank < 4) return -1;
+  for (uint32_t i = 0; i < n->input_count; i++)
+    if (n->inputs[i] != TNI_NO_VALUE &&
+        !flat_shape(&g->values[n->inputs[i]], &g->values[n->outputs[0]], behind, &rank, shape))
+      return false;
+  return true;
+}
+
+/* A pointwise node behind one that is flat, or alone before one: how many dimensions are behind those of pixels; -1: it
+ * stays as it is. */
+static int32_t follows(const flattener *f, uint32_t node) {
+  const tn_graph *g = f->c.from;
+  const tni_gnode *n = &g->nodes[node];
+  uint32_t last = TNI_NO_VALUE;
+  if (!is_pointwise(g, n)) return -1;
   for (uint32_t i = 0; i < n->input_count; i++) {
     uint32_t value = n->inputs[i];
     if (value == TNI_NO_VALUE) continue;
     if (!g->values[value].data && (last == TNI_NO_VALUE || value > last)) last = value;
   }
   int32_t behind = last == TNI_NO_VALUE ? -1 : f->made[last] - 1;
-  for (uint32_t i = 0; i < n->input_count && behind >= 0; i++)
-    if (n->inputs[i] != TNI_NO_VALUE && !flat_shape(&g->values[n->inputs[i]], out, behind, &rank, shape)) return -1;
-  return behind;
+  if (behind < 0 && f->alone[node]) behind = f->wanted[n->outputs[0]] - 1;
+  return behind >= 0 && can_be_flat(g, n, behind) ? behind : -1;
+}
+
+/* ---- who wants what ---- */
+
+/* Is it pointwise, and nobody makes what it reads with whom fusion would put it? */
+static bool is_alone(const flattener *f, const tni_gnode *n, const uint32_t *maker, const uint32_t *readers) {
+  const tn_graph *g = f->c.from;
+  if (!is_pointwise(g, n)) return false;
+  for (uint32_t i = 0; i < n->input_count; i++) {
+    uint32_t value = n->inputs[i], by = value == TNI_NO_VALUE ? TNI_NO_VALUE : maker[value];
+    if (by == TNI_NO_VALUE || readers[value] > 1) continue;
+    if (!f->alone[by] && strcmp(g->nodes[by].op->name, "concat") != 0) return false;
+  }
+  return true;
+}
+
+static void want(flattener *f, uint32_t value, int8_t how) {
+  if (value != TNI_NO_VALUE) f->wanted[value] = !f->wanted[value] || f->wanted[value] == how ? how : AS_PICTURE;
+}
+
+static void want_inputs(flattener *f, uint32_t node) {
+  const tn_graph *g = f->c.from;
+  const tni_gnode *n = &g->nodes[node];
+  int8_t how = AS_PICTURE, of_out = n->output_count ? f->wanted[n->outputs[0]] : AS_PICTURE;
+  if (f->alone[node] && of_out > 0 && can_be_flat(g, n, of_out - 1)) how = of_out;
+  bool conv = is_per_pixel(g, n);
+  for (uint32_t i = 0; i < n->input_count; i++)
+    want(f, n->inputs[i], conv && i == 0 ? (int8_t)(tni_attr_int(n, "channels_last", 0) != 0) + 1 : how);
+}
+
+/* From what is read last to what is made first. */
+static tn_status find_wishes(flattener *f, tn_error **err) {
+  const tn_graph *g = f->c.from;
+  size_t bytes = 2 * (g->value_count + 1u) * sizeof(uint32_t);
+  uint32_t *readers = tni_alloc_zero(f->c.to->ctx, bytes), *maker = readers ? readers + g->value_count + 1 : NULL;
+  if (!readers) return tni_fail_nomem(err);
+  memset(maker, 0xff, (g->value_count + 1u) * sizeof *maker);
+  for (uint32_t i = 0; i < g->output_count; i++) readers[g->outputs[i]]++, want(f, g->outputs[i], AS_PICTURE);
+  for (uint32_t i = 0; i < g->node_count; i++)
+    for (uint32_t k = 0; k < g->nodes[i].input_count; k++)
+      if (g->nodes[i].inputs[k] != TNI_NO_VALUE) readers[g->nodes[i].inputs[k]]++;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    f->alone[i] = is_alone(f, &g->nodes[i], maker, readers);
+    for (uint32_t k = 0; k < g->nodes[i].output_count; k++)
+      if (g->nodes[i].outputs[k] != TNI_NO_VALUE) maker[g->nodes[i].outputs[k]] = i;
+  }
+  for (uint32_t i = g->node_count; i-- > 0;) want_inputs(f, i);
+  tni_free(f->c.to->ctx, readers, bytes);
+  return TN_OK;
 }
 
 /* ---- values ---- */
@@ -158,10 +223,11 @@ static tn_status add_as_it_was(flattener *f, const tni_gnode *n, tn_error **err)
   return status ? status : tni_gcopy_node(&f->c, n, err);
 }
 
-static tn_status add_node(flattener *f, const tni_gnode *n, tn_error **err) {
+static tn_status add_node(flattener *f, uint32_t node, tn_error **err) {
   tn_context *ctx = f->c.to->ctx;
+  const tni_gnode *n = &f->c.from->nodes[node];
   bool conv = is_per_pixel(f->c.from, n);
-  int32_t behind = conv ? tni_attr_int(n, "channels_last", 0) != 0 : follows(f, n);
+  int32_t behind = conv ? tni_attr_int(n, "channels_last", 0) != 0 : follows(f, node);
   if (behind < 0) return add_as_it_was(f, n, err);
   size_t bytes = (n->input_count + 1u) * sizeof(uint32_t);
   uint32_t *values = tni_alloc(ctx, bytes);
@@ -173,9 +239,9 @@ static tn_status add_node(flattener *f, const tni_gnode *n, tn_error **err) {
 static tn_status add_all(flattener *f, const tn_graph **out, tn_error **err) {
   const tn_graph *g = f->c.from;
   uint32_t shown;
-  tn_status status = TN_OK;
+  tn_status status = find_wishes(f, err);
   memset(f->flat, 0xff, g->value_count * sizeof *f->flat);
-  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(f, &g->nodes[i], err);
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(f, i, err);
   for (uint32_t i = 0; i < g->output_count && !status; i++) status = picture(f, g->outputs[i], &shown, err);
   return status ? status : tni_gcopy_finish(&f->c, out, err);
 }
@@ -198,7 +264,11 @@ tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **
   if (status) return status;
   f.flat = tni_alloc(to->ctx, count * sizeof *f.flat);
   f.made = tni_alloc_zero(to->ctx, count * sizeof *f.made);
-  status = f.flat && f.made ? add_all(&f, out, err) : tni_fail_nomem(err);
+  f.wanted = tni_alloc_zero(to->ctx, count * sizeof *f.wanted);
+  f.alone = tni_alloc_zero(to->ctx, (g->node_count + 1) * sizeof *f.alone);
+  status = f.flat && f.made && f.wanted && f.alone ? add_all(&f, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, f.alone, (g->node_count + 1) * sizeof *f.alone);
+  tni_free(to->ctx, f.wanted, count * sizeof *f.wanted);
   tni_free(to->ctx, f.flat, count * sizeof *f.flat);
   tni_free(to->ctx, f.made, count * sizeof *f.made);
   tni_gcopy_end(&f.c);

@@ -501,6 +501,27 @@ START_TEST(rows_from_outside_are_copied_to_be_spread)
 }
 END_TEST
 
+/* Rows that only the product reads are made a tile at a time, not all before it. */
+START_TEST(rows_of_a_factor_are_made_for_each_tile)
+{
+  open_context();
+  char *text = checked_loops(
+      "func dense(X: f32[100, 48] strides (64, 1), S: f32[48], W: f32[2, 48, 16], C: f32[100, 32]) {\n"
+      "  alloc R: f32[100, 48]\n"
+      "  for i in 0..100 { for k in 0..48 {\n"
+      "    block R(a: 0..100 = i, e: 0..48 = k) { R[a, e] = max(X[a, e] * S[e], 0.0:f32) } } }\n"
+      "  for i in 0..100 { for c in 0..32 { for k in 0..48 {\n"
+      "    block C(a: 0..100 = i, d: 0..32 = c, reduce e: 0..48 = k) {\n"
+      "      init { C[a, d] = 0.0:f32 }\n"
+      "      C[a, d] = fma(R[a, e], W[d // 16, e, d % 16], C[a, d])\n"
+      "  } } } }\n"
+      "}\n");
+  ck_assert_msg(strstr(text, "alloc R: f32[480]") != NULL, "%.2000s", text); /* 10 rows */
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A row of A times a matrix whose rows are 1000 elements, larger than the second cache of the target. */
 START_TEST(one_row_of_sums_streams_its_matrix)
 {
@@ -709,6 +730,7 @@ int main(void) {
   tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, short_rows_go_on);
+  tcase_add_test(tcase, rows_of_a_factor_are_made_for_each_tile);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
   tcase_add_test(tcase, stages_over_rows_are_done_row_by_row);
