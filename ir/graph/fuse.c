@@ -171,12 +171,26 @@ static void find_loose(fuser *f, uint32_t node) {
   }
 }
 
-/* To the group of its only reader, if that is a later one of its shape. */
+/* Does the node multiply the rows that the value has by constant panels? Each row is made once then, before its products. */
+static bool takes_rows(const fuser *f, uint32_t node, uint32_t value) {
+  const tni_gnode *n = &f->g->nodes[node];
+  if (!is_member(f, node) || !n->op || n->input_count < 2 || !tni_attr_int(n, "panel", 0)) return false;
+  const tni_gvalue *x = &f->g->values[value], *w = &f->g->values[n->inputs[1]];
+  for (uint32_t k = 1; k < n->input_count; k++)
+    if (n->inputs[k] == value) return false;
+  if (x->type != TN_F32 || w->type != TN_F32 || !w->data) return false;
+  if (strcmp(n->op->name, "matmul") == 0) return true;
+  return strcmp(n->op->name, "conv") == 0 && x->rank == 3 && tni_attr_int(n, "group", 1) == 1 && w->shape[2] == 1 &&
+         f->g->values[n->outputs[0]].shape[1] == x->shape[1];
+}
+
+/* To the group of its only reader, if that is a later one: a pointwise one of its shape, or one that takes its rows. */
 static void sink(fuser *f, uint32_t node) {
   uint32_t value = f->g->nodes[node].outputs[0], reader = only_reader(f, value);
-  if (reader == NO_GROUP || !is_pointwise(f, reader) || f->group_of[reader] <= f->group_of[node]) return;
+  if (reader == NO_GROUP || f->group_of[reader] <= f->group_of[node]) return;
   group *to = &f->groups[f->group_of[reader]];
-  if (to->closed || to->count == MAX_GROUP || !same_shape(f->g, value, to->shape_of)) return;
+  bool suits = is_pointwise(f, reader) ? same_shape(f->g, value, f->g->nodes[reader].outputs[0]) : takes_rows(f, reader, value);
+  if (to->closed || to->count == MAX_GROUP || !suits) return;
   f->groups[f->group_of[node]].count--;
   f->group_of[node] = f->group_of[reader];
   to->count++;

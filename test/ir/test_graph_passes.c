@@ -370,6 +370,25 @@ START_TEST(what_one_later_function_reads_is_in_that)
 }
 END_TEST
 
+/* A product with panels takes the chain before it in, if nobody else reads that. */
+START_TEST(rows_are_made_where_they_are_multiplied)
+{
+  static float w[16 * 16], scale[16];
+  const tni_attr panels[] = {INT("panel", 16), INT("columns", 16)};
+  for (int shown = 0; shown < 2; shown++) {
+    uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(4, 16)), s = tni_g_const(b, "s", TN_F32, DIMS(16), scale);
+    uint32_t r = add1("relu", "r", add2("mul", "m", x, s)), by = tni_g_const(b, "w", TN_F32, DIMS(1, 16, 16), w);
+    tni_g_output(b, add1("exp", "y", add("matmul", "p", r, by, TNI_NO_VALUE, 2, panels)));
+    if (shown) tni_g_output(b, r);
+    const char *text = text_of(optimize(finish()));
+    const char *want = shown ? "  r: f32[4, 16] = call fused_mul_relu(x, s)\n  y: f32[4, 16] = call fused_matmul_exp(r, w)\n"
+                             : "  y: f32[4, 16] = call fused_mul_relu_matmul_exp(x, s, w)\n";
+    ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+    if (!shown) ck_assert_int_eq(tni_gbuilder_create(program, "again", &b, NULL), TN_OK);
+  }
+}
+END_TEST
+
 /* A byte is written, not the float that it is made for the sum. */
 START_TEST(what_is_shorter_is_between_functions)
 {
@@ -569,6 +588,7 @@ int main(void) {
   tcase_add_test(tests, chains_and_residuals_become_one_function);
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
+  tcase_add_test(tests, rows_are_made_where_they_are_multiplied);
   tcase_add_test(tests, what_is_shorter_is_between_functions);
   tcase_add_test(tests, a_diamond_stays_in_one_function);
   tcase_add_test(tests, what_one_later_function_reads_is_in_that);

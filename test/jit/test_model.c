@@ -259,6 +259,54 @@ START_TEST(pictures_are_flat_where_nobody_sees_their_rows)
 }
 END_TEST
 
+/* As in DenseNet: what is joined lies where it is joined, and its normalization is a part of the convolution that reads it. */
+START_TEST(normalized_rows_are_made_where_they_are_multiplied)
+{
+  enum { C = 256, N = 2 * C, H = 6, P = H * H };
+  static int64_t x_shape[] = {1, C, H, H}, y_shape[] = {1, C, H, H};
+  static const int64_t w_shape[] = {C, C, 1, 1}, v_shape[] = {C, N, 1, 1}, scale_shape[] = {N, 1, 1};
+  static float x[C * P], w[2][C * C], v[C * N], scale[N], shift[N], joined[N * P], y[C * P];
+  bytes g = {0}, join = node("Concat", "join", "a b", "c");
+  for (int i = 0; i < C * P; i++) x[i] = (float)(i % 7 - 3);
+  for (int i = 0; i < 2 * C * C; i++) w[i / (C * C)][i % (C * C)] = (float)(i % 5 - 2);
+  for (int i = 0; i < C * N; i++) v[i] = (float)(i % 3 - 1);
+  for (int i = 0; i < N; i++) scale[i] = (float)(i % 4 - 1), shift[i] = (float)(i % 9 - 4);
+  attr_int(&join, "axis", 1);
+  add_node(&g, node("Conv", "left", "x w0", "a"));
+  add_node(&g, node("Conv", "right", "x w1", "b"));
+  add_node(&g, join);
+  add_node(&g, node("Mul", "scaled", "c scale", "d"));
+  add_node(&g, node("Add", "shifted", "d shift", "e"));
+  add_node(&g, node("Relu", "relu", "e", "f"));
+  add_node(&g, node("Conv", "last", "f v", "y"));
+  add_weight(&g, tensor_raw("w0", ONNX_FLOAT, 4, w_shape, w[0], sizeof w[0]));
+  add_weight(&g, tensor_raw("w1", ONNX_FLOAT, 4, w_shape, w[1], sizeof w[1]));
+  add_weight(&g, tensor_raw("v", ONNX_FLOAT, 4, v_shape, v, sizeof v));
+  add_weight(&g, tensor_raw("scale", ONNX_FLOAT, 3, scale_shape, scale, sizeof scale));
+  add_weight(&g, tensor_raw("shift", ONNX_FLOAT, 3, scale_shape, shift, sizeof shift));
+  add_input(&g, "x", 4, x_shape);
+  add_output(&g, "y");
+  const tn_model *run = compile_graph(g);
+  char *text;
+  size_t size;
+  must(tn_program_emit(program, NULL, "tensor", &text, &size, &error), error);
+  ck_assert_msg(strstr(text, "func fused_mul_add_relu_conv(") != NULL, "%.3000s", text);
+  ck_assert_ptr_null(strstr(text, "func fused_concat("));
+  tn_text_destroy(text);
+  DLTensor in = view(TN_F32, 4, x_shape, x), out = view(TN_F32, 4, y_shape, y);
+  must(run_one(run, &in, &out), error);
+  for (int i = 0; i < N * P; i++) {
+    for (int c = 0; c < C; c++) joined[i] += w[i / P / C][i / P % C * C + c] * x[c * P + i % P];
+    joined[i] = fmaxf(joined[i] * scale[i / P] + shift[i / P], 0);
+  }
+  for (int i = 0; i < C * P; i++) {
+    float sum = 0;
+    for (int c = 0; c < N; c++) sum += v[i / P * N + c] * joined[c * P + i % P];
+    ck_assert_float_eq(y[i], sum);
+  }
+}
+END_TEST
+
 /* y = x w of 8-bit integers, summed in 32 bits; cast: by nodes, which the product takes in. */
 static void check_integers(const char *target_name, int x_type, bool cast, int64_t m, int64_t k, int64_t n) {
   uint8_t *x = calloc((size_t)(m * k), 1);
@@ -739,6 +787,7 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {a_model_runs, constant_operands_are_packed, packed_operands_are_shared,
                                 pictures_are_flat_where_nobody_sees_their_rows,
+                                normalized_rows_are_made_where_they_are_multiplied,
                                 zero_points_are_taken_off_sums,
                                 sums_of_few_bytes_are_exact,
                                 products_of_bytes_stay_bytes,
