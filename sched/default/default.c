@@ -1,6 +1,6 @@
 /* default.c -- the schedule of a function that nobody scheduled: chosen from shapes and the target, nothing measured.
  *
- *   1. Cheap elementwise blocks go into their consumers (compute_inline).
+ *   1. Cheap elementwise blocks go into their consumers (compute_inline), or into a sum's beginning (begin.c).
  *   2. A reduction and the elementwise block behind it (its epilogue; a copy when there is none) become a tile: the epilogue's
  *      loops are split into a register tile, rows by vectors, as many accumulators as the registers hold; the reduction is
  *      computed at the tile in registers (compute_at), its reduce loops outside, rows unrolled, vectors innermost.
@@ -100,6 +100,8 @@ static void inline_blocks(tni_planner *p) {
   tni_block_list l = tni_blocks_of(p);
   for (size_t i = 0; i < l.count && !p->status; i++) {
     const tn_stmt *block = tni_find_block(p->s->func->body, l.items[i]->as.block.name);
+    if (block) tni_begin_with_bias(p, block);
+    block = tni_find_block(p->s->func->body, l.items[i]->as.block.name);
     if (block) tni_inline_block(p, block);
   }
 }

@@ -84,6 +84,11 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 /* An elementwise block goes into its consumers, where it is cheap. */
 void tni_inline_block(tni_planner *p, const tn_stmt *block);
 
+/* ---- begin.c ----------------------------------------------------------------------------------------------------- */
+
+/* The block that adds a bias to a sum of integers goes into the sum's beginning. */
+void tni_begin_with_bias(tni_planner *p, const tn_stmt *block);
+
 /* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */
 
 typedef struct tni_tile {

@@ -43,7 +43,7 @@ typedef struct last_step {
   const tni_meeting *m;
   const tn_stmt *reduction, *made; /* made: the epilogue's store over the reduction's iterators */
   tni_reduction of;
-  const tn_expr *value; /* that comes to the state */
+  const tn_expr *load, *value; /* of the state, and what comes to it */
 } last_step;
 
 typedef struct state_search {
@@ -66,10 +66,29 @@ static bool is_step(last_step *l, tn_context *ctx, const tn_expr *value) {
     state_search q = {.buffer = state};
     tni_expr_visit(ctx, other, see_state, &q);
     if (load->op != TN_OP_load || load->as.buffer != state || tni_load_where(load) || q.found) continue;
-    l->value = other;
+    l->load = load, l->value = other;
     return true;
   }
   return false;
+}
+
+static bool is_iter(const tn_stmt *block, const tn_expr *var, const tn_expr *extent) {
+  bool found = false;
+  for (int32_t k = 0; k < block->as.block.count; k++)
+    found |= block->as.block.iters[k].var == var && block->as.block.iters[k].extent == extent;
+  return found;
+}
+
+/* The reduction's iterator that the epilogue's is: of one step, where loops have gone, the one that it reads the state by.
+ * NULL: there is none. */
+static const tn_expr *iter_for(const last_step *l, int32_t i) {
+  const tni_iter *it = &l->m->consumer.block->as.block.iters[i];
+  const tn_stmt *store = l->of.stores[0];
+  if (is_iter(l->reduction, l->m->from[i], it->extent)) return l->m->from[i];
+  for (int32_t d = 0; d < store->as.store.count && tni_is_int(it->extent, 1); d++)
+    if (l->load->arg[d] == it->var && is_iter(l->reduction, store->as.store.index[d], it->extent))
+      return store->as.store.index[d];
+  return NULL;
 }
 
 /* Is the epilogue over all that the reduction makes, for which there is no other use? */
@@ -79,13 +98,8 @@ static bool takes_all(const last_step *l, tn_schedule *s) {
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, state);
   if (tni_is_param(s->func, state) || uses.writers != 1 || uses.readers != 2 || uses.loose) return false;
   if (epilogue->as.block.count != state->rank || tni_why_not_whole(s, l->reduction)) return false;
-  for (int32_t i = 0; i < epilogue->as.block.count; i++) {
-    bool same = false;
-    for (int32_t k = 0; k < l->reduction->as.block.count; k++)
-      same |= l->reduction->as.block.iters[k].var == l->m->from[i] &&
-              l->reduction->as.block.iters[k].extent == epilogue->as.block.iters[i].extent;
-    if (!same) return false;
-  }
+  for (int32_t i = 0; i < epilogue->as.block.count; i++)
+    if (!iter_for(l, i)) return false;
   return true;
 }
 
@@ -105,9 +119,10 @@ static const tn_stmt *store_result(void *self, tni_region *r, const tn_stmt *s) 
 /* The reduction, into the epilogue's buffer, from its init with the value put in. */
 static const tn_stmt *make_reduction(last_step *l) {
   const tn_stmt *epilogue = l->m->consumer.block;
-  const tn_expr *vars[TNI_MAX_NEST], *from = l->of.inits[0]->as.store.value;
-  for (int32_t i = 0; i < epilogue->as.block.count; i++) vars[i] = epilogue->as.block.iters[i].var;
-  tni_subst over = {(size_t)epilogue->as.block.count, vars, l->m->from};
+  const tn_expr *vars[TNI_MAX_NEST], *iters[TNI_MAX_NEST], *from = l->of.inits[0]->as.store.value;
+  for (int32_t i = 0; i < epilogue->as.block.count; i++)
+    vars[i] = epilogue->as.block.iters[i].var, iters[i] = iter_for(l, i);
+  tni_subst over = {(size_t)epilogue->as.block.count, vars, iters};
   l->made = tni_stmt_subst(l->r, tni_block_store(epilogue), &over);
   const tn_expr *value = tni_expr_subst(l->r, l->value, &over);
   from = value ? tni_op2(l->r, tni_reducers[l->of.rows[0]].op, from, value) : NULL;

@@ -107,6 +107,33 @@ START_TEST(a_matmul_is_vector_multiply_adds)
 }
 END_TEST
 
+/* What is added to sums of integers is where they begin: of floats it is added behind. */
+START_TEST(sums_of_integers_begin_with_their_bias)
+{
+  static const char *const types[][3] = {{"u8", "i8", "i32"}, {"f32", "f32", "f32"}};
+  const char *const *t = types[_i];
+  char text[1024];
+  open_context();
+  snprintf(text, sizeof text,
+           "func f(A: %s[64, 64], B: %s[64, 64], b: %s[64], D: f32[64, 64]) {\n  alloc C: %s[64, 64]\n"
+           "  alloc Y: %s[64, 64]\n  for i in 0..64 { for j in 0..64 { for k in 0..64 {\n"
+           "    block C(i_1: 0..64 = i, j_1: 0..64 = j, reduce k_1: 0..64 = k) {\n      init { C[i_1, j_1] = %s }\n"
+           "      C[i_1, j_1] = C[i_1, j_1] + cast(%s, A[i_1, k_1]) * cast(%s, B[k_1, j_1])\n  } } } }\n"
+           "  for i in 0..64 { for j in 0..64 {\n    block Y(i_2: 0..64 = i, j_2: 0..64 = j) {\n"
+           "      Y[i_2, j_2] = C[i_2, j_2] + b[j_2]\n  } } }\n  for i in 0..64 { for j in 0..64 {\n"
+           "    block D(i_3: 0..64 = i, j_3: 0..64 = j) {\n      D[i_3, j_3] = cast(f32, Y[i_3, j_3]) * 0.5:f32\n"
+           "  } } }\n}\n",
+           t[0], t[1], t[2], t[2], t[2], _i ? "0.0:f32" : "0:i32", t[2], t[2]);
+  tn_program *program = parse(text);
+  char *made;
+  ck_assert_int_eq(tn_func_print(schedule(program, "x86-64-v3"), &made, NULL), TN_OK);
+  ck_assert_msg((strstr(made, "] = b[") != NULL) == (_i == 0) && (strstr(made, " + b[") != NULL) == (_i == 1), "%s", made);
+  tn_text_destroy(made);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Sums, the vectors of a step and the factor that its rows share have a register each: of 16, 6 rows by 2 vectors. Of 32,
  * where a multiply-add takes that factor from memory, more, and one step of the sum is enough at a time. */
 static const struct tile_case {
@@ -714,6 +741,7 @@ int main(void) {
   tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
+  tcase_add_loop_test(tcase, sums_of_integers_begin_with_their_bias, 0, 2);
   tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
   tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
