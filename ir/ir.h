@@ -209,7 +209,15 @@ struct tn_func {
   const tn_stmt *body; /* may be NULL: does nothing */
   tn_program *program;
   bool scheduled; /* a schedule was committed: the default one is not applied */
+  const struct tni_shared *shared; /* whose code may be its code, or NULL */
 };
+
+/* Another function, of the loop level, that does the same with these numbers for its last parameters. */
+typedef struct tni_shared {
+  const tn_func *func;
+  size_t number_count;
+  const int64_t *numbers;
+} tni_shared;
 
 typedef struct tni_extern {
   const char *name;
@@ -536,6 +544,49 @@ typedef struct tni_outline {
 bool tni_outline_of(tni_region *r, const tn_func *func, const tn_stmt *loop, tni_outline *out);
 /* The body with values in the place of its numbers. */
 const tn_stmt *tni_outline_body(tni_region *r, const tni_outline *outline, const tn_expr *const *values);
+
+/* ---- vary.c ----------------------------------------------------------------------------------------------------- */
+
+/* A number of texts that are equal but for numbers: by times number `of`, and plus. A parameter is itself; 0 times: a constant. */
+typedef struct tni_multiple {
+  size_t of;
+  int64_t by, plus;
+} tni_multiple;
+typedef struct tni_variation {
+  tni_arena *arena;
+  size_t number_count, count, capacity;
+  const int64_t **values; /* of each text */
+  tni_multiple *numbers;
+  size_t parameter_count;
+} tni_variation;
+/* Of one text: all are constants. `values` are borrowed. False: no memory. */
+bool tni_variation_begin(tni_arena *arena, size_t number_count, const int64_t *values, tni_variation *out);
+/* With one more text; `v` stays as it is. Of several widened from one, the last holds. False: no memory. */
+bool tni_variation_widened(const tni_variation *v, const int64_t *values, tni_variation *out);
+bool tni_variation_is_parameter(const tni_variation *v, size_t i);
+/* Number i over variables, by number, in the places of parameters. */
+const tn_expr *tni_variation_number(tni_region *r, const tni_variation *v, const tn_expr *const *numbers, size_t i);
+
+/* ---- form.c ----------------------------------------------------------------------------------------------------- */
+
+/* A function apart from its numbers: `body` over formal parameters and variables, of which number i stands for values[i]. */
+typedef struct tni_form {
+  const tn_func *func;
+  const tni_param *formal;
+  const tn_stmt *body;
+  size_t number_count;
+  const tn_expr *const *numbers;
+  const int64_t *values;
+  const bool *inner, *factors; /* by number: is it in an innermost loop; what something is multiplied by? */
+  const char *text;  /* the same for functions that can be one; NULL: it has no form */
+} tni_form;
+/* False: no memory. All of the function are nodes of r. */
+bool tni_form_of(tni_region *r, const tn_func *func, tni_form *out);
+/* The function that functions of this form are with those numbers: behind its own parameters come those of the variation, in
+ * order. NULL without memory. */
+const tn_func *tni_form_shared(tni_region *r, const tni_form *form, const tni_variation *v, const char *name);
+/* By how many strides, up to powers of 2, innermost loops would then go that are no constants. */
+size_t tni_form_strides(const tni_form *form, const tni_variation *v);
 
 /* ---- program.c ------------------------------------------------------------------------------------------------- */
 

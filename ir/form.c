@@ -1,0 +1,342 @@
+/* form.c -- a function apart from its numbers: extents of loops, strides and offsets in subscripts, divisors.
+ *
+ *     f(x: f32[64, 256], out: f32[64]) { for i in 0..64 parallel { for k in 0..256 { out[i] = out[i] + x[i * 256 + k] } } }
+ *       ->
+ *     (x, out; p, q, r) { for i in 0..p parallel { for k in 0..q { out[i] = out[i] + x[i * r + k] } } }   p = 64, q = r = 256
+ *
+ * Functions with one text in the middle can be one function, called with what stands below. Which numbers these are is chosen
+ * so that its code is no slower:
+ *
+ *     extents, sums, products, limits   cost nothing: they are in registers, or wait on the stack for an outer loop
+ *     divisors                          only where an iteration has enough to do beside the division: a constant divides faster
+ *     strides of vectors, subscripts of what is on the stack, limits in lanes, numbers below 0      stay in the text
+ *
+ * What an innermost loop reads and writes is told apart, for those that count registers. A function has no form that calls or
+ * asserts (whose messages have its name), has outlined loops, parameters with an offset, or loops with notes, whose readers may
+ * want constants.
+ *
+ * needs: the loop level; nodes of the region r
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <float.h>
+
+#include "ir.h"
+
+enum { MAX_NUMBERS = 2048, MAX_LOOPS = 256, DIVISION_STORES = 1024 };
+
+/* A loop, and the stores of one of its iterations. */
+typedef struct loop_work {
+  const tn_expr *var;
+  double stores;
+} loop_work;
+
+typedef struct former {
+  tni_region *r;
+  const tn_func *func;
+  const tni_param *formal; /* in the places of the function's parameters */
+  bool plain;
+  size_t loop_count, count;
+  loop_work loops[MAX_LOOPS];
+  const tn_expr *numbers[MAX_NUMBERS];
+  int64_t values[MAX_NUMBERS];
+  bool factors[MAX_NUMBERS];
+} former;
+
+/* ---- has it a form? ------------------------------------------------------------------------------------------------- */
+
+static bool see_stmt(void *self, const tn_stmt *s) {
+  former *o = self;
+  o->plain &= s->kind != TNI_ASSERT && s->kind != TNI_EVALUATE;
+  if (s->kind != TNI_FOR) return o->plain;
+  const tni_annotations *notes = &s->as.loop.notes;
+  o->plain &= s->as.loop.kind <= TNI_PARALLEL && notes->count == (tni_find_annotation(*notes, TNI_WHOLE_NOTE) != NULL);
+  return o->plain;
+}
+
+static void see_expr(void *self, const tn_expr *x) {
+  ((former *)self)->plain &= x->op != TN_OP_call && x->op != TNI_OP_ADDRESS;
+}
+
+static bool is_plain(former *o) {
+  o->plain = o->func->level == TNI_LEVEL_LOOP && o->func->body;
+  for (uint32_t i = 0; i < o->func->param_count; i++)
+    o->plain &= !o->func->params[i].buffer || !o->func->params[i].buffer->offset;
+  if (o->plain) tni_stmt_visit(o->func->body, see_stmt, o);
+  if (o->plain) tni_stmt_visit_exprs(o->r->arena.ctx, o->func->body, see_expr, o);
+  return o->plain;
+}
+
+/* ---- what loops do -------------------------------------------------------------------------------------------------- */
+
+/* How often the statement stores; loops in it are noted. */
+static double weigh(former *o, const tn_stmt *s) {
+  double stores = 0;
+  if (!s) return 0;
+  switch (s->kind) {
+  case TNI_FOR:
+    stores = weigh(o, s->as.loop.body);
+    if (o->loop_count < MAX_LOOPS) o->loops[o->loop_count++] = (loop_work){s->as.loop.var, stores};
+    return stores * (tni_is_const(s->as.loop.extent) ? (double)s->as.loop.extent->as.i : 1);
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++) stores += weigh(o, s->as.seq.stmts[i]);
+    return stores;
+  case TNI_IF: return weigh(o, s->as.cond.then) + weigh(o, s->as.cond.otherwise);
+  case TNI_WHILE: return weigh(o, s->as.repeat.body);
+  case TNI_ALLOC:
+  case TNI_LET:
+  case TNI_ASSUME: return weigh(o, tni_rest(s));
+  default: return 1;
+  }
+}
+
+typedef struct least_work {
+  const former *o;
+  double stores;
+} least_work;
+
+/* A variable that is no loop's changes who knows how often. */
+static void see_var(void *self, const tn_expr *x) {
+  least_work *q = self;
+  double stores = 0;
+  if (x->op == TN_OP_load) q->stores = 0;
+  if (x->op != TN_OP_var) return;
+  for (size_t i = 0; i < q->o->loop_count; i++)
+    if (q->o->loops[i].var == x) stores = q->o->loops[i].stores;
+  for (size_t i = 0; i < q->o->count; i++)
+    if (q->o->numbers[i] == x) stores = DBL_MAX;
+  if (stores < q->stores) q->stores = stores;
+}
+
+/* Is there so much to do with each value of x that a division counts for nothing? */
+static bool is_rare(const former *o, const tn_expr *x) {
+  least_work q = {o, DBL_MAX};
+  tni_expr_visit(o->r->arena.ctx, x, see_var, &q);
+  return q.stores >= DIVISION_STORES;
+}
+
+/* ---- numbers -------------------------------------------------------------------------------------------------------- */
+
+/* A variable in the place of the constant; the constant where it is negative, or there are too many. */
+static const tn_expr *number_for(former *o, const tn_expr *constant, bool factor) {
+  if (o->count == MAX_NUMBERS || constant->as.i < 0) return constant;
+  const tn_expr *var = tni_var(o->r, "p", TN_INDEX);
+  o->values[o->count] = constant->as.i;
+  o->factors[o->count] = factor;
+  if (var) o->numbers[o->count++] = var;
+  return var;
+}
+
+/* With the constants in the place of their variables again. */
+static const tn_expr *with_constant(void *self, tni_region *r, const tn_expr *x) {
+  const former *o = self;
+  for (size_t i = o->count; x->op == TN_OP_var && i-- > 0;)
+    if (o->numbers[i] == x) return tni_index(r, o->values[i]);
+  return x;
+}
+
+static bool is_local(const tn_buffer *b) { return b->scope != TNI_SCOPE_GLOBAL; }
+
+static const tn_buffer *formal_of(const former *o, const tn_buffer *b) {
+  for (uint32_t i = 0; i < o->func->param_count; i++)
+    if (o->func->params[i].buffer == b) return o->formal[i].buffer;
+  return b;
+}
+
+static bool has_numbers(const tn_expr *x) {
+  switch (x->op) {
+  case TN_OP_add:
+  case TN_OP_sub:
+  case TN_OP_mul:
+  case TN_OP_min:
+  case TN_OP_max:
+  case TN_OP_lt:
+  case TN_OP_le:
+  case TN_OP_eq:
+  case TN_OP_ne: return x->arg[0]->type == TN_INDEX;
+  default: return false;
+  }
+}
+
+static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
+  former *o = self;
+  const tn_expr *args[2];
+  if (x->op == TN_OP_load) {
+    const tn_expr *index = x->arg[0];
+    if (is_local(x->as.buffer)) index = tni_expr_rewrite(r, index, with_constant, o);
+    return tni_load(r, x->type, formal_of(o, x->as.buffer), 1, &index, tni_load_where(x));
+  }
+  bool divides = (x->op == TN_OP_floordiv || x->op == TN_OP_floormod) && x->type == TN_INDEX &&
+                 tni_is_const(x->arg[1]) && is_rare(o, x->arg[0]);
+  if (!divides && !has_numbers(x)) return x;
+  for (int i = 0; i < 2; i++)
+    if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i], x->op == TN_OP_mul) : x->arg[i])) return NULL;
+  return tni_with_args(r, x, args);
+}
+
+static const tn_stmt *form_stmt(void *self, tni_region *r, const tn_stmt *s) {
+  former *o = self;
+  if (s->kind == TNI_FOR && tni_is_const(s->as.loop.extent))
+    return tni_for_like(r, s, s->as.loop.var, number_for(o, s->as.loop.extent, false), s->as.loop.kind, s->as.loop.body);
+  if (!tni_has_subscripts(s)) return s;
+  const tn_expr *index = s->as.store.index[0];
+  if (is_local(s->as.store.buffer)) index = tni_expr_rewrite(r, index, with_constant, o);
+  return tni_store_like(r, s, formal_of(o, s->as.store.buffer), 1, &index, s->as.store.value, s->as.store.where);
+}
+
+/* ---- innermost loops ------------------------------------------------------------------------------------------------ */
+
+typedef struct inner_search {
+  const tni_form *form;
+  bool *inner;
+  tn_context *ctx;
+} inner_search;
+
+/* Which number the variable is, or the count of them. They are in order of creation. */
+static size_t find_number(const tni_form *form, const tn_expr *var) {
+  size_t low = 0, high = form->number_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (form->numbers[middle]->uid < var->uid)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < form->number_count && form->numbers[low] == var ? low : form->number_count;
+}
+
+static void note_number(void *self, const tn_expr *x) {
+  inner_search *q = self;
+  size_t i = x->op == TN_OP_var ? find_number(q->form, x) : q->form->number_count;
+  if (i < q->form->number_count) q->inner[i] = true;
+}
+
+static bool see_loop(void *self, const tn_stmt *s) {
+  *(bool *)self |= s->kind == TNI_FOR;
+  return !*(bool *)self;
+}
+
+static bool note_innermost(void *self, const tn_stmt *s) {
+  inner_search *q = self;
+  bool found = false;
+  if (s->kind != TNI_FOR) return true;
+  tni_stmt_visit(s->as.loop.body, see_loop, &found);
+  if (!found) tni_stmt_visit_exprs(q->ctx, s->as.loop.body, note_number, q);
+  return found;
+}
+
+/* ---- the form ------------------------------------------------------------------------------------------------------- */
+
+/* Buffers without their shapes. */
+static const tni_param *formal_params(tni_region *r, const tn_func *func) {
+  tni_param *params = TNI_NEW_ARRAY(&r->arena, tni_param, func->param_count);
+  for (uint32_t i = 0; params && i < func->param_count; i++) {
+    const tn_buffer *b = func->params[i].buffer;
+    params[i] = func->params[i];
+    if (!b) continue;
+    tn_buffer form = {.name = b->name, .type = b->type, .align = b->align, .rank = 1, .shape = {tni_index(r, 1)}};
+    if (!form.shape[0] || !(params[i].buffer = tni_buffer_make(r, &form))) return NULL;
+  }
+  return params;
+}
+
+/* The body as a function with numbers behind its own parameters. */
+static tn_func *function_of(tni_region *r, const tni_form *form, const char *name, size_t count,
+                            const tn_expr *const *numbers, const tn_stmt *body) {
+  tn_func *made = tni_arena_copy(&r->arena, form->func, sizeof *made);
+  tni_param *params = TNI_NEW_ARRAY(&r->arena, tni_param, form->func->param_count + count);
+  if (!made || !params || !body) return NULL;
+  memcpy(params, form->formal, form->func->param_count * sizeof *params);
+  for (size_t i = 0; i < count; i++) params[form->func->param_count + i].scalar = numbers[i];
+  made->name = name;
+  made->param_count += (uint32_t)count;
+  made->params = params;
+  made->body = body;
+  return made;
+}
+
+static bool print(tni_region *r, tni_form *out) {
+  const tn_func *all = function_of(r, out, "f", out->number_count, out->numbers, out->body);
+  tni_text text;
+  if (!all) return false;
+  tni_text_init(&text, r->arena.ctx);
+  tni_print_canonical(&text, all);
+  out->text = text.failed ? NULL : tni_arena_text(&r->arena, text.data);
+  tni_text_destroy(&text);
+  return out->text != NULL;
+}
+
+static bool make(former *o, tni_form *out) {
+  tni_arena *arena = &o->r->arena;
+  out->formal = o->formal = formal_params(o->r, o->func);
+  if (!o->formal) return false;
+  weigh(o, o->func->body);
+  out->body = tni_stmt_rewrite(o->r, o->func->body, form_expr, form_stmt, o);
+  out->number_count = o->count;
+  out->numbers = tni_arena_copy(arena, o->numbers, o->count * sizeof *o->numbers);
+  out->values = tni_arena_copy(arena, o->values, o->count * sizeof *o->values);
+  out->factors = tni_arena_copy(arena, o->factors, o->count * sizeof *o->factors);
+  bool *inner = TNI_NEW_ARRAY(arena, bool, o->count);
+  if (!out->body || !out->numbers || !out->values || !out->factors || !inner) return false;
+  inner_search q = {out, inner, arena->ctx};
+  out->inner = inner;
+  tni_stmt_visit(out->body, note_innermost, &q);
+  return !arena->failed && print(o->r, out);
+}
+
+bool tni_form_of(tni_region *r, const tn_func *func, tni_form *out) {
+  *out = (tni_form){.func = func};
+  former *o = TNI_NEW(&r->arena, former);
+  if (!o) return false;
+  o->r = r;
+  o->func = func;
+  return !is_plain(o) || make(o, out);
+}
+
+/* ---- what several share --------------------------------------------------------------------------------------------- */
+
+typedef struct maker {
+  const tni_form *form;
+  const tni_variation *v;
+} maker;
+
+/* What a number is in all of the forms. In a sum its constant comes last, as accesses want it. */
+static const tn_expr *put_number(void *self, tni_region *r, const tn_expr *x) {
+  const maker *m = self;
+  size_t i = x->op == TN_OP_var ? find_number(m->form, x) : m->form->number_count;
+  if (i < m->form->number_count) return tni_variation_number(r, m->v, m->form->numbers, i);
+  if (x->op != TN_OP_add || x->type != TN_INDEX) return x;
+  const tn_expr *b = x->arg[1];
+  if (b->op != TN_OP_add || !tni_is_const(b->arg[1])) return x;
+  return tni_add(r, tni_add(r, x->arg[0], b->arg[0]), b->arg[1]);
+}
+
+const tn_func *tni_form_shared(tni_region *r, const tni_form *form, const tni_variation *v, const char *name) {
+  maker m = {form, v};
+  size_t count = 0;
+  const tn_expr **parameters = TNI_NEW_ARRAY(&r->arena, const tn_expr *, v->parameter_count);
+  if (!parameters) return NULL;
+  for (size_t i = 0; i < form->number_count; i++)
+    if (tni_variation_is_parameter(v, i)) parameters[count++] = form->numbers[i];
+  const tn_stmt *body = tni_stmt_rewrite(r, form->body, put_number, NULL, &m);
+  return function_of(r, form, name, count, parameters, body);
+}
+
+static int64_t odd_part(int64_t x) { return x ? x >> __builtin_ctzll((uint64_t)x) : 0; }
+
+/* Are numbers i and k one register, up to a power of 2? What a sum has beside is in the address. */
+static bool is_same_stride(const tni_form *form, const tni_variation *v, size_t i, size_t k) {
+  const tni_multiple *a = &v->numbers[i], *b = &v->numbers[k];
+  bool factors = form->factors[i] || form->factors[k];
+  return a->of == b->of && odd_part(a->by) == odd_part(b->by) && (!factors || a->plus == b->plus);
+}
+
+size_t tni_form_strides(const tni_form *form, const tni_variation *v) {
+  size_t count = 0;
+  for (size_t i = 0; i < form->number_count; i++) {
+    bool seen = !v->numbers[i].by || !form->inner[i];
+    for (size_t k = 0; k < i && !seen; k++) seen = form->inner[k] && is_same_stride(form, v, i, k);
+    count += !seen;
+  }
+  return count;
+}
