@@ -265,6 +265,7 @@ static void define_all(tni_ll_module *m, const tn_target *target, size_t count, 
   m->shared = NULL;
   m->groups = NULL;
   m->sites = NULL;
+  m->codes = NULL;
   const tn_func **ready = TNI_NEW_ARRAY(&m->arena, const tn_func *, count);
   for (size_t i = 0; ready && i < count && !m->arena.failed; i++) ready[i] = tni_ll_prepare(m, funcs[i]);
   for (size_t i = 0; i < count && m->status == TN_OK && !m->arena.failed; i++) tni_ll_define(m, ready[i]);

@@ -3,7 +3,7 @@
  *     NAME(env, PARAMS...)      buffers as noalias pointers, scalars by their C type
  *     NAME.packed(env, args)    loads the pointers from an array and calls NAME
  *
- * Of a module with variants these are NAME.TARGET and NAME.TARGET.packed, which only the module sees: see variant.c.
+ * A kernel whose code others share calls that: see share.c. Of a module with variants these are NAME.TARGET and NAME.TARGET.packed, which only the module sees: see variant.c.
  *
  * Captures are not promised (captures(none)): a parallel loop stores the pointers in its closure.
  *
@@ -61,11 +61,17 @@ void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned 
   add_enum(m, function, index + 1, "noalias");
 }
 
-static bool all_buffers(const tn_func *func) {
+bool tni_ll_is_packed(const tn_func *func) {
   for (uint32_t i = 0; i < func->param_count; i++) {
     if (!func->params[i].buffer) return false;
   }
   return true;
+}
+
+void tni_ll_parameter_attributes(tni_ll_module *m, LLVMValueRef function, const tn_func *func, size_t count) {
+  add_enum(m, function, 1, "nonnull");
+  for (uint32_t i = 0; i < count; i++)
+    if (func->params[i].buffer) tni_ll_buffer_attributes(m, function, i + 1);
 }
 
 static tn_type parameter_type(const tni_param *p) { return p->buffer ? TN_POINTER : p->scalar->type; }
@@ -80,15 +86,12 @@ static LLVMValueRef declare(tni_ll_module *m, const tn_func *func, const char *s
       LLVMAddFunction(m->module, symbol, LLVMFunctionType(m->i32, params, func->param_count + 1, 0));
   if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
   tni_ll_function_attributes(m, function);
-  add_enum(m, function, 1, "nonnull");
-  for (uint32_t i = 0; i < func->param_count; i++) {
-    if (func->params[i].buffer) tni_ll_buffer_attributes(m, function, i + 1);
-  }
+  tni_ll_parameter_attributes(m, function, func, func->param_count);
   return function;
 }
 
-static void bind_parameters(tni_ll_function *f, const tn_func *func) {
-  for (uint32_t i = 0; i < func->param_count; i++) {
+void tni_ll_bind_parameters(tni_ll_function *f, const tn_func *func, size_t count) {
+  for (uint32_t i = 0; i < count; i++) {
     const tni_param *p = &func->params[i];
     LLVMValueRef value = tni_ll_from_memory(f->m, parameter_type(p), LLVMGetParam(f->value, i + 1));
     tni_ll_entry *entry = tni_ll_scope_add(&f->scope, p->buffer ? (const void *)p->buffer : p->scalar, value);
@@ -98,27 +101,41 @@ static void bind_parameters(tni_ll_function *f, const tn_func *func) {
   }
 }
 
-static void define_packed(tni_ll_module *m, const tn_func *func, const char *symbol, LLVMValueRef kernel) {
-  const char *name = tni_arena_format(&m->arena, "%s.packed", symbol);
-  LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, func->param_count + 1);
-  if (!name || !args) return;
-  LLVMTypeRef params[] = {m->ptr, m->ptr};
-  LLVMValueRef function = LLVMAddFunction(m->module, name, LLVMFunctionType(m->i32, params, 2, 0));
-  if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
-  tni_ll_function_attributes(m, function);
+void tni_ll_forward(tni_ll_module *m, LLVMValueRef callee, LLVMValueRef *args) {
+  unsigned count = LLVMCountParams(callee), nest = LLVMGetEnumAttributeKindForName("nest", 4);
+  LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(callee), callee, args, count, "");
+  unsigned nobuiltin = LLVMGetEnumAttributeKindForName("nobuiltin", 9); /* whatever the kernel is called */
+  LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->llvm, nobuiltin, 0));
+  if (LLVMGetEnumAttributeAtIndex(callee, count, nest))
+    LLVMAddCallSiteAttribute(call, count, LLVMCreateEnumAttribute(m->llvm, nest, 0));
+  LLVMSetTailCall(call, 1);
+  LLVMBuildRet(m->b, call);
+}
+
+void tni_ll_unpack(tni_ll_module *m, LLVMValueRef function, LLVMValueRef kernel, uint32_t count) {
+  LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, LLVMCountParams(kernel));
+  if (!args) return;
   tni_ll_glue_attributes(m, function);
   LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
   args[0] = LLVMGetParam(function, 0);
-  for (uint32_t i = 0; i < func->param_count; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     LLVMValueRef index = tni_ll_index(m, i);
     args[i + 1] =
         LLVMBuildLoad2(m->b, m->ptr, LLVMBuildGEP2(m->b, m->ptr, LLVMGetParam(function, 1), &index, 1, ""), "");
   }
-  LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(kernel), kernel, args, func->param_count + 1, "");
-  unsigned nobuiltin = LLVMGetEnumAttributeKindForName("nobuiltin", 9); /* whatever the kernel is called */
-  LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->llvm, nobuiltin, 0));
-  LLVMSetTailCall(call, 1);
-  LLVMBuildRet(m->b, call);
+  if (LLVMCountParams(kernel) > count + 1) args[count + 1] = LLVMGetParam(function, 2);
+  tni_ll_forward(m, kernel, args);
+}
+
+/* Without memory NULL. */
+static LLVMValueRef declare_packed(tni_ll_module *m, const char *symbol) {
+  const char *name = tni_arena_format(&m->arena, "%s.packed", symbol);
+  LLVMTypeRef params[] = {m->ptr, m->ptr};
+  if (!name) return NULL;
+  LLVMValueRef function = LLVMAddFunction(m->module, name, LLVMFunctionType(m->i32, params, 2, 0));
+  if (m->variants) LLVMSetLinkage(function, LLVMInternalLinkage);
+  tni_ll_function_attributes(m, function);
+  return function;
 }
 
 /* NAME, or NAME.TARGET of variants. NULL without memory. */
@@ -156,11 +173,17 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
   if (!symbol || !check_name(m, func->name, symbol)) return;
   LLVMValueRef kernel = declare(m, func, symbol);
   if (!kernel) return;
+  bool has_plan = m->target->isa != TNI_ISA_NVPTX; /* whose names have no dots */
+  bool packed = tni_ll_is_packed(func) && has_plan;
+  if (func->shared && !m->variants) {
+    tni_ll_share(m, func, kernel, packed ? declare_packed(m, symbol) : NULL);
+    return;
+  }
   tni_ll_function_begin(&f, m, func, kernel);
   if (!f.unwind) return;
-  bind_parameters(&f, func);
+  tni_ll_bind_parameters(&f, func, func->param_count);
   tni_ll_stmt(&f, func->body);
   tni_ll_function_end(&f);
-  bool has_plan = m->target->isa != TNI_ISA_NVPTX; /* whose names have no dots */
-  if (m->status == TN_OK && all_buffers(func) && has_plan) define_packed(m, func, symbol, kernel);
+  LLVMValueRef thunk = packed && m->status == TN_OK ? declare_packed(m, symbol) : NULL;
+  if (thunk) tni_ll_unpack(m, thunk, kernel, func->param_count);
 }

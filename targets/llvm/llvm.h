@@ -68,6 +68,8 @@ typedef struct tni_ll_shared {
 /* Functions of outlined loops: see outline.c. */
 typedef struct tni_ll_group tni_ll_group;
 typedef struct tni_ll_site tni_ll_site;
+/* Functions that kernels share: see share.c. */
+typedef struct tni_ll_code tni_ll_code;
 
 /* One LLVM module under construction. */
 typedef struct tni_ll_module {
@@ -84,6 +86,7 @@ typedef struct tni_ll_module {
   tni_ll_shared *shared;
   tni_ll_group *groups;
   tni_ll_site *sites;
+  tni_ll_code *codes;
   uint32_t outlined;  /* parallel bodies and outlined loops so far, for their names */
   uint32_t za_count;  /* functions that use ZA (za.c) */
   tn_status status;   /* the first failure */
@@ -257,6 +260,11 @@ bool tni_ll_runs_in_warp(tni_ll_module *m, const tn_stmt *s);
 void tni_ll_choose(tni_ll_module *m, size_t target_count, const tn_target *const *targets, size_t count,
                    const tn_func *const *funcs);
 
+/* ---- share.c --------------------------------------------------------------------------------------------------- */
+
+/* The kernel of a function that shares another's code, and its packed thunk (or NULL), both declared. */
+void tni_ll_share(tni_ll_module *m, const tn_func *func, LLVMValueRef kernel, LLVMValueRef packed);
+
 /* ---- function.c ------------------------------------------------------------------------------------------------ */
 
 /* Adds NAME and, when every parameter is a buffer, NAME.packed to the module. */
@@ -273,5 +281,14 @@ void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function);
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */
 void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index);
+/* Are all parameters buffers, so that it can be called with an array of pointers? */
+bool tni_ll_is_packed(const tn_func *func);
+/* What is known of the environment and the first parameters; their values, for what the function does. */
+void tni_ll_parameter_attributes(tni_ll_module *m, LLVMValueRef function, const tn_func *func, size_t count);
+void tni_ll_bind_parameters(tni_ll_function *f, const tn_func *func, size_t count);
+/* Gives what the callee gives; the function ends with it. */
+void tni_ll_forward(tni_ll_module *m, LLVMValueRef callee, LLVMValueRef *args);
+/* The function's body: the kernel, with `count` pointers from the array that is its argument, and what follows that. */
+void tni_ll_unpack(tni_ll_module *m, LLVMValueRef function, LLVMValueRef kernel, uint32_t count);
 
 #endif
