@@ -17,10 +17,10 @@
 typedef struct tni_job {
   size_t count;
   const tn_func *const *funcs;
-  /* Not NULL: who makes funcs, on the worker, before code is made of them, and releases them after it (kernel.c). */
+  /* Not NULL: who makes funcs, on the worker, before code is made of them, and releases them after it. No functions: no code. */
   tn_status (*lower)(struct tni_job *job, tn_error **err);
   void (*release)(struct tni_job *job);
-  struct tni_kernel *kernel;
+  void *self; /* of these */
   enum tni_emit what;
   char *bytes; /* out: a text block */
   size_t size;
@@ -125,30 +125,47 @@ void tni_pipeline_stay_here(tni_pipeline *p);
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
 /* Has the function no schedule, so that one is chosen? */
 bool tni_gets_schedule(const tni_pipeline *p, const tn_func *func);
-/* What code generation makes, of each function by itself (of those with outlined loops, which may share, together; for the last
- * target) or of the whole program for all targets: tni_jobs_destroy frees it. Functions by themselves are scheduled and lowered
- * there if the pipeline ran up to GUARD only: kernel.c. */
+
+/* ---- objects.c: code ------------------------------------------------------------------------------------------------ */
+
+/* What code generation makes, by groups of functions (group.c, for the last target) or of the whole program for all targets:
+ * tni_jobs_destroy frees it. Groups are scheduled and lowered there if the pipeline ran up to GUARD only: kernel.c. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);
 
-/* ---- kernel.c: one kernel's code, on a worker ------------------------------------------------------------------- */
+/* ---- kernel.c: one kernel, on a worker ------------------------------------------------------------------------------ */
 
-/* What a job makes: a function, or several that share loops. */
 typedef struct tni_kernel {
-  tni_pipeline *pipeline; /* its program does not grow while jobs run */
-  size_t count;
-  const tn_func *const *sources; /* the program's */
-  const tn_func **lowered;       /* room for as many */
-  double seconds;                /* out: of scheduling and lowering */
-  tn_schedule *schedule; /* from here on of the job alone */
-  tni_region region;
+  tni_pipeline *pipeline;        /* its program does not grow while jobs run */
+  const tn_func *source;         /* the program's */
+  const tn_func *lowered, *code; /* code: it, or an entry of what it shares */
+  tni_form form;
+  tni_shared shared; /* of an entry */
+  double seconds;    /* out: of scheduling and lowering */
+  tn_schedule *schedule; /* from here on of its job alone */
+  tni_region region;     /* of what became of the source */
   bool open;
 } tni_kernel;
-/* A job that makes the kernel's object. */
-void tni_kernel_job(tni_kernel *k, enum tni_emit what, tni_job *out);
+/* A job that lowers the kernel, if it is not, and finds its form. */
+void tni_kernel_job(tni_kernel *k, tni_job *out);
+void tni_kernel_close(tni_kernel *k);
 /* How long it takes to compile a function, compared with others of the program. */
 double tni_kernel_weight(const tn_func *func);
+
+/* ---- group.c: kernels that are compiled together -------------------------------------------------------------------- */
+
+typedef struct tni_group {
+  size_t count, capacity;
+  tni_kernel **kernels;
+  tni_variation variation; /* of their forms' numbers */
+  bool outlined;           /* they are together for their outlined loops */
+  double weight;
+} tni_group;
+/* By the kernels' forms, in order. False: no memory. */
+bool tni_group_kernels(tni_arena *arena, size_t count, tni_kernel *kernels, size_t *group_count, tni_group **groups);
+/* Sets the kernels' code, made in their regions. False: no memory. */
+bool tni_group_share(const tni_group *g);
 
 /* ---- code.c: a program's code from a cache, and into it; cache.h has what is behind it ------------------------------ */
 

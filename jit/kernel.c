@@ -1,15 +1,15 @@
-/* kernel.c -- one kernel's code: a function gets a schedule if it has none, is lowered and compiled, all on one worker.
+/* kernel.c -- one kernel on a worker: a function gets a schedule if it has none, is lowered, and taken apart from its numbers.
  *
- *     function of the program --schedule--> --lower--> loop function --codegen--> object
+ *     function of the program --schedule--> --lower--> loop function --> form
  *
  * Each kernel is made in regions of its own, children of the program's, which does not grow meanwhile. So what comes out does
- * not depend on which worker makes it, nor on what else is made.
+ * not depend on which worker makes it, nor on what else is made. What stays is a copy without all that was on the way.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "jit.h"
 
-/* ---- one kernel, or those that share loops -------------------------------------------------------------------------- */
+/* ---- lowering ------------------------------------------------------------------------------------------------------- */
 
 static tn_status choose_schedule(tni_kernel *k, const tn_func **func, tn_error **err) {
   tn_status status = tn_schedule_create(k->pipeline->work, *func, &k->schedule, err);
@@ -17,34 +17,39 @@ static tn_status choose_schedule(tni_kernel *k, const tn_func **func, tn_error *
   return status ? status : tni_schedule_finish(k->schedule, &k->schedule->region, func, err);
 }
 
-/* A tni_job's `lower`. */
-static tn_status lower_kernel(tni_job *job, tn_error **err) {
-  tni_kernel *k = job->kernel;
+static tn_status lower(tni_kernel *k, tn_error **err) {
   tni_pipeline *p = k->pipeline;
-  double start = tni_seconds(p->ctx);
-  const tn_func *func = k->sources[0];
+  const tn_func *func = k->source, *lowered;
+  tni_region way;
   tn_status status = tni_gets_schedule(p, func) ? choose_schedule(k, &func, err) : TN_OK;
   if (status) return status;
-  tni_region_init(&k->region, p->ctx, k->schedule ? &k->schedule->region : &p->work->region);
-  k->open = true;
-  for (size_t i = 0; i < job->count && !status; i++)
-    status = tni_lower(&k->region, i ? k->sources[i] : func, &k->lowered[i], err);
-  k->seconds = tni_seconds(p->ctx) - start;
+  tni_region_init(&way, p->ctx, k->schedule ? &k->schedule->region : &p->work->region);
+  status = tni_lower(&way, func, &lowered, err);
+  if (!status && !(k->lowered = tni_func_clone(&k->region, lowered, p->work))) status = tni_fail_nomem(err);
+  tni_region_destroy(&way);
   return status;
 }
 
-/* A tni_job's `release`. */
-static void release_kernel(tni_job *job) {
-  tni_kernel *k = job->kernel;
-  if (k->open) tni_region_destroy(&k->region);
+/* A tni_job's `lower`. */
+static tn_status make_kernel(tni_job *job, tn_error **err) {
+  tni_kernel *k = job->self;
+  tni_pipeline *p = k->pipeline;
+  double start = tni_seconds(p->ctx);
+  tni_region_init(&k->region, p->ctx, k->lowered ? &p->lowered_region : &p->work->region);
+  k->open = true;
+  tn_status status = k->lowered ? TN_OK : lower(k, err);
   tn_schedule_destroy(k->schedule);
-  k->open = false;
   k->schedule = NULL;
+  k->seconds = tni_seconds(p->ctx) - start;
+  if (!status && !tni_form_of(&k->region, k->lowered, &k->form)) status = tni_fail_nomem(err);
+  return status;
 }
 
-void tni_kernel_job(tni_kernel *k, enum tni_emit what, tni_job *out) {
-  *out = (tni_job){.count = k->count, .funcs = k->lowered, .lower = lower_kernel, .release = release_kernel,
-                   .kernel = k, .what = what};
+void tni_kernel_job(tni_kernel *k, tni_job *out) { *out = (tni_job){.lower = make_kernel, .self = k}; }
+
+void tni_kernel_close(tni_kernel *k) {
+  if (k->open) tni_region_destroy(&k->region);
+  k->open = false;
 }
 
 /* ---- which first ---------------------------------------------------------------------------------------------------- */

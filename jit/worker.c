@@ -85,7 +85,7 @@ static void generate(worker *w, const tn_target *target, tni_job *job) {
 
 static void compile(worker *w, const tn_target *target, tni_job *job) {
   if (job->lower) job->status = job->lower(job, &job->error);
-  if (!job->status) generate(w, target, job);
+  if (!job->status && job->count) generate(w, target, job);
   if (job->release) job->release(job);
 }
 
