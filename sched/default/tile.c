@@ -77,6 +77,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 /* ---- how large ---- */
 
 static const double WORTH_IT = 0.99;  /* a narrower tile must be so much better */
+static const double LATE = 0.2;       /* of what the loads of a window take, that which multiply-adds wait for */
 static const double ONE_MORE = 0.015; /* what a body more costs, of the time: it is to be compiled, and to be in the cache */
 enum {
   UNIT_LATENCY = 4,
@@ -93,26 +94,27 @@ enum {
 static bool broadcasts_apart(const tn_target *target) { return target->vector_registers <= FEW_REGISTERS; }
 
 /* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, the
- * chain through each accumulator, and all instructions. */
-static double step_cycles(const tn_target *target, int64_t rows, int64_t vectors) {
+ * chain through each accumulator, and all instructions. Rows of a window, each tap of which is in another cache line, are
+ * not always there in time. */
+static double step_cycles(const tn_target *target, int64_t rows, int64_t vectors, bool window) {
   double work = (double)(rows * vectors) / UNITS, loads = (double)(rows + vectors) / LOAD_PORTS;
   double bytes = (double)(vectors * target->vector_bits / 8) / CACHE_BYTES;
   double most = work > loads ? work : loads;
   double issue = broadcasts_apart(target) ? (double)(rows * vectors + rows + vectors + LOOP) / ISSUE : 0;
   most = most > bytes ? most : bytes;
   most = most > issue ? most : issue;
-  return most > UNIT_LATENCY ? most : UNIT_LATENCY;
+  return (most > UNIT_LATENCY ? most : UNIT_LATENCY) + (window ? LATE * loads : 0);
 }
 
 /* The same for a result of so many rows and vectors: whole tiles, and what is left on two sides. */
 static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t all_vectors, int64_t rows,
-                           int64_t vectors) {
+                           int64_t vectors, bool window) {
   int64_t down = all_rows / rows, across = all_vectors / vectors, below = all_rows % rows,
           right = all_vectors % vectors;
-  double sum = (double)(down * across) * step_cycles(target, rows, vectors);
-  if (below) sum += (double)across * step_cycles(target, below, vectors);
-  if (right) sum += (double)down * step_cycles(target, rows, right);
-  if (below && right) sum += step_cycles(target, below, right);
+  double sum = (double)(down * across) * step_cycles(target, rows, vectors, window);
+  if (below) sum += (double)across * step_cycles(target, below, vectors, window);
+  if (right) sum += (double)down * step_cycles(target, rows, right, window);
+  if (below && right) sum += step_cycles(target, below, right, window);
   int bodies = (down && across) + (below && across) + (down && right) + (below && right);
   return sum * (1 + ONE_MORE * (bodies - 1));
 }
@@ -127,7 +129,8 @@ static int64_t most_rows(const tn_target *target, int64_t vectors) {
 
 /* The vectors of the whole sum stay in the second cache while rows pass by, or at least one does, or two where one means
  * more instructions than the core begins. */
-static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, tni_tile *t) {
+static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, bool window,
+                      tni_tile *t) {
   int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
   int64_t vector_bytes = target->vector_bits / 8, least = broadcasts_apart(target) ? 2 : 1;
   int64_t most_vectors = row_extent > 1 ? 4 : registers / 2;
@@ -138,7 +141,7 @@ static void size_tile(const tn_target *target, int64_t vector_extent, int64_t ro
     if (row_extent > 1 && vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 / 3) continue;
     int64_t most = row_extent > 1 ? most_rows(target, vectors) : 1;
     for (int64_t rows = most < row_extent ? most : row_extent; rows >= 1; rows--) {
-      double cycles = cover_cycles(target, row_extent, all, rows, vectors);
+      double cycles = cover_cycles(target, row_extent, all, rows, vectors, window);
       if (best > 0 && cycles > best * WORTH_IT) continue;
       best = cycles;
       t->rows = rows;
@@ -370,7 +373,7 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
-  size_tile(p->target, extent, rows, sum_of(block) / t->steps, t);
+  size_tile(p->target, extent, rows, sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
   if (t->group) keep_to_group(t);
   tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);

@@ -477,6 +477,32 @@ START_TEST(short_rows_go_on)
 }
 END_TEST
 
+/* Each tap reads other cache lines: a tile of seven rows by three vectors loads less for each sum than one by two, which
+ * leaves nothing over. A product's rows are in the first cache. */
+START_TEST(tiles_of_windows_are_wide)
+{
+  static const int taps[] = {3, 1};
+  open_context();
+  for (int i = 0; i < 2; i++) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "func dense(X: f32[%d, 28, 6], W: f32[6, %d, 128], C: f32[4, 28, 128]) {\n"
+             "  for i in 0..4 { for j in 0..28 { for c in 0..128 { for k in 0..6 { for y in 0..%d {\n"
+             "    block C(a: 0..4 = i, b: 0..28 = j, d: 0..128 = c, reduce e: 0..6 = k, reduce u: 0..%d = y) {\n"
+             "      init { C[a, b, d] = 0.0:f32 }\n"
+             "      C[a, b, d] = fma(X[a + u, b, e], W[e, u, d], C[a, b, d])\n"
+             "  } } } } } }\n"
+             "}\n",
+             taps[i] + 3, taps[i], taps[i], taps[i]);
+    char *loops = checked_loops(text);
+    const char *tile = i ? "alloc C_cache: f32[224] in register" : "alloc C_cache: f32[336] in register";
+    ck_assert_msg(strstr(loops, tile) != NULL, "%.2000s", loops);
+    tn_text_destroy(loops);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* A dense one, of rows 1024 bytes apart: these would be in few of the cache's sets. The weights come first. */
 START_TEST(rows_of_a_tile_are_spread_over_the_cache)
 {
@@ -753,6 +779,7 @@ int main(void) {
   tcase_add_test(tcase, windows_of_many_columns_go_in_strips);
   tcase_add_test(tcase, windows_of_odd_rows_are_not_copied);
   tcase_add_test(tcase, borders_are_copied_where_it_pays);
+  tcase_add_test(tcase, tiles_of_windows_are_wide);
   tcase_add_test(tcase, rows_of_a_tile_are_spread_over_the_cache);
   tcase_add_test(tcase, rows_from_outside_are_copied_to_be_spread);
   tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
