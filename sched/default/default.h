@@ -119,6 +119,8 @@ typedef struct tni_tile {
   const tn_buffer *ahead;
 } tni_tile;
 
+/* Very many where an extent is not constant. */
+double tni_bytes_of_buffer(const tn_buffer *b);
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
 

@@ -165,7 +165,7 @@ static bool moves(const tni_planner *p, const tn_expr *load, const tn_expr *var)
   return !tni_stride_of(p, load->as.buffer, load->arg, var, &stride) || stride != 0;
 }
 
-static double bytes_of_buffer(const tn_buffer *b) {
+double tni_bytes_of_buffer(const tn_buffer *b) {
   double bytes = (double)tn_type_bytes(b->type);
   for (int32_t d = 0; d < b->rank; d++) bytes *= tni_is_const(b->shape[d]) ? (double)b->shape[d]->as.i : 1e9;
   return bytes;
@@ -189,7 +189,7 @@ static void add_traffic(void *self, const tn_expr *x) {
     else if (!iters[i].reduce && &iters[i] != row && &iters[i] != vector)
       sweeps *= extent;
   }
-  bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
+  bytes = fmin(bytes, tni_bytes_of_buffer(x->as.buffer)); /* windows overlap */
   bool by_row = moves(q->p, x, row->var);
   bool by_vector = moves(q->p, x, vector->var) || tni_group_of(q->p, x, vector->var);
   double row_tiles = (double)tni_divide_up(row->extent->as.i, q->tile->rows);
@@ -307,7 +307,7 @@ static void look_at_ahead(void *self, const tn_expr *x) {
   double bytes = (double)tn_type_bytes(x->type);
   for (int32_t i = 0; i < q->block->as.block.count; i++)
     if (moves(q->p, x, iters[i].var)) bytes *= (double)tni_extent_of(q->block, i);
-  bytes = fmin(bytes, bytes_of_buffer(x->as.buffer)); /* windows overlap */
+  bytes = fmin(bytes, tni_bytes_of_buffer(x->as.buffer)); /* windows overlap */
   double near = (double)q->p->target->l2 * (has_several_sums(q->block) ? 2 : 1 / 3.0);
   if (bytes > near) q->found = x->as.buffer;
 }

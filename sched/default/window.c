@@ -97,33 +97,26 @@ static bool is_of_groups(const tni_planner *p, const tn_expr *load, const tn_exp
   return group > 0 && group <= t->lanes;
 }
 
-/* Steps of the sum but for the innermost. */
-static int64_t count_again(const tn_stmt *block, const tni_iter *taps) {
-  int64_t count = 1;
+/* Steps of the sum but for the innermost: how often a row is read. */
+static double count_again(const tn_stmt *block, const tni_iter *taps) {
+  double count = 1;
   for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce && &block->as.block.iters[i] != taps) count *= tni_extent_of(block, i);
+    if (block->as.block.iters[i].reduce && &block->as.block.iters[i] != taps) count *= (double)tni_extent_of(block, i);
   return count;
 }
 
-static double bytes_of(const tn_buffer *b) {
-  double bytes = (double)tn_type_bytes(b->type);
-  for (int32_t d = 0; d < b->rank; d++) bytes *= tni_is_const(b->shape[d]) ? (double)b->shape[d]->as.i : 1e9;
-  return bytes;
-}
-
-/* So many vectors of columns that the rows of the picture that `again` steps read stay in the first cache; 0: all. `step`:
- * columns of the picture from one row of the tile to the next. */
+/* So many vectors of columns that the rows of the picture that `again` steps read stay in the first cache, and one of the
+ * result; 0: all. `step`: columns of the picture from one row of the tile to the next. */
 static int64_t choose_strip(const tni_planner *p, const tn_stmt *block, const tni_tile *t, const tn_buffer *picture,
-                            int64_t again, int64_t step) {
+                            double again, int64_t step) {
   const tn_buffer *out = tni_block_store(block)->as.store.buffer;
-  int64_t bytes = (int64_t)tn_type_bytes(out->type), near = (int64_t)p->target->l1d;
-  int64_t columns = tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim)), all = tni_divide_up(columns, t->lanes);
-  int64_t rows = (again * step + 1) * tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) * t->lanes * bytes;
-  if (again < LEAST_AGAIN || rows * all <= near) return 0;
-  if (bytes_of(picture) + bytes_of(out) > (double)p->target->l2) return 0;
-  int64_t strip = all - 1;
-  while (strip > 0 && (all % strip || strip * rows > near * 2 / 3)) strip--;
-  return strip * t->lanes * bytes >= LEAST_STRIP ? strip : 0;
+  double line = (double)(t->lanes * (int64_t)tn_type_bytes(out->type)), near = (double)p->target->l1d;
+  double rows = (again * (double)step + 1) * (double)tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) * line;
+  int64_t all = tni_divide_up(tni_extent_of(block, tni_iter_of_dim(block, t->vector_dim)), t->lanes), strip = all - 1;
+  if (again < LEAST_AGAIN || rows * (double)all <= near) return 0;
+  if (tni_bytes_of_buffer(picture) + tni_bytes_of_buffer(out) > (double)p->target->l2) return 0;
+  while (strip > 0 && (all % strip || (double)strip * rows > near * 2 / 3)) strip--;
+  return (double)strip * line >= LEAST_STRIP ? strip : 0;
 }
 
 void tni_fit_window(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
