@@ -23,28 +23,14 @@ typedef struct match {
 
 typedef struct attender {
   tni_gcopy c;
-  uint32_t *maker; /* per value: its node, or TNI_NO_VALUE */
-  uint32_t *users; /* per value: how many read it; who reads an output is the caller, too */
+  tni_gmakers by;
 } attender;
-
-static const tni_gnode *made_by(const attender *a, uint32_t value, const char *name) {
-  uint32_t maker = a->maker[value];
-  const tni_gnode *n = maker == TNI_NO_VALUE ? NULL : &a->c.from->nodes[maker];
-  return n && n->op && strcmp(n->op->name, name) == 0 ? n : NULL;
-}
-
-/* The number that a constant is, all through. */
-static bool is_number(const tni_gvalue *v, double *out) {
-  if (!v->data || v->type != TN_F32 || tni_gvalue_numel(v) != 1) return false;
-  *out = (double)*(const float *)v->data;
-  return true;
-}
 
 /* ---- what it is ------------------------------------------------------------------------------------------------ */
 
 /* A choice that is made already, as a dropout of training leaves it. */
 static uint32_t chosen(const attender *a, uint32_t value) {
-  const tni_gnode *n = made_by(a, value, "where");
+  const tni_gnode *n = tni_made_by(&a->by, value, "where");
   const tni_gvalue *c = n ? &a->c.from->values[n->inputs[0]] : NULL;
   if (!c || !c->data || tni_gvalue_numel(c) != 1) return value;
   uint32_t to = n->inputs[*(const uint8_t *)c->data ? 1 : 2];
@@ -63,18 +49,18 @@ static bool is_product(const tn_graph *g, const tni_gnode *n) {
 /* One step back from scores that only the next one reads; false: there is none. */
 static bool step_back(const attender *a, uint32_t *scores, match *m) {
   const tn_graph *g = a->c.from;
-  const tni_gnode *add = made_by(a, *scores, "add"), *mul = made_by(a, *scores, "mul"),
-                  *div = made_by(a, *scores, "div");
+  const tni_gnode *add = tni_made_by(&a->by, *scores, "add"), *mul = tni_made_by(&a->by, *scores, "mul"),
+                  *div = tni_made_by(&a->by, *scores, "div");
   const tni_gnode *n = add ? add : mul ? mul : div;
   double number;
-  if (!n || a->users[*scores] != 1) return false;
+  if (!n || a->by.users[*scores] != 1) return false;
   for (int i = 0; i < 2; i++) {
     const tni_gvalue *x = &g->values[n->inputs[i]], *y = &g->values[n->inputs[1 - i]], *to = &g->values[*scores];
     if (x->rank != to->rank || memcmp(x->shape, to->shape, sizeof *x->shape * (size_t)x->rank) != 0) continue;
     if (add && (m->mask != TNI_NO_VALUE || m->scale != 1 || y->type != TN_F32 ||
-                a->maker[n->inputs[i]] == TNI_NO_VALUE || made_by(a, n->inputs[i], "softmax")))
+                a->by.maker[n->inputs[i]] == TNI_NO_VALUE || tni_made_by(&a->by, n->inputs[i], "softmax")))
       continue;
-    if (!add && (!is_number(y, &number) || (div && i) || number == 0)) continue;
+    if (!add && (!tni_is_number(y, &number) || (div && i) || number == 0)) continue;
     if (add)
       m->mask = n->inputs[1 - i];
     else
@@ -89,16 +75,16 @@ static bool is_attention(const attender *a, const tni_gnode *n, match *m) {
   const tn_graph *g = a->c.from;
   if (!n->op || strcmp(n->op->name, "matmul") != 0 || !is_product(g, n)) return false;
   uint32_t weights = chosen(a, n->inputs[0]);
-  const tni_gnode *softmax = made_by(a, weights, "softmax");
+  const tni_gnode *softmax = tni_made_by(&a->by, weights, "softmax");
   int32_t rank = g->values[n->inputs[0]].rank;
-  if (!softmax || (weights == n->inputs[0] && a->users[weights] != 1)) return false;
+  if (!softmax || (weights == n->inputs[0] && a->by.users[weights] != 1)) return false;
   if (tni_normal_axis(softmax, -1, rank) != rank - 1) return false;
   uint32_t scores = softmax->inputs[0];
   *m = (match){.v = n->inputs[1], .mask = TNI_NO_VALUE, .scale = 1};
   for (int i = 0; i < MOST_STEPS && step_back(a, &scores, m); i++)
     ;
-  const tni_gnode *product = made_by(a, scores, "matmul");
-  if (!is_product(g, product) || a->users[scores] != 1) return false;
+  const tni_gnode *product = tni_made_by(&a->by, scores, "matmul");
+  if (!is_product(g, product) || a->by.users[scores] != 1) return false;
   m->q = product->inputs[0];
   m->k = product->inputs[1];
   const tni_gvalue *s = &g->values[scores];
@@ -127,7 +113,7 @@ static tn_status in_four(attender *a, uint32_t x, uint32_t *out, tn_error **err)
  * other. */
 static tn_status turned(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
   const tn_graph *g = a->c.from;
-  const tni_gnode *n = made_by(a, old, "transpose");
+  const tni_gnode *n = tni_made_by(&a->by, old, "transpose");
   int32_t rank = g->values[old].rank, count = 0;
   const int64_t *own = n ? tni_attr_ints(n, "perm", &count) : NULL;
   int64_t perm[TN_MAX_RANK];
@@ -173,25 +159,11 @@ static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, 
 
 /* ---- the pass -------------------------------------------------------------------------------------------------- */
 
-static void look_around(attender *a) {
-  const tn_graph *g = a->c.from;
-  memset(a->maker, 0xff, g->value_count * sizeof *a->maker);
-  for (uint32_t i = 0; i < g->node_count; i++) {
-    const tni_gnode *n = &g->nodes[i];
-    for (uint32_t k = 0; k < n->output_count; k++)
-      if (n->outputs[k] != TNI_NO_VALUE) a->maker[n->outputs[k]] = i;
-    for (uint32_t k = 0; k < n->input_count; k++)
-      if (n->inputs[k] != TNI_NO_VALUE) a->users[n->inputs[k]]++;
-  }
-  for (uint32_t i = 0; i < g->output_count; i++) a->users[g->outputs[i]]++;
-}
-
 static tn_status attend(attender *a, const tn_graph **out, tn_error **err) {
   const tn_graph *g = a->c.from;
   match m;
   bool found = false;
   tn_status status = TN_OK;
-  look_around(a);
   for (uint32_t i = 0; i < g->node_count && !found; i++) found = is_attention(a, &g->nodes[i], &m);
   if (!found) return TN_OK;
   for (uint32_t i = 0; i < g->node_count && !status; i++)
@@ -202,17 +174,13 @@ static tn_status attend(attender *a, const tn_graph **out, tn_error **err) {
 
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
   attender a = {0};
-  size_t count = g->value_count + 1;
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
   tn_status status = tni_gcopy_begin(&a.c, g, to, err);
   if (status) return status;
-  a.maker = tni_alloc(to->ctx, count * sizeof *a.maker);
-  a.users = tni_alloc_zero(to->ctx, count * sizeof *a.users);
-  status = a.maker && a.users ? attend(&a, out, err) : tni_fail_nomem(err);
-  tni_free(to->ctx, a.maker, count * sizeof *a.maker);
-  tni_free(to->ctx, a.users, count * sizeof *a.users);
+  status = tni_gmakers_create(g, to->ctx, &a.by) ? attend(&a, out, err) : tni_fail_nomem(err);
+  tni_gmakers_destroy(&a.by, to->ctx);
   tni_gcopy_end(&a.c);
   return status;
 }

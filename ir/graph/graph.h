@@ -216,6 +216,19 @@ void tni_turn_contents(void *to, size_t to_stride, const void *from, size_t from
 /* A transpose of x. False: the node is none, or not of whole bytes, and nothing was done. */
 bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to);
 
+/* makers.c: of each value the node that makes it, or TNI_NO_VALUE, and how many read it; who reads an output is the host,
+ * too. False: no memory; destroy it in any case. */
+typedef struct tni_gmakers {
+  const tn_graph *g;
+  uint32_t *maker, *users;
+} tni_gmakers;
+bool tni_gmakers_create(const tn_graph *g, tn_context *ctx, tni_gmakers *out);
+void tni_gmakers_destroy(tni_gmakers *m, tn_context *ctx);
+/* The node of that operator that makes the value; NULL: there is none. */
+const tni_gnode *tni_made_by(const tni_gmakers *m, uint32_t value, const char *op);
+/* The number that a constant of one f32 is. */
+bool tni_is_number(const tni_gvalue *v, double *out);
+
 /* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
  * False: it is not to be kept, or there is no memory, which the text knows. */
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,
@@ -232,6 +245,8 @@ tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator 
 tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* attend.c: a softmax between two products of f32, with a scale and a mask, becomes attention: sums in another order. */
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* normalize.c: means, differences and a quotient that are a layer norm become that: a reciprocal instead of a division. */
+tn_status tni_graph_normalize(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* place.c: where each value lies: in which value's memory, from which element on, in which strides; and which nodes are
  * still, which means that they need no code. */
 typedef struct tni_gplace {

@@ -133,21 +133,25 @@ START_TEST(folding_sees_transposes_that_move_nothing)
 }
 END_TEST
 
+typedef tn_status pass_fn(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+
 /* What the pass makes of a graph of the text. */
-static const char *attending(const char *text) {
+static const char *passed(pass_fn *pass, const char *text) {
   static char made[4096];
   tn_program *program;
   tn_error *err = NULL;
   const tn_graph *g;
   tn_status status = tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &err);
   ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
-  status = tni_graph_attend(tn_program_graph(program, "main"), program, &g, &err);
+  status = pass(tn_program_graph(program, "main"), program, &g, &err);
   if (status == TN_OK) status = tni_graph_fold(g, program, &interpreter, &g, &err);
   ck_assert_msg(status == TN_OK, "%s", tn_error_text(err));
   snprintf(made, sizeof made, "%s", text_of(g));
   tn_program_destroy(program);
   return made;
 }
+
+static const char *attending(const char *text) { return passed(tni_graph_attend, text); }
 
 #define HEADS "f32[2, 16, 8]"
 #define SCORES "f32[2, 16, 16]"
@@ -222,6 +226,73 @@ START_TEST(what_others_read_is_no_attention)
     char text[1024];
     snprintf(text, sizeof text, "%s%s", head, rest[i]);
     ck_assert_ptr_null(strstr(attending(text), "attention"));
+  }
+}
+END_TEST
+
+/* ---- layer norms ---- */
+
+/* The steps of a norm of x over the last dimension: q, t is that scaled, and y moved, too. */
+#define NORM_CONSTANTS \
+  "  const two: f32[] = [2.0]\n  const e: f32[] = [0.125]\n  const w: f32[4] = [1, 2, 3, 4]\n  const c: f32[1, 4] = [5, 6, 7, 8]\n"
+#define NORM_STEPS(axes, square) \
+  "  m: f32[2, 3, 1] = reduce_mean(x) {axes = [-1], keepdims = 1}\n  d: f32[2, 3, 4] = sub(x, m)\n" \
+  "  p: f32[2, 3, 4] = " square "\n  v: f32[2, 3, 1] = reduce_mean(p) {axes = [" axes "], keepdims = 1}\n" \
+  "  a: f32[2, 3, 1] = add(e, v)\n  s: f32[2, 3, 1] = sqrt(a)\n  q: f32[2, 3, 4] = div(d, s)\n"
+#define NORM_END "  t: f32[2, 3, 4] = mul(w, q)\n  y: f32[2, 3, 4] = add(t, c)\n}\n"
+
+START_TEST(means_differences_and_a_quotient_are_a_layer_norm)
+{
+  static const char *const squares[] = {NORM_STEPS("2", "pow(d, two)"), NORM_STEPS("-1", "mul(d, d)")};
+  for (size_t i = 0; i < 2; i++) {
+    char text[1024];
+    snprintf(text, sizeof text, "graph main(x: f32[2, 3, 4]) -> (y) {\n" NORM_CONSTANTS "%s" NORM_END, squares[i]);
+    ck_assert_str_eq(passed(tni_graph_normalize, text),
+                     "graph main(x: f32[2, 3, 4]) -> (y) {\n"
+                     "  const w: f32[4] = [1.0, 2.0, 3.0, 4.0]\n  const c: f32[1, 4] = [5.0, 6.0, 7.0, 8.0]\n"
+                     "  y: f32[2, 3, 4] = layer_norm(x, w, c) {axis = 2, epsilon = 0.125}\n}\n");
+    snprintf(text, sizeof text, "graph main(x: f32[2, 3, 4]) -> (q) {\n" NORM_CONSTANTS "%s}\n", squares[i]);
+    ck_assert_ptr_nonnull(strstr(passed(tni_graph_normalize, text), "  q: f32[2, 3, 4] = layer_norm(x) {axis = 2, "));
+  }
+}
+END_TEST
+
+START_TEST(layer_norms_mean_what_their_steps_did)
+{
+  static const char text[] =
+      "graph main(x: f32[2, 3, 4]) -> (y) {\n" NORM_CONSTANTS NORM_STEPS("2", "pow(d, two)") NORM_END;
+  float x[24], want[24], got[24];
+  void *in[] = {x}, *out[] = {want}, *again[] = {got};
+  tn_program *of;
+  tn_error *err = NULL;
+  const tn_graph *g;
+  fill(x, TNI_COUNT(x), 9);
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &of, &err), TN_OK);
+  ck_assert_int_eq(tni_graph_normalize(tn_program_graph(of, "main"), of, &g, NULL), TN_OK);
+  ck_assert_ptr_nonnull(strstr(text_of(g), "layer_norm"));
+  run(g, in, again);
+  tn_program_destroy(of);
+  ck_assert_int_eq(tn_program_parse(ctx, text, strlen(text), "t.tn", &of, &err), TN_OK);
+  run(tn_program_graph(of, "main"), in, out);
+  tn_program_destroy(of);
+  for (int i = 0; i < 24; i++) ck_assert_float_eq_tol(got[i], want[i], 1e-5f);
+}
+END_TEST
+
+START_TEST(what_others_read_or_is_of_others_is_no_layer_norm)
+{
+  static const char *const rest[] = {
+      ", v) {\n" NORM_CONSTANTS NORM_STEPS("2", "pow(d, two)") NORM_END,
+      ", d) {\n" NORM_CONSTANTS NORM_STEPS("2", "mul(d, d)") NORM_END,
+      ") {\n" NORM_CONSTANTS NORM_STEPS("2", "pow(d, e)") NORM_END,
+      ") {\n" NORM_CONSTANTS NORM_STEPS("2", "mul(d, x)") NORM_END,
+      ") {\n  const k: f32[3, 4] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]\n" NORM_CONSTANTS NORM_STEPS("2", "pow(d, two)")
+      "  y: f32[2, 3, 4] = mul(q, k)\n}\n"};
+  for (size_t i = 0; i < TNI_COUNT(rest); i++) {
+    char text[1024];
+    snprintf(text, sizeof text, "graph main(x: f32[2, 3, 4]) -> (y%s", rest[i]);
+    const char *made = passed(tni_graph_normalize, text), *norm = strstr(made, "layer_norm(x");
+    ck_assert_msg(i + 1 < TNI_COUNT(rest) ? !norm : strncmp(norm, "layer_norm(x) {", 15) == 0, "%zu: %s", i, made);
   }
 }
 END_TEST
@@ -583,6 +654,9 @@ int main(void) {
   tcase_add_test(tests, a_softmax_between_products_is_attention);
   tcase_add_test(tests, masks_of_every_form_mean_what_they_did);
   tcase_add_test(tests, what_others_read_is_no_attention);
+  tcase_add_test(tests, means_differences_and_a_quotient_are_a_layer_norm);
+  tcase_add_test(tests, layer_norms_mean_what_their_steps_did);
+  tcase_add_test(tests, what_others_read_or_is_of_others_is_no_layer_norm);
   tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
   tcase_add_test(tests, chains_and_residuals_become_one_function);
