@@ -160,6 +160,25 @@ START_TEST(a_tile_leaves_registers_for_its_factors)
 }
 END_TEST
 
+/* Dot products go through their vectors fast, and have more sums of 32 registers, which use each vector again. */
+START_TEST(a_tile_of_dot_products_has_more_sums)
+{
+  open_context();
+  tn_program *program = parse("func matmul(A: u8[196, 256], B: i8[256, 64], C: i32[196, 64]) {\n"
+                              "  for i in 0..196 { for j in 0..64 { for k in 0..256 {\n"
+                              "    block C(i_1: 0..196 = i, j_1: 0..64 = j, reduce k_1: 0..256 = k) {\n"
+                              "      init { C[i_1, j_1] = 0:i32 }\n"
+                              "      C[i_1, j_1] = C[i_1, j_1] + cast(i32, A[i_1, k_1]) * cast(i32, B[k_1, j_1])\n"
+                              "  } } } } }\n");
+  char *made;
+  ck_assert_int_eq(tn_func_print(schedule(program, "x86-64-v4"), &made, NULL), TN_OK);
+  ck_assert_msg(strstr(made, "0..14 unrolled") && strstr(made, "0..2 unrolled"), "%s", made);
+  tn_text_destroy(made);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* 196 rows: 6 by 4 vectors would leave 4 rows over, which are a body more; 7 by 2 takes as long. */
 START_TEST(a_tile_leaves_no_rows_over_where_that_costs_nothing)
 {
@@ -769,6 +788,7 @@ int main(void) {
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_loop_test(tcase, sums_of_integers_begin_with_their_bias, 0, 2);
   tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
+  tcase_add_test(tcase, a_tile_of_dot_products_has_more_sums);
   tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
