@@ -24,19 +24,19 @@
  */
 #include "ops.h"
 
-enum { MOST_JOINED = 1 << 20 /* taps, and channels */, ROW = 64 /* elements, for whole vectors */ };
+enum { MOST_JOINED = 1 << 30 /* taps, and channels */, ROW = 64 /* elements, for whole vectors */ };
 
 /* Of images with the channels last, so many innermost taps of which are joined; dimensions as below. */
 static int32_t joined_shape(const tni_gnode *node, const tni_gvalue *w, int64_t channels, int64_t shape[TN_MAX_RANK]) {
-  int64_t taps = tni_attr_int(node, "joined", 0), side = tni_attr_int(node, "side", 0), panel = w->shape[w->rank - 2];
-  int64_t columns = tni_attr_int(node, "columns", 0);
+  int64_t taps = tni_attr_int(node, "joined", 0), side = tni_attr_int(node, "side", 0);
+  int64_t columns = tni_attr_int(node, "columns", 0), panel = tni_attr_int(node, "panel", 0);
   int32_t rank = w->rank - 1, count;
   const int64_t *dilations = tni_attr_ints(node, "dilations", &count);
   bool hold = tni_attr_int(node, "channels_last", 0) && tni_attr_int(node, "group", 1) == 1 && rank >= 3 && side > 0;
   if (!hold || taps < 1 || taps > MOST_JOINED || channels < 1 || channels > MOST_JOINED || columns < 1) return 0;
   if (dilations && (count != rank - 2 || dilations[count - 1] != 1)) return 0;
   if (w->shape[rank - 2] != (taps * channels - 1) / side + 1 || w->shape[rank] != side || panel < 1) return 0;
-  if (panel != tni_attr_int(node, "panel", 0) || w->shape[0] <= (columns - 1) / panel) return 0;
+  if (w->shape[rank - 1] != panel || w->shape[0] <= (columns - 1) / panel) return 0;
   memcpy(shape + 2, w->shape + 1, sizeof *shape * (size_t)(rank - 3));
   shape[0] = columns, shape[1] = channels, shape[rank - 1] = taps;
   return rank;

@@ -33,6 +33,9 @@ void tni_begin_with_bias(tni_planner *p, const tn_stmt *block) {
   const tn_stmt *sum = store && !tni_is_reduction(block) ? sum_below(p, store->as.store.value) : NULL;
   tn_error *e = NULL;
   if (!sum || !tni_unit_for(p, sum) || has_tiles(p, sum)) return;
-  tn_block_ref reduction = tni_block_named(p, sum->as.block.name), bias = tni_block_named(p, block->as.block.name);
-  if (reduction && bias) tni_tried(p, tn_fuse_reduction_epilogue(p->s, reduction, bias, &e), &e);
+  const char *name = block->as.block.name;
+  tni_mark mark = tni_mark_of(p->s);
+  tn_block_ref reduction = tni_block_named(p, sum->as.block.name), bias = tni_block_named(p, name);
+  if (!reduction || !bias || !tni_tried(p, tn_fuse_reduction_epilogue(p->s, reduction, bias, &e), &e)) return;
+  if (tni_find_block(p->s->func->body, name)) tni_go_back(p->s, &mark); /* it was only moved */
 }

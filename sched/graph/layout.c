@@ -303,14 +303,12 @@ static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) 
   }
 }
 
-/* Is a row of the window, of innermost taps and all channels, fewer steps than those of each tap are? Sums of integers
- * have no order. */
+/* Do channels leave steps over, each tap anew? Those of a row of taps and all channels are fewer, and a copy of the image
+ * that is only padded is faster than one with more channels. Sums of integers have no order. */
 static bool wants_joined(const tni_gnode *node, const tni_gvalue *w, tn_type c, int64_t steps) {
-  int64_t channels = w->shape[1], row = w->shape[w->rank - 1];
   int32_t count;
   const int64_t *dilations = tni_attr_ints(node, "dilations", &count);
-  if (!tni_type_is_int(c) || (dilations && dilations[count - 1] != 1) || channels < 1) return false;
-  return (row * channels - 1) / steps + 1 < row * ((channels - 1) / steps + 1);
+  return tni_type_is_int(c) && w->shape[1] % steps != 0 && (!dilations || dilations[count - 1] == 1);
 }
 
 /* The same panels of `as`, with the innermost taps joined. */

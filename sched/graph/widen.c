@@ -206,7 +206,8 @@ static bool has_taps(const tni_gvalue *w) { return tni_gvalue_numel(w) != w->sha
  * product; one of a single tap is a product of matrices. */
 static bool is_left(const widener *v, const tni_gnode *n, product *out) {
   *out = (product){.conv = is(n, "conv"), .form = IN_FLOATS, .x = {n->inputs[0], TNI_NO_VALUE}};
-  if (!out->conv || tni_attr_int(n, "channels_last", 0) || value_of(v, n->outputs[0])->type != TN_I32) return false;
+  bool placed = tni_attr_int(n, "channels_last", 0) || tni_attr_int(n, "oc_last", 0) || tni_attr_int(n, "panel", 0);
+  if (!out->conv || placed || value_of(v, n->outputs[0])->type != TN_I32) return false;
   out->w = (factor){n->inputs[1], TNI_NO_VALUE};
   const tni_gvalue *x = value_of(v, out->x.value), *w = value_of(v, out->w.value);
   return is_byte(x->type) && is_byte(w->type) && w->data && has_taps(w) && can_be_floats(v, n, out);
