@@ -8,7 +8,8 @@
  * so that its code is no slower:
  *
  *     extents, sums, products, limits   cost nothing: they are in registers, or wait on the stack for an outer loop
- *     divisors                          only where an iteration has enough to do beside the division: a constant divides faster
+ *     divisors                          of loops' variables cost nothing: quotient and remainder can be counted; others only where
+ *                                       an iteration has enough to do beside the division: a constant divides faster
  *     strides of vectors, subscripts of what is on the stack, limits in lanes, numbers below 0      stay in the text
  *
  * What an innermost loop reads and writes is told apart, for those that count registers. A function has no form that calls or
@@ -115,6 +116,14 @@ static bool is_rare(const former *o, const tn_expr *x) {
   return q.stores >= DIVISION_STORES;
 }
 
+/* Does x go on by 1, or not at all, from one iteration of a loop to the next? */
+static bool is_counted(const former *o, const tn_expr *x) {
+  if (x->op == TN_OP_floordiv) return is_counted(o, x->arg[0]);
+  for (size_t i = 0; i < o->loop_count; i++)
+    if (o->loops[i].var == x) return true;
+  return false;
+}
+
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
 
 /* A variable in the place of the constant; the constant where it is negative, or there are too many. */
@@ -167,7 +176,8 @@ static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
     return tni_load(r, x->type, formal_of(o, x->as.buffer), 1, &index, tni_load_where(x));
   }
   bool divides = (x->op == TN_OP_floordiv || x->op == TN_OP_floormod) && x->type == TN_INDEX &&
-                 tni_is_const(x->arg[1]) && is_rare(o, x->arg[0]);
+                 tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 &&
+                 (is_counted(o, x->arg[0]) || is_rare(o, x->arg[0]));
   if (!divides && !has_numbers(x)) return x;
   for (int i = 0; i < 2; i++)
     if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i], x->op == TN_OP_mul) : x->arg[i])) return NULL;

@@ -561,7 +561,8 @@ typedef struct tni_variation {
 } tni_variation;
 /* Of one text: all are constants. `values` are borrowed. False: no memory. */
 bool tni_variation_begin(tni_arena *arena, size_t number_count, const int64_t *values, tni_variation *out);
-/* With one more text; `v` stays as it is. Of several widened from one, the last holds. False: no memory. */
+/* With one more text; `v` stays as it is, and so do its `numbers` if they are right for that one too. Of several widened from
+ * one, the last holds. False: no memory. */
 bool tni_variation_widened(const tni_variation *v, const int64_t *values, tni_variation *out);
 bool tni_variation_is_parameter(const tni_variation *v, size_t i);
 /* Number i over variables, by number, in the places of parameters. */

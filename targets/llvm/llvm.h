@@ -28,6 +28,7 @@ typedef struct tni_ll_entry {
   uint32_t epoch; /* 0: holds to the end of the scope; else while the function's epoch is the same (it reads memory) */
   bool binding;   /* a variable or buffer, not a remembered expression */
   bool nonneg;    /* a loop variable */
+  bool number;    /* of code that kernels share: a constant that is not below 0 in each of them */
   bool shared;    /* a buffer that other threads use at the same time */
   uint32_t align; /* of a buffer, bytes */
   struct tni_ll_entry *next;
@@ -170,6 +171,7 @@ typedef struct tni_ll_function {
   uint32_t epoch; /* counts statements: what was read in one is not known in the next */
   bool impure;    /* the expression being emitted reads memory or calls */
   bool in_parallel;
+  bool has_numbers; /* is it of code that kernels share? */
   LLVMValueRef tiles; /* a slot: the configuration that the tile registers have (amx.c); NULL: none is needed */
   uint64_t stack_bytes, callee_bytes; /* of its buffers; of the functions that it calls, the most */
 } tni_ll_function;
@@ -212,6 +214,26 @@ void tni_ll_check(tni_ll_function *f, LLVMValueRef status);
 /* Memory on the stack, aligned to 64 bytes (or less for small types). */
 LLVMValueRef tni_ll_alloca(tni_ll_function *f, LLVMTypeRef type, uint64_t count, unsigned align, const char *name);
 LLVMBasicBlockRef tni_ll_block(tni_ll_function *f, const char *name);
+
+/* ---- count.c --------------------------------------------------------------------------------------------------- */
+
+/* x // divisor and x % divisor, which go on with a loop. */
+typedef struct tni_ll_counter {
+  const tn_expr *x, *divisor, *quotient, *remainder; /* quotient, remainder: NULL where they are not asked for */
+  struct tni_ll_counter *below;                       /* whose quotient x is; NULL: x is the loop's variable */
+  LLVMValueRef by, q, r, wraps;
+} tni_ll_counter;
+enum { TNI_LL_COUNTERS = 16 };
+typedef struct tni_ll_counters {
+  size_t count;
+  tni_ll_counter items[TNI_LL_COUNTERS];
+} tni_ll_counters;
+/* Those of the loop's body, with their values at `begin`, before the loop. */
+void tni_ll_counters_find(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, const tn_stmt *body,
+                          tni_ll_counters *out);
+/* Where an iteration begins and the loop was entered from `before`; where it ends. */
+void tni_ll_counters_begin(tni_ll_function *f, tni_ll_counters *all, LLVMBasicBlockRef before);
+void tni_ll_counters_next(tni_ll_function *f, tni_ll_counters *all);
 
 /* ---- outline.c ------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  *     for i in 0..4 outlined { S }   ->   status = NAME.outlined.K(env, &C[a], &A[b], n, 512); if status != 0 leave with it
  *
  * ir/outline.c takes the loops apart. Those of one text are a group. A number that is the same in all of a group is a constant
- * of the function, others are parameters, one for numbers that are always equal; a loop that would need more than MAX_PARAMS
+ * of the function, others are parameters, or multiples of one (ir/vary.c); a loop that would need more than MAX_PARAMS
  * begins a group of its own. So all loops of a module are looked at before the first is compiled. A loop inside an outlined
  * one is met when that is compiled, and joins a group that fits as it is.
  *
@@ -29,8 +29,7 @@ typedef struct outlined {
 struct tni_ll_group {
   tni_ll_group *next;
   const tni_outline *first;
-  bool varies[TNI_OUTLINE_NUMBERS]; /* from loop to loop */
-  size_t same[TNI_OUTLINE_NUMBERS]; /* the first number that equals this one in all loops */
+  tni_variation variation; /* of their numbers */
   outlined *functions;
 };
 
@@ -43,45 +42,21 @@ struct tni_ll_site {
 
 /* ---- groups ------------------------------------------------------------------------------------------------------ */
 
-static bool is_param(const tni_ll_group *g, size_t i) { return g->varies[i] && g->same[i] == i; }
-
-static size_t count_params(const tni_ll_group *g) {
-  size_t count = 0;
-  for (size_t i = 0; i < g->first->number_count; i++) count += is_param(g, i);
-  return count;
-}
-
-/* The group with one loop more. */
-static tni_ll_group widened(const tni_ll_group *g, const int64_t *values) {
-  tni_ll_group made = *g;
-  for (size_t i = 0; i < g->first->number_count; i++) {
-    size_t k = 0;
-    while (g->same[k] != g->same[i] || values[k] != values[i]) k++;
-    made.same[i] = k;
-    made.varies[i] |= values[i] != g->first->values[i];
-  }
-  return made;
-}
-
-static bool is_changed(const tni_ll_group *a, const tni_ll_group *b) {
-  return memcmp(a->varies, b->varies, sizeof a->varies) != 0 || memcmp(a->same, b->same, sizeof a->same) != 0;
-}
-
 /* A group with functions stays as it is. A text does not tell variables from numbers. */
 static bool join(tni_ll_group *g, const tni_outline *o) {
+  tni_variation made;
   if (g->first->owner != o->owner || g->first->scalar_count != o->scalar_count || strcmp(g->first->text, o->text) != 0)
     return false;
-  tni_ll_group made = widened(g, o->values);
-  if (count_params(&made) > MAX_PARAMS || (g->functions && is_changed(g, &made))) return false;
-  *g = made;
+  if (!tni_variation_widened(&g->variation, o->values, &made) || made.parameter_count > MAX_PARAMS) return false;
+  if (g->functions && made.numbers != g->variation.numbers) return false;
+  g->variation = made;
   return true;
 }
 
 static tni_ll_group *add_group(tni_ll_module *m, const tni_outline *first) {
   tni_ll_group *g = TNI_NEW(&m->arena, tni_ll_group);
-  if (!g) return NULL;
+  if (!g || !tni_variation_begin(&m->arena, first->number_count, first->values, &g->variation)) return NULL;
   g->first = first;
-  *g = widened(g, first->values); /* equal numbers are one */
   g->next = m->groups;
   return m->groups = g;
 }
@@ -158,7 +133,7 @@ static const char *flags_of(tni_ll_function *f, const tni_outline *o) {
 static LLVMValueRef declare(tni_ll_function *f, const tni_ll_group *g) {
   tni_ll_module *m = f->m;
   const tni_outline *o = g->first;
-  size_t count = 1 + o->buffer_count + o->scalar_count + count_params(g), n = 0;
+  size_t count = 1 + o->buffer_count + o->scalar_count + g->variation.parameter_count, n = 0;
   LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, count);
   if (!params) return NULL;
   while (n < 1 + o->buffer_count) params[n++] = m->ptr;
@@ -188,14 +163,13 @@ static void bind_all(tni_ll_function *f, const tni_ll_group *g, const char *flag
   }
   for (size_t i = 0; i < o->scalar_count; i++) bind(f, o->scalars[i], o->scalars[i]->type, &param);
   for (size_t i = 0; i < o->number_count; i++)
-    if (is_param(g, i)) bind(f, o->numbers[i], TN_INDEX, &param);
+    if (tni_variation_is_parameter(&g->variation, i)) bind(f, o->numbers[i], TN_INDEX, &param);
 }
 
 static const tn_stmt *body_of(tni_ll_module *m, const tni_ll_group *g) {
   const tn_expr *values[TNI_OUTLINE_NUMBERS];
   for (size_t i = 0; i < g->first->number_count; i++)
-    if (!(values[i] = g->varies[i] ? g->first->numbers[g->same[i]] : tni_index(&m->region, g->first->values[i])))
-      return NULL;
+    if (!(values[i] = tni_variation_number(&m->region, &g->variation, g->first->numbers, i))) return NULL;
   return tni_outline_body(&m->region, g->first, values);
 }
 
@@ -259,7 +233,7 @@ void tni_ll_outline(tni_ll_function *f, const tn_stmt *s) {
   for (size_t k = 0; k < o->scalar_count; k++)
     args[n++] = tni_ll_to_memory(m, o->scalars[k]->type, tni_ll_expr(f, o->scalars[k]));
   for (size_t k = 0; k < o->number_count; k++)
-    if (is_param(site->group, k)) args[n++] = tni_ll_index(m, o->values[k]);
+    if (tni_variation_is_parameter(&site->group->variation, k)) args[n++] = tni_ll_index(m, o->values[k]);
   LLVMValueRef status = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(callee->value), callee->value, args, count, "");
   tni_ll_forget_tiles(f);
   if (callee->fails) tni_ll_check(f, status);

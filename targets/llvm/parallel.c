@@ -120,6 +120,7 @@ static void bind_captures(tni_ll_function *inner, const captures *c) {
     if (!entry) return;
     entry->binding = true;
     entry->nonneg = item->outer->nonneg;
+    entry->number = item->outer->number;
     entry->align = item->outer->align;
     entry->shared = item->outer->align != 0;
     if (item->outer->align) tni_ll_buffer_attributes(m, inner->value, 3 + (unsigned)i);
@@ -146,6 +147,7 @@ static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn
   tni_ll_function inner;
   tni_ll_function_begin(&inner, m, f->func, function);
   inner.in_parallel = true;
+  inner.has_numbers = f->has_numbers;
   bind_captures(&inner, c);
   tni_ll_loop(&inner, s->as.loop.var, LLVMGetParam(function, 1), LLVMGetParam(function, 2), false, s->as.loop.body);
   tni_ll_function_end(&inner);

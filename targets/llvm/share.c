@@ -40,7 +40,7 @@ static void bind_numbers(tni_ll_function *f, const tn_func *func, size_t count) 
     LLVMValueRef index = tni_ll_index(m, (int64_t)i), at = LLVMBuildGEP2(m->b, m->i64, numbers, &index, 1, "");
     LLVMValueRef number = LLVMBuildLoad2(m->b, m->i64, at, "");
     tni_ll_entry *entry = tni_ll_scope_add(&f->scope, func->params[func->param_count - count + i].scalar, number);
-    if (entry) entry->binding = entry->nonneg = true;
+    if (entry) entry->binding = entry->nonneg = entry->number = true;
   }
 }
 
@@ -55,6 +55,7 @@ static LLVMValueRef define_code(tni_ll_module *m, const tn_func *entry, LLVMType
   mark_numbers(m, function, LLVMCountParams(function) - 1);
   tni_ll_function_begin(&f, m, func, function);
   if (!f.unwind) return NULL;
+  f.has_numbers = true;
   tni_ll_bind_parameters(&f, func, func->param_count - count);
   bind_numbers(&f, func, count);
   tni_ll_stmt(&f, func->body);

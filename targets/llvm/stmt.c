@@ -125,6 +125,8 @@ void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLV
                  const tn_stmt *body) {
   tni_ll_module *m = f->m;
   LLVMBuilderRef b = m->b;
+  tni_ll_counters counters;
+  tni_ll_counters_find(f, var, begin, body, &counters);
   LLVMBasicBlockRef before = LLVMGetInsertBlock(b), loop = tni_ll_block(f, var->as.name),
                     after = tni_ll_block(f, "after");
   if (enters) {
@@ -137,8 +139,10 @@ void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLV
   LLVMAddIncoming(i, &begin, &before, 1);
   size_t mark = f->scope.used;
   bind_loop_variable(f, var, i);
+  tni_ll_counters_begin(f, &counters, before);
   tni_ll_stmt(f, body);
   tni_ll_scope_pop(&f->scope, mark);
+  tni_ll_counters_next(f, &counters);
   LLVMValueRef next = LLVMBuildNSWAdd(b, i, tni_ll_index(m, 1), "");
   LLVMBasicBlockRef latch = LLVMGetInsertBlock(b);
   LLVMAddIncoming(i, &next, &latch, 1);

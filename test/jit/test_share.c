@@ -158,11 +158,24 @@ END_TEST
 START_TEST(divisors_stay_where_they_would_count)
 {
 #define WRAPPED(name, n)                                                                                               \
-  FUNC(name, "  for i in 0..40 {\n    C[i] = A[i % " #n " * 3 + i // " #n "]\n  }\n")
+  FUNC(name, "  for i in 0..40 {\n    C[i] = A[(i * 2) % " #n " * 3 + (i + 1) // " #n "]\n  }\n")
   shares(0, WRAPPED("f", 6) WRAPPED("g", 7));
 #define BUSY(name, n)                                                                                                  \
-  FUNC(name, "  for i in 0..5 {\n    for k in 0..1500 {\n      C[i % " #n " + i // " #n " * 8 + k] = A[k]\n    }\n  }\n")
+  FUNC(name, "  for i in 0..5 {\n    for k in 0..1500 {\n      C[(i * 3) % " #n " + (i + 1) // " #n " * 8 + k] = A[k]\n"  \
+             "    }\n  }\n")
   shares(1, BUSY("f", 2) BUSY("g", 3));
+}
+END_TEST
+
+/* Quotients of the loop's variable, and of these; from where a thread begins, too. */
+START_TEST(quotients_are_counted)
+{
+#define COUNTED(name, kind, n, a, b)                                                                                   \
+  FUNC(name, "  for i in 0.." #n " " kind " {\n    for k in 0..3 {\n"                                                   \
+             "      C[i * 3 + k] = A[i % " #a " * 5 + k] + B[i // " #a " % " #b " * 7 + i // " #a " // " #b " + k % 2]\n"  \
+             "    }\n  }\n")
+  shares(1, COUNTED("f", "", 60, 4, 5) COUNTED("g", "", 97, 7, 3) COUNTED("h", "", 50, 9, 10) COUNTED("l", "", 9, 100, 2));
+  shares(1, COUNTED("f", "parallel", 60, 4, 5) COUNTED("g", "parallel", 97, 7, 3) COUNTED("h", "parallel", 50, 9, 10));
 }
 END_TEST
 
@@ -242,6 +255,7 @@ int main(void) {
   tcase_add_test(tc, vectors_share_and_their_lanes_stay);
   tcase_add_test(tc, rows_of_a_tile_share);
   tcase_add_test(tc, divisors_stay_where_they_would_count);
+  tcase_add_test(tc, quotients_are_counted);
   tcase_add_test(tc, subscripts_of_local_buffers_stay);
   tcase_add_test(tc, numbers_below_0_stay);
   tcase_add_test(tc, assertions_keep_the_name_of_their_function);
