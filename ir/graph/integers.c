@@ -25,6 +25,7 @@
 
 enum { MOST_INPUTS = 3 };
 #define MOST_SUM 0x1p24             /* f32 holds all integers up to it */
+#define MOST_I32 2147483647.0       /* sums up to it do not wrap */
 #define LEAST_SCALE 0x1p-100f       /* far from where scaled numbers lose bits */
 #define MOST_SCALE 0x1p100f
 #define FAR 512                     /* what is so large is saturated in any case */
@@ -280,22 +281,22 @@ static bool is_zero(const tni_gvalue *v) {
   return true;
 }
 
-/* Is it i32 by the scales of the sums, each exactly? Then the integers, which are constant. */
-static const tni_gvalue *bias_of(const rewriter *r, uint32_t value, int64_t channels, const float *scales) {
+static double most_bias(const tni_gvalue *q) {
+  double most = 0;
+  for (int64_t i = 0; i < tni_gvalue_numel(q); i++) most = fmax(most, fabs(number_at(q, i)));
+  return most;
+}
+
+/* Is it i32 by the scales of the sums, each exactly, and are sums with it in i32? Then the integers, which are constant. */
+static const tni_gvalue *bias_of(const rewriter *r, uint32_t value, int64_t channels, const summed *s) {
   dequantized d;
   if (!is_dequantized(r, value, &d)) return NULL;
   const tni_gvalue *q = integers_of(r, d.q);
   if (q->type != TN_I32 || !q->data || q->rank != 1 || q->shape[0] != channels || !is_zero(d.zero_point)) return NULL;
   if (tni_gvalue_numel(d.scale) != 1 && tni_gvalue_numel(d.scale) != channels) return NULL;
   for (int64_t m = 0; m < channels; m++)
-    if (scale_at(d.scale, m) != scales[m]) return NULL;
-  return q;
-}
-
-static double most_bias(const tni_gvalue *q) {
-  double most = 0;
-  for (int64_t i = 0; i < tni_gvalue_numel(q); i++) most = fmax(most, fabs(number_at(q, i)));
-  return most;
+    if (scale_at(d.scale, m) != s->scales[m]) return NULL;
+  return s->most + most_bias(q) <= MOST_I32 ? q : NULL;
 }
 
 /* s * t, one for each channel, as it broadcasts with the product. */
@@ -346,8 +347,8 @@ static bool sum_up(rewriter *r, const tni_gnode *n, bool conv) {
   bool has_bias = conv && n->input_count > 2 && n->inputs[2] != TNI_NO_VALUE;
   summed s = {.most = most_of(x, &w), .low = -INFINITY, .high = INFINITY};
   scale_sums(r, x, &w, conv ? out->rank - 1 : 1, &s);
-  if (r->status) return false;
-  const tni_gvalue *bias = has_bias ? bias_of(r, n->inputs[2], w.q->shape[w.axis], s.scales) : NULL;
+  if (r->status || s.most > MOST_I32) return false;
+  const tni_gvalue *bias = has_bias ? bias_of(r, n->inputs[2], w.q->shape[w.axis], &s) : NULL;
   uint32_t inputs[MOST_INPUTS] = {centre(r, n->inputs[0]), centre_weights(r, &w), TNI_NO_VALUE};
   if (bias) {
     inputs[2] = add_kept(r, bias);
@@ -366,7 +367,7 @@ static bool add_bias(rewriter *r, const tni_gnode *n) {
   for (int i = 0; i < 2; i++) {
     const summed *before = &r->sums[n->inputs[i]];
     bool bare = before->sum != TNI_NO_VALUE && isinf(before->low) && isinf(before->high) && before->rank == 1;
-    const tni_gvalue *bias = bare ? bias_of(r, n->inputs[1 - i], before->shape[0], before->scales) : NULL;
+    const tni_gvalue *bias = bare ? bias_of(r, n->inputs[1 - i], before->shape[0], before) : NULL;
     if (!bias || out->rank < 1 || out->shape[out->rank - 1] != before->shape[0]) continue;
     summed s = *before;
     s.sum = add2(r, "add", NULL, before->sum, add_kept(r, bias));

@@ -465,6 +465,34 @@ START_TEST(sums_that_floats_do_not_hold_are_floats_if_they_are_saturated)
 }
 END_TEST
 
+/* A bias that i32 does not hold together with all sums is added to them as floats: no sum wraps. */
+START_TEST(large_biases_do_not_make_sums_wrap)
+{
+  static const float one = 1, y_scale = 0x1p24f;
+  static const int32_t bias[] = {INT32_MIN, INT32_MAX, -(1 << 30), 1 << 30};
+  static const uint8_t want[] = {0, 255, 64, 192};
+  uint8_t x[1] = {255}, y[4];
+  int8_t w[4] = {-128, 127, -128, 127};
+  bytes g = {0};
+  add_params(&g, "p", ONNX_UINT8, 1, 0);
+  add_params(&g, "q", ONNX_UINT8, y_scale, 128);
+  add_dequantized(&g, "w", ONNX_INT8, 4, (int64_t[]){4, 1, 1, 1}, w, sizeof w, 1, &one);
+  add_dequantized(&g, "b", ONNX_INT32, 1, (int64_t[]){4}, bias, sizeof bias, 1, &one);
+  add_linear(&g, "DequantizeLinear", "x", "p", "x1");
+  add_node(&g, window("Conv", "x1 w b", "a", 1, 1, 0));
+  add_linear(&g, "QuantizeLinear", "a", "q", "y");
+  put_message(&g, 11, value_info("x", ONNX_UINT8, 4, (int64_t[]){1, 1, 1, 1}));
+  add_output(&g, "y");
+  tn_program *program = import(g);
+  DLTensor in = view(TN_U8, 4, (int64_t[]){1, 1, 1, 1}, x), out = view(TN_U8, 4, (int64_t[]){1, 4, 1, 1}, y);
+  for (int integers = 0; integers < 2; integers++) {
+    run(program, integers, &in, &out);
+    for (int m = 0; m < 4; m++) ck_assert_int_eq(y[m], want[m]);
+  }
+  tn_program_destroy(program);
+}
+END_TEST
+
 /* Two bounds, one behind the other, on a sum: both count, in their order. */
 static void check_bounds(const float *first, const float *second) {
   static uint8_t x[4 * 8], want[4 * 6], got[4 * 6];
@@ -506,6 +534,7 @@ int main(void) {
   const TTest *const tests[] = {exact_sums_of_floats_are_the_same, no_product_of_floats_is_left,
                                 what_is_behind_a_product_is_in_its_function, a_layer_gives_the_nearest_to_the_exact_sum,
                                 bytes_less_their_excess_give_the_same, bounds_behind_each_other_both_count,
-                                sums_that_floats_do_not_hold_are_floats_if_they_are_saturated};
+                                sums_that_floats_do_not_hold_are_floats_if_they_are_saturated,
+                                large_biases_do_not_make_sums_wrap};
   return suite_run_tests("integers", tests, TNI_COUNT(tests), open_context, close_context);
 }
