@@ -86,7 +86,9 @@ static const tni_ll_code *code_of(tni_ll_module *m, const tn_func *entry, LLVMTy
 
 /* ---- entries ------------------------------------------------------------------------------------------------------- */
 
+/* Their address; none of no numbers, since the loader of objects from a cache wants no empty section. */
 static LLVMValueRef add_numbers(tni_ll_module *m, const tni_shared *shared) {
+  if (shared->number_count == 0) return LLVMConstNull(m->ptr);
   LLVMValueRef *numbers = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, shared->number_count);
   if (!numbers) return NULL;
   for (size_t i = 0; i < shared->number_count; i++) numbers[i] = tni_ll_index(m, shared->numbers[i]);

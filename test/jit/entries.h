@@ -68,6 +68,12 @@ static inline tn_cache_desc plain(void) {
   return (tn_cache_desc){.struct_size = sizeof(tn_cache_desc), .directory = directory};
 }
 
+static inline uint64_t count_functions(const char *text) {
+  uint64_t count = 0;
+  for (const char *at = text; (at = strstr(at, "func ")); at++) count++;
+  return count;
+}
+
 /* Compiles the text, runs `twice` and gives the kernels that came from the cache. */
 static inline uint64_t compile_text(user *u, const char *text, tn_compile_desc desc) {
   tn_error *error;
@@ -88,8 +94,8 @@ static inline uint64_t compile_text(user *u, const char *text, tn_compile_desc d
   ck_assert_int_eq(run(tn_function_env(f), a, b), 0);
   for (int i = 0; i < 64; i++) ck_assert_float_eq(b[i], 2 * (float)i);
   tn_module_stats(module, &stats);
-  ck_assert_uint_eq(stats.cache_hits + stats.cache_misses, 1);
-  ck_assert_uint_eq(stats.kernels, 1);
+  ck_assert_uint_eq(stats.cache_hits + stats.cache_misses, count_functions(text));
+  ck_assert_uint_eq(stats.kernels, count_functions(text));
   ck_assert_uint_gt(stats.code_bytes, 100);
   if (stats.cache_hits) ck_assert_double_eq(stats.codegen_seconds, 0);
   tn_module_destroy(module);

@@ -24,6 +24,25 @@ START_TEST(a_second_context_hits)
 }
 END_TEST
 
+/* One code with two entries, with numbers and without. */
+START_TEST(functions_that_share_code_hit)
+{
+#define LIKE(name, extent)                                                                                             \
+  "func " name "(A: f32[" extent "], B: f32[" extent "]) {\n"                                                           \
+  "  for i in 0.." extent " {\n    block b(x: 0.." extent " = i) {\n      B[x] = A[x] * 2:f32\n    }\n  }\n}\n"
+  static const char *const texts[] = {LIKE("twice", "64") LIKE("again", "64"), LIKE("twice", "64") LIKE("longer", "96")};
+  for (size_t i = 0; i < TNI_COUNT(texts); i++)
+    for (uint64_t round = 0; round < 2; round++) {
+      user u;
+      tn_cache_desc desc = plain();
+      open_user(&u, &desc);
+      ck_assert_uint_eq(compile_text(&u, texts[i], (tn_compile_desc){0}), 2 * round);
+      ck_assert_uint_eq(count(&u).refused, 0);
+      close_user(&u);
+    }
+}
+END_TEST
+
 static int in_process(const tn_cache_desc *desc) {
   pid_t child = fork();
   if (child == 0) _exit(10 + (int)compile_once(desc, NULL));
@@ -390,6 +409,7 @@ int main(void) {
   TCase *tests = tcase_create("cache");
 #if defined(TNI_SODIUM) && defined(__x86_64__)
   tcase_add_test(tests, a_second_context_hits);
+  tcase_add_test(tests, functions_that_share_code_hit);
   tcase_add_test(tests, a_second_process_hits);
   tcase_add_test(tests, processes_that_race_all_get_code);
   tcase_add_test(tests, other_programs_and_options_miss);
