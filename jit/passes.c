@@ -15,7 +15,7 @@ static const tn_pass_info stages[] = {
     [TNI_STAGE_GUARD]    = {"guard", 'g', "tensor", "what is not proven inside or apart is checked when it runs"},
     [TNI_STAGE_SCHEDULE] = {"schedule", 's', "tensor", "a schedule for every function that has none"},
 };
-static const tn_pass_info code = {"code", 'c', "code", "objects for the target, by LLVM"};
+static const tn_pass_info code = {"code", 'c', "code", "objects for the target, by LLVM; kernels that differ in numbers alone are one"};
 /* clang-format on */
 enum { BEFORE_LOWER = TNI_STAGE_LOWER };
 
