@@ -152,21 +152,6 @@ static const tn_buffer *formal_of(const former *o, const tn_buffer *b) {
   return b;
 }
 
-static bool has_numbers(const tn_expr *x) {
-  switch (x->op) {
-  case TN_OP_add:
-  case TN_OP_sub:
-  case TN_OP_mul:
-  case TN_OP_min:
-  case TN_OP_max:
-  case TN_OP_lt:
-  case TN_OP_le:
-  case TN_OP_eq:
-  case TN_OP_ne: return x->arg[0]->type == TN_INDEX;
-  default: return false;
-  }
-}
-
 static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
   former *o = self;
   const tn_expr *args[2];
@@ -178,7 +163,7 @@ static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
   bool divides = (x->op == TN_OP_floordiv || x->op == TN_OP_floormod) && x->type == TN_INDEX &&
                  tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 &&
                  (is_counted(o, x->arg[0]) || is_rare(o, x->arg[0]));
-  if (!divides && !has_numbers(x)) return x;
+  if (!divides && !tni_has_numbers(x)) return x;
   for (int i = 0; i < 2; i++)
     if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i], x->op == TN_OP_mul) : x->arg[i])) return NULL;
   return tni_with_args(r, x, args);

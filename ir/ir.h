@@ -527,6 +527,9 @@ void tni_reduce_where(tn_builder *b, const tn_buffer *out, const tn_expr *const 
 
 /* ---- outline.c -------------------------------------------------------------------------------------------------- */
 
+/* Is it an index operator whose constants may be parameters instead? */
+bool tni_has_numbers(const tn_expr *x);
+
 /* A loop of the loop level as a function: `body` over formal buffers, scalars and numbers. Formal buffer k is buffers[k] from
  * bases[k] elements on; scalars are variables that are bound around the loop; number k stands for values[k]. */
 enum { TNI_OUTLINE_NUMBERS = 64 }; /* constants beyond these stay in the text */

@@ -180,7 +180,7 @@ static const tn_expr *number_for(outliner *o, const tn_expr *constant) {
   return var;
 }
 
-static bool has_numbers(const tn_expr *x) {
+bool tni_has_numbers(const tn_expr *x) {
   switch (x->op) {
   case TN_OP_add:
   case TN_OP_sub:
@@ -208,7 +208,7 @@ static const tn_expr *number_expr(void *self, tni_region *r, const tn_expr *x) {
     const tn_expr *index = with_constants(o, r, x->arg[0]);
     return tni_load(r, x->type, x->as.buffer, 1, &index, tni_load_where(x));
   }
-  if (!has_numbers(x)) return x;
+  if (!tni_has_numbers(x)) return x;
   for (int i = 0; i < 2; i++)
     if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i]) : x->arg[i])) return NULL;
   return tni_with_args(r, x, args);
