@@ -47,7 +47,7 @@ static tn_status describe_builds(tn_cache *c, tn_error **err) {
   unsigned char own[64], llvm[64];
   tni_text text;
   size_t own_size = c->ctx->os->build_id((const void *)(uintptr_t)tn_cache_open, own, sizeof own);
-  size_t llvm_size = c->ctx->os->build_id(tni_codegen_address(), llvm, sizeof llvm);
+  size_t llvm_size = tni_llvm_build_id(c->ctx, llvm, sizeof llvm);
   if (!own_size || !llvm_size)
     return tni_fail(c->ctx, err, TN_E_UNSUPPORTED, "cache", NULL,
                     "%s was linked without a build id (--build-id), so that versions cannot be told apart",

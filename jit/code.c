@@ -13,7 +13,7 @@
 /* ---- the key --------------------------------------------------------------------------------------------------- */
 
 static void add_target(tni_text *out, const tn_target *t) {
-  tni_text_add(out, "target %s\nfeatures %s\ntune %s\n", t->triple, t->features, t->tune);
+  tni_text_add(out, "target %s\nfeatures %s\nmaker %s\n", t->triple, t->features, t->maker);
   tni_text_add(out, "cpu %s level %d, %d bits in %d registers, %d%d%d, %d cores, %zu %zu %zu %zu\n", t->cpu,
                (int)t->level, (int)t->vector_bits, (int)t->vector_registers, t->has_fma, t->has_ldexp_vector,
                t->has_f16, (int)t->cores, t->l1d, t->l2, t->l3, t->cache_line);

@@ -40,6 +40,8 @@ enum { TNI_MAX_PARKED = 4 };
 tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t count, tni_job *jobs,
                            int32_t (*progress)(void *self, int32_t done, int32_t total), void *progress_self,
                            tn_error **err);
+/* Starts a worker before there is a job, since it opens LLVM first: that takes 10 ms, while graphs are worked on. */
+void tni_compilers_start(tn_context *ctx);
 
 /* ---- image.c: closed x86-64 objects into this process, by our own linker --------------------------------------- */
 

@@ -9,14 +9,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <llvm-c/Core.h>
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Orc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "jit.h"
+#include "llvm/api.h"
 
 enum { REMOVALS_PER_SWEEP = 100 };
 
@@ -73,10 +71,13 @@ static void *create_loader(tn_context *ctx, tn_error **err) {
     tni_fail_nomem(err);
     return NULL;
   }
+  if (tni_llvm_open(ctx, err) != TN_OK) {
+    tni_free(ctx, l, sizeof *l);
+    return NULL;
+  }
   l->ctx = ctx;
   pthread_mutex_init(&l->lock, NULL);
   tni_text_init(&l->reason, ctx);
-  tni_codegen_init();
   LLVMErrorRef error = LLVMOrcCreateLLJIT(&l->jit, NULL);
   if (error) {
     note_error(l, error);

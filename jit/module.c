@@ -78,6 +78,7 @@ static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   tni_job *jobs = NULL;
   size_t count = 0;
   tni_code code;
+  if (!p->desc->cache) tni_compilers_start(p->ctx);
   tn_status status = tni_pipeline_run(p, TNI_STAGE_GUARD, err);
   if (status) return status;
   tni_code_find(p, &code);

@@ -122,6 +122,7 @@ static void *run_worker(void *self) {
   worker *w = self;
   tni_fatal_hook hook = {park, w};
   tni_codegen_on_fatal(&hook);
+  tni_llvm_open(w->pool->ctx, NULL); /* a failure is told to who wants code */
   pthread_mutex_lock(&w->pool->lock);
   for (tni_job *job; (job = take_job(w));) {
     const tn_target *target = w->batch->target;
@@ -306,6 +307,14 @@ static tn_status collect(size_t count, tni_job *jobs, tn_error **err) {
     jobs[i].size = 0;
   }
   return status;
+}
+
+void tni_compilers_start(tn_context *ctx) {
+  workers *pool = tni_context_slot(ctx, TNI_SLOT_COMPILER, create_workers, destroy_workers, NULL);
+  if (!pool) return;
+  pthread_mutex_lock(&pool->lock);
+  ensure_workers(pool, 1);
+  pthread_mutex_unlock(&pool->lock);
 }
 
 tn_status tni_compile_jobs(tn_context *ctx, const tn_target *target, size_t count, tni_job *jobs,

@@ -110,7 +110,8 @@ bool tni_digest_equal(const unsigned char *a, const unsigned char *b); /* in the
 
 /* ---- base/build.c ---------------------------------------------------------------------------------------------- */
 
-size_t tni_build_id(const void *address, unsigned char *id, size_t room); /* of tni_os */
+size_t tni_build_id(const void *address, unsigned char *id, size_t room); /* these two are of tni_os */
+size_t tni_file_build_id(const char *path, unsigned char *id, size_t room);
 
 /* ---- base/os.c ------------------------------------------------------------------------------------------------- */
 
@@ -149,6 +150,7 @@ typedef struct tni_os {
   int (*list)(int directory, void (*visit)(void *self, const char *name), void *self);
   /* The build id of the library or program that holds the address; how many bytes, 0: it has none. */
   size_t (*build_id)(const void *address, unsigned char *id, size_t room);
+  size_t (*file_build_id)(const char *path, unsigned char *id, size_t room); /* the same of a library's file */
   uint32_t (*user)(void);
   bool (*is_privileged)(void); /* as a setuid program is */
 } tni_os;

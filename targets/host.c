@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdio.h>
+
 #include "targets.h"
 
 #if defined(__x86_64__)
@@ -150,6 +152,16 @@ void tni_host_features(tni_text *out) {
   }
 }
 
+void tni_host_maker(char *out) {
+  uint32_t a = 0, name[4] = {0}, b, c, d;
+  __get_cpuid(0, &a, &name[0], &name[2], &name[1]);
+  if (!__get_cpuid(1, &a, &b, &c, &d)) a = 0;
+  uint32_t family = a >> 8 & 15, model = a >> 4 & 15;
+  if (family == 15) family += a >> 20 & 255;
+  if (family >= 15 || family == 6) model |= a >> 12 & 0xf0;
+  snprintf(out, TNI_MAKER_BYTES, "%s %u %u", (const char *)name, family, model);
+}
+
 bool tni_host_has(const char *features) {
   (void)features;
   return false;
@@ -158,6 +170,7 @@ bool tni_host_has(const char *features) {
 #else
 
 int tni_host_level(void) { return 0; }
+void tni_host_maker(char *out) { snprintf(out, TNI_MAKER_BYTES, "this CPU"); }
 void tni_host_features(tni_text *out) { (void)out; }
 
 #if defined(__aarch64__)

@@ -170,7 +170,7 @@ static tn_status make_row(maker *m, const tn_target *target) {
   *row = (tni_unit_row){.unit = tni_arena_text(arena, d->name),
                         .isa = target->isa,
                         .feature = tni_arena_text(arena, d->features ? d->features : ""),
-                        .tune = "",
+                        .maker = "",
                         .form = forms[d->code - TN_INSTRUCTION_INTRINSIC],
                         .gain = d->gain ? d->gain : 100 * m->made->unit.steps};
   for (int i = 0; i < 3; i++) row->names[i] = d->emission[i] ? tni_arena_text(arena, d->emission[i]) : NULL;

@@ -59,7 +59,7 @@ static tn_target target_of(const row *r) {
       .triple = r->triple,
       .cpu = r->cpu,
       .features = r->features,
-      .tune = "",
+      .maker = "",
       .level = r->level,
       .vector_bits = r->vector_bits,
       .vector_registers = r->vector_registers,
@@ -85,15 +85,15 @@ static tn_target host_target(tni_arena *arena) {
   }
   if (!host.name) return host;
   const tni_topology *topology = tni_topology_get(arena->ctx);
-  char tune[64];
+  char maker[TNI_MAKER_BYTES];
   tni_text features;
   tni_text_init(&features, arena->ctx);
   tni_host_features(&features);
-  tni_codegen_host_cpu(tune, sizeof tune);
+  tni_host_maker(maker);
   if (features.failed) arena->failed = true;
   host.name = "host";
   host.level = 0;
-  host.tune = tni_arena_text(arena, tune);
+  host.maker = tni_arena_text(arena, maker);
   if (features.length) host.features = tni_arena_text(arena, features.data);
   host.cores = topology->cores;
   host.l1d = topology->l1d;
@@ -107,7 +107,7 @@ static tn_target host_target(tni_arena *arena) {
 static const char *describe(tni_arena *arena, const tn_target *t) {
   return tni_arena_format(
       arena, "%s: %s, %s%s%s, %d-bit vectors in %d registers, %zu KiB L1d, %zu KiB L2, %zu KiB L3, %d core%s", t->name,
-      t->triple, t->cpu, t->tune[0] ? " tuned for " : "", t->tune, (int)t->vector_bits, (int)t->vector_registers,
+      t->triple, t->cpu, t->maker[0] ? " of " : "", t->maker, (int)t->vector_bits, (int)t->vector_registers,
       t->l1d >> 10, t->l2 >> 10, t->l3 >> 10, (int)t->cores, t->cores == 1 ? "" : "s");
 }
 

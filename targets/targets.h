@@ -25,7 +25,7 @@ struct tn_target {
   const char *triple;   /* LLVM's */
   const char *cpu;      /* a level ("x86-64-v4"), never a product name: features are explicit */
   const char *features; /* "+avx512f,-amx-tile,..." */
-  const char *tune;     /* a product name for tuning, or "" */
+  const char *maker;    /* of the host: what CPUID says of who made it and which model it is; else "" */
   int32_t level;        /* 2 to 4: it is that level of x86-64, and no more; 0: another */
   int32_t vector_bits;  /* of the widest registers worth using */
   int32_t vector_registers;
@@ -67,6 +67,9 @@ void tni_x86_level_needs(int level, tni_x86_needs *out);
 bool tni_host_has(const char *features);
 /* LLVM's feature string of the host, every feature that we know with + or -; nothing on other machines than x86-64. */
 void tni_host_features(tni_text *out);
+/* Who made this CPU, its family and model, as CPUID tells: "AuthenticAMD 26 2"; "this CPU" on other machines. */
+enum { TNI_MAKER_BYTES = 48 };
+void tni_host_maker(char *out);
 
 /* ---- native.c -------------------------------------------------------------------------------------------------- */
 
@@ -114,7 +117,7 @@ typedef struct tni_unit_row {
   const char *unit;
   enum tni_isa isa;
   const char *feature; /* those that it needs, as LLVM calls them, apart by commas */
-  const char *tune;    /* the processors it is about: how their name begins, as LLVM calls them */
+  const char *maker;   /* the processors it is about: how tn_target's begins */
   enum tni_unit_form form;
   const char *names[3]; /* LLVM's intrinsics for vectors of 128, 256, 512 bits, maybe for the types of c and a; NULL: none */
   int32_t gain; /* steps in the time of as many steps one by one, in per cent: 100 is no gain */
@@ -220,11 +223,8 @@ tn_status tni_codegen_variants(tni_codegen *codegen, size_t target_count, const 
 tn_status tni_targets_check(tn_context *ctx, size_t count, const tn_target *const *targets, tn_error **err);
 /* Frees what Tenon holds of a codegen that LLVM died in, and leaves LLVM's part alone. */
 void tni_codegen_abandon(tni_codegen *codegen);
-/* Sets up the process's LLVM, once; tni_codegen_create does it too. */
-void tni_codegen_init(void);
-/* LLVM's version, and an address in it. LLVM is not set up for them. */
+/* The version of LLVM that Tenon is built for. */
 const char *tni_codegen_version(void);
-const void *tni_codegen_address(void);
 
 /* LLVM ends the process on a fatal error, unless the handler never returns. `run` is called on the thread it happened on and
  * must not return if the process is to live. Of the calling thread; NULL takes it away. */
@@ -235,8 +235,13 @@ typedef struct tni_fatal_hook {
 void tni_codegen_on_fatal(const tni_fatal_hook *hook);
 /* Makes LLVM fail on purpose in the next tni_codegen_run of this codegen: for the tests of the above. */
 void tni_codegen_break(tni_codegen *codegen);
-/* A product name of this CPU for tuning ("znver4"), at most size - 1 bytes; "" when there is none. */
-void tni_codegen_host_cpu(char *name, size_t size);
+
+/* ---- llvm/open.c ----------------------------------------------------------------------------------------------- */
+
+/* Opens the process's LLVM and sets it up, once; tni_codegen_create does it too. TN_E_UNSUPPORTED: there is none. */
+tn_status tni_llvm_open(tn_context *ctx, tn_error **err);
+/* The linker's build id of the LLVM that is or would be opened, which this does not do; how many bytes, 0: it has none. */
+size_t tni_llvm_build_id(tn_context *ctx, unsigned char *id, size_t room);
 
 /* ---- elf.c ----------------------------------------------------------------------------------------------------- */
 

@@ -86,7 +86,7 @@ static const tni_unit_row rows[] = {
     {"dot2_s8s8", TNI_ISA_X86_64, "", "", TNI_UNIT_PRODUCTS, {VPMADDWD}, 400},
     {"dot2_u8u8", TNI_ISA_X86_64, "", "", TNI_UNIT_PRODUCTS, {VPMADDWD}, 400},
     {"dot2_s16", TNI_ISA_X86_64, "", "", TNI_UNIT_PRODUCTS, {VPMADDWD}, 400},
-    {"dot2_bf16", TNI_ISA_X86_64, "avx512bf16", "znver", TNI_UNIT_DOT, {VDPBF16PS("128"), VDPBF16PS("256"), VDPBF16PS("512")}, 200},
+    {"dot2_bf16", TNI_ISA_X86_64, "avx512bf16", "AuthenticAMD", TNI_UNIT_DOT, {VDPBF16PS("128"), VDPBF16PS("256"), VDPBF16PS("512")}, 200},
     {"dot2_bf16", TNI_ISA_X86_64, "avx512bf16", "", TNI_UNIT_DOT, {VDPBF16PS("128"), VDPBF16PS("256"), VDPBF16PS("512")}, 50},
     {"dot4_u8s8", TNI_ISA_AARCH64, "i8mm", "", TNI_UNIT_DOT, NEON("usdot"), 800},
     {"dot4_u8s8", TNI_ISA_AARCH64, "dotprod", "", TNI_UNIT_TURN_A, NEON("sdot"), 400},
@@ -310,7 +310,7 @@ const tn_expr *tni_unit_of(tni_region *r, const tni_unit *unit, const tni_unit_o
 
 static bool is_of(const tni_unit_row *row, const tn_target *target, int64_t bits) {
   return row->isa == target->isa && row->names[bits / 256] && tni_target_has_feature(target, row->feature) &&
-         strncmp(target->tune, row->tune, strlen(row->tune)) == 0;
+         strncmp(target->maker, row->maker, strlen(row->maker)) == 0;
 }
 
 const tni_unit_row *tni_target_unit(const tn_target *target, const tni_unit *unit, int64_t bits) {

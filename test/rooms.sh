@@ -20,19 +20,14 @@ fail() {
 
 case $sanitizers in none) sanitize= ;; *) sanitize=-fsanitize=$sanitizers ;; esac
 outside="$(pkg-config --libs hwloc libffi) $(pkg-config --libs libsodium 2>/dev/null || true) -pthread -lm"
-llvm="$(llvm-config-22 --ldflags --link-shared --libs 2>/dev/null || llvm-config --ldflags --link-shared --libs)"
 
 prefix=
 for room; do
   prefix="$prefix $room"
   name=$(basename "$room" .a)
-  case $name in
-  libtargets_room | libsched_room | libjit_room) outside_now="$outside $llvm" ;;
-  *) outside_now=$outside ;;
-  esac
   # shellcheck disable=SC2086
   $cc -shared $sanitize -Wl,--no-undefined -o "$work/$name.so" -Wl,--whole-archive $prefix -Wl,--no-whole-archive \
-    $outside_now >"$work/log" 2>&1 || {
+    $outside >"$work/log" 2>&1 || {
     fail "the rooms up to $name need a symbol from above:"
     grep -o 'undefined reference.*' "$work/log" | sort | uniq -c >&2 || cat "$work/log" >&2
   }
@@ -49,7 +44,8 @@ forbid() {
 $found"
 }
 none='^$'
-forbid '[<"]llvm-c/' '^(targets/llvm/|jit/loader[^/]*\.c:|jit/worker\.c:)' include lib ir targets sched jit examples
+forbid '[<"]llvm-c/' '^targets/llvm/api\.h:' include lib ir targets sched jit examples
+forbid '"(llvm/)?api\.h' '^(targets/llvm/llvm\.h:|jit/loader\.c:)' include lib ir targets sched jit examples
 forbid '[<"]hwloc' '^lib/' include lib ir targets sched jit examples
 forbid '[<"]sodium' '^lib/' include lib ir targets sched jit examples
 forbid '[<"]ffi\.h' '^jit/' include lib ir targets sched jit examples

@@ -6,6 +6,9 @@
 #define TEST_SUITE_H
 
 #include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Runs the suite and frees it; gives main's exit status. */
 static inline int suite_run(Suite *suite) {
@@ -32,6 +35,16 @@ static inline int suite_run_tests(const char *name, const TTest *const *tests, s
   TCase *all = tcase_create(name);
   for (size_t i = 0; i < count; i++) tcase_add_test(all, tests[i]);
   return suite_run_case(name, all, 200, setup, teardown);
+}
+
+/* Is a file whose path holds that mapped into this process? */
+static inline bool suite_maps(const char *name) {
+  char line[512];
+  bool found = false;
+  FILE *f = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, f)) found |= strstr(line, name) != NULL;
+  fclose(f);
+  return found;
 }
 
 #endif

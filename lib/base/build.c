@@ -1,4 +1,4 @@
-/* build.c -- which build of a library is in this process: the linker's build id of what holds an address.
+/* build.c -- which build a library is: the linker's build id of what holds an address in this process, or of a file.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,5 +52,30 @@ static int visit(struct dl_phdr_info *object, size_t size, void *self) {
 size_t tni_build_id(const void *address, unsigned char *id, size_t room) {
   search s = {(uintptr_t)address, id, room, 0};
   dl_iterate_phdr(visit, &s);
+  return s.size;
+}
+
+/* The file is trusted as far as loading it would trust it, but for its sizes. */
+static void read_headers(search *s, const char *bytes, size_t size) {
+  ElfW(Ehdr) elf;
+  if (size < sizeof elf) return;
+  memcpy(&elf, bytes, sizeof elf);
+  if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_phentsize != sizeof(ElfW(Phdr))) return;
+  for (size_t i = 0; i < elf.e_phnum && !s->size; i++) {
+    ElfW(Phdr) h;
+    if (elf.e_phoff > size || size - elf.e_phoff < (i + 1) * sizeof h) return;
+    memcpy(&h, bytes + elf.e_phoff + i * sizeof h, sizeof h);
+    if (h.p_type == PT_NOTE && h.p_offset <= size && h.p_filesz <= size - h.p_offset)
+      read_notes(s, bytes + h.p_offset, h.p_filesz);
+  }
+}
+
+size_t tni_file_build_id(const char *path, unsigned char *id, size_t room) {
+  search s = {.id = id, .room = room};
+  const void *bytes;
+  size_t size;
+  if (tni_os_default.map(path, &bytes, &size) != 0) return 0;
+  read_headers(&s, bytes, size);
+  tni_os_default.unmap(bytes, size);
   return s.size;
 }

@@ -158,6 +158,7 @@ const tni_os tni_os_default = {
     .touch = tni_touch,
     .list = tni_list,
     .build_id = tni_build_id,
+    .file_build_id = tni_file_build_id,
     .user = tni_user,
     .is_privileged = tni_is_privileged,
 };

@@ -14,9 +14,6 @@
 #include "llvm.h"
 
 #include <assert.h>
-#include <llvm-c/Analysis.h>
-#include <llvm-c/ErrorHandling.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <llvm/Config/llvm-config.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -25,15 +22,21 @@ static const char passes[] = "function(sroa,early-cse,loop-mssa(licm),dse)";
 
 /* ---- the process's LLVM ---------------------------------------------------------------------------------------- */
 
-static pthread_once_t llvm_once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t machine_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local tni_fatal_hook fatal_hook;
+char tni_llvm_host_cpu[64];
 
 static void on_fatal(const char *reason) {
   if (fatal_hook.run) fatal_hook.run(fatal_hook.self, reason ? reason : "");
 }
 
-static void init_llvm(void) {
+static void find_host_cpu(void) {
+  char *host = LLVMGetHostCPUName();
+  if (strcmp(host, "generic") != 0) snprintf(tni_llvm_host_cpu, sizeof tni_llvm_host_cpu, "%s", host);
+  LLVMDisposeMessage(host);
+}
+
+void tni_llvm_set_up(void) {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
@@ -53,21 +56,12 @@ static void init_llvm(void) {
   LLVMInitializeNVPTXTargetMC();
   LLVMInitializeNVPTXAsmPrinter();
   LLVMInstallFatalErrorHandler(on_fatal);
+  find_host_cpu();
 }
-
-void tni_codegen_init(void) { pthread_once(&llvm_once, init_llvm); }
 
 const char *tni_codegen_version(void) { return LLVM_VERSION_STRING; }
-const void *tni_codegen_address(void) { return (const void *)(uintptr_t)LLVMContextCreate; }
 
 void tni_codegen_on_fatal(const tni_fatal_hook *hook) { fatal_hook = hook ? *hook : (tni_fatal_hook){NULL, NULL}; }
-
-
-void tni_codegen_host_cpu(char *name, size_t size) {
-  char *host = LLVMGetHostCPUName();
-  snprintf(name, size, "%s", host && strcmp(host, "generic") != 0 ? host : "");
-  LLVMDisposeMessage(host);
-}
 
 /* ---- codegens -------------------------------------------------------------------------------------------------- */
 
@@ -91,7 +85,8 @@ tn_status tni_codegen_create(tn_context *ctx, const tn_target *target, tni_codeg
   char *message = NULL;
   *out = NULL;
   if (err) *err = NULL;
-  tni_codegen_init();
+  tn_status opened = tni_llvm_open(ctx, err);
+  if (opened) return opened;
   if (LLVMGetTargetFromTriple(target->triple, &llvm_target, &message)) {
     tn_status status = tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", target->name, "%s", message);
     LLVMDisposeMessage(message);

@@ -33,7 +33,7 @@ void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function) {
   add_string(m, function, "prefer-vector-width", bits);
   add_string(m, function, "target-cpu", m->target->cpu);
   add_string(m, function, "target-features", m->target->features);
-  if (m->target->tune[0]) add_string(m, function, "tune-cpu", m->target->tune);
+  if (m->target->maker[0] && tni_llvm_host_cpu[0]) add_string(m, function, "tune-cpu", tni_llvm_host_cpu);
 }
 
 LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *what, unsigned k, LLVMTypeRef type) {

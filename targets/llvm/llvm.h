@@ -12,9 +12,7 @@
 #ifndef TNI_LLVM_H
 #define TNI_LLVM_H
 
-#include <llvm-c/Core.h>
-#include <llvm-c/TargetMachine.h>
-
+#include "api.h"
 #include "targets.h"
 
 enum { TNI_LL_MAX_LANES = TNI_MAX_LANES, TNI_LL_STACK_BYTES = 1 << 20, TNI_LL_ALIGN = 64 };
@@ -49,6 +47,10 @@ tni_ll_entry *tni_ll_scope_add(tni_ll_scope *scope, const void *key, LLVMValueRe
 void tni_ll_scope_pop(tni_ll_scope *scope, size_t count);
 
 /* ---- codegen.c ------------------------------------------------------------------------------------------------- */
+
+/* What open.c asks once LLVM is there: its targets, its handler of fatal errors, its name of this CPU ("znver5", or ""). */
+void tni_llvm_set_up(void);
+extern char tni_llvm_host_cpu[64];
 
 struct tni_codegen {
   tn_context *ctx;

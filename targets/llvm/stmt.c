@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <llvm-c/DebugInfo.h>
 #include <stddef.h>
 
 #include "llvm.h"

@@ -382,7 +382,7 @@ END_TEST
 /* By the names of the features alone: what this CPU has does not matter. */
 START_TEST(targets_have_units_by_their_features)
 {
-  tn_target t = {.isa = TNI_ISA_X86_64, .features = "+avx512bf16x,-avx512vnni,+avxvnni", .tune = "", .vector_bits = 512};
+  tn_target t = {.isa = TNI_ISA_X86_64, .features = "+avx512bf16x,-avx512vnni,+avxvnni", .maker = "", .vector_bits = 512};
   const tni_unit *dot4 = tni_unit_find(ctx, "dot4_u8s8"), *bf16 = tni_unit_find(ctx, "dot2_bf16");
   ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));
   ck_assert_ptr_nonnull(tni_target_unit(&t, dot4, 256));
@@ -391,7 +391,7 @@ START_TEST(targets_have_units_by_their_features)
   t.features = "+avx512bf16,+avx512vnni";
   ck_assert_str_eq(tni_target_product_unit(ctx, &t, TN_I32, TN_U8, TN_I8)->name, "dot4_u8s8");
   ck_assert_ptr_null(tni_target_product_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16));
-  t.tune = "znver4";
+  t.maker = "AuthenticAMD 25 17";
   ck_assert_str_eq(tni_target_product_unit(ctx, &t, TN_F32, TN_BF16, TN_BF16)->name, "dot2_bf16");
   t.vector_bits = 256;
   ck_assert_ptr_null(tni_target_unit(&t, dot4, 512));

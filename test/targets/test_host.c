@@ -52,7 +52,7 @@ START_TEST(a_target_says_what_it_is)
   ck_assert_int_eq(tn_target_get(ctx, "host", &t, NULL), TN_OK);
   snprintf(want, sizeof want,
            "host: %s, %s%s%s, %d-bit vectors in %d registers, %zu KiB L1d, %zu KiB L2, %zu KiB L3, %d core%s",
-           t->triple, t->cpu, t->tune[0] ? " tuned for " : "", t->tune, (int)t->vector_bits, (int)t->vector_registers,
+           t->triple, t->cpu, t->maker[0] ? " of " : "", t->maker, (int)t->vector_bits, (int)t->vector_registers,
            t->l1d >> 10, t->l2 >> 10, t->l3 >> 10, (int)t->cores, t->cores == 1 ? "" : "s");
   ck_assert_str_eq(tn_target_text(t), want);
 }
