@@ -112,6 +112,7 @@ static bool keep_pace(bench *b) {
 
 static bool measure(bench *b) {
   FILE *json;
+  tn_context_trim(b->subject.s->context);
   if (b->paced) return keep_pace(b);
   if (!json_open(b->json, &json)) return false;
   bool good = subject_measure(&b->subject, b->warm_up, b->repeat, &b->runs);

@@ -142,6 +142,11 @@ typedef struct tn_context tn_context;
 TN_API tn_status tn_context_create(const tn_context_desc *desc, tn_context **out, tn_error **err);
 TN_API void tn_context_destroy(tn_context *context);
 
+/* Gives memory of the process that nobody uses back to the system: what LLVM freed after a compilation, some tens of MB, which
+ * malloc would keep. It is glibc's malloc_trim(0), takes some milliseconds and concerns the host's own heap as well, so
+ * Tenon never calls it by itself; with another malloc nothing happens. From any thread. */
+TN_API void tn_context_trim(tn_context *context);
+
 #ifdef __cplusplus
 }
 #endif
