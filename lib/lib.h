@@ -107,6 +107,11 @@ void tni_digest_begin(tni_digest *d, const void *key, size_t key_bytes); /* key_
 void tni_digest_add(tni_digest *d, const void *bytes, size_t size);
 void tni_digest_end(tni_digest *d, unsigned char *out);
 bool tni_digest_equal(const unsigned char *a, const unsigned char *b); /* in the same time whatever they are */
+/* Poly1305: six times as fast. Under a key of 32 bytes that nobody else knows, and tags that nobody sees, no two texts that
+ * somebody chose have one tag. */
+enum { TNI_TAG_BYTES = 16, TNI_TAG_KEY_BYTES = 32 };
+void tni_tag(const void *bytes, size_t size, const unsigned char *key, unsigned char *out);
+void tni_random(unsigned char *out, size_t size);
 
 /* ---- base/build.c ---------------------------------------------------------------------------------------------- */
 
@@ -130,6 +135,7 @@ enum { TNI_NO_DIRECTORY = -1 };
 typedef struct tni_os {
   /* Maps a regular file read-only; an empty file gives *data NULL, *size 0. */
   int (*map)(const char *path, const void **data, size_t *size);
+  int (*map_open)(int file, size_t size, const void **data); /* so much of one that is open, which is not empty */
   void (*unmap)(const void *data, size_t size);
   double (*seconds)(void); /* a monotonic clock */
   /* Opens a regular file beneath a directory. EXDEV: the name is absolute or has a `..`; ELOOP: there is a symbolic link
@@ -202,6 +208,7 @@ typedef struct tni_blob {
 tni_blob *tni_blob_create(tn_context *ctx, size_t size); /* contents not cleared; write through (void *)data */
 tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out,
                        tn_error **err);
+tni_blob *tni_blob_mapped(tn_context *ctx, const void *data, size_t size); /* by os->map_open; NULL: it is unmapped */
 /* A copy of `size` bytes of a file beneath the directory (tni_os.open_beneath). No memory is taken for bytes that are
  * not there. */
 tn_status tni_blob_read_beneath(tn_context *ctx, const char *directory, const char *name, uint64_t offset, size_t size,

@@ -25,6 +25,12 @@ tni_blob *tni_blob_create(tn_context *ctx, size_t size) {
   return blob;
 }
 
+tni_blob *tni_blob_mapped(tn_context *ctx, const void *data, size_t size) {
+  tni_blob *blob = create(ctx, data, size, true);
+  if (!blob) ctx->os->unmap(data, size);
+  return blob;
+}
+
 tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const char *phase, tni_blob **out,
                        tn_error **err) {
   const void *data;
@@ -42,10 +48,8 @@ tn_status tni_blob_map(tn_context *ctx, const char *path, uint64_t limit, const 
     return tni_fail(ctx, err, TN_E_LIMIT, phase, path, "the file has %zu bytes, the limit is %llu", size,
                     (unsigned long long)limit);
   }
-  *out = create(ctx, data, size, true);
-  if (*out) return TN_OK;
-  ctx->os->unmap(data, size);
-  return tni_fail_nomem(err);
+  *out = tni_blob_mapped(ctx, data, size);
+  return *out ? TN_OK : tni_fail_nomem(err);
 }
 
 static tn_status fail_beneath(tn_context *ctx, const char *directory, const char *name, int failure, const char *phase,

@@ -24,6 +24,12 @@ static int regular_size(int file, size_t *size) {
   return 0;
 }
 
+static int map_open(int file, size_t size, const void **data) {
+  void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+  *data = mapped == MAP_FAILED ? NULL : mapped;
+  return *data ? 0 : errno;
+}
+
 static int map_file(const char *path, const void **data, size_t *size) {
   *data = NULL;
   *size = 0;
@@ -32,13 +38,7 @@ static int map_file(const char *path, const void **data, size_t *size) {
   while (file < 0 && errno == EINTR);
   if (file < 0) return errno;
   int failure = regular_size(file, size);
-  if (!failure && *size) {
-    void *mapped = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, file, 0);
-    if (mapped == MAP_FAILED)
-      failure = errno;
-    else
-      *data = mapped;
-  }
+  if (!failure && *size) failure = map_open(file, *size, data);
   close(file);
   if (failure) *size = 0;
   return failure;
@@ -142,6 +142,7 @@ static double seconds(void) {
 
 const tni_os tni_os_default = {
     .map = map_file,
+    .map_open = map_open,
     .unmap = unmap_file,
     .seconds = seconds,
     .open_beneath = open_beneath,
