@@ -356,18 +356,22 @@ static tn_status add_to_program(const tni_parser *p, tn_error **err) {
   return status;
 }
 
+/* KNOWN: functions are not verified. BARE: hashes of contents are not looked at. */
+enum trust { VERIFIED, KNOWN, BARE };
+
 /* Takes nothing; the program is as it was when this fails, but for externals. */
 static tn_status parse_into(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
-                            bool verify, tn_error **err) {
+                            enum trust trust, tn_error **err) {
   tni_parser p;
   tn_context *ctx = program->ctx;
   tn_status status = tni_parser_begin(&p, &program->region, text, length, name, err);
   if (status) return status;
   p.program = program;
   p.blob = blob;
+  p.bare = trust == BARE;
   parse_program(&p);
   status = tni_parser_end(&p, err);
-  if (!status && verify) status = tni_verify_all(ctx, p.func_count, p.funcs, err);
+  if (!status && trust != KNOWN) status = tni_verify_all(ctx, p.func_count, p.funcs, err);
   if (!status && blob) status = tni_program_keep_blob(program, tni_blob_ref(blob), err);
   if (!status) status = add_to_program(&p, err);
   tni_free(ctx, p.funcs, p.func_capacity * sizeof *p.funcs);
@@ -376,14 +380,18 @@ static tn_status parse_into(tn_program *program, const char *text, size_t length
 }
 
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err) {
-  return parse_into(program, text, length, name, NULL, false, err);
+  return parse_into(program, text, length, name, NULL, KNOWN, err);
+}
+
+tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, tni_blob *blob, tn_error **err) {
+  return parse_into(program, text, length, NULL, blob, BARE, err);
 }
 
 /* Takes the reference to the blob. */
 static tn_status parse_and_verify(tn_context *ctx, const char *text, size_t length, const char *name, tni_blob *blob,
                                   tn_program **out, tn_error **err) {
   tn_status status = tn_program_create(ctx, out, err);
-  if (!status) status = parse_into(*out, text, length, name, blob, true, err);
+  if (!status) status = parse_into(*out, text, length, name, blob, VERIFIED, err);
   tni_blob_unref(blob);
   if (!status) return TN_OK;
   tn_program_destroy(*out);
@@ -423,7 +431,7 @@ tn_status tn_program_extend(tn_program *program, const char *text, size_t length
                             size_t blob_size, tn_error **err) {
   tni_blob *copy;
   tn_status status = copy_blob(program->ctx, name, blob, blob_size, &copy, err);
-  if (!status) status = parse_into(program, text, length, name, copy, true, err);
+  if (!status) status = parse_into(program, text, length, name, copy, VERIFIED, err);
   tni_blob_unref(copy);
   return status;
 }

@@ -441,14 +441,27 @@ void tni_print_externs(tni_text *out, const tn_program *program) {
   }
 }
 
+static void print_graphs(tni_text *out, const tn_program *program, tni_blob_layout *layout) {
+  for (size_t i = 0; i < program->graph_count; i++) {
+    if (out->length) tni_text_add(out, "\n");
+    tni_print_graph(out, program->graphs[i], layout, false);
+  }
+}
+
 void tni_print_graphs(tni_text *out, const tn_program *program) {
   tni_blob_layout layout;
   tni_blob_layout_init(&layout, program->ctx);
-  for (size_t i = 0; i < program->graph_count; i++) {
-    if (out->length) tni_text_add(out, "\n");
-    tni_print_graph(out, program->graphs[i], &layout, false);
-  }
+  print_graphs(out, program, &layout);
   tni_blob_layout_destroy(&layout);
+}
+
+void tni_print_program(tni_text *out, const tn_program *program, tni_blob_layout *layout) {
+  tni_print_externs(out, program);
+  for (size_t i = 0; i < program->func_count; i++) {
+    if (out->length) tni_text_add(out, "\n");
+    tni_print_func(out, program->funcs[i], NULL);
+  }
+  print_graphs(out, program, layout);
 }
 
 static tn_status hand_over(tni_text *text, char **out, tn_error **err) {
@@ -463,13 +476,11 @@ tn_status tn_program_print(const tn_program *program, char **out, tn_error **err
   if (program->flow)
     return *out = NULL, tni_fail(program->ctx, err, TN_E_UNSUPPORTED, "build", "main",
                                  "the model's shapes are known only while it runs: there is no text of it");
+  tni_blob_layout layout;
   tni_text_init(&text, program->ctx);
-  tni_print_externs(&text, program);
-  for (size_t i = 0; i < program->func_count; i++) {
-    if (text.length) tni_text_add(&text, "\n");
-    tni_print_func(&text, program->funcs[i], NULL);
-  }
-  tni_print_graphs(&text, program);
+  tni_blob_layout_init(&layout, program->ctx);
+  tni_print_program(&text, program, &layout);
+  tni_blob_layout_destroy(&layout);
   return hand_over(&text, out, err);
 }
 

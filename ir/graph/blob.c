@@ -39,15 +39,31 @@ const tni_blob_part *tni_blob_layout_add(tni_blob_layout *layout, const tni_gval
   size_t bytes;
   tni_blob_part *part = TNI_NEW(&layout->arena, tni_blob_part);
   if (!part || !tni_gvalue_bytes(layout->arena.ctx, constant, &bytes)) return NULL;
-  const void *contents = contents_of(layout, constant, bytes);
+  const void *contents = layout->bare ? constant->data : contents_of(layout, constant, bytes);
   if (!contents) return NULL;
-  *part = (tni_blob_part){tni_hash_bytes(contents, bytes), bytes, contents, layout->size};
+  tni_hash hash = layout->bare ? (tni_hash){(uintptr_t)constant->data, 0} : tni_hash_bytes(contents, bytes);
+  *part = (tni_blob_part){hash, bytes, contents, layout->size};
   bool added;
   size_t entry = tni_map_add(&layout->parts, part, KEY_BYTES, &added);
   if (entry == TNI_MAP_NONE) return NULL;
   if (!added) return layout->parts.entries[entry].key;
   layout->size += (bytes + TNI_BLOB_ALIGN - 1) & ~(uint64_t)(TNI_BLOB_ALIGN - 1);
   return part;
+}
+
+bool tni_print_bare(tni_text *out, const tn_program *program, tni_arena *arena, size_t *count, tni_contents **contents) {
+  tni_blob_layout layout;
+  tni_blob_layout_init(&layout, program->ctx);
+  layout.bare = true;
+  tni_print_program(out, program, &layout);
+  *count = layout.parts.count;
+  *contents = TNI_NEW_ARRAY(arena, tni_contents, *count);
+  for (size_t i = 0; *contents && i < *count; i++) {
+    const tni_blob_part *part = layout.parts.entries[i].key;
+    (*contents)[i] = (tni_contents){part->data, part->bytes, part->offset};
+  }
+  tni_blob_layout_destroy(&layout);
+  return *contents && !out->failed;
 }
 
 /* ---- the bytes --------------------------------------------------------------------------------------------------- */

@@ -291,4 +291,17 @@ void tni_print_graph(tni_text *out, const tn_graph *g, tni_blob_layout *layout, 
 /* The text of a program that is this graph. */
 void tni_graph_print(tni_text *out, const tn_graph *g);
 
+/* ---- blob.c, parse.c -------------------------------------------------------------------------------------------- */
+
+/* What lies in a program's side blob. */
+typedef struct tni_contents {
+  const void *data;
+  uint64_t bytes, offset;
+} tni_contents;
+/* The program's text with 0 for the hash of contents, and all of these, by their offsets; in the arena. False: no memory. */
+bool tni_print_bare(tni_text *out, const tn_program *program, tni_arena *arena, size_t *count, tni_contents **contents);
+/* Such a text into `program`, whose functions and graphs of these names are replaced. The blob is known to be right: hashes
+ * are not looked at. It may be NULL. */
+tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, tni_blob *blob, tn_error **err);
+
 #endif

@@ -24,12 +24,15 @@ typedef struct tni_blob_layout {
   tni_arena arena;
   tni_map parts; /* the keys are tni_blob_part, in order of their offsets */
   uint64_t size;
+  bool bare; /* contents are not hashed: one is another where it lies elsewhere, and the text says 0 for each */
 } tni_blob_layout;
 
 void tni_blob_layout_init(tni_blob_layout *layout, tn_context *ctx);
 void tni_blob_layout_destroy(tni_blob_layout *layout);
 /* The place of the constant's contents, found or added at the end; NULL without memory. */
 const tni_blob_part *tni_blob_layout_add(tni_blob_layout *layout, const tni_gvalue *constant);
+/* The program's text, which refers to the layout. */
+void tni_print_program(tni_text *out, const tn_program *program, tni_blob_layout *layout);
 /* Does the constant stand in the text itself? */
 bool tni_is_shown(const tni_gvalue *constant);
 

@@ -228,6 +228,7 @@ static bool check_part(gparser *g, const tni_token *tok, uint64_t offset, uint64
                blob->size, (unsigned long long)bytes);
     return false;
   }
+  if (g->p->bare) return true;
   tni_hash have = tni_hash_bytes((const char *)blob->data + offset, (size_t)bytes);
   return (have.low == want.low && have.high == want.high) ||
          report_at(g, tok, "the blob has other contents here: it is damaged, or of another program");

@@ -78,7 +78,7 @@ static void print_contents(gprinter *p, const tni_gvalue *value) {
   }
   tni_text_add(p->out, "blob(");
   if (!p->canonical) tni_text_add(p->out, "%llu, ", (unsigned long long)part->offset);
-  print_hash(p->out, part->hash);
+  print_hash(p->out, p->layout->bare ? (tni_hash){0, 0} : part->hash);
   tni_text_add(p->out, ")");
 }
 
