@@ -1,5 +1,7 @@
 /* cache.c -- caches that a host opens: entries by the names of their keys, in a directory or with the host.
  *
+ * An entry has a seal (entry.c), or it is the constants of a program, whose digest is in the program's entry.
+ *
  * Whatever goes wrong with an entry makes a miss: it is counted and told to the log, and the compilation goes on.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -8,7 +10,7 @@
 
 #include "cache.h"
 
-#define DEFAULT_LIMIT (UINT64_C(256) << 20)
+#define DEFAULT_LIMIT (UINT64_C(2) << 30)
 
 #ifdef __x86_64__
 static const bool runs_here = true;
@@ -69,6 +71,10 @@ tn_status tn_cache_open(tn_context *ctx, const tn_cache_desc *desc, tn_cache **o
   if (status) return status;
   tn_cache *c = tni_alloc_zero(ctx, sizeof *c);
   if (!c) return tni_fail_nomem(err);
+  if (pthread_mutex_init(&c->mutex, NULL)) {
+    tni_free(ctx, c, sizeof *c);
+    return tni_fail_nomem(err);
+  }
   c->ctx = ctx;
   c->desc = *desc;
   c->directory = TNI_NO_DIRECTORY;
@@ -91,6 +97,8 @@ void tn_cache_close(tn_cache *c) {
   if (c->directory != TNI_NO_DIRECTORY) c->ctx->os->close(c->directory);
   tn_text_destroy(c->builds);
   memset(c->secret, 0, sizeof c->secret);
+  memset(c->seed, 0, sizeof c->seed);
+  pthread_mutex_destroy(&c->mutex);
   tni_free(c->ctx, c, sizeof *c);
 }
 
@@ -101,7 +109,9 @@ void tn_cache_count(const tn_cache *c, tn_cache_counts *out) {
                             .refused = atomic_load(&own->refused),
                             .stored = atomic_load(&own->stored),
                             .not_stored = atomic_load(&own->not_stored),
-                            .evicted = atomic_load(&own->evicted)};
+                            .evicted = atomic_load(&own->evicted),
+                            .program_hits = atomic_load(&own->program_hits),
+                            .program_misses = atomic_load(&own->program_misses)};
   size_t size = out->struct_size && out->struct_size < sizeof counts ? out->struct_size : sizeof counts;
   memcpy(out, &counts, size);
   out->struct_size = size;
@@ -113,17 +123,24 @@ static void write_name(const tni_cache_key *key, char *out) {
   for (int i = 0; i < TNI_DIGEST_BYTES; i++) snprintf(out + 2 * i, 3, "%02x", key->digest[i]);
 }
 
-/* What the host gives, copied. */
+/* What the host gives, copied: as a blob if that is wanted. */
 typedef struct taken {
   tn_cache *cache;
+  bool as_blob;
+  tni_blob *blob;
   char *bytes;
   size_t size;
 } taken;
 
 static void take(void *to, const void *bytes, size_t size) {
   taken *t = to;
-  if (t->bytes || size > t->cache->desc.limit_bytes || !(t->bytes = tni_alloc(t->cache->ctx, size + 1))) return;
-  memcpy(t->bytes, bytes, size);
+  if (t->bytes || t->blob || size > t->cache->desc.limit_bytes) return;
+  if (t->as_blob)
+    t->blob = tni_blob_create(t->cache->ctx, size);
+  else
+    t->bytes = tni_alloc(t->cache->ctx, size + 1);
+  void *copy = t->blob ? (void *)(uintptr_t)t->blob->data : t->bytes;
+  if (copy && size) memcpy(copy, bytes, size);
   t->size = size;
 }
 
@@ -157,15 +174,96 @@ bool tni_cache_get(tn_cache *c, const tni_cache_key *key, char **bytes, size_t *
   return false;
 }
 
-void tni_cache_put(tn_cache *c, const tni_cache_key *key, const void *bytes, size_t size) {
+tni_blob *tni_cache_get_blob(tn_cache *c, const tni_cache_key *key) {
   char name[TNI_CACHE_NAME];
   const char *why = NULL;
-  if (c->desc.read_only || (c->directory == TNI_NO_DIRECTORY && !c->desc.put)) return;
+  taken t = {.cache = c, .as_blob = true};
   write_name(key, name);
   if (c->directory != TNI_NO_DIRECTORY)
-    why = tni_cache_write_file(c, name, bytes, size);
+    t.blob = tni_cache_read_blob(c, name, &why);
   else
-    c->desc.put(c->desc.self, name, bytes, size);
+    c->desc.get(c->desc.self, name, take, &t);
+  if (why) tni_cache_refuse(c, key, why);
+  return t.blob;
+}
+
+/* One piece of memory, for the host. */
+static const char *give(tn_cache *c, const char *name, size_t count, const tni_contents *contents) {
+  size_t size = (size_t)(contents[count - 1].offset + contents[count - 1].bytes);
+  if (count == 1) return c->desc.put(c->desc.self, name, contents->data, size), NULL;
+  char *whole = size > c->desc.limit_bytes ? NULL : tni_alloc_zero(c->ctx, size);
+  if (!whole) return size > c->desc.limit_bytes ? "it is larger than the cache may be" : "there is no memory";
+  for (size_t i = 0; i < count; i++) memcpy(whole + contents[i].offset, contents[i].data, (size_t)contents[i].bytes);
+  c->desc.put(c->desc.self, name, whole, size);
+  tni_free(c->ctx, whole, size);
+  return NULL;
+}
+
+bool tni_cache_put_contents(tn_cache *c, const tni_cache_key *key, size_t count, const tni_contents *contents) {
+  char name[TNI_CACHE_NAME];
+  if (c->desc.read_only || (c->directory == TNI_NO_DIRECTORY && !c->desc.put)) return false;
+  write_name(key, name);
+  const char *why = c->directory != TNI_NO_DIRECTORY ? tni_cache_write_file(c, name, count, contents)
+                                                     : give(c, name, count, contents);
   atomic_fetch_add(why ? &c->not_stored : &c->stored, 1);
   if (why) tni_log(c->ctx, TN_LOG_WARN, "cache: entry %.16s is not stored: %s", name, why);
+  return !why;
+}
+
+void tni_cache_put(tn_cache *c, const tni_cache_key *key, const void *bytes, size_t size) {
+  const tni_contents contents = {bytes, size, 0};
+  tni_cache_put_contents(c, key, 1, &contents);
+}
+
+/* ---- the seed -------------------------------------------------------------------------------------------------- */
+
+static bool find_seed(tn_cache *c, const tni_cache_key *key, unsigned char *out) {
+  tni_arena arena;
+  char *bytes, **parts;
+  size_t size, count, *sizes;
+  if (!tni_cache_get(c, key, &bytes, &size)) return false;
+  tni_arena_init(&arena, c->ctx);
+  const char *why = tni_entry_read(&arena, bytes, size, key, &count, &parts, &sizes);
+  if (!why && (count != 1 || sizes[0] != TNI_TAG_KEY_BYTES)) why = "it is no seed";
+  if (why)
+    tni_cache_refuse(c, key, why);
+  else
+    memcpy(out, parts[0], TNI_TAG_KEY_BYTES);
+  tni_arena_destroy(&arena);
+  tni_free(c->ctx, bytes, size + 1);
+  return !why;
+}
+
+static void put_seed(tn_cache *c, const tni_cache_key *key) {
+  unsigned char seed[TNI_TAG_KEY_BYTES];
+  const size_t size = sizeof seed;
+  tni_text entry;
+  tni_random(seed, sizeof seed);
+  tni_text_init(&entry, c->ctx);
+  tni_entry_write(&entry, key, 1, (char *[]){(char *)seed}, &size);
+  if (!entry.failed) tni_cache_put(c, key, entry.data, entry.length);
+  tni_text_destroy(&entry);
+}
+
+/* Of processes that begin at once, all take what stands there in the end. */
+static bool make_seed(tn_cache *c, const tni_cache_key *like) {
+  tni_cache_key key = *like;
+  tni_digest digest;
+  tni_digest_begin(&digest, c->secret, c->secret_bytes);
+  tni_digest_add(&digest, "seed", 4);
+  tni_digest_add(&digest, key.identity, strlen(key.identity));
+  tni_digest_end(&digest, key.digest);
+  if (c->secret_bytes) return memcpy(c->seed, key.digest, sizeof c->seed) != NULL;
+  if (find_seed(c, &key, c->seed)) return true;
+  put_seed(c, &key);
+  return find_seed(c, &key, c->seed);
+}
+
+bool tni_cache_seed(tn_cache *c, const tni_cache_key *like, unsigned char *out) {
+  pthread_mutex_lock(&c->mutex);
+  if (!c->has_seed) c->has_seed = make_seed(c, like);
+  memcpy(out, c->seed, sizeof c->seed);
+  bool good = c->has_seed;
+  pthread_mutex_unlock(&c->mutex);
+  return good;
 }

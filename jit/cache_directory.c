@@ -117,30 +117,65 @@ static const char *check_file(tn_cache *c, const tni_file *file) {
   return NULL;
 }
 
-char *tni_cache_read_file(tn_cache *c, const char *name, size_t *size, const char **why) {
+/* The file, open, and how large it is. False: there is none, or *why says what it is. */
+static bool open_entry(tn_cache *c, const char *name, int *file, size_t *size, const char **why) {
   char path[TNI_CACHE_NAME + sizeof suffix];
   const tni_os *os = c->ctx->os;
   tni_file info;
-  int file;
-  char *bytes = NULL;
   snprintf(path, sizeof path, "%s%s", name, suffix);
-  int failure = os->open_at(c->directory, path, TNI_OPEN_READ, &file);
-  if (failure == ENOENT) return NULL;
-  if (failure) return *why = failure == ELOOP ? "it is a symbolic link" : strerror(failure), NULL;
-  if ((failure = os->describe(file, &info)))
+  int failure = os->open_at(c->directory, path, TNI_OPEN_READ, file);
+  if (failure == ENOENT) return false;
+  if (failure) return *why = failure == ELOOP ? "it is a symbolic link" : strerror(failure), false;
+  if ((failure = os->describe(*file, &info)))
     *why = strerror(failure);
-  else if (!(*why = check_file(c, &info)) && !(bytes = tni_alloc(c->ctx, (size_t)info.size + 1)))
+  else
+    *why = check_file(c, &info);
+  *size = (size_t)info.size;
+  if (*why) os->close(*file);
+  return !*why;
+}
+
+/* Its last use is noted. */
+static void close_entry(tn_cache *c, int file, bool used) {
+  if (used && !c->desc.read_only) c->ctx->os->touch(file);
+  c->ctx->os->close(file);
+}
+
+char *tni_cache_read_file(tn_cache *c, const char *name, size_t *size, const char **why) {
+  int file, failure = 0;
+  if (!open_entry(c, name, &file, size, why)) return NULL;
+  char *bytes = tni_alloc(c->ctx, *size + 1);
+  if (!bytes)
     *why = "there is no memory";
-  else if (bytes && (failure = os->read_at(file, 0, bytes, (size_t)info.size)))
+  else if ((failure = c->ctx->os->read_at(file, 0, bytes, *size)))
     *why = strerror(failure);
-  if (bytes && failure) {
-    tni_free(c->ctx, bytes, (size_t)info.size + 1);
+  if (failure) {
+    tni_free(c->ctx, bytes, *size + 1);
     bytes = NULL;
   }
-  if (bytes && !c->desc.read_only) os->touch(file);
-  os->close(file);
-  *size = (size_t)info.size;
+  close_entry(c, file, bytes);
   return bytes;
+}
+
+tni_blob *tni_cache_read_blob(tn_cache *c, const char *name, const char **why) {
+  int file, failure = 0;
+  size_t size;
+  const void *mapped;
+  tni_blob *blob = NULL;
+  if (!open_entry(c, name, &file, &size, why)) return NULL;
+  if (c->secret_bytes || !size) {
+    blob = tni_blob_create(c->ctx, size);
+    if (blob) failure = c->ctx->os->read_at(file, 0, (void *)(uintptr_t)blob->data, size);
+  } else if (!(failure = c->ctx->os->map_open(file, size, &mapped))) {
+    blob = tni_blob_mapped(c->ctx, mapped, size);
+  }
+  if (failure || !blob) {
+    *why = failure ? strerror(failure) : "there is no memory";
+    tni_blob_unref(blob);
+    blob = NULL;
+  }
+  close_entry(c, file, blob);
+  return blob;
 }
 
 void tni_cache_drop_file(tn_cache *c, const char *name) {
@@ -235,14 +270,30 @@ static int create_file(tn_cache *c, char *name, size_t room, int *file) {
   return failure;
 }
 
-const char *tni_cache_write_file(tn_cache *c, const char *name, const void *bytes, size_t size) {
+static int write_contents(tn_cache *c, int file, size_t count, const tni_contents *contents) {
+  static const char zeros[64];
+  uint64_t at = 0;
+  int failure = 0;
+  for (size_t i = 0; i < count && !failure; i++) {
+    for (uint64_t gap; (gap = contents[i].offset - at) && !failure; at += gap) {
+      if (gap > sizeof zeros) gap = sizeof zeros;
+      failure = c->ctx->os->write_all(file, zeros, (size_t)gap);
+    }
+    if (!failure) failure = c->ctx->os->write_all(file, contents[i].data, (size_t)contents[i].bytes);
+    at += contents[i].bytes;
+  }
+  return failure;
+}
+
+const char *tni_cache_write_file(tn_cache *c, const char *name, size_t count, const tni_contents *contents) {
   char to[TNI_CACHE_NAME + sizeof suffix], from[64];
   const tni_os *os = c->ctx->os;
+  uint64_t size = contents[count - 1].offset + contents[count - 1].bytes;
   int file;
   if (size > c->desc.limit_bytes) return "it is larger than the cache may be";
   int failure = create_file(c, from, sizeof from, &file);
   if (failure) return strerror(failure);
-  failure = os->write_all(file, bytes, size);
+  failure = write_contents(c, file, count, contents);
   os->close(file);
   snprintf(to, sizeof to, "%s%s", name, suffix);
   if (!failure) failure = os->rename_at(c->directory, from, to);

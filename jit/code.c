@@ -12,26 +12,6 @@
 
 /* ---- the key --------------------------------------------------------------------------------------------------- */
 
-static void add_target(tni_text *out, const tn_target *t) {
-  tni_text_add(out, "target %s\nfeatures %s\nmaker %s\n", t->triple, t->features, t->maker);
-  tni_text_add(out, "cpu %s level %d, %d bits in %d registers, %d%d%d, %d cores, %zu %zu %zu %zu\n", t->cpu,
-               (int)t->level, (int)t->vector_bits, (int)t->vector_registers, t->has_fma, t->has_ldexp_vector,
-               t->has_f16, (int)t->cores, t->l1d, t->l2, t->l3, t->cache_line);
-}
-
-/* Instructions that the host added may be in the code. */
-static void add_instructions(tni_text *out, tn_context *ctx) {
-  for (const tni_unit *unit = NULL; (unit = tni_unit_after(ctx, unit));) {
-    const tni_unit_row *row = unit->own;
-    if (!row) continue;
-    tni_text_add(out, "instruction %s %d %s %d %d\n", row->unit, (int)row->isa, row->feature, (int)row->form,
-                 (int)row->gain);
-    for (int i = 0; i < 3; i++) tni_text_add(out, "%s\n", row->names[i] ? row->names[i] : "");
-    const tn_program *meaning = ((const tni_added_unit *)unit)->program;
-    for (size_t i = 0; i < meaning->func_count; i++) tni_print_func(out, meaning->funcs[i], NULL);
-  }
-}
-
 static void add_functions(tni_text *out, const tn_program *program) {
   tni_print_externs(out, program);
   for (size_t i = 0; i < program->func_count; i++) {
@@ -42,27 +22,14 @@ static void add_functions(tni_text *out, const tn_program *program) {
 }
 
 /* False: no memory, or a text that does not say everything (deep nests are not printed whole). */
-static bool make_key(tni_pipeline *p, tni_arena *arena, tni_cache_key *key) {
-  const tn_cache *cache = p->desc->cache;
-  tni_text identity, text;
-  tni_digest digest;
-  tni_text_init(&identity, p->ctx);
+static bool make_key(tni_pipeline *p, tni_arena *arena, const unsigned char *known, tni_cache_key *key) {
+  tni_text text;
+  if (!tni_cache_key_identify(p, arena, key)) return false;
+  if (known) return memcpy(key->digest, known, sizeof key->digest) != NULL;
   tni_text_init(&text, p->ctx);
-  tni_text_add(&identity, "%s", cache->builds);
-  add_target(&identity, p->target);
   tni_text_add(&text, "options %d %d\n", p->desc->keep_schedules, p->desc->unproven);
-  add_instructions(&text, p->ctx);
   add_functions(&text, p->work);
-  *key = (tni_cache_key){.identity = tni_arena_text(arena, identity.data),
-                         .secret = cache->secret,
-                         .secret_bytes = cache->secret_bytes};
-  tni_digest_begin(&digest, cache->secret, cache->secret_bytes);
-  tni_digest_add(&digest, "name", 4);
-  tni_digest_add(&digest, identity.data, identity.length + 1);
-  tni_digest_add(&digest, text.data, text.length);
-  tni_digest_end(&digest, key->digest);
-  bool good = !identity.failed && !text.failed && key->identity && !strstr(text.data, "# ...");
-  tni_text_destroy(&identity);
+  bool good = tni_cache_key_make(p, key, "name", &text, NULL);
   tni_text_destroy(&text);
   return good;
 }
@@ -109,7 +76,7 @@ static const char *link_entry(tni_pipeline *p, tni_code *code, const char *bytes
   return NULL;
 }
 
-void tni_code_find(tni_pipeline *p, tni_code *out) {
+void tni_code_find(tni_pipeline *p, const unsigned char *known, tni_code *out) {
   tn_cache *cache = p->desc->cache;
   tni_text reason;
   char *bytes;
@@ -119,7 +86,7 @@ void tni_code_find(tni_pipeline *p, tni_code *out) {
   if (!cache || !count) return;
   double start = tni_seconds(p->ctx);
   tni_text_init(&reason, p->ctx);
-  out->keyed = make_key(p, &out->arena, &out->key);
+  out->keyed = make_key(p, &out->arena, known, &out->key);
   if (out->keyed && tni_cache_get(cache, &out->key, &bytes, &size)) {
     const char *why = link_entry(p, out, bytes, size, &reason);
     if (why) tni_cache_refuse(cache, &out->key, why);

@@ -120,6 +120,10 @@ enum tni_stage {
 tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *desc, tni_pipeline **out,
                               tn_error **err);
 void tni_pipeline_destroy(tni_pipeline *p);
+/* The source's externals into another program. */
+tn_status tni_pipeline_copy_externs(const tni_pipeline *p, tn_program *to, tn_error **err);
+/* Of a pipeline that has not run: takes what GUARD would leave as its program. */
+tn_status tni_pipeline_replace(tni_pipeline *p, tn_program *made, tn_error **err);
 void tni_pipeline_drop_lowered(tni_pipeline *p);
 /* Of several targets leaves the best that runs here. */
 void tni_pipeline_stay_here(tni_pipeline *p);
@@ -184,11 +188,27 @@ typedef struct tni_code {
   bool keyed;
   tni_library *library; /* what was found, linked; NULL: nothing. Whoever takes it leaves NULL */
 } tni_code;
-/* Of a pipeline that ran up to GUARD; no cache has nothing. Cannot fail: what goes wrong is a miss. */
-void tni_code_find(tni_pipeline *p, tni_code *out);
+/* Of a pipeline that ran up to GUARD; no cache has nothing. Cannot fail: what goes wrong is a miss. `known`: the key's digest,
+ * or NULL. */
+void tni_code_find(tni_pipeline *p, const unsigned char *known, tni_code *out);
 /* Stores what the jobs made. */
 void tni_code_keep(tni_pipeline *p, tni_code *code, size_t count, const tni_job *jobs);
 void tni_code_close(tni_code *code);
+
+/* ---- passed.c: a program behind its passes from a cache, and into it ------------------------------------------------- */
+
+typedef struct tni_passed {
+  tni_arena arena;
+  tni_cache_key key;
+  unsigned char seed[TNI_TAG_KEY_BYTES]; /* of hashes of contents */
+  unsigned char code[TNI_DIGEST_BYTES];  /* of what was found: the key of its code */
+  bool keyed, found;
+} tni_passed;
+/* Of a pipeline that has not run: if it is found, the pipeline is as if it ran up to GUARD. Cannot fail. */
+void tni_passed_find(tni_pipeline *p, tni_passed *out);
+/* Stores what was not found, of a pipeline that ran up to GUARD, and whose code is kept under its key. */
+void tni_passed_keep(tni_pipeline *p, tni_passed *passed, const tni_code *code);
+void tni_passed_close(tni_passed *passed);
 
 /* ---- passes.c: the table of passes, and what a host learns of them -------------------------------------------------- */
 

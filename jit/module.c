@@ -77,19 +77,23 @@ static tn_status make_objects(tni_pipeline *p, size_t *count, tni_job **jobs, tn
 static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   tni_job *jobs = NULL;
   size_t count = 0;
+  tni_passed passed;
   tni_code code;
-  if (!p->desc->cache) tni_compilers_start(p->ctx);
+  tni_passed_find(p, &passed);
+  if (passed.keyed ? !passed.found : !p->desc->cache) tni_compilers_start(p->ctx);
   tn_status status = tni_pipeline_run(p, TNI_STAGE_GUARD, err);
-  if (status) return status;
-  tni_code_find(p, &code);
+  if (status) return tni_passed_close(&passed), status;
+  tni_code_find(p, passed.found ? passed.code : NULL, &code);
   if (!code.library) status = make_objects(p, &count, &jobs, err);
   if (!status && !code.library) tni_code_keep(p, &code, count, jobs);
+  if (!status) tni_passed_keep(p, &passed, &code);
   if (!status) {
     tni_library *library = code.library;
     code.library = NULL;
     status = create_module(p, count, jobs, library, out, err);
   }
   tni_code_close(&code);
+  tni_passed_close(&passed);
   tni_jobs_destroy(p->ctx, count, jobs);
   return status;
 }

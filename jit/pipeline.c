@@ -14,11 +14,10 @@ static const tn_compile_desc default_desc = {.struct_size = sizeof(tn_compile_de
 
 /* ---- the copy ---- */
 
-static tn_status copy_externs(tni_pipeline *p, const tn_program *program, tn_error **err) {
-  for (size_t i = 0; i < program->extern_count; i++) {
-    const tni_extern *e = &program->externs[i];
-    tn_status status =
-        tn_program_extern(p->work, e->name, e->result, e->param_count, e->params, e->function, e->self, err);
+tn_status tni_pipeline_copy_externs(const tni_pipeline *p, tn_program *to, tn_error **err) {
+  for (size_t i = 0; i < p->source->extern_count; i++) {
+    const tni_extern *e = &p->source->externs[i];
+    tn_status status = tn_program_extern(to, e->name, e->result, e->param_count, e->params, e->function, e->self, err);
     if (status) return status;
   }
   return TN_OK;
@@ -90,13 +89,24 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
     p->work->flow_inputs = tni_arena_copy(&p->work->region.arena, program->flow_inputs, bytes);
     if (!p->work->flow_inputs) status = tni_fail_nomem(err);
   }
-  if (!status) status = copy_externs(p, program, err);
+  if (!status) status = tni_pipeline_copy_externs(p, p->work, err);
   if (!status) status = copy_funcs(p, program, err);
   if (status)
     tni_pipeline_destroy(p);
   else
     *out = p;
   return status;
+}
+
+tn_status tni_pipeline_replace(tni_pipeline *p, tn_program *made, tn_error **err) {
+  const tn_target **targets =
+      tni_arena_copy(&made->region.arena, p->targets, p->target_count * sizeof *targets);
+  if (!targets) return tni_fail_nomem(err);
+  tn_program_destroy(p->work);
+  p->work = made;
+  p->targets = targets;
+  p->ran = TNI_STAGE_GUARD + 1;
+  return TN_OK;
 }
 
 void tni_pipeline_drop_lowered(tni_pipeline *p) {

@@ -64,7 +64,8 @@ typedef struct tn_compile_desc {
   const tn_target *const *better;
   size_t better_count;
   /* Where compiled code is looked for and kept, see tn_cache_open; NULL: nowhere. It is used by tn_compile alone, which
-   * runs no pass behind "guard" when it finds all kernels there. It is closed after the module. */
+   * runs no pass behind "guard" when it finds all kernels there, and no pass at all when it finds the whole program: not
+   * with `observe`, which is told of all of them. It is closed after the module. */
   struct tn_cache *cache;
 } tn_compile_desc;
 
@@ -117,6 +118,13 @@ TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
  * Tenon and LLVM gets its code from the cache: no schedule is chosen, LLVM is not started. Code that constant folding
  * compiles is kept, too. On x86-64 only.
  *
+ * Of a program with graphs, as an imported model is, what the passes made is kept as well: the fused graph, and its constants
+ * as they were folded and packed, in a file of their own. It is found again by all that the program says and by the contents
+ * of its constants, which are hashed; then what is left of a compilation is to check those bytes and to link. Constants are
+ * used where the file is mapped, which processes share, or copied if there is a key. The first compilation writes that
+ * file, which takes about as much room as the model. Not kept: models whose shapes are known only while they run, whose
+ * parts' code is found alone; constants that are larger than the whole cache may be.
+ *
  * An entry is code. Without a key, whoever may write to the directory can run code in the processes that read it; with
  * one, entries are sealed by a keyed hash (BLAKE2b), and whoever does not know the key can only make misses. An entry that is
  * damaged, foreign, made by another version or for another processor, or sealed with another key, is a miss: it is told
@@ -135,10 +143,11 @@ typedef struct tn_cache_desc {
   const void *key;
   size_t key_bytes;
   const char *key_file;
-  uint64_t limit_bytes; /* of all entries; those that were used longest ago are removed. 0: 256 MiB */
+  uint64_t limit_bytes; /* of all entries; those that were used longest ago are removed. 0: 2 GiB */
   uint8_t read_only;    /* entries are neither written nor removed, and the directory is not made */
   /* Instead of a directory: a storage of the host's. `get` calls take(to, ...) once, before it returns, if it has the entry
-   * of that name (64 characters, 0-9a-f); the bytes are copied, and need not be trusted if there is a key. `put`
+   * of that name (64 characters, 0-9a-f); the bytes are copied, and need not be trusted if there is a key. Of a model one
+   * entry has its constants, so that entries have up to limit_bytes. `put`
    * may be NULL. Called from any thread that compiles; they must not call tn_*. */
   void *self;
   void (*get)(void *self, const char *name, void (*take)(void *to, const void *bytes, size_t size), void *to);
@@ -158,6 +167,7 @@ typedef struct tn_cache_counts {
   uint64_t refused;            /* entries that were there and not used */
   uint64_t stored, not_stored; /* entries; those that could not be written */
   uint64_t evicted;            /* entries removed for the limit */
+  uint64_t program_hits, program_misses; /* programs with graphs: those whose passes need not run, and others */
 } tn_cache_counts;
 TN_API void tn_cache_count(const tn_cache *cache, tn_cache_counts *out);
 

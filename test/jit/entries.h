@@ -166,6 +166,18 @@ static inline char *read_entry(size_t *size) {
   return bytes;
 }
 
+/* The key of the entry's file. */
+static inline tni_cache_key key_of(const char *bytes, char *identity, size_t room) {
+  tni_cache_key key = {.identity = identity};
+  uint64_t length;
+  memcpy(&length, bytes + 48, sizeof length);
+  ck_assert_uint_lt(length, room);
+  memcpy(key.digest, bytes + 16, sizeof key.digest);
+  memcpy(identity, bytes + 64, length);
+  identity[length] = 0;
+  return key;
+}
+
 static inline void write_entry(const char *bytes, size_t size) {
   FILE *f = fopen(entry_path, "wb");
   ck_assert_ptr_nonnull(f);

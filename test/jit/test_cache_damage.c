@@ -7,18 +7,6 @@
 
 /* ---- damage ---------------------------------------------------------------------------------------------------- */
 
-/* The key of the entry's file. */
-static tni_cache_key key_of(const char *bytes, char *identity, size_t room) {
-  tni_cache_key key = {.identity = identity};
-  uint64_t length;
-  memcpy(&length, bytes + 48, sizeof length);
-  ck_assert_uint_lt(length, room);
-  memcpy(key.digest, bytes + 16, sizeof key.digest);
-  memcpy(identity, bytes + 64, length);
-  identity[length] = 0;
-  return key;
-}
-
 START_TEST(every_flipped_bit_and_every_cut_is_seen)
 {
   char identity[2048];
