@@ -14,7 +14,7 @@ static bool is_in_blob(const tn_program *program, const void *data, size_t bytes
   return false;
 }
 
-static tn_status share_blobs(const tn_program *from, tn_program *to, tn_error **err) {
+tn_status tni_program_share_blobs(const tn_program *from, tn_program *to, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; status == TN_OK && i < from->blob_count; i++)
     status = tni_program_keep_blob(to, tni_blob_ref(from->blobs[i]), err);
@@ -27,7 +27,7 @@ tn_status tni_gcopy_begin(tni_gcopy *c, const tn_graph *from, tn_program *to, tn
   if (!c->map) return tni_fail_nomem(err);
   memset(c->map, 0xff, (from->value_count + 1) * sizeof *c->map);
   tn_status status = tni_gbuilder_create(to, from->name, &c->b, err);
-  if (status == TN_OK && from->program != to) status = share_blobs(from->program, to, err);
+  if (status == TN_OK && from->program != to) status = tni_program_share_blobs(from->program, to, err);
   for (uint32_t i = 0; status == TN_OK && i < from->input_count; i++) {
     const tni_gvalue *v = &from->values[from->inputs[i]];
     c->map[from->inputs[i]] = tni_g_input(c->b, v->name, v->type, v->rank, v->shape);

@@ -21,7 +21,7 @@ typedef struct tni_gvalue {
   tn_type type;
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  const void *data; /* contents of a constant (compact, in a blob or arena of the program), else NULL */
+  const void *data; /* contents of a constant (compact, in a blob or arena of the program; see align.c), else NULL */
 } tni_gvalue;
 
 enum tni_attr_kind { TNI_ATTR_INT, TNI_ATTR_FLOAT, TNI_ATTR_INTS, TNI_ATTR_FLOATS, TNI_ATTR_STRING };
@@ -272,6 +272,17 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
  * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays
  * live in `arena`. */
 tn_status tni_graph_plan(const tn_graph *g, tni_arena *arena, tni_plan *out, const void ***constants, tn_error **err);
+
+/* ---- align.c --------------------------------------------------------------------------------------------------- */
+
+/* Has a constant contents whose elements are not aligned? Imported ones of some size may. */
+bool tni_gvalue_is_loose(const tni_gvalue *v);
+/* The graph with aligned contents, in a program which takes the place of its own but does not list it; g when all are. */
+tn_status tni_graph_align(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+
+/* ---- copy.c ---------------------------------------------------------------------------------------------------- */
+
+tn_status tni_program_share_blobs(const tn_program *from, tn_program *to, tn_error **err);
 
 /* ---- release.c ------------------------------------------------------------------------------------------------- */
 

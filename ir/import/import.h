@@ -87,8 +87,8 @@ tn_status tni_onnx_data_read_any(tn_context *ctx, tni_view bytes, const char *pl
                                  tn_error **err);
 /* Writes the elements to `to` (data->bytes of them). */
 void tni_onnx_data_copy(const tni_onnx_data *data, void *to);
-/* The elements where they stand in the file, if they can be used there; else NULL. */
-const void *tni_onnx_data_in_place(const tni_onnx_data *data);
+/* The elements where they stand in the file, if they can be used there; else NULL. `loose`: aligned or not. */
+const void *tni_onnx_data_in_place(const tni_onnx_data *data, bool loose);
 
 /* ---- onnx_read.c: the model as regions of nodes ------------------------------------------------------------------ */
 
@@ -186,6 +186,8 @@ typedef struct tni_flow {
 /* Takes the reference to `blob`. Weights in other files are read beneath `data_directory`, if it is not NULL. One
  * reference to *out is the caller's. */
 tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, const char *data_directory, tni_flow **out, tn_error **err);
+/* Before it is specialised: its constants are aligned, and may be shared by what is made of it. */
+tn_status tni_flow_settle(tni_flow *flow, tn_error **err);
 tni_flow *tni_flow_ref(tni_flow *flow);
 void tni_flow_unref(tni_flow *flow); /* NULL is fine */
 

@@ -110,6 +110,7 @@ static tn_status convert(importer *p, tni_flow *flow, tn_program *program) {
   if (!inputs) return tni_fail_nomem(p->err);
   tn_status status = bind_inputs(p, inputs, &whole);
   if (status == TN_OK && whole) status = tni_flow_import(flow, inputs, program, &done, p->err);
+  if (status == TN_OK && !done) status = tni_flow_settle(flow, p->err);
   if (status != TN_OK || done) return status;
   program->flow = tni_flow_ref(flow);
   program->flow_inputs = inputs;

@@ -23,7 +23,7 @@ bool tni_onnx_op_controls(const tni_onnx_op *op) {
 }
 
 tn_status tni_onnx_keep(tni_onnx *m, const tni_onnx_data *data, const void **out, tn_error **err) {
-  *out = tni_onnx_data_in_place(data);
+  *out = tni_onnx_data_in_place(data, false);
   if (*out) return TN_OK;
   if (data->bytes <= 256) {
     void *copy = tni_arena_alloc(&m->program->region.arena, data->bytes);

@@ -220,9 +220,9 @@ void tni_onnx_data_copy(const tni_onnx_data *data, void *to) {
   for (size_t i = 0; data->type == TN_BOOL && i < data->bytes; i++) bytes[i] = bytes[i] != 0;
 }
 
-const void *tni_onnx_data_in_place(const tni_onnx_data *data) {
-  bool usable = data->has_raw && data->type != TN_BOOL && data->bytes;
-  return usable && (uintptr_t)data->raw.data % tn_type_bytes(data->type) == 0 ? data->raw.data : NULL;
+const void *tni_onnx_data_in_place(const tni_onnx_data *data, bool loose) {
+  if (!data->has_raw || data->type == TN_BOOL || !data->bytes) return NULL;
+  return loose || (uintptr_t)data->raw.data % tn_type_bytes(data->type) == 0 ? data->raw.data : NULL;
 }
 
 tn_status tn_onnx_tensor(tn_context *context, const void *bytes, size_t size, tn_tensor **out, tn_error **err) {

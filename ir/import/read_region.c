@@ -170,10 +170,11 @@ static tn_status keep_outside(reader *p, const tni_onnx_data *data, const char *
   return TN_OK;
 }
 
-/* The contents in the file, else copied: large ones into a blob that programs share. */
+/* The contents in the file, large ones also where they are not aligned. Else copied, into a blob that programs share unless
+ * they are small. */
 static tn_status keep_contents(reader *p, const tni_onnx_data *data, const void **out) {
-  enum { SMALL = 256 };
-  *out = tni_onnx_data_in_place(data);
+  enum { SMALL = 256, LARGE = 1 << 16 };
+  *out = tni_onnx_data_in_place(data, data->bytes >= LARGE);
   if (*out) return TN_OK;
   if (data->bytes <= SMALL) {
     *out = tni_arena_alloc(&p->flow->arena, data->bytes);
@@ -536,18 +537,6 @@ static tn_status read_model(reader *p) {
   return tni_read_region(p, p->flow->graph, &of_graph, NULL, NULL, "graph", &p->flow->main);
 }
 
-/* What is computed of the model's constants may take as much as three times of these. */
-static tn_status keep_blobs(reader *p) {
-  tni_flow *f = p->flow;
-  f->kept = tni_kept_create(p->ctx);
-  if (!f->kept) return tni_fail_nomem(p->err);
-  for (size_t i = 0; i < f->blob_count; i++) {
-    tni_kept_allow(f->kept, 4 * (uint64_t)f->blobs[i]->size);
-    if (!tni_kept_add(f->kept, &i, sizeof i, f->blobs[i])) return tni_fail_nomem(p->err);
-  }
-  return TN_OK;
-}
-
 tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, const char *data_directory, tni_flow **out, tn_error **err) {
   reader p = {.ctx = ctx, .data_directory = data_directory, .model = {blob->data, blob->size}, .err = err};
   *out = NULL;
@@ -562,11 +551,38 @@ tn_status tni_onnx_read(tn_context *ctx, tni_blob *blob, const char *data_direct
   tn_status status = keep_blob(&p, blob);
   if (status == TN_OK) status = tni_wire_check(ctx, &tni_onnx_model, p.model, err);
   if (status == TN_OK) status = read_model(&p);
-  if (status == TN_OK) status = keep_blobs(&p);
   if (status == TN_OK)
     *out = p.flow;
   else
     tni_flow_unref(p.flow);
+  return status;
+}
+
+/* ---- flows --------------------------------------------------------------------------------------------------------- */
+
+static tn_status align_constant(tni_flow *f, tni_gvalue *v, tn_error **err) {
+  size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
+  tni_blob *blob = tni_blob_create(f->ctx, bytes);
+  if (!blob || !tni_reserve(f->ctx, (void **)&f->blobs, &f->blob_capacity, f->blob_count + 1, sizeof *f->blobs)) {
+    tni_blob_unref(blob);
+    return tni_fail_nomem(err);
+  }
+  memcpy((void *)(uintptr_t)blob->data, v->data, bytes);
+  f->blobs[f->blob_count++] = blob;
+  v->data = blob->data;
+  return TN_OK;
+}
+
+/* What is computed of the model's constants may take as much as three times of these. */
+tn_status tni_flow_settle(tni_flow *f, tn_error **err) {
+  tn_status status = TN_OK;
+  for (size_t i = 0; i < f->slot_count && status == TN_OK; i++)
+    if (tni_gvalue_is_loose(&f->slots[i].constant)) status = align_constant(f, &f->slots[i].constant, err);
+  if (status == TN_OK && !(f->kept = tni_kept_create(f->ctx))) status = tni_fail_nomem(err);
+  for (size_t i = 0; i < f->blob_count && status == TN_OK; i++) {
+    tni_kept_allow(f->kept, 4 * (uint64_t)f->blobs[i]->size);
+    if (!tni_kept_add(f->kept, &i, sizeof i, f->blobs[i])) status = tni_fail_nomem(err);
+  }
   return status;
 }
 
