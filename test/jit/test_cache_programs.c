@@ -5,6 +5,7 @@
  */
 #include <sys/wait.h>
 
+#include "../lib/fault.h"
 #include "entries.h"
 
 enum { ROWS = 3, K = 40, N = 48, FILES = 4 }; /* seed, code, constants, text */
@@ -462,6 +463,44 @@ START_TEST(no_program_harms_the_reader)
 }
 END_TEST
 
+/* Each request for memory fails once: the model is found, or its passes run, or it is said that there is no memory. */
+START_TEST(without_memory_it_is_found_later)
+{
+  tn_cache_desc desc = plain();
+  use_once(&desc, 1);
+  desc.read_only = 1;
+  char *text = model_text(1);
+  uint64_t hits = 0, misses = 0;
+  bool reached = true;
+  for (long n = 1; reached; n = fault_next(n)) {
+    fault f = {.once = true};
+    user u = {.ctx = fault_context(&f)};
+    tn_program *program;
+    tn_module *module;
+    tn_error *error;
+    ck_assert_int_eq(tn_cache_open(u.ctx, &desc, &u.cache, &error), TN_OK);
+    ck_assert_int_eq(tn_program_parse(u.ctx, text, strlen(text), "test", &program, &error), TN_OK);
+    const tn_compile_desc how = {.struct_size = sizeof how, .cache = u.cache};
+    f.fail_at = atomic_load(&f.calls) + n;
+    tn_status status = tn_compile(program, &how, &module, &error);
+    reached = atomic_load(&f.calls) >= f.fail_at;
+    f.fail_at = 0;
+    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "request %ld: %s", n, tn_error_text(error));
+    if (status) tn_error_destroy(error);
+    if (!status) check_results(module, 1);
+    hits += count(&u).program_hits;
+    misses += count(&u).program_misses;
+    tn_module_destroy(module);
+    tn_program_destroy(program);
+    tn_cache_close(u.cache);
+    fault_finish(&f, u.ctx);
+  }
+  ck_assert_uint_gt(hits, 0);
+  ck_assert_uint_gt(misses, 0);
+  free(text);
+}
+END_TEST
+
 int main(void) {
   TCase *tests = tcase_create("cache_programs");
   tcase_add_test(tests, a_model_is_found_behind_its_passes);
@@ -478,5 +517,6 @@ int main(void) {
   tcase_add_test(tests, a_lost_seed_is_a_miss);
   tcase_add_test(tests, what_is_something_else_is_refused);
   tcase_add_test(tests, no_program_harms_the_reader);
+  tcase_add_test(tests, without_memory_it_is_found_later);
   return suite_run_case("cache_programs", tests, 200, setup, teardown);
 }
