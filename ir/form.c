@@ -1,4 +1,5 @@
-/* form.c -- a function apart from its numbers: extents of loops, strides and offsets in subscripts, divisors.
+/* form.c -- a function apart from its numbers: extents of loops, strides and offsets in subscripts, divisors, sizes of
+ * scratch memory.
  *
  *     f(x: f32[64, 256], out: f32[64]) { for i in 0..64 parallel { for k in 0..256 { out[i] = out[i] + x[i * 256 + k] } } }
  *       ->
@@ -8,6 +9,7 @@
  * so that its code is no slower:
  *
  *     extents, sums, products, limits   cost nothing: they are in registers, or wait on the stack for an outer loop
+ *     sizes of scratch memory           cost nothing: the host is asked for them
  *     divisors                          of loops' variables cost nothing: quotient and remainder can be counted; others only where
  *                                       an iteration has enough to do beside the division: a constant divides faster
  *     strides of vectors, subscripts of what is on the stack, limits in lanes, numbers below 0      stay in the text
@@ -169,8 +171,17 @@ static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
   return tni_with_args(r, x, args);
 }
 
+/* Scratch memory of another size. */
+static const tn_stmt *form_alloc(former *o, tni_region *r, const tn_stmt *s) {
+  tn_buffer form = *s->as.alloc.buffer;
+  if (is_local(&form) || form.rank != 1 || form.strides || form.layout || !tni_is_const(form.shape[0])) return s;
+  form.shape[0] = number_for(o, form.shape[0], false);
+  return form.shape[0] ? tni_alloc_swapped(r, s, tni_buffer_make(r, &form)) : NULL;
+}
+
 static const tn_stmt *form_stmt(void *self, tni_region *r, const tn_stmt *s) {
   former *o = self;
+  if (s->kind == TNI_ALLOC) return form_alloc(o, r, s);
   if (s->kind == TNI_FOR && tni_is_const(s->as.loop.extent))
     return tni_for_like(r, s, s->as.loop.var, number_for(o, s->as.loop.extent, false), s->as.loop.kind, s->as.loop.body);
   if (!tni_has_subscripts(s)) return s;

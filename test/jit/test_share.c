@@ -127,6 +127,16 @@ START_TEST(parallel_loops_scratch_memory_and_limits)
 }
 END_TEST
 
+START_TEST(sizes_of_scratch_memory_may_differ)
+{
+#define COPIES(name, n, scope)                                                                                         \
+  FUNC(name, "  alloc T: i32[" #n "]" scope "\n  for i in 0.." #n " {\n    T[i] = A[i]\n  }\n"                        \
+             "  for i in 0.." #n " parallel {\n    C[i] = T[i] + B[i]\n  }\n")
+  shares(1, COPIES("f", 40, "") COPIES("g", 9000, "") COPIES("h", 0, ""));
+  shares(0, COPIES("f", 40, " in local") COPIES("g", 90, " in local"));
+}
+END_TEST
+
 START_TEST(scalars_are_passed_on)
 {
 #define SCALED(name, n)                                                                                                \
@@ -251,6 +261,7 @@ int main(void) {
   tcase_add_test(tc, equal_functions_are_one_without_numbers);
   tcase_add_test(tc, other_operators_and_values_are_others);
   tcase_add_test(tc, parallel_loops_scratch_memory_and_limits);
+  tcase_add_test(tc, sizes_of_scratch_memory_may_differ);
   tcase_add_test(tc, scalars_are_passed_on);
   tcase_add_test(tc, vectors_share_and_their_lanes_stay);
   tcase_add_test(tc, rows_of_a_tile_share);
