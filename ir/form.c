@@ -1,5 +1,5 @@
 /* form.c -- a function apart from its numbers: extents of loops, strides and offsets in subscripts, divisors, sizes of
- * scratch memory.
+ * scratch memory, what is added to floats or multiplied with them.
  *
  *     f(x: f32[64, 256], out: f32[64]) { for i in 0..64 parallel { for k in 0..256 { out[i] = out[i] + x[i * 256 + k] } } }
  *       ->
@@ -10,6 +10,7 @@
  *
  *     extents, sums, products, limits   cost nothing: they are in registers, or wait on the stack for an outer loop
  *     sizes of scratch memory           cost nothing: the host is asked for them
+ *     floats in sums and products       cost nothing: code reads them from memory in any case
  *     divisors                          of loops' variables cost nothing: quotient and remainder can be counted; others only where
  *                                       an iteration has enough to do beside the division: a constant divides faster
  *     strides of vectors, subscripts of what is on the stack, limits in lanes, numbers below 0      stay in the text
@@ -23,6 +24,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <float.h>
+#include <math.h>
 
 #include "ir.h"
 
@@ -154,9 +156,33 @@ static const tn_buffer *formal_of(const former *o, const tn_buffer *b) {
   return b;
 }
 
+static bool takes_floats(const tn_expr *x) {
+  bool plain = x->op == TN_OP_add || x->op == TN_OP_sub || x->op == TN_OP_mul || x->op == TN_OP_div || x->op == TN_OP_fma;
+  return plain && TN_TYPE_WITH_LANES(x->type, 1) == TN_F32;
+}
+
+/* A variable with the constant's bits, in all its lanes; what it was where that is no constant, 0 or not finite. */
+static const tn_expr *float_for(former *o, tni_region *r, const tn_expr *x) {
+  const tn_expr *c = x->op == TN_OP_broadcast ? x->arg[0] : x;
+  uint32_t bits;
+  if (!tni_is_const(c) || c->as.f == 0 || !isfinite(c->as.f)) return x;
+  memcpy(&bits, &(float){(float)c->as.f}, sizeof bits);
+  const tn_expr *number = number_for(o, tni_index(r, bits), false);
+  const tn_expr *value = number ? tni_reinterpret(r, TN_F32, tni_cast(r, TN_U32, number)) : NULL;
+  return value && c != x ? tni_broadcast(r, value, TN_TYPE_LANES(x->type)) : value;
+}
+
+static const tn_expr *form_floats(former *o, tni_region *r, const tn_expr *x) {
+  const tn_expr *args[3];
+  for (int i = 0; i < x->nargs; i++)
+    if (!(args[i] = float_for(o, r, x->arg[i]))) return NULL;
+  return tni_with_args(r, x, args);
+}
+
 static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
   former *o = self;
   const tn_expr *args[2];
+  if (takes_floats(x)) return form_floats(o, r, x);
   if (x->op == TN_OP_load) {
     const tn_expr *index = x->arg[0];
     if (is_local(x->as.buffer)) index = tni_expr_rewrite(r, index, with_constant, o);

@@ -137,6 +137,22 @@ START_TEST(sizes_of_scratch_memory_may_differ)
 }
 END_TEST
 
+/* But for 0, and where other operators take them. */
+START_TEST(factors_and_summands_of_floats_may_differ)
+{
+#define LINE(name, x)                                                                                                  \
+  FUNC(name, "  for i in 0..64 {\n    C[i] = cast(i32, " x ")\n  }\n")
+#define FLOATS(name, a, b, c) LINE(name, "(fma(cast(f32, A[i]), " #a ":f32, cast(f32, B[i])) - " #b ":f32) / " #c ":f32")
+  shares(1, FLOATS("f", 0.3, 1.0, 3.0) FLOATS("g", -7.25, 1e-30, 0.1) FLOATS("h", 2.0, -1.0, 1e30));
+  shares(0, FLOATS("f", 0.3, 0.0, 3.0) FLOATS("g", 7.25, 1.0, 0.1));
+#define VECTORS(name, a)                                                                                               \
+  FUNC(name, "  for i in 0..4 {\n    C[ramp(i * 8, 1, 8)] = cast(i32x8, broadcast(" #a                                 \
+             ":f32, 8) * cast(f32x8, A[ramp(i * 8, 1, 8)]))\n  }\n")
+  shares(1, VECTORS("f", 0.3) VECTORS("g", 5.0));
+  shares(0, LINE("f", "max(cast(f32, A[i]), 1.5:f32)") LINE("g", "max(cast(f32, A[i]), 70.5:f32)"));
+}
+END_TEST
+
 START_TEST(scalars_are_passed_on)
 {
 #define SCALED(name, n)                                                                                                \
@@ -262,6 +278,7 @@ int main(void) {
   tcase_add_test(tc, other_operators_and_values_are_others);
   tcase_add_test(tc, parallel_loops_scratch_memory_and_limits);
   tcase_add_test(tc, sizes_of_scratch_memory_may_differ);
+  tcase_add_test(tc, factors_and_summands_of_floats_may_differ);
   tcase_add_test(tc, scalars_are_passed_on);
   tcase_add_test(tc, vectors_share_and_their_lanes_stay);
   tcase_add_test(tc, rows_of_a_tile_share);
