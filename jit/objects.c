@@ -2,10 +2,12 @@
  *
  *     functions --kernel.c, on workers--> loop functions and their forms --group.c--> groups --LLVM, on workers--> objects
  *
- * Each group is a job of its own, the heavy ones first: when the last jobs run, no worker should wait long for another.
+ * Heavy groups come first, each a job of its own or, if it is light beside what is left, with the next ones: an object has its
+ * price. When the last jobs run, which are small, no worker waits long for another.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "jit.h"
@@ -27,6 +29,12 @@ static int32_t tell(void *self, int32_t done, int32_t total) {
   return p->stopped;
 }
 
+/* Groups that are one object. */
+typedef struct piece {
+  const tni_group *groups;
+  size_t count;
+} piece;
+
 /* What jobs read while they run. */
 typedef struct batch {
   tni_pipeline *p;
@@ -34,6 +42,7 @@ typedef struct batch {
   size_t count, group_count;
   tni_kernel *kernels;
   tni_group *groups;
+  piece *pieces;
 } batch;
 
 /* ---- kernels -------------------------------------------------------------------------------------------------------- */
@@ -62,18 +71,23 @@ static void close_batch(batch *b) {
 /* ---- code ----------------------------------------------------------------------------------------------------------- */
 
 /* A tni_job's `lower` and `release`. */
-static tn_status share_group(tni_job *job, tn_error **err) {
-  const tni_group *g = job->self;
-  const tn_func **funcs = TNI_NEW_ARRAY(&g->kernels[0]->region.arena, const tn_func *, g->count);
-  if (!funcs || !tni_group_share(g)) return tni_fail_nomem(err);
-  for (size_t i = 0; i < g->count; i++) funcs[i] = g->kernels[i]->code;
+static tn_status share_piece(tni_job *job, tn_error **err) {
+  const piece *all = job->self;
+  const tn_func **funcs = TNI_NEW_ARRAY(&all->groups[0].kernels[0]->region.arena, const tn_func *, job->count);
+  size_t count = 0;
+  for (size_t i = 0; funcs && i < all->count; i++) {
+    const tni_group *g = &all->groups[i];
+    if (!tni_group_share(g)) return tni_fail_nomem(err);
+    for (size_t k = 0; k < g->count; k++) funcs[count++] = g->kernels[k]->code;
+  }
   job->funcs = funcs;
-  return TN_OK;
+  return funcs ? TN_OK : tni_fail_nomem(err);
 }
 
-static void release_group(tni_job *job) {
-  const tni_group *g = job->self;
-  for (size_t i = 0; i < g->count; i++) tni_kernel_close(g->kernels[i]);
+static void release_piece(tni_job *job) {
+  const piece *all = job->self;
+  for (size_t i = 0; i < all->count; i++)
+    for (size_t k = 0; k < all->groups[i].count; k++) tni_kernel_close(all->groups[i].kernels[k]);
 }
 
 static int by_weight(const void *a, const void *b) {
@@ -83,18 +97,40 @@ static int by_weight(const void *a, const void *b) {
   return (x->kernels[0] > y->kernels[0]) - (x->kernels[0] < y->kernels[0]);
 }
 
-/* One for each group. False: no memory. */
+/* Cuts the groups, which are in order, so that no piece of several is more than a part of what is left, or a small one of
+ * all. */
+static size_t cut(batch *b) {
+  enum { PARTS = 8, SMALL_PARTS = 32 };
+  double all = 0, left;
+  size_t count = 0;
+  for (size_t i = 0; i < b->group_count; i++) all += b->groups[i].weight;
+  left = all;
+  for (size_t i = 0; i < b->group_count; count++) {
+    double most = fmax(left / PARTS, all / SMALL_PARTS), weight = b->groups[i].weight;
+    piece *made = &b->pieces[count];
+    *made = (piece){&b->groups[i], 1};
+    while (++i < b->group_count && !made->groups->outlined && weight + b->groups[i].weight <= most) {
+      weight += b->groups[i].weight;
+      made->count++;
+    }
+    left -= weight;
+  }
+  return count;
+}
+
+/* One for each piece. False: no memory. */
 static bool make_jobs(batch *b, enum tni_emit what, size_t *count, tni_job **jobs) {
   for (size_t i = 0; i < b->group_count; i++) b->groups[i].weight = tni_kernel_weight(b->groups[i].kernels[0]->lowered);
   qsort(b->groups, b->group_count, sizeof *b->groups, by_weight);
-  *count = b->group_count;
+  b->pieces = TNI_NEW_ARRAY(&b->arena, piece, b->group_count);
+  if (!b->pieces) return false;
+  *count = cut(b);
   *jobs = tni_alloc_zero(b->p->ctx, *count * sizeof **jobs);
-  for (size_t i = 0; *jobs && i < *count; i++)
-    (*jobs)[i] = (tni_job){.count = b->groups[i].count,
-                           .what = what,
-                           .lower = share_group,
-                           .release = release_group,
-                           .self = &b->groups[i]};
+  for (size_t i = 0; *jobs && i < *count; i++) {
+    tni_job *job = &(*jobs)[i];
+    *job = (tni_job){.what = what, .lower = share_piece, .release = release_piece, .self = &b->pieces[i]};
+    for (size_t k = 0; k < b->pieces[i].count; k++) job->count += b->pieces[i].groups[k].count;
+  }
   return *jobs != NULL;
 }
 
