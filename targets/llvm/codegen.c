@@ -1,10 +1,10 @@
 /* codegen.c -- one LLVM context and module per run, one target machine per worker; bytes out.
  *
- *     functions -> module -> verify -> sroa, early-cse, licm, dse -> machine code -> closed?
+ *     functions -> module -> verify -> sroa, early-cse, licm, for some dse -> machine code -> closed?
  *
  * The IR is scheduled and vectorised already, so LLVM's own pipelines would cost time for nothing. sroa makes registers
- * of the stack buffers whose subscripts are constants; licm takes masks and row addresses out of inner loops; dse drops sums
- * that the next line writes again.
+ * of the stack buffers whose subscripts are constants; licm takes masks and row addresses out of inner loops; where buffers are
+ * left on the stack, dse drops sums that the next line writes again.
  *
  * What LLVM keeps per process (its target table, the fatal handler) is set up once; making a target machine writes a
  * global for some targets, hence a lock.
@@ -18,7 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-static const char passes[] = "function(sroa,early-cse,loop-mssa(licm),dse)";
+static const char passes[] = "function(sroa,early-cse,loop-mssa(licm))", passes_of_stack[] = "dse";
 
 /* ---- the process's LLVM ---------------------------------------------------------------------------------------- */
 
@@ -209,14 +209,26 @@ static void verify_module(tni_ll_module *m) {
   LLVMDisposeMessage(message);
 }
 
+static void check(tni_ll_module *m, LLVMErrorRef error) {
+  if (!error) return;
+  char *text = LLVMGetErrorMessage(error);
+  record(m, TN_E_COMPILER, NULL, text);
+  LLVMDisposeErrorMessage(text);
+}
+
+/* Has the function a buffer on the stack? They are in its first block. */
+static bool has_stack(LLVMValueRef function) {
+  LLVMBasicBlockRef entry = LLVMGetFirstBasicBlock(function);
+  for (LLVMValueRef x = entry ? LLVMGetFirstInstruction(entry) : NULL; x; x = LLVMGetNextInstruction(x))
+    if (LLVMIsAAllocaInst(x) && LLVMGetTypeKind(LLVMGetAllocatedType(x)) == LLVMArrayTypeKind) return true;
+  return false;
+}
+
 static void run_passes(tni_ll_module *m, LLVMTargetMachineRef machine) {
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-  LLVMErrorRef error = LLVMRunPasses(m->module, passes, machine, options);
-  if (error) {
-    char *text = LLVMGetErrorMessage(error);
-    record(m, TN_E_COMPILER, NULL, text);
-    LLVMDisposeErrorMessage(text);
-  }
+  check(m, LLVMRunPasses(m->module, passes, machine, options));
+  for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f && m->status == TN_OK; f = LLVMGetNextFunction(f))
+    if (has_stack(f)) check(m, LLVMRunPassesOnFunction(f, passes_of_stack, machine, options));
   LLVMDisposePassBuilderOptions(options);
   if (m->status == TN_OK) tni_ll_store_single_lanes(m);
   if (m->status == TN_OK) tni_ll_advance_pointers(m);
