@@ -47,7 +47,7 @@ typedef struct tn_compile_desc {
    * channels, not only the pixels whose windows hold it. Weights take up to 4 times as much memory. */
   uint8_t direct;
   /* Called now and then on the calling thread with how many of `total` pieces of code are made: a kernel's, or that of
-   * several which are one but for their numbers; may be NULL. Other than 0 ends the compilation with TN_E_HOST. */
+   * several which are small or one but for their numbers; may be NULL. Other than 0 ends the compilation with TN_E_HOST. */
   int32_t (*progress)(void *self, int32_t done, int32_t total);
   void *progress_self;
   /* Called on the calling thread after each pass over each graph or function; may be NULL. */
