@@ -210,6 +210,8 @@ void tni_write_groups(tni_planner *p, size_t count, const tn_loop *loops);
 
 /* Do the rows of a tile, of a buffer of the function's own, share few sets of the first cache? */
 bool tni_rows_are_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
+/* So many rows of a tile find place in the first cache, one line of each at a time. */
+int64_t tni_most_rows_near(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* Rows of a tile that would share few sets of the first cache get others. True: the block, of that name, is another
  * one, of other loads. */
 bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t);

@@ -13,6 +13,7 @@
 
 enum {
   LINE = 64,
+  PAGE = 4096,     /* bytes in each way of a first cache, which is asked before the page is known */
   FEW_SETS = 8,    /* lines between rows, and multiples of these: at most an eighth of the sets */
   LEAST_USES = 256 /* multiply-adds for each element that pay for a copy */
 };
@@ -31,8 +32,9 @@ static const tn_expr *row_factor(const tni_planner *p, const tn_stmt *block, con
   return NULL;
 }
 
-/* The load of crowded rows, and the dimension by which they are told apart; NULL: there is none. */
-static const tn_expr *find_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t, int32_t *dim) {
+/* The load of crowded rows, the dimension by which they are told apart, and by how many bytes; NULL: there is none. */
+static const tn_expr *find_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t, int32_t *dim,
+                                   int64_t *apart) {
   const tn_expr *load = t->row_dim < 0 ? NULL : row_factor(p, block, t);
   const tn_buffer *b = load ? load->as.buffer : NULL;
   if (!b || !tni_is_row_major(b)) return NULL;
@@ -44,7 +46,8 @@ static const tn_expr *find_crowded(const tni_planner *p, const tn_stmt *block, c
     bytes *= b->shape[d]->as.i;
   }
   *dim = d;
-  return d >= 0 && bytes % (FEW_SETS * LINE) == 0 ? load : NULL;
+  *apart = bytes;
+  return d >= 0 && bytes > 0 && bytes % (FEW_SETS * LINE) == 0 ? load : NULL;
 }
 
 static const tn_stmt *own_maker(const tni_planner *p, const tn_buffer *b) {
@@ -53,8 +56,17 @@ static const tn_stmt *own_maker(const tni_planner *p, const tn_buffer *b) {
 
 bool tni_rows_are_crowded(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   int32_t dim;
-  const tn_expr *load = find_crowded(p, block, t, &dim);
+  int64_t apart;
+  const tn_expr *load = find_crowded(p, block, t, &dim, &apart);
   return load && own_maker(p, load->as.buffer);
+}
+
+int64_t tni_most_rows_near(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  int32_t dim;
+  int64_t apart;
+  if (!find_crowded(p, block, t, &dim, &apart)) return INT64_MAX;
+  int64_t step = apart & -apart, sets = step < PAGE ? PAGE / step : 1, ways = (int64_t)p->target->l1d / PAGE;
+  return sets * (ways > 1 ? ways : 1);
 }
 
 /* Does the sum go over several taps, and is each element used so often? */
@@ -83,7 +95,8 @@ static tn_block_ref copy_of(tni_planner *p, const tn_stmt *block, const tn_expr 
 
 bool tni_spread_rows(tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   int32_t dim;
-  const tn_expr *load = find_crowded(p, block, t, &dim);
+  int64_t apart;
+  const tn_expr *load = find_crowded(p, block, t, &dim, &apart);
   const tn_stmt *maker = load ? own_maker(p, load->as.buffer) : NULL;
   tn_block_ref ref = 0;
   tn_error *e = NULL;

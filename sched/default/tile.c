@@ -130,9 +130,9 @@ static int64_t most_rows(const tn_target *target, const tni_tile *t, int64_t vec
 }
 
 /* The vectors of the whole sum stay in the second cache while rows pass by, or at least one does, or two where one means
- * more instructions than the core begins. */
-static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t sum, bool window,
-                      tni_tile *t) {
+ * more instructions than the core begins. No more rows are in use at once than are `near`. */
+static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t near, int64_t sum,
+                      bool window, tni_tile *t) {
   int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
   int64_t vector_bytes = target->vector_bits / 8, least = broadcasts_apart(target) ? 2 : 1;
   int64_t most_vectors = row_extent > 1 ? 4 : registers / 2;
@@ -140,8 +140,9 @@ static void size_tile(const tn_target *target, int64_t vector_extent, int64_t ro
   if (most_vectors > all) most_vectors = all;
   t->rows = t->vectors = 1;
   for (int64_t vectors = most_vectors; vectors >= 1; vectors--) {
-    if (row_extent > 1 && vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 / 3) continue;
+    if (row_extent > 1 && vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 * 3 / 5) continue;
     int64_t most = row_extent > 1 ? most_rows(target, t, vectors) : 1;
+    if (most > near) most = near;
     for (int64_t rows = most < row_extent ? most : row_extent; rows >= 1; rows--) {
       double cycles = cover_cycles(target, row_extent, all, rows, vectors, window);
       if (best > 0 && cycles > best * WORTH_IT) continue;
@@ -375,7 +376,8 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   int64_t rows = t->row_dim < 0 ? 1 : tni_extent_of(block, tni_iter_of_dim(block, t->row_dim));
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
-  size_tile(p->target, extent, rows, sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
+  int64_t near = t->row_dim < 0 ? 1 : tni_most_rows_near(p, block, t);
+  size_tile(p->target, extent, rows, near, sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
   if (t->group) keep_to_group(t);
   tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);

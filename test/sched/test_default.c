@@ -160,6 +160,34 @@ START_TEST(a_tile_leaves_registers_for_its_factors)
 }
 END_TEST
 
+/* Rows that are a multiple of 4096 bytes apart share one set, of as many lines as the first cache has ways: 8 of 32 KiB. */
+static const struct row_case {
+  int sum;
+  const char *rows;
+} row_cases[] = {{3072, "0..8 unrolled"}, {3088, "0..24 unrolled"}};
+
+START_TEST(a_tile_has_no_more_rows_than_a_set_holds)
+{
+  const struct row_case *c = &row_cases[_i];
+  char text[1024], *made;
+  open_context();
+  snprintf(text, sizeof text,
+           "func matmul(A: f32[96, %d], B: f32[4, %d, 16], C: f32[96, 64]) {\n"
+           "  for i in 0..96 { for j in 0..64 { for k in 0..%d {\n"
+           "    block C(i_1: 0..96 = i, j_1: 0..64 = j, reduce k_1: 0..%d = k) {\n"
+           "      init { C[i_1, j_1] = 0.0:f32 }\n"
+           "      C[i_1, j_1] = fma(A[i_1, k_1], B[j_1 // 16, k_1, j_1 %% 16], C[i_1, j_1])\n"
+           "  } } } } }\n",
+           c->sum, c->sum, c->sum, c->sum);
+  tn_program *program = parse(text);
+  ck_assert_int_eq(tn_func_print(schedule(program, "x86-64-v4"), &made, NULL), TN_OK);
+  ck_assert_msg(strstr(made, c->rows) != NULL, "%d: %s", c->sum, made);
+  tn_text_destroy(made);
+  tn_program_destroy(program);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Dot products go through their vectors fast, and have more sums of 32 registers, which use each vector again. */
 START_TEST(a_tile_of_dot_products_has_more_sums)
 {
@@ -788,6 +816,7 @@ int main(void) {
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_loop_test(tcase, sums_of_integers_begin_with_their_bias, 0, 2);
   tcase_add_loop_test(tcase, a_tile_leaves_registers_for_its_factors, 0, sizeof tile_cases / sizeof *tile_cases);
+  tcase_add_loop_test(tcase, a_tile_has_no_more_rows_than_a_set_holds, 0, TNI_COUNT(row_cases));
   tcase_add_test(tcase, a_tile_of_dot_products_has_more_sums);
   tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
