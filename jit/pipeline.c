@@ -161,12 +161,13 @@ static tn_status fold(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->source->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
-    const tn_graph *wide, *folded, *attending, *normal;
+    const tn_graph *wide, *folded, *attending, *normal, *expanded;
     status = tni_graph_widen(p->graphs[i], p->work, p->target, &wide, err);
     if (!status) status = tni_graph_fold(wide, p->work, &evaluator, &folded, err);
     if (!status) status = tni_graph_attend(folded, p->work, &attending, err);
     if (!status) status = tni_graph_normalize(attending, p->work, &normal, err);
-    if (!status && normal != folded) status = tni_graph_fold(normal, p->work, &evaluator, &folded, err);
+    if (!status) status = tni_graph_subpixel(normal, p->work, &expanded, err);
+    if (!status && expanded != folded) status = tni_graph_fold(expanded, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
   drop_aligned(p);

@@ -247,6 +247,8 @@ tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph *
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* normalize.c: means, differences and a quotient that are a layer norm become that: a reciprocal instead of a division. */
 tn_status tni_graph_normalize(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* subpixel.c: transposed convolutions whose taps are whole strides become convolutions, whose channels become pixels. */
+tn_status tni_graph_subpixel(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* place.c: where each value lies: in which value's memory, from which element on, in which strides; and which nodes are
  * still, which means that they need no code. */
 typedef struct tni_gplace {

@@ -227,6 +227,9 @@ typedef struct tni_window {
  * kernel_shape. False with the reason. */
 bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
                    char reason[256]);
+/* The same of a transposed convolution: out = stride * (in - 1) + output_padding + reach - begin - end. */
+bool tni_transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
+                           char reason[256]);
 /* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` (NULL: zeros), or with what is
  * nearest, around it, or the input itself when no window leaves it and it has the channels. */
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside);

@@ -348,55 +348,12 @@ bool tni_define_conv(tni_define *d) {
 
 /* ---- transposed ------------------------------------------------------------------------------------------------- */
 
-enum { MAX_STEP = 1 << 30 };
-
-/* Geometry of the transposed convolution: out = stride * (in - 1) + output_padding + reach - begin - end. */
-static bool transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel,
-                              tni_window *w, char reason[256]) {
-  static const char *const names[4] = {"strides", "dilations", "pads", "output_padding"};
-  const int64_t *list[4];
-  int32_t count[4], shape_count;
-  const int64_t *shape = tni_attr_ints(node, "output_shape", &shape_count);
-  memset(w, 0, sizeof *w);
-  w->dims = dims;
-  strcpy(reason, "a list of attributes has the wrong length or a number out of range");
-  for (int k = 0; k < 4; k++) {
-    list[k] = tni_attr_ints(node, names[k], &count[k]);
-    if (list[k] && count[k] != (k == 2 ? 2 * dims : dims)) return false;
-    for (int32_t i = 0; list[k] && i < count[k]; i++)
-      if (list[k][i] < (k < 2) || list[k][i] > MAX_STEP) return false;
-  }
-  if (shape && shape_count != dims) return false;
-  const char *mode = tni_attr_string(node, "auto_pad", "NOTSET");
-  bool same = strncmp(mode, "SAME_", 5) == 0;
-  for (int32_t i = 0; i < dims; i++) {
-    if (kernel[i] < 1 || kernel[i] > MAX_STEP || in[i] < 1 || in[i] > MAX_STEP) return false;
-    w->in[i] = in[i];
-    w->kernel[i] = kernel[i];
-    w->stride[i] = list[0] ? list[0][i] : 1;
-    w->dilation[i] = list[1] ? list[1][i] : 1;
-    int64_t full = w->stride[i] * (in[i] - 1) + (list[3] ? list[3][i] : 0) + w->dilation[i] * (kernel[i] - 1) + 1;
-    if (shape || same) {
-      w->out[i] = shape ? shape[i] : in[i] * w->stride[i];
-      if (w->out[i] < 1 || w->out[i] > (int64_t)1 << 40) return false;
-      int64_t total = full - w->out[i] > 0 ? full - w->out[i] : 0;
-      w->begin[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
-    } else {
-      bool padded = list[2] && strcmp(mode, "NOTSET") == 0;
-      w->begin[i] = padded ? list[2][i] : 0;
-      w->out[i] = full - w->begin[i] - (padded ? list[2][dims + i] : 0);
-      if (w->out[i] < 1) return false;
-    }
-  }
-  return true;
-}
-
 bool tni_infer_conv_transpose(tni_infer *x) {
   int64_t groups;
   tni_window w;
   if (!check_operands(x, true, &groups)) return false;
   int32_t dims = x->in[0]->rank - 2;
-  if (!transposed_window(x->node, dims, x->in[0]->shape + 2, x->in[1]->shape + 2, &w, x->reason)) return false;
+  if (!tni_transposed_window(x->node, dims, x->in[0]->shape + 2, x->in[1]->shape + 2, &w, x->reason)) return false;
   memcpy(x->out->shape + 2, w.out, sizeof(int64_t) * (size_t)dims);
   return true;
 }
@@ -408,7 +365,7 @@ bool tni_define_conv_transpose(tni_define *d) {
   char reason[256];
   tni_window w;
   int32_t dims = x->rank - 2;
-  if (!transposed_window(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
+  if (!tni_transposed_window(d->node, dims, x->shape + 2, weights->shape + 2, &w, reason)) return false;
   int64_t groups = tni_attr_int(d->node, "group", 1), out_per_group = weights->shape[1],
           in_per_group = x->shape[1] / groups;
   const tn_buffer *acc = sum_buffer(d);

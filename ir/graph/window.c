@@ -106,6 +106,46 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
          count_windows(w, tni_attr_int(node, "ceil_mode", 0) != 0, reason);
 }
 
+bool tni_transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel,
+                           tni_window *w, char reason[256]) {
+  static const char *const names[4] = {"strides", "dilations", "pads", "output_padding"};
+  const int64_t *list[4];
+  int32_t count[4], shape_count;
+  const int64_t *shape = tni_attr_ints(node, "output_shape", &shape_count);
+  memset(w, 0, sizeof *w);
+  w->dims = dims;
+  strcpy(reason, "a list of attributes has the wrong length or a number out of range");
+  for (int k = 0; k < 4; k++) {
+    list[k] = tni_attr_ints(node, names[k], &count[k]);
+    if (list[k] && count[k] != (k == 2 ? 2 * dims : dims)) return false;
+    for (int32_t i = 0; list[k] && i < count[k]; i++)
+      if (list[k][i] < (k < 2) || list[k][i] > MAX_STEP) return false;
+  }
+  if (shape && shape_count != dims) return false;
+  const char *mode = tni_attr_string(node, "auto_pad", "NOTSET");
+  bool same = strncmp(mode, "SAME_", 5) == 0;
+  for (int32_t i = 0; i < dims; i++) {
+    if (kernel[i] < 1 || kernel[i] > MAX_STEP || in[i] < 1 || in[i] > MAX_STEP) return false;
+    w->in[i] = in[i];
+    w->kernel[i] = kernel[i];
+    w->stride[i] = list[0] ? list[0][i] : 1;
+    w->dilation[i] = list[1] ? list[1][i] : 1;
+    int64_t full = w->stride[i] * (in[i] - 1) + (list[3] ? list[3][i] : 0) + w->dilation[i] * (kernel[i] - 1) + 1;
+    if (shape || same) {
+      w->out[i] = shape ? shape[i] : in[i] * w->stride[i];
+      if (w->out[i] < 1 || w->out[i] > (int64_t)1 << 40) return false;
+      int64_t total = full - w->out[i] > 0 ? full - w->out[i] : 0;
+      w->begin[i] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
+    } else {
+      bool padded = list[2] && strcmp(mode, "NOTSET") == 0;
+      w->begin[i] = padded ? list[2][i] : 0;
+      w->out[i] = full - w->begin[i] - (padded ? list[2][dims + i] : 0);
+      if (w->out[i] < 1) return false;
+    }
+  }
+  return true;
+}
+
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside) {
   const tni_gvalue *x = d->in_value[0];
   int32_t channel = tni_channel_dim(d->node, x->rank);
