@@ -107,6 +107,7 @@ static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block, si
 /* Loops over tiles, which are outside, and of a tile. */
 typedef struct tile_loops {
   tn_loop outer[MOST_OWN + 2], row, vector, lane;
+  tn_loop vector_tiles; /* of the outer ones */
   size_t count;
 } tile_loops;
 
@@ -130,7 +131,7 @@ static bool cut_writer(tni_planner *p, tn_block_ref writer, const tni_tile *t, s
       out->outer[out->count++] = loops[shared + i];
     }
   }
-  out->outer[out->count++] = vectors;
+  out->outer[out->count++] = out->vector_tiles = vectors;
   if (rows) out->outer[out->count++] = rows;
   size_t n = out->count;
   memcpy(order, out->outer, n * sizeof *order);
@@ -176,23 +177,28 @@ static bool cut_sum(tni_planner *p, tn_block_ref ref, const tni_tile *t, size_t 
   return vectors && tni_try_reorder(p, n, order);
 }
 
-/* The factor that moves along the vectors, and in the last of the shared loops, when the second cache does not keep it:
- * while several rows use what has been loaded, the next step's can come nearer. */
-static const tn_buffer *far_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t shared) {
-  const tn_expr *x, *y, *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
-  int64_t along, outside;
-  if (shared == 0 || t->row_dim < 0 || !tni_find_factors(block, &x, &y)) return NULL;
+/* The factor that moves along the vectors, when the second cache does not keep it: while several rows use what has been
+ * loaded, the next step's can come nearer. */
+static const tn_buffer *far_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t, const tn_expr **load) {
+  const tn_expr *factors[2], *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
+  int64_t along;
+  if (t->row_dim < 0 || !tni_find_factors(block, &factors[0], &factors[1])) return NULL;
   for (int i = 0; i < 2; i++) {
-    const tn_expr *load = i ? y : x;
-    int64_t bytes = (int64_t)tn_type_bytes(load->type);
-    for (int32_t d = 0; d < load->as.buffer->rank; d++)
-      bytes *= tni_is_const(load->as.buffer->shape[d]) ? load->as.buffer->shape[d]->as.i : 1;
-    if (tni_stride_of(p, load->as.buffer, load->arg, lane, &along) && along == 1 &&
-        tni_stride_of(p, load->as.buffer, load->arg, block->as.block.iters[shared - 1].var, &outside) && outside &&
-        bytes > (int64_t)p->target->l2 / 2)
-      return load->as.buffer;
+    *load = factors[i];
+    if (tni_stride_of(p, (*load)->as.buffer, (*load)->arg, lane, &along) && along == 1 &&
+        tni_bytes_of_buffer((*load)->as.buffer) > (double)p->target->l2 / 2)
+      return (*load)->as.buffer;
   }
   return NULL;
+}
+
+/* Such a factor that the last of the shared loops moves. */
+static const tn_buffer *far_in_steps(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t shared) {
+  const tn_expr *load;
+  int64_t outside;
+  const tn_buffer *far = shared > 0 ? far_factor(p, block, t, &load) : NULL;
+  bool moves = far && tni_stride_of(p, far, load->arg, block->as.block.iters[shared - 1].var, &outside) && outside != 0;
+  return moves ? far : NULL;
 }
 
 static void ask_ahead(tni_planner *p, tn_block_ref ref, const tn_buffer *b, tn_loop loop) {
@@ -214,7 +220,7 @@ static void write_sums(tni_planner *p, tn_block_ref writer, const tni_tile *t, s
 /* Several blocks read the sums, or one others of them than it makes: a tile goes from registers to memory. */
 static bool schedule_sum(tni_planner *p, const char *name, const tni_tile *t, size_t shared) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name);
-  const tn_buffer *far = far_factor(p, block, t, shared);
+  const tn_buffer *far = far_in_steps(p, block, t, shared);
   tn_block_ref ref = tni_block_named(p, name), writer;
   tn_loop loops[TNI_MAX_LOOPS];
   tn_error *e = NULL;
@@ -232,6 +238,8 @@ static bool schedule_sum(tni_planner *p, const char *name, const tni_tile *t, si
 static bool schedule_tile(tni_planner *p, const char *name, const tni_tile *t, size_t shared, size_t own) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name), *epilogue = epilogue_of(p, block, shared, own);
   int32_t rank = tni_block_store(block)->as.store.count;
+  const tn_expr *load;
+  const tn_buffer *far = far_factor(p, block, t, &load);
   tn_block_ref writer = epilogue ? tni_block_named(p, epilogue->as.block.name) : 0, ref;
   tn_error *e = NULL;
   tile_loops l;
@@ -241,6 +249,7 @@ static bool schedule_tile(tni_planner *p, const char *name, const tni_tile *t, s
   if (!ref || !tni_tried(p, tn_compute_at(p->s, ref, l.outer[l.count - 1], &e), &e)) return false;
   tni_tile_reduction(p, name, t, shared + l.count);
   write_out(p, &l);
+  ask_ahead(p, tni_block_named(p, name), far, l.vector_tiles);
   return true;
 }
 

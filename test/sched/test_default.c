@@ -601,6 +601,38 @@ START_TEST(rows_from_outside_are_copied_to_be_spread)
 }
 END_TEST
 
+/* While the rows of a step use some columns of a factor that no second cache keeps, the next ones are asked for. */
+START_TEST(columns_from_afar_are_asked_for)
+{
+  static const int channels[] = {128, 16};
+  open_context();
+  for (int i = 0; i < 2; i++) {
+    char text[1024], *made;
+    snprintf(text, sizeof text,
+             "func steps(X: f32[4, 48, %d], W: f32[64, %d, 16], C: f32[4, 48, 1024]) {\n"
+             "  alloc S: f32[48, 1024]\n"
+             "  for b in 0..4 {\n"
+             "    for i in 0..48 { for j in 0..1024 { for k in 0..%d {\n"
+             "      block S(i_1: 0..48 = i, j_1: 0..1024 = j, reduce k_1: 0..%d = k) {\n"
+             "        init { S[i_1, j_1] = 0.0:f32 }\n"
+             "        S[i_1, j_1] = fma(X[b, i_1, k_1], W[j_1 // 16, k_1, j_1 %% 16], S[i_1, j_1])\n"
+             "    } } } }\n"
+             "    for i in 0..48 { for j in 0..1024 {\n"
+             "      block C(i_1: 0..48 = i, j_1: 0..1024 = j) { C[b, i_1, j_1] = max(S[i_1, j_1], 0.0:f32) }\n"
+             "    } }\n"
+             "  }\n"
+             "}\n",
+             channels[i], channels[i], channels[i], channels[i]);
+    tn_program *program = parse(text);
+    ck_assert_int_eq(tn_func_print(schedule(program, "x86-64-v4"), &made, NULL), TN_OK);
+    ck_assert_msg((strstr(made, "prefetch W[(") != NULL) == (i == 0), "%s", made);
+    tn_text_destroy(made);
+    tn_program_destroy(program);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Rows that only the product reads are made a tile at a time, not all before it. */
 START_TEST(rows_of_a_factor_are_made_for_each_tile)
 {
@@ -834,6 +866,7 @@ int main(void) {
   tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, short_rows_go_on);
+  tcase_add_test(tcase, columns_from_afar_are_asked_for);
   tcase_add_test(tcase, rows_of_a_factor_are_made_for_each_tile);
   tcase_add_test(tcase, one_row_of_sums_streams_its_matrix);
   tcase_add_test(tcase, maxima_and_integer_sums_are_taken_in_lanes);
