@@ -69,6 +69,8 @@ bool tni_define_trilu(tni_define *d) {
 
 /* ---- resize ----------------------------------------------------------------------------------------------------- */
 
+enum { MOST_EXACT = 1 << 20 }; /* positions in f32 that are near enough to fractions of them */
+
 /* `shape` is the output's, `scales` one per dimension (0: out / in). */
 bool tni_infer_resize(tni_infer *x) {
   const tni_gvalue *in = x->in[0];
@@ -131,6 +133,23 @@ static const tn_expr *nearest(const tni_define *d, const tn_expr *at, int32_t i)
   return tn_min(b, tn_max(b, k, tn_index(b, 0)), tn_index(b, d->in_value[0]->shape[i] - 1));
 }
 
+/* How many elements in a row are each element of the input, of the same number for all; 0: it is not so. */
+static int64_t repeats(const tni_define *d, int32_t i) {
+  int64_t in = d->in_value[0]->shape[i], out = d->out_value[0]->shape[i], count = in ? out / in : 0;
+  const char *mode = tni_attr_string(d->node, "coordinates", "half_pixel");
+  const char *how = tni_attr_string(d->node, "nearest", "round_prefer_floor");
+  bool known = strcmp(mode, "asymmetric") == 0 ? strcmp(how, "floor") == 0
+                                               : strstr(mode, "half_pixel") && strncmp(how, "round_", 6) == 0;
+  return known && out < MOST_EXACT && out == count * in && scale_of(d, i) == (double)count ? count : 0;
+}
+
+/* Where the output's element comes from, along dimension i. */
+static const tn_expr *nearest_along(const tni_define *d, const tn_expr *o, int32_t i) {
+  int64_t count = repeats(d, i);
+  if (count > 1) return tn_op2(d->b, TN_OP_floordiv, o, tn_index(d->b, count));
+  return nearest(d, source_position(d, o, i), i);
+}
+
 /* The value between `from` with dimension i at floor and at floor + 1, then on to the next dimension. */
 static const tn_expr *interpolate(tni_define *d, const tn_expr *const *axes, const tn_expr **from, int32_t i) {
   tn_builder *b = d->b;
@@ -159,8 +178,7 @@ bool tni_define_resize(tni_define *d) {
     value = tn_cast(d->b, out->type, interpolate(d, axes, from, 0));
   } else {
     for (int32_t i = 0; i < out->rank; i++)
-      from[i] =
-          x->shape[i] == out->shape[i] && scale_of(d, i) == 1 ? axes[i] : nearest(d, source_position(d, axes[i], i), i);
+      from[i] = x->shape[i] == out->shape[i] && scale_of(d, i) == 1 ? axes[i] : nearest_along(d, axes[i], i);
     value = tn_load(d->b, d->in[0], from, NULL);
   }
   tn_compute(d->b, d->out[0], axes, value);

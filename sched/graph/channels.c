@@ -2,7 +2,7 @@
  *
  *     y = conv(x, w)               ->   y' = conv(last(x), w) {channels_last = 1};  y = first(y')
  *     z = add(y, u), pools of y    ->   z' = add(y', last(u)), pools of y' {channels_last = 1}
- *     concat(y, z), means of y     ->   the same of y', z' along their axes
+ *     concat(y, z), means of y     ->   the same of y', z' along their axes; resized y, too
  *
  * last: (n, c, space...) -> (n, space..., c), and first back: transposes, or views where there is one channel or one
  * pixel; one that undoes another is none. Then the lanes of a vector are channels: whatever the stride and however short
@@ -102,10 +102,22 @@ static bool moves_channels(const tn_graph *g, const tni_gnode *n, bool to_last) 
   return true;
 }
 
-/* A concatenation of what is made so, of which there may be other parts; a reduction over space that leaves the
- * dimensions. */
+/* Does it take the channels as they are? Then space is taken in the same order as before. */
+static bool resizes_space(const tn_graph *g, const tni_gnode *n) {
+  const tni_gvalue *x = value_of(g, n->inputs[0]), *out = value_of(g, n->outputs[0]);
+  if (!is(n, "resize") || x->rank < 3 || x->shape[1] != out->shape[1]) return false;
+  for (uint32_t i = 0; i < n->attr_count; i++) {
+    const tni_attr *a = &n->attrs[i];
+    if (strcmp(a->name, "scales") == 0 && (a->count != x->rank || (a->floats[1] != 1 && a->floats[1] != 0))) return false;
+  }
+  return true;
+}
+
+/* A concatenation of what is made so, of which there may be other parts; an image of another size; a reduction over space
+ * that leaves the dimensions. */
 static bool goes_along_axes(const mover *m, const tni_gnode *n) {
   int32_t count;
+  if (resizes_space(m->c.from, n)) return is_made(m, n->inputs[0]);
   if (is(n, "concat")) {
     bool found = false;
     for (uint32_t i = 0; i < n->input_count; i++) found |= is_made(m, n->inputs[i]);
@@ -248,17 +260,28 @@ static int64_t moved_axis(int64_t axis, int32_t rank) {
   return axis == 0 ? 0 : axis == 1 ? rank - 1 : axis - 1;
 }
 
-/* The node's attributes as they are for channels last, in `to`, with room for one more; axes in `axes`. */
-static uint32_t turn_attrs(const mover *m, const tni_gnode *n, enum role role, tni_attr *to, int64_t *axes) {
+/* Numbers of the attributes in the new order. */
+typedef struct turned {
+  int64_t axes[TN_MAX_RANK];
+  double scales[TN_MAX_RANK];
+} turned;
+
+/* The node's attributes as they are for channels last, in `to`, with room for one more. */
+static uint32_t turn_attrs(const mover *m, const tni_gnode *n, enum role role, tni_attr *to, turned *t) {
   int32_t rank = value_of(m->c.from, n->inputs[0])->rank;
   uint32_t count = n->attr_count;
   if (count) memcpy(to, n->attrs, count * sizeof *to);
   if (role == WINDOW) to[count++] = (tni_attr){.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1};
   for (uint32_t i = 0; i < count && role == ALONG_AXES; i++) {
     if (strcmp(to[i].name, "axis") == 0) to[i].i = moved_axis(to[i].i, rank);
-    if (strcmp(to[i].name, "axes") != 0) continue;
-    for (int32_t k = 0; k < to[i].count; k++) axes[k] = moved_axis(to[i].ints[k], rank);
-    to[i].ints = axes;
+    for (int32_t k = 0; k < to[i].count && strcmp(to[i].name, "axes") == 0; k++)
+      t->axes[k] = moved_axis(to[i].ints[k], rank);
+    for (int32_t d = 0; d < rank && strcmp(to[i].name, "shape") == 0; d++)
+      t->axes[moved_axis(d, rank)] = to[i].ints[d];
+    for (int32_t d = 0; d < rank && strcmp(to[i].name, "scales") == 0; d++)
+      t->scales[moved_axis(d, rank)] = to[i].floats[d];
+    if (to[i].kind == TNI_ATTR_INTS) to[i].ints = t->axes;
+    if (to[i].kind == TNI_ATTR_FLOATS) to[i].floats = t->scales;
   }
   return count;
 }
@@ -266,7 +289,7 @@ static uint32_t turn_attrs(const mover *m, const tni_gnode *n, enum role role, t
 static tn_status add_turned(mover *m, const tni_gnode *n, enum role role, uint32_t *values, tn_error **err) {
   const tni_gvalue *out = value_of(m->c.from, n->outputs[0]);
   tni_attr attrs[MAX_ATTRS + 1];
-  int64_t axes[TN_MAX_RANK];
+  turned t;
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < n->input_count && !status; i++) {
     values[i] = n->inputs[i];
@@ -276,7 +299,7 @@ static tn_status add_turned(mover *m, const tni_gnode *n, enum role role, uint32
     else
       status = first_form(m, n->inputs[i], &values[i], err);
   }
-  uint32_t count = turn_attrs(m, n, role, attrs, axes);
+  uint32_t count = turn_attrs(m, n, role, attrs, &t);
   if (!status)
     status = tni_g_node(m->c.b, n->op, n->name, n->input_count, values, count, attrs, 1, NULL, &m->last[n->outputs[0]],
                         err);

@@ -355,6 +355,27 @@ START_TEST(resize_takes_the_nearest)
 }
 END_TEST
 
+/* Each element as often as the others: no position is a fraction. */
+START_TEST(resize_repeats_the_nearest)
+{
+  static const char *const ways[][2] = {{"half_pixel", "round_prefer_floor"}, {"half_pixel", "round_prefer_ceil"},
+                                        {"pytorch_half_pixel", "round_prefer_floor"}, {"asymmetric", "floor"},
+                                        {"half_pixel_symmetric", "round_prefer_floor"}};
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 2));
+  tni_attr attrs[] = {INTS("shape", 1, 6), STRING("coordinates", ways[_i][0]), STRING("nearest", ways[_i][1])};
+  EXPECT(add("resize", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), six, NULL, 1, 1, 1, 2, 2, 2);
+}
+END_TEST
+
+/* Others are counted: 0, 2 / 3 and 4 / 3, rounded up. */
+START_TEST(resize_counts_other_positions)
+{
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 2));
+  tni_attr attrs[] = {INTS("shape", 1, 3), STRING("coordinates", "asymmetric"), STRING("nearest", "ceil")};
+  EXPECT(add("resize", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 3, attrs), six, NULL, 1, 2, 2);
+}
+END_TEST
+
 /* ---- pointwise ------------------------------------------------------------------------------------------------- */
 
 typedef struct pointwise {
@@ -585,6 +606,8 @@ int main(void) {
   tcase_add_test(tests, concat_puts_one_behind_the_other);
   tcase_add_test(tests, expand_and_tile_repeat);
   tcase_add_test(tests, resize_takes_the_nearest);
+  tcase_add_loop_test(tests, resize_repeats_the_nearest, 0, 5);
+  tcase_add_test(tests, resize_counts_other_positions);
   tcase_add_loop_test(tests, pointwise_operators_are_what_they_say, 0, TNI_COUNT(pointwises));
   tcase_add_loop_test(tests, gelu_is_near_everywhere, 0, 2);
   tcase_add_test(tests, integers_divide_and_wrap);

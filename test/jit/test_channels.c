@@ -166,6 +166,39 @@ START_TEST(what_has_no_such_form_stays)
 }
 END_TEST
 
+/* Between two convolutions, twice as large: by repeating elements, and by numbers between them. */
+START_TEST(images_of_another_size_stay_so)
+{
+  static const char *const modes[] = {"nearest", "linear"};
+  static float x[C * PIXELS], last[C * PIXELS], want[4 * M * PIXELS], y[4 * M * PIXELS];
+  static const float scales[] = {1, 1, 2, 2};
+  int64_t large = 2 * SIZE;
+  for (int both = 0; both < 2; both++) {
+    bytes g = {0}, resize = node("Resize", "resize", "a - scales", "b");
+    attr_text(&resize, "mode", modes[_i]);
+    fill(x);
+    for (int i = 0; i < PIXELS; i++)
+      for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+    if (both) add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+    add_node(&g, window("Conv", "x w0", "a", 3, 1, 1));
+    add_node(&g, resize);
+    add_node(&g, window("Conv", "b w3", both ? "c" : "y", 1, 1, 0));
+    if (both) add_transpose(&g, "c", "y", (int64_t[]){0, 2, 3, 1});
+    add_numbers(&g, "w0", 4, (int64_t[]){M, C, 3, 3});
+    add_numbers(&g, "w3", 4, (int64_t[]){M, M, 1, 1});
+    add_weight(&g, tensor_raw("scales", ONNX_FLOAT, 1, (int64_t[]){4}, scales, sizeof scales));
+    add_input(&g, both ? "in" : "x", 4, both ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE});
+    add_output(&g, "y");
+    char *text = both ? run_model(g, (int64_t[]){1, SIZE, SIZE, C}, last, (int64_t[]){1, large, large, M}, y)
+                      : run_model(g, (int64_t[]){1, C, SIZE, SIZE}, x, (int64_t[]){1, M, large, large}, want);
+    ck_assert_msg(!both || !strstr(text, "transpose"), "%s", text);
+    tn_text_destroy(text);
+  }
+  for (int i = 0; i < 4 * PIXELS; i++)
+    for (int c = 0; c < M; c++) ck_assert_float_eq(y[i * M + c], want[c * 4 * PIXELS + i]);
+}
+END_TEST
+
 /* ---- padding ----------------------------------------------------------------------------------------------------- */
 
 /* A convolution by 5 x 5 taps, steps of 2, one weight of which is given. */
@@ -292,6 +325,7 @@ int main(void) {
   TCase *tests = tcase_create("channels");
   tcase_add_test(tests, channels_may_be_last);
   tcase_add_test(tests, what_has_no_such_form_stays);
+  tcase_add_loop_test(tests, images_of_another_size_stay_so, 0, 2);
   tcase_add_test(tests, taps_over_padding_are_left_out_of_finite_weights);
   tcase_add_loop_test(tests, groups_may_be_last, 0, TNI_COUNT(grouped));
   return suite_run_case("channels", tests, 200, open_context, close_context);
