@@ -177,32 +177,41 @@ static bool cut_sum(tni_planner *p, tn_block_ref ref, const tni_tile *t, size_t 
   return vectors && tni_try_reorder(p, n, order);
 }
 
-/* The factor that moves along the vectors, when the second cache does not keep it: while several rows use what has been
- * loaded, the next step's can come nearer. */
-static const tn_buffer *far_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t, const tn_expr **load) {
+/* The bytes that a load sweeps in the loops of the iterators from `first` on. */
+static double bytes_swept(const tni_planner *p, const tn_stmt *block, const tn_expr *load, size_t first) {
+  double bytes = (double)tn_type_bytes(load->type);
+  for (int32_t i = (int32_t)first; i < block->as.block.count; i++) {
+    int64_t along;
+    bool moves = !tni_stride_of(p, load->as.buffer, load->arg, block->as.block.iters[i].var, &along) || along != 0;
+    if (moves) bytes *= (double)tni_extent_of(block, i);
+  }
+  return bytes;
+}
+
+/* The factor that moves along the vectors, when the second cache does not keep what the loops from `first` on sweep of it:
+ * while several rows use what has been loaded, the next step's can come nearer. */
+static const tn_expr *far_factor(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t first) {
   const tn_expr *factors[2], *lane = block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var;
   int64_t along;
   if (t->row_dim < 0 || !tni_find_factors(block, &factors[0], &factors[1])) return NULL;
-  for (int i = 0; i < 2; i++) {
-    *load = factors[i];
-    if (tni_stride_of(p, (*load)->as.buffer, (*load)->arg, lane, &along) && along == 1 &&
-        tni_bytes_of_buffer((*load)->as.buffer) > (double)p->target->l2 / 2)
-      return (*load)->as.buffer;
-  }
+  for (int i = 0; i < 2; i++)
+    if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) && along == 1 &&
+        bytes_swept(p, block, factors[i], first) > (double)p->target->l2 / 2)
+      return factors[i];
   return NULL;
 }
 
-/* Such a factor that the last of the shared loops moves. */
-static const tn_buffer *far_in_steps(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t shared) {
-  const tn_expr *load;
+/* Of all shared loops; the last of them moves it. */
+static const tn_expr *far_in_steps(const tni_planner *p, const tn_stmt *block, const tni_tile *t, size_t shared) {
+  const tn_expr *load = shared > 0 ? far_factor(p, block, t, 0) : NULL;
   int64_t outside;
-  const tn_buffer *far = shared > 0 ? far_factor(p, block, t, &load) : NULL;
-  bool moves = far && tni_stride_of(p, far, load->arg, block->as.block.iters[shared - 1].var, &outside) && outside != 0;
-  return moves ? far : NULL;
+  bool moves = load && tni_stride_of(p, load->as.buffer, load->arg, block->as.block.iters[shared - 1].var, &outside) &&
+               outside != 0;
+  return moves ? load : NULL;
 }
 
-static void ask_ahead(tni_planner *p, tn_block_ref ref, const tn_buffer *b, tn_loop loop) {
-  int32_t which = b && ref ? tni_find_read_number(p, ref, b) : -1;
+static void ask_ahead(tni_planner *p, tn_block_ref ref, const tn_expr *load, tn_loop loop) {
+  int32_t which = load && ref ? tni_find_read_number(p, ref, load->as.buffer) : -1;
   tn_error *e = NULL;
   if (which >= 0) tni_tried(p, tn_prefetch(p->s, ref, which, loop, &e), &e);
 }
@@ -220,7 +229,7 @@ static void write_sums(tni_planner *p, tn_block_ref writer, const tni_tile *t, s
 /* Several blocks read the sums, or one others of them than it makes: a tile goes from registers to memory. */
 static bool schedule_sum(tni_planner *p, const char *name, const tni_tile *t, size_t shared) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name);
-  const tn_buffer *far = far_in_steps(p, block, t, shared);
+  const tn_expr *far = far_in_steps(p, block, t, shared);
   tn_block_ref ref = tni_block_named(p, name), writer;
   tn_loop loops[TNI_MAX_LOOPS];
   tn_error *e = NULL;
@@ -238,8 +247,7 @@ static bool schedule_sum(tni_planner *p, const char *name, const tni_tile *t, si
 static bool schedule_tile(tni_planner *p, const char *name, const tni_tile *t, size_t shared, size_t own) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name), *epilogue = epilogue_of(p, block, shared, own);
   int32_t rank = tni_block_store(block)->as.store.count;
-  const tn_expr *load;
-  const tn_buffer *far = far_factor(p, block, t, &load);
+  const tn_expr *far = far_factor(p, block, t, shared);
   tn_block_ref writer = epilogue ? tni_block_named(p, epilogue->as.block.name) : 0, ref;
   tn_error *e = NULL;
   tile_loops l;

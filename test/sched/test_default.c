@@ -610,15 +610,15 @@ START_TEST(columns_from_afar_are_asked_for)
     char text[1024], *made;
     snprintf(text, sizeof text,
              "func steps(X: f32[4, 48, %d], W: f32[64, %d, 16], C: f32[4, 48, 1024]) {\n"
-             "  alloc S: f32[48, 1024]\n"
+             "  alloc S: f32[4, 48, 1024]\n"
              "  for b in 0..4 {\n"
              "    for i in 0..48 { for j in 0..1024 { for k in 0..%d {\n"
-             "      block S(i_1: 0..48 = i, j_1: 0..1024 = j, reduce k_1: 0..%d = k) {\n"
-             "        init { S[i_1, j_1] = 0.0:f32 }\n"
-             "        S[i_1, j_1] = fma(X[b, i_1, k_1], W[j_1 // 16, k_1, j_1 %% 16], S[i_1, j_1])\n"
+             "      block S(b_1: 0..4 = b, i_1: 0..48 = i, j_1: 0..1024 = j, reduce k_1: 0..%d = k) {\n"
+             "        init { S[b_1, i_1, j_1] = 0.0:f32 }\n"
+             "        S[b_1, i_1, j_1] = fma(X[b_1, i_1, k_1], W[j_1 // 16, k_1, j_1 %% 16], S[b_1, i_1, j_1])\n"
              "    } } } }\n"
              "    for i in 0..48 { for j in 0..1024 {\n"
-             "      block C(i_1: 0..48 = i, j_1: 0..1024 = j) { C[b, i_1, j_1] = max(S[i_1, j_1], 0.0:f32) }\n"
+             "      block C(b_1: 0..4 = b, i_1: 0..48 = i, j_1: 0..1024 = j) { C[b_1, i_1, j_1] = max(S[b_1, i_1, j_1], 0.0:f32) }\n"
              "    } }\n"
              "  }\n"
              "}\n",
