@@ -52,7 +52,8 @@ LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a);
 /* The condition that all lanes share, of a vector that is not longer than there are zeros (tni_ll_zeros); or NULL. */
 const tn_expr *tni_ll_shared_condition(const tni_ll_access *a);
 /* A whole vector, as it is in memory, to neighbours from that element on. */
-void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value);
+void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, int64_t offset,
+                         LLVMValueRef value);
 /* So many neighbours, as they are in memory, from `offset` elements behind lane 0 of the load x on. */
 LLVMValueRef tni_ll_load_behind(tni_ll_function *f, const tn_expr *x, int64_t offset, uint32_t lanes);
 /* Zeros that a load reads where its condition is false. */

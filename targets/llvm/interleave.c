@@ -1,12 +1,12 @@
 /* interleave.c -- vectors that are stored between each other are put together in registers, and stored at once.
  *
- *     B[ramp(x, 2, n)] = a ; B[ramp(x + 1, 2, n)] = b   ->   B[ramp(x, 1, 2*n)] = a0 b0 a1 b1 ..        the same of 4
+ *     B[ramp(x, 2, n)] = a ; B[ramp(x + 1, 2, n)] = b   ->   B[ramp(x, 1, 2*n)] = a0 b0 a1 b1 ..        the same of 3, 4
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "access.h"
 
-enum { MOST = 4, LEAST_LANES = 4 };
+enum { THREE = 3, MOST = 4, LEAST_LANES = 4 };
 
 LLVMValueRef tni_ll_interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b) {
   LLVMValueRef numbers[TNI_LL_MAX_LANES];
@@ -53,16 +53,38 @@ static LLVMValueRef value_of(tni_ll_function *f, const tn_stmt *s) {
   return tni_ll_to_memory(f->m, TN_TYPE_WITH_LANES(value->type, lanes), v);
 }
 
+/* Vector `number` of those that three are between each other, each as long as they are: lanes of the first two, then of
+ * the third. */
+static LLVMValueRef third(tni_ll_module *m, const LLVMValueRef *parts, unsigned number) {
+  LLVMValueRef two[TNI_LL_MAX_LANES], all[TNI_LL_MAX_LANES];
+  unsigned lanes = LLVMGetVectorSize(LLVMTypeOf(parts[0]));
+  for (unsigned i = 0; i < lanes; i++) {
+    unsigned at = number * lanes + i, part = at % THREE, lane = at / THREE;
+    two[i] = LLVMConstInt(m->i32, lane + (part == 1 ? lanes : 0), 0);
+    all[i] = LLVMConstInt(m->i32, part == 2 ? lanes + lane : i, 0);
+  }
+  LLVMValueRef first = LLVMBuildShuffleVector(m->b, parts[0], parts[1], LLVMConstVector(two, lanes), "");
+  return LLVMBuildShuffleVector(m->b, first, parts[2], LLVMConstVector(all, lanes), "");
+}
+
 static LLVMValueRef together(tni_ll_function *f, int32_t count, LLVMValueRef *parts) {
   for (int32_t half = count / 2; half >= 1; half /= 2) /* 0 2, 1 3; then both */
     for (int32_t i = 0; i < half; i++) parts[i] = tni_ll_interleave(f->m, parts[i], parts[i + half]);
   return parts[0];
 }
 
+static void store_all(tni_ll_function *f, const tn_stmt *first, int32_t count, LLVMValueRef *parts) {
+  const tn_buffer *to = first->as.store.buffer;
+  const tn_expr *at = first->as.store.index[0]->arg[0];
+  if (count != THREE) return tni_ll_store_vector(f, to, at, 0, together(f, count, parts));
+  for (unsigned i = 0; i < THREE; i++)
+    tni_ll_store_vector(f, to, at, i * LLVMGetVectorSize(LLVMTypeOf(parts[0])), third(f->m, parts, i));
+}
+
 int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt *const *stmts) {
   LLVMValueRef parts[MOST];
   int32_t count = 0;
-  for (int32_t stride = 2; !count && stride <= MOST && stride <= left; stride *= 2) {
+  for (int32_t stride = 2; !count && stride <= MOST && stride <= left; stride++) {
     bool all = true;
     for (int32_t i = 0; all && i < stride; i++)
       all = is_spread(f, stmts[i], stride) && is_behind(stmts[0], stmts[i], i);
@@ -70,7 +92,6 @@ int32_t tni_ll_store_interleaved(tni_ll_function *f, int32_t left, const tn_stmt
   }
   for (int32_t i = 0; i < count; i++)
     if (!(parts[i] = value_of(f, stmts[i]))) return count; /* that has failed */
-  if (count)
-    tni_ll_store_vector(f, stmts[0]->as.store.buffer, stmts[0]->as.store.index[0]->arg[0], together(f, count, parts));
+  if (count) store_all(f, stmts[0], count, parts);
   return count;
 }

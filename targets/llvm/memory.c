@@ -221,9 +221,13 @@ static void store_contiguous(tni_ll_function *f, const tni_ll_access *a, LLVMVal
   store_at(f->m, value, pointer, access_align(a));
 }
 
-void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, LLVMValueRef value) {
+void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, int64_t offset,
+                         LLVMValueRef value) {
   tni_ll_access a = {.buffer = buffer, .index = first, .lanes = LLVMGetVectorSize(LLVMTypeOf(value))};
-  if (find_buffer(f, &a)) store_contiguous(f, &a, value);
+  if (!find_buffer(f, &a)) return;
+  LLVMValueRef pointer = tni_ll_first_pointer(f, &a);
+  if (offset) pointer = offset_pointer(f, &a, pointer, tni_ll_index(f->m, offset));
+  store_at(f->m, value, pointer, offset ? element_bytes(&a) : access_align(&a));
 }
 
 static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef value, int64_t stride) {

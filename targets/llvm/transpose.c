@@ -144,6 +144,6 @@ int32_t tni_ll_store_transposed(tni_ll_function *f, int32_t left, const tn_stmt 
     values[k] = tni_ll_to_memory(f->m, value->type, v);
   }
   for (int32_t k = 0; k < count; k++)
-    tni_ll_store_vector(f, stmts[k]->as.store.buffer, stmts[k]->as.store.index[0]->arg[0], values[k]);
+    tni_ll_store_vector(f, stmts[k]->as.store.buffer, stmts[k]->as.store.index[0]->arg[0], 0, values[k]);
   return count;
 }

@@ -267,6 +267,40 @@ START_TEST(lanes_take_elements_near_each_other)
 }
 END_TEST
 
+/* Two, three and four vectors between each other; three at odd places, of bytes; one that reads what another stores. */
+START_TEST(vectors_are_stored_between_each_other)
+{
+  kit k;
+  kit_open(&k, "host");
+  load_text(&k, "loop func f(A: f32[64], B: f32[200], C: u8[64], D: u8[64]) {\n"
+                "  B[ramp(0, 2, 16)] = A[ramp(0, 1, 16)]\n  B[ramp(1, 2, 16)] = A[ramp(16, 1, 16)]\n"
+                "  B[ramp(33, 3, 16)] = A[ramp(3, 1, 16)]\n  B[ramp(34, 3, 16)] = A[ramp(19, 1, 16)] + broadcast(1.0:f32, 16)\n"
+                "  B[ramp(35, 3, 16)] = broadcast(7.0:f32, 16)\n"
+                "  B[ramp(100, 4, 8)] = A[ramp(0, 1, 8)]\n  B[ramp(101, 4, 8)] = A[ramp(8, 1, 8)]\n"
+                "  B[ramp(102, 4, 8)] = A[ramp(16, 1, 8)]\n  B[ramp(103, 4, 8)] = A[ramp(24, 1, 8)]\n"
+                "  B[ramp(140, 3, 4)] = A[ramp(0, 1, 4)]\n  B[ramp(141, 3, 4)] = B[ramp(140, 3, 4)]\n"
+                "  B[ramp(142, 3, 4)] = A[ramp(4, 1, 4)]\n"
+                "  D[ramp(1, 3, 16)] = C[ramp(1, 1, 16)]\n  D[ramp(2, 3, 16)] = C[ramp(17, 1, 16)]\n"
+                "  D[ramp(3, 3, 16)] = C[ramp(40, 1, 16)]\n}\n");
+  float a[64], b[200];
+  uint8_t c[64], d[64];
+  memset(b, 0, sizeof b), memset(d, 0, sizeof d);
+  for (int i = 0; i < 64; i++) a[i] = (float)i / 4, c[i] = (uint8_t)(3 * i + 1);
+  int32_t (*f)(const tn_env *, float *, float *, uint8_t *, uint8_t *) =
+      (int32_t(*)(const tn_env *, float *, float *, uint8_t *, uint8_t *))(uintptr_t)kit_find(&k, "f");
+  ck_assert_int_eq(f(&k.env, a, b, c, d), 0);
+  for (int i = 0; i < 16; i++) {
+    ck_assert(b[2 * i] == a[i] && b[2 * i + 1] == a[16 + i]);
+    ck_assert(b[33 + 3 * i] == a[3 + i] && b[34 + 3 * i] == a[19 + i] + 1 && b[35 + 3 * i] == 7);
+    ck_assert(d[1 + 3 * i] == c[1 + i] && d[2 + 3 * i] == c[17 + i] && d[3 + 3 * i] == c[40 + i]);
+  }
+  for (int i = 0; i < 32; i++) ck_assert_float_eq(b[100 + i], a[i % 4 * 8 + i / 4]);
+  for (int i = 0; i < 4; i++) ck_assert(b[140 + 3 * i] == a[i] && b[141 + 3 * i] == a[i] && b[142 + 3 * i] == a[4 + i]);
+  ck_assert(b[32] == 0 && b[81] == 0 && d[0] == 0 && d[49] == 0);
+  kit_close(&k);
+}
+END_TEST
+
 START_TEST(bool_is_a_byte_in_memory)
 {
   kit k;
@@ -443,6 +477,7 @@ int main(void) {
   tcase_add_test(tc, columns_of_squares_are_stored);
   tcase_add_test(tc, columns_are_not_read_before_they_are_stored);
   tcase_add_loop_test(tc, lanes_take_elements_near_each_other, 0, 5);
+  tcase_add_test(tc, vectors_are_stored_between_each_other);
   tcase_add_test(tc, bool_is_a_byte_in_memory);
   tcase_add_test(tc, a_store_is_seen_by_later_loads);
   tcase_add_test(tc, buffers_inside_a_function);
