@@ -4,13 +4,17 @@
  *       ->
  *     for i by n { for j by n { for n unrolled { for n vectorized { .. } } } }
  *
- * Code generation reads the rows of a square and turns it in registers (targets/llvm/transpose.c).
+ * Code generation reads the rows of a square and turns it in registers (targets/llvm/transpose.c). Where there are few
+ * columns, vectors go along i, and the columns between each other (targets/llvm/interleave.c), as those of pixels do whose
+ * channels were in images of their own:
+ *
+ *     for i by n { for j unrolled { for n vectorized { B[i, j] = f(A[j, i]) } } }
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
 
-enum { LEAST_LANES = 4, MOST_LANES = 16 };
+enum { LEAST_LANES = 4, MOST_LANES = 16, LEAST_COLUMNS = 2, MOST_COLUMNS = 4 };
 
 typedef struct across_search {
   const tni_planner *p;
@@ -52,5 +56,64 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
     tni_try_unroll(p, rows[1]);
     tni_try_vectorize(p, columns[1]);
   }
+  return true;
+}
+
+/* ---- few columns ------------------------------------------------------------------------------------------------- */
+
+/* How an access moves with the columns, the rows and what is around these. */
+typedef struct rows_search {
+  const tni_planner *p;
+  const tn_stmt *block;
+  int32_t last; /* the columns' iterator */
+  int64_t columns, rows;
+  bool hold, goes_on, across; /* neighbours along the rows, or one for all; and where these end the next begin; are there any? */
+} rows_search;
+
+static int64_t step_of(rows_search *q, const tn_expr *x, int32_t iter) {
+  int64_t stride = 0;
+  q->hold &= tni_stride_of(q->p, x->as.buffer, x->arg, q->block->as.block.iters[iter].var, &stride);
+  return stride;
+}
+
+static void look_along_rows(void *self, const tn_expr *x) {
+  rows_search *q = self;
+  if (x->op != TN_OP_load) return;
+  int64_t down = step_of(q, x, q->last - 1);
+  q->hold &= !tni_load_where(x) && (down == 0 || down == 1);
+  q->across |= down == 1;
+  if (q->last > 1) q->goes_on &= step_of(q, x, q->last - 2) == down * q->rows;
+}
+
+bool tni_schedule_between(tni_planner *p, const tn_stmt *block, size_t count, tn_loop *loops, size_t *outer) {
+  const tn_stmt *store = tni_block_store(block);
+  int64_t along, down, around;
+  rows_search q = {.p = p, .block = block, .last = block->as.block.count - 1, .hold = true, .goes_on = true};
+  if (tni_is_reduction(block) || q.last < 1 || count != (size_t)block->as.block.count) return false;
+  const tni_iter *iters = block->as.block.iters;
+  const tn_buffer *to = store->as.store.buffer;
+  q.columns = tni_extent_of(block, q.last), q.rows = tni_extent_of(block, q.last - 1);
+  if (q.columns < LEAST_COLUMNS || q.columns > MOST_COLUMNS) return false;
+  if (!tni_stride_of(p, to, store->as.store.index, iters[q.last].var, &along) || along != 1 ||
+      !tni_stride_of(p, to, store->as.store.index, iters[q.last - 1].var, &down) || down != q.columns)
+    return false;
+  tni_expr_visit(p->s->ctx, store->as.store.value, look_along_rows, &q);
+  if (!q.hold || !q.across) return false;
+  q.goes_on &= q.last > 1 && tni_stride_of(p, to, store->as.store.index, iters[q.last - 2].var, &around) &&
+               around == down * q.rows && tni_extent_of(block, q.last - 2) > 0;
+  size_t row = count - 2, column = count - 1;
+  tn_loop parts[2], order[3] = {0, loops[column], 0};
+  int64_t rows = q.goes_on ? q.rows * tni_extent_of(block, q.last - 2) : q.rows;
+  int64_t lanes = tni_target_lanes(p->target, to->type, rows);
+  if (lanes > MOST_LANES) lanes = MOST_LANES;
+  if (lanes < LEAST_LANES || rows < lanes) return false;
+  if (q.goes_on && tni_try_fuse(p, 2, &loops[row - 1], &loops[row - 1])) row--;
+  if (!tni_try_split(p, loops[row], lanes, parts)) return false;
+  order[0] = loops[row] = parts[0], order[2] = parts[1];
+  if (tni_try_reorder(p, 3, order)) {
+    tni_try_unroll(p, order[1]);
+    tni_try_vectorize(p, order[2]);
+  }
+  *outer = row + 1;
   return true;
 }

@@ -210,6 +210,9 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     inner = 0;
     extent = work;
     outer = count = 1;
+  } else if (tni_schedule_between(p, block, count, loops, &outer)) {
+    tni_parallel_outer(p, outer, loops, work);
+    return;
   } else if (count > 1 && is_short_row(p, block) && tni_try_fuse(p, 2, &loops[count - 2], &loops[count - 2])) {
     outer = --count;
     inner = (int32_t)count - 1;

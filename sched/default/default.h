@@ -176,6 +176,9 @@ void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
 /* The elementwise block below loops[0..inner], of which those from `from` on may be cut, in squares, where it reads
  * across what it writes; loops[..inner] are then those outside of them. False: it does not. */
 bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops);
+/* The elementwise block that has so many loops, all its own, in vectors along the last but one of them, where the last one
+ * has few steps; loops[..*outer - 1] are then those outside of the vectors. False: it is none such. */
+bool tni_schedule_between(tni_planner *p, const tn_stmt *block, size_t count, tn_loop *loops, size_t *outer);
 
 /* ---- rows.c ------------------------------------------------------------------------------------------------------ */
 

@@ -196,7 +196,7 @@ static const tn_expr *far_factor(const tni_planner *p, const tn_stmt *block, con
   if (t->row_dim < 0 || !tni_find_factors(block, &factors[0], &factors[1])) return NULL;
   for (int i = 0; i < 2; i++)
     if (tni_stride_of(p, factors[i]->as.buffer, factors[i]->arg, lane, &along) && along == 1 &&
-        bytes_swept(p, block, factors[i], first) > (double)p->target->l2 / 2)
+        bytes_swept(p, block, factors[i], first) > (double)p->target->l2 / 4)
       return factors[i];
   return NULL;
 }

@@ -307,6 +307,36 @@ START_TEST(what_is_read_across_is_done_in_squares)
 }
 END_TEST
 
+/* Pixels of three channels that were pictures of their own: in vectors of pixels, over the ends of the rows; where other
+ * pictures are behind these, row by row; what begins at other rows is read there. */
+START_TEST(few_columns_are_written_between_each_other)
+{
+  static const char *const loads[] = {"A[b, d, c]", "A[b, d, c] + S[d]", "A[b, d, c + 1]", "A[d, b, c]"};
+  open_context();
+  for (size_t i = 0; i < TNI_COUNT(loads); i++) {
+    char text[1024];
+    snprintf(text, sizeof text,
+             "func across(A: f32[5, 5, 42], S: f32[3], B: f32[5, 41, 3]) {\n"
+             "  for i in 0..5 { for j in 0..41 { for k in 0..3 {\n"
+             "    block B(b: 0..5 = i, c: 0..41 = j, d: 0..3 = k) { B[b, c, d] = %s }\n"
+             "  } } }\n"
+             "}\n",
+             loads[i]);
+    char *loops = checked_loops(text);
+    ck_assert_msg(count_of(loops, "B[ramp(") >= 3 && count_of(loops, ", 3, 16)") >= 3, "%s", loops);
+    tn_text_destroy(loops);
+  }
+  char *whole = checked_loops("func across(A: f32[3, 9, 13], B: f32[9, 13, 3]) {\n"
+                              "  for i in 0..9 { for j in 0..13 { for k in 0..3 {\n"
+                              "    block B(b: 0..9 = i, c: 0..13 = j, d: 0..3 = k) { B[b, c, d] = A[d, b, c] }\n"
+                              "  } } }\n"
+                              "}\n");
+  ck_assert_msg(strstr(whole, "in 0..7 {") != NULL, "%s", whole); /* 117 pixels in vectors of 16, and 5 */
+  tn_text_destroy(whole);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Sums in vectors along what is far apart in memory: their places are written out for one row of the tile. */
 START_TEST(scattered_results_are_written_out_for_one_row)
 {
@@ -854,6 +884,7 @@ int main(void) {
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
+  tcase_add_test(tcase, few_columns_are_written_between_each_other);
   tcase_add_test(tcase, scattered_results_are_written_out_for_one_row);
   tcase_add_test(tcase, windows_are_read_where_they_stand);
   tcase_add_test(tcase, windows_end_with_the_picture);
