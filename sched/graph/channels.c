@@ -2,7 +2,9 @@
  *
  *     y = conv(x, w)               ->   y' = conv(last(x), w) {channels_last = 1};  y = first(y')
  *     z = add(y, u), pools of y    ->   z' = add(y', last(u)), pools of y' {channels_last = 1}
- *     concat(y, z), means of y     ->   the same of y', z' along their axes; resized y, too
+ *     concat(y, z), means of y     ->   the same of y', z' along their axes; slices of y, resized y, too
+ *     channels of y in groups, the  ->  the same of y': (n, space..., g, c / g) -> (n, space..., c / g, g)
+ *     first of each, the second, ..
  *
  * last: (n, c, space...) -> (n, space..., c), and first back: transposes, or views where there is one channel or one
  * pixel; one that undoes another is none. Then the lanes of a vector are channels: whatever the stride and however short
@@ -27,10 +29,11 @@ enum {
 };
 
 /* What becomes of a node. */
-enum role { AS_IT_IS, WINDOW, POINTWISE, ALONG_AXES, FROM_LAST, TO_LAST };
+enum role { AS_IT_IS, WINDOW, POINTWISE, ALONG_AXES, FROM_LAST, TO_LAST, SHUFFLED, IN_SHUFFLE };
 
 typedef struct mover {
   tni_gcopy c;
+  tni_gmakers by;
   enum role *roles; /* by node */
   bool *made;       /* by value of the old graph: it is made with the channels last */
   bool *paid;       /* by value: what its other form costs has been counted */
@@ -113,11 +116,12 @@ static bool resizes_space(const tn_graph *g, const tni_gnode *n) {
   return true;
 }
 
-/* A concatenation of what is made so, of which there may be other parts; an image of another size; a reduction over space
- * that leaves the dimensions. */
+/* A concatenation of what is made so, of which there may be other parts; a part of it; an image of another size; a reduction
+ * over space that leaves the dimensions. */
 static bool goes_along_axes(const mover *m, const tni_gnode *n) {
   int32_t count;
   if (resizes_space(m->c.from, n)) return is_made(m, n->inputs[0]);
+  if (is(n, "slice")) return is_made(m, n->inputs[0]) && tni_attr_ints(n, "axes", &count);
   if (is(n, "concat")) {
     bool found = false;
     for (uint32_t i = 0; i < n->input_count; i++) found |= is_made(m, n->inputs[i]);
@@ -125,6 +129,47 @@ static bool goes_along_axes(const mover *m, const tni_gnode *n) {
   }
   return n->op->infer == tni_gop_find("reduce_sum")->infer && is_made(m, n->inputs[0]) &&
          tni_attr_int(n, "keepdims", 1) && tni_attr_ints(n, "axes", &count);
+}
+
+/* The node of that operator that makes what only the given one reads; NULL: there is none. */
+static const tni_gnode *inner_maker(const mover *m, const tni_gnode *n, const char *op) {
+  return m->by.users[n->inputs[0]] == 1 ? tni_made_by(&m->by, n->inputs[0], op) : NULL;
+}
+
+/* (n, g * c, space...) -> (n, g, c, space...) -> (n, c, g, space...) -> (n, c * g, space...), of which the node is the last
+ * step: the first one; NULL: it is not. */
+static const tni_gnode *shuffle_of(const mover *m, const tni_gnode *n) {
+  const tni_gnode *turn = is(n, "reshape") ? inner_maker(m, n, "transpose") : NULL;
+  const tni_gnode *split = turn ? inner_maker(m, turn, "reshape") : NULL;
+  if (!split) return NULL;
+  const tni_gvalue *x = value_of(m->c.from, split->inputs[0]), *out = value_of(m->c.from, n->outputs[0]);
+  const tni_gvalue *parts = value_of(m->c.from, split->outputs[0]);
+  int32_t count;
+  const int64_t *perm = tni_attr_ints(turn, "perm", &count);
+  bool same = x->rank >= 3 && x->rank == out->rank && memcmp(x->shape, out->shape, (size_t)x->rank * sizeof *x->shape) == 0;
+  if (!same || !perm || parts->rank != x->rank + 1 || perm[1] != 2 || perm[2] != 1) return NULL;
+  for (int32_t d = 0; d < x->rank; d++)
+    if (d != 1 && (parts->shape[d + (d > 1)] != x->shape[d] || perm[d + (d > 1)] != d + (d > 1))) return NULL;
+  return split;
+}
+
+/* Marks the steps of all that may be one. */
+static void find_shuffles(mover *m) {
+  const tn_graph *g = m->c.from;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *split = shuffle_of(m, &g->nodes[i]);
+    if (!split) continue;
+    m->roles[i] = SHUFFLED;
+    m->roles[split - g->nodes] = m->roles[m->by.maker[g->nodes[i].inputs[0]]] = IN_SHUFFLE;
+  }
+}
+
+/* Is it one step of a shuffle, of what is made so? */
+static bool is_shuffled(const mover *m, uint32_t node) {
+  const tni_gnode *n = &m->c.from->nodes[node];
+  if (m->roles[node] != SHUFFLED && m->roles[node] != IN_SHUFFLE) return false;
+  uint32_t before = m->by.maker[n->inputs[0]];
+  return m->roles[node] == IN_SHUFFLE && is(n, "reshape") ? is_made(m, n->inputs[0]) : m->roles[before] == IN_SHUFFLE;
 }
 
 static enum role role_of(const mover *m, const tni_gnode *n) {
@@ -150,10 +195,12 @@ static uint32_t image_count(const tni_gnode *n, enum role role) { return role ==
 
 static void plan_node(mover *m, uint32_t node) {
   const tni_gnode *n = &m->c.from->nodes[node];
-  enum role role = m->roles[node] = role_of(m, n);
-  bool last = role == WINDOW || role == POINTWISE || role == ALONG_AXES;
+  enum role role = is_shuffled(m, node) ? m->roles[node] : role_of(m, n);
+  bool last = role == WINDOW || role == POINTWISE || role == ALONG_AXES || role == SHUFFLED;
+  m->roles[node] = role;
   if (role == WINDOW && is(n, "conv")) m->work += work_of(m->c.from, n);
-  for (uint32_t i = 0; i < image_count(n, role) && role != TO_LAST && role != FROM_LAST; i++)
+  bool free = role == TO_LAST || role == FROM_LAST || role == SHUFFLED || role == IN_SHUFFLE;
+  for (uint32_t i = 0; i < image_count(n, role) && !free; i++)
     if (n->inputs[i] != TNI_NO_VALUE && is_made(m, n->inputs[i]) != last) pay(m, n->inputs[i]);
   if (role == FROM_LAST && is_made(m, n->inputs[0])) pay(m, n->inputs[0]);
   if (last || role == FROM_LAST) m->made[n->outputs[0]] = true;
@@ -162,6 +209,7 @@ static void plan_node(mover *m, uint32_t node) {
 /* Whether it is worth it. */
 static bool plan(mover *m) {
   const tn_graph *g = m->c.from;
+  find_shuffles(m);
   for (uint32_t i = 0; i < g->node_count; i++) plan_node(m, i);
   for (uint32_t i = 0; i < g->output_count; i++)
     if (is_made(m, g->outputs[i])) pay(m, g->outputs[i]);
@@ -274,14 +322,13 @@ static uint32_t turn_attrs(const mover *m, const tni_gnode *n, enum role role, t
   if (role == WINDOW) to[count++] = (tni_attr){.name = "channels_last", .kind = TNI_ATTR_INT, .i = 1};
   for (uint32_t i = 0; i < count && role == ALONG_AXES; i++) {
     if (strcmp(to[i].name, "axis") == 0) to[i].i = moved_axis(to[i].i, rank);
-    for (int32_t k = 0; k < to[i].count && strcmp(to[i].name, "axes") == 0; k++)
-      t->axes[k] = moved_axis(to[i].ints[k], rank);
-    for (int32_t d = 0; d < rank && strcmp(to[i].name, "shape") == 0; d++)
-      t->axes[moved_axis(d, rank)] = to[i].ints[d];
-    for (int32_t d = 0; d < rank && strcmp(to[i].name, "scales") == 0; d++)
-      t->scales[moved_axis(d, rank)] = to[i].floats[d];
-    if (to[i].kind == TNI_ATTR_INTS) to[i].ints = t->axes;
-    if (to[i].kind == TNI_ATTR_FLOATS) to[i].floats = t->scales;
+    bool axes = strcmp(to[i].name, "axes") == 0, shape = strcmp(to[i].name, "shape") == 0;
+    for (int32_t k = 0; k < to[i].count && axes; k++) t->axes[k] = moved_axis(to[i].ints[k], rank);
+    for (int32_t d = 0; d < rank && shape; d++) t->axes[moved_axis(d, rank)] = to[i].ints[d];
+    if (axes || shape) to[i].ints = t->axes;
+    if (strcmp(to[i].name, "scales") != 0) continue;
+    for (int32_t d = 0; d < rank; d++) t->scales[moved_axis(d, rank)] = to[i].floats[d];
+    to[i].floats = t->scales;
   }
   return count;
 }
@@ -304,6 +351,31 @@ static tn_status add_turned(mover *m, const tni_gnode *n, enum role role, uint32
     status = tni_g_node(m->c.b, n->op, n->name, n->input_count, values, count, attrs, 1, NULL, &m->last[n->outputs[0]],
                         err);
   return status;
+}
+
+static tn_status emit(mover *m, const char *op, const char *attr, int32_t count, const int64_t *list, uint32_t *value,
+                      tn_error **err) {
+  tni_attr a = {.name = attr, .kind = TNI_ATTR_INTS, .ints = list, .count = count};
+  uint32_t in = *value;
+  const char *name = NULL;
+  return tni_g_node(m->c.b, tni_gop_find(op), NULL, 1, &in, 1, &a, 1, &name, value, err);
+}
+
+/* With the channels last, which are apart in groups meanwhile. */
+static tn_status add_shuffled(mover *m, const tni_gnode *n, tn_error **err) {
+  const tni_gnode *split = shuffle_of(m, n);
+  const tni_gvalue *x = value_of(m->c.from, split->inputs[0]), *parts = value_of(m->c.from, split->outputs[0]);
+  int64_t apart[TN_MAX_RANK], perm[TN_MAX_RANK], whole[TN_MAX_RANK];
+  int32_t rank = x->rank;
+  uint32_t *value = &m->last[n->outputs[0]];
+  tn_status status = last_form(m, split->inputs[0], rank, value, err);
+  move_dims(x->shape, rank, true, whole);
+  memcpy(apart, whole, sizeof apart);
+  apart[rank - 1] = parts->shape[1], apart[rank] = parts->shape[2];
+  for (int32_t d = 0; d < rank + 1; d++) perm[d] = d < rank - 1 ? d : d == rank ? rank - 1 : rank;
+  if (!status) status = emit(m, "reshape", "shape", rank + 1, apart, value, err);
+  if (!status) status = emit(m, "transpose", "perm", rank + 1, perm, value, err);
+  return status ? status : emit(m, "reshape", "shape", rank, whole, value, err);
 }
 
 static tn_status add_as_it_is(mover *m, const tni_gnode *n, tn_error **err) {
@@ -332,6 +404,8 @@ static tn_status add_node(mover *m, uint32_t node, tn_error **err) {
   tn_context *ctx = m->c.to->ctx;
   size_t bytes = (n->input_count + n->output_count + 1u) * sizeof(uint32_t);
   if (m->roles[node] == AS_IT_IS) return add_as_it_is(m, n, err);
+  if (m->roles[node] == IN_SHUFFLE) return TN_OK;
+  if (m->roles[node] == SHUFFLED) return add_shuffled(m, n, err);
   if (m->roles[node] == FROM_LAST) return first_form(m, n->inputs[0], &m->last[n->outputs[0]], err);
   if (m->roles[node] == TO_LAST) return show_last(m, n, err);
   uint32_t *values = tni_alloc(ctx, bytes);
@@ -365,7 +439,7 @@ static bool may_gain(const tn_graph *g) {
 }
 
 tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
-  mover m = {.c.from = g};
+  mover m = {.c.from = g, .by.g = g};
   size_t values = g->value_count + 1, nodes = g->node_count + 1;
   *out = g;
   if (!may_gain(g)) return TN_OK;
@@ -373,9 +447,11 @@ tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph *
   m.made = tni_alloc_zero(to->ctx, values * sizeof *m.made);
   m.paid = tni_alloc_zero(to->ctx, values * sizeof *m.paid);
   m.last = tni_alloc(to->ctx, values * sizeof *m.last);
-  tn_status status = m.roles && m.made && m.paid && m.last ? TN_OK : tni_fail_nomem(err);
+  bool room = m.roles && m.made && m.paid && m.last && tni_gmakers_create(g, to->ctx, &m.by);
+  tn_status status = room ? TN_OK : tni_fail_nomem(err);
   if (!status) memset(m.last, 0xff, values * sizeof *m.last);
   if (!status && plan(&m)) status = copy_all(&m, to, out, err);
+  tni_gmakers_destroy(&m.by, to->ctx);
   tni_free(to->ctx, m.roles, nodes * sizeof *m.roles);
   tni_free(to->ctx, m.made, values * sizeof *m.made);
   tni_free(to->ctx, m.paid, values * sizeof *m.paid);

@@ -199,6 +199,49 @@ START_TEST(images_of_another_size_stay_so)
 }
 END_TEST
 
+/* Channels in groups of 3: the first of each, the second, and so on; of which a half goes on. Of two other orders one puts the
+ * rows there, and one has a step that others read, too. */
+START_TEST(shuffled_channels_stay_last)
+{
+  static const int64_t orders[][5] = {{0, 2, 1, 3, 4}, {0, 2, 1, 4, 3}, {0, 2, 1, 3, 4}};
+  static float x[C * PIXELS], last[C * PIXELS], want[M * PIXELS], y[M * PIXELS];
+  static const int64_t groups[] = {1, 3, M / 3, SIZE, SIZE}, whole[] = {1, M, SIZE, SIZE};
+  for (int both = 0; both < 2; both++) {
+    bytes g = {0}, turn = node("Transpose", "turn", "b", "c");
+    attr_ints(&turn, "perm", 5, orders[_i]);
+    fill(x);
+    for (int i = 0; i < PIXELS; i++)
+      for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+    if (both) add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+    add_node(&g, window("Conv", "x w0", "a", 3, 1, 1));
+    add_node(&g, node("Reshape", "split", "a groups", "b"));
+    add_node(&g, turn);
+    add_node(&g, node("Reshape", "join", "c whole", "d"));
+    add_node(&g, node("Slice", "half", "d from to axis", "e"));
+    add_node(&g, window("Conv", "e w3", "f", 1, 1, 0));
+    add_node(&g, node("Add", "sum", "d f", _i == 2 ? "h" : both ? "k" : "y"));
+    if (_i == 2) add_node(&g, node("Reshape", "again", "c whole", "j"));
+    if (_i == 2) add_node(&g, node("Mul", "product", "h j", both ? "k" : "y"));
+    if (both) add_transpose(&g, "k", "y", (int64_t[]){0, 2, 3, 1});
+    add_numbers(&g, "w0", 4, (int64_t[]){M, C, 3, 3});
+    add_numbers(&g, "w3", 4, (int64_t[]){M, M / 2, 1, 1});
+    add_weight(&g, tensor_raw("groups", ONNX_INT64, 1, (int64_t[]){5}, groups, sizeof groups));
+    add_weight(&g, tensor_raw("whole", ONNX_INT64, 1, (int64_t[]){4}, whole, sizeof whole));
+    add_weight(&g, tensor_raw("from", ONNX_INT64, 1, (int64_t[]){1}, (int64_t[]){M / 2}, sizeof(int64_t)));
+    add_weight(&g, tensor_raw("to", ONNX_INT64, 1, (int64_t[]){1}, (int64_t[]){M}, sizeof(int64_t)));
+    add_weight(&g, tensor_raw("axis", ONNX_INT64, 1, (int64_t[]){1}, (int64_t[]){-3}, sizeof(int64_t)));
+    add_input(&g, both ? "in" : "x", 4, both ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE});
+    add_output(&g, "y");
+    char *text = both ? run_model(g, (int64_t[]){1, SIZE, SIZE, C}, last, (int64_t[]){1, SIZE, SIZE, M}, y)
+                      : run_model(g, (int64_t[]){1, C, SIZE, SIZE}, x, (int64_t[]){1, M, SIZE, SIZE}, want);
+    ck_assert_msg(!both || (strstr(text, "f32[1, 9, 9, 8, 3]") != NULL) == (_i == 0), "%s", text);
+    tn_text_destroy(text);
+  }
+  for (int i = 0; i < PIXELS; i++)
+    for (int c = 0; c < M; c++) ck_assert_float_eq(y[i * M + c], want[c * PIXELS + i]);
+}
+END_TEST
+
 /* ---- padding ----------------------------------------------------------------------------------------------------- */
 
 /* A convolution by 5 x 5 taps, steps of 2, one weight of which is given. */
@@ -326,6 +369,7 @@ int main(void) {
   tcase_add_test(tests, channels_may_be_last);
   tcase_add_test(tests, what_has_no_such_form_stays);
   tcase_add_loop_test(tests, images_of_another_size_stay_so, 0, 2);
+  tcase_add_loop_test(tests, shuffled_channels_stay_last, 0, 3);
   tcase_add_test(tests, taps_over_padding_are_left_out_of_finite_weights);
   tcase_add_loop_test(tests, groups_may_be_last, 0, TNI_COUNT(grouped));
   return suite_run_case("channels", tests, 200, open_context, close_context);
