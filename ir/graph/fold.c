@@ -2,9 +2,9 @@
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator; results that are larger than what they are made
  *                                                       of may all together take FOLD_BYTES and some times the constants
- *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise a slice of
- *                                                       everything, an expand to the same shape, a cast to the same
- *                                                       type, ...
+ *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise what else gives an
+ *                                                       input as it is (same.c)
+ *     y = gather(x, number) ->  y = reshape(slice(x))   where rows are long
  *     y = transpose(x)      ->  y = reshape(x)          when only dimensions of 1 change places
  *     y = concat(a, b, c)   ->  y = concat(x, c)        where x = concat(a, b) is there
  *     nodes whose results nobody uses                   go
@@ -13,7 +13,7 @@
  */
 #include "graph.h"
 
-enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4, RECENT = 16 };
+enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4, RECENT = 16, MOST_GIVEN = 3 /* inputs of what gives one as it is */ };
 
 typedef struct folder {
   tni_gcopy copy;
@@ -32,24 +32,20 @@ static bool is_output(const tn_graph *g, uint32_t value) {
 
 /* ---- what changes nothing -------------------------------------------------------------------------------------- */
 
-static bool all_are(const tni_gnode *n, const char *attr, bool positive) {
-  int32_t count;
-  const int64_t *list = tni_attr_ints(n, attr, &count);
-  for (int32_t i = 0; i < count; i++)
-    if (positive ? list[i] < 1 : list[i] != 0) return false;
-  return true;
+/* Of the new values that the node reads the one that it gives as it is; TNI_NO_VALUE: there is none. */
+static uint32_t same_value(const folder *f, const tni_gnode *n, const uint32_t *inputs) {
+  const tni_gvalue *in[MOST_GIVEN] = {NULL};
+  if (!n->op || n->input_count > MOST_GIVEN || n->output_count != 1) return TNI_NO_VALUE;
+  for (uint32_t i = 0; i < n->input_count; i++)
+    if (inputs[i] != TNI_NO_VALUE) in[i] = tni_g_get(f->copy.b, inputs[i]);
+  int32_t i = tni_same_as_input(n, in, &f->copy.from->values[n->outputs[0]]);
+  return i < 0 ? TNI_NO_VALUE : inputs[i];
 }
 
-/* Does the node give its first input as it is? */
-static bool is_no_op(const tn_graph *g, const tni_gnode *n) {
-  const tni_gvalue *x = &g->values[n->inputs[0]], *y = &g->values[n->outputs[0]];
-  const char *op = n->op->name;
-  if (x->type != y->type || x->rank != y->rank || memcmp(x->shape, y->shape, sizeof(int64_t) * (size_t)x->rank) != 0)
-    return false;
-  if (strcmp(op, "slice") == 0) return all_are(n, "steps", true);
-  if (strcmp(op, "pad") == 0) return all_are(n, "pads", false);
-  return strcmp(op, "identity") == 0 || strcmp(op, "reshape") == 0 || strcmp(op, "expand") == 0 ||
-         strcmp(op, "tile") == 0 || strcmp(op, "cast") == 0;
+static bool is_slice(const folder *f, const tni_gnode *n, const uint32_t *inputs, int64_t *axis, int64_t *at) {
+  if (strcmp(n->op->name, "gather") != 0) return false;
+  const tni_gvalue *in[] = {tni_g_get(f->copy.b, inputs[0]), tni_g_get(f->copy.b, inputs[1])};
+  return tni_is_slice(n, in, axis, at);
 }
 
 /* A transpose that keeps the order of all dimensions but those of 1. */
@@ -208,12 +204,23 @@ static tn_status fold_node(folder *f, const tni_gnode *n, const uint32_t *inputs
   return status;
 }
 
-/* The node as a reshape of its input. */
-static tn_status make_view(folder *f, const tni_gnode *n, const uint32_t *inputs) {
+/* The result as a reshape of the value. */
+static tn_status make_view(folder *f, const tni_gnode *n, uint32_t value) {
   const tni_gvalue *v = &f->copy.from->values[n->outputs[0]];
   tni_attr shape = {.name = "shape", .kind = TNI_ATTR_INTS, .count = v->rank, .ints = v->shape};
-  return tni_g_node(f->copy.b, tni_gop_find("reshape"), n->name, 1, inputs, 1, &shape, 1, &v->name,
+  return tni_g_node(f->copy.b, tni_gop_find("reshape"), n->name, 1, &value, 1, &shape, 1, &v->name,
                     &f->copy.map[n->outputs[0]], f->err);
+}
+
+/* The same of one position along an axis of the value. */
+static tn_status make_slice(folder *f, const tni_gnode *n, uint32_t value, int64_t axis, int64_t at) {
+  const int64_t end = at + 1;
+  const tni_attr attrs[] = {{.name = "starts", .kind = TNI_ATTR_INTS, .count = 1, .ints = &at},
+                            {.name = "ends", .kind = TNI_ATTR_INTS, .count = 1, .ints = &end},
+                            {.name = "axes", .kind = TNI_ATTR_INTS, .count = 1, .ints = &axis}};
+  uint32_t slice;
+  tn_status status = tni_g_node(f->copy.b, tni_gop_find("slice"), NULL, 1, &value, 3, attrs, 1, NULL, &slice, f->err);
+  return status ? status : make_view(f, n, slice);
 }
 
 /* The call, of a function that the new graph's program has. */
@@ -240,7 +247,9 @@ static tn_status keep_node(folder *f, const tni_gnode *n, uint32_t *inputs) {
   uint32_t out[MAX_OUTPUTS];
   const char *names[MAX_OUTPUTS];
   if (!n->op) return keep_call(f, n, inputs);
-  if (moves_nothing(f->copy.from, n)) return make_view(f, n, inputs);
+  if (moves_nothing(f->copy.from, n)) return make_view(f, n, inputs[0]);
+  int64_t axis, at;
+  if (is_slice(f, n, inputs, &axis, &at)) return make_slice(f, n, inputs[0], axis, at);
   for (uint32_t i = 0; i < n->output_count; i++) names[i] = f->copy.from->values[n->outputs[i]].name;
   uint32_t input_count = take_begun(f, n, inputs);
   tn_status status = tni_g_node(f->copy.b, n->op, n->name, input_count, inputs, n->attr_count, n->attrs,
@@ -255,8 +264,9 @@ static tn_status visit_node(folder *f, const tni_gnode *n) {
   uint32_t *inputs = tni_alloc(ctx, (n->input_count + 1) * sizeof *inputs);
   if (!inputs) return tni_fail_nomem(f->err);
   tn_status status = map_inputs(f, n, inputs);
-  if (status == TN_OK && n->op && is_no_op(f->copy.from, n) && !is_output(f->copy.from, n->outputs[0])) {
-    f->copy.map[n->outputs[0]] = inputs[0];
+  uint32_t same = status == TN_OK ? same_value(f, n, inputs) : TNI_NO_VALUE;
+  if (same != TNI_NO_VALUE && !is_output(f->copy.from, n->outputs[0])) {
+    f->copy.map[n->outputs[0]] = same;
     folded = true;
   } else if (status == TN_OK && n->op && n->op->kind != TNI_GOP_VIEW && can_fold(f, n, inputs)) {
     status = fold_node(f, n, inputs, &folded);

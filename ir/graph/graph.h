@@ -236,6 +236,10 @@ bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t att
 /* *data is what is kept under the key, which the program then holds, too; NULL: nothing. */
 tn_status tni_graph_kept(tn_program *to, const tni_text *key, const void **data, tn_error **err);
 
+/* same.c: the input that the node gives as it is; -1: it computes something. `in`: NULL where absent. */
+int32_t tni_same_as_input(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out);
+/* Is it a gather of one constant position along an axis, whose rows are worth to be found where they lie? */
+bool tni_is_slice(const tni_gnode *node, const tni_gvalue *const *in, int64_t *axis, int64_t *at);
 /* fold.c: nodes whose inputs are all constants become constants, by the evaluator; nodes whose results nobody uses go; views of
  * constants and identities vanish. */
 tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator *evaluator, const tn_graph **out,
@@ -243,6 +247,9 @@ tn_status tni_graph_fold(const tn_graph *g, tn_program *to, const tni_evaluator 
 /* integers.c: products of dequantized numbers sum integers, and are quantized again as ONNX's QLinear operators are. The graph
  * is as it was imported, not folded yet. *out is g when there is nothing to do. */
 tn_status tni_graph_integers(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* pads.c: borders of zeros become those of the convolutions and means of windows that alone read them. *out is g when there is
+ * nothing to do. */
+tn_status tni_graph_pads(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* attend.c: a softmax between two products of f32, with a scale and a mask, becomes attention: sums in another order. */
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* normalize.c: means, differences and a quotient that are a layer norm become that: a reciprocal instead of a division. */

@@ -95,12 +95,14 @@ static bool is_along(const normalizer *z, uint32_t value, const match *m) {
   return true;
 }
 
+static const tni_gnode *either(const tni_gnode *a, const tni_gnode *b) { return a ? a : b; }
+
 static bool is_norm(const normalizer *z, const tni_gnode *n, match *m) {
   uint32_t rest;
   *m = (match){.scale = TNI_NO_VALUE, .bias = TNI_NO_VALUE};
-  if (has_factor(z, n, "add", &m->bias, &rest) && !(n = inside(z, rest, "mul", 1))) return false;
-  if (has_factor(z, n, "mul", &m->scale, &rest) && !(n = inside(z, rest, "div", 1))) return false;
-  return is_quotient(z, n, m) && is_along(z, m->scale, m) && is_along(z, m->bias, m);
+  if (has_factor(z, n, "add", &m->bias, &rest)) n = either(inside(z, rest, "mul", 1), inside(z, rest, "div", 1));
+  if (has_factor(z, n, "mul", &m->scale, &rest)) n = inside(z, rest, "div", 1);
+  return n && is_quotient(z, n, m) && is_along(z, m->scale, m) && is_along(z, m->bias, m);
 }
 
 /* ---- what becomes of it ------------------------------------------------------------------------------------------ */
