@@ -4,10 +4,11 @@
  *     y = concat(a, b)                           a and b lie in y: who makes them writes them there
  *     c = concat(a, b); d = concat(a, b, e)      c lies in d, too
  *     y = slice(x), in steps of 1                y lies in x
+ *     y = transpose(x)                           y lies in x; or, where that cannot be, x in y
  *
  * A value lies in one place only. So a concatenation is still where each operand is made by some node, lies nowhere else
  * yet, and whoever touches it can do so there: an operator, if it finds whole lines of neighbours, a call, if its
- * parameters have these strides. The larger concatenations come first, then slices. That depends on nothing but the graph,
+ * parameters have these strides. The larger concatenations come first, then slices and transposes. That depends on nothing but the graph,
  * so that the plan of a fused graph finds what fusion decided.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -20,10 +21,11 @@ enum { NOBODY = 0xffffffffu, LEAST_RUN = 64 /* bytes */, MOST_TRIES = 4096 };
 
 typedef struct placer {
   const tn_graph *g;
-  const tni_gop *concat, *slice;
+  const tni_gop *concat, *slice, *transpose;
   tni_gplaces *p;
   tni_gplace *before; /* by value: as it was when a try began */
   uint32_t *maker;   /* by value: its node, or NOBODY */
+  bool *holds;       /* by node that is still: what it reads lies in what it makes */
 } placer;
 
 /* ---- strides ----------------------------------------------------------------------------------------------------- */
@@ -106,7 +108,8 @@ bool tni_place_suits(const tn_graph *g, const tni_gplaces *p, const tni_gnode *n
 }
 
 bool tni_place_is_whole(const tn_graph *g, const tni_gplaces *p, uint32_t value) {
-  return tni_gvalue_numel(&g->values[p->of[value].root]) == tni_gvalue_numel(&g->values[value]);
+  const tni_gvalue *v = &g->values[value];
+  return tni_gvalue_numel(&g->values[p->of[value].root]) == tni_gvalue_numel(v) && is_dense(v, p->of[value].strides);
 }
 
 /* Does the value lie elsewhere than when the try began? */
@@ -131,7 +134,7 @@ static bool all_suit(const placer *q) {
   return true;
 }
 
-/* ---- what views and slices show ---------------------------------------------------------------------------------- */
+/* ---- what views, slices and transposes show ---------------------------------------------------------------------- */
 
 static bool is_view(const tni_gnode *n) { return n->op && n->op->kind == TNI_GOP_VIEW; }
 
@@ -155,12 +158,33 @@ static bool show_slice(const placer *q, const tni_gnode *n) {
   return true;
 }
 
+/* From which dimension of what is turned does one of the result come? */
+static int32_t turned_from(const tni_gnode *n, int32_t rank, int32_t d) {
+  int32_t count;
+  const int64_t *perm = tni_attr_ints(n, "perm", &count);
+  return perm ? (int32_t)perm[d] : rank - 1 - d;
+}
+
+static bool show_transpose(const placer *q, const tni_gnode *n) {
+  const tni_gvalue *v = &q->g->values[n->outputs[0]];
+  const tni_gplace *from = &q->p->of[n->inputs[0]];
+  tni_gplace *to = &q->p->of[n->outputs[0]];
+  to->root = from->root;
+  to->offset = from->offset;
+  for (int32_t d = 0; d < v->rank; d++) to->strides[d] = from->strides[turned_from(n, v->rank, d)];
+  settle_strides(v, to->strides);
+  return true;
+}
+
+static bool show(const placer *q, const tni_gnode *n) {
+  if (n->op == q->slice) return show_slice(q, n);
+  return n->op == q->transpose ? show_transpose(q, n) : show_view(q, n);
+}
+
 /* All of them, anew. */
 static bool show_all(const placer *q) {
   for (uint32_t i = 0; i < q->g->node_count; i++) {
-    const tni_gnode *n = &q->g->nodes[i];
-    if (!q->p->still[i] || n->op == q->concat) continue;
-    if (!(is_view(n) ? show_view(q, n) : show_slice(q, n))) return false;
+    if (q->p->still[i] && !q->holds[i] && !show(q, &q->g->nodes[i])) return false;
   }
   return true;
 }
@@ -216,16 +240,28 @@ static bool try_concat(const placer *q, const tni_gnode *n) {
   return true;
 }
 
-/* Makes the node still if that can be. */
-static void try_node(const placer *q, uint32_t node) {
+/* What is turned lies in the result. */
+static bool try_holding_turned(const placer *q, const tni_gnode *n) {
+  const tni_gplace *own = &q->p->of[n->outputs[0]];
+  int32_t rank = q->g->values[n->outputs[0]].rank;
+  tni_gplace want = *own;
+  for (int32_t d = 0; d < rank; d++) want.strides[turned_from(n, rank, d)] = own->strides[d];
+  return take(q, n->inputs[0], want, true);
+}
+
+/* Makes the node still if that can be, the result holding what it reads or the other way round. */
+static bool try_node(const placer *q, uint32_t node, bool holds) {
   const tni_gnode *n = &q->g->nodes[node];
-  bool *still = &q->p->still[node];
   memcpy(q->before, q->p->of, q->g->value_count * sizeof *q->before);
-  bool good = n->op == q->concat ? try_concat(q, n) : q->p->of[n->outputs[0]].root == n->outputs[0];
-  *still = good;
-  if (good && show_all(q) && all_suit(q)) return;
-  *still = false;
+  bool good = n->op == q->concat ? try_concat(q, n)
+              : holds            ? try_holding_turned(q, n)
+                                 : q->p->of[n->outputs[0]].root == n->outputs[0];
+  q->p->still[node] = good;
+  q->holds[node] = holds;
+  if (good && show_all(q) && all_suit(q)) return true;
+  q->p->still[node] = false;
   memcpy(q->p->of, q->before, q->g->value_count * sizeof *q->before);
+  return false;
 }
 
 /* ---- all of a graph ---------------------------------------------------------------------------------------------- */
@@ -235,20 +271,20 @@ typedef struct candidate {
   uint32_t node;
 } candidate;
 
-/* Concatenations, the larger first, then slices in order. */
+/* Concatenations, the larger first, then slices and transposes in order. */
 static int compare(const void *a, const void *b) {
   const candidate *x = a, *y = b;
   if (x->elements != y->elements) return x->elements > y->elements ? -1 : 1;
   return x->node < y->node ? -1 : x->node > y->node;
 }
 
-/* A concatenation or a slice in steps of 1, of what has elements of whole bytes. */
+/* A concatenation, a transpose or a slice in steps of 1, of what has elements of whole bytes. */
 static bool may_be_still(const placer *q, const tni_gnode *n) {
   int64_t starts[TN_MAX_RANK];
-  if (!n->op || (n->op != q->concat && n->op != q->slice)) return false;
+  if (!n->op || (n->op != q->concat && n->op != q->slice && n->op != q->transpose)) return false;
   const tni_gvalue *x = &q->g->values[n->inputs[0]];
   if (tn_type_bytes(x->type) == 0 || is_empty(q->g, n->outputs[0])) return false;
-  return n->op == q->concat || (!x->data && tni_slice_starts(n, x, starts));
+  return n->op == q->concat || (!x->data && (n->op == q->transpose || tni_slice_starts(n, x, starts)));
 }
 
 static size_t find_candidates(const placer *q, candidate *out) {
@@ -273,21 +309,27 @@ static void start(const placer *q) {
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *n = &g->nodes[i];
     q->p->still[i] = is_view(n);
+    q->holds[i] = false;
     for (uint32_t k = 0; k < n->output_count; k++)
       if (n->outputs[k] != TNI_NO_VALUE) q->maker[n->outputs[k]] = i;
   }
 }
 
 bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out) {
-  placer q = {g, tni_gop_find("concat"), tni_gop_find("slice"), out, NULL, NULL};
+  placer q = {g, tni_gop_find("concat"), tni_gop_find("slice"), tni_gop_find("transpose"), out, NULL, NULL, NULL};
   *out = (tni_gplaces){TNI_NEW_ARRAY(arena, tni_gplace, g->value_count), TNI_NEW_ARRAY(arena, bool, g->node_count)};
   q.before = TNI_NEW_ARRAY(arena, tni_gplace, g->value_count);
   q.maker = TNI_NEW_ARRAY(arena, uint32_t, g->value_count);
+  q.holds = TNI_NEW_ARRAY(arena, bool, g->node_count);
   candidate *candidates = TNI_NEW_ARRAY(arena, candidate, g->node_count);
   if (arena->failed) return false;
   start(&q);
   show_all(&q);
   size_t count = find_candidates(&q, candidates);
-  for (size_t i = 0; i < count; i++) try_node(&q, candidates[i].node);
+  for (size_t i = 0; i < count; i++) {
+    uint32_t node = candidates[i].node;
+    bool turned = g->nodes[node].op == q.transpose;
+    if (!try_node(&q, node, !turned && g->nodes[node].op == q.concat) && turned) try_node(&q, node, true);
+  }
   return true;
 }

@@ -166,6 +166,75 @@ START_TEST(slices_are_read_where_they_lie)
 }
 END_TEST
 
+/* ---- transposes --------------------------------------------------------------------------------------------------- */
+
+static uint32_t shaped(const char *name, uint32_t x, int32_t rank, const int64_t *shape) {
+  return add("reshape", name, x, TNI_NO_VALUE, TNI_NO_VALUE, 1,
+             (tni_attr[]){{.name = "shape", .kind = TNI_ATTR_INTS, .count = rank, .ints = shape}});
+}
+static uint32_t turned(const char *name, uint32_t x, int64_t a, int64_t c, int64_t d) {
+  return add("transpose", name, x, TNI_NO_VALUE, TNI_NO_VALUE, 1, (tni_attr[]){INTS("perm", a, c, d)});
+}
+/* Heads of 16 numbers: read where rows lie, or written there. */
+static uint32_t heads(uint32_t x) {
+  uint32_t wide = join("wide", 1, product("h", x, 16), product("g", x, 16), TNI_NO_VALUE);
+  return turned("heads", shaped("split", wide, DIMS(ROWS, 2, 16)), 1, 0, 2);
+}
+static uint32_t that_are_read(uint32_t x) { return product("y", heads(x), 16); }
+static uint32_t of_parts_of_them(uint32_t x) {
+  uint32_t h = heads(x);
+  return add2("add", "y", product("l", part("q", h, 0, 0, 1, 1), 16), product("r", part("k", h, 0, 1, 2, 1), 16));
+}
+static uint32_t that_are_joined(uint32_t x) {
+  uint32_t rows = turned("rows", product("a", heads(x), 16), 1, 0, 2);
+  return product("y", shaped("one", rows, DIMS(2 * ROWS, 16)), 16);
+}
+static uint32_t that_are_joined_under_another_shape(uint32_t x) {
+  uint32_t rows = turned("rows", product("a", heads(x), 16), 1, 0, 2);
+  return add1("exp", "y", shaped("one", rows, DIMS(ROWS, 32)));
+}
+static uint32_t that_the_host_gets_turned(uint32_t x) { return turned("y", product("a", heads(x), 16), 1, 0, 2); }
+static uint32_t that_are_wanted_in_rows(uint32_t x) { return add1("exp", "y", shaped("one", heads(x), DIMS(2 * ROWS * 16))); }
+static uint32_t of_single_numbers(uint32_t x) {
+  return product("y", add("transpose", "t", product("a", shaped("s", x, DIMS(1, ROWS, 16)), 16), TNI_NO_VALUE, TNI_NO_VALUE,
+                          1, (tni_attr[]){INTS("perm", 1, 0, 2)}), 16);
+}
+static uint32_t of_short_runs(uint32_t x) {
+  return add1("exp", "y", turned("t", shaped("s", product("a", x, 16), DIMS(ROWS, 4, 4)), 1, 0, 2));
+}
+START_TEST(transposes_are_other_strides)
+{
+  ck_assert_uint_eq(steps_of(that_are_read), 3);
+  ck_assert_uint_eq(steps_of(of_parts_of_them), 4);
+  ck_assert_uint_eq(steps_of(that_are_joined), 4);
+  ck_assert_uint_eq(steps_of(that_are_joined_under_another_shape), 4);
+  ck_assert_uint_eq(steps_of(that_the_host_gets_turned), 3);
+  ck_assert_uint_eq(steps_of(of_single_numbers), 2);
+}
+END_TEST
+
+/* Neither side can have the other's strides: a shape joins what does not lie side by side; vectors would be short. */
+START_TEST(transposes_that_nobody_can_follow_are_copies)
+{
+  ck_assert_uint_eq(steps_of(that_are_wanted_in_rows), 4);
+  ck_assert_uint_eq(steps_of(of_short_runs), 2);
+}
+END_TEST
+
+/* The host gets what is turned, and what it was; both as they are in rows. */
+START_TEST(the_host_gets_both_sides_of_a_transpose)
+{
+  float x[ROWS * 16], a[ROWS * 16], y[ROWS * 16];
+  void *in[] = {x}, *out[] = {a, y};
+  uint32_t of = product("a", tni_g_input(b, "x", TN_F32, DIMS(ROWS, 16)), 16);
+  fill(x, TNI_COUNT(x), 3);
+  tni_g_output(b, of);
+  tni_g_output(b, add("transpose", "y", of, TNI_NO_VALUE, TNI_NO_VALUE, 1, (tni_attr[]){INTS("perm", 1, 0)}));
+  run(finish(), in, out);
+  for (int i = 0; i < ROWS * 16; i++) ck_assert_float_eq(y[i % 16 * ROWS + i / 16], a[i]);
+}
+END_TEST
+
 /* ---- text and refusals ------------------------------------------------------------------------------------------- */
 
 START_TEST(what_was_fused_is_read_back_and_planned)
@@ -220,6 +289,9 @@ int main(void) {
   tcase_add_test(tests, what_cannot_lie_there_is_copied);
   tcase_add_test(tests, the_host_gets_its_outputs_in_memory_of_their_own);
   tcase_add_test(tests, slices_are_read_where_they_lie);
+  tcase_add_test(tests, transposes_are_other_strides);
+  tcase_add_test(tests, transposes_that_nobody_can_follow_are_copies);
+  tcase_add_test(tests, the_host_gets_both_sides_of_a_transpose);
   tcase_add_test(tests, what_was_fused_is_read_back_and_planned);
   tcase_add_test(tests, a_call_on_a_value_that_lies_in_other_strides_is_refused);
   return suite_run_case("place", tests, 60, setup, teardown);
