@@ -161,14 +161,15 @@ static tn_status fold(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
   for (size_t i = 0; i < p->source->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
-    const tn_graph *wide, *folded, *padded, *attending, *normal, *expanded;
+    const tn_graph *wide, *folded, *padded, *attending, *normal, *expanded, *joined;
     status = tni_graph_widen(p->graphs[i], p->work, p->target, &wide, err);
     if (!status) status = tni_graph_fold(wide, p->work, &evaluator, &folded, err);
     if (!status) status = tni_graph_pads(folded, p->work, &padded, err);
     if (!status) status = tni_graph_attend(padded, p->work, &attending, err);
     if (!status) status = tni_graph_normalize(attending, p->work, &normal, err);
     if (!status) status = tni_graph_subpixel(normal, p->work, &expanded, err);
-    if (!status && expanded != folded) status = tni_graph_fold(expanded, p->work, &evaluator, &folded, err);
+    if (!status) status = tni_graph_join(expanded, p->work, &joined, err);
+    if (!status && joined != folded) status = tni_graph_fold(joined, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
   drop_aligned(p);

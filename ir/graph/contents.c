@@ -115,3 +115,21 @@ bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to
     move_all(&m, to, x->data, bytes);
   return true;
 }
+
+bool tni_concat_contents(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out, void *to) {
+  size_t bytes = tn_type_bytes(out->type), outer = 1;
+  int32_t axis = (int32_t)tni_attr_int(node, "axis", 0);
+  if (strcmp(node->op->name, "concat") != 0 || bytes == 0 || tni_type_is_packed(out->type)) return false;
+  if (axis < 0) axis += out->rank;
+  for (uint32_t i = 0; i < node->input_count; i++)
+    if (!in[i] || !in[i]->data) return false; /* there was no memory */
+  for (int32_t d = 0; d < axis; d++) outer *= (size_t)out->shape[d];
+  char *at = to;
+  for (size_t o = 0; o < outer; o++)
+    for (uint32_t i = 0; i < node->input_count; i++) {
+      size_t run = (size_t)tni_gvalue_numel(in[i]) / outer * bytes;
+      if (run) memcpy(at, (const char *)in[i]->data + o * run, run);
+      at += run;
+    }
+  return true;
+}

@@ -216,6 +216,9 @@ void tni_turn_contents(void *to, size_t to_stride, const void *from, size_t from
 /* A transpose of x. False: the node is none, or not of whole bytes, and nothing was done. */
 bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to);
 
+/* A concatenation, of constants of one type. As above. */
+bool tni_concat_contents(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out, void *to);
+
 /* makers.c: of each value the node that makes it, or TNI_NO_VALUE, and how many read it; who reads an output is the host,
  * too. False: no memory; destroy it in any case. */
 typedef struct tni_gmakers {
@@ -256,6 +259,9 @@ tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **o
 tn_status tni_graph_normalize(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* subpixel.c: transposed convolutions whose taps are whole strides become convolutions, whose channels become pixels. */
 tn_status tni_graph_subpixel(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+/* join.c: products of one value with several constant weights become one, whose parts are slices. *out is g when there are
+ * none. The weights' concatenations are left to folding. */
+tn_status tni_graph_join(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* place.c: where each value lies: in which value's memory, from which element on, in which strides; and which nodes are
  * still, which means that they need no code. */
 typedef struct tni_gplace {

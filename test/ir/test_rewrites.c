@@ -157,12 +157,130 @@ START_TEST(a_norm_that_is_only_moved_is_one)
 }
 END_TEST
 
+/* ---- products of one value ---------------------------------------------------------------------------------------- */
+
+enum { ROWS = 4, SUMS = 8, WIDE = 16 };
+
+static size_t made_weights;
+
+/* A product of x, (4, 8), with so many columns, 16 or more; or a convolution of one tap of x, (1, 8, 4, 4). */
+static uint32_t times(const char *name, uint32_t x, int64_t columns, bool conv, int64_t stride) {
+  static float w[4][SUMS * 64 * WIDE];
+  float *of = w[made_weights++ % 4];
+  char label[16];
+  snprintf(label, sizeof label, "w_%s", name);
+  fill(of, TNI_COUNT(w[0]), (uint32_t)made_weights);
+  uint32_t made = conv ? tni_g_const(b, label, TN_F32, DIMS(columns, SUMS, 1, 1), of)
+                       : tni_g_const(b, label, TN_F32, DIMS(SUMS, columns), of);
+  if (!conv) return add2("matmul", name, x, made);
+  return add("conv", name, x, made, TNI_NO_VALUE, 1, (tni_attr[]){INTS("strides", stride, stride)});
+}
+
+static uint32_t moved(const char *name, uint32_t x, int64_t columns) {
+  static const float by[4 * WIDE] = {1, -1, 2, -2, 3};
+  char label[16];
+  snprintf(label, sizeof label, "b_%s", name);
+  return add2("add", name, x, tni_g_const(b, label, TN_F32, DIMS(columns), by));
+}
+static uint32_t joined(const char *name, int64_t axis, uint32_t x, uint32_t y) {
+  return add("concat", name, x, y, TNI_NO_VALUE, 1, (tni_attr[]){INT("axis", axis)});
+}
+static uint32_t means(const char *name, uint32_t x, int64_t axis) {
+  return add("reduce_mean", name, x, TNI_NO_VALUE, TNI_NO_VALUE, 2, (tni_attr[]){INTS("axes", axis), INT("keepdims", 0)});
+}
+
+/* Queries, keys and values; parts that are no whole lines; steps of which some are alike. */
+static void of_three(uint32_t x) {
+  uint32_t q = means("q", moved("p", times("qp", x, 16, false, 0), 16), 1);
+  uint32_t k = means("k", moved("o", times("kp", x, 20, false, 0), 20), 1);
+  uint32_t v = means("v", moved("n", times("vp", x, 16, false, 0), 16), 1);
+  tni_g_output(b, add2("add", "y", add2("add", "s", q, k), v));
+}
+static void of_convolutions(uint32_t x) {
+  uint32_t a = means("a", add1("relu", "ar", times("ac", x, 24, true, 1)), 1);
+  tni_g_output(b, add2("add", "y", a, means("e", add1("relu", "er", times("ec", x, 16, true, 1)), 1)));
+}
+static void that_are_concatenated(uint32_t x) {
+  uint32_t a = add1("relu", "a", times("ac", x, 24, true, 1)), e = add1("relu", "er", times("ec", x, 20, true, 1));
+  uint32_t wide = joined("wide", 1, a, add("average_pool", "d", e, TNI_NO_VALUE, TNI_NO_VALUE, 1,
+                                           (tni_attr[]){INTS("kernel_shape", 1, 1)}));
+  tni_g_output(b, means("y", wide, 1));
+}
+static void of_whole_pages(uint32_t x) {
+  uint32_t a = means("a", times("ac", x, 1008, false, 0), 1);
+  tni_g_output(b, add2("add", "y", a, means("e", times("ec", x, 16, false, 0), 1)));
+}
+static void that_the_host_gets(uint32_t x) {
+  times("y", x, 16, false, 0);
+  tni_g_output(b, tni_g_find(b, "y"));
+  tni_g_output(b, times("z", x, 16, false, 0));
+}
+static void in_other_steps(uint32_t x) {
+  uint32_t a = means("a", times("ac", x, 16, true, 1), 1), e = times("ec", x, 16, true, 2);
+  tni_g_output(b, a);
+  tni_g_output(b, means("e", e, 1));
+}
+static void of_few_channels(uint32_t x) {
+  tni_g_output(b, means("a", times("ac", x, 8, false, 0), 1));
+  tni_g_output(b, means("e", times("ec", x, 16, false, 0), 1));
+}
+static void with_ends_of_their_own(uint32_t x) {
+  tni_g_output(b, means("a", add1("relu", "ar", times("ac", x, 16, false, 0)), 1));
+  tni_g_output(b, means("e", add1("exp", "er", times("ec", x, 16, false, 0)), 1));
+}
+static void in_the_middle(uint32_t x) {
+  uint32_t a = times("ac", x, 16, true, 1), e = times("ec", x, 16, true, 1);
+  tni_g_output(b, means("y", joined("wide", 1, add1("abs", "d", x), joined("ae", 1, a, e)), 1));
+}
+
+/* How many products of so many stay; the results are what they were. */
+static const struct joining {
+  void (*make)(uint32_t x);
+  bool conv;
+  size_t before, after;
+} joinings[] = {
+    {of_three, false, 3, 1},           {of_convolutions, true, 2, 1}, {that_are_concatenated, true, 2, 1},
+    {of_whole_pages, false, 2, 1},     {that_the_host_gets, false, 2, 2}, {in_other_steps, true, 2, 2},
+    {of_few_channels, false, 2, 2},    {with_ends_of_their_own, false, 2, 2}, {in_the_middle, true, 2, 2},
+};
+
+static size_t products(const tn_graph *g) {
+  size_t count = 0;
+  for (uint32_t i = 0; i < g->node_count; i++)
+    count += !strcmp(g->nodes[i].op->name, "conv") || !strcmp(g->nodes[i].op->name, "matmul");
+  return count;
+}
+
+START_TEST(products_of_one_value_are_one)
+{
+  const struct joining *of = &joinings[_i];
+  static float x[SUMS * ROWS * ROWS], want[2][MOST], got[2][MOST];
+  tn_error *err = NULL;
+  const tn_graph *g = NULL;
+  memset(want, 0, sizeof want), memset(got, 0, sizeof got);
+  fill(x, TNI_COUNT(x), 3);
+  for (int again = 0; again < 2; again++) {
+    made_weights = 0;
+    if (!b) ck_assert_int_eq(tni_gbuilder_create(program, "main", &b, NULL), TN_OK);
+    uint32_t in = of->conv ? tni_g_input(b, "x", TN_F32, DIMS(1, SUMS, ROWS, ROWS)) : tni_g_input(b, "x", TN_F32, DIMS(ROWS, SUMS));
+    of->make(in);
+    g = finish();
+    ck_assert_uint_eq(products(g), of->before);
+    if (again) ck_assert_int_eq(tni_graph_join(g, program, &g, &err), TN_OK);
+    if (again) ck_assert_uint_eq(products(g), of->after);
+    run(g, (void *[]){x}, again ? (void *[]){got[0], got[1]} : (void *[]){want[0], want[1]});
+  }
+  ck_assert_mem_eq(got, want, sizeof want);
+}
+END_TEST
+
 int main(void) {
   TCase *tests = tcase_create("rewrites");
   tcase_add_loop_test(tests, what_gives_an_input_as_it_is_goes, 0, (int)TNI_COUNT(same_cases));
   tcase_add_loop_test(tests, one_position_of_an_axis_is_a_slice, 0, (int)TNI_COUNT(slice_cases));
   tcase_add_loop_test(tests, borders_of_zeros_are_those_of_windows, 0, (int)TNI_COUNT(pad_cases));
   tcase_add_loop_test(tests, scales_and_masks_are_attentions, 0, (int)TNI_COUNT(attention_cases));
+  tcase_add_loop_test(tests, products_of_one_value_are_one, 0, (int)TNI_COUNT(joinings));
   tcase_add_test(tests, a_norm_that_is_only_moved_is_one);
   return suite_run_case("rewrites", tests, 60, setup, teardown);
 }
