@@ -9,7 +9,7 @@
 /* clang-format off */
 static const tn_pass_info stages[] = {
     [TNI_STAGE_INTEGERS] = {"integers", 'i', "graph", "products of dequantized numbers in integers, when that is asked for"},
-    [TNI_STAGE_FOLD]     = {"fold", 'f', "graph", "constant parts computed, what nobody uses dropped; attention, layer norms and transposed convolutions in another form, whose sums are in another order"},
+    [TNI_STAGE_FOLD]     = {"fold", 'f', "graph", "constant parts computed, what nobody uses dropped; attention, layer norms and transposed convolutions in another form, whose sums are in another order; products of one value joined"},
     [TNI_STAGE_LAYOUT]   = {"layout", 'l', "graph", "images with channels last, or as rows of pixels; convolutions from transformed tiles; constant weights in the layout that the target wants"},
     [TNI_STAGE_FUSE]     = {"fuse", 'u', "graph", "nodes grouped into tensor functions"},
     [TNI_STAGE_GUARD]    = {"guard", 'g', "tensor", "what is not proven inside or apart is checked when it runs"},

@@ -7,9 +7,10 @@
  *     y = transpose(x)                           y lies in x; or, where that cannot be, x in y
  *
  * A value lies in one place only. So a concatenation is still where each operand is made by some node, lies nowhere else
- * yet, and whoever touches it can do so there: an operator, if it finds whole lines of neighbours, a call, if its
- * parameters have these strides. The larger concatenations come first, then slices and transposes. That depends on nothing but the graph,
- * so that the plan of a fused graph finds what fusion decided.
+ * yet, and whoever touches it can do so there: an operator, if it finds whole lines of neighbours or reads number by
+ * number (a convolution of a picture of few channels), a call, if its parameters have these strides. The larger
+ * concatenations come first, then slices and transposes. That depends on nothing but the graph, so that the plan of a
+ * fused graph finds what fusion decided.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -98,12 +99,20 @@ static bool has_strides(const tn_buffer *buffer, const tni_gvalue *v, const int6
   return true;
 }
 
+/* Does the node read number by number in any case? So does a convolution of few channels that stand last. */
+static bool reads_numbers(const tn_graph *g, const tni_gnode *n, uint32_t operand) {
+  const tni_gvalue *x = &g->values[n->inputs[0]];
+  if (operand != 0 || strcmp(n->op->name, "conv") != 0 || !tni_attr_int(n, "channels_last", 0)) return false;
+  return x->type == TN_F32 && x->shape[x->rank - 1] * 4 < LEAST_RUN && tni_attr_int(n, "group", 1) == 1;
+}
+
 bool tni_place_suits(const tn_graph *g, const tni_gplaces *p, const tni_gnode *n, uint32_t operand) {
   uint32_t value = operand < n->input_count ? n->inputs[operand] : n->outputs[operand - n->input_count];
   if (value == TNI_NO_VALUE) return true;
   const tni_gvalue *v = &g->values[value];
   const int64_t *strides = p->of[value].strides;
   if (n->call) return has_strides(n->call->params[operand].buffer, v, strides);
+  if (reads_numbers(g, n, operand)) return true;
   return is_dense(v, strides) || run_of(v, strides) * (int64_t)tn_type_bytes(v->type) >= LEAST_RUN;
 }
 

@@ -202,6 +202,18 @@ static uint32_t of_single_numbers(uint32_t x) {
 static uint32_t of_short_runs(uint32_t x) {
   return add1("exp", "y", turned("t", shaped("s", product("a", x, 16), DIMS(ROWS, 4, 4)), 1, 0, 2));
 }
+/* A picture of few channels is read number by number in any case; one of 16 is not. */
+static uint32_t pixels(const char *name, uint32_t x, int64_t channels, int64_t size) {
+  static float w[16 * 16];
+  fill(w, TNI_COUNT(w), 9);
+  uint32_t picture = shaped("picture", x, DIMS(1, channels, size, 1));
+  uint32_t last = add("transpose", "last", picture, TNI_NO_VALUE, TNI_NO_VALUE, 1, (tni_attr[]){INTS("perm", 0, 2, 3, 1)});
+  return add("conv", name, last, tni_g_const(b, "k", TN_F32, DIMS(16, channels, 1, 1), w), TNI_NO_VALUE, 1,
+             (tni_attr[]){INT("channels_last", 1)});
+}
+static uint32_t of_few_channels(uint32_t x) { return pixels("y", x, 3, 16); }
+static uint32_t of_many_channels(uint32_t x) { return pixels("y", x, 16, 3); }
+
 START_TEST(transposes_are_other_strides)
 {
   ck_assert_uint_eq(steps_of(that_are_read), 3);
@@ -210,6 +222,7 @@ START_TEST(transposes_are_other_strides)
   ck_assert_uint_eq(steps_of(that_are_joined_under_another_shape), 4);
   ck_assert_uint_eq(steps_of(that_the_host_gets_turned), 3);
   ck_assert_uint_eq(steps_of(of_single_numbers), 2);
+  ck_assert_uint_eq(steps_of(of_few_channels), 1);
 }
 END_TEST
 
@@ -218,6 +231,7 @@ START_TEST(transposes_that_nobody_can_follow_are_copies)
 {
   ck_assert_uint_eq(steps_of(that_are_wanted_in_rows), 4);
   ck_assert_uint_eq(steps_of(of_short_runs), 2);
+  ck_assert_uint_eq(steps_of(of_many_channels), 2);
 }
 END_TEST
 
