@@ -3,7 +3,7 @@
  *     y = conv_transpose(x, w) {strides = s}    w constant, (c, m, k..), where every k is a multiple t * s of its stride
  *       ->
  *     z = conv(x, w')                           w' (s.. * m, c, t..), the taps turned around
- *     y = slice(pixels of z)                    z (n, s.. * m, h..) -> (n, h, s, .., m) -> (n, h * s, .., m) -> (n, m, h * s, ..)
+ *     y = slice(pixels of z)                    z (n, s.. * m, h..) -> (n, h, s, .., m) -> (n, m, h * s, ..)
  *
  * Each result takes part in as many products as there are, and no step asks which of its taps meet an element. The
  * channels are moved behind the image and back by transposes, which are none where images have the channels last

@@ -67,7 +67,9 @@ typedef struct rows_search {
   const tn_stmt *block;
   int32_t last; /* the columns' iterator */
   int64_t columns, rows;
-  bool hold, goes_on, across; /* neighbours along the rows, or one for all; and where these end the next begin; are there any? */
+  bool hold;    /* neighbours along the rows, or one for all rows */
+  bool across;  /* there are such neighbours */
+  bool goes_on; /* where a row ends the next one begins */
 } rows_search;
 
 static int64_t step_of(rows_search *q, const tn_expr *x, int32_t iter) {

@@ -116,8 +116,8 @@ static bool resizes_space(const tn_graph *g, const tni_gnode *n) {
   return true;
 }
 
-/* A concatenation of what is made so, of which there may be other parts; a part of it; an image of another size; a reduction
- * over space that leaves the dimensions. */
+/* A concatenation of what is made so, of which there may be other parts; a part of it; an image of another size; a
+ * reduction over space that leaves the dimensions. */
 static bool goes_along_axes(const mover *m, const tni_gnode *n) {
   int32_t count;
   if (resizes_space(m->c.from, n)) return is_made(m, n->inputs[0]);

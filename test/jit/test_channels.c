@@ -199,8 +199,8 @@ START_TEST(images_of_another_size_stay_so)
 }
 END_TEST
 
-/* Channels in groups of 3: the first of each, the second, and so on; of which a half goes on. Of two other orders one puts the
- * rows there, and one has a step that others read, too. */
+/* Channels in groups of 3: the first of each, the second, and so on; of which a half goes on. Of two other orders one
+ * turns the picture, too, and one has a step that others read. */
 START_TEST(shuffled_channels_stay_last)
 {
   static const int64_t orders[][5] = {{0, 2, 1, 3, 4}, {0, 2, 1, 4, 3}, {0, 2, 1, 3, 4}};

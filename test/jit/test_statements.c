@@ -274,7 +274,8 @@ START_TEST(vectors_are_stored_between_each_other)
   kit_open(&k, "host");
   load_text(&k, "loop func f(A: f32[64], B: f32[200], C: u8[64], D: u8[64]) {\n"
                 "  B[ramp(0, 2, 16)] = A[ramp(0, 1, 16)]\n  B[ramp(1, 2, 16)] = A[ramp(16, 1, 16)]\n"
-                "  B[ramp(33, 3, 16)] = A[ramp(3, 1, 16)]\n  B[ramp(34, 3, 16)] = A[ramp(19, 1, 16)] + broadcast(1.0:f32, 16)\n"
+                "  B[ramp(33, 3, 16)] = A[ramp(3, 1, 16)]\n"
+                "  B[ramp(34, 3, 16)] = A[ramp(19, 1, 16)] + broadcast(1.0:f32, 16)\n"
                 "  B[ramp(35, 3, 16)] = broadcast(7.0:f32, 16)\n"
                 "  B[ramp(100, 4, 8)] = A[ramp(0, 1, 8)]\n  B[ramp(101, 4, 8)] = A[ramp(8, 1, 8)]\n"
                 "  B[ramp(102, 4, 8)] = A[ramp(16, 1, 8)]\n  B[ramp(103, 4, 8)] = A[ramp(24, 1, 8)]\n"
