@@ -356,23 +356,28 @@ static tn_status add_to_program(const tni_parser *p, tn_error **err) {
   return status;
 }
 
-/* KNOWN: functions are not verified. BARE: hashes of contents are not looked at. */
-enum trust { VERIFIED, KNOWN, BARE };
+/* Where the contents are that the text refers to. */
+typedef struct side {
+  tni_blob *blob; /* or NULL */
+  const tni_contents *contents;
+  size_t count;
+} side;
 
 /* Takes nothing; the program is as it was when this fails, but for externals. */
-static tn_status parse_into(tn_program *program, const char *text, size_t length, const char *name, tni_blob *blob,
-                            enum trust trust, tn_error **err) {
+static tn_status parse_into(tn_program *program, const char *text, size_t length, const char *name, side side,
+                            bool verify, tn_error **err) {
   tni_parser p;
   tn_context *ctx = program->ctx;
   tn_status status = tni_parser_begin(&p, &program->region, text, length, name, err);
   if (status) return status;
   p.program = program;
-  p.blob = blob;
-  p.bare = trust == BARE;
+  p.blob = side.blob;
+  p.contents = side.contents;
+  p.content_count = side.count;
   parse_program(&p);
   status = tni_parser_end(&p, err);
-  if (!status && trust != KNOWN) status = tni_verify_all(ctx, p.func_count, p.funcs, err);
-  if (!status && blob) status = tni_program_keep_blob(program, tni_blob_ref(blob), err);
+  if (!status && verify) status = tni_verify_all(ctx, p.func_count, p.funcs, err);
+  if (!status && side.blob) status = tni_program_keep_blob(program, tni_blob_ref(side.blob), err);
   if (!status) status = add_to_program(&p, err);
   tni_free(ctx, p.funcs, p.func_capacity * sizeof *p.funcs);
   tni_free(ctx, p.graphs, p.graph_capacity * sizeof *p.graphs);
@@ -380,18 +385,20 @@ static tn_status parse_into(tn_program *program, const char *text, size_t length
 }
 
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err) {
-  return parse_into(program, text, length, name, NULL, KNOWN, err);
+  return parse_into(program, text, length, name, (side){0}, false, err);
 }
 
-tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, tni_blob *blob, tn_error **err) {
-  return parse_into(program, text, length, NULL, blob, BARE, err);
+tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, size_t count, const tni_contents *contents,
+                         tn_error **err) {
+  static const tni_contents none;
+  return parse_into(program, text, length, NULL, (side){NULL, count ? contents : &none, count}, true, err);
 }
 
 /* Takes the reference to the blob. */
 static tn_status parse_and_verify(tn_context *ctx, const char *text, size_t length, const char *name, tni_blob *blob,
                                   tn_program **out, tn_error **err) {
   tn_status status = tn_program_create(ctx, out, err);
-  if (!status) status = parse_into(*out, text, length, name, blob, VERIFIED, err);
+  if (!status) status = parse_into(*out, text, length, name, (side){.blob = blob}, true, err);
   tni_blob_unref(blob);
   if (!status) return TN_OK;
   tn_program_destroy(*out);
@@ -431,7 +438,7 @@ tn_status tn_program_extend(tn_program *program, const char *text, size_t length
                             size_t blob_size, tn_error **err) {
   tni_blob *copy;
   tn_status status = copy_blob(program->ctx, name, blob, blob_size, &copy, err);
-  if (!status) status = parse_into(program, text, length, name, copy, VERIFIED, err);
+  if (!status) status = parse_into(program, text, length, name, (side){.blob = copy}, true, err);
   tni_blob_unref(copy);
   return status;
 }

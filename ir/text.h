@@ -224,7 +224,8 @@ typedef struct tni_parser {
   const struct tn_graph **graphs;
   size_t graph_count, graph_capacity;
   const tni_blob *blob; /* the side blob, or NULL; the program keeps it */
-  bool bare;            /* hashes of contents are not looked at */
+  const struct tni_contents *contents; /* of a bare text, in its place; or NULL */
+  size_t content_count;
 } tni_parser;
 
 /* Starts at the first token of a text, whose nodes and names go to `r`. On success tni_parser_end frees what the parser

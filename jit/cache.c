@@ -211,7 +211,7 @@ bool tni_cache_put_contents(tn_cache *c, const tni_cache_key *key, size_t count,
 }
 
 void tni_cache_put(tn_cache *c, const tni_cache_key *key, const void *bytes, size_t size) {
-  const tni_contents contents = {bytes, size, 0};
+  const tni_contents contents = {.data = bytes, .bytes = size};
   tni_cache_put_contents(c, key, 1, &contents);
 }
 

@@ -203,6 +203,8 @@ typedef struct tni_passed {
   tni_cache_key key;
   unsigned char seed[TNI_TAG_KEY_BYTES]; /* of hashes of contents */
   unsigned char code[TNI_DIGEST_BYTES];  /* of what was found: the key of its code */
+  size_t source_count;
+  tni_contents *sources; /* what lies in the side blob of the source */
   bool keyed, found;
 } tni_passed;
 /* Of a pipeline that has not run: if it is found, the pipeline is as if it ran up to GUARD. Cannot fail. */

@@ -2,7 +2,7 @@
  *
  *     program, its constants, target, options, versions --hash--> key
  *     key --> entry: functions and fused graphs as text, what calls are made of, the digests of code and constants
- *         --> constants, folded and packed: a file of their own, which is mapped
+ *         --> constants, folded and packed: a file of their own, which is mapped; those that are the program's are not in it
  *
  * What is left to do is to read the text, plan the memory and link the code. An entry is text that is parsed and verified as
  * any other; constants are used only when their digest fits.
@@ -12,6 +12,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdlib.h>
+
 #include "cache.h"
 
 /* ---- the entry ------------------------------------------------------------------------------------------------- */
@@ -20,7 +22,9 @@ enum { TEXT, ORIGINS, PLACES, CONTENTS, CODE, PARTS };
 
 /* Numbers as they are written: little-endian, as the processors that caches are for. */
 typedef struct place {
-  uint64_t offset, bytes;
+  uint64_t offset, bytes; /* as the text has it */
+  uint64_t source;        /* 1 + the number of the program's constant that it is; 0: it lies in the file, */
+  uint64_t at, element;   /* from here on; bytes of an element */
 } place;
 
 /* Who asked for a program without graphs, or for word of its passes, gets no entry. */
@@ -39,15 +43,13 @@ static void add_options(tni_text *out, const tni_pipeline *p) {
 
 static bool make_key(tni_pipeline *p, tni_passed *passed) {
   tni_text text;
-  tni_contents *contents;
-  size_t count;
   unsigned char digest[TNI_DIGEST_BYTES];
   tni_text_init(&text, p->ctx);
   add_options(&text, p);
   bool good = tni_cache_key_identify(p, &passed->arena, &passed->key) &&
               tni_cache_seed(p->desc->cache, &passed->key, passed->seed) &&
-              tni_print_bare(&text, p->source, &passed->arena, &count, &contents) &&
-              tni_contents_digest(p->ctx, passed->seed, count, contents, digest) &&
+              tni_print_bare(&text, p->source, &passed->arena, &passed->source_count, &passed->sources) &&
+              tni_contents_digest(p->ctx, passed->seed, passed->source_count, passed->sources, digest) &&
               tni_cache_key_make(p, &passed->key, "passed", &text, digest);
   tni_text_destroy(&text);
   return good;
@@ -79,34 +81,47 @@ static bool take_origins(tn_program *program, const char *bytes, size_t size) {
   return bytes == end;
 }
 
-/* The constants where they lie in the blob; NULL: they lie elsewhere. */
-static tni_contents *contents_in(tni_arena *arena, const tni_blob *blob, const char *bytes, size_t count) {
-  tni_contents *contents = TNI_NEW_ARRAY(arena, tni_contents, count);
-  for (size_t i = 0; contents && i < count; i++) {
-    place at;
-    memcpy(&at, bytes + i * sizeof at, sizeof at);
-    if (at.offset > blob->size || at.bytes > blob->size - at.offset) return NULL;
-    contents[i] = (tni_contents){(const char *)blob->data + at.offset, at.bytes, at.offset};
+/* What the entry says of each of its constants. */
+typedef struct listed {
+  size_t count, stored; /* stored: those in the file */
+  place *places;
+  tni_contents *contents; /* of all, once they are found; */
+  tni_contents *in_file;  /* of those that are stored */
+} listed;
+
+static bool list_places(tni_arena *arena, const char *bytes, size_t size, listed *out) {
+  *out = (listed){.count = size / sizeof(place), .places = tni_arena_copy(arena, bytes, size)};
+  out->contents = TNI_NEW_ARRAY(arena, tni_contents, out->count);
+  out->in_file = TNI_NEW_ARRAY(arena, tni_contents, out->count);
+  for (size_t i = 0; out->places && i < out->count; i++) out->stored += !out->places[i].source;
+  return out->places && out->contents && out->in_file;
+}
+
+/* False: not all that is stored lies in the blob. */
+static bool find_in(const tni_blob *blob, listed *l) {
+  for (size_t i = 0, n = 0; i < l->count; i++) {
+    const place *at = &l->places[i];
+    if (at->source) continue;
+    if (at->at > blob->size || at->bytes > blob->size - at->at) return false;
+    l->in_file[n++] = l->contents[i] =
+        (tni_contents){.data = (const char *)blob->data + at->at, .bytes = at->bytes, .offset = at->offset};
   }
-  return contents;
+  return true;
 }
 
 /* NULL: *blob has the constants, NULL if there are none, or that are not kept any more. Else what is wrong with them. */
-static const char *find_constants(tni_pipeline *p, tni_passed *passed, char *const *parts, const size_t *sizes,
-                                  tni_blob **blob) {
+static const char *find_constants(tni_pipeline *p, tni_passed *passed, listed *l, const char *want, tni_blob **blob) {
   tni_cache_key key;
   unsigned char digest[TNI_DIGEST_BYTES];
-  size_t count = sizes[PLACES] / sizeof(place);
   const char *why = NULL;
   tni_cache_key_derive(&passed->key, "constants", &key);
-  *blob = count ? tni_cache_get_blob(p->desc->cache, &key) : NULL;
+  *blob = l->stored ? tni_cache_get_blob(p->desc->cache, &key) : NULL;
   if (!*blob) return NULL;
-  const tni_contents *contents = contents_in(&passed->arena, *blob, parts[PLACES], count);
-  if (!contents)
+  if (!find_in(*blob, l))
     why = "it is not whole";
-  else if (!tni_contents_digest(p->ctx, passed->seed, count, contents, digest))
+  else if (!tni_contents_digest(p->ctx, passed->seed, l->stored, l->in_file, digest))
     why = "there is no memory";
-  else if (!tni_digest_equal(digest, (const unsigned char *)parts[CONTENTS]))
+  else if (!tni_digest_equal(digest, (const unsigned char *)want))
     why = "it is damaged, or sealed with another key";
   if (!why) return NULL;
   tni_cache_refuse(p->desc->cache, &key, why);
@@ -115,19 +130,41 @@ static const char *find_constants(tni_pipeline *p, tni_passed *passed, char *con
   return why;
 }
 
-static tn_status read_program(tni_pipeline *p, char *const *parts, const size_t *sizes, tni_blob *blob,
-                              tn_program **out, tn_error **err) {
+/* A constant of the source, which goes before the program does: in a blob that both hold, or copied. */
+static bool take_source(tni_passed *passed, tn_program *program, const place *at, tni_contents *out) {
+  if (at->source > passed->source_count) return false;
+  const tni_contents *from = &passed->sources[at->source - 1];
+  if (from->bytes != at->bytes) return false;
+  *out = (tni_contents){.data = from->data, .bytes = at->bytes, .offset = at->offset};
+  bool aligned = at->element && (uintptr_t)from->data % at->element == 0;
+  if (aligned && tni_program_has(program, from->data, (size_t)from->bytes)) return true;
+  tni_blob *copy = tni_blob_create(program->ctx, (size_t)from->bytes);
+  if (!copy) return false;
+  memcpy((void *)(uintptr_t)copy->data, from->data, (size_t)from->bytes);
+  out->data = copy->data;
+  return !tni_program_keep_blob(program, copy, NULL);
+}
+
+static tn_status read_program(tni_pipeline *p, tni_passed *passed, char *const *parts, const size_t *sizes, listed *l,
+                              tni_blob *blob, tn_program **out, tn_error **err) {
   tn_status status = tn_program_create(p->ctx, out, err);
   if (!status) status = tni_pipeline_copy_externs(p, *out, err);
-  return status ? status : tni_parse_bare(*out, parts[TEXT], sizes[TEXT], blob, err);
+  if (!status) status = tni_program_share_blobs(p->source, *out, err);
+  if (!status && blob) status = tni_program_keep_blob(*out, tni_blob_ref(blob), err);
+  for (size_t i = 0; i < l->count && !status; i++)
+    if (l->places[i].source && !take_source(passed, *out, &l->places[i], &l->contents[i])) status = TN_E_INVALID;
+  if (!status) status = tni_parse_bare(*out, parts[TEXT], sizes[TEXT], l->count, l->contents, err);
+  return status ? status : tni_program_release(*out, err);
 }
 
 /* False: without memory, or when it is not as the text says, and passes run as ever. */
-static bool take_program(tni_pipeline *p, char *const *parts, const size_t *sizes, tni_blob *blob) {
+static bool take_program(tni_pipeline *p, tni_passed *passed, char *const *parts, const size_t *sizes, listed *l,
+                         tni_blob *blob) {
   tn_program *made;
   tn_error *error = NULL;
-  bool good = !read_program(p, parts, sizes, blob, &made, &error) && made->graph_count == p->source->graph_count &&
-              take_origins(made, parts[ORIGINS], sizes[ORIGINS]) && !tni_pipeline_replace(p, made, &error);
+  bool good = !read_program(p, passed, parts, sizes, l, blob, &made, &error) &&
+              made->graph_count == p->source->graph_count && take_origins(made, parts[ORIGINS], sizes[ORIGINS]) &&
+              !tni_pipeline_replace(p, made, &error);
   if (!good) tn_program_destroy(made);
   tn_error_destroy(error);
   return good;
@@ -137,17 +174,27 @@ static const char *read_entry(tni_pipeline *p, tni_passed *passed, const char *b
   size_t count, *sizes;
   char **parts;
   tni_blob *blob;
+  listed l;
   const char *why = tni_entry_read(&passed->arena, bytes, size, &passed->key, &count, &parts, &sizes);
   if (why) return why;
   if (count != PARTS || sizes[CONTENTS] != TNI_DIGEST_BYTES || sizes[CODE] != TNI_DIGEST_BYTES ||
       sizes[PLACES] % sizeof(place))
     return "it is no program";
-  if (find_constants(p, passed, parts, sizes, &blob) || (sizes[PLACES] && !blob)) return NULL;
-  passed->found = take_program(p, parts, sizes, blob);
+  if (!list_places(&passed->arena, parts[PLACES], sizes[PLACES], &l)) return "there is no memory";
+  if (find_constants(p, passed, &l, parts[CONTENTS], &blob) || (l.stored && !blob)) return NULL;
+  passed->found = take_program(p, passed, parts, sizes, &l, blob);
   tni_blob_unref(blob);
   if (!passed->found) return "its program is not that of the key";
   memcpy(passed->code, parts[CODE], sizeof passed->code);
   return NULL;
+}
+
+/* All of the model's file was read for the key; what little of it the plan reads will be there again. */
+static void cool_sources(const tni_pipeline *p) {
+  for (size_t i = 0; i < p->source->blob_count; i++) {
+    const tni_blob *blob = p->source->blobs[i];
+    if (blob->mapped && blob->size) p->ctx->os->cool(blob->data, blob->size);
+  }
 }
 
 void tni_passed_find(tni_pipeline *p, tni_passed *out) {
@@ -164,6 +211,7 @@ void tni_passed_find(tni_pipeline *p, tni_passed *out) {
     if (why) tni_cache_refuse(cache, &out->key, why);
     tni_free(p->ctx, bytes, size + 1);
   }
+  if (out->found) cool_sources(p);
   atomic_fetch_add(out->found ? &cache->program_hits : &cache->program_misses, 1);
   p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
 }
@@ -180,6 +228,38 @@ static void add_origins(tni_text *out, const tn_program *program) {
     }
 }
 
+static int by_address(const void *a, const void *b) {
+  uintptr_t x = (uintptr_t)(*(const tni_contents *const *)a)->data, y = (uintptr_t)(*(const tni_contents *const *)b)->data;
+  return x < y ? -1 : x > y;
+}
+
+/* Where each constant is found again: as a source's, or in the file, whose contents are *stored. False: no memory. */
+static bool place_all(tni_passed *passed, size_t count, const tni_contents *contents, place **places, size_t *stored_count,
+                      tni_contents **stored) {
+  enum { ALIGN = 64 };
+  const tni_contents **sources = TNI_NEW_ARRAY(&passed->arena, const tni_contents *, passed->source_count);
+  uint64_t end = 0;
+  *places = TNI_NEW_ARRAY(&passed->arena, place, count);
+  *stored = TNI_NEW_ARRAY(&passed->arena, tni_contents, count);
+  *stored_count = 0;
+  if (!sources || !*places || !*stored) return false;
+  for (size_t i = 0; i < passed->source_count; i++) sources[i] = &passed->sources[i];
+  if (passed->source_count) qsort(sources, passed->source_count, sizeof *sources, by_address);
+  for (size_t i = 0; i < count; i++) {
+    const tni_contents *c = &contents[i];
+    const tni_contents *const *same =
+        passed->source_count ? bsearch(&c, sources, passed->source_count, sizeof *sources, by_address) : NULL;
+    (*places)[i] = (place){.offset = c->offset, .bytes = c->bytes, .at = end, .element = c->element};
+    if (same && (*same)->bytes == c->bytes) {
+      (*places)[i].source = (uint64_t)(*same - passed->sources) + 1;
+      continue;
+    }
+    (*stored)[(*stored_count)++] = (tni_contents){.data = c->data, .bytes = c->bytes, .offset = end};
+    end += (c->bytes + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+  }
+  return true;
+}
+
 static bool put_constants(tni_pipeline *p, tni_passed *passed, size_t count, const tni_contents *contents) {
   tni_cache_key key;
   if (!count) return true;
@@ -187,21 +267,29 @@ static bool put_constants(tni_pipeline *p, tni_passed *passed, size_t count, con
   return tni_cache_put_contents(p->desc->cache, &key, count, contents);
 }
 
+static void put_entry(tni_pipeline *p, tni_passed *passed, char *const *parts, const size_t *sizes) {
+  tni_text entry;
+  tni_text_init(&entry, p->ctx);
+  tni_entry_write(&entry, &passed->key, PARTS, parts, sizes);
+  if (!entry.failed) tni_cache_put(p->desc->cache, &passed->key, entry.data, entry.length);
+  tni_text_destroy(&entry);
+}
+
 void tni_passed_keep(tni_pipeline *p, tni_passed *passed, const tni_code *code) {
-  tni_text text, origins, entry;
-  tni_contents *contents;
-  size_t count;
+  tni_text text, origins;
+  tni_contents *contents, *stored;
+  size_t count, stored_count;
+  place *places;
   unsigned char digest[TNI_DIGEST_BYTES];
   if (!passed->keyed || passed->found || !code->keyed || p->desc->cache->desc.read_only) return;
   tni_text_init(&text, p->ctx);
   tni_text_init(&origins, p->ctx);
-  tni_text_init(&entry, p->ctx);
   add_origins(&origins, p->work);
   bool good = tni_print_bare(&text, p->work, &passed->arena, &count, &contents) && !strstr(text.data, "# ...") &&
-              !origins.failed && tni_contents_digest(p->ctx, passed->seed, count, contents, digest);
-  place *places = good ? TNI_NEW_ARRAY(&passed->arena, place, count) : NULL;
-  for (size_t i = 0; places && i < count; i++) places[i] = (place){contents[i].offset, contents[i].bytes};
-  if (places && put_constants(p, passed, count, contents)) {
+              !origins.failed && place_all(passed, count, contents, &places, &stored_count, &stored) &&
+              tni_contents_digest(p->ctx, passed->seed, stored_count, stored, digest) &&
+              put_constants(p, passed, stored_count, stored);
+  if (good) {
     char *const parts[PARTS] = {[TEXT] = text.data,
                                 [ORIGINS] = origins.data,
                                 [PLACES] = (char *)places,
@@ -212,10 +300,8 @@ void tni_passed_keep(tni_pipeline *p, tni_passed *passed, const tni_code *code) 
                                  [PLACES] = count * sizeof *places,
                                  [CONTENTS] = sizeof digest,
                                  [CODE] = sizeof code->key.digest};
-    tni_entry_write(&entry, &passed->key, PARTS, parts, sizes);
-    if (!entry.failed) tni_cache_put(p->desc->cache, &passed->key, entry.data, entry.length);
+    put_entry(p, passed, parts, sizes);
   }
-  tni_text_destroy(&entry);
   tni_text_destroy(&origins);
   tni_text_destroy(&text);
 }

@@ -137,6 +137,7 @@ typedef struct tni_os {
   int (*map)(const char *path, const void **data, size_t *size);
   int (*map_open)(int file, size_t size, const void **data); /* so much of one that is open, which is not empty */
   void (*unmap)(const void *data, size_t size);
+  void (*cool)(const void *data, size_t size); /* what is mapped stays, but takes no memory until it is read again */
   double (*seconds)(void); /* a monotonic clock */
   /* Opens a regular file beneath a directory. EXDEV: the name is absolute or has a `..`; ELOOP: there is a symbolic link
    * on its way; EMLINK: the file has other names as well. */

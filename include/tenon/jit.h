@@ -121,8 +121,9 @@ TN_API void tn_module_stats(const tn_module *module, tn_compile_stats *out);
  * Of a program with graphs, as an imported model is, what the passes made is kept as well: the fused graph, and its constants
  * as they were folded and packed, in a file of their own. It is found again by all that the program says and by the contents
  * of its constants, which are hashed; then what is left of a compilation is to check those bytes and to link. Constants are
- * used where the file is mapped, which processes share, or copied if there is a key. The first compilation writes that
- * file, which takes about as much room as the model. Not kept: models whose shapes are known only while they run, whose
+ * used where the file is mapped, which processes share, or copied if there is a key; those that are as the model has them
+ * stay where the program has them. The first compilation writes that file, which takes up to the room of the model and, of
+ * weights of transformed convolutions, more. Not kept: models whose shapes are known only while they run, whose
  * parts' code is found alone; constants that are larger than the whole cache may be.
  *
  * An entry is code. Without a key, whoever may write to the directory can run code in the processes that read it; with

@@ -42,11 +42,15 @@ const tni_blob_part *tni_blob_layout_add(tni_blob_layout *layout, const tni_gval
   const void *contents = layout->bare ? constant->data : contents_of(layout, constant, bytes);
   if (!contents) return NULL;
   tni_hash hash = layout->bare ? (tni_hash){(uintptr_t)constant->data, 0} : tni_hash_bytes(contents, bytes);
-  *part = (tni_blob_part){hash, bytes, contents, layout->size};
+  *part = (tni_blob_part){hash, bytes, contents, layout->size, tn_type_bytes(constant->type)};
   bool added;
   size_t entry = tni_map_add(&layout->parts, part, KEY_BYTES, &added);
   if (entry == TNI_MAP_NONE) return NULL;
-  if (!added) return layout->parts.entries[entry].key;
+  if (!added) {
+    tni_blob_part *there = (tni_blob_part *)(uintptr_t)layout->parts.entries[entry].key; /* the layout's own */
+    if (part->element > there->element) there->element = part->element;
+    return there;
+  }
   layout->size += (bytes + TNI_BLOB_ALIGN - 1) & ~(uint64_t)(TNI_BLOB_ALIGN - 1);
   return part;
 }
@@ -60,7 +64,7 @@ bool tni_print_bare(tni_text *out, const tn_program *program, tni_arena *arena, 
   *contents = TNI_NEW_ARRAY(arena, tni_contents, *count);
   for (size_t i = 0; *contents && i < *count; i++) {
     const tni_blob_part *part = layout.parts.entries[i].key;
-    (*contents)[i] = (tni_contents){part->data, part->bytes, part->offset};
+    (*contents)[i] = (tni_contents){part->data, part->bytes, part->offset, part->element};
   }
   tni_blob_layout_destroy(&layout);
   return *contents && !out->failed;

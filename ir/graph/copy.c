@@ -4,7 +4,7 @@
  */
 #include "graph.h"
 
-static bool is_in_blob(const tn_program *program, const void *data, size_t bytes) {
+bool tni_program_has(const tn_program *program, const void *data, size_t bytes) {
   for (size_t i = 0; i < program->blob_count; i++) {
     const char *start = program->blobs[i]->data, *at = data;
     if (start && at >= start && bytes <= program->blobs[i]->size &&
@@ -48,7 +48,7 @@ tn_status tni_gcopy_const(tni_gcopy *c, uint32_t value, uint32_t *out, tn_error 
   if (c->map[value] == TNI_NO_VALUE) {
     size_t bytes = tn_array_bytes(v->type, tni_gvalue_numel(v));
     const void *data = v->data;
-    if (c->from->program != c->to && !is_in_blob(c->to, data, bytes))
+    if (c->from->program != c->to && !tni_program_has(c->to, data, bytes))
       data = tni_arena_copy(&c->to->region.arena, data, bytes);
     if (!data) return tni_fail_nomem(err);
     c->map[value] = tni_g_const(c->b, v->name, v->type, v->rank, v->shape, data);

@@ -298,6 +298,8 @@ tn_status tni_graph_align(const tn_graph *g, tn_program *to, const tn_graph **ou
 /* ---- copy.c ---------------------------------------------------------------------------------------------------- */
 
 tn_status tni_program_share_blobs(const tn_program *from, tn_program *to, tn_error **err);
+/* Do the bytes lie in one of its blobs? */
+bool tni_program_has(const tn_program *program, const void *data, size_t bytes);
 
 /* ---- release.c ------------------------------------------------------------------------------------------------- */
 
@@ -323,11 +325,13 @@ void tni_graph_print(tni_text *out, const tn_graph *g);
 typedef struct tni_contents {
   const void *data;
   uint64_t bytes, offset;
+  size_t element; /* bytes of one */
 } tni_contents;
 /* The program's text with 0 for the hash of contents, and all of these, by their offsets; in the arena. False: no memory. */
 bool tni_print_bare(tni_text *out, const tn_program *program, tni_arena *arena, size_t *count, tni_contents **contents);
-/* Such a text into `program`, whose functions and graphs of these names are replaced. The blob is known to be right: hashes
- * are not looked at. It may be NULL. */
-tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, tni_blob *blob, tn_error **err);
+/* Such a text into `program`, whose functions and graphs of these names are replaced. The contents, by rising offsets, live
+ * as long as the program, and are known to be right: hashes are not looked at. */
+tn_status tni_parse_bare(tn_program *program, const char *text, size_t length, size_t count, const tni_contents *contents,
+                         tn_error **err);
 
 #endif

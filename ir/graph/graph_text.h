@@ -17,6 +17,7 @@ typedef struct tni_blob_part {
   uint64_t bytes;
   const void *data;
   uint64_t offset;
+  size_t element; /* bytes of the largest that it is of */
 } tni_blob_part;
 
 /* What lies where in the side blob of some graphs. */

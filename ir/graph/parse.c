@@ -218,6 +218,22 @@ static bool parse_hash(gparser *g, tni_hash *out) {
   return true;
 }
 
+/* Of a bare text. */
+static const void *find_contents(gparser *g, const tni_token *tok, uint64_t offset, uint64_t bytes) {
+  const tni_contents *all = g->p->contents;
+  size_t low = 0, high = g->p->content_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (all[middle].offset < offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low < g->p->content_count && all[low].offset == offset && all[low].bytes == bytes) return all[low].data;
+  report_at(g, tok, "there are no such contents");
+  return NULL;
+}
+
 /* Are the contents where the text says, and what they were? */
 static bool check_part(gparser *g, const tni_token *tok, uint64_t offset, uint64_t bytes, tni_hash want) {
   const tni_blob *blob = g->p->blob;
@@ -228,7 +244,6 @@ static bool check_part(gparser *g, const tni_token *tok, uint64_t offset, uint64
                blob->size, (unsigned long long)bytes);
     return false;
   }
-  if (g->p->bare) return true;
   tni_hash have = tni_hash_bytes((const char *)blob->data + offset, (size_t)bytes);
   return (have.low == want.low && have.high == want.high) ||
          report_at(g, tok, "the blob has other contents here: it is damaged, or of another program");
@@ -244,6 +259,7 @@ static const void *parse_blob(gparser *g, const tni_token *tok, const tni_gvalue
       !tni_expect(g->p, TNI_TOK_RPAREN, "`)` after the hash"))
     return NULL;
   tni_gvalue_bytes(g->p->ctx, v, &bytes);
+  if (g->p->contents) return find_contents(g, tok, (uint64_t)offset.i, bytes);
   if (!check_part(g, tok, (uint64_t)offset.i, bytes, hash)) return NULL;
   return (const char *)g->p->blob->data + offset.i;
 }

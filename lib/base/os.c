@@ -48,6 +48,8 @@ static void unmap_file(const void *data, size_t size) {
   if (data) munmap((void *)data, size);
 }
 
+static void cool(const void *data, size_t size) { madvise((void *)(uintptr_t)data, size, MADV_DONTNEED); }
+
 /* One step of a way: the part of the name before the next slash. */
 static int open_part(int directory, const char *part, size_t size, int flags) {
   char text[NAME_MAX + 1];
@@ -144,6 +146,7 @@ const tni_os tni_os_default = {
     .map = map_file,
     .map_open = map_open,
     .unmap = unmap_file,
+    .cool = cool,
     .seconds = seconds,
     .open_beneath = open_beneath,
     .read_at = read_at,
