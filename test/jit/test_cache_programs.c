@@ -1,93 +1,12 @@
-/* test_cache_programs.c -- programs behind their passes in the cache of compiled code: whole models that hit, what makes them
- * miss, and damage. Needs libsodium, as the cache does: test_cache.c.
+/* test_cache_programs.c -- programs behind their passes in the cache of compiled code: whole models that hit, and what makes
+ * them miss. Needs libsodium, as the cache does: test_cache.c.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <sys/wait.h>
 
-#include "../lib/fault.h"
-#include "entries.h"
-
-enum { ROWS = 3, K = 40, N = 48, FILES = 4 }; /* seed, code, constants, text */
-
-/* ---- a model ----------------------------------------------------------------------------------------------------- */
-
-/* relu(x w + v), with w and v from the seed. */
-static char *model_text(int seed) {
-  size_t room = 1 << 16, at = 0;
-  char *text = malloc(room);
-  at += (size_t)snprintf(text + at, room - at, "graph main(x: f32[%d, %d]) -> (y) {\n  const w: f32[%d, %d] = [", ROWS, K, K, N);
-  for (int i = 0; i < K * N; i++)
-    at += (size_t)snprintf(text + at, room - at, "%s%d.0", i ? ", " : "", (i * 37 + seed) % 19 - 9);
-  at += (size_t)snprintf(text + at, room - at, "]\n  const v: f32[%d] = [", N);
-  for (int i = 0; i < N; i++) at += (size_t)snprintf(text + at, room - at, "%s%d.0", i ? ", " : "", (i + seed) % 7);
-  snprintf(text + at, room - at,
-           "]\n  p: f32[%d, %d] = matmul(x, w) as \"layer/product\"\n  s: f32[%d, %d] = add(p, v)\n"
-           "  y: f32[%d, %d] = relu(s)\n}\n",
-           ROWS, N, ROWS, N, ROWS, N);
-  return text;
-}
-
-static void check_results(const tn_module *module, int seed) {
-  tn_error *error;
-  const tn_model *m;
-  float x[ROWS * K], y[ROWS * N];
-  for (int i = 0; i < ROWS * K; i++) x[i] = (float)(i % 11 - 5);
-  ck_assert_int_eq(tn_module_model(module, "main", &m, &error), TN_OK);
-  int64_t in_shape[] = {ROWS, K}, out_shape[] = {ROWS, N};
-  DLTensor in = {.data = x, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = in_shape}, out = in;
-  out.data = y;
-  out.shape = out_shape;
-  const DLTensor *ins[] = {&in}, *outs[] = {&out};
-  tn_status status = tn_model_run(m, ins, 1, outs, 1, &error);
-  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
-  for (int i = 0; i < ROWS; i++)
-    for (int j = 0; j < N; j++) {
-      float sum = (float)((j + seed) % 7);
-      for (int k = 0; k < K; k++) sum += x[i * K + k] * (float)(((k * N + j) * 37 + seed) % 19 - 9);
-      ck_assert_float_eq(y[i * N + j], sum > 0 ? sum : 0);
-    }
-  tn_step_info step = {.struct_size = sizeof step};
-  ck_assert_uint_eq(tn_model_step_count(m), 1);
-  tn_model_step(m, 0, &step);
-  ck_assert_str_eq(step.operators, "matmul add relu");
-  ck_assert_str_eq(step.nodes, "layer/product, s, y");
-}
-
-/* Compiles it and runs it. */
-static void use_model(user *u, int seed, tn_compile_desc desc) {
-  tn_error *error;
-  tn_program *program;
-  tn_module *module;
-  char *text = model_text(seed);
-  desc.struct_size = sizeof desc;
-  desc.cache = u->cache;
-  tn_status status = tn_program_parse(u->ctx, text, strlen(text), "test", &program, &error);
-  if (!status) status = tn_compile(program, &desc, &module, &error);
-  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
-  tn_program_destroy(program);
-  check_results(module, seed);
-  tn_module_destroy(module);
-  free(text);
-}
-
-/* The same in a context of its own, closed again. */
-static tn_cache_counts use_once(const tn_cache_desc *desc, int seed) {
-  user u;
-  open_user(&u, desc);
-  use_model(&u, seed, (tn_compile_desc){0});
-  tn_cache_counts counts = count(&u);
-  close_user(&u);
-  return counts;
-}
-
-static void expect_hit(const tn_cache_desc *desc, int seed) {
-  tn_cache_counts counts = use_once(desc, seed);
-  ck_assert_uint_eq(counts.program_hits, 1);
-  ck_assert_uint_eq(counts.hits, 1);
-  ck_assert_uint_eq(counts.misses + counts.program_misses + counts.refused + counts.stored + counts.not_stored, 0);
-  ck_assert_str_eq(logged, "");
-}
+#include "ir/onnx_writer.h"
+#include "kept_models.h"
 
 /* ---- hits and misses ---------------------------------------------------------------------------------------------- */
 
@@ -206,6 +125,76 @@ START_TEST(processes_that_race_find_one_seed)
 }
 END_TEST
 
+/* ---- constants as the model has them ------------------------------------------------------------------------------ */
+
+enum { TABLE = 64 * 512 };
+
+/* y = x + t; t lies in the file from a byte on that the length of the producer's name is a part of. */
+static bytes table_model(const char *producer) {
+  static float table[TABLE];
+  bytes g = {0}, file = {0}, rest;
+  for (int i = 0; i < TABLE; i++) table[i] = (float)(i % 97);
+  add_node(&g, node("Add", "sum", "x t", "y"));
+  add_weight(&g, tensor_raw("t", ONNX_FLOAT, 2, (int64_t[]){64, 512}, table, sizeof table));
+  add_input(&g, "x", 2, (int64_t[]){64, 512});
+  add_output(&g, "y");
+  rest = model(13, g);
+  put_text(&file, 2, producer);
+  file.data = realloc(file.data, file.size + rest.size);
+  memcpy(file.data + file.size, rest.data, rest.size);
+  file.size += rest.size;
+  free(rest.data);
+  return file;
+}
+
+static void add_table(user *u, const char *producer) {
+  static float x[TABLE], y[TABLE];
+  bytes file = table_model(producer);
+  tn_error *error;
+  tn_program *program;
+  tn_module *module;
+  const tn_model *m;
+  const tn_compile_desc how = {.struct_size = sizeof how, .cache = u->cache};
+  tn_status status = tn_onnx_import(u->ctx, file.data, file.size, NULL, &program, &error);
+  free(file.data);
+  if (!status) status = tn_compile(program, &how, &module, &error);
+  ck_assert_msg(status == TN_OK, "%s", tn_error_text(error));
+  tn_program_destroy(program);
+  int64_t shape[] = {64, 512};
+  DLTensor in = {.data = x, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = shape}, out = in;
+  out.data = y;
+  const DLTensor *ins[] = {&in}, *outs[] = {&out};
+  for (int i = 0; i < TABLE; i++) x[i] = (float)(i % 13);
+  ck_assert_int_eq(tn_module_model(module, "main", &m, &error), TN_OK);
+  ck_assert_int_eq(tn_model_run(m, ins, 1, outs, 1, &error), TN_OK);
+  for (int i = 0; i < TABLE; i++) ck_assert_float_eq(y[i], (float)(i % 13 + i % 97));
+  tn_module_destroy(module);
+}
+
+/* They are not kept where they can be used in the model; found again, they may lie otherwise. */
+START_TEST(constants_of_the_model_are_used_there)
+{
+  static const char *const producers[] = {"p", "pr", "pro", "prod"};
+  int kept = 0;
+  for (size_t first = 0; first < TNI_COUNT(producers); first++) {
+    tn_cache_desc desc = plain();
+    teardown(), setup();
+    for (size_t i = 0; i < TNI_COUNT(producers); i++) {
+      user u;
+      open_user(&u, &desc);
+      add_table(&u, producers[(first + i) % TNI_COUNT(producers)]);
+      ck_assert_uint_eq(count(&u).program_hits, i > 0);
+      ck_assert_str_eq(logged, "");
+      close_user(&u);
+    }
+    int files = list_files(entry_path, sizeof entry_path);
+    ck_assert_int_ge(files, FILES - 1);
+    kept += files - (FILES - 1);
+  }
+  ck_assert_int_eq(kept, 3); /* one in four is aligned */
+}
+END_TEST
+
 /* ---- keys and storages -------------------------------------------------------------------------------------------- */
 
 START_TEST(models_of_other_keys_share_nothing)
@@ -277,230 +266,6 @@ START_TEST(a_small_cache_keeps_no_constants)
 }
 END_TEST
 
-/* ---- damage ------------------------------------------------------------------------------------------------------- */
-
-/* Sets entry_path to the file whose text after the head is that, or which has no head. */
-static void find_file(const char *magic_or_none, const char *within) {
-  DIR *d = opendir(directory);
-  bool found = false;
-  for (struct dirent *e; !found && (e = readdir(d));) {
-    if (e->d_name[0] == '.') continue;
-    size_t size;
-    snprintf(entry_path, sizeof entry_path, "%s/%s", directory, e->d_name);
-    char *bytes = read_entry(&size);
-    bool has_head = size > 8 && memcmp(bytes, "TNCODE1\n", 8) == 0;
-    found = has_head == (magic_or_none != NULL) && (!within || memmem(bytes, size, within, strlen(within)));
-    free(bytes);
-  }
-  closedir(d);
-  ck_assert(found);
-}
-
-static void find_constants(void) { find_file(NULL, NULL); }
-static void find_program(void) { find_file("", "graph main("); }
-
-typedef struct harm {
-  void (*find)(void);
-  int64_t flip; /* the byte from the beginning, or the end; 0: it is cut there */
-  int64_t cut;
-  const char *why; /* NULL: it is a miss */
-} harm;
-
-static const harm harms[] = {
-    {find_constants, 1, 0, "it is damaged, or sealed with another key\n"},
-    {find_constants, -1, 0, "it is damaged, or sealed with another key\n"},
-    {find_constants, 4000, 0, "it is damaged, or sealed with another key\n"},
-    {find_constants, 0, 64, "it is not whole\n"},
-    {find_constants, 0, -1, "it is not whole\n"},
-    {find_constants, 0, 0, NULL},
-    {find_program, 600, 0, "it is damaged, or sealed with another key\n"},
-    {find_program, 0, -1, "it is not whole\n"},
-    {find_program, 0, 0, NULL},
-};
-
-static void do_harm(const harm *h) {
-  size_t size;
-  h->find();
-  char *bytes = read_entry(&size);
-  if (h->flip) bytes[h->flip < 0 ? (int64_t)size + h->flip : h->flip] ^= 4;
-  if (h->cut) size = (size_t)(h->cut < 0 ? (int64_t)size + h->cut : h->cut);
-  write_entry(bytes, size);
-  if (!h->flip && !h->cut) ck_assert_int_eq(unlink(entry_path), 0);
-  free(bytes);
-}
-
-/* In a cache with a key, and in one without. */
-START_TEST(a_damaged_model_is_a_miss_and_is_made_anew)
-{
-  const harm *h = &harms[_i];
-  tn_cache_desc desc = plain();
-  for (int keyed = 0; keyed < 2; keyed++) {
-    if (keyed) teardown(), setup();
-    desc.key = keyed ? "0123456789abcdef" : NULL;
-    desc.key_bytes = keyed ? 16 : 0;
-    use_once(&desc, 1);
-    do_harm(h);
-    tn_cache_counts counts = use_once(&desc, 1);
-    ck_assert_uint_eq(counts.program_hits, 0);
-    ck_assert_uint_eq(counts.hits, 1);
-    ck_assert_uint_eq(counts.refused, h->why != NULL);
-    const char *end = strstr(logged, " is not used: ");
-    if (h->why) ck_assert_msg(end && strcmp(end + 14, h->why) == 0, "%s", logged);
-    ck_assert_uint_eq(counts.stored, 2);
-    expect_hit(&desc, 1);
-  }
-}
-END_TEST
-
-static void find_seed(void) {
-  size_t size = 1000;
-  DIR *d = opendir(directory);
-  for (struct dirent *e; size >= 1000 && (e = readdir(d));) {
-    snprintf(entry_path, sizeof entry_path, "%s/%s", directory, e->d_name);
-    if (e->d_name[0] != '.') free(read_entry(&size));
-  }
-  closedir(d);
-}
-
-START_TEST(a_lost_seed_is_a_miss)
-{
-  tn_cache_desc desc = plain();
-  use_once(&desc, 1);
-  find_seed();
-  ck_assert_int_eq(unlink(entry_path), 0);
-  tn_cache_counts counts = use_once(&desc, 1);
-  ck_assert_uint_eq(counts.program_misses, 1);
-  ck_assert_uint_eq(counts.hits, 1);
-  expect_hit(&desc, 1);
-}
-END_TEST
-
-/* In the place of the file an entry of its key that is whole, but of something else. */
-static void put_other(size_t parts, char *const *bytes, const size_t *sizes) {
-  char identity[2048];
-  size_t size;
-  char *old = read_entry(&size);
-  tni_cache_key key = key_of(old, identity, sizeof identity);
-  tni_text entry;
-  user u;
-  tn_cache_desc desc = plain();
-  open_user(&u, &desc);
-  tni_text_init(&entry, u.ctx);
-  tni_entry_write(&entry, &key, parts, bytes, sizes);
-  write_entry(entry.data, entry.length);
-  tni_text_destroy(&entry);
-  close_user(&u);
-  free(old);
-}
-
-START_TEST(what_is_something_else_is_refused)
-{
-  static const struct {
-    void (*find)(void);
-    size_t parts;
-    const char *why;
-  } others[] = {{find_seed, 1, "it is no seed\n"},
-                {find_program, 1, "it is no program\n"},
-                {find_program, 5, "its program is not that of the key\n"}};
-  tn_cache_desc desc = plain();
-  char *const bytes[] = {"func f() {\n}\n", "", "", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"};
-  const size_t sizes[] = {13, 0, 0, 32, 32};
-  for (size_t i = 0; i < TNI_COUNT(others); i++) {
-    teardown(), setup();
-    use_once(&desc, 1);
-    others[i].find();
-    put_other(others[i].parts, bytes, sizes);
-    tn_cache_counts counts = use_once(&desc, 1);
-    ck_assert_uint_eq(counts.program_hits, 0);
-    ck_assert_uint_eq(counts.refused, 1);
-    const char *end = strstr(logged, " is not used: ");
-    ck_assert_msg(end && strcmp(end + 14, others[i].why) == 0, "%s", logged);
-    expect_hit(&desc, 1);
-  }
-}
-END_TEST
-
-/* Seals the bytes anew. */
-static void seal(char *bytes, size_t size) {
-  tni_digest d;
-  tni_digest_begin(&d, NULL, 0);
-  tni_digest_add(&d, "seal", 4);
-  tni_digest_add(&d, bytes, size - TNI_DIGEST_BYTES);
-  tni_digest_end(&d, (unsigned char *)bytes + size - TNI_DIGEST_BYTES);
-}
-
-/* With a seal that fits, as who may write to a cache without a key could make it: whatever comes of it, the process lives
- * and compiles. */
-START_TEST(no_program_harms_the_reader)
-{
-  tn_cache_desc desc = plain();
-  size_t size;
-  use_once(&desc, 1);
-  find_program();
-  char *bytes = read_entry(&size);
-  for (size_t i = 48; i < size - TNI_DIGEST_BYTES; i += 1 + (size_t)rand() % 7) {
-    user u;
-    tn_error *error;
-    tn_program *program;
-    tn_module *module;
-    char *text = model_text(1);
-    bytes[i] ^= (char)(1 << i % 8);
-    seal(bytes, size);
-    write_entry(bytes, size);
-    desc.read_only = 1;
-    open_user(&u, &desc);
-    const tn_compile_desc how = {.struct_size = sizeof how, .cache = u.cache};
-    ck_assert_int_eq(tn_program_parse(u.ctx, text, strlen(text), "test", &program, &error), TN_OK);
-    tn_status status = tn_compile(program, &how, &module, &error);
-    if (status) tn_error_destroy(error);
-    tn_module_destroy(module);
-    tn_program_destroy(program);
-    close_user(&u);
-    free(text);
-    bytes[i] ^= (char)(1 << i % 8);
-  }
-  free(bytes);
-}
-END_TEST
-
-/* Each request for memory fails once: the model is found, or its passes run, or it is said that there is no memory. */
-START_TEST(without_memory_it_is_found_later)
-{
-  tn_cache_desc desc = plain();
-  use_once(&desc, 1);
-  desc.read_only = 1;
-  char *text = model_text(1);
-  uint64_t hits = 0, misses = 0;
-  bool reached = true;
-  for (long n = 1; reached; n = fault_next(n)) {
-    fault f = {.once = true};
-    user u = {.ctx = fault_context(&f)};
-    tn_program *program;
-    tn_module *module;
-    tn_error *error;
-    ck_assert_int_eq(tn_cache_open(u.ctx, &desc, &u.cache, &error), TN_OK);
-    ck_assert_int_eq(tn_program_parse(u.ctx, text, strlen(text), "test", &program, &error), TN_OK);
-    const tn_compile_desc how = {.struct_size = sizeof how, .cache = u.cache};
-    f.fail_at = atomic_load(&f.calls) + n;
-    tn_status status = tn_compile(program, &how, &module, &error);
-    reached = atomic_load(&f.calls) >= f.fail_at;
-    f.fail_at = 0;
-    ck_assert_msg(status == TN_OK || status == TN_E_NOMEM, "request %ld: %s", n, tn_error_text(error));
-    if (status) tn_error_destroy(error);
-    if (!status) check_results(module, 1);
-    hits += count(&u).program_hits;
-    misses += count(&u).program_misses;
-    tn_module_destroy(module);
-    tn_program_destroy(program);
-    tn_cache_close(u.cache);
-    fault_finish(&f, u.ctx);
-  }
-  ck_assert_uint_gt(hits, 0);
-  ck_assert_uint_gt(misses, 0);
-  free(text);
-}
-END_TEST
-
 int main(void) {
   TCase *tests = tcase_create("cache_programs");
   tcase_add_test(tests, a_model_is_found_behind_its_passes);
@@ -510,13 +275,9 @@ int main(void) {
   tcase_add_test(tests, another_number_of_threads_hits);
   tcase_add_test(tests, observed_passes_run);
   tcase_add_test(tests, processes_that_race_find_one_seed);
+  tcase_add_test(tests, constants_of_the_model_are_used_there);
   tcase_add_test(tests, models_of_other_keys_share_nothing);
   tcase_add_test(tests, a_host_keeps_models_itself);
   tcase_add_test(tests, a_small_cache_keeps_no_constants);
-  tcase_add_loop_test(tests, a_damaged_model_is_a_miss_and_is_made_anew, 0, (int)TNI_COUNT(harms));
-  tcase_add_test(tests, a_lost_seed_is_a_miss);
-  tcase_add_test(tests, what_is_something_else_is_refused);
-  tcase_add_test(tests, no_program_harms_the_reader);
-  tcase_add_test(tests, without_memory_it_is_found_later);
   return suite_run_case("cache_programs", tests, 200, setup, teardown);
 }
