@@ -177,6 +177,41 @@ static void write_file(const char *path, const char *bytes, size_t size) {
   fclose(f);
 }
 
+/* Contents apart, told from each other by where they lie, back into a program that refers to them there. */
+START_TEST(bare_texts_refer_to_contents)
+{
+  tn_program *program = parse_large(), *back;
+  tni_text text;
+  tni_arena arena;
+  tni_contents *contents;
+  size_t count;
+  tn_error *err;
+  tni_text_init(&text, ctx);
+  tni_arena_init(&arena, ctx);
+  ck_assert(tni_print_bare(&text, program, &arena, &count, &contents));
+  ck_assert_uint_eq(count, 3);
+  ck_assert_ptr_nonnull(strstr(text.data, "const same: f32[3, 3] = blob(128, 0x00000000000000000000000000000000)\n"));
+  for (size_t i = 0; i < count; i++) {
+    ck_assert_uint_eq(contents[i].offset, 64 * i);
+    ck_assert_uint_eq(contents[i].bytes, 36);
+    ck_assert_uint_eq(contents[i].element, 4);
+    ck_assert_float_eq(*(const float *)contents[i].data, i == 1 ? 2 : 1);
+  }
+  ck_assert_int_eq(tn_program_create(ctx, &back, &err), TN_OK);
+  ck_assert_int_eq(tni_parse_bare(back, text.data, text.length, count, contents, &err), TN_OK);
+  ck_assert_ptr_eq(back->graphs[0]->values[2].data, contents[1].data);
+  ck_assert_int_eq(tni_parse_bare(back, text.data, text.length, 2, contents, &err), TN_E_INVALID);
+  ck_assert_str_eq(tn_error_text(err), "parse: text:4:27: there are no such contents\n"
+                                       "    const same: f32[3, 3] = blob(128, 0x00000000000000000000000000000000)\n"
+                                       "                            ^^^^");
+  tn_error_destroy(err);
+  tn_program_destroy(back);
+  tn_program_destroy(program);
+  tni_arena_destroy(&arena);
+  tni_text_destroy(&text);
+}
+END_TEST
+
 START_TEST(large_constants_lie_in_the_blob_once)
 {
   char want[1024], folder[] = "/tmp/tenon-text-XXXXXX", *text;
@@ -631,6 +666,7 @@ int main(void) {
       names_are_kept_or_quoted,
       nodes_may_share_a_line,
       dead_constants_are_not_printed,
+      bare_texts_refer_to_contents,
       large_constants_lie_in_the_blob_once,
       what_stands_behind_the_elements_is_no_content,
       a_wrong_blob_is_refused,
