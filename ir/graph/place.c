@@ -10,7 +10,7 @@
  * yet, and whoever touches it can do so there: an operator, if it finds whole lines of neighbours or reads number by
  * number (a convolution of a picture of few channels), a call, if its parameters have these strides. The larger
  * concatenations come first, then slices and transposes. That depends on nothing but the graph, so that the plan of a
- * fused graph finds what fusion decided.
+ * fused graph, in which it is tried until nothing more can be still, finds what fusion decided.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -324,6 +324,26 @@ static void start(const placer *q) {
   }
 }
 
+/* Tries those that are not still yet; false: none of them became so. */
+static bool try_all(const placer *q, size_t count, const candidate *candidates) {
+  bool found = false;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t node = candidates[i].node;
+    const tni_gop *op = q->g->nodes[node].op;
+    if (q->p->still[node]) continue;
+    found |= try_node(q, node, op == q->concat) || (op == q->transpose && try_node(q, node, true));
+  }
+  return found;
+}
+
+/* There, nodes stand in another order than in the graph that was fused, and what calls can touch may be clear only when
+ * others are still. */
+static bool is_fused(const tn_graph *g) {
+  for (uint32_t i = 0; i < g->node_count; i++)
+    if (g->nodes[i].call) return true;
+  return false;
+}
+
 bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out) {
   placer q = {g, tni_gop_find("concat"), tni_gop_find("slice"), tni_gop_find("transpose"), out, NULL, NULL, NULL};
   *out = (tni_gplaces){TNI_NEW_ARRAY(arena, tni_gplace, g->value_count), TNI_NEW_ARRAY(arena, bool, g->node_count)};
@@ -335,10 +355,7 @@ bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out) {
   start(&q);
   show_all(&q);
   size_t count = find_candidates(&q, candidates);
-  for (size_t i = 0; i < count; i++) {
-    uint32_t node = candidates[i].node;
-    bool turned = g->nodes[node].op == q.transpose;
-    if (!try_node(&q, node, !turned && g->nodes[node].op == q.concat) && turned) try_node(&q, node, true);
-  }
+  while (try_all(&q, count, candidates) && is_fused(g))
+    ;
   return true;
 }

@@ -249,6 +249,20 @@ START_TEST(the_host_gets_both_sides_of_a_transpose)
 }
 END_TEST
 
+/* A part is read in an order of the nodes in which it is not known yet that the whole lies in the transpose. */
+START_TEST(the_host_gets_a_transpose_and_a_part_of_what_it_was)
+{
+  float x[2 * ROWS * 16], y[2 * ROWS * 16], z[ROWS * 16];
+  void *in[] = {x}, *out[] = {y, z};
+  uint32_t a = add1("exp", "a", tni_g_input(b, "x", TN_F32, DIMS(2, ROWS, 16)));
+  fill(x, TNI_COUNT(x), 3);
+  tni_g_output(b, turned("y", a, 1, 0, 2));
+  tni_g_output(b, add1("neg", "z", part("s", a, 0, 1, 2, 1)));
+  run(finish(), in, out);
+  for (int i = 0; i < ROWS * 16; i++) ck_assert_float_eq(z[i], -y[i / 16 * 32 + 16 + i % 16]);
+}
+END_TEST
+
 /* ---- text and refusals ------------------------------------------------------------------------------------------- */
 
 START_TEST(what_was_fused_is_read_back_and_planned)
@@ -306,6 +320,7 @@ int main(void) {
   tcase_add_test(tests, transposes_are_other_strides);
   tcase_add_test(tests, transposes_that_nobody_can_follow_are_copies);
   tcase_add_test(tests, the_host_gets_both_sides_of_a_transpose);
+  tcase_add_test(tests, the_host_gets_a_transpose_and_a_part_of_what_it_was);
   tcase_add_test(tests, what_was_fused_is_read_back_and_planned);
   tcase_add_test(tests, a_call_on_a_value_that_lies_in_other_strides_is_refused);
   return suite_run_case("place", tests, 60, setup, teardown);
