@@ -253,7 +253,10 @@ static bool make_seed(tn_cache *c, const tni_cache_key *like) {
   tni_digest_add(&digest, "seed", 4);
   tni_digest_add(&digest, key.identity, strlen(key.identity));
   tni_digest_end(&digest, key.digest);
-  if (c->secret_bytes) return memcpy(c->seed, key.digest, sizeof c->seed) != NULL;
+  if (c->secret_bytes) {
+    memcpy(c->seed, key.digest, sizeof c->seed);
+    return true;
+  }
   if (find_seed(c, &key, c->seed)) return true;
   put_seed(c, &key);
   return find_seed(c, &key, c->seed);

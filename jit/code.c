@@ -25,7 +25,10 @@ static void add_functions(tni_text *out, const tn_program *program) {
 static bool make_key(tni_pipeline *p, tni_arena *arena, const unsigned char *known, tni_cache_key *key) {
   tni_text text;
   if (!tni_cache_key_identify(p, arena, key)) return false;
-  if (known) return memcpy(key->digest, known, sizeof key->digest) != NULL;
+  if (known) {
+    memcpy(key->digest, known, sizeof key->digest);
+    return true;
+  }
   tni_text_init(&text, p->ctx);
   tni_text_add(&text, "options %d %d\n", p->desc->keep_schedules, p->desc->unproven);
   add_functions(&text, p->work);

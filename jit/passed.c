@@ -109,25 +109,24 @@ static bool find_in(const tni_blob *blob, listed *l) {
   return true;
 }
 
-/* NULL: *blob has the constants, NULL if there are none, or that are not kept any more. Else what is wrong with them. */
-static const char *find_constants(tni_pipeline *p, tni_passed *passed, listed *l, const char *want, tni_blob **blob) {
+/* *blob has the constants; NULL if there are none. False: they are not kept any more, or are of no use. */
+static bool find_constants(tni_pipeline *p, tni_passed *passed, listed *l, const char *want, tni_blob **blob) {
   tni_cache_key key;
   unsigned char digest[TNI_DIGEST_BYTES];
   const char *why = NULL;
   tni_cache_key_derive(&passed->key, "constants", &key);
   *blob = l->stored ? tni_cache_get_blob(p->desc->cache, &key) : NULL;
-  if (!*blob) return NULL;
+  if (!*blob) return !l->stored;
   if (!find_in(*blob, l))
     why = "it is not whole";
   else if (!tni_contents_digest(p->ctx, passed->seed, l->stored, l->in_file, digest))
     why = "there is no memory";
   else if (!tni_digest_equal(digest, (const unsigned char *)want))
     why = "it is damaged, or sealed with another key";
-  if (!why) return NULL;
+  if (!why) return true;
   tni_cache_refuse(p->desc->cache, &key, why);
   tni_blob_unref(*blob);
-  *blob = NULL;
-  return why;
+  return false;
 }
 
 /* A constant of the source, which goes before the program does: in a blob that both hold, or copied. */
@@ -181,7 +180,7 @@ static const char *read_entry(tni_pipeline *p, tni_passed *passed, const char *b
       sizes[PLACES] % sizeof(place))
     return "it is no program";
   if (!list_places(&passed->arena, parts[PLACES], sizes[PLACES], &l)) return "there is no memory";
-  if (find_constants(p, passed, &l, parts[CONTENTS], &blob) || (l.stored && !blob)) return NULL;
+  if (!find_constants(p, passed, &l, parts[CONTENTS], &blob)) return NULL;
   passed->found = take_program(p, passed, parts, sizes, &l, blob);
   tni_blob_unref(blob);
   if (!passed->found) return "its program is not that of the key";

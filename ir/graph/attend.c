@@ -8,8 +8,8 @@
  *
  * A scale may be that of q, too; of several masks all are constants, which are added up. It says that sums may be made in
  * another order: of weights one after the other instead of in parts, over keys in blocks where there are many, divided by at
- * the end. The operator's bounds hold (ir/graph/ops_attention.c,
- * test_attention.c). Where a value inside is used by others, or there are few rows or keys, nothing changes.
+ * the end. The operator's bounds hold (ir/graph/ops_attention.c, test_attention.c). Where a value inside is used by others, or
+ * there are few rows or keys, nothing changes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,15 +24,10 @@ typedef struct match {
   double scale;
 } match;
 
-typedef struct attender {
-  tni_gcopy c;
-  tni_gmakers by;
-} attender;
-
 /* ---- what it is ------------------------------------------------------------------------------------------------ */
 
 /* A choice that is made already, as a dropout of training leaves it. */
-static uint32_t chosen(const attender *a, uint32_t value) {
+static uint32_t chosen(const tni_grewriter *a, uint32_t value) {
   const tni_gnode *n = tni_made_by(&a->by, value, "where");
   const tni_gvalue *c = n ? &a->c.from->values[n->inputs[0]] : NULL;
   if (!c || !c->data || tni_gvalue_numel(c) != 1) return value;
@@ -59,7 +54,7 @@ static bool has_form_of(const tni_gvalue *x, const tni_gvalue *y) {
 }
 
 /* Takes a product with a number, or a quotient by one, back: what it was of. NULL: it is none, or one of zero. */
-static const uint32_t *unscaled(const attender *a, const tni_gnode *n, int i, double *scale) {
+static const uint32_t *unscaled(const tni_grewriter *a, const tni_gnode *n, int i, double *scale) {
   double number;
   bool div = strcmp(n->op->name, "div") == 0;
   if ((!div && strcmp(n->op->name, "mul") != 0) || (div && i)) return NULL;
@@ -69,7 +64,7 @@ static const uint32_t *unscaled(const attender *a, const tni_gnode *n, int i, do
 }
 
 /* May the node's other operand be added to all masks so far? What is added to scores, and not a sum of two others. */
-static bool takes_mask(const attender *a, const tni_gnode *n, int i, const match *m) {
+static bool takes_mask(const tni_grewriter *a, const tni_gnode *n, int i, const match *m) {
   const tn_graph *g = a->c.from;
   const tni_gvalue *y = &g->values[n->inputs[1 - i]];
   bool constant = y->data != NULL;
@@ -80,7 +75,7 @@ static bool takes_mask(const attender *a, const tni_gnode *n, int i, const match
 }
 
 /* One step back from scores that only the next one reads; false: there is none. */
-static bool step_back(const attender *a, uint32_t *scores, match *m) {
+static bool step_back(const tni_grewriter *a, uint32_t *scores, match *m) {
   const tn_graph *g = a->c.from;
   uint32_t maker = a->by.maker[*scores];
   const tni_gnode *n = maker == TNI_NO_VALUE ? NULL : &g->nodes[maker];
@@ -100,7 +95,7 @@ static bool step_back(const attender *a, uint32_t *scores, match *m) {
 }
 
 /* The scale of what is multiplied, that nobody else reads, is one of the scores. */
-static void take_scale(const attender *a, match *m) {
+static void take_scale(const tni_grewriter *a, match *m) {
   const tn_graph *g = a->c.from;
   uint32_t maker = a->by.maker[m->q];
   const tni_gnode *n = maker == TNI_NO_VALUE ? NULL : &g->nodes[maker];
@@ -113,7 +108,7 @@ static void take_scale(const attender *a, match *m) {
   }
 }
 
-static bool is_attention(const attender *a, const tni_gnode *n, match *m) {
+static bool is_attention(const tni_grewriter *a, const tni_gnode *n, match *m) {
   const tn_graph *g = a->c.from;
   if (!n->op || strcmp(n->op->name, "matmul") != 0 || !is_product(g, n)) return false;
   uint32_t weights = chosen(a, n->inputs[0]);
@@ -137,14 +132,14 @@ static bool is_attention(const attender *a, const tni_gnode *n, match *m) {
 
 /* ---- what becomes of it ---------------------------------------------------------------------------------------- */
 
-static tn_status with_list(attender *a, const char *op, const char *attr, uint32_t x, int32_t count,
+static tn_status with_list(tni_grewriter *a, const char *op, const char *attr, uint32_t x, int32_t count,
                            const int64_t *list, const char *name, uint32_t *out, tn_error **err) {
   tni_attr of = {.name = attr, .kind = TNI_ATTR_INTS, .ints = list, .count = count};
   return tni_g_node(a->c.b, tni_gop_find(op), NULL, 1, &x, 1, &of, 1, name ? &name : NULL, out, err);
 }
 
 /* The value of rank 4, dimensions of 1 in front. */
-static tn_status in_four(attender *a, uint32_t x, uint32_t *out, tn_error **err) {
+static tn_status in_four(tni_grewriter *a, uint32_t x, uint32_t *out, tn_error **err) {
   const tni_gvalue *v = tni_g_get(a->c.b, x);
   int64_t shape[4] = {1, 1, 1, 1};
   *out = x;
@@ -155,7 +150,7 @@ static tn_status in_four(attender *a, uint32_t x, uint32_t *out, tn_error **err)
 }
 
 /* The last two dimensions of what `own`, a permutation or NULL, makes of the value turned; those of a row are (1, n). */
-static tn_status turned(attender *a, uint32_t x, const int64_t *own, uint32_t *out, tn_error **err) {
+static tn_status turned(tni_grewriter *a, uint32_t x, const int64_t *own, uint32_t *out, tn_error **err) {
   const tni_gvalue *v = tni_g_get(a->c.b, x);
   int32_t rank = v->rank;
   int64_t perm[TN_MAX_RANK];
@@ -174,7 +169,7 @@ static tn_status turned(attender *a, uint32_t x, const int64_t *own, uint32_t *o
 }
 
 /* The same of a value of the old graph: of what was turned already the transposition behind the other. */
-static tn_status turned_old(attender *a, uint32_t old, uint32_t *out, tn_error **err) {
+static tn_status turned_old(tni_grewriter *a, uint32_t old, uint32_t *out, tn_error **err) {
   const tni_gnode *n = tni_made_by(&a->by, old, "transpose");
   int32_t count = 0;
   const int64_t *own = n ? tni_attr_ints(n, "perm", &count) : NULL;
@@ -183,7 +178,7 @@ static tn_status turned_old(attender *a, uint32_t old, uint32_t *out, tn_error *
   return status ? status : turned(a, x, own, out, err);
 }
 
-static tn_status turned_mask(attender *a, const match *m, uint32_t *out, tn_error **err) {
+static tn_status turned_mask(tni_grewriter *a, const match *m, uint32_t *out, tn_error **err) {
   uint32_t x[MOST_MASKS], sum;
   tn_status status = TN_OK;
   if (m->mask_count == 1) return turned_old(a, m->masks[0], out, err);
@@ -192,7 +187,7 @@ static tn_status turned_mask(attender *a, const match *m, uint32_t *out, tn_erro
   return status ? status : turned(a, sum, NULL, out, err);
 }
 
-static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, tn_error **err) {
+static tn_status add_attention(tni_grewriter *a, const tni_gnode *n, const match *m, tn_error **err) {
   const tni_gvalue *out = &a->c.from->values[n->outputs[0]], *v = &a->c.from->values[m->v];
   uint32_t x[4] = {0}, result;
   int64_t keys, rows;
@@ -217,28 +212,17 @@ static tn_status add_attention(attender *a, const tni_gnode *n, const match *m, 
 
 /* ---- the pass -------------------------------------------------------------------------------------------------- */
 
-static tn_status attend(attender *a, const tn_graph **out, tn_error **err) {
-  const tn_graph *g = a->c.from;
+static bool is_one(const tni_grewriter *a, const tni_gnode *n) {
   match m;
-  bool found = false;
-  tn_status status = TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !found; i++) found = is_attention(a, &g->nodes[i], &m);
-  if (!found) return TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !status; i++)
-    status = is_attention(a, &g->nodes[i], &m) ? add_attention(a, &g->nodes[i], &m, err)
-                                               : tni_gcopy_node(&a->c, &g->nodes[i], err);
-  return status ? status : tni_gcopy_finish(&a->c, out, err);
+  return is_attention(a, n, &m);
+}
+
+static tn_status add(tni_grewriter *a, const tni_gnode *n, tn_error **err) {
+  match m;
+  is_attention(a, n, &m);
+  return add_attention(a, n, &m, err);
 }
 
 tn_status tni_graph_attend(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
-  attender a = {0};
-  *out = g;
-  for (uint32_t i = 0; i < g->node_count; i++)
-    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
-  tn_status status = tni_gcopy_begin(&a.c, g, to, err);
-  if (status) return status;
-  status = tni_gmakers_create(g, to->ctx, &a.by) ? attend(&a, out, err) : tni_fail_nomem(err);
-  tni_gmakers_destroy(&a.by, to->ctx);
-  tni_gcopy_end(&a.c);
-  return status;
+  return tni_graph_rewrite(g, to, &(tni_grewrite){is_one, add}, out, err);
 }

@@ -232,6 +232,19 @@ const tni_gnode *tni_made_by(const tni_gmakers *m, uint32_t value, const char *o
 /* The number that a constant of one f32 is. */
 bool tni_is_number(const tni_gvalue *v, double *out);
 
+/* rewrite.c: a pass that puts other nodes in the place of those for which `is_one` holds, which are asked for more than
+ * once; `add` sets c.map of their results. *out is g when there are none, or its nodes are calls. */
+typedef struct tni_grewriter {
+  tni_gcopy c;
+  tni_gmakers by;
+} tni_grewriter;
+typedef struct tni_grewrite {
+  bool (*is_one)(const tni_grewriter *r, const tni_gnode *n);
+  tn_status (*add)(tni_grewriter *r, const tni_gnode *n, tn_error **err);
+} tni_grewrite;
+tn_status tni_graph_rewrite(const tn_graph *g, tn_program *to, const tni_grewrite *how, const tn_graph **out,
+                            tn_error **err);
+
 /* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
  * False: it is not to be kept, or there is no memory, which the text knows. */
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,

@@ -8,8 +8,8 @@
  * Weights are constants, windows of convolutions one tap and equal in steps and borders, groups one. What follows each of them
  * in the same way, alone, with constants of one number or one for each channel, is joined, too. x is read once, and tiles are
  * filled better; slices are read where they lie (place.c): so parts have runs of whole cache lines, filled up with channels
- * of zeros, which vectors would have anyway. What the host gets, or a concatenation reads in the middle, would have to be copied, and
- * what is followed by something of its own could not end with that; it stays alone.
+ * of zeros, which vectors would have anyway. What the host gets, or a concatenation reads in the middle, would have to be
+ * copied, and what is followed by something of its own could not end with that; it stays alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -154,8 +154,8 @@ static void take_steps(const joiner *j, family *f) {
 
 /* ---- families ------------------------------------------------------------------------------------------------------ */
 
-/* The host gets the part, a concatenation reads it, or something pointwise does, with which its kernel can end. *held: that begins with it, and
- * nobody else reads it. */
+/* The host gets the part, a concatenation reads it, or something pointwise does, with which its kernel can end. *held: a
+ * concatenation begins with it, and nobody else reads it. */
 static bool is_wanted_elsewhere(const joiner *j, const family *f, uint32_t part, bool *held) {
   const tn_graph *g = j->by.g;
   uint32_t value = result_of(j, f, part), axis = (uint32_t)channel_dim(j, &g->nodes[f->nodes[part]]);

@@ -19,11 +19,6 @@ typedef struct match {
   double epsilon;
 } match;
 
-typedef struct normalizer {
-  tni_gcopy c;
-  tni_gmakers by;
-} normalizer;
-
 /* ---- what it is -------------------------------------------------------------------------------------------------- */
 
 /* The first of the last axes that a mean is over, which stay as dimensions of 1; -1: it is over others. */
@@ -41,11 +36,11 @@ static int32_t first_axis(const tn_graph *g, const tni_gnode *mean) {
 }
 
 /* The node of that operator which makes the value, that so many read. */
-static const tni_gnode *inside(const normalizer *z, uint32_t value, const char *op, uint32_t users) {
+static const tni_gnode *inside(const tni_grewriter *z, uint32_t value, const char *op, uint32_t users) {
   return value != TNI_NO_VALUE && z->by.users[value] == users ? tni_made_by(&z->by, value, op) : NULL;
 }
 
-static bool is_square_of(const normalizer *z, uint32_t square, uint32_t of) {
+static bool is_square_of(const tni_grewriter *z, uint32_t square, uint32_t of) {
   const tni_gnode *pow = inside(z, square, "pow", 1), *mul = inside(z, square, "mul", 1);
   double two;
   if (mul) return mul->inputs[0] == of && mul->inputs[1] == of && z->by.users[of] == 3;
@@ -54,7 +49,7 @@ static bool is_square_of(const normalizer *z, uint32_t square, uint32_t of) {
 }
 
 /* x less its mean, over the root of the mean of the squares of that and a number. */
-static bool is_quotient(const normalizer *z, const tni_gnode *n, match *m) {
+static bool is_quotient(const tni_grewriter *z, const tni_gnode *n, match *m) {
   const tn_graph *g = z->by.g;
   if (!n->op || strcmp(n->op->name, "div") != 0 || g->values[n->outputs[0]].type != TN_F32) return false;
   const tni_gnode *sub = tni_made_by(&z->by, n->inputs[0], "sub"), *root = inside(z, n->inputs[1], "sqrt", 1);
@@ -71,7 +66,7 @@ static bool is_quotient(const normalizer *z, const tni_gnode *n, match *m) {
 }
 
 /* Of the node's operands the one that is a constant along the axes of the norm; the other one in *rest. */
-static bool has_factor(const normalizer *z, const tni_gnode *n, const char *op, uint32_t *factor, uint32_t *rest) {
+static bool has_factor(const tni_grewriter *z, const tni_gnode *n, const char *op, uint32_t *factor, uint32_t *rest) {
   const tn_graph *g = z->by.g;
   if (!n || !n->op || strcmp(n->op->name, op) != 0) return false;
   for (int i = 0; i < 2; i++) {
@@ -85,7 +80,7 @@ static bool has_factor(const normalizer *z, const tni_gnode *n, const char *op, 
 }
 
 /* Does the constant move along the axes of the norm only? */
-static bool is_along(const normalizer *z, uint32_t value, const match *m) {
+static bool is_along(const tni_grewriter *z, uint32_t value, const match *m) {
   if (value == TNI_NO_VALUE) return true;
   const tni_gvalue *v = &z->by.g->values[value], *x = &z->by.g->values[m->x];
   for (int32_t d = 0; d < v->rank; d++) {
@@ -97,7 +92,7 @@ static bool is_along(const normalizer *z, uint32_t value, const match *m) {
 
 static const tni_gnode *either(const tni_gnode *a, const tni_gnode *b) { return a ? a : b; }
 
-static bool is_norm(const normalizer *z, const tni_gnode *n, match *m) {
+static bool is_norm(const tni_grewriter *z, const tni_gnode *n, match *m) {
   uint32_t rest;
   *m = (match){.scale = TNI_NO_VALUE, .bias = TNI_NO_VALUE};
   if (has_factor(z, n, "add", &m->bias, &rest)) n = either(inside(z, rest, "mul", 1), inside(z, rest, "div", 1));
@@ -107,7 +102,7 @@ static bool is_norm(const normalizer *z, const tni_gnode *n, match *m) {
 
 /* ---- what becomes of it ------------------------------------------------------------------------------------------ */
 
-static tn_status add_norm(normalizer *z, const tni_gnode *n, const match *m, tn_error **err) {
+static tn_status add_norm(tni_grewriter *z, const tni_gnode *n, const match *m, tn_error **err) {
   const tni_attr attrs[] = {{.name = "axis", .kind = TNI_ATTR_INT, .i = m->axis},
                             {.name = "epsilon", .kind = TNI_ATTR_FLOAT, .f = m->epsilon}};
   const uint32_t old[] = {m->x, m->scale, m->bias};
@@ -124,27 +119,17 @@ static tn_status add_norm(normalizer *z, const tni_gnode *n, const match *m, tn_
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-static tn_status normalize(normalizer *z, const tn_graph **out, tn_error **err) {
-  const tn_graph *g = z->c.from;
+static bool is_one(const tni_grewriter *z, const tni_gnode *n) {
   match m;
-  bool found = false;
-  tn_status status = TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !found; i++) found = is_norm(z, &g->nodes[i], &m);
-  if (!found) return TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !status; i++)
-    status = is_norm(z, &g->nodes[i], &m) ? add_norm(z, &g->nodes[i], &m, err) : tni_gcopy_node(&z->c, &g->nodes[i], err);
-  return status ? status : tni_gcopy_finish(&z->c, out, err);
+  return is_norm(z, n, &m);
+}
+
+static tn_status add(tni_grewriter *z, const tni_gnode *n, tn_error **err) {
+  match m;
+  is_norm(z, n, &m);
+  return add_norm(z, n, &m, err);
 }
 
 tn_status tni_graph_normalize(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
-  normalizer z = {0};
-  *out = g;
-  for (uint32_t i = 0; i < g->node_count; i++)
-    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
-  tn_status status = tni_gcopy_begin(&z.c, g, to, err);
-  if (status) return status;
-  status = tni_gmakers_create(g, to->ctx, &z.by) ? normalize(&z, out, err) : tni_fail_nomem(err);
-  tni_gmakers_destroy(&z.by, to->ctx);
-  tni_gcopy_end(&z.c);
-  return status;
+  return tni_graph_rewrite(g, to, &(tni_grewrite){is_one, add}, out, err);
 }

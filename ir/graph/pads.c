@@ -11,11 +11,6 @@
 
 enum { MAX_ATTRS = 16, MAX_PADS = 2 * TN_MAX_RANK };
 
-typedef struct padder {
-  tni_gcopy c;
-  tni_gmakers by;
-} padder;
-
 /* ---- what it is -------------------------------------------------------------------------------------------------- */
 
 /* Of a border around space the sizes, first all in front, then all behind. False: it is another one. */
@@ -46,7 +41,7 @@ static bool takes_zeros(const tni_gnode *n) {
 }
 
 /* The border that goes into the window, and its sizes with the window's own. NULL: there is none. */
-static const tni_gnode *border_of(const padder *p, const tni_gnode *n, int64_t *pads) {
+static const tni_gnode *border_of(const tni_grewriter *p, const tni_gnode *n, int64_t *pads) {
   const tn_graph *g = p->by.g;
   if (!n->op || n->attr_count + 2 > MAX_ATTRS || !takes_zeros(n)) return NULL;
   const tni_gnode *pad = tni_made_by(&p->by, n->inputs[0], "pad");
@@ -60,7 +55,7 @@ static const tni_gnode *border_of(const padder *p, const tni_gnode *n, int64_t *
 
 /* ---- what becomes of it ------------------------------------------------------------------------------------------ */
 
-static tn_status add_window(padder *p, const tni_gnode *n, const tni_gnode *pad, const int64_t *pads, tn_error **err) {
+static tn_status add_window(tni_grewriter *p, const tni_gnode *n, const tni_gnode *pad, const int64_t *pads, tn_error **err) {
   const tn_graph *g = p->by.g;
   tni_attr attrs[MAX_ATTRS];
   uint32_t count = 0, in[3];
@@ -85,35 +80,17 @@ static tn_status add_window(padder *p, const tni_gnode *n, const tni_gnode *pad,
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-static tn_status copy_all(padder *p, const tn_graph **out, tn_error **err) {
-  const tn_graph *g = p->c.from;
-  tn_status status = TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !status; i++) {
-    const tni_gnode *n = &g->nodes[i], *pad;
-    int64_t pads[MAX_PADS];
-    pad = border_of(p, n, pads);
-    status = pad ? add_window(p, n, pad, pads, err) : tni_gcopy_node(&p->c, n, err);
-  }
-  return status ? status : tni_gcopy_finish(&p->c, out, err);
+static bool is_one(const tni_grewriter *p, const tni_gnode *n) {
+  int64_t pads[MAX_PADS];
+  return border_of(p, n, pads) != NULL;
 }
 
-static bool changes_anything(const padder *p) {
+static tn_status add(tni_grewriter *p, const tni_gnode *n, tn_error **err) {
   int64_t pads[MAX_PADS];
-  for (uint32_t i = 0; i < p->by.g->node_count; i++)
-    if (border_of(p, &p->by.g->nodes[i], pads)) return true;
-  return false;
+  const tni_gnode *pad = border_of(p, n, pads);
+  return add_window(p, n, pad, pads, err);
 }
 
 tn_status tni_graph_pads(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
-  padder p = {0};
-  *out = g;
-  for (uint32_t i = 0; i < g->node_count; i++)
-    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
-  tn_status status = tni_gcopy_begin(&p.c, g, to, err);
-  if (status) return status;
-  status = tni_gmakers_create(g, to->ctx, &p.by) ? TN_OK : tni_fail_nomem(err);
-  if (!status && changes_anything(&p)) status = copy_all(&p, out, err);
-  tni_gmakers_destroy(&p.by, to->ctx);
-  tni_gcopy_end(&p.c);
-  return status;
+  return tni_graph_rewrite(g, to, &(tni_grewrite){is_one, add}, out, err);
 }

@@ -17,7 +17,7 @@ enum { MOST_DIMS = (TN_MAX_RANK - 2) / 2, MOST_IN = 3 };
 
 /* A graph under way; what failed first ends it. */
 typedef struct expander {
-  tni_gcopy c;
+  tni_gcopy *c;
   tn_status status;
   tn_error **err;
 } expander;
@@ -70,7 +70,7 @@ static uint32_t emit(expander *q, const char *op, uint32_t count, const uint32_t
                      const tni_attr *attrs, const char *name) {
   uint32_t out = TNI_NO_VALUE;
   if (!q->status)
-    q->status = tni_g_node(q->c.b, tni_gop_find(op), NULL, count, in, attr_count, attrs, 1, &name, &out, q->err);
+    q->status = tni_g_node(q->c->b, tni_gop_find(op), NULL, count, in, attr_count, attrs, 1, &name, &out, q->err);
   return out;
 }
 
@@ -85,7 +85,7 @@ static uint32_t emit_one(expander *q, const char *op, const char *attr, const ex
 
 static uint32_t copied(expander *q, uint32_t old) {
   uint32_t out = TNI_NO_VALUE;
-  if (!q->status) q->status = tni_gcopy_value(&q->c, old, &out, q->err);
+  if (!q->status) q->status = tni_gcopy_value(q->c, old, &out, q->err);
   return out;
 }
 
@@ -193,27 +193,24 @@ static tn_status expand(expander *q, const tni_gnode *n, const shape *s) {
   extents first = {.rank = 2, .at = {0, 1 + s->w.dims}};
   for (int32_t d = 0; d < s->w.dims; d++) add_extent(&first, 1 + d);
   uint32_t y = cut(q, s, pixels(q, s, convolved(q, n, s)));
-  q->c.map[n->outputs[0]] = emit_one(q, "transpose", "perm", &first, y, q->c.from->values[n->outputs[0]].name);
+  q->c->map[n->outputs[0]] = emit_one(q, "transpose", "perm", &first, y, q->c->from->values[n->outputs[0]].name);
   return q->status;
 }
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-tn_status tni_graph_subpixel(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
-  expander q = {.err = err};
+static bool is_one(const tni_grewriter *r, const tni_gnode *n) {
   shape s;
-  bool found = false;
-  *out = g;
-  for (uint32_t i = 0; i < g->node_count; i++) {
-    if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
-    found |= is_expanded(g, &g->nodes[i], &s);
-  }
-  if (!found) return TN_OK;
-  q.status = tni_gcopy_begin(&q.c, g, to, err);
-  if (q.status) return q.status;
-  for (uint32_t i = 0; i < g->node_count && !q.status; i++)
-    q.status = is_expanded(g, &g->nodes[i], &s) ? expand(&q, &g->nodes[i], &s) : tni_gcopy_node(&q.c, &g->nodes[i], err);
-  tn_status status = q.status ? q.status : tni_gcopy_finish(&q.c, out, err);
-  tni_gcopy_end(&q.c);
-  return status;
+  return is_expanded(r->by.g, n, &s);
+}
+
+static tn_status add(tni_grewriter *r, const tni_gnode *n, tn_error **err) {
+  expander q = {.c = &r->c, .err = err};
+  shape s;
+  is_expanded(r->by.g, n, &s);
+  return expand(&q, n, &s);
+}
+
+tn_status tni_graph_subpixel(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+  return tni_graph_rewrite(g, to, &(tni_grewrite){is_one, add}, out, err);
 }

@@ -186,4 +186,13 @@ static inline void write_entry(const char *bytes, size_t size) {
   ck_assert_int_eq(chmod(entry_path, 0600), 0);
 }
 
+/* Seals the bytes anew. */
+static inline void seal(char *bytes, size_t size) {
+  tni_digest d;
+  tni_digest_begin(&d, NULL, 0);
+  tni_digest_add(&d, "seal", 4);
+  tni_digest_add(&d, bytes, size - TNI_DIGEST_BYTES);
+  tni_digest_end(&d, (unsigned char *)bytes + size - TNI_DIGEST_BYTES);
+}
+
 #endif

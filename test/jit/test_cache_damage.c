@@ -59,15 +59,6 @@ START_TEST(no_bytes_harm_the_reader)
 }
 END_TEST
 
-/* Seals the bytes anew. */
-static void seal(char *bytes, size_t size) {
-  tni_digest d;
-  tni_digest_begin(&d, NULL, 0);
-  tni_digest_add(&d, "seal", 4);
-  tni_digest_add(&d, bytes, size - TNI_DIGEST_BYTES);
-  tni_digest_end(&d, (unsigned char *)bytes + size - TNI_DIGEST_BYTES);
-}
-
 static void flip_middle(char *bytes, size_t *size) { bytes[*size / 2] ^= 1; }
 static void cut(char *bytes, size_t *size) { (void)bytes, *size -= 1; }
 static void empty(char *bytes, size_t *size) { (void)bytes, *size = 0; }

@@ -149,15 +149,6 @@ START_TEST(what_is_something_else_is_refused)
 }
 END_TEST
 
-/* Seals the bytes anew. */
-static void seal(char *bytes, size_t size) {
-  tni_digest d;
-  tni_digest_begin(&d, NULL, 0);
-  tni_digest_add(&d, "seal", 4);
-  tni_digest_add(&d, bytes, size - TNI_DIGEST_BYTES);
-  tni_digest_end(&d, (unsigned char *)bytes + size - TNI_DIGEST_BYTES);
-}
-
 /* With a seal that fits, as who may write to a cache without a key could make it: whatever comes of it, the process lives
  * and compiles. */
 START_TEST(no_program_harms_the_reader)
