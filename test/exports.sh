@@ -1,4 +1,4 @@
-# exports.sh -- shows that libtenon.so exports tn_* under its version node and nothing else.
+# exports.sh -- shows that libtenon.so exports tn_* under its version node and nothing else, and stays when it is closed.
 #
 #   sh exports.sh LIBTENON.so
 #
@@ -14,6 +14,10 @@ if [ -n "$strange" ]; then
 fi
 if [ "$count" -eq 0 ]; then
   echo "FAIL: nothing is exported" >&2
+  exit 1
+fi
+if ! readelf -d "$1" | grep -q NODELETE; then
+  echo "FAIL: it can be unloaded, which LLVM's handler of fatal errors in it would not survive" >&2
   exit 1
 fi
 echo "$count symbols exported, all tn_*"
