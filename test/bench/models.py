@@ -56,7 +56,18 @@ def prepare(folder, zoo, name):
             model.graph.input.remove(i)
         model.ir_version = max(model.ir_version, 8)
         onnx.save(model, os.path.join(to, "model.onnx"))
+        fold(to)
     return [i.name for i in inputs]
+
+
+def fold(work):
+    """folded.onnx beside model.onnx: the same with what is constant computed, for importers that cannot."""
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = os.path.join(work, "folded.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(os.path.join(work, "model.onnx"), options, ["CPUExecutionProvider"])
 
 
 class Engine:

@@ -3,9 +3,9 @@
 
 usage: models_engine.py ENGINE FOLDER THREADS   ENGINE: onnxruntime openvino torch iree tvm ncnn
 
-FOLDER has model.onnx, whose shapes are fixed, and input_K.npy, reference_K.npy. What is compiled is kept there. Prints a
-line of JSON after the first output; then, for each line of standard input, the times of as many runs as it says.
-Settings are what each project's own manual advises for the latency of one call on so many cores, in f32.
+FOLDER has model.onnx, whose shapes are fixed, folded.onnx (models.py), and input_K.npy, reference_K.npy. What is compiled
+is kept there. Prints a line of JSON after the first output; then, for each line of standard input, the times of as many
+runs as it says. Settings are what each project's own manual advises for the latency of one call on so many cores, in f32.
 """
 import glob, json, os, sys, time
 import numpy as np
@@ -60,24 +60,46 @@ class OpenVino:
         return [np.array(t.data) for t in self.request.output_tensors]
 
 
+def with_constants_as_initializers(model):
+    """onnx2torch looks for weights there alone, not behind Identity, nor in Constant."""
+    import onnx
+    weights, kept = {i.name: i for i in model.graph.initializer}, []
+    for n in model.graph.node:
+        value = n.attribute[0].t if n.op_type == "Constant" and n.attribute[0].name == "value" else \
+            weights.get(n.input[0]) if n.op_type == "Identity" else None
+        if value is None:
+            kept.append(n)
+            continue
+        copy = onnx.TensorProto()
+        copy.CopyFrom(value)
+        copy.name = n.output[0]
+        model.graph.initializer.append(copy)
+        weights[copy.name] = copy
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    return model
+
+
 class Torch:
-    """torch.compile, max-autotune, weights frozen; the model by onnx2torch."""
+    """torch.compile, max-autotune, weights frozen; the folded model by onnx2torch, traced for these inputs."""
 
     def open(self, folder, threads, inputs):
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(os.path.dirname(folder), "inductor"))
         os.environ.setdefault("TORCHINDUCTOR_FREEZING", "1")
         import onnx, onnx.version_converter, onnx2torch, torch
+        from torch.fx.experimental.proxy_tensor import make_fx
         self.torch, self.version = torch, torch.__version__
         torch.set_num_threads(threads)
         torch.set_num_interop_threads(1)
         torch.set_float32_matmul_precision("highest")
-        model = onnx.load(os.path.join(folder, "model.onnx"))
+        model = onnx.load(os.path.join(folder, "folded.onnx"))
         if max(s.version for s in model.opset_import if s.domain in ("", "ai.onnx")) < 13:
             model = onnx.version_converter.convert_version(model, 13)
-        model = onnx2torch.convert(model).eval()
-        self.compiled = torch.compile(model, mode="max-autotune", dynamic=False)
+        model = onnx2torch.convert(with_constants_as_initializers(model)).eval()
         self.inputs = [torch.from_numpy(np.array(v)) for v in inputs]
         with torch.no_grad():
+            traced = make_fx(model)(*self.inputs)
+            self.compiled = torch.compile(traced, mode="max-autotune", dynamic=False)
             self.compiled(*self.inputs)
 
     def run(self):
