@@ -232,10 +232,15 @@ typedef struct tni_extern {
 
 /* An arena with an intern table. A child sees its parents' nodes; a parent must not grow while a child lives on another
  * thread. */
+typedef struct tni_interned {
+  uint32_t hash;
+  const tn_expr *node; /* NULL: the slot is free */
+} tni_interned;
+
 typedef struct tni_region {
   tni_arena arena;
   struct tni_region *parent;
-  const tn_expr **table; /* open addressing */
+  tni_interned *table;
   size_t table_size, table_used;
   uint32_t next_uid;
 } tni_region;

@@ -1,7 +1,8 @@
 /* region.c -- arenas with an intern table: where nodes live, and why equal expressions are identical.
  *
- * The table is open addressing over pointers, a power of two, at most half full. A child region looks through its parents
- * first, so a node that the parent holds is found there and never made twice.
+ * The table is open addressing, a power of two, at most half full. A child region looks through its parents
+ * first, so a node that the parent holds is found there and never made twice. A slot has the node's hash beside it: most
+ * probes end without a look at a node.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -51,30 +52,30 @@ static bool same_payload(const tn_expr *a, const tn_expr *b) {
 }
 
 static bool same_node(const tn_expr *a, const tn_expr *b) {
-  return a->hash == b->hash && a->op == b->op && a->type == b->type && a->nargs == b->nargs && same_payload(a, b) &&
+  return a->op == b->op && a->type == b->type && a->nargs == b->nargs && same_payload(a, b) &&
          memcmp(a->arg, b->arg, a->nargs * sizeof *a->arg) == 0;
 }
 
 static const tn_expr *find(const tni_region *region, const tn_expr *x) {
   if (region->table_size)
-    for (size_t mask = region->table_size - 1, i = x->hash & mask; region->table[i]; i = (i + 1) & mask)
-      if (same_node(region->table[i], x)) return region->table[i];
+    for (size_t mask = region->table_size - 1, i = x->hash & mask; region->table[i].node; i = (i + 1) & mask)
+      if (region->table[i].hash == x->hash && same_node(region->table[i].node, x)) return region->table[i].node;
   return region->parent ? find(region->parent, x) : NULL;
 }
 
-static void insert(const tn_expr **table, size_t size, const tn_expr *x) {
-  size_t i = x->hash & (size - 1);
-  while (table[i]) i = (i + 1) & (size - 1);
+static void insert(tni_interned *table, size_t size, tni_interned x) {
+  size_t i = x.hash & (size - 1);
+  while (table[i].node) i = (i + 1) & (size - 1);
   table[i] = x;
 }
 
 static bool grow_table(tni_region *region) {
   tn_context *ctx = region->arena.ctx;
   size_t size = region->table_size ? 2 * region->table_size : FIRST_TABLE_SIZE;
-  const tn_expr **table = tni_alloc_zero(ctx, size * sizeof *table);
+  tni_interned *table = tni_alloc_zero(ctx, size * sizeof *table);
   if (!table) return !(region->arena.failed = true);
   for (size_t i = 0; i < region->table_size; i++)
-    if (region->table[i]) insert(table, size, region->table[i]);
+    if (region->table[i].node) insert(table, size, region->table[i]);
   tni_free(ctx, region->table, region->table_size * sizeof *region->table);
   region->table = table;
   region->table_size = size;
@@ -102,7 +103,7 @@ const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t
   if (region->table_used * 2 >= region->table_size && !grow_table(region)) return NULL;
   tn_expr *made = large ? large : tni_arena_copy(&region->arena, x, size);
   if (!made) return NULL;
-  insert(region->table, region->table_size, made);
+  insert(region->table, region->table_size, (tni_interned){x->hash, made});
   region->table_used++;
   return made;
 }
