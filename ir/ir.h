@@ -601,6 +601,8 @@ size_t tni_form_strides(const tni_form *form, const tni_variation *v);
 
 /* Adds a function (made in the program's region), or puts it in the place of the one of that name. */
 tn_status tni_program_add(tn_program *program, const tn_func *func, tn_error **err);
+/* Takes the function out that was added last. */
+void tni_program_drop_last(tn_program *program, const tn_func *func);
 /* Declares an external without a function; the same one again is fine. */
 tn_status tni_program_declare(tn_program *program, const char *name, tn_type result, size_t count,
                               const tn_type *params, tn_error **err);

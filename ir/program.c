@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "import/import.h"
 
 tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **err) {
@@ -54,6 +56,12 @@ tn_status tni_program_add(tn_program *program, const tn_func *func, tn_error **e
   }
   program->funcs[i] = func;
   return TN_OK;
+}
+
+void tni_program_drop_last(tn_program *program, const tn_func *func) {
+  assert(program->func_count && program->funcs[program->func_count - 1] == func);
+  (void)func;
+  program->func_count--;
 }
 
 tn_status tni_program_keep_blob(tn_program *program, tni_blob *blob, tn_error **err) {

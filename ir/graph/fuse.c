@@ -7,8 +7,8 @@
  * they began. A group is then cut so that of each piece only the last value is used outside: one function, one output.
  *
  * Each piece becomes a function: the definitions of its nodes one after the other, values inside as buffers. Pieces
- * whose functions print alike share one. Nodes that are still (place.c), as views are, stay nodes; a parameter has the
- * strides of the place where the value lies.
+ * that are alike (alike.c), or whose functions print alike, share one. Nodes that are still (place.c), as views are, stay
+ * nodes; a parameter has the strides of the place where the value lies.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "ops.h"
+#include "text.h"
 
 enum { NO_GROUP = 0xffffffffu, MAX_GROUP = 48, MAX_NAME = 60 };
 
@@ -25,13 +26,6 @@ typedef struct group {
   uint32_t shape_of;     /* the value whose shape all members have */
   bool closed;
 } group;
-
-/* Functions made so far, by their text without the name. */
-typedef struct made_func {
-  char *text;
-  size_t size;
-  const tn_func *func;
-} made_func;
 
 typedef struct fuser {
   tn_context *ctx;
@@ -50,8 +44,7 @@ typedef struct fuser {
   group *groups;
   uint32_t group_count;
   uint32_t *members; /* nodes, group by group */
-  made_func *made;
-  size_t made_count, made_capacity;
+  tni_map made; /* functions so far, by keys of pieces and by texts without the name, which live in the arena */
 } fuser;
 
 /* ---- groups ---------------------------------------------------------------------------------------------------- */
@@ -220,13 +213,7 @@ static void collect_members(fuser *f) {
 
 /* ---- one function ---------------------------------------------------------------------------------------------- */
 
-/* A piece of a group: members[first .. first + count), one output. */
-typedef struct piece {
-  const uint32_t *nodes;
-  uint32_t count;
-} piece;
-
-static bool is_inside(const fuser *f, const piece *p, uint32_t value) {
+static bool is_inside(const fuser *f, const tni_gpiece *p, uint32_t value) {
   uint32_t maker = f->maker[value];
   for (uint32_t i = 0; i < p->count; i++)
     if (p->nodes[i] == maker) return true;
@@ -234,7 +221,7 @@ static bool is_inside(const fuser *f, const piece *p, uint32_t value) {
 }
 
 /* The values that the piece reads from outside, in order, each once; immediates are not read. */
-static uint32_t outside_values(const fuser *f, const piece *p, uint32_t *out) {
+static uint32_t outside_values(const fuser *f, const tni_gpiece *p, uint32_t *out) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < p->count; i++) {
     const tni_gnode *n = &f->g->nodes[p->nodes[i]];
@@ -249,24 +236,22 @@ static uint32_t outside_values(const fuser *f, const piece *p, uint32_t *out) {
   return count;
 }
 
-static uint32_t input_total(const fuser *f, const piece *p) {
+static uint32_t input_total(const fuser *f, const tni_gpiece *p) {
   uint32_t total = 0;
   for (uint32_t i = 0; i < p->count; i++) total += f->g->nodes[p->nodes[i]].input_count;
   return total;
 }
 
-/* Buffers of a function under construction: parameters for outside[], then one per node of the piece. */
+/* Buffers of a function under construction: parameters for what is outside, then one per node of the piece. */
 typedef struct building {
   tn_builder *b;
-  const piece *p;
-  const uint32_t *outside;
-  uint32_t outside_count;
+  const tni_gpiece *p;
   const tn_buffer **params, **made;
 } building;
 
 static const tn_buffer *buffer_of(const fuser *f, const building *u, uint32_t value) {
-  for (uint32_t i = 0; i < u->outside_count; i++)
-    if (u->outside[i] == value) return u->params[i];
+  for (uint32_t i = 0; i < u->p->outside_count; i++)
+    if (u->p->outside[i] == value) return u->params[i];
   for (uint32_t i = 0; i < u->p->count; i++)
     if (u->p->nodes[i] == f->maker[value]) return u->made[i];
   return NULL;
@@ -300,20 +285,15 @@ static const tn_buffer *param_for(const fuser *f, tn_builder *b, const char *nam
                                                   .shape = shape, .strides = strides});
 }
 
-/* The piece as a function of `program`. */
-static tn_status build_function(fuser *f, tn_program *program, const char *name, const piece *p,
-                                const uint32_t *outside, uint32_t outside_count, const tn_func **out) {
-  building u = {NULL,
-                p,
-                outside,
-                outside_count,
-                TNI_NEW_ARRAY(&f->arena, const tn_buffer *, outside_count),
+/* The piece as a function of the new program. */
+static tn_status build_function(fuser *f, const char *name, const tni_gpiece *p, const tn_func **out) {
+  building u = {NULL, p, TNI_NEW_ARRAY(&f->arena, const tn_buffer *, p->outside_count),
                 TNI_NEW_ARRAY(&f->arena, const tn_buffer *, p->count)};
   if (!u.params || !u.made) return tni_fail_nomem(f->err);
-  tn_status status = tn_builder_create(program, name, &u.b, f->err);
+  tn_status status = tn_builder_create(f->copy.to, name, &u.b, f->err);
   if (status != TN_OK) return status;
-  for (uint32_t i = 0; i < outside_count; i++)
-    u.params[i] = param_for(f, u.b, f->g->values[outside[i]].data ? "w" : "x", outside[i]);
+  for (uint32_t i = 0; i < p->outside_count; i++)
+    u.params[i] = param_for(f, u.b, f->g->values[p->outside[i]].data ? "w" : "x", p->outside[i]);
   for (uint32_t i = 0; i < p->count; i++) {
     const tni_gnode *n = &f->g->nodes[p->nodes[i]];
     const tni_gvalue *v = &f->g->values[n->outputs[0]];
@@ -329,7 +309,7 @@ static tn_status build_function(fuser *f, tn_program *program, const char *name,
 }
 
 /* "fused_conv_add_relu": the operators in order, repeated ones once. */
-static void name_piece(const fuser *f, const piece *p, char name[MAX_NAME + 32]) {
+static void name_piece(const fuser *f, const tni_gpiece *p, char name[MAX_NAME + 32]) {
   size_t length = (size_t)snprintf(name, MAX_NAME, "fused");
   const char *last = "";
   bool cut = false;
@@ -342,57 +322,58 @@ static void name_piece(const fuser *f, const piece *p, char name[MAX_NAME + 32])
   }
 }
 
-/* ---- functions that print alike -------------------------------------------------------------------------------- */
+/* ---- functions that are one ------------------------------------------------------------------------------------ */
 
-/* The text of the piece's function under a name that all pieces share. */
-static tn_status text_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, char **text, size_t *size) {
-  tn_program *scratch;
-  const tn_func *func;
-  *text = NULL;
-  tn_status status = tn_program_create(f->ctx, &scratch, f->err);
-  if (status != TN_OK) return status;
-  status = build_function(f, scratch, "f", p, outside, count, &func);
-  if (status == TN_OK) {
-    tni_text t;
-    tni_text_init(&t, f->ctx);
-    tni_print_func(&t, func, NULL);
-    *size = t.length;
-    *text = t.failed ? NULL : tni_text_block(f->ctx, t.data, t.length);
-    tni_text_destroy(&t);
-    if (!*text) status = tni_fail_nomem(f->err);
+/* The entry of a key, which is kept if it is new. NULL: no memory. */
+static tni_map_entry *entry_of(fuser *f, const tni_text *key) {
+  size_t found = key->failed ? TNI_MAP_NONE : tni_map_find(&f->made, key->data, key->length);
+  if (found == TNI_MAP_NONE && !key->failed) {
+    const char *kept = tni_arena_copy(&f->arena, key->data, key->length);
+    found = kept ? tni_map_add(&f->made, kept, key->length, NULL) : TNI_MAP_NONE;
   }
-  tn_program_destroy(scratch);
-  return status;
+  return found == TNI_MAP_NONE ? NULL : &f->made.entries[found];
 }
 
-static void unique_name(fuser *f, const piece *p, char name[MAX_NAME + 32]) {
+/* The function, or that before it whose text is the same under a name that all share. */
+static tn_status find_alike(fuser *f, const tn_func *func, const tn_func **out) {
+  tn_func nameless = *func;
+  tni_text text;
+  nameless.name = "f";
+  tni_text_init(&text, f->ctx);
+  tni_print_func(&text, &nameless, NULL);
+  tni_map_entry *entry = entry_of(f, &text);
+  tni_text_destroy(&text);
+  if (!entry) return tni_fail_nomem(f->err);
+  if (entry->value)
+    tni_program_drop_last(f->copy.to, func);
+  else
+    entry->value = (size_t)(uintptr_t)func;
+  *out = (const tn_func *)(uintptr_t)entry->value;
+  return TN_OK;
+}
+
+static void unique_name(fuser *f, const tni_gpiece *p, char name[MAX_NAME + 32]) {
   name_piece(f, p, name);
   size_t length = strlen(name);
   for (unsigned n = 2; tn_program_func(f->copy.to, name); n++) snprintf(name + length, 32, "_%u", n);
 }
 
 /* A function of the new program that does what the piece does. */
-static tn_status function_of(fuser *f, const piece *p, const uint32_t *outside, uint32_t count, const tn_func **out) {
-  char *text, name[MAX_NAME + 32];
-  size_t size = 0;
-  void *made = f->made;
-  tn_status status = text_of(f, p, outside, count, &text, &size);
-  if (status != TN_OK) return status;
-  for (size_t i = 0; i < f->made_count; i++)
-    if (f->made[i].size == size && memcmp(f->made[i].text, text, size) == 0) {
-      *out = f->made[i].func;
-      tn_text_destroy(text);
-      return TN_OK;
-    }
+static tn_status function_of(fuser *f, const tni_gpiece *p, const tn_func **out) {
+  char name[MAX_NAME + 32];
+  tni_text key;
+  tni_text_init(&key, f->ctx);
+  tni_gpiece_key(&key, p);
+  tni_map_entry *entry = entry_of(f, &key);
+  size_t number = entry ? (size_t)(entry - f->made.entries) : 0;
+  tni_text_destroy(&key);
+  if (!entry) return tni_fail_nomem(f->err);
+  *out = (const tn_func *)(uintptr_t)entry->value;
+  if (*out) return TN_OK;
   unique_name(f, p, name);
-  status = build_function(f, f->copy.to, name, p, outside, count, out);
-  if (status == TN_OK && !tni_reserve(f->ctx, &made, &f->made_capacity, f->made_count + 1, sizeof *f->made))
-    status = tni_fail_nomem(f->err);
-  f->made = made;
-  if (status == TN_OK)
-    f->made[f->made_count++] = (made_func){text, size, *out};
-  else
-    tn_text_destroy(text);
+  tn_status status = build_function(f, name, p, out);
+  if (status == TN_OK) status = find_alike(f, *out, out);
+  if (status == TN_OK) f->made.entries[number].value = (size_t)(uintptr_t)*out;
   return status;
 }
 
@@ -455,7 +436,7 @@ static tn_status emit_call(fuser *f, const tn_func *func, const tni_gnode *last,
 }
 
 /* Names of the piece's operators and nodes, for profiles. */
-static tn_status tell_origin(fuser *f, const piece *p) {
+static tn_status tell_origin(fuser *f, const tni_gpiece *p) {
   tni_text operators, nodes;
   tni_text_init(&operators, f->ctx);
   tni_text_init(&nodes, f->ctx);
@@ -471,7 +452,7 @@ static tn_status tell_origin(fuser *f, const piece *p) {
   return status ? status : tni_gbuilder_check(f->copy.b, f->err);
 }
 
-static tn_status emit_piece(fuser *f, const piece *p) {
+static tn_status emit_piece(fuser *f, tni_gpiece *p) {
   const tni_gnode *last = &f->g->nodes[p->nodes[p->count - 1]];
   const tn_func *func = last->call;
   if (!last->op) { /* a call stays as it is */
@@ -483,9 +464,10 @@ static tn_status emit_piece(fuser *f, const piece *p) {
   assert(last->output_count == 1); /* as every row of the table says */
   uint32_t *outside = TNI_NEW_ARRAY(&f->arena, uint32_t, input_total(f, p));
   if (!outside) return tni_fail_nomem(f->err);
-  uint32_t count = outside_values(f, p, outside);
-  tn_status status = function_of(f, p, outside, count, &func);
-  if (status == TN_OK) status = emit_call(f, func, last, outside, count);
+  p->outside = outside;
+  p->outside_count = outside_values(f, p, outside);
+  tn_status status = function_of(f, p, &func);
+  if (status == TN_OK) status = emit_call(f, func, last, outside, p->outside_count);
   return status == TN_OK ? tell_origin(f, p) : status;
 }
 
@@ -516,7 +498,8 @@ static tn_status emit_groups(fuser *f) {
   for (uint32_t i = 0; i < f->group_count; i++) {
     const group *p = &f->groups[i];
     for (uint32_t at = 0; at < p->count;) {
-      piece part = {f->members + p->first + at, piece_length(f, f->members + p->first + at, p->count - at)};
+      const uint32_t *nodes = f->members + p->first + at;
+      tni_gpiece part = {f->g, &f->places, nodes, piece_length(f, nodes, p->count - at), NULL, 0};
       tn_status status = emit_piece(f, &part);
       if (status != TN_OK) return status;
       at += part.count;
@@ -567,6 +550,7 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
   tn_status status = tni_gcopy_begin(&f.copy, g, to, err);
   if (status != TN_OK) return status;
   tni_arena_init(&f.arena, f.ctx);
+  tni_map_init(&f.made, f.ctx);
   if (!allocate(&f)) status = tni_fail_nomem(err);
   if (status == TN_OK) {
     index_values(&f);
@@ -578,8 +562,7 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
     status = emit_groups(&f);
   }
   if (status == TN_OK) status = tni_gcopy_finish(&f.copy, out, err);
-  for (size_t i = 0; i < f.made_count; i++) tn_text_destroy(f.made[i].text);
-  tni_free(f.ctx, f.made, f.made_capacity * sizeof *f.made);
+  tni_map_destroy(&f.made);
   tni_arena_destroy(&f.arena);
   tni_gcopy_end(&f.copy);
   return status;

@@ -245,7 +245,9 @@ typedef struct tni_grewrite {
 tn_status tni_graph_rewrite(const tn_graph *g, tn_program *to, const tni_grewrite *how, const tn_graph **out,
                             tn_error **err);
 
-/* kept.c: the key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
+/* kept.c: adds the attribute to a key. Every list and text is behind its length, so that no two have the same bytes. */
+void tni_attr_key(tni_text *key, const tni_attr *a);
+/* The key under which `kept` (NULL: nothing) may have the result `out`, made of constants (NULL: absent).
  * False: it is not to be kept, or there is no memory, which the text knows. */
 bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t attr_count, const tni_attr *attrs,
                    uint32_t input_count, const tni_gvalue *const *inputs, const tni_gvalue *out);
@@ -292,6 +294,18 @@ bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out);
 bool tni_place_suits(const tn_graph *g, const tni_gplaces *p, const tni_gnode *n, uint32_t operand);
 /* Is it all of what it lies in? */
 bool tni_place_is_whole(const tn_graph *g, const tni_gplaces *p, uint32_t value);
+/* alike.c: a piece of a graph that becomes one function: its nodes, in order, of which the last one's output is the function's,
+ * and the values that they read from outside, which are its parameters. */
+typedef struct tni_gpiece {
+  const tn_graph *g;
+  const tni_gplaces *places;
+  const uint32_t *nodes;
+  uint32_t count;
+  const uint32_t *outside;
+  uint32_t outside_count;
+} tni_gpiece;
+/* What the function depends on, beside its name. */
+void tni_gpiece_key(tni_text *key, const tni_gpiece *p);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
  * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Still nodes
  * stay nodes; parameters of functions have the strides of the values' places. */

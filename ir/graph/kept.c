@@ -9,8 +9,7 @@
 
 enum { SMALL = 256, LEAST = 1024 };
 
-/* Every list and text is behind its length, so that no two nodes have one key. */
-static void add_attr(tni_text *key, const tni_attr *a) {
+void tni_attr_key(tni_text *key, const tni_attr *a) {
   size_t count = (size_t)a->count;
   tni_text_add(key, " %s %d %lld %d ", a->name, (int)a->kind, (long long)a->i, (int)a->count);
   tni_text_add_bytes(key, (const char *)&a->f, sizeof a->f);
@@ -35,7 +34,7 @@ bool tni_graph_key(tni_text *key, tni_kept *kept, const char *what, uint32_t att
   if (!kept || tn_array_bytes(out->type, tni_gvalue_numel(out)) < LEAST) return false;
   tni_text_add(key, "%s to %u %d ", what, (unsigned)out->type, (int)out->rank);
   for (int32_t d = 0; d < out->rank; d++) tni_text_add(key, "%lld ", (long long)out->shape[d]);
-  for (uint32_t i = 0; i < attr_count; i++) add_attr(key, &attrs[i]);
+  for (uint32_t i = 0; i < attr_count; i++) tni_attr_key(key, &attrs[i]);
   for (uint32_t i = 0; i < input_count; i++) {
     if (!inputs[i])
       tni_text_add(key, " none");

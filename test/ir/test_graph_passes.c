@@ -341,6 +341,33 @@ START_TEST(outputs_keep_their_names)
 }
 END_TEST
 
+/* Numbers in the code, the order of operands, shapes and attributes count; which values are read does not. */
+START_TEST(functions_of_like_pieces_are_one)
+{
+  static const float two = 2, three = 3;
+  static const char *const calls[] = {"a0 = mul",   "a1 = mul",   "a2 = mul_2", "b0 = neg_sub", "b1 = neg_sub",
+                                      "b2 = neg_sub_2", "c0 = neg",   "c1 = elu",   "c2 = elu_2"};
+  const tni_attr half[] = {{.name = "alpha", .kind = TNI_ATTR_FLOAT, .f = 0.5}};
+  uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(4)), y = tni_g_input(b, "y", TN_F32, DIMS(4));
+  uint32_t by2 = tni_g_const(b, "two", TN_F32, 0, NULL, &two), by3 = tni_g_const(b, "three", TN_F32, 0, NULL, &three);
+  tni_g_output(b, add2("mul", "a0", x, by2));
+  tni_g_output(b, add2("mul", "a1", y, by2));
+  tni_g_output(b, add2("mul", "a2", x, by3));
+  tni_g_output(b, add2("sub", "b0", add1("neg", "n0", x), x));
+  tni_g_output(b, add2("sub", "b1", add1("neg", "n1", y), y));
+  tni_g_output(b, add2("sub", "b2", x, add1("neg", "n2", x)));
+  tni_g_output(b, add1("neg", "c0", tni_g_input(b, "z", TN_F32, DIMS(5))));
+  tni_g_output(b, add1("elu", "c1", x));
+  tni_g_output(b, add("elu", "c2", x, TNI_NO_VALUE, TNI_NO_VALUE, 1, half));
+  const char *text = text_of(optimize(finish()));
+  for (size_t i = 0; i < TNI_COUNT(calls); i++) {
+    char call[64];
+    snprintf(call, sizeof call, "  %.2s: f32[%d] = call fused_%s(", calls[i], strncmp(calls[i], "c0", 2) ? 4 : 5, calls[i] + 5);
+    ck_assert_msg(strstr(text, call) != NULL, "%s in %s", call, text);
+  }
+}
+END_TEST
+
 /* conv -> add(residual) -> relu, twice, with the same shapes. */
 static const tn_graph *residual_net(void) {
   static float w[2][4 * 4 * 9];
@@ -659,6 +686,7 @@ int main(void) {
   tcase_add_test(tests, what_others_read_or_is_of_others_is_no_layer_norm);
   tcase_add_test(tests, keys_of_different_attributes_differ);
   tcase_add_test(tests, outputs_keep_their_names);
+  tcase_add_test(tests, functions_of_like_pieces_are_one);
   tcase_add_test(tests, chains_and_residuals_become_one_function);
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
