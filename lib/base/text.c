@@ -93,6 +93,10 @@ void tni_text_add_v(tni_text *text, const char *format, va_list args) {
 
 void tni_text_add(tni_text *text, const char *format, ...) {
   va_list args;
+  if (!strchr(format, '%')) {
+    tni_text_add_bytes(text, format, strlen(format));
+    return;
+  }
   va_start(args, format);
   tni_text_add_v(text, format, args);
   va_end(args);
