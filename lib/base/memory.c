@@ -4,22 +4,28 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "lib.h"
 
-enum { BLOCK_ALIGN = 16, FIRST_CAPACITY = 8 };
+enum { BLOCK_ALIGN = 16, FIRST_CAPACITY = 8, LARGE_PAGE = 2 << 20 };
 
 bool tni_mul_size(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 
 bool tni_add_size(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
 
-/* Memory of the C library at any power of two; `size` is not 0. */
+/* Memory of the C library at any power of two; `size` is not 0. Large blocks that are aligned at all, which hold weights and
+ * results, are in large pages: a fault for 512 of the small ones, and fewer misses of the TLB when code reads them. */
 static void *take(size_t size, size_t align) {
   size_t padded;
   if (size > PTRDIFF_MAX) return NULL; /* no allocator has it, and some stop the process when asked */
   if (align <= BLOCK_ALIGN) return malloc(size);
+  bool large = size >= LARGE_PAGE;
+  if (large && align < LARGE_PAGE) align = LARGE_PAGE;
   if (!tni_add_size(size, align - 1, &padded)) return NULL;
-  return aligned_alloc(align, padded & ~(align - 1));
+  char *block = aligned_alloc(align, padded & ~(align - 1));
+  if (block && large) madvise(block, size & ~(size_t)(LARGE_PAGE - 1), MADV_HUGEPAGE); /* where there are none: as it was */
+  return block;
 }
 
 /* The allocator of contexts that bring none. realloc keeps no alignment above malloc's, so such blocks move by hand. */
