@@ -117,7 +117,7 @@ bool tni_contents_digest(tn_context *ctx, const unsigned char *seed, size_t coun
   bool good = !arena.failed;
   if (good) {
     cut(&t, count, contents);
-    if (tni_parallel_for(ctx, tag_chunks, &t, (int64_t)chunks, 1)) tag_chunks(&t, 0, (int64_t)chunks);
+    tni_spread(ctx, tag_chunks, &t, (int64_t)chunks);
     tni_digest_begin(&digest, seed, TNI_TAG_KEY_BYTES);
     tni_digest_add(&digest, "contents", 8);
     for (size_t i = 0; i < count; i++) tni_digest_add(&digest, &contents[i].bytes, sizeof contents[i].bytes);

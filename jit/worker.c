@@ -235,7 +235,7 @@ static void *create_workers(tn_context *ctx, tn_error **err) {
     tni_fail_nomem(err);
     return NULL;
   }
-  int wanted = ctx->threads.compile_workers > 0 ? ctx->threads.compile_workers : tni_topology_get(ctx)->cores;
+  int wanted = tni_compile_width(ctx);
   pool->ctx = ctx;
   pool->limit = wanted < 1 ? 1 : wanted > MAX_WORKERS ? MAX_WORKERS : wanted;
   pthread_mutex_init(&pool->lock, NULL);

@@ -331,6 +331,14 @@ int32_t tni_parallel_for(tn_context *ctx, tn_parallel_body body, void *closure, 
 /* Threads that a region may use, the caller's among them. */
 int32_t tni_parallel_width(tn_context *ctx);
 
+/* ---- runtime/spread.c ------------------------------------------------------------------------------------------ */
+
+/* Runs body over each of 0..count by itself, on the threads that compile, of which the caller's is one. What it gives does
+ * not count. Where no thread can be had the caller does all. */
+void tni_spread(tn_context *ctx, tn_parallel_body body, void *self, int64_t count);
+/* Threads that may compile. */
+int32_t tni_compile_width(tn_context *ctx);
+
 /* ---- runtime/scratch.c ----------------------------------------------------------------------------------------- */
 
 /* Memory for the length of a kernel, 64-byte aligned, from a free list that keeps blocks between calls. NULL: none. */

@@ -54,7 +54,7 @@ static tn_status align(const tn_graph *g, size_t count, size_t size, tn_program 
     values[i].data = at;
     at += room_of(&g->values[i]);
   }
-  if (tni_parallel_for(to->ctx, copy_range, &a, (int64_t)count, 1)) copy_range(&a, 0, (int64_t)count);
+  tni_spread(to->ctx, copy_range, &a, (int64_t)count);
   *out = made;
   return tni_program_keep_blob(to, blob, err);
 }

@@ -11,16 +11,23 @@ enum { BLOCK = 16 };
 
 /* ---- squares ----------------------------------------------------------------------------------------------------- */
 
-/* Elements may lie at any byte. */
-#define TURN(type)                                                                                        \
-  static void turn_##type(char *to, size_t to_stride, const char *from, size_t from_stride, size_t rows, \
-                          size_t columns) {                                                               \
-    type x;                                                                                               \
-    for (size_t c = 0; c < columns; c++)                                                                  \
-      for (size_t r = 0; r < rows; r++) {                                                                 \
-        memcpy(&x, from + (r * from_stride + c) * sizeof x, sizeof x);                                    \
-        memcpy(to + (c * to_stride + r) * sizeof x, &x, sizeof x);                                        \
-      }                                                                                                   \
+/* By way of two small squares: where rows lie a power of two apart, caches hold few lines of different rows at once, so
+ * each line is read, and written, in one go. Elements may lie at any byte. */
+#define TURN(type)                                                                                                   \
+  static inline void turn_square_##type(char *to, size_t to_stride, const char *from, size_t from_stride,            \
+                                        size_t rows, size_t columns) {                                               \
+    type in[BLOCK][BLOCK], out[BLOCK][BLOCK];                                                                        \
+    for (size_t r = 0; r < rows; r++) memcpy(in[r], from + r * from_stride * sizeof(type), columns * sizeof(type));  \
+    for (size_t c = 0; c < columns; c++)                                                                             \
+      for (size_t r = 0; r < rows; r++) out[c][r] = in[r][c];                                                        \
+    for (size_t c = 0; c < columns; c++) memcpy(to + c * to_stride * sizeof(type), out[c], rows * sizeof(type));     \
+  }                                                                                                                  \
+  static void turn_##type(char *to, size_t to_stride, const char *from, size_t from_stride, size_t rows,             \
+                          size_t columns) {                                                                          \
+    if (rows == BLOCK && columns == BLOCK)                                                                           \
+      turn_square_##type(to, to_stride, from, from_stride, BLOCK, BLOCK);                                            \
+    else                                                                                                             \
+      turn_square_##type(to, to_stride, from, from_stride, rows, columns);                                           \
   }
 TURN(uint8_t)
 TURN(uint16_t)

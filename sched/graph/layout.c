@@ -52,7 +52,6 @@ typedef struct filling {
   char *to;
   const tni_gvalue *w;
   int64_t shape[TN_MAX_RANK];
-  bool done;
 } filling;
 
 /* The pass at work. */
@@ -106,17 +105,8 @@ static bool add_filling(layout *l, const tni_gvalue *w, const storage *as, const
 
 static int32_t fill_range(void *closure, int64_t begin, int64_t end) {
   layout *l = closure;
-  for (filling *x = &l->fillings[begin]; x < &l->fillings[end]; x++) {
-    if (!x->done) x->fill(x->to, x->w, x->shape);
-    x->done = true;
-  }
+  for (filling *x = &l->fillings[begin]; x < &l->fillings[end]; x++) x->fill(x->to, x->w, x->shape);
   return 0;
-}
-
-/* A host's executor may leave some: these are done here. */
-static void fill_all(layout *l) {
-  tni_parallel_for(l->c.to->ctx, fill_range, l, (int64_t)l->filling_count, 1);
-  fill_range(l, 0, (int64_t)l->filling_count);
 }
 
 /* New contents in *out. What is kept under a key, where other threads find it, is whole; else it is filled later. */
@@ -535,7 +525,7 @@ static tn_status copy_all(layout *l, const tn_graph **out, tn_error **err) {
   tn_status status = TN_OK;
   for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
   if (status) return status;
-  fill_all(l);
+  tni_spread(l->c.to->ctx, fill_range, l, (int64_t)l->filling_count);
   return tni_gcopy_finish(&l->c, out, err);
 }
 

@@ -229,10 +229,10 @@ static int32_t fill_groups(void *closure, int64_t begin, int64_t end) {
   return 0;
 }
 
-/* False: they would not be exact enough. Where a host's executor fails it is done here. */
+/* False: they would not be exact enough. */
 static bool fill(tn_context *ctx, filling *f) {
   int64_t groups = (f->panels * f->panel - 1) / GROUP + 1;
-  if (tni_parallel_for(ctx, fill_groups, f, groups, 1) != 0) fill_groups(f, 0, groups);
+  tni_spread(ctx, fill_groups, f, groups);
   return !f->inexact;
 }
 
