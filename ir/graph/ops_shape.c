@@ -111,9 +111,10 @@ static const tn_expr *source_position(const tni_define *d, const tn_expr *o, int
   if (strcmp(mode, "asymmetric") == 0) return tn_div(b, at, tn_float(b, TN_F32, scale));
   if (strcmp(mode, "pytorch_half_pixel") == 0 && out == 1) return tn_float(b, TN_F32, 0);
   const tn_expr *half = tn_float(b, TN_F32, 0.5);
-  at = tn_sub(b, tn_div(b, tn_add(b, at, half), tn_float(b, TN_F32, scale)), half);
-  if (strcmp(mode, "half_pixel_symmetric") != 0) return at;
-  return tn_add(b, at, tn_float(b, TN_F32, (double)in / 2 * (1 - (double)out / length)));
+  at = tn_div(b, tn_add(b, at, half), tn_float(b, TN_F32, scale));
+  if (strcmp(mode, "half_pixel_symmetric") == 0) /* in this order: what lies in the middle does exactly */
+    at = tn_add(b, tn_float(b, TN_F32, (double)in / 2 * (1 - (double)out / length)), at);
+  return tn_sub(b, at, half);
 }
 
 /* The nearest element, clamped into 0..in. */

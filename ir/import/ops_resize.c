@@ -125,8 +125,8 @@ static double source_of(const resizing *r, int32_t axis, int64_t o) {
     return start * (in - 1) + (length == 1 ? size * (in - 1) / 2 : x * size * (in - 1) / (length - 1));
   }
   if (strcmp(places, "pytorch_half_pixel") == 0 && length == 1) return -0.5;
-  double at = (x + 0.5) / scale - 0.5;
-  return strcmp(places, "half_pixel_symmetric") == 0 ? at + in / 2 * (1 - (double)r->out[axis] / length) : at;
+  double offset = strcmp(places, "half_pixel_symmetric") == 0 ? in / 2 * (1 - (double)r->out[axis] / length) : 0;
+  return offset + (x + 0.5) / scale - 0.5;
 }
 
 static double cubic_weight(double a, double x) {

@@ -376,6 +376,17 @@ START_TEST(resize_counts_other_positions)
 }
 END_TEST
 
+/* Of a length that is rounded down the middle stays where it is: between both, and so the lower one. */
+START_TEST(resize_keeps_the_middle)
+{
+  static const double scales[] = {1, 1.8};
+  uint32_t in = tni_g_input(b, "x", TN_F32, DIMS(1, 2));
+  tni_attr attrs[] = {INTS("shape", 1, 3), {.name = "scales", .kind = TNI_ATTR_FLOATS, .count = 2, .floats = scales},
+                      STRING("coordinates", "half_pixel_symmetric"), STRING("nearest", "round_prefer_floor")};
+  EXPECT(add("resize", "y", in, TNI_NO_VALUE, TNI_NO_VALUE, 4, attrs), six, NULL, 1, 1, 2);
+}
+END_TEST
+
 /* ---- pointwise ------------------------------------------------------------------------------------------------- */
 
 typedef struct pointwise {
@@ -608,6 +619,7 @@ int main(void) {
   tcase_add_test(tests, resize_takes_the_nearest);
   tcase_add_loop_test(tests, resize_repeats_the_nearest, 0, 5);
   tcase_add_test(tests, resize_counts_other_positions);
+  tcase_add_test(tests, resize_keeps_the_middle);
   tcase_add_loop_test(tests, pointwise_operators_are_what_they_say, 0, TNI_COUNT(pointwises));
   tcase_add_loop_test(tests, gelu_is_near_everywhere, 0, 2);
   tcase_add_test(tests, integers_divide_and_wrap);
