@@ -117,7 +117,7 @@ typedef int32_t (*tn_parallel_body)(void *closure, int64_t begin, int64_t end);
 
 typedef struct tn_threads {
   int32_t count;           /* threads of kernels, the caller's among them; 0 = one per core (hwloc), 1 = no pool */
-  int32_t compile_workers; /* 0 = one per core */
+  int32_t compile_workers; /* threads that compile and make weights ready; 0 = one per core */
   /* 1 binds the pool's own threads to a core each. 0: they run where the host's process may, but one that was in the way of
    * the caller's thread, on its core, is barred from the core where that is. The caller's thread is never bound. */
   uint8_t pin;
