@@ -146,13 +146,22 @@ static int32_t vector_iter(const tni_planner *p, const tn_stmt *block) {
   return q.near + q.far <= q.unit + 1 ? last : -1;
 }
 
+/* How many loops are in front of the first that reduces, or feeds no iterator. */
+static size_t count_spatial(const tni_planner *p, const tn_stmt *block, size_t count, const tn_loop *loops) {
+  size_t n = 0;
+  for (; n < count; n++) {
+    const tni_iter *it = tni_iter_fed_by(p, block, loops[n]);
+    if (!it || it->reduce) break;
+  }
+  return n;
+}
+
 /* A reduction of several states: the loops in front of its reduce loops, in parallel. */
 static void schedule_states(tni_planner *p, const tn_stmt *block) {
   tn_block_ref ref = tni_block_named(p, block->as.block.name);
   tn_loop loops[TNI_MAX_LOOPS];
-  size_t count = ref ? tni_loops_of(p, ref, loops) : 0, outer = 0;
-  while (outer < count && !block->as.block.iters[outer].reduce) outer++;
-  tni_parallel_outer(p, outer, loops, tni_work_of(block));
+  size_t count = ref ? tni_loops_of(p, ref, loops) : 0;
+  tni_parallel_outer(p, count_spatial(p, block, count, loops), loops, tni_work_of(block));
 }
 
 typedef struct row_search {
@@ -196,6 +205,14 @@ static bool is_bordered_copy(const tni_planner *p, const tn_stmt *block, int32_t
          !tni_expr_uses(p->s->ctx, tni_load_where(value), block->as.block.iters[lanes_iter].var);
 }
 
+/* Has each iterator a loop of its own, in their order? A host's nest may have others. */
+static bool has_own_loops(const tni_planner *p, const tn_stmt *block, size_t count, const tn_loop *loops) {
+  bool own = count == (size_t)block->as.block.count;
+  for (size_t i = 0; own && i < count; i++)
+    own = tni_iter_fed_by(p, block, loops[i]) == &block->as.block.iters[i];
+  return own;
+}
+
 static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   tn_block_ref ref = tni_block_named(p, block->as.block.name);
   tn_loop loops[TNI_MAX_LOOPS], parts[2];
@@ -203,17 +220,18 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block);
   if (!count) return;
   int64_t work = tni_work_of(block);
-  int32_t inner = vector_iter(p, block);
+  bool own = has_own_loops(p, block, count, loops);
+  int32_t inner = own ? vector_iter(p, block) : -1;
   int64_t extent = inner < 0 ? 0 : tni_extent_of(block, inner);
   bool whole = is_bordered_copy(p, block, inner);
   if (inner >= 0 && count > 1 && is_flat(p, block) && tni_try_fuse(p, count, loops, &loops[0])) {
     inner = 0;
     extent = work;
     outer = count = 1;
-  } else if (tni_schedule_between(p, block, count, loops, &outer)) {
+  } else if (own && tni_schedule_between(p, block, count, loops, &outer)) {
     tni_parallel_outer(p, outer, loops, work);
     return;
-  } else if (count > 1 && is_short_row(p, block) && tni_try_fuse(p, 2, &loops[count - 2], &loops[count - 2])) {
+  } else if (own && count > 1 && is_short_row(p, block) && tni_try_fuse(p, 2, &loops[count - 2], &loops[count - 2])) {
     outer = --count;
     inner = (int32_t)count - 1;
     whole = false;
@@ -227,9 +245,7 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     loops[inner] = parts[0];
     outer = (size_t)inner + 1;
   }
-  if (tni_is_reduction(block))
-    for (outer = 0; outer < count && !block->as.block.iters[outer].reduce; outer++)
-      ;
+  if (tni_is_reduction(block)) outer = count_spatial(p, block, count, loops);
   tni_parallel_outer(p, outer, loops, work);
   if (whole) tni_note_loops(p, tni_loops_of(p, ref, loops), loops, TNI_WHOLE_NOTE);
 }

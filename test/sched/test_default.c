@@ -38,6 +38,29 @@ START_TEST(keeps_the_results)
 }
 END_TEST
 
+/* Loops that a host wrote: fewer around the block than it has iterators, since an `if` is between; in another order; more. */
+static const char *const nests[] = {
+    "  for i in 0..8 { if X[0, 0] > 0.0:f32 { for j in 0..8 {\n"
+    "    block C(a: 0..8 = j, b: 0..8 = i) { Y[a, b] = max(X[a, b], 0.0:f32) } } } }\n",
+    "  for i in 0..8 { for j in 0..8 {\n"
+    "    block C(a: 0..8 = j, b: 0..8 = i) { Y[a, b] = X[b, a] * 2.0:f32 } } }\n",
+    "  for i in 0..8 { for j in 0..2 { for k in 0..4 {\n"
+    "    block C(a: 0..8 = i, b: 0..8 = j * 4 + k) { Y[a, b] = X[a, b] * 2.0:f32 } } } }\n",
+    "  for i in 0..8 { for j in 0..2 { for k in 0..4 { for r in 0..8 {\n"
+    "    block C(a: 0..8 = i, b: 0..8 = j * 4 + k, reduce c: 0..8 = r) {\n"
+    "      init { Y[a, b] = 0.0:f32 } Y[a, b] = Y[a, b] + X[a, c] * X[c, b] } } } } }\n",
+};
+
+START_TEST(loops_are_not_taken_for_those_of_iterators)
+{
+  char text[1024];
+  open_context();
+  snprintf(text, sizeof text, "func f(X: f32[8, 8], Y: f32[8, 8]) {\n%s}\n", nests[_i]);
+  tn_text_destroy(checked_loops(text));
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* ---- it makes vectors ---- */
 
 START_TEST(a_matmul_is_vector_multiply_adds)
@@ -531,6 +554,7 @@ int main(void) {
   TCase *tcase = tcase_create("default");
   tcase_set_timeout(tcase, 120);
   tcase_add_loop_test(tcase, keeps_the_results, 0, PROGRAM_KINDS);
+  tcase_add_loop_test(tcase, loops_are_not_taken_for_those_of_iterators, 0, TNI_COUNT(nests));
   tcase_add_test(tcase, a_matmul_is_vector_multiply_adds);
   tcase_add_test(tcase, an_elementwise_chain_is_one_vector_loop);
   tcase_add_loop_test(tcase, sums_of_integers_begin_with_their_bias, 0, 2);
