@@ -537,7 +537,7 @@ bool tni_has_numbers(const tn_expr *x);
 
 /* A loop of the loop level as a function: `body` over formal buffers, scalars and numbers. Formal buffer k is buffers[k] from
  * bases[k] elements on; scalars are variables that are bound around the loop; number k stands for values[k]. */
-enum { TNI_OUTLINE_NUMBERS = 64 }; /* constants beyond these stay in the text */
+enum { TNI_OUTLINE_NUMBERS = 256 }; /* constants beyond these stay in the text */
 typedef struct tni_outline {
   size_t buffer_count, scalar_count, number_count;
   const tn_buffer *const *buffers, *const *formal;
@@ -555,10 +555,13 @@ const tn_stmt *tni_outline_body(tni_region *r, const tni_outline *outline, const
 
 /* ---- vary.c ----------------------------------------------------------------------------------------------------- */
 
-/* A number of texts that are equal but for numbers: by times number `of`, and plus. A parameter is itself; 0 times: a constant. */
+/* A number of texts that are equal but for numbers: by times number `of`, and plus, and more times number `more_of` where sums of
+ * two are looked for. A parameter is itself; 0 times: a constant. */
 typedef struct tni_multiple {
   size_t of;
   int64_t by, plus;
+  size_t more_of;
+  int64_t more; /* 0: no second */
 } tni_multiple;
 typedef struct tni_variation {
   tni_arena *arena;
@@ -566,6 +569,7 @@ typedef struct tni_variation {
   const int64_t **values; /* of each text */
   tni_multiple *numbers;
   size_t parameter_count;
+  bool sums; /* the owner's: are multiples of two parameters added? They cost an addition each */
 } tni_variation;
 /* Of one text: all are constants. `values` are borrowed. False: no memory. */
 bool tni_variation_begin(tni_arena *arena, size_t number_count, const int64_t *values, tni_variation *out);

@@ -4,14 +4,17 @@
  *     112  96  672  1536   ->        constant: q
  *     112 128  896  2048
  *
- * A number is a multiple of the first parameter of which it is one in all of the texts, else a multiple and a constant, else
- * a parameter itself. Parameters are looked for among the smaller numbers first: larger ones are multiples of them.
+ * A number is a multiple of the first parameter of which it is one in all of the texts, else a multiple and a constant, else,
+ * where that is wanted, a sum of multiples of two (a row and two columns further: p + 2q), else a parameter itself.
+ * Parameters are looked for among the smaller numbers first: larger ones are multiples of them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 
 #include "ir.h"
+
+enum { MOST_TIMES = 64 /* of either parameter in a sum of two */ };
 
 typedef struct ranked {
   int64_t value;
@@ -27,9 +30,10 @@ static int by_value(const void *a, const void *b) {
 /* ---- relations ------------------------------------------------------------------------------------------------------ */
 
 static bool fits(const tni_multiple *n, const int64_t *values, size_t i) {
-  int64_t product, sum;
+  int64_t product, sum, more = 0;
   if (__builtin_mul_overflow(n->by, values[n->of], &product) || __builtin_add_overflow(product, n->plus, &sum)) return false;
-  return sum == values[i];
+  if (n->more && __builtin_mul_overflow(n->more, values[n->more_of], &more)) return false;
+  return !__builtin_add_overflow(sum, more, &sum) && sum == values[i];
 }
 
 static bool fits_all(const tni_variation *v, const tni_multiple *n, size_t i) {
@@ -52,6 +56,30 @@ static bool relate(const tni_variation *v, size_t parameter, size_t i, tni_multi
   return fits_all(v, out, i);
 }
 
+/* Number i as a sum of multiples of two parameters, from two texts in which those are in another ratio. */
+static bool relate_two(const tni_variation *v, size_t p, size_t q, size_t i, tni_multiple *out) {
+  const int64_t *a = v->values[0];
+  for (size_t t = 1; t < v->count; t++) {
+    const int64_t *b = v->values[t];
+    __int128 ratio = (__int128)a[p] * b[q] - (__int128)b[p] * a[q];
+    if (!ratio) continue;
+    __int128 by = (__int128)a[i] * b[q] - (__int128)b[i] * a[q], more = (__int128)a[p] * b[i] - (__int128)b[p] * a[i];
+    if (by % ratio || more % ratio) return false;
+    by /= ratio, more /= ratio;
+    if (by < 1 || by > MOST_TIMES || more < 1 || more > MOST_TIMES) return false;
+    *out = (tni_multiple){.of = p, .by = (int64_t)by, .more_of = q, .more = (int64_t)more};
+    return fits_all(v, out, i);
+  }
+  return false;
+}
+
+static bool is_sum_of_two(const tni_variation *v, size_t count, const size_t *parameters, size_t i, tni_multiple *out) {
+  for (size_t k = 0; v->sums && k < count; k++)
+    for (size_t m = k + 1; m < count; m++)
+      if (relate_two(v, parameters[k], parameters[m], i, out)) return true;
+  return false;
+}
+
 /* What number i is, by the parameters so far; one of its own if it is nothing of them. */
 static tni_multiple number_of(const tni_variation *v, size_t count, const size_t *parameters, size_t i) {
   tni_multiple constant = {.of = i, .plus = v->values[0][i]}, found, sum = {.of = i, .by = 1};
@@ -61,7 +89,7 @@ static tni_multiple number_of(const tni_variation *v, size_t count, const size_t
     if (found.plus == 0) return found;
     if (sum.of == i) sum = found;
   }
-  return sum;
+  return sum.of == i && is_sum_of_two(v, count, parameters, i, &found) ? found : sum;
 }
 
 static bool is_parameter(const tni_variation *v, size_t i) { return v->numbers[i].of == i && v->numbers[i].by; }
@@ -117,5 +145,6 @@ const tn_expr *tni_variation_number(tni_region *r, const tni_variation *v, const
   if (!n->by) return tni_index(r, n->plus);
   const tn_expr *x = numbers[n->of];
   if (n->by != 1) x = tni_mul(r, x, tni_index(r, n->by));
+  if (n->more) x = tni_add(r, x, tni_mul(r, numbers[n->more_of], tni_index(r, n->more)));
   return n->plus ? tni_add(r, x, tni_index(r, n->plus)) : x;
 }

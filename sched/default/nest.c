@@ -14,7 +14,12 @@
  */
 #include "default.h"
 
-enum { MOST_OWN = 4 /* loops of a block below those that it shares */, MOST_IN_REGISTERS = 64, MOST_WRITTEN_OUT = 8 };
+enum {
+  MOST_OWN = 4, /* loops of a block below those that it shares */
+  MOST_IN_REGISTERS = 64,
+  LONG_LIST = 16, /* stores */
+  MOST_WRITTEN_OUT = 8
+};
 
 /* ---- what is shared ---------------------------------------------------------------------------------------------- */
 
@@ -294,6 +299,13 @@ static const tn_stmt *first_store(const tn_stmt *block) {
   return s->kind == TNI_STORE ? s : NULL;
 }
 
+/* Has it so many stores that code which layers of other sizes share is worth a call? Transforms of tiles have. */
+static bool is_long_list(const tn_stmt *block) {
+  const tn_stmt *s = block->as.block.body;
+  while (s->kind == TNI_LET) s = s->as.let.body;
+  return s->kind == TNI_SEQ && s->as.seq.count >= LONG_LIST;
+}
+
 /* Of one store, or of several that are long enough as they are; its last iterator is that of a loop of its own. */
 static void schedule_elements(tni_planner *p, const char *name, size_t shared, size_t loops) {
   const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = first_store(block);
@@ -308,6 +320,8 @@ static void schedule_elements(tni_planner *p, const char *name, size_t shared, s
   if (tni_schedule_across(p, block, shared, count - 1, all)) return;
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
   tni_try_vectorize(p, parts[1]);
+  tn_error *e = NULL;
+  if (is_long_list(block)) tni_tried(p, tn_outline(p->s, parts[0], NULL, &e), &e);
   if (store == block->as.block.body && extent <= MOST_WRITTEN_OUT * lanes) tni_try_unroll(p, parts[0]);
 }
 

@@ -3,7 +3,7 @@
  *     for i in 0..4 outlined { S }   ->   status = NAME.outlined.K(env, &C[a], &A[b], n, 512); if status != 0 leave with it
  *
  * ir/outline.c takes the loops apart. Those of one text are a group. A number that is the same in all of a group is a constant
- * of the function, others are parameters, or multiples of one (ir/vary.c); a loop that would need more than MAX_PARAMS
+ * of the function, others are parameters, or multiples of one or two (ir/vary.c); a loop that would need more than MAX_PARAMS
  * begins a group of its own. So all loops of a module are looked at before the first is compiled. A loop inside an outlined
  * one is met when that is compiled, and joins a group that fits as it is.
  *
@@ -56,6 +56,7 @@ static bool join(tni_ll_group *g, const tni_outline *o) {
 static tni_ll_group *add_group(tni_ll_module *m, const tni_outline *first) {
   tni_ll_group *g = TNI_NEW(&m->arena, tni_ll_group);
   if (!g || !tni_variation_begin(&m->arena, first->number_count, first->values, &g->variation)) return NULL;
+  g->variation.sums = true;
   g->first = first;
   g->next = m->groups;
   return m->groups = g;

@@ -9,7 +9,7 @@ enum { NUMBERS = 5 };
 typedef int64_t numbers[NUMBERS];
 
 /* Each number of the texts, of five in each: `3`, `#1` (a parameter), `#1*4+2`. */
-static void check(size_t count, numbers *texts, const char *want) {
+static void check_sums(bool sums, size_t count, numbers *texts, const char *want) {
   tn_context *ctx;
   tni_arena arena;
   tni_text got;
@@ -18,6 +18,7 @@ static void check(size_t count, numbers *texts, const char *want) {
   tni_arena_init(&arena, ctx);
   tni_text_init(&got, ctx);
   ck_assert(tni_variation_begin(&arena, NUMBERS, texts[0], &v));
+  v.sums = sums;
   for (size_t t = 1; t < count; t++) {
     tni_variation made;
     ck_assert(tni_variation_widened(&v, texts[t], &made));
@@ -29,6 +30,7 @@ static void check(size_t count, numbers *texts, const char *want) {
     if (!n->by) tni_text_add(&got, "%lld", (long long)n->plus);
     if (n->by) tni_text_add(&got, "#%zu", n->of);
     if (n->by > 1) tni_text_add(&got, "*%lld", (long long)n->by);
+    if (n->more) tni_text_add(&got, "+#%zu*%lld", n->more_of, (long long)n->more);
     if (n->by && n->plus) tni_text_add(&got, "%+lld", (long long)n->plus);
   }
   ck_assert_str_eq(got.data, want);
@@ -36,6 +38,8 @@ static void check(size_t count, numbers *texts, const char *want) {
   tni_arena_destroy(&arena);
   tn_context_destroy(ctx);
 }
+
+static void check(size_t count, numbers *texts, const char *want) { check_sums(false, count, texts, want); }
 
 START_TEST(numbers_of_one_text_are_constants)
 { check(1, (numbers[]){{4, 4, 0, 9, 1}}, "4 4 0 9 1"); }
@@ -57,6 +61,24 @@ START_TEST(numbers_that_fall_are_no_multiples)
 { check(2, (numbers[]){{1, 9, 9, 1, 1}, {2, 8, 8, 2, 1}}, "#0 #1 #1 #0 1"); }
 END_TEST
 
+/* A row and two columns further, where that is wanted. */
+START_TEST(sums_of_two_multiples_are_no_parameters)
+{
+  static numbers texts[] = {{16, 900, 932, 1832, 7}, {24, 1000, 1048, 2048, 7}, {64, 5000, 5128, 10128, 7}};
+  check_sums(true, 3, texts, "#0 #1 #0*2+#1*1 #0*2+#1*2 7");
+  check_sums(false, 3, texts, "#0 #1 #2 #3 7");
+}
+END_TEST
+
+/* The last text is no such sum; of two in one ratio there are many. */
+START_TEST(what_is_no_sum_in_one_text_is_a_parameter)
+{
+  check_sums(true, 3, (numbers[]){{16, 900, 932, 1, 1}, {24, 1000, 1048, 1, 1}, {64, 5000, 5127, 1, 1}}, "#0 #1 #2 1 1");
+  check_sums(true, 2, (numbers[]){{6, 9, 22, 1, 1}, {12, 18, 45, 1, 1}}, "#0 #1 #2 1 1");
+  check_sums(true, 2, (numbers[]){{INT64_MAX, INT64_MAX - 1, 5, 1, 1}, {INT64_MAX - 3, 7, 9, 1, 1}}, "#0 #1 #2 1 1");
+}
+END_TEST
+
 START_TEST(the_largest_numbers_do_not_overflow)
 {
   check(2, (numbers[]){{1, INT64_MAX, 0, INT64_MIN, INT64_MAX}, {2, INT64_MAX - 1, INT64_MAX, 0, INT64_MIN}},
@@ -72,6 +94,8 @@ int main(void) {
   tcase_add_test(tc, a_multiple_goes_before_a_sum);
   tcase_add_test(tc, one_text_more_makes_parameters);
   tcase_add_test(tc, numbers_that_fall_are_no_multiples);
+  tcase_add_test(tc, sums_of_two_multiples_are_no_parameters);
+  tcase_add_test(tc, what_is_no_sum_in_one_text_is_a_parameter);
   tcase_add_test(tc, the_largest_numbers_do_not_overflow);
   suite_add_tcase(suite, tc);
   return suite_run(suite);

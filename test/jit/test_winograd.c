@@ -195,6 +195,36 @@ START_TEST(tiles_are_within_their_bound_and_the_same_bits)
 }
 END_TEST
 
+/* Layers of other channels and pictures have one function that makes the tiles, and one that makes pixels of them. */
+START_TEST(transforms_are_shared)
+{
+  static const char text[] =
+      "graph main(x: f32[1, 16, 24, 32], w: f32[36, 4, 32, 16], v: f32[36, 6, 64, 16]) -> (z) {\n"
+      "  y: f32[1, 16, 24, 64] = winograd(x, w) {tile = 4, rows = 2, panel = 16, columns = 64, pads = [1, 1, 1, 1]}\n"
+      "  p: f32[1, 8, 12, 64] = max_pool(y) {channels_last = 1, kernel_shape = [2, 2], strides = [2, 2]}\n"
+      "  z: f32[1, 8, 12, 96] = winograd(p, v) {tile = 4, rows = 2, panel = 16, columns = 96, pads = [1, 1, 1, 1]}\n}\n";
+  tn_context *ctx = session_open();
+  tn_program *program;
+  tn_error *error;
+  const tn_target *target;
+  char *code;
+  size_t size, count = 0;
+  must(tn_target_get(ctx, "x86-64-v4", &target, &error), error);
+  must(tn_program_parse(ctx, text, strlen(text), "t.tn", &program, &error), error);
+  tn_compile_desc desc = {.struct_size = sizeof desc, .target = target};
+  must(tn_program_emit(program, &desc, "ll", &code, &size, &error), error);
+  for (const char *at = code; (at = strstr(at, "\ndefine internal")); at++) {
+    size_t line = strcspn(at + 1, "\n");
+    const char *name = strstr(at, ".outlined.");
+    count += name && name < at + line;
+  }
+  ck_assert_uint_eq(count, 2);
+  tn_text_destroy(code);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
 enum { H = 20, W = 24, C = 32, M = 32, PIXELS = H * W };
@@ -449,6 +479,7 @@ int main(void) {
   tcase_set_timeout(operators, 120);
   tcase_set_timeout(passes, 120);
   tcase_add_loop_test(operators, tiles_are_within_their_bound_and_the_same_bits, 0, sizeof layers / sizeof *layers);
+  tcase_add_test(operators, transforms_are_shared);
   suite_add_tcase(suite, operators);
   tcase_add_checked_fixture(passes, open_context, close_context);
   tcase_add_test(passes, a_layer_with_what_is_behind_it);
