@@ -294,6 +294,27 @@ bool tni_graph_place(const tn_graph *g, tni_arena *arena, tni_gplaces *out);
 bool tni_place_suits(const tn_graph *g, const tni_gplaces *p, const tni_gnode *n, uint32_t operand);
 /* Is it all of what it lies in? */
 bool tni_place_is_whole(const tn_graph *g, const tni_gplaces *p, uint32_t value);
+/* groups.c: which nodes become one function; groups run in their order. Nodes that only show values are in none, but for
+ * reshapes between two members, which are `still` no longer. */
+typedef struct tni_ggroup {
+  uint32_t first, count; /* into members */
+  uint32_t shape_of;     /* the value whose shape all members had when it began */
+  bool closed;
+} tni_ggroup;
+typedef struct tni_ggroups {
+  const tn_graph *g;
+  tni_gplaces places;
+  bool *live, *loose;            /* by node; loose: it may go to its reader */
+  uint32_t *group_of;            /* by node; TNI_NO_VALUE: none */
+  uint32_t *maker, *last_use;    /* by value: the node, or TNI_NO_VALUE; the last node that reads it */
+  tni_ggroup *groups;
+  uint32_t group_count;
+  uint32_t *members; /* nodes, group by group, in order */
+} tni_ggroups;
+/* The arrays live in `arena`. False: no memory. */
+bool tni_graph_group(const tn_graph *g, tni_arena *arena, tni_ggroups *out);
+/* The longest piece that starts at nodes[0] and of which only the last value is used elsewhere. */
+uint32_t tni_group_piece(const tni_ggroups *f, const uint32_t *nodes, uint32_t count);
 /* alike.c: a piece of a graph that becomes one function: its nodes, in order, of which the last one's output is the function's,
  * and the values that they read from outside, which are its parameters. */
 typedef struct tni_gpiece {
@@ -307,7 +328,7 @@ typedef struct tni_gpiece {
 /* What the function depends on, beside its name. */
 void tni_gpiece_key(tni_text *key, const tni_gpiece *p);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
- * chain behind it, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Still nodes
+ * chain behind it, with what is made for it alone, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Still nodes
  * stay nodes; parameters of functions have the strides of the values' places. */
 tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such

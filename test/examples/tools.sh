@@ -45,7 +45,7 @@ holds "bench: JSON agrees with itself" 'd["runs"] == 7 and 0 < d["min_ms"] <= d[
 holds "bench: the first output comes after import and compilation" \
   'd["first_output_ms"] >= d["import_ms"] + d["compile_ms"] > 0'
 holds "bench: memory, kernels, threads" \
-  'd["peak_bytes"] >= d["steady_bytes"] > 1e6 and d["kernels"] == 11 and d["steps"] == 11 and d["threads"] == 0'
+  'd["peak_bytes"] >= d["steady_bytes"] > 1e6 and d["kernels"] == 10 and d["steps"] == 10 and d["threads"] == 0'
 works "bench: JSON on standard output" '^\{"model": .*"threads": 1, "inputs": "given".*\}$' \
   bench "$model" --in "x=$picture" --threads 1 --repeat 2 --json -
 [ "$(wc -l <"$work/out")" -eq 1 ]
@@ -76,11 +76,11 @@ done
 
 # ---- profile -----------------------------------------------------------------------------------------------------------
 
-works "profile: accounts" "^accounted  [0-9.]+ % of the wall time of an observed run is in its 11 steps$" \
+works "profile: accounts" "^accounted  [0-9.]+ % of the wall time of an observed run is in its 10 steps$" \
   profile "$model" --direct --threads 2 --repeat 40 --json "$work/json" --html "$work/page.html"
 grep -qE "^ +1 +[0-9.]+ +[0-9.]+% +3\.616 +[0-9.]+ +0\.173 +[0-9.]+ +[0-9.]+%  fused_conv_2 +conv$" "$work/out"
 note $? "profile: a row for each kernel"
-grep -qE "^ +11 +[0-9.]+ +100\.0% +18\.839 .*%  all *$" "$work/out"
+grep -qE "^ +10 +[0-9.]+ +100\.0% +18\.839 .*%  all *$" "$work/out"
 note $? "profile: a row for all"
 holds "profile: 97 % of the wall time is in steps" 'd["accounted"] >= 0.97'
 holds "profile: the shares are of the whole" 'abs(sum(k["share"] for k in d["kernels"]) - 1) < 1e-6'
@@ -91,22 +91,22 @@ holds "profile: the roof is the machine's, measured" 'd["roof_gflops"] > 0.1 and
 holds "profile: of the roof" 'all(abs(k["roof"] * k["ms"] - max(k["mflop"] / d["roof_gflops"], k["mb"] / d["roof_gbs"]))
   <= 1e-5 for k in d["kernels"])'
 holds "profile: steps are where they come from" \
-  'd["steps"][0]["operators"] == "conv relu" and d["steps"][2]["from"] == [0, 1] and len(d["steps"]) == 11'
+  'd["steps"][0]["operators"] == "conv relu" and d["steps"][2]["from"] == [0, 1] and len(d["steps"]) == 10'
 holds "profile: the timeline has each step once, one after the other" \
-  '[t[0] for t in d["timeline"] if not t[2]] == list(range(11)) and all(t[3] <= t[4] for t in d["timeline"])'
+  '[t[0] for t in d["timeline"] if not t[2]] == list(range(10)) and all(t[3] <= t[4] for t in d["timeline"])'
 python3 - "$work/page.html" >"$work/out" 2>"$work/err" <<'END'
 import json, re, sys
 page = open(sys.argv[1], encoding="utf-8").read()
 data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
-assert len(data["steps"]) == 11 and "@DATA@" not in page
+assert len(data["steps"]) == 10 and "@DATA@" not in page
 assert page.count("<script") == page.count("</script>") == 2
 other = page.replace("http://www.w3.org/2000/svg", "")  # a name, not an address
 assert not re.search(r"https?://|src=|@import|url\(|<link", other), "the page asks for something else"
 END
 note $? "profile: a page that needs nothing else, with the figures in it"
-works "profile: a row for each step, in order" "fused_matmul_add  .*, " profile "$model" --threads 1 --repeat 2 --steps
-[ "$(grep -c '^    1 ' "$work/out")" -eq 11 ]
-note $? "profile: 11 steps"
+works "profile: a row for each step, in order" "fused_reduce_mean_reshape_matmul_add +.*, " profile "$model" --threads 1 --repeat 2 --steps
+[ "$(grep -c '^    1 ' "$work/out")" -eq 10 ]
+note $? "profile: 10 steps"
 works "profile: JSON on standard output" '^\{"model": ' profile "$model" --repeat 1 --json -
 refuses "profile: a page that cannot be written" 1 "tenon: $work/none/page: No such file or directory" \
   profile "$model" --repeat 1 --json - --html "$work/none/page"
@@ -118,18 +118,18 @@ refuses "profile: a missing model" 1 \
 works "inspect: the arena and what no plan goes below" \
   "^ +150528 bytes of intermediates in a run; no plan takes less than 150528 \(0\.0 % above it\)$" \
   inspect "$model" --direct --json "$work/json"
-grep -q "^operations   18.839 million in 11 steps, 0.[0-9]* MB read, 0.[0-9]* MB written$" "$work/out"
+grep -q "^operations   18.839 million in 10 steps, 0.[0-9]* MB read, 0.[0-9]* MB written$" "$work/out"
 note $? "inspect: operations"
 holds "inspect: JSON" 'd["inputs"] == [{"name": "x", "type": "f32", "shape": [1, 1, 28, 28]}] and d["nodes"] == 24'
 holds "inspect: parameters, operators, steps" 'd["parameters"] == 77418 and d["operators"]["conv"] == 9
-  and len(d["steps"]) == 11 and d["open"] is False'
+  and len(d["steps"]) == 10 and d["open"] is False'
 holds "inspect: memory" 'd["arena_bytes"] >= d["liveness_bytes"] == 150528 and d["weight_bytes"] == 309672'
 holds "inspect: the largest first" 'len(d["largest"]) == 5 and d["largest"][0]["kind"] == "weight"
   and d["largest"][0]["bytes"] == 147456 and all(a["bytes"] >= b["bytes"] for a, b in zip(d["largest"], d["largest"][1:]))'
 works "inspect: as many as wanted" "weight" inspect "$model" --largest 2
 [ "$(grep -cE '^ +[0-9]+  (weight|intermediate|input|output) ' "$work/out")" -eq 2 ]
 note $? "inspect: two of the largest"
-works "inspect: steps" "fused_matmul_add  \(" inspect "$model" --steps
+works "inspect: steps" "fused_reduce_mean_reshape_matmul_add  \(" inspect "$model" --steps
 works "inspect: a program has functions" "^function     f$" inspect "$work/f.tn" --json "$work/json"
 holds "inspect: functions in JSON" 'd["functions"] == ["f"] and d["open"] is False and "nodes" not in d'
 refuses "inspect: an unknown target" 1 \

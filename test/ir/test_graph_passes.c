@@ -487,6 +487,32 @@ START_TEST(rows_are_made_where_they_are_multiplied)
 }
 END_TEST
 
+/* Layers behind a mean of pictures are one function with it; a reshape between is none of its own. Where somebody else reads
+ * the mean, or there are many numbers, they are apart. */
+START_TEST(few_numbers_are_made_where_they_are_multiplied)
+{
+  static float w[4 * 2 * 4096];
+  const tni_attr rows[] = {INTS("axes", 1, 2)}, flat[] = {INTS("shape", 1, 4)};
+  for (int how = 0; how < 3; how++) {
+    int64_t wide = how == 2 ? 4098 : 8;
+    uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 5, 5, 4));
+    uint32_t u = tni_g_const(b, "u", TN_F32, DIMS(4, wide), w), v = tni_g_const(b, "v", TN_F32, DIMS(wide, 2), w);
+    uint32_t m = add("reduce_mean", "m", x, TNI_NO_VALUE, TNI_NO_VALUE, 1, rows);
+    uint32_t f = add("reshape", "f", m, TNI_NO_VALUE, TNI_NO_VALUE, 1, flat);
+    tni_g_output(b, add2("matmul", "y", add1("relu", "r", add2("matmul", "p", f, u)), v));
+    if (how == 1) tni_g_output(b, m);
+    const char *text = text_of(optimize(finish()));
+    const char *want = how == 0   ? "  y: f32[1, 2] = call fused_reduce_mean_reshape_matmul_relu_matmul(x, u, v)\n"
+                       : how == 1 ? "  r: f32[1, 8] = call fused_matmul_relu(f, u)\n"
+                                    "  y: f32[1, 2] = call fused_matmul(r, v)\n"
+                                  : "  r: f32[1, 4098] = call fused_matmul_relu_2(f, u)\n"
+                                    "  y: f32[1, 2] = call fused_matmul_2(r, v)\n";
+    ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+    if (how < 2) ck_assert_int_eq(tni_gbuilder_create(program, "again", &b, NULL), TN_OK);
+  }
+}
+END_TEST
+
 /* A byte is written, not the float that it is made for the sum. */
 START_TEST(what_is_shorter_is_between_functions)
 {
@@ -691,6 +717,7 @@ int main(void) {
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
   tcase_add_test(tests, rows_are_made_where_they_are_multiplied);
+  tcase_add_test(tests, few_numbers_are_made_where_they_are_multiplied);
   tcase_add_test(tests, what_is_shorter_is_between_functions);
   tcase_add_test(tests, a_diamond_stays_in_one_function);
   tcase_add_test(tests, what_one_later_function_reads_is_in_that);
