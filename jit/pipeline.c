@@ -182,7 +182,7 @@ static tn_status layout(tni_pipeline *p, tn_error **err) {
     double start = tni_seconds(p->ctx);
     const tn_graph *turned, *flat, *tiled, *laid_out;
     status = place_channels(p, p->work->graphs[i], &turned, err);
-    if (!status) status = tni_graph_flatten(turned, p->work, &flat, err);
+    if (!status) status = tni_graph_flatten(turned, p->work, p->target, &flat, err);
     tiled = flat;
     if (!status && !p->desc->direct) status = tni_graph_winograd(flat, p->work, p->target, &tiled, err);
     if (!status) status = tni_graph_layout(tiled, p->work, p->target, &laid_out, err);

@@ -687,7 +687,13 @@ bool tni_is_line_name(const char *text);
 tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 
 /* flat.c: pictures that are only taken pixel by pixel as rows of pixels. */
-tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
+tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                            tn_error **err);
+
+/* chained.c: does the convolution of one tap take what a window makes, row by row, as one function with it? `maker`: by value
+ * its node; `readers`: by value how many operands of nodes it is, and outputs of the graph. */
+bool tni_is_chained(const tn_graph *g, const tni_gnode *conv, const uint32_t *maker, const uint32_t *readers,
+                    const tn_target *target);
 
 /* winograd.c: convolutions by 3 x 3 taps from transformed tiles, where that is faster and exact enough. */
 tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,

@@ -4,8 +4,8 @@
  *
  * A pointwise node joins the latest group among its producers, if its shape is that of the group; every other node starts
  * a group. Since a node only joins the latest, groups run in the order in which they began. Pointwise nodes that only a
- * later group reads go there; and so does all of a group whose one result, of few numbers, a product takes. Nodes that are
- * still (place.c), as views are, are in none.
+ * later group reads go there; and so does all of a group whose one result a convolution takes row by row (attribute
+ * chained), or a product of few numbers. Nodes that are still (place.c), as views are, are in none.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -239,9 +239,16 @@ static void take_small(tni_ggroups *f, uint32_t node) {
   }
 }
 
+/* A convolution that is chained has its picture made where it takes it. */
 static void take_makers(tni_ggroups *f) {
-  for (uint32_t i = 0; i < f->g->node_count; i++)
-    if (is_member(f, i) && f->g->nodes[i].op) take_small(f, i);
+  for (uint32_t i = 0; i < f->g->node_count; i++) {
+    const tni_gnode *n = &f->g->nodes[i];
+    if (!is_member(f, i) || !n->op) continue;
+    if (tni_attr_int(n, "chained", 0))
+      send_maker(f, n->inputs[0], i, f->group_of[i]);
+    else
+      take_small(f, i);
+  }
 }
 
 /* ---- pieces of groups ------------------------------------------------------------------------------------------ */

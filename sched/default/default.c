@@ -254,8 +254,9 @@ static void schedule_blocks(tni_planner *p) {
   tni_block_list before = tni_blocks_of(p);
   for (size_t i = 0; i < before.count && !p->status; i++) {
     const tn_stmt *block = tni_find_block(p->s->func->body, before.items[i]->as.block.name);
-    if (block && block == before.items[i] && tni_is_reduction(block) && block->as.block.init)
-      tni_schedule_reduction(p, block);
+    if (block && block == before.items[i] && tni_is_reduction(block) && block->as.block.init &&
+        !tni_schedule_chain(p, block))
+      tni_schedule_reduction(p, block, 0);
   }
   tni_block_list after = tni_blocks_of(p);
   for (size_t i = 0; i < after.count && !p->status; i++) {

@@ -152,7 +152,11 @@ void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 
 /* ---- reduce.c ---------------------------------------------------------------------------------------------------- */
 
-void tni_schedule_reduction(tni_planner *p, const tn_stmt *block);
+/* So many loops of the block that writes its result out are outside of the tiles, as they are; if there are any, who made
+ * them sees to what is in parallel. */
+void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside);
+/* The block behind a reduction: the one reader of its buffer that is elementwise over the same shape and stands alone. */
+const tn_stmt *tni_epilogue_of(const tni_planner *p, const tn_stmt *block);
 /* The block that writes the reduction's result out: its epilogue, or a copy from a
  * buffer of the scope. 0: there can be none. */
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope);
@@ -170,6 +174,14 @@ int32_t tni_find_read_number(const tni_planner *p, tn_block_ref block, const tn_
 bool tni_wants_lanes(const tni_planner *p, const tn_stmt *block, const tni_tile *t);
 /* The block of that name, in parts below `outer_count` loops. */
 void tni_reduce_in_lanes(tni_planner *p, const char *name, size_t outer_count);
+
+/* ---- chain.c ----------------------------------------------------------------------------------------------------- */
+
+/* The sum over a window, as nothing has been done to it yet, with the product that takes its result. False: no product
+ * does, or it is better apart, and nothing has been done. */
+bool tni_schedule_chain(tni_planner *p, const tn_stmt *window);
+/* How many rows are made at once of what is between, (pictures, rows, pixels, channels); 0: the two are better apart. */
+int64_t tni_chain_rows(const tn_target *target, tn_type type, const int64_t shape[4]);
 
 /* ---- across.c ---------------------------------------------------------------------------------------------------- */
 

@@ -12,8 +12,7 @@
  */
 #include "default.h"
 
-/* The block behind a reduction: the one reader of its buffer that is elementwise over the same shape and stands alone. */
-static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block) {
+const tn_stmt *tni_epilogue_of(const tni_planner *p, const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block), *reader;
   const tn_buffer *b = store->as.store.buffer;
   int reductions;
@@ -45,25 +44,27 @@ static void swap_loops(tn_loop *a, tn_loop *b) {
   *b = kept;
 }
 
-/* Batches, tiles along the vectors, what else there is, tiles along the rows. */
-static void put_vectors_outside(const tni_tile *t, tiled_loops *l) {
+/* Those outside and batches, tiles along the vectors, what else there is, tiles along the rows. */
+static void put_vectors_outside(const tni_tile *t, size_t outside, tiled_loops *l) {
   tn_loop order[TNI_MAX_LOOPS];
-  size_t n = (size_t)t->batches;
+  size_t first = (size_t)t->batches > outside ? (size_t)t->batches : outside, n = first;
   memcpy(order, l->outer, n * sizeof *order);
   order[n++] = l->vector_tiles;
-  for (size_t i = (size_t)t->batches; i < l->outer_count; i++)
+  for (size_t i = first; i < l->outer_count; i++)
     if (l->outer[i] != l->row_tiles && l->outer[i] != l->vector_tiles) order[n++] = l->outer[i];
   order[n++] = l->row_tiles;
   memcpy(l->outer, order, n * sizeof *order);
 }
 
-/* Strips of tiles along the vectors, what else there is, tiles along the rows, those along the vectors in a strip. */
-static bool put_strips_outside(tni_planner *p, const tni_tile *t, tiled_loops *l) {
+/* Those outside, strips of tiles along the vectors, what else there is, tiles along the rows, those along the vectors in a
+ * strip. */
+static bool put_strips_outside(tni_planner *p, const tni_tile *t, size_t outside, tiled_loops *l) {
   tn_loop order[TNI_MAX_LOOPS], parts[2];
-  size_t n = 0;
+  size_t n = outside;
   if (l->outer_count + 3 > TNI_MAX_LOOPS || !tni_try_split(p, l->vector_tiles, t->strip, parts)) return false;
+  memcpy(order, l->outer, n * sizeof *order);
   order[n++] = parts[0];
-  for (size_t i = 0; i < l->outer_count; i++)
+  for (size_t i = outside; i < l->outer_count; i++)
     if (l->outer[i] != l->vector_tiles) order[n++] = l->outer[i];
   order[n++] = l->vector_tiles = parts[1];
   memcpy(l->outer, order, n * sizeof *order);
@@ -71,34 +72,46 @@ static bool put_strips_outside(tni_planner *p, const tni_tile *t, tiled_loops *l
   return true;
 }
 
-/* Splits the epilogue's loops and brings the tile's inside. */
-static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t, tiled_loops *out) {
+/* The subscript of the block's store that the loop feeds; -1: none. */
+static int32_t dim_of_loop(const tni_planner *p, tn_block_ref block, tn_loop loop) {
+  const tn_stmt *stmt = tni_handle_block(p->s, block);
+  const tni_iter *it = tni_iter_fed_by(p, stmt, loop);
+  for (int32_t d = 0; it && d < tni_block_store(stmt)->as.store.count; d++)
+    if (tni_block_store(stmt)->as.store.index[d] == it->var) return d;
+  return -1;
+}
+
+/* Splits the epilogue's loops but for so many outside, and brings the tile's inside. */
+static bool tile_epilogue(tni_planner *p, tn_block_ref block, const tni_tile *t, size_t outside, tiled_loops *out) {
   tn_loop loops[TNI_MAX_LOOPS], order[TNI_MAX_LOOPS], parts[2];
   size_t rank = tni_loops_of(p, block, loops), n = 0, row_tiles = 0, vector_tiles = 0;
-  *out = (tiled_loops){0};
-  if (rank == 0 || rank + 3 > TNI_MAX_LOOPS) return false;
-  for (size_t d = 0; d < rank; d++) {
-    if ((int32_t)d == t->row_dim) {
-      if (!tni_try_split(p, loops[d], t->rows, parts)) return false;
+  *out = (tiled_loops){.outer_count = outside};
+  if (rank <= outside || rank + 3 > TNI_MAX_LOOPS) return false;
+  memcpy(out->outer, loops, outside * sizeof *loops);
+  for (size_t i = outside; i < rank; i++) {
+    int32_t d = dim_of_loop(p, block, loops[i]);
+    if (d >= 0 && d == t->row_dim) {
+      if (!tni_try_split(p, loops[i], t->rows, parts)) return false;
       out->outer[row_tiles = out->outer_count++] = out->row_tiles = parts[0];
       out->row = parts[1];
-    } else if ((int32_t)d == t->vector_dim) {
-      if (!tni_try_split(p, loops[d], t->vectors * t->lanes, parts)) return false;
+    } else if (d >= 0 && d == t->vector_dim) {
+      if (!tni_try_split(p, loops[i], t->vectors * t->lanes, parts)) return false;
       out->outer[vector_tiles = out->outer_count++] = out->vector_tiles = parts[0];
       tn_loop inner[2];
       if (!tni_try_split(p, parts[1], t->lanes, inner)) return false;
       out->vector = inner[0];
       out->lane = inner[1];
     } else {
-      out->outer[out->outer_count++] = loops[d];
+      out->outer[out->outer_count++] = loops[i];
     }
   }
+  if (!out->vector || (t->row_dim >= 0 && !out->row)) return false;
   if (t->row_dim >= 0 && t->vectors_outside)
-    put_vectors_outside(t, out);
+    put_vectors_outside(t, outside, out);
   else if (t->row_dim >= 0 && vector_tiles < row_tiles)
     swap_loops(&out->outer[row_tiles], &out->outer[vector_tiles]);
-  if (t->strip && !t->vectors_outside && !put_strips_outside(p, t, out)) return false;
-  for (size_t i = 0; i < out->outer_count; i++) order[n++] = out->outer[i];
+  if (t->strip && !t->vectors_outside && !put_strips_outside(p, t, outside, out)) return false;
+  for (size_t i = outside; i < out->outer_count; i++) order[n++] = out->outer[i];
   if (out->row) order[n++] = out->row;
   order[n++] = out->vector;
   order[n++] = out->lane;
@@ -219,7 +232,7 @@ static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vec
 }
 
 static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
-  const tn_stmt *epilogue = epilogue_of(p, block);
+  const tn_stmt *epilogue = tni_epilogue_of(p, block);
   if (!epilogue || t->row_dim < 0 || t->rows * t->vectors <= MOST_LONG) return false;
   return tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim);
 }
@@ -294,7 +307,7 @@ static void reduce_in_register(tni_planner *p, const char *name, size_t outer_co
 }
 
 tn_block_ref tni_writer_of(tni_planner *p, const tn_stmt *block, const char *scope) {
-  const tn_stmt *epilogue = epilogue_of(p, block);
+  const tn_stmt *epilogue = tni_epilogue_of(p, block);
   tn_error *e = NULL;
   tn_block_ref ref = tni_block_named(p, epilogue ? epilogue->as.block.name : block->as.block.name), out = 0;
   if (epilogue || !ref) return ref;
@@ -308,7 +321,7 @@ static bool has_open_extents(const tn_buffer *b) {
   return false;
 }
 
-void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
+void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside) {
   tni_tile t = {0};
   tiled_loops loops = {0};
   const char *name = block->as.block.name;
@@ -318,7 +331,8 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   tni_tile by_tiles = t;
   if (tiled && tni_choose_tiles(p, block, &by_tiles) && by_tiles.gain > 1 && tni_schedule_product(p, block, &by_tiles))
     return;
-  if (tiled && (tni_cast_factors(p, block, &t) || tni_group_steps(p, block, &t) || tni_spread_rows(p, block, &t))) {
+  if (tiled && (tni_cast_factors(p, block, &t) || tni_group_steps(p, block, &t) ||
+                (!outside && tni_spread_rows(p, block, &t)))) {
     block = tni_find_block(p->s->func->body, name);
     t = (tni_tile){0};
     tiled = tni_choose_tile(p, block, &t);
@@ -338,7 +352,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
     tn_block_ref ref = tni_block_named(p, name);
     if (!ref || !tni_tried(p, tn_cache_write(p->s, ref, "register", &stage, &e), &e)) stage = 0;
   }
-  if (tiled && !tile_epilogue(p, out, &t, &loops)) return;
+  if (tiled && !tile_epilogue(p, out, &t, outside, &loops)) return;
   if (!tiled) loops.outer_count = tni_loops_of(p, out, loops.outer);
   if (loops.outer_count > 0) {
     tn_block_ref ref = tni_block_named(p, name);
@@ -361,6 +375,6 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block) {
   } else {
     reduce_in_register(p, name, loops.outer_count);
   }
-  tni_parallel_outer(p, loops.outer_count, loops.outer, work);
+  if (!outside) tni_parallel_outer(p, loops.outer_count, loops.outer, work);
   if (tiled && t.taps && t.window) keep_whole(p, name);
 }

@@ -6,7 +6,8 @@
  * flat: (n, c, h, w) -> (n, c, h * w), or with channels last (n, h, w, c) -> (n, h * w, c), and picture back: views, which are no code; for constants, the same contents. So
  * vectors of pixels go on from one row to the next, and a convolution of one tap is a product of matrices. A pointwise
  * node follows when the last of its operands to be made is flat, since that is whom fusion puts it with; or when such a
- * convolution alone reads it, and fusion could put it with no other.
+ * convolution alone reads it, and fusion could put it with no other. Convolutions that take what a window makes, row by
+ * row, stay pictures (chained.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,8 +19,9 @@ typedef struct flattener {
   int8_t *made;   /* it was made so, not as a picture: the dimensions behind those of pixels, and 1; else 0 */
   int8_t *wanted; /* likewise, if whoever reads it takes it so; 0: nobody reads it; AS_PICTURE */
   bool *alone;    /* by node: pointwise, and fusion puts it with nobody who makes what it reads */
+  bool *chained;  /* by node: a convolution of one tap that takes what a window makes, row by row */
 } flattener;
-enum { AS_PICTURE = -1 };
+enum { AS_PICTURE = -1, MOST_ATTRS = 16 };
 
 /* ---- which nodes ---- */
 
@@ -112,13 +114,13 @@ static void want_inputs(flattener *f, uint32_t node) {
   const tni_gnode *n = &g->nodes[node];
   int8_t how = AS_PICTURE, of_out = n->output_count ? f->wanted[n->outputs[0]] : AS_PICTURE;
   if (f->alone[node] && of_out > 0 && can_be_flat(g, n, of_out - 1)) how = of_out;
-  bool conv = is_per_pixel(g, n);
+  bool conv = is_per_pixel(g, n) && !f->chained[node];
   for (uint32_t i = 0; i < n->input_count; i++)
     want(f, n->inputs[i], conv && i == 0 ? (int8_t)(tni_attr_int(n, "channels_last", 0) != 0) + 1 : how);
 }
 
 /* From what is read last to what is made first. */
-static tn_status find_wishes(flattener *f, tn_error **err) {
+static tn_status find_wishes(flattener *f, const tn_target *target, tn_error **err) {
   const tn_graph *g = f->c.from;
   size_t bytes = 2 * (g->value_count + 1u) * sizeof(uint32_t);
   uint32_t *readers = tni_alloc_zero(f->c.to->ctx, bytes), *maker = readers ? readers + g->value_count + 1 : NULL;
@@ -132,6 +134,7 @@ static tn_status find_wishes(flattener *f, tn_error **err) {
     f->alone[i] = is_alone(f, &g->nodes[i], maker, readers);
     for (uint32_t k = 0; k < g->nodes[i].output_count; k++)
       if (g->nodes[i].outputs[k] != TNI_NO_VALUE) maker[g->nodes[i].outputs[k]] = i;
+    f->chained[i] = is_per_pixel(g, &g->nodes[i]) && tni_is_chained(g, &g->nodes[i], maker, readers, target);
   }
   for (uint32_t i = g->node_count; i-- > 0;) want_inputs(f, i);
   tni_free(f->c.to->ctx, readers, bytes);
@@ -223,9 +226,22 @@ static tn_status add_as_it_was(flattener *f, const tni_gnode *n, tn_error **err)
   return status ? status : tni_gcopy_node(&f->c, n, err);
 }
 
+/* With the attribute by which fusion knows it. */
+static tn_status add_chained(flattener *f, const tni_gnode *n, tn_error **err) {
+  tni_attr attrs[MOST_ATTRS + 1];
+  tni_gnode noted = *n;
+  if (n->attr_count > MOST_ATTRS) return add_as_it_was(f, n, err);
+  memcpy(attrs, n->attrs, n->attr_count * sizeof *attrs);
+  attrs[n->attr_count] = (tni_attr){.name = "chained", .kind = TNI_ATTR_INT, .i = 1};
+  noted.attrs = attrs;
+  noted.attr_count = n->attr_count + 1;
+  return add_as_it_was(f, &noted, err);
+}
+
 static tn_status add_node(flattener *f, uint32_t node, tn_error **err) {
   tn_context *ctx = f->c.to->ctx;
   const tni_gnode *n = &f->c.from->nodes[node];
+  if (f->chained[node]) return add_chained(f, n, err);
   bool conv = is_per_pixel(f->c.from, n);
   int32_t behind = conv ? tni_attr_int(n, "channels_last", 0) != 0 : follows(f, node);
   if (behind < 0) return add_as_it_was(f, n, err);
@@ -236,10 +252,10 @@ static tn_status add_node(flattener *f, uint32_t node, tn_error **err) {
   return status;
 }
 
-static tn_status add_all(flattener *f, const tn_graph **out, tn_error **err) {
+static tn_status add_all(flattener *f, const tn_target *target, const tn_graph **out, tn_error **err) {
   const tn_graph *g = f->c.from;
   uint32_t shown;
-  tn_status status = find_wishes(f, err);
+  tn_status status = find_wishes(f, target, err);
   memset(f->flat, 0xff, g->value_count * sizeof *f->flat);
   for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(f, i, err);
   for (uint32_t i = 0; i < g->output_count && !status; i++) status = picture(f, g->outputs[i], &shown, err);
@@ -255,9 +271,10 @@ static bool changes_anything(const tn_graph *g) {
   return found;
 }
 
-tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err) {
+tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
+                            tn_error **err) {
   flattener f = {0};
-  size_t count = g->value_count + 1;
+  size_t count = g->value_count + 1, nodes = g->node_count + 1;
   *out = g;
   if (!changes_anything(g)) return TN_OK;
   tn_status status = tni_gcopy_begin(&f.c, g, to, err);
@@ -265,9 +282,11 @@ tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_graph **
   f.flat = tni_alloc(to->ctx, count * sizeof *f.flat);
   f.made = tni_alloc_zero(to->ctx, count * sizeof *f.made);
   f.wanted = tni_alloc_zero(to->ctx, count * sizeof *f.wanted);
-  f.alone = tni_alloc_zero(to->ctx, (g->node_count + 1) * sizeof *f.alone);
-  status = f.flat && f.made && f.wanted && f.alone ? add_all(&f, out, err) : tni_fail_nomem(err);
-  tni_free(to->ctx, f.alone, (g->node_count + 1) * sizeof *f.alone);
+  f.alone = tni_alloc_zero(to->ctx, nodes * sizeof *f.alone);
+  f.chained = tni_alloc_zero(to->ctx, nodes * sizeof *f.chained);
+  status = f.flat && f.made && f.wanted && f.alone && f.chained ? add_all(&f, target, out, err) : tni_fail_nomem(err);
+  tni_free(to->ctx, f.chained, nodes * sizeof *f.chained);
+  tni_free(to->ctx, f.alone, nodes * sizeof *f.alone);
   tni_free(to->ctx, f.wanted, count * sizeof *f.wanted);
   tni_free(to->ctx, f.flat, count * sizeof *f.flat);
   tni_free(to->ctx, f.made, count * sizeof *f.made);

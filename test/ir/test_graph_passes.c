@@ -487,6 +487,28 @@ START_TEST(rows_are_made_where_they_are_multiplied)
 }
 END_TEST
 
+/* A convolution that is chained has its picture made where it takes it, if nobody else reads that. */
+START_TEST(windows_are_made_where_they_are_multiplied)
+{
+  static float w[16 * 9], v[16 * 16];
+  const tni_attr apart[] = {INT("channels_last", 1), INT("oc_last", 1), INT("group", 16)};
+  const tni_attr taps[] = {INT("channels_last", 1), INT("chained", 1)};
+  for (int shown = 0; shown < 2; shown++) {
+    uint32_t x = tni_g_input(b, "x", TN_F32, DIMS(1, 6, 6, 16));
+    uint32_t d = tni_g_const(b, "d", TN_F32, DIMS(1, 3, 3, 16), w), p = tni_g_const(b, "p", TN_F32, DIMS(16, 16, 1, 1), v);
+    uint32_t r = add1("relu", "r", add("conv", "c", x, d, TNI_NO_VALUE, 3, apart));
+    tni_g_output(b, add1("neg", "y", add("conv", "u", r, p, TNI_NO_VALUE, 2, taps)));
+    if (shown) tni_g_output(b, r);
+    const char *text = text_of(optimize(finish()));
+    const char *want = shown ? "  r: f32[1, 4, 4, 16] = call fused_conv_relu(x, d)\n"
+                               "  y: f32[1, 4, 4, 16] = call fused_conv_neg(r, p)\n"
+                             : "  y: f32[1, 4, 4, 16] = call fused_conv_relu_conv_neg(x, d, p)\n";
+    ck_assert_msg(strstr(text, want) != NULL, "%s", text);
+    if (!shown) ck_assert_int_eq(tni_gbuilder_create(program, "again", &b, NULL), TN_OK);
+  }
+}
+END_TEST
+
 /* Layers behind a mean of pictures are one function with it; a reshape between is none of its own. Where somebody else reads
  * the mean, or there are many numbers, they are apart. */
 START_TEST(few_numbers_are_made_where_they_are_multiplied)
@@ -717,6 +739,7 @@ int main(void) {
   tcase_add_test(tests, fused_functions_give_the_same_bits);
   tcase_add_test(tests, a_value_used_elsewhere_ends_a_function);
   tcase_add_test(tests, rows_are_made_where_they_are_multiplied);
+  tcase_add_test(tests, windows_are_made_where_they_are_multiplied);
   tcase_add_test(tests, few_numbers_are_made_where_they_are_multiplied);
   tcase_add_test(tests, what_is_shorter_is_between_functions);
   tcase_add_test(tests, a_diamond_stays_in_one_function);

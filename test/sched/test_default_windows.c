@@ -184,6 +184,45 @@ START_TEST(a_border_around_a_pool_is_not_copied)
 }
 END_TEST
 
+/* A window of each channel of (8, wide) pixels, and the product that takes it. */
+static const char *const chained =
+    "func chain(X: f32[1, 10, %d, 32], V: f32[3, 3, 32], W: f32[32, 16], U: f32[1, 8, %d, 16]) {\n"
+    "  alloc C: f32[1, 8, %d, 32]\n"
+    "  alloc R: f32[1, 8, %d, 32]\n"
+    "  for h in 0..1 { for i in 0..8 { for j in 0..%d { for c in 0..32 { for y in 0..3 { for x in 0..3 {\n"
+    "    block C(n: 0..1 = h, a: 0..8 = i, b: 0..%d = j, d: 0..32 = c, reduce u: 0..3 = y, reduce v: 0..3 = x) {\n"
+    "      init { C[n, a, b, d] = 0.0:f32 }\n"
+    "      C[n, a, b, d] = fma(X[n, a + u, b + v, d], V[u, v, d], C[n, a, b, d])\n"
+    "  } } } } } } }\n"
+    "  for h in 0..1 { for i in 0..8 { for j in 0..%d { for c in 0..32 {\n"
+    "    block R(n: 0..1 = h, a: 0..8 = i, b: 0..%d = j, d: 0..32 = c) { R[n, a, b, d] = max(C[n, a, b, d], 0.0:f32) }\n"
+    "  } } } }\n"
+    "  for h in 0..1 { for i in 0..8 { for j in 0..%d { for c in 0..16 { for k in 0..32 {\n"
+    "    block U(n: 0..1 = h, a: 0..8 = i, b: 0..%d = j, d: 0..16 = c, reduce e: 0..32 = k) {\n"
+    "      init { U[n, a, b, d] = 0.0:f32 }\n"
+    "      U[n, a, b, d] = fma(R[n, a, b, e], W[e, d], U[n, a, b, d])\n"
+    "  } } } } } }\n"
+    "}\n";
+
+/* The window is made a block of rows at a time, before the product that takes it: two rows of 24 pixels, so that four cores
+ * have a block each; one of 200. Blocks of a picture of 16 pixels would be too small, and all of it is made before. */
+START_TEST(products_take_windows_block_by_block)
+{
+  static const struct { int wide; const char *between; } cases[] = {
+      {24, "\n    alloc R: f32[1536]"}, {200, "\n    alloc R: f32[6400]"}, {2, "\n  alloc R: f32[512]"}};
+  open_context();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[2048];
+    int w = cases[i].wide;
+    snprintf(text, sizeof text, chained, w + 2, w, w, w, w, w, w, w, w, w);
+    char *loops = checked_loops(text);
+    ck_assert_msg(strstr(loops, cases[i].between), "%.3000s", loops);
+    tn_text_destroy(loops);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Pixels of three channels under a border: vectors go on from one pixel to the next. */
 START_TEST(short_rows_go_on)
 {
@@ -293,6 +332,7 @@ int main(void) {
   tcase_add_test(tcase, rows_from_outside_are_copied_to_be_spread);
   tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
+  tcase_add_test(tcase, products_take_windows_block_by_block);
   tcase_add_test(tcase, short_rows_go_on);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
