@@ -3,11 +3,13 @@
 #
 #     sh test/bench/models.sh BUILD FOLDER ZOO [NAME...]
 #
-# Models come from test/models/zoo.sh, into ZOO. ONNX Runtime, OpenVINO, PyTorch (compiled), IREE, ncnn and TVM are Python
-# wheels, in an environment each below FOLDER (17 GB); what cannot be had is named and left away. Then models.py measures
-# at one and at two threads, keeps the figures as JSON in FOLDER/results, and prints the table. HOLD: a command that
-# keeps the machine quiet while it measures, BATCH: so many models each time (models.py --hold, --batch). PEERS: only
-# these, with commas between.
+# Models come from test/models/zoo.sh, into ZOO. ONNX Runtime, OpenVINO, PyTorch (compiled), IREE, ncnn and TVM are
+# Python wheels, in an environment each below FOLDER (17 GB); what cannot be had is named and left away. models.py
+# compiles for each (an hour, once: what is made is kept there), measures at one and at two threads (a minute for a
+# model), keeps the figures as JSON in FOLDER/results, and prints the table.
+#
+# STEPS=prepare or STEPS=measure: only that. HOLD: a command that keeps the machine quiet while it measures (models.py
+# --hold). PEERS: only these, with commas between.
 #
 # SPDX-License-Identifier: Apache-2.0
 set -eu
@@ -46,6 +48,8 @@ environment torch torch==2.15.0 onnx2torch onnx numpy
 
 python=$folder/onnxruntime/bin/python
 [ -x "$python" ] || python=$zoo/env/bin/python
-"$python" "$here/models.py" prepare "$build/examples/tenon" "$folder" "$zoo" --peers "$peers" "$@" >&2
-"$python" "$here/models.py" measure "$build/examples/tenon" "$folder" "$zoo" --peers "$peers" --hold "${HOLD:-}" --batch "${BATCH:-1}" "$@" >&2
+for step in ${STEPS:-prepare measure}; do
+  "$python" "$here/models.py" $step "$build/examples/tenon" "$folder" "$zoo" --peers "$peers" --hold "${HOLD:-}" \
+    "$@" >&2
+done
 "$python" "$here/models.py" table "$folder"
