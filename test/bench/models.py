@@ -132,7 +132,8 @@ class Engine:
         said = [line.strip() for line in self.log.read().splitlines() if line.strip()]
         diagnostics = [line for line in said if re.search(r"\berror: |\bnot exists\b", line)]
         errors = [line for line in said if re.match(r"[\w.]*(Error|Exception|Unsupported\w*)\b", line)]
-        return (diagnostics[:1] + errors[::-1] + said[::-1] + ["it ended"])[0][:200]
+        line = (diagnostics[:1] + errors[::-1] + said[::-1] + ["it ended"])[0]
+        return re.sub(r"^.*?\berror: ", "", line)[:200]
 
     def start(self, seconds):
         self.record = self.answer(seconds)

@@ -122,7 +122,8 @@ class Torch:
 
 
 class Iree:
-    """-O3 for this CPU, convolutions as tiled products: more than ten times faster in it. One thread: local-sync."""
+    """-O3 for this CPU; convolutions as tiled products, more than ten times faster in it, where it can. One thread:
+    local-sync."""
 
     def open(self, folder, threads, inputs):
         import iree.compiler.version
@@ -143,10 +144,18 @@ class Iree:
         read = [sys.executable, "-m", "iree.compiler.tools.import_onnx", source, "-o", text]
         if subprocess.run(read + ["--opset-version", "17"], stderr=subprocess.DEVNULL).returncode:
             subprocess.run(read, check=True)  # it cannot convert the version
-        iree.compiler.compile_file(text, output_file=path, input_type="onnx", target_backends=["llvm-cpu"],
-                                   extra_args=["--iree-opt-level=O3", "--iree-llvmcpu-target-cpu=host",
-                                               "--iree-global-opt-use-im2col-for-convs", "--iree-opt-data-tiling"])
+        flags = ["--iree-opt-level=O3", "--iree-llvmcpu-target-cpu=host"]
+        products = ["--iree-global-opt-use-im2col-for-convs", "--iree-opt-data-tiling"]
+        try:
+            self.compile(text, path, flags + products)
+        except iree.compiler.CompilerToolError:  # some need vectors that it finds too large
+            self.compile(text, path, flags)
         os.remove(text)
+
+    def compile(self, text, path, flags):
+        import iree.compiler
+        iree.compiler.compile_file(text, output_file=path, input_type="onnx", target_backends=["llvm-cpu"],
+                                   extra_args=flags)
 
     def run(self):
         self.out = self.function(*self.inputs)
