@@ -214,6 +214,27 @@ START_TEST(executor_of_the_host_replaces_the_pool)
 }
 END_TEST
 
+/* The compile workers' number counts, not the kernels', nor the host's executor. */
+START_TEST(work_of_compilation_is_spread_an_item_at_a_time)
+{
+  static const int32_t workers[] = {0, 1, 3, 40};
+  static const int64_t counts[] = {0, 1, 2, 17, MARKS};
+  for (size_t w = 0; w < TNI_COUNT(workers); w++) {
+    tn_context_desc desc = {.struct_size = sizeof desc,
+                            .threads = {.count = 1, .compile_workers = workers[w], .parallel_for = run_backwards}};
+    tn_context *ctx;
+    ck_assert_int_eq(tn_context_create(&desc, &ctx, NULL), TN_OK);
+    for (size_t c = 0; c < TNI_COUNT(counts); c++) {
+      struct marks m = {.grain = 1, .count = counts[c]};
+      tni_spread(ctx, mark, &m, counts[c]);
+      ck_assert_int_eq(atomic_load(&m.ranges), counts[c]);
+      for (int64_t i = 0; i < MARKS; i++) ck_assert_int_eq(m.seen[i], i < counts[c]);
+    }
+    tn_context_destroy(ctx);
+  }
+}
+END_TEST
+
 START_TEST(one_thread_makes_no_pool)
 {
   fault f = {0};
@@ -487,6 +508,7 @@ int main(void) {
                                 nested_region_runs_on_its_caller,
                                 threads_of_the_host_share_the_pool,
                                 executor_of_the_host_replaces_the_pool,
+                                work_of_compilation_is_spread_an_item_at_a_time,
                                 one_thread_makes_no_pool,
                                 workers_are_bound_only_when_asked,
                                 workers_leave_the_core_to_the_caller,
