@@ -21,6 +21,7 @@ int64_t tni_chain_rows(const tn_target *target, tn_type type, const int64_t shap
   int64_t rows = shape[1], pixels = shape[2], channels = shape[3], best = 0;
   int64_t cores = target->cores > 1 ? target->cores : 1, bytes = pixels * channels * (int64_t)tn_type_bytes(type);
   if (channels < 1 || channels % tni_target_lanes(target, type, channels)) return 0; /* bodies for what is left over */
+  if (pixels < TNI_LONG_ROW && (rows > pixels || shape[0] > pixels)) return 0; /* the product's tiles are along those */
   for (int64_t block = 1; block < rows && block * bytes <= (int64_t)target->l2 / 4; block++) {
     int64_t count = shape[0] * (rows / block), turns = tni_divide_up(count, cores);
     if (rows % block || block * pixels < FEW_PIXELS || (turns * cores - count) * WASTE > count) continue;

@@ -91,6 +91,9 @@ void tni_begin_with_bias(tni_planner *p, const tn_stmt *block);
 
 /* ---- tile.c: which part of a reduction's result is kept in registers --------------------------------------------- */
 
+/* Rows of a tile are along a dimension of so many elements, however much longer others are. */
+enum { TNI_LONG_ROW = 24 };
+
 typedef struct tni_tile {
   int32_t first_dim; /* given: those before it go by loops that stay where they are */
   int32_t vector_dim, row_dim; /* spatial dimensions of the output; -1: none */

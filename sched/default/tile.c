@@ -64,7 +64,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
     reuse_search reuse = {
         .p = p, .vector_var = vector_var, .row_var = var, .skip = tni_block_store(block)->as.store.buffer};
     tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_reuse, &reuse);
-    int64_t extent = tni_extent_of(block, i) > 24 ? 24 : tni_extent_of(block, i);
+    int64_t extent = tni_extent_of(block, i) > TNI_LONG_ROW ? TNI_LONG_ROW : tni_extent_of(block, i);
     int64_t score = q.zero > 0 && q.zero < q.loads ? extent * (reuse.reused ? 4 : 1) : 0;
     if (score && score >= best_score) { /* of equal ones the innermost, whose steps are near each other */
       best = d;

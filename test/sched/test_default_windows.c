@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "default/default.h"
 #include "defaults.h"
 
 /* A depthwise convolution with the channels last, under a border: taps of a row are written out; the window of 7 rows goes
@@ -223,6 +224,22 @@ START_TEST(products_take_windows_block_by_block)
 }
 END_TEST
 
+/* Tiles of the product are along the longest dimension, and in rows of a picture where that is the one of their pixels:
+ * chains are only for these. */
+START_TEST(tall_pictures_and_many_small_ones_are_no_chains)
+{
+  static const struct { int64_t shape[4]; bool chained; } cases[] = {
+      {{1, 24, 24, 32}, true},  {{1, 40, 24, 32}, true},  {{8, 14, 14, 32}, true},
+      {{1, 40, 14, 32}, false}, {{24, 14, 14, 32}, false}};
+  const tn_target *target;
+  open_context();
+  ck_assert_int_eq(tn_target_get(o.ctx, "x86-64-v4", &target, NULL), TN_OK);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    ck_assert_int_eq(tni_chain_rows(target, TN_F32, cases[i].shape) > 0, cases[i].chained);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Pixels of three channels under a border: vectors go on from one pixel to the next. */
 START_TEST(short_rows_go_on)
 {
@@ -333,6 +350,7 @@ int main(void) {
   tcase_add_test(tcase, a_pool_of_what_is_nearest_has_one_body);
   tcase_add_test(tcase, a_border_around_a_pool_is_not_copied);
   tcase_add_test(tcase, products_take_windows_block_by_block);
+  tcase_add_test(tcase, tall_pictures_and_many_small_ones_are_no_chains);
   tcase_add_test(tcase, short_rows_go_on);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
