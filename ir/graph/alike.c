@@ -8,6 +8,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "ops.h"
 
 static void add_shape(tni_text *key, const tni_gvalue *v) {
@@ -38,7 +40,9 @@ static void add_source(tni_text *key, const tni_gpiece *p, uint32_t member, uint
       tni_text_add(key, " p%u", (unsigned)i);
       return;
     }
-    for (i = 0; p->g->nodes[p->nodes[i]].outputs[0] != value;) i++;
+    i = 0;
+    while (i < p->count && p->g->nodes[p->nodes[i]].outputs[0] != value) i++;
+    assert(i < p->count);
     tni_text_add(key, " n%u", (unsigned)i);
   }
 }

@@ -42,8 +42,9 @@ static bool same_shape(const tni_gvalue *a, const tni_gvalue *b) {
 /* The node that makes the value, and all those between it and the window; false: somebody else makes a part of it. */
 static bool add_maker(chain *c, uint32_t value, const tni_gvalue *like) {
   uint32_t node = c->maker[value];
-  if (node == TNI_NO_VALUE || c->count == MOST_NODES) return false;
+  if (node == TNI_NO_VALUE) return false;
   if (is_met(c, node)) return true;
+  if (c->count == MOST_NODES) return false;
   const tni_gnode *n = &c->g->nodes[node];
   bool pointwise = n->op && n->op->kind == TNI_GOP_ELEMENTWISE && n->output_count == 1;
   if (!same_shape(&c->g->values[value], like)) return false;
@@ -67,7 +68,7 @@ static bool find_chain(chain *c, uint32_t value) {
   return c->window != TNI_NO_VALUE;
 }
 
-/* Does nobody but the chain itself and `last`, once, read what is made in it? */
+/* Does nobody but the chain itself read what is made in it, and the value once more, who takes it? */
 static bool is_alone(const chain *c, const uint32_t *readers, uint32_t value) {
   for (uint32_t i = 0; i < c->count; i++) {
     uint32_t made = c->g->nodes[c->nodes[i]].outputs[0], inside = made == value;
