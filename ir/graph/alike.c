@@ -1,7 +1,7 @@
 /* alike.c -- what the function of a piece of a graph depends on, as bytes: pieces of the same bytes have the same
  * function, which is known before one is built.
  *
- *     conv(x: 1x128x56x56, w) {..}; relu   ->   "conv" its attributes, inputs: parameter 0, parameter 1; types, shapes, strides ..
+ *     conv(x, w) {..}; relu   ->   "conv", its attributes, inputs: parameter 0, parameter 1; types, shapes, strides ..
  *
  * Values count by where they come from: a parameter, a node of the piece, nowhere, or the contents of an immediate. Pieces of
  * other bytes may still have one function: that only its text tells.

@@ -328,8 +328,8 @@ typedef struct tni_gpiece {
 /* What the function depends on, beside its name. */
 void tni_gpiece_key(tni_text *key, const tni_gpiece *p);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
- * chain behind it, with what is made for it alone, elementwise chains alone; all other nodes a function of their own. Equal functions are one. Still nodes
- * stay nodes; parameters of functions have the strides of the values' places. */
+ * chain behind it and what is made for it alone, elementwise chains alone; all other nodes a function of their own. Equal
+ * functions are one. Still nodes stay nodes; parameters of functions have the strides of the values' places. */
 tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 /* memory.c: the plan of a fused graph: every call a step, intermediates at offsets of one arena (64-byte aligned) such
  * that values alive at the same time do not overlap. kernel numbers are indices of the program's functions. The arrays

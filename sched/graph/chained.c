@@ -3,7 +3,8 @@
  *     y = conv(x, v) {group = c};  z = clip(y);  out = conv(z, w)   one tap
  *
  * A window of channels by themselves (a depthwise convolution, a pool), what is pointwise behind it, and the product that
- * alone reads that are one function then, in which the picture between is never whole (default/chain.c).
+ * alone reads that are one function then, in which the picture between is never whole (default/chain.c). Where that cannot make it
+ * so in the end, the function makes the whole picture, as right, a little slower.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
