@@ -13,11 +13,10 @@
  *     floats in sums and products       cost nothing: code reads them from memory in any case
  *     divisors                          of loops' variables cost nothing: quotient and remainder can be counted; others only where
  *                                       an iteration has enough to do beside the division: a constant divides faster
- *     strides of vectors, subscripts of what is on the stack, limits in lanes, numbers below 0      stay in the text
+ *     strides of vectors, subscripts of what is on the stack, limits in lanes, factors below 0      stay in the text
  *
- * What an innermost loop reads and writes is told apart, for those that count registers. A function has no form that calls or
- * asserts (whose messages have its name), has outlined loops, parameters with an offset, or loops with notes, whose readers may
- * want constants.
+ * No number is below 0: what a sum has of those is subtracted. A function has no form that calls or asserts (whose messages have
+ * its name), has outlined loops, parameters with an offset, or loops with notes, whose readers may want constants.
  *
  * needs: the loop level; nodes of the region r
  *
@@ -45,7 +44,6 @@ typedef struct former {
   loop_work loops[MAX_LOOPS];
   const tn_expr *numbers[MAX_NUMBERS];
   int64_t values[MAX_NUMBERS];
-  bool factors[MAX_NUMBERS];
 } former;
 
 /* ---- has it a form? ------------------------------------------------------------------------------------------------- */
@@ -131,11 +129,10 @@ static bool is_counted(const former *o, const tn_expr *x) {
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
 
 /* A variable in the place of the constant; the constant where it is negative, or there are too many. */
-static const tn_expr *number_for(former *o, const tn_expr *constant, bool factor) {
+static const tn_expr *number_for(former *o, const tn_expr *constant) {
   if (o->count == MAX_NUMBERS || constant->as.i < 0) return constant;
   const tn_expr *var = tni_var(o->r, "p", TN_INDEX);
   o->values[o->count] = constant->as.i;
-  o->factors[o->count] = factor;
   if (var) o->numbers[o->count++] = var;
   return var;
 }
@@ -167,7 +164,7 @@ static const tn_expr *float_for(former *o, tni_region *r, const tn_expr *x) {
   uint32_t bits;
   if (!tni_is_const(c) || c->as.f == 0 || !isfinite(c->as.f)) return x;
   memcpy(&bits, &(float){(float)c->as.f}, sizeof bits);
-  const tn_expr *number = number_for(o, tni_index(r, bits), false);
+  const tn_expr *number = number_for(o, tni_index(r, bits));
   const tn_expr *value = number ? tni_reinterpret(r, TN_F32, tni_cast(r, TN_U32, number)) : NULL;
   return value && c != x ? tni_broadcast(r, value, TN_TYPE_LANES(x->type)) : value;
 }
@@ -192,8 +189,10 @@ static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
                  tni_is_const(x->arg[1]) && x->arg[1]->as.i > 0 &&
                  (is_counted(o, x->arg[0]) || is_rare(o, x->arg[0]));
   if (!divides && !tni_has_numbers(x)) return x;
+  if (x->op == TN_OP_add && tni_is_const(x->arg[1]) && x->arg[1]->as.i < 0 && x->arg[1]->as.i > INT64_MIN)
+    return tni_sub(r, x->arg[0], number_for(o, tni_index(r, -x->arg[1]->as.i)));
   for (int i = 0; i < 2; i++)
-    if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i], x->op == TN_OP_mul) : x->arg[i])) return NULL;
+    if (!(args[i] = tni_is_const(x->arg[i]) ? number_for(o, x->arg[i]) : x->arg[i])) return NULL;
   return tni_with_args(r, x, args);
 }
 
@@ -201,7 +200,7 @@ static const tn_expr *form_expr(void *self, tni_region *r, const tn_expr *x) {
 static const tn_stmt *form_alloc(former *o, tni_region *r, const tn_stmt *s) {
   tn_buffer form = *s->as.alloc.buffer;
   if (is_local(&form) || form.rank != 1 || form.strides || form.layout || !tni_is_const(form.shape[0])) return s;
-  form.shape[0] = number_for(o, form.shape[0], false);
+  form.shape[0] = number_for(o, form.shape[0]);
   return form.shape[0] ? tni_alloc_swapped(r, s, tni_buffer_make(r, &form)) : NULL;
 }
 
@@ -209,24 +208,16 @@ static const tn_stmt *form_stmt(void *self, tni_region *r, const tn_stmt *s) {
   former *o = self;
   if (s->kind == TNI_ALLOC) return form_alloc(o, r, s);
   if (s->kind == TNI_FOR && tni_is_const(s->as.loop.extent))
-    return tni_for_like(r, s, s->as.loop.var, number_for(o, s->as.loop.extent, false), s->as.loop.kind, s->as.loop.body);
+    return tni_for_like(r, s, s->as.loop.var, number_for(o, s->as.loop.extent), s->as.loop.kind, s->as.loop.body);
   if (!tni_has_subscripts(s)) return s;
   const tn_expr *index = s->as.store.index[0];
   if (is_local(s->as.store.buffer)) index = tni_expr_rewrite(r, index, with_constant, o);
   return tni_store_like(r, s, formal_of(o, s->as.store.buffer), 1, &index, s->as.store.value, s->as.store.where);
 }
 
-/* ---- innermost loops ------------------------------------------------------------------------------------------------ */
-
-typedef struct inner_search {
-  const tni_form *form;
-  bool *inner;
-  tn_context *ctx;
-} inner_search;
-
 /* Which number the variable is, or the count of them. They are in order of creation. */
-static size_t find_number(const tni_form *form, const tn_expr *var) {
-  size_t low = 0, high = form->number_count;
+size_t tni_form_number(const tni_form *form, const tn_expr *var) {
+  size_t low = 0, high = var->op == TN_OP_var ? form->number_count : 0;
   while (low < high) {
     size_t middle = (low + high) / 2;
     if (form->numbers[middle]->uid < var->uid)
@@ -235,26 +226,6 @@ static size_t find_number(const tni_form *form, const tn_expr *var) {
       high = middle;
   }
   return low < form->number_count && form->numbers[low] == var ? low : form->number_count;
-}
-
-static void note_number(void *self, const tn_expr *x) {
-  inner_search *q = self;
-  size_t i = x->op == TN_OP_var ? find_number(q->form, x) : q->form->number_count;
-  if (i < q->form->number_count) q->inner[i] = true;
-}
-
-static bool see_loop(void *self, const tn_stmt *s) {
-  *(bool *)self |= s->kind == TNI_FOR;
-  return !*(bool *)self;
-}
-
-static bool note_innermost(void *self, const tn_stmt *s) {
-  inner_search *q = self;
-  bool found = false;
-  if (s->kind != TNI_FOR) return true;
-  tni_stmt_visit(s->as.loop.body, see_loop, &found);
-  if (!found) tni_stmt_visit_exprs(q->ctx, s->as.loop.body, note_number, q);
-  return found;
 }
 
 /* ---- the form ------------------------------------------------------------------------------------------------------- */
@@ -307,12 +278,7 @@ static bool make(former *o, tni_form *out) {
   out->number_count = o->count;
   out->numbers = tni_arena_copy(arena, o->numbers, o->count * sizeof *o->numbers);
   out->values = tni_arena_copy(arena, o->values, o->count * sizeof *o->values);
-  out->factors = tni_arena_copy(arena, o->factors, o->count * sizeof *o->factors);
-  bool *inner = TNI_NEW_ARRAY(arena, bool, o->count);
-  if (!out->body || !out->numbers || !out->values || !out->factors || !inner) return false;
-  inner_search q = {out, inner, arena->ctx};
-  out->inner = inner;
-  tni_stmt_visit(out->body, note_innermost, &q);
+  if (!out->body || !out->numbers || !out->values || !tni_form_uses(arena, out)) return false;
   return !arena->failed && print(o->r, out);
 }
 
@@ -335,12 +301,12 @@ typedef struct maker {
 /* What a number is in all of the forms. In a sum its constant comes last, as accesses want it. */
 static const tn_expr *put_number(void *self, tni_region *r, const tn_expr *x) {
   const maker *m = self;
-  size_t i = x->op == TN_OP_var ? find_number(m->form, x) : m->form->number_count;
+  size_t i = tni_form_number(m->form, x);
   if (i < m->form->number_count) return tni_variation_number(r, m->v, m->form->numbers, i);
-  if (x->op != TN_OP_add || x->type != TN_INDEX) return x;
+  if ((x->op != TN_OP_add && x->op != TN_OP_sub) || x->type != TN_INDEX) return x;
   const tn_expr *b = x->arg[1];
   if (b->op != TN_OP_add || !tni_is_const(b->arg[1])) return x;
-  return tni_add(r, tni_add(r, x->arg[0], b->arg[0]), b->arg[1]);
+  return tni_op2(r, x->op, tni_op2(r, x->op, x->arg[0], b->arg[0]), b->arg[1]);
 }
 
 const tn_func *tni_form_shared(tni_region *r, const tni_form *form, const tni_variation *v, const char *name) {
@@ -352,23 +318,4 @@ const tn_func *tni_form_shared(tni_region *r, const tni_form *form, const tni_va
     if (tni_variation_is_parameter(v, i)) parameters[count++] = form->numbers[i];
   const tn_stmt *body = tni_stmt_rewrite(r, form->body, put_number, NULL, &m);
   return function_of(r, form, name, count, parameters, body);
-}
-
-static int64_t odd_part(int64_t x) { return x ? x >> __builtin_ctzll((uint64_t)x) : 0; }
-
-/* Are numbers i and k one register, up to a power of 2? What a sum has beside is in the address. */
-static bool is_same_stride(const tni_form *form, const tni_variation *v, size_t i, size_t k) {
-  const tni_multiple *a = &v->numbers[i], *b = &v->numbers[k];
-  bool factors = form->factors[i] || form->factors[k];
-  return a->of == b->of && odd_part(a->by) == odd_part(b->by) && (!factors || a->plus == b->plus);
-}
-
-size_t tni_form_strides(const tni_form *form, const tni_variation *v) {
-  size_t count = 0;
-  for (size_t i = 0; i < form->number_count; i++) {
-    bool seen = !v->numbers[i].by || !form->inner[i];
-    for (size_t k = 0; k < i && !seen; k++) seen = form->inner[k] && is_same_stride(form, v, i, k);
-    count += !seen;
-  }
-  return count;
 }

@@ -590,7 +590,7 @@ typedef struct tni_form {
   size_t number_count;
   const tn_expr *const *numbers;
   const int64_t *values;
-  const bool *inner, *factors; /* by number: is it in an innermost loop; what something is multiplied by? */
+  const struct tni_number_use *uses; /* by number: in innermost loops */
   const char *text;  /* the same for functions that can be one; NULL: it has no form */
 } tni_form;
 /* False: no memory. All of the function are nodes of r. */
@@ -598,7 +598,22 @@ bool tni_form_of(tni_region *r, const tn_func *func, tni_form *out);
 /* The function that functions of this form are with those numbers: behind its own parameters come those of the variation, in
  * order. NULL without memory. */
 const tn_func *tni_form_shared(tni_region *r, const tni_form *form, const tni_variation *v, const char *name);
-/* By how many strides, up to powers of 2, innermost loops would then go that are no constants. */
+size_t tni_form_number(const tni_form *form, const tn_expr *var);
+
+/* ---- strides.c --------------------------------------------------------------------------------------------------- */
+
+/* None at all; in what is made before the loop; in a register of its own; in the distance of an access from the buffer's first. */
+enum tni_use { TNI_USE_NONE, TNI_USE_OUTSIDE, TNI_USE_REGISTER, TNI_USE_DISTANCE };
+
+/* A number in an innermost loop: sign * number - from_sign * numbers[from]; from: the count of numbers where there is none. */
+typedef struct tni_number_use {
+  enum tni_use use;
+  int sign, from_sign;
+  size_t from;
+} tni_number_use;
+/* Finds the uses. False: no memory. */
+bool tni_form_uses(tni_arena *arena, tni_form *form);
+/* How many registers innermost loops would take for numbers that are no constants. */
 size_t tni_form_strides(const tni_form *form, const tni_variation *v);
 
 /* ---- program.c ------------------------------------------------------------------------------------------------- */

@@ -179,6 +179,19 @@ START_TEST(rows_of_a_tile_share)
 { shares(1, TILE("f", 64) TILE("g", 96) TILE("h", 320)); }
 END_TEST
 
+/* As behind a border: by multiples of k before row 0, so that what they are from each other is what counts. */
+START_TEST(what_is_subtracted_may_differ)
+{
+#define BORDER(r, k) "        C[ramp(" #r " * 16, 1, 16)] = C[ramp(" #r " * 16, 1, 16)] + broadcast(A[x + max(y * " #k ", " #k " * 19) - " #k " * (19 - " #r ")], 16)\n"
+#define WINDOW(name, k)                                                                                                \
+  FUNC(name, "  for y in 0..21 {\n    for i in 0..1 {\n      for x in 0.." #k " {\n" BORDER(0, k) BORDER(1, k)          \
+             BORDER(2, k) BORDER(3, k) BORDER(4, k) BORDER(5, k) BORDER(6, k) "      }\n    }\n  }\n")
+  shares(1, WINDOW("f", 64) WINDOW("g", 96) WINDOW("h", 320));
+#define BEHIND(name, n) FUNC(name, "  for i in 0..4 {\n    C[i] = A[i * 3 + 100 - i * i - " #n "] + B[max(i - " #n ", 0)]\n  }\n")
+  shares(1, BEHIND("f", 2) BEHIND("g", 30));
+}
+END_TEST
+
 /* ---- which are not ------------------------------------------------------------------------------------------------- */
 
 START_TEST(divisors_stay_where_they_would_count)
@@ -213,7 +226,7 @@ START_TEST(subscripts_of_local_buffers_stay)
 }
 END_TEST
 
-START_TEST(numbers_below_0_stay)
+START_TEST(factors_below_0_stay)
 {
 #define BACK(name, n) FUNC(name, "  for i in 0..4 {\n    C[i] = A[i * -" #n " + 100]\n  }\n")
   shares(0, BACK("f", 2) BACK("g", 3));
@@ -282,10 +295,11 @@ int main(void) {
   tcase_add_test(tc, scalars_are_passed_on);
   tcase_add_test(tc, vectors_share_and_their_lanes_stay);
   tcase_add_test(tc, rows_of_a_tile_share);
+  tcase_add_test(tc, what_is_subtracted_may_differ);
   tcase_add_test(tc, divisors_stay_where_they_would_count);
   tcase_add_test(tc, quotients_are_counted);
   tcase_add_test(tc, subscripts_of_local_buffers_stay);
-  tcase_add_test(tc, numbers_below_0_stay);
+  tcase_add_test(tc, factors_below_0_stay);
   tcase_add_test(tc, assertions_keep_the_name_of_their_function);
   tcase_add_test(tc, more_strides_than_registers_are_not_shared);
   tcase_add_test(tc, workers_make_no_difference);
