@@ -184,6 +184,7 @@ struct tn_context {
   tn_threads threads;
   const tni_os *os;
   atomic_size_t misses; /* requests for memory that failed, on any thread */
+  _Atomic(void *) library; /* an address in the one that tn_context_trim lets go of; or NULL */
   struct tni_context_private *p;
 };
 
@@ -193,6 +194,11 @@ void *tni_context_slot(tn_context *ctx, enum tni_slot slot, void *(*create)(tn_c
                        void (*destroy)(tn_context *, void *), tn_error **err);
 void tni_log(tn_context *ctx, int32_t level, const char *format, ...) TN_PRINTF(3, 4);
 static inline double tni_seconds(tn_context *ctx) { return ctx->os->seconds(); }
+
+/* ---- base/trim.c ----------------------------------------------------------------------------------------------- */
+
+/* tn_context_trim lets go of the library with this address, too: one that is needed at times. */
+void tni_trims_library(tn_context *ctx, const void *address);
 
 /* ---- base/blob.c ----------------------------------------------------------------------------------------------- */
 

@@ -143,8 +143,10 @@ TN_API tn_status tn_context_create(const tn_context_desc *desc, tn_context **out
 TN_API void tn_context_destroy(tn_context *context);
 
 /* Gives memory of the process that nobody uses back to the system: what LLVM freed after a compilation, some tens of MB, which
- * malloc would keep. It is glibc's malloc_trim(0), takes some milliseconds and concerns the host's own heap as well, so
- * Tenon never calls it by itself; with another malloc nothing happens. From any thread. */
+ * malloc would keep (glibc's malloc_trim(0), which concerns the host's own heap as well; with another malloc nothing happens), and
+ * on Linux LLVM's own code, some 60 MB: the pages that are as in its file, which the next compilation reads again, in some
+ * milliseconds. It takes some milliseconds itself, so Tenon never calls it by itself: call it when models are loaded. From any thread,
+ * while others compile, too. */
 TN_API void tn_context_trim(tn_context *context);
 
 #ifdef __cplusplus

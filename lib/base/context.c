@@ -3,9 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 #include <pthread.h>
 #include <stdio.h>
 
@@ -126,13 +123,6 @@ void tn_context_destroy(tn_context *ctx) {
   destroy_slots(ctx, TNI_SLOT_COUNT);
   tn_context copy = *ctx;
   tni_free(&copy, ctx, sizeof *ctx);
-}
-
-void tn_context_trim(tn_context *ctx) {
-  (void)ctx;
-#if defined(__GLIBC__)
-  malloc_trim(0);
-#endif
 }
 
 void *tni_context_slot(tn_context *ctx, enum tni_slot index, void *(*create)(tn_context *, tn_error **),

@@ -69,17 +69,22 @@ static void open_library(void) {
   atomic_store_explicit(&is_open, true, memory_order_release);
 }
 
+static tn_status opened(tn_context *ctx) {
+  tni_trims_library(ctx, LLVMGetVersion);
+  return TN_OK;
+}
+
 /* One that failed is tried again: there may be memory the next time. */
 tn_status tni_llvm_open(tn_context *ctx, tn_error **err) {
   tn_status status = TN_OK;
   if (err) *err = NULL;
-  if (atomic_load_explicit(&is_open, memory_order_acquire)) return TN_OK;
+  if (atomic_load_explicit(&is_open, memory_order_acquire)) return opened(ctx);
   pthread_once(&chosen, choose);
   pthread_mutex_lock(&lock);
   if (!atomic_load_explicit(&is_open, memory_order_relaxed)) open_library();
   if (failure[0]) status = tni_fail(ctx, err, TN_E_UNSUPPORTED, "codegen", "LLVM", "%s", failure);
   pthread_mutex_unlock(&lock);
-  return status;
+  return status ? status : opened(ctx);
 }
 
 /* Read from its file; where only the system's search knows that, it is opened. */

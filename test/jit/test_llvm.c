@@ -1,7 +1,11 @@
-/* test_llvm.c -- LLVM is opened when code is wanted and not before; a host that cannot have it lives on.
+/* test_llvm.c -- LLVM is opened when code is wanted and not before; a host that cannot have it lives on; when nobody wants code any
+ * more its pages go.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <link.h>
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "kit.h"
@@ -34,6 +38,69 @@ START_TEST(llvm_is_opened_by_the_first_compilation)
   ck_assert(!suite_maps("/libLLVM"));
   kit_ok(compile(program, &error), error);
   ck_assert(suite_maps("/libLLVM"));
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+static size_t resident_bytes(void) {
+  unsigned long all, pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  ck_assert_int_eq(fscanf(f, "%lu %lu", &all, &pages), 2);
+  fclose(f);
+  return pages * 4096;
+}
+
+static int find_llvm(struct dl_phdr_info *info, size_t size, void *self) {
+  (void)size;
+  if (!strstr(info->dlpi_name, "/libLLVM")) return 0;
+  *(unsigned char **)self = (unsigned char *)info->dlpi_addr;
+  return 1;
+}
+
+/* But for pages that somebody wrote, such as the header's here, in what the format has no use for. */
+START_TEST(trimming_lets_go_of_pages_that_are_as_in_the_file)
+{
+  enum { UNUSED = 15, PAGE = 4096, AT_LEAST = 16 << 20 };
+  unsigned char *header = NULL;
+  tn_context *ctx;
+  tn_error *error = NULL;
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  tn_program *program = parse(ctx);
+  tn_context_trim(ctx); /* nothing is open yet */
+  kit_ok(compile(program, &error), error);
+  dl_iterate_phdr(find_llvm, &header);
+  ck_assert(header && memcmp(header, ELFMAG, SELFMAG) == 0);
+  ck_assert_int_eq(mprotect(header, PAGE, PROT_READ | PROT_WRITE), 0);
+  header[UNUSED] = 77;
+  ck_assert_int_eq(mprotect(header, PAGE, PROT_READ), 0);
+  size_t before = resident_bytes();
+  tn_context_trim(ctx);
+  ck_assert_uint_gt(before, resident_bytes() + AT_LEAST);
+  ck_assert_int_eq(header[UNUSED], 77);
+  kit_ok(compile(program, &error), error);
+  tn_program_destroy(program);
+  tn_context_destroy(ctx);
+}
+END_TEST
+
+static void *compile_often(void *program) {
+  tn_status status = TN_OK;
+  for (int i = 0; i < 20 && !status; i++) status = compile(program, NULL);
+  return status ? program : NULL;
+}
+
+START_TEST(trimming_disturbs_nobody_who_compiles)
+{
+  tn_context *ctx;
+  pthread_t thread;
+  void *failed;
+  ck_assert_int_eq(tn_context_create(NULL, &ctx, NULL), TN_OK);
+  tn_program *program = parse(ctx);
+  ck_assert_int_eq(pthread_create(&thread, NULL, compile_often, program), 0);
+  for (int i = 0; i < 30; i++) tn_context_trim(ctx);
+  pthread_join(thread, &failed);
+  ck_assert_ptr_null(failed);
   tn_program_destroy(program);
   tn_context_destroy(ctx);
 }
@@ -75,6 +142,8 @@ END_TEST
 int main(void) {
   const TTest *const tests[] = {
     llvm_is_opened_by_the_first_compilation,
+    trimming_lets_go_of_pages_that_are_as_in_the_file,
+    trimming_disturbs_nobody_who_compiles,
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     llvm_that_cannot_be_opened_is_an_error_and_tried_again,
 #endif
