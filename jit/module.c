@@ -74,6 +74,14 @@ static tn_status make_objects(tni_pipeline *p, size_t *count, tni_job **jobs, tn
   return status;
 }
 
+/* All of a model's file was read, for folded and packed constants or a key; what little of it the plan reads will be there again. */
+static void cool_sources(const tni_pipeline *p) {
+  for (size_t i = 0; i < p->source->blob_count; i++) {
+    const tni_blob *blob = p->source->blobs[i];
+    if (blob->mapped && blob->size) p->ctx->os->cool(blob->data, blob->size);
+  }
+}
+
 static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   tni_job *jobs = NULL;
   size_t count = 0;
@@ -92,6 +100,7 @@ static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
     code.library = NULL;
     status = create_module(p, count, jobs, library, out, err);
   }
+  cool_sources(p);
   tni_code_close(&code);
   tni_passed_close(&passed);
   tni_jobs_destroy(p->ctx, count, jobs);

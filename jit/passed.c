@@ -188,14 +188,6 @@ static const char *read_entry(tni_pipeline *p, tni_passed *passed, const char *b
   return NULL;
 }
 
-/* All of the model's file was read for the key; what little of it the plan reads will be there again. */
-static void cool_sources(const tni_pipeline *p) {
-  for (size_t i = 0; i < p->source->blob_count; i++) {
-    const tni_blob *blob = p->source->blobs[i];
-    if (blob->mapped && blob->size) p->ctx->os->cool(blob->data, blob->size);
-  }
-}
-
 void tni_passed_find(tni_pipeline *p, tni_passed *out) {
   tn_cache *cache = p->desc->cache;
   char *bytes;
@@ -210,7 +202,6 @@ void tni_passed_find(tni_pipeline *p, tni_passed *out) {
     if (why) tni_cache_refuse(cache, &out->key, why);
     tni_free(p->ctx, bytes, size + 1);
   }
-  if (out->found) cool_sources(p);
   atomic_fetch_add(out->found ? &cache->program_hits : &cache->program_misses, 1);
   p->stats.optimize_seconds += tni_seconds(p->ctx) - start;
 }
