@@ -39,21 +39,15 @@ static bool make_key(tni_pipeline *p, tni_arena *arena, const unsigned char *kno
 
 /* ---- the code -------------------------------------------------------------------------------------------------- */
 
-static bool is_packed(const tn_func *f) {
-  for (uint32_t i = 0; i < f->param_count; i++)
-    if (!f->params[i].buffer) return false;
-  return true;
-}
-
 /* Does the library define what the program's functions need, and no more? */
 static bool is_of(const tni_library *library, const tn_program *program, tni_arena *arena) {
   size_t count = 0;
   for (size_t i = 0; i < program->func_count; i++) {
     const tn_func *f = program->funcs[i];
     const char *packed = tni_arena_format(arena, "%s.packed", f->name);
-    bool all = is_packed(f);
-    if (!packed || !tni_library_find(library, f->name) || (all && !tni_library_find(library, packed))) return false;
-    count += 1 + all;
+    bool thunk = tni_has_thunk(f);
+    if (!packed || !tni_library_find(library, f->name) || (thunk && !tni_library_find(library, packed))) return false;
+    count += 1 + thunk;
   }
   return tni_library_count(library) == count;
 }

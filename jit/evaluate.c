@@ -51,9 +51,9 @@ static tn_status run_compiled(tn_cache *cache, const tn_func *func, void *const 
   tn_status status = tn_compile(func->program, &desc, &m, err);
   if (status) return status;
   status = tn_module_function(m, func->name, &f, err);
-  if (!status && f->packed) {
+  if (!status && f->kernel.code) {
     *ran = true;
-    status = f->packed(&m->env, buffers);
+    status = f->kernel.call(f->kernel.code, &m->env, buffers);
     if (status) status = tni_kernel_error(m, &m->failure, status, func->name, err);
   }
   tn_module_destroy(m);

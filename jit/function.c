@@ -11,6 +11,20 @@ enum { MAX_PARAMS = 256 };
 
 static tn_type param_type(const tni_param *p) { return p->buffer ? TN_POINTER : p->scalar->type; }
 
+/* As plans call it: itself, where the runtime can, or its thunk. False: no memory. */
+static bool find_kernel(tn_module *m, const tn_func *func, tn_function *f) {
+  if (!tni_takes_pointers(func)) return true;
+  f->kernel = (tni_callee){.code = f->direct};
+  if (!tni_has_thunk(func)) {
+    f->kernel.call = tni_caller_of(func->param_count);
+    return true;
+  }
+  const char *symbol = tni_arena_format(&m->arena, "%s.packed", func->name);
+  f->kernel.call = tni_call_packed;
+  if (symbol) *(void **)&f->kernel.code = tni_library_find(m->library, symbol);
+  return symbol;
+}
+
 static tn_status make_function(tn_module *m, const tn_func *func, tn_function *f, tn_error **err) {
   tn_type types[MAX_PARAMS];
   *f = (tn_function){.module = m, .func = func};
@@ -18,13 +32,11 @@ static tn_status make_function(tn_module *m, const tn_func *func, tn_function *f
     return tni_fail(m->ctx, err, TN_E_LIMIT, "load", func->name, "more than %d parameters", MAX_PARAMS);
   for (uint32_t i = 0; i < func->param_count; i++) types[i] = param_type(&func->params[i]);
   *(void **)&f->direct = tni_library_find(m->library, func->name);
-  const char *symbol = tni_arena_format(&m->arena, "%s.packed", func->name);
   f->written = TNI_NEW_ARRAY(&m->arena, bool, func->param_count);
-  if (!symbol || !f->written) return tni_fail_nomem(err);
+  if (!f->written || !find_kernel(m, func, f)) return tni_fail_nomem(err);
   tni_find_written(m->ctx, func, f->written);
   for (uint32_t i = 0; i < func->param_count; i++)
     f->has_offsets |= func->params[i].buffer && func->params[i].buffer->offset;
-  *(void **)&f->packed = tni_library_find(m->library, symbol);
   if (!f->direct)
     return tni_fail(m->ctx, err, TN_E_COMPILER, "load", func->name, "the symbol is missing in the loaded code");
   return tni_caller_create(m->ctx, TN_I32, func->param_count, types, &f->caller, err);

@@ -239,7 +239,7 @@ struct tn_function {
   const tn_module *module;
   const tn_func *func;
   void (*direct)(void);
-  tni_packed_kernel packed; /* NULL when a parameter is a scalar */
+  tni_callee kernel; /* for plans; none when a parameter is a scalar */
   tni_caller *caller;
   bool *written;    /* by parameter: a buffer that the function may write */
   bool has_offsets; /* of parameters: their kernels take the tensor's `data`, whatever its byte_offset */

@@ -20,10 +20,10 @@ static tn_status make_model(tn_module *m, const tn_graph *g, const tni_planned *
                             tn_error **err) {
   const tni_plan *plan = &planned->plan;
   *model = (tn_model){.module = m, .graph = g};
-  tni_packed_kernel *kernels = TNI_NEW_ARRAY(&m->arena, tni_packed_kernel, m->function_count);
+  tni_callee *kernels = TNI_NEW_ARRAY(&m->arena, tni_callee, m->function_count);
   model->bytes = count_bytes(m, g);
   if (!kernels || !model->bytes) return tni_fail_nomem(err);
-  for (size_t i = 0; i < m->function_count; i++) kernels[i] = m->functions[i].packed;
+  for (size_t i = 0; i < m->function_count; i++) kernels[i] = m->functions[i].kernel;
   model->step_count = plan->step_count;
   tn_status status = tni_steps_create(&m->arena, g, plan, &model->steps, err);
   if (status) return status;

@@ -351,6 +351,20 @@ int32_t tni_compile_width(tn_context *ctx);
 void *tni_scratch_get(tn_context *ctx, size_t bytes);
 void tni_scratch_release(tn_context *ctx, void *block);
 
+/* ---- runtime/invoke.c ------------------------------------------------------------------------------------------- */
+
+typedef void (*tni_machine_code)(void);
+/* Calls what takes its pointers one by one, or in an array. */
+typedef int32_t (*tni_kernel_call)(tni_machine_code code, const tn_env *env, void *const *args);
+typedef int32_t (*tni_packed_kernel)(const tn_env *env, void *const *args);
+typedef struct tni_callee {
+  tni_kernel_call call;
+  tni_machine_code code; /* NULL: there is none */
+} tni_callee;
+enum { TNI_MOST_POINTERS = 16 };
+tni_kernel_call tni_caller_of(size_t count); /* up to TNI_MOST_POINTERS */
+int32_t tni_call_packed(tni_machine_code code, const tn_env *env, void *const *args);
+
 /* ---- runtime/plan.c -------------------------------------------------------------------------------------------- */
 
 /* A plan is what a model becomes: steps over buffers, no pointers. Buffers are inputs, outputs, constants, slices of one
@@ -379,14 +393,10 @@ typedef struct tni_plan {
   const uint32_t *args; /* indices of buffers */
 } tni_plan;
 
-/* A kernel as the plan calls it: the pointers of its buffers in an array. */
-typedef int32_t (*tni_packed_kernel)(const tn_env *env, void *const *args);
-
 typedef struct tni_executor tni_executor;
 /* Binds a plan to code and constants; copies what it needs of `plan`, keeps `env`, kernels' code and constants. */
 tn_status tni_executor_create(tn_context *ctx, const tni_plan *plan, const tn_env *env,
-                              const tni_packed_kernel *kernels, void *const *constants, tni_executor **out,
-                              tn_error **err);
+                              const tni_callee *kernels, void *const *constants, tni_executor **out, tn_error **err);
 void tni_executor_destroy(tni_executor *executor);
 enum { TNI_PLAN_NO_STEP = 0xffffffffu };
 /* Any number of threads at once. Pointers are to first elements. Gives the first failing status of a step, TN_E_NOMEM, or

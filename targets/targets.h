@@ -199,8 +199,10 @@ bool tni_unit_is_step(const tni_unit *unit, const tn_stmt *store, tni_unit_step 
 
 /* What code generation makes of a set of loop-level functions. All symbols that a loader may want:
  *   NAME          int32_t (const tn_env *, PARAMS...)        the direct call
- *   NAME.packed   int32_t (const tn_env *, void *const *)    a thunk for plans; only when every parameter is a buffer
+ *   NAME.packed   int32_t (const tn_env *, void *const *)    where tni_has_thunk: the same with its pointers in an array
  * Externals are called through env->call_external by their index in the program. */
+bool tni_takes_pointers(const tn_func *func); /* and nothing else: every parameter is a buffer */
+bool tni_has_thunk(const tn_func *func);      /* it takes pointers, more than a plan passes one by one */
 enum tni_emit { TNI_EMIT_OBJECT, TNI_EMIT_ASSEMBLY, TNI_EMIT_LLVM };
 
 /* A worker's own compiler: LLVM context and target machine. One thread at a time. */

@@ -15,7 +15,7 @@
 enum { ALIGN = 64 };
 
 struct bound_step {
-  tni_packed_kernel kernel;
+  tni_callee kernel;
   size_t first; /* argument, in an instance's array */
 };
 
@@ -53,8 +53,8 @@ struct tni_executor {
 };
 
 /* A copy has three arguments: destination, source, and the count of bytes as a pointer. */
-static int32_t copy_bytes(const tn_env *env, void *const *args) {
-  (void)env;
+static int32_t copy_bytes(tni_machine_code code, const tn_env *env, void *const *args) {
+  (void)code, (void)env;
   if (args[2]) memmove(args[0], args[1], (size_t)(uintptr_t)args[2]);
   return 0;
 }
@@ -85,7 +85,7 @@ static tn_status check_buffer(tn_context *ctx, const tni_plan *plan, uint32_t i,
   return TN_OK;
 }
 
-static tn_status check_step(tn_context *ctx, const tni_plan *plan, uint32_t i, const tni_packed_kernel *kernels,
+static tn_status check_step(tn_context *ctx, const tni_plan *plan, uint32_t i, const tni_callee *kernels,
                             tn_error **err) {
   const tni_plan_step *s = &plan->steps[i];
   if (s->first_arg > plan->arg_count || s->arg_count > plan->arg_count - s->first_arg)
@@ -95,7 +95,7 @@ static tn_status check_step(tn_context *ctx, const tni_plan *plan, uint32_t i, c
     if (args[a] >= plan->buffer_count)
       return tni_fail(ctx, err, TN_E_INVALID, "load", "plan", "step %u: there is no buffer %u", i, args[a]);
   if (s->kernel != TNI_PLAN_COPY) {
-    if (kernels[s->kernel]) return TN_OK;
+    if (kernels[s->kernel].code) return TN_OK;
     return tni_fail(ctx, err, TN_E_INVALID, "load", "plan", "step %u: kernel %u has no code", i, s->kernel);
   }
   if (s->arg_count != 2 || plan->buffers[args[0]].bytes != plan->buffers[args[1]].bytes)
@@ -103,7 +103,7 @@ static tn_status check_step(tn_context *ctx, const tni_plan *plan, uint32_t i, c
   return TN_OK;
 }
 
-static tn_status check_plan(tn_context *ctx, const tni_plan *plan, const tni_packed_kernel *kernels, tn_error **err) {
+static tn_status check_plan(tn_context *ctx, const tni_plan *plan, const tni_callee *kernels, tn_error **err) {
   tn_status status = TN_OK;
   if (plan->arena_bytes > ctx->limits.total_bytes)
     return tni_fail(ctx, err, TN_E_LIMIT, "load", "plan", "intermediates take %llu bytes, the limit is %llu",
@@ -128,10 +128,10 @@ static void bind(tni_executor *e, const tni_plan *plan, uint32_t i, void *const 
 }
 
 static void bind_step(tni_executor *e, const tni_plan *plan, const tni_plan_step *step,
-                      const tni_packed_kernel *kernels, void *const *constants) {
+                      const tni_callee *kernels, void *const *constants) {
   const uint32_t *args = plan->args + step->first_arg;
   bool copy = step->kernel == TNI_PLAN_COPY;
-  e->steps[e->step_count++] = (struct bound_step){copy ? copy_bytes : kernels[step->kernel], e->slot_count};
+  e->steps[e->step_count++] = (struct bound_step){copy ? (tni_callee){.call = copy_bytes} : kernels[step->kernel], e->slot_count};
   for (uint32_t a = 0; a < step->arg_count; a++) bind(e, plan, args[a], constants);
   if (copy) e->bindings[e->slot_count++].constant = (void *)(uintptr_t)plan->buffers[args[0]].bytes;
 }
@@ -154,8 +154,7 @@ static bool size_instance(tni_executor *e, size_t slots, uint64_t arena_bytes) {
 }
 
 tn_status tni_executor_create(tn_context *ctx, const tni_plan *plan, const tn_env *env,
-                              const tni_packed_kernel *kernels, void *const *constants, tni_executor **out,
-                              tn_error **err) {
+                              const tni_callee *kernels, void *const *constants, tni_executor **out, tn_error **err) {
   if (err) *err = NULL;
   *out = NULL;
   tn_status status = check_plan(ctx, plan, kernels, err);
@@ -259,7 +258,7 @@ tn_status tni_executor_run(tni_executor *e, void *const *inputs, void *const *ou
   const tn_env *env = e->env;
   const struct bound_step *step = e->steps, *end = step + e->step_count;
   for (; step != end; step++) {
-    status = step->kernel(env, args + step->first);
+    status = step->kernel.call(step->kernel.code, env, args + step->first);
     if (status) break;
   }
   if (status && failed_step) *failed_step = (uint32_t)(step - e->steps);
@@ -275,7 +274,8 @@ tn_status tni_executor_watch(tni_executor *e, const tn_env *env, const tni_watch
   tn_status status = instance ? TN_OK : TN_E_NOMEM;
   for (uint32_t i = 0; i < e->step_count && !status; i++, start = end) {
     watch->before(watch->self, i);
-    status = e->steps[i].kernel(env, instance->args + e->steps[i].first);
+    const struct bound_step *step = &e->steps[i];
+    status = step->kernel.call(step->kernel.code, env, instance->args + step->first);
     end = tni_seconds(e->ctx);
     watch->after(watch->self, i, start, end);
     if (status && failed_step) *failed_step = i;

@@ -1,9 +1,10 @@
-/* function.c -- kernels: signature, attributes, and the packed thunk that plans call.
+/* function.c -- kernels: signature, attributes, and the thunk by which plans call those of many pointers.
  *
  *     NAME(env, PARAMS...)      buffers as noalias pointers, scalars by their C type
  *     NAME.packed(env, args)    loads the pointers from an array and calls NAME
  *
- * A kernel whose code others share calls that: see share.c. Of a module with variants these are NAME.TARGET and NAME.TARGET.packed, which only the module sees: see variant.c.
+ * A kernel whose code others share calls that: see share.c. Of a module with variants these are NAME.TARGET and
+ * NAME.TARGET.packed, which only the module sees: see variant.c.
  *
  * Captures are not promised (captures(none)): a parallel loop stores the pointers in its closure.
  *
@@ -61,12 +62,13 @@ void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned 
   add_enum(m, function, index + 1, "noalias");
 }
 
-bool tni_ll_is_packed(const tn_func *func) {
-  for (uint32_t i = 0; i < func->param_count; i++) {
+bool tni_takes_pointers(const tn_func *func) {
+  for (uint32_t i = 0; i < func->param_count; i++)
     if (!func->params[i].buffer) return false;
-  }
   return true;
 }
+
+bool tni_has_thunk(const tn_func *func) { return func->param_count > TNI_MOST_POINTERS && tni_takes_pointers(func); }
 
 void tni_ll_parameter_attributes(tni_ll_module *m, LLVMValueRef function, const tn_func *func, size_t count) {
   add_enum(m, function, 1, "nonnull");
@@ -174,7 +176,7 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
   LLVMValueRef kernel = declare(m, func, symbol);
   if (!kernel) return;
   bool has_plan = m->target->isa != TNI_ISA_NVPTX; /* whose names have no dots */
-  bool packed = tni_ll_is_packed(func) && has_plan;
+  bool packed = tni_has_thunk(func) && has_plan;
   if (func->shared && !m->variants) {
     tni_ll_share(m, func, kernel, packed ? declare_packed(m, symbol) : NULL);
     return;

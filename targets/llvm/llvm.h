@@ -305,8 +305,6 @@ void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function);
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */
 void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index);
-/* Are all parameters buffers, so that it can be called with an array of pointers? */
-bool tni_ll_is_packed(const tn_func *func);
 /* What is known of the environment and the first parameters; their values, for what the function does. */
 void tni_ll_parameter_attributes(tni_ll_module *m, LLVMValueRef function, const tn_func *func, size_t count);
 void tni_ll_bind_parameters(tni_ll_function *f, const tn_func *func, size_t count);

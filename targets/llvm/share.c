@@ -1,7 +1,7 @@
 /* share.c -- kernels whose code is that of another function, with their numbers for its last parameters.
  *
  *     NAME.shared.K(env, PARAMS..., numbers)     the code, once; numbers are the address of theirs
- *     NAME(env, PARAMS...)                       calls it with its own; so does NAME.packed with its array of pointers
+ *     NAME(env, PARAMS...)                       calls it with its own; so does NAME.packed, where there is one
  *
  * The address comes in the register of static chains, so that all other arguments stay where they are.
  *
@@ -12,7 +12,7 @@
 struct tni_ll_code {
   tni_ll_code *next;
   const tn_func *func;
-  LLVMValueRef value, packed; /* packed: NULL where a parameter is a scalar */
+  LLVMValueRef value, packed; /* packed: NULL where plans need none */
 };
 
 static void mark_numbers(tni_ll_module *m, LLVMValueRef function, unsigned param) {
@@ -80,7 +80,7 @@ static const tni_ll_code *code_of(tni_ll_module *m, const tn_func *entry, LLVMTy
   tni_ll_code *made = TNI_NEW(&m->arena, tni_ll_code);
   if (!made) return NULL;
   *made = (tni_ll_code){.next = m->codes, .func = entry->shared->func, .value = define_code(m, entry, type)};
-  if (made->value && tni_ll_is_packed(entry)) made->packed = define_packed(m, entry->shared->func, made->value);
+  if (made->value && tni_has_thunk(entry)) made->packed = define_packed(m, entry->shared->func, made->value);
   return m->codes = made;
 }
 

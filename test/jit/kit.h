@@ -111,13 +111,12 @@ static inline void *kit_find(kit *k, const char *name) {
   return address;
 }
 
-/* Runs NAME.packed on pointers. */
-static inline int32_t kit_run(kit *k, const char *name, void *const *args) {
-  char packed[512];
-  snprintf(packed, sizeof packed, "%s.packed", name);
-  tni_packed_kernel kernel = (tni_packed_kernel)(uintptr_t)kit_find(k, packed);
-  return kernel(&k->env, args);
+/* Runs a kernel of so many buffers. */
+static inline int32_t kit_call(kit *k, const char *name, size_t count, void *const *args) {
+  return tni_caller_of(count)((tni_machine_code)(uintptr_t)kit_find(k, name), &k->env, args);
 }
+/* Of those in an array. */
+#define kit_run(k, name, ...) kit_call(k, name, sizeof(__VA_ARGS__) / sizeof(void *), __VA_ARGS__)
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------- */
 

@@ -27,7 +27,7 @@ static tn_status compile_and_load(tn_context *ctx, const tn_program *program, tn
   tn_status status = tn_target_get(ctx, "host", &target, err);
   if (status == TN_OK) status = tni_compile_jobs(ctx, target, 1, &job, NULL, NULL, err);
   if (status == TN_OK) status = tni_library_load(ctx, false, 1, &job.bytes, &job.size, &library, err);
-  if (status == TN_OK) ck_assert_ptr_nonnull(tni_library_find(library, "g.packed"));
+  if (status == TN_OK) ck_assert_ptr_nonnull(tni_library_find(library, "g"));
   tni_library_unload(library);
   tn_text_destroy(job.bytes);
   return status;

@@ -103,7 +103,6 @@ START_TEST(code_as_text)
 {
   HOLDS("ll", "define ");
   HOLDS("ll", "@scale(");
-  HOLDS("ll", "@scale.packed(");
   HOLDS("ll", "fmul <");
   HOLDS("asm", "scale:");
   HOLDS("asm", "tell:");
@@ -222,9 +221,7 @@ START_TEST(code_for_several_targets)
                                      "\n\"scale.x86-64-v3\":",
                                      "\n\"scale.x86-64-v4\":",
                                      "\n\"tell.x86-64-v4\":",
-                                     "\n\"scale.x86-64-v4.packed\":",
                                      "\nscale:",
-                                     "\nscale.packed:",
                                      "\ntell:",
                                      "%zmm0",
                                      "\taddps\t",
@@ -311,14 +308,10 @@ START_TEST(an_object_for_several_targets_runs)
   must(tni_library_load(ctx, false, 1, &text, &size, &library, &error), error);
   int32_t (*scale)(const tn_env *, const float *, float *) =
       (int32_t(*)(const tn_env *, const float *, float *))(uintptr_t)tni_library_find(library, "scale");
-  tni_packed_kernel packed = (tni_packed_kernel)(uintptr_t)tni_library_find(library, "scale.packed");
   ck_assert_ptr_null(tni_library_find(library, "scale.x86-64-v2"));
   const tn_env env = {.struct_size = sizeof env};
-  for (int way = 0; way < 2; way++) {
-    memset(out, 0, sizeof out);
-    ck_assert_int_eq(way ? packed(&env, (void *const[]){in, out}) : scale(&env, in, out), TN_OK);
-    for (int i = 0; i < 64; i++) ck_assert_float_eq(out[i], 2 * in[i]);
-  }
+  ck_assert_int_eq(scale(&env, in, out), TN_OK);
+  for (int i = 0; i < 64; i++) ck_assert_float_eq(out[i], 2 * in[i]);
   tni_library_unload(library);
 }
 END_TEST

@@ -51,6 +51,44 @@ START_TEST(a_built_function_is_called_directly_and_packed)
 }
 END_TEST
 
+/* NAME(P0, .., Pn-1): Pi[0] = i + 1. */
+static void add_pointers(tni_text *text, const char *name, int count) {
+  tni_text_add(text, "loop func %s(", name);
+  for (int i = 0; i < count; i++) tni_text_add(text, "%sP%d: i32[1]", i ? ", " : "", i);
+  tni_text_add(text, ") {\n");
+  for (int i = 0; i < count; i++) tni_text_add(text, "  P%d[0] = %d:i32\n", i, i + 1);
+  tni_text_add(text, "}\n");
+}
+
+/* Those that plans pass one by one, and more. */
+START_TEST(plans_call_kernels_of_any_number_of_pointers)
+{
+  enum { MOST = TNI_MOST_POINTERS + 4 };
+  for (int count = 1; count <= MOST; count++) {
+    int32_t values[MOST] = {0};
+    void *args[MOST];
+    tni_text text;
+    tni_text_init(&text, ctx);
+    add_pointers(&text, "f", count);
+    add_pointers(&text, "g", count);
+    program = session_parse(ctx, text.data);
+    module = session_compile(program, NULL);
+    for (int i = 0; i < count; i++) args[i] = &values[i];
+    for (const char *name = "f"; name; name = *name == 'f' ? "g" : NULL) {
+      const tn_function *f = session_function(module, name);
+      memset(values, 0, sizeof values);
+      ck_assert_int_eq(f->kernel.call(f->kernel.code, &module->env, args), TN_OK);
+      for (int i = 0; i < MOST; i++) ck_assert_int_eq(values[i], i < count ? i + 1 : 0);
+    }
+    tni_text_destroy(&text);
+    tn_module_destroy(module);
+    tn_program_destroy(program);
+  }
+  module = NULL;
+  program = NULL;
+}
+END_TEST
+
 START_TEST(scalars_of_every_type_arrive)
 {
   const tn_function *f =
@@ -583,6 +621,7 @@ END_TEST
 
 int main(void) {
   const TTest *const tests[] = {a_built_function_is_called_directly_and_packed,
+                                plans_call_kernels_of_any_number_of_pointers,
                                 scalars_of_every_type_arrive,
                                 tensors_of_bool_and_half,
                                 tensors_without_elements,

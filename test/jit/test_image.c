@@ -45,8 +45,8 @@ static void close_fixture(fixture *x) {
 
 static void take_address(void *self, const char *name, void *address) {
   fixture *x = self;
-  if (strcmp(name, "f.packed") == 0) x->f = address;
-  if (strcmp(name, "g.packed") == 0) x->g = address;
+  if (strcmp(name, "f") == 0) x->f = address;
+  if (strcmp(name, "g") == 0) x->g = address;
 }
 
 static tn_status load(fixture *x, const char *object, size_t size, tni_image **out, tn_error **error) {
@@ -64,11 +64,11 @@ START_TEST(code_and_its_constants_run)
   open_fixture(&x);
   kit_ok(load(&x, x.object, x.size, &image, &error), error);
   for (int i = 0; i < 64; i++) a[i] = (float)i;
-  ck_assert_int_eq(((tni_packed_kernel)(uintptr_t)x.f)(&x.k.env, (void *[]){a, b}), 0);
+  ck_assert_int_eq(tni_caller_of(2)((tni_machine_code)(uintptr_t)x.f, &x.k.env, (void *[]){a, b}), 0);
   for (int i = 0; i < 64; i++) ck_assert_float_eq(b[i], (float)i * 1.5f + 0.25f);
   int8_t from[4096], to[4096] = {0};
   for (int i = 0; i < 4096; i++) from[i] = (int8_t)(i * 7);
-  ck_assert_int_eq(((tni_packed_kernel)(uintptr_t)x.g)(&x.k.env, (void *[]){from, to}), 0);
+  ck_assert_int_eq(tni_caller_of(2)((tni_machine_code)(uintptr_t)x.g, &x.k.env, (void *[]){from, to}), 0);
   ck_assert_mem_eq(from, to, 4096);
   tni_image_unload(image);
   close_fixture(&x);
@@ -241,8 +241,8 @@ START_TEST(what_our_linker_does_not_know_goes_to_llvms)
   tn_error_destroy(error);
   kit_ok(tni_library_load(x.k.ctx, false, 1, &x.object, &x.size, &library, &error), error);
   float a[64] = {2}, b[64] = {0};
-  tni_packed_kernel f = (tni_packed_kernel)(uintptr_t)tni_library_find(library, "f.packed");
-  ck_assert_int_eq(f(&x.k.env, (void *[]){a, b}), 0);
+  tni_machine_code f = (tni_machine_code)(uintptr_t)tni_library_find(library, "f");
+  ck_assert_int_eq(tni_caller_of(2)(f, &x.k.env, (void *[]){a, b}), 0);
   ck_assert_float_eq(b[0], 3.25f);
   tni_library_unload(library);
   close_fixture(&x);

@@ -17,11 +17,11 @@ static char *make_object(kit *k, const char *name, int value, size_t *size) {
   return object;
 }
 
-static int32_t run_packed(kit *k, const tni_library *library, const char *name) {
+static int32_t run(kit *k, const tni_library *library, const char *name) {
   int32_t a = -1;
-  tni_packed_kernel f = (tni_packed_kernel)(uintptr_t)tni_library_find(library, name);
+  tni_machine_code f = (tni_machine_code)(uintptr_t)tni_library_find(library, name);
   ck_assert_ptr_nonnull(f);
-  ck_assert_int_eq(f(&k->env, (void *[]){&a}), 0);
+  ck_assert_int_eq(tni_caller_of(1)(f, &k->env, (void *[]){&a}), 0);
   return a;
 }
 
@@ -35,11 +35,11 @@ START_TEST(libraries_may_define_the_same_names)
   char *objects[] = {make_object(&k, "f", 1, &sizes[0]), make_object(&k, "f", 2, &sizes[1])};
   kit_ok(tni_library_load(k.ctx, false, 1, &objects[0], &sizes[0], &one, &error), error);
   kit_ok(tni_library_load(k.ctx, false, 1, &objects[1], &sizes[1], &two, &error), error);
-  ck_assert_int_eq(run_packed(&k, one, "f.packed"), 1);
-  ck_assert_int_eq(run_packed(&k, two, "f.packed"), 2);
+  ck_assert_int_eq(run(&k, one, "f"), 1);
+  ck_assert_int_eq(run(&k, two, "f"), 2);
   ck_assert_ptr_null(tni_library_find(one, "g"));
   tni_library_unload(one);
-  ck_assert_int_eq(run_packed(&k, two, "f.packed"), 2);
+  ck_assert_int_eq(run(&k, two, "f"), 2);
   tni_library_unload(two);
   for (int i = 0; i < 2; i++) tn_text_destroy(objects[i]);
   kit_close(&k);
@@ -56,7 +56,7 @@ START_TEST(loading_and_unloading_many_times_leaves_nothing)
   for (int i = 0; i < 300; i++) {
     tni_library *library;
     kit_ok(tni_library_load(k.ctx, false, 1, &object, &size, &library, &error), error);
-    ck_assert_int_eq(run_packed(&k, library, "f.packed"), 7);
+    ck_assert_int_eq(run(&k, library, "f"), 7);
     tni_library_unload(library);
   }
   tn_text_destroy(object);

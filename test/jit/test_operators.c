@@ -12,7 +12,7 @@ static void run_here(kit *k, size_t count, const operator_case *cases, void *con
   for (size_t i = 0; i < count; i++) {
     void *args[4] = {cases[i].out};
     memcpy(args + 1, in, (cases[i].func->param_count - 1) * sizeof *args);
-    ck_assert_int_eq(kit_run(k, cases[i].name, args), 0);
+    ck_assert_int_eq(kit_call(k, cases[i].name, cases[i].func->param_count, args), 0);
   }
   tni_library_unload(k->library);
   k->library = NULL;

@@ -61,7 +61,7 @@ static tn_status run_compiled(void *self, const tn_func *func, void *const *buff
   tn_status status = tn_compile(func->program, &desc, &m, err);
   if (status != TN_OK) return status;
   status = tn_module_function(m, tn_func_name(func), &f, err);
-  if (status == TN_OK) status = f->packed(&m->env, buffers);
+  if (status == TN_OK) status = f->kernel.call(f->kernel.code, &m->env, buffers);
   tn_module_destroy(m);
   return status;
 }

@@ -52,8 +52,7 @@ static void *call_repeatedly(void *self) {
     if (tni_compile_jobs(c->k->ctx, c->k->target, FUNCS, jobs, NULL, NULL, NULL) != TN_OK) return NULL;
     for (size_t i = 0; i < FUNCS; i++) objects[i] = jobs[i].bytes, sizes[i] = jobs[i].size;
     if (tni_library_load(c->k->ctx, false, FUNCS, objects, sizes, &library, NULL) != TN_OK) return NULL;
-    tni_packed_kernel f0 = (tni_packed_kernel)(uintptr_t)tni_library_find(library, "f0.packed");
-    f0(&c->k->env, (void *[]){a});
+    tni_caller_of(1)((tni_machine_code)(uintptr_t)tni_library_find(library, "f0"), &c->k->env, (void *[]){a});
     c->result = a[0];
     tni_library_unload(library);
     drop_bytes(jobs);

@@ -138,7 +138,7 @@ static tn_status run_plan(tn_context *ctx) {
   const uint32_t args[] = {0, 1, 2, 1};
   const tni_plan_step steps[] = {{0, 2, 0}, {TNI_PLAN_COPY, 2, 2}};
   const tni_plan plan = {1, 1, 0, 3, 2, 4, 64, buffers, steps, args};
-  const tni_packed_kernel kernels[] = {copy_four};
+  const tni_callee kernels[] = {{tni_call_packed, (tni_machine_code)copy_four}};
   tni_executor *e;
   tn_error *err;
   tn_status status = tni_executor_create(ctx, &plan, NULL, kernels, NULL, &e, &err);

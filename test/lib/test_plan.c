@@ -31,6 +31,8 @@ static int32_t refuse(const tn_env *env, void *const *args) {
   return TN_E_HOST;
 }
 
+#define PACKED(f) {tni_call_packed, (tni_machine_code)(f)}
+
 static const tni_plan_buffer buffers[] = {{TNI_PLAN_INPUT, 0, 0, N * 4},
                                           {TNI_PLAN_CONST, 0, 0, N * 4},
                                           {TNI_PLAN_ARENA, 0, 64, N * 4},
@@ -39,7 +41,7 @@ static const tni_plan_buffer buffers[] = {{TNI_PLAN_INPUT, 0, 0, N * 4},
 static const uint32_t args[] = {0, 1, 2, 2, 0, 3, 4, 2};
 static const tni_plan_step steps[] = {{0, 3, 0}, {1, 3, 3}, {TNI_PLAN_COPY, 2, 6}};
 static const tni_plan plan = {1, 2, 1, 5, 3, 8, 128, buffers, steps, args};
-static const tni_packed_kernel kernels[] = {add, multiply};
+static const tni_callee kernels[] = {PACKED(add), PACKED(multiply)};
 static const tn_env env = {.struct_size = sizeof(tn_env)};
 static float ones[N] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 static void *const constants[] = {ones};
@@ -93,7 +95,7 @@ START_TEST(parts_lie_in_other_buffers)
   tni_executor *e;
   float in[N], out[N];
   for (int i = 0; i < N; i++) in[i] = (float)(i * i);
-  ck_assert_int_eq(tni_executor_create(ctx, &p, &env, (const tni_packed_kernel[]){add_halves}, constants, &e, NULL), TN_OK);
+  ck_assert_int_eq(tni_executor_create(ctx, &p, &env, (const tni_callee[]){PACKED(add_halves)}, constants, &e, NULL), TN_OK);
   ck_assert_int_eq(tni_executor_run(e, (void *[]){in}, (void *[]){out}, NULL), TN_OK);
   for (int i = 0; i < N / 2; i++) ck_assert(out[i] == 2 && out[N / 2 + i] == in[i] + in[N / 2 + i]);
   tni_executor_destroy(e);
@@ -144,7 +146,7 @@ START_TEST(failing_step_ends_the_run_and_is_named)
   fault f = {0};
   tn_context *ctx = fault_context(&f);
   tni_executor *e;
-  const tni_packed_kernel bad[] = {add, refuse};
+  const tni_callee bad[] = {PACKED(add), PACKED(refuse)};
   float in[N] = {2}, out[N], copy[N] = {5};
   uint32_t failed;
   ck_assert_int_eq(tni_executor_create(ctx, &plan, &env, bad, constants, &e, NULL), TN_OK);
@@ -204,7 +206,7 @@ END_TEST
 static void expect_refusal(tn_context *ctx, const tni_plan *p, tn_status status, const char *reason) {
   tni_executor *e;
   tn_error *err;
-  const tni_packed_kernel holes[] = {add, NULL};
+  const tni_callee holes[] = {PACKED(add), {0}};
   ck_assert_int_eq(tni_executor_create(ctx, p, &env, holes, constants, &e, &err), status);
   ck_assert_ptr_null(e);
   ck_assert_str_eq(tn_error_reason(err), reason);
@@ -260,7 +262,7 @@ START_TEST(step_costs_a_few_nanoseconds)
   tni_executor *e;
   for (uint32_t i = 0; i < STEPS; i++) many[i] = (tni_plan_step){0, 3, 0};
   tni_plan p = {1, 2, 1, 5, STEPS, 8, 128, buffers, many, args};
-  ck_assert_int_eq(tni_executor_create(ctx, &p, &env, (const tni_packed_kernel[]){nothing}, constants, &e, NULL),
+  ck_assert_int_eq(tni_executor_create(ctx, &p, &env, (const tni_callee[]){PACKED(nothing)}, constants, &e, NULL),
                    TN_OK);
   float in[N] = {0}, out[N], copy[N];
   double best = 1;
