@@ -303,6 +303,9 @@ LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *wha
 void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function);
 /* The function reads and writes no memory, and returns. */
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);
+/* No other pointer reaches what the function accesses by one of these, which are no parameters; `name`: of the function. */
+void tni_ll_tell_apart(tni_ll_module *m, LLVMValueRef function, const char *name, size_t count,
+                       const LLVMValueRef *pointers);
 /* Parameter number `index` is a buffer: no other pointer reaches it. */
 void tni_ll_buffer_attributes(tni_ll_module *m, LLVMValueRef function, unsigned index);
 /* What is known of the environment and the first parameters; their values, for what the function does. */

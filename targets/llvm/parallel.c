@@ -4,10 +4,9 @@
  *       ->
  *     closure = {buffers and variables that S uses}; status = env->parallel_for(env, NAME.parallel.K, &closure, n, 1)
  *
- *     NAME.parallel.K(env, closure, begin, end)  loads the captures and calls
- *     NAME.range.K(env, begin, end, captures...) { for v in begin..end { S } }
+ *     NAME.parallel.K(env, closure, begin, end) { captures = *closure; for v in begin..end { S } }
  *
- * The second function exists so that the captured buffers are noalias parameters again. Loops inside S are serial.
+ * Nothing else reaches a buffer in the closure (alias.c). Loops inside S are serial.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -109,71 +108,54 @@ static void collect_stmt(captures *c, const tn_stmt *s) {
   }
 }
 
-/* ---- the two functions ----------------------------------------------------------------------------------------- */
-
-static void bind_captures(tni_ll_function *inner, const captures *c) {
-  tni_ll_module *m = inner->m;
-  for (size_t i = 0; i < c->count; i++) {
-    const capture *item = &c->items[i];
-    LLVMValueRef value = tni_ll_from_memory(m, item->type, LLVMGetParam(inner->value, 3 + (unsigned)i));
-    tni_ll_entry *entry = tni_ll_scope_add(&inner->scope, item->key, value);
-    if (!entry) return;
-    entry->binding = true;
-    entry->nonneg = item->outer->nonneg;
-    entry->number = item->outer->number;
-    entry->align = item->outer->align;
-    entry->shared = item->outer->align != 0;
-    if (item->outer->align) tni_ll_buffer_attributes(m, inner->value, 3 + (unsigned)i);
-  }
-}
+/* ---- the function ---------------------------------------------------------------------------------------------- */
 
 /* A vector wants more than the closure is aligned to. */
 static void align_capture(const capture *item, LLVMValueRef access) {
   if (TN_TYPE_LANES(item->type) > 1) LLVMSetAlignment(access, 1);
 }
 
-/* NAME.range.K */
-static LLVMValueRef define_range(tni_ll_function *f, const captures *c, const tn_stmt *s, unsigned number) {
+static LLVMValueRef load_capture(tni_ll_module *m, const captures *c, LLVMTypeRef closure, LLVMValueRef from, size_t i) {
+  LLVMValueRef slot = LLVMBuildStructGEP2(m->b, closure, from, (unsigned)i, "");
+  LLVMValueRef loaded = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, c->items[i].type), slot, "");
+  align_capture(&c->items[i], loaded);
+  return loaded;
+}
+
+/* The count of pointers to buffers, which are listed. */
+static size_t bind_captures(tni_ll_function *inner, const captures *c, LLVMTypeRef closure, LLVMValueRef *pointers) {
+  tni_ll_module *m = inner->m;
+  size_t count = 0;
+  for (size_t i = 0; i < c->count; i++) {
+    const capture *item = &c->items[i];
+    LLVMValueRef loaded = load_capture(m, c, closure, LLVMGetParam(inner->value, 1), i);
+    tni_ll_entry *entry = tni_ll_scope_add(&inner->scope, item->key, tni_ll_from_memory(m, item->type, loaded));
+    if (!entry) return 0;
+    entry->binding = true;
+    entry->nonneg = item->outer->nonneg;
+    entry->number = item->outer->number;
+    entry->align = item->outer->align;
+    entry->shared = item->outer->align != 0;
+    if (item->outer->align) pointers[count++] = entry->value;
+  }
+  return count;
+}
+
+/* NAME.parallel.K */
+static LLVMValueRef define_body(tni_ll_function *f, const captures *c, LLVMTypeRef closure, const tn_stmt *s) {
   tni_ll_module *m = f->m;
-  unsigned count = 3 + (unsigned)c->count;
-  LLVMTypeRef *params = TNI_NEW_ARRAY(&m->arena, LLVMTypeRef, count);
-  if (!params) return NULL;
-  params[0] = m->ptr;
-  params[1] = params[2] = m->i64;
-  for (size_t i = 0; i < c->count; i++) params[3 + i] = tni_ll_memory_type(m, c->items[i].type);
-  LLVMValueRef function =
-      tni_ll_internal(m, f->func->name, "range", number, LLVMFunctionType(m->i32, params, count, 0));
-  if (!function) return NULL;
+  LLVMTypeRef params[] = {m->ptr, m->ptr, m->i64, m->i64}, type = LLVMFunctionType(m->i32, params, 4, 0);
+  LLVMValueRef function = tni_ll_internal(m, f->func->name, "parallel", m->outlined++, type);
+  LLVMValueRef *pointers = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, c->count);
+  if (!function || !pointers) return NULL;
   tni_ll_function inner;
   tni_ll_function_begin(&inner, m, f->func, function);
   inner.in_parallel = true;
   inner.has_numbers = f->has_numbers;
-  bind_captures(&inner, c);
-  tni_ll_loop(&inner, s->as.loop.var, LLVMGetParam(function, 1), LLVMGetParam(function, 2), false, s->as.loop.body);
+  size_t count = bind_captures(&inner, c, closure, pointers);
+  tni_ll_loop(&inner, s->as.loop.var, LLVMGetParam(function, 2), LLVMGetParam(function, 3), false, s->as.loop.body);
   tni_ll_function_end(&inner);
-  return function;
-}
-
-/* NAME.parallel.K */
-static LLVMValueRef define_body(const captures *c, LLVMTypeRef closure, LLVMValueRef range, unsigned number) {
-  tni_ll_module *m = c->f->m;
-  LLVMTypeRef params[] = {m->ptr, m->ptr, m->i64, m->i64}, type = LLVMFunctionType(m->i32, params, 4, 0);
-  LLVMValueRef function = tni_ll_internal(m, c->f->func->name, "parallel", number, type);
-  LLVMValueRef *args = TNI_NEW_ARRAY(&m->arena, LLVMValueRef, 3 + c->count);
-  if (!function || !args) return NULL;
-  tni_ll_glue_attributes(m, function);
-  LLVMPositionBuilderAtEnd(m->b, LLVMAppendBasicBlockInContext(m->llvm, function, "entry"));
-  args[0] = LLVMGetParam(function, 0);
-  args[1] = LLVMGetParam(function, 2);
-  args[2] = LLVMGetParam(function, 3);
-  for (size_t i = 0; i < c->count; i++) {
-    LLVMValueRef slot = LLVMBuildStructGEP2(m->b, closure, LLVMGetParam(function, 1), (unsigned)i, "");
-    args[3 + i] = LLVMBuildLoad2(m->b, tni_ll_memory_type(m, c->items[i].type), slot, "");
-    align_capture(&c->items[i], args[3 + i]);
-  }
-  LLVMValueRef call = LLVMBuildCall2(m->b, LLVMGlobalGetValueType(range), range, args, 3 + (unsigned)c->count, "");
-  LLVMSetTailCall(call, 1);
-  LLVMBuildRet(m->b, call);
+  tni_ll_tell_apart(m, function, LLVMGetValueName2(function, &(size_t){0}), count, pointers);
   return function;
 }
 
@@ -208,13 +190,11 @@ void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s) {
   captures c = {.f = f};
   LLVMValueRef extent = tni_ll_expr(f, s->as.loop.extent);
   LLVMBasicBlockRef here = LLVMGetInsertBlock(m->b);
-  unsigned number = m->outlined++;
   tni_ll_scope_init(&c.seen, &m->arena);
   collect_stmt(&c, s->as.loop.body);
   LLVMTypeRef type = closure_type(m, &c);
   if (m->arena.failed) return;
-  LLVMValueRef range = define_range(f, &c, s, number);
-  LLVMValueRef body = range ? define_body(&c, type, range, number) : NULL;
+  LLVMValueRef body = define_body(f, &c, type, s);
   LLVMPositionBuilderAtEnd(m->b, here);
   if (body) call_parallel_for(f, &c, type, body, extent);
 }
