@@ -223,56 +223,103 @@ static void fill_group(filling *f, int64_t first) {
   if (!is_exact_enough(f->w, &f->m, f->tile, &g)) f->inexact = true;
 }
 
-static int32_t fill_groups(void *closure, int64_t begin, int64_t end) {
-  filling *f = closure;
-  for (int64_t i = begin; i < end && !f->inexact; i++) fill_group(f, i * GROUP);
-  return 0;
-}
+/* A group of one of several weights. */
+typedef struct item {
+  filling *f;
+  int64_t first;
+} item;
 
-/* False: they would not be exact enough. */
-static bool fill(tn_context *ctx, filling *f) {
-  int64_t groups = (f->panels * f->panel - 1) / GROUP + 1;
-  tni_spread(ctx, fill_groups, f, groups);
-  return !f->inexact;
+static int32_t fill_items(void *closure, int64_t begin, int64_t end) {
+  const item *items = closure;
+  for (int64_t i = begin; i < end; i++)
+    if (!items[i].f->inexact) fill_group(items[i].f, items[i].first);
+  return 0;
 }
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-/* New contents in *out, kept under the key if there is one; none where they would not be exact enough. */
-static tn_status make_contents(winograd *q, const tni_gvalue *w, int64_t tile, const tni_text *key, tni_gvalue *out,
-                               tn_error **err) {
-  tn_program *to = q->c.to;
-  tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(TN_F32, tni_gvalue_numel(out)));
-  if (!blob) return tni_fail_nomem(err);
-  filling f = {.w = w, .tile = tile, .panels = out->shape[1], .panel = out->shape[3]};
-  f.to = (float *)(uintptr_t)blob->data;
-  tni_winograd_matrices(tile, &f.m);
-  if (!fill(to->ctx, &f)) {
-    tni_blob_unref(blob);
-    return TN_OK;
-  }
-  out->data = blob->data;
-  bool good = !key || tni_kept_add(to->kept, key->data, key->length, blob);
-  tn_status status = tni_program_keep_blob(to, blob, err);
-  return good || status ? status : tni_fail_nomem(err);
+/* What becomes of a node. */
+typedef struct made {
+  choice how;         /* tile 0: nothing */
+  tni_gvalue weights; /* without contents where they would not be exact enough */
+  tni_blob *blob;     /* of contents that are not those of a program before */
+  filling f;
+} made;
+
+static int64_t groups_of(const made *m) { return m->blob ? (m->f.panels * m->f.panel - 1) / GROUP + 1 : 0; }
+
+/* False: they are not kept. */
+static bool make_key(const winograd *q, const tni_gvalue *w, const made *m, tni_text *key) {
+  tni_attr how[] = {{.name = "tile", .kind = TNI_ATTR_INT, .i = m->how.tile},
+                    {.name = "panel", .kind = TNI_ATTR_INT, .i = m->weights.shape[3]}};
+  return tni_graph_key(key, q->c.to->kept, "winograd", TNI_COUNT(how), how, 1, &w, &m->weights);
 }
 
-/* The weights transformed, those of a program before if they are kept; without contents where they would not be exact
- * enough. */
-static tn_status make_weights(winograd *q, const tni_gvalue *w, int64_t tile, tni_gvalue *out, tn_error **err) {
-  int64_t points = tni_winograd_points(tile), panel = tni_target_lanes(q->target, TN_F32, w->shape[0]);
-  tni_attr how[] = {{.name = "tile", .kind = TNI_ATTR_INT, .i = tile},
-                    {.name = "panel", .kind = TNI_ATTR_INT, .i = panel}};
-  *out = (tni_gvalue){.type = TN_F32,
-                      .rank = 4,
-                      .shape = {points * points, (w->shape[0] - 1) / panel + 1, w->shape[1], panel}};
+/* Finds the contents among those that are kept, or begins new ones. */
+static tn_status begin_weights(winograd *q, const tni_gvalue *w, made *m, tn_error **err) {
+  tn_program *to = q->c.to;
+  int64_t points = tni_winograd_points(m->how.tile), panel = tni_target_lanes(q->target, TN_F32, w->shape[0]);
+  m->weights = (tni_gvalue){.type = TN_F32,
+                            .rank = 4,
+                            .shape = {points * points, (w->shape[0] - 1) / panel + 1, w->shape[1], panel}};
   tni_text key;
-  tni_text_init(&key, q->c.to->ctx);
-  bool keyed = tni_graph_key(&key, q->c.to->kept, "winograd", TNI_COUNT(how), how, 1, &w, out);
+  tni_text_init(&key, to->ctx);
+  bool keyed = make_key(q, w, m, &key);
   tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
-  if (keyed) status = tni_graph_kept(q->c.to, &key, &out->data, err);
-  if (!status && !out->data) status = make_contents(q, w, tile, keyed ? &key : NULL, out, err);
+  if (keyed) status = tni_graph_kept(to, &key, &m->weights.data, err);
   tni_text_destroy(&key);
+  if (status || m->weights.data) return status;
+  m->blob = tni_blob_create(to->ctx, tn_array_bytes(TN_F32, tni_gvalue_numel(&m->weights)));
+  if (!m->blob) return tni_fail_nomem(err);
+  m->f.w = w;
+  m->f.tile = m->how.tile;
+  m->f.panels = m->weights.shape[1];
+  m->f.panel = panel;
+  m->f.to = (float *)(uintptr_t)m->blob->data;
+  tni_winograd_matrices(m->how.tile, &m->f.m);
+  return TN_OK;
+}
+
+/* Of all nodes at once: many have few groups. */
+static tn_status fill_all(winograd *q, size_t count, made *all, tn_error **err) {
+  tn_context *ctx = q->c.to->ctx;
+  int64_t groups = 0, n = 0;
+  for (size_t i = 0; i < count; i++) groups += groups_of(&all[i]);
+  size_t bytes = ((size_t)groups + 1) * sizeof(item);
+  item *items = tni_alloc(ctx, bytes);
+  if (!items) return tni_fail_nomem(err);
+  for (size_t i = 0; i < count; i++)
+    for (int64_t k = 0; k < groups_of(&all[i]); k++) items[n++] = (item){&all[i].f, k * GROUP};
+  tni_spread(ctx, fill_items, items, groups);
+  tni_free(ctx, items, bytes);
+  return TN_OK;
+}
+
+/* The program takes the contents that are exact enough; two nodes of one key have one. */
+static tn_status end_weights(winograd *q, made *m, tn_error **err) {
+  tn_program *to = q->c.to;
+  tni_blob *blob = m->blob;
+  m->blob = NULL;
+  if (!blob || m->f.inexact) return tni_blob_unref(blob), TN_OK;
+  tni_text key;
+  tni_text_init(&key, to->ctx);
+  bool keyed = make_key(q, m->f.w, m, &key);
+  tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
+  if (keyed) status = tni_graph_kept(to, &key, &m->weights.data, err);
+  bool known = m->weights.data;
+  if (!status && !known && keyed && !tni_kept_add(to->kept, key.data, key.length, blob)) status = tni_fail_nomem(err);
+  tni_text_destroy(&key);
+  if (status || known) return tni_blob_unref(blob), status;
+  m->weights.data = blob->data;
+  return tni_program_keep_blob(to, blob, err);
+}
+
+static tn_status make_weights(winograd *q, const tn_graph *g, made *all, tn_error **err) {
+  tn_status status = TN_OK;
+  for (uint32_t i = 0; i < g->node_count && !status; i++)
+    if (all[i].how.tile) status = begin_weights(q, &g->values[g->nodes[i].inputs[1]], &all[i], err);
+  if (!status) status = fill_all(q, g->node_count, all, err);
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = end_weights(q, &all[i], err);
   return status;
 }
 
@@ -297,35 +344,33 @@ static tn_status add_tiles(winograd *q, const tni_gnode *n, const choice *how, c
                     &g->values[n->outputs[0]].name, &q->c.map[n->outputs[0]], err);
 }
 
-static tn_status add_node(winograd *q, const tni_gnode *n, const choice *how, tn_error **err) {
-  tni_gvalue weights = {0};
-  tn_status status = TN_OK;
-  if (how->tile) status = make_weights(q, &q->c.from->values[n->inputs[1]], how->tile, &weights, err);
-  if (status) return status;
-  return weights.data ? add_tiles(q, n, how, &weights, err) : tni_gcopy_node(&q->c, n, err);
+static tn_status add_node(winograd *q, const tni_gnode *n, const made *m, tn_error **err) {
+  return m->weights.data ? add_tiles(q, n, &m->how, &m->weights, err) : tni_gcopy_node(&q->c, n, err);
 }
 
 /* What each node becomes, if a convolution becomes another thing. */
-static bool choose_all(const winograd *q, const tn_graph *g, choice *out) {
+static bool choose_all(const winograd *q, const tn_graph *g, made *out) {
   bool found = false;
   int64_t before, behind;
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *n = &g->nodes[i];
     bool suited = is_suited(g, n);
     for (int d = 0; d < 2 && suited; d++) suited = find_pads(g, n, d, &before, &behind);
-    out[i] = suited ? choose(g, n, q->target) : (choice){0};
-    found |= out[i].tile > 0;
+    if (suited) out[i].how = choose(g, n, q->target);
+    found |= out[i].how.tile > 0;
   }
   return found;
 }
 
-static tn_status copy_all(winograd *q, const tn_graph *g, tn_program *to, const choice *how, const tn_graph **out,
+static tn_status copy_all(winograd *q, const tn_graph *g, tn_program *to, made *all, const tn_graph **out,
                           tn_error **err) {
   tn_status status = tni_gcopy_begin(&q->c, g, to, err);
   if (status) return status;
-  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(q, &g->nodes[i], &how[i], err);
+  status = make_weights(q, g, all, err);
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = add_node(q, &g->nodes[i], &all[i], err);
   if (!status) status = tni_gcopy_finish(&q->c, out, err);
   tni_gcopy_end(&q->c);
+  for (uint32_t i = 0; i < g->node_count; i++) tni_blob_unref(all[i].blob);
   return status;
 }
 
@@ -335,10 +380,10 @@ tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target 
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
-  size_t bytes = (g->node_count + 1) * sizeof(choice);
-  choice *how = tni_alloc(to->ctx, bytes);
-  tn_status status = how ? TN_OK : tni_fail_nomem(err);
-  if (how && choose_all(&q, g, how)) status = copy_all(&q, g, to, how, out, err);
-  tni_free(to->ctx, how, bytes);
+  size_t bytes = (g->node_count + 1) * sizeof(made);
+  made *all = tni_alloc_zero(to->ctx, bytes);
+  tn_status status = all ? TN_OK : tni_fail_nomem(err);
+  if (all && choose_all(&q, g, all)) status = copy_all(&q, g, to, all, out, err);
+  tni_free(to->ctx, all, bytes);
   return status;
 }
