@@ -39,7 +39,7 @@ typedef struct former {
   tni_region *r;
   const tn_func *func;
   const tni_param *formal; /* in the places of the function's parameters */
-  bool plain;
+  bool plain, flipped; /* flipped: it divides what a constant is more than */
   size_t loop_count, count;
   loop_work loops[MAX_LOOPS];
   const tn_expr *numbers[MAX_NUMBERS];
@@ -57,8 +57,25 @@ static bool see_stmt(void *self, const tn_stmt *s) {
   return o->plain;
 }
 
+/* (d m - 1 - y) // d, which is m - 1 - y // d: so the simplifier leaves what was a row less. */
+static bool is_flipped(const tn_expr *x) {
+  if (x->op != TN_OP_floordiv || x->type != TN_INDEX || !tni_is_const(x->arg[1]) || x->arg[1]->as.i <= 0) return false;
+  const tn_expr *from = x->arg[0]->op == TN_OP_sub ? x->arg[0]->arg[0] : NULL;
+  return from && tni_is_const(from) && from->as.i < INT64_MAX && (from->as.i + 1) % x->arg[1]->as.i == 0;
+}
+
 static void see_expr(void *self, const tn_expr *x) {
-  ((former *)self)->plain &= x->op != TN_OP_call && x->op != TNI_OP_ADDRESS;
+  former *o = self;
+  o->plain &= x->op != TN_OP_call && x->op != TNI_OP_ADDRESS;
+  o->flipped |= is_flipped(x);
+}
+
+/* A quotient of a loop's variable can be counted. */
+static const tn_expr *turn_back(void *self, tni_region *r, const tn_expr *x) {
+  (void)self;
+  if (!is_flipped(x)) return x;
+  const tn_expr *rows = tni_index(r, (x->arg[0]->arg[0]->as.i + 1) / x->arg[1]->as.i - 1);
+  return tni_sub(r, rows, tni_op2(r, TN_OP_floordiv, x->arg[0]->arg[1], x->arg[1]));
 }
 
 static bool is_plain(former *o) {
@@ -273,8 +290,10 @@ static bool make(former *o, tni_form *out) {
   tni_arena *arena = &o->r->arena;
   out->formal = o->formal = formal_params(o->r, o->func);
   if (!o->formal) return false;
-  weigh(o, o->func->body);
-  out->body = tni_stmt_rewrite(o->r, o->func->body, form_expr, form_stmt, o);
+  const tn_stmt *body = o->func->body;
+  if (o->flipped && !(body = tni_stmt_rewrite(o->r, body, turn_back, NULL, o))) return false;
+  weigh(o, body);
+  out->body = tni_stmt_rewrite(o->r, body, form_expr, form_stmt, o);
   out->number_count = o->count;
   out->numbers = tni_arena_copy(arena, o->numbers, o->count * sizeof *o->numbers);
   out->values = tni_arena_copy(arena, o->values, o->count * sizeof *o->values);

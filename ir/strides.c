@@ -18,6 +18,7 @@ typedef struct summand {
 } summand;
 
 typedef struct inner_loop {
+  tn_context *ctx;
   const tni_form *form;
   const tn_expr *var;
   tni_number_use *uses;
@@ -56,8 +57,11 @@ static void note(inner_loop *l, const tn_expr *x, enum tni_use use) {
 static void see_expr(void *self, const tn_expr *x) {
   inner_loop *l = self;
   if (x->op == TN_OP_load) see_access(l, x->as.buffer, x->arg[0]);
-  bool outside = x->op == TN_OP_mul && x->arg[0]->op == TN_OP_var && x->arg[0] != l->var;
-  for (int i = 0; i < x->nargs; i++) note(l, x->arg[i], outside ? TNI_USE_OUTSIDE : TNI_USE_REGISTER);
+  bool numbers = false;
+  for (int i = 0; i < x->nargs; i++) numbers |= tni_form_number(l->form, x->arg[i]) < l->form->number_count;
+  if (!numbers) return;
+  bool inside = tni_expr_uses(l->ctx, x, l->var);
+  for (int i = 0; i < x->nargs; i++) note(l, x->arg[i], inside ? TNI_USE_REGISTER : TNI_USE_OUTSIDE);
 }
 
 static bool see_stmt(void *self, const tn_stmt *s) {
@@ -83,7 +87,7 @@ static bool see_innermost(void *self, const tn_stmt *s) {
   if (s->kind != TNI_FOR) return true;
   tni_stmt_visit(s->as.loop.body, see_loop, &found);
   if (found) return true;
-  inner_loop l = {.form = q->form, .var = s->as.loop.var, .uses = q->uses};
+  inner_loop l = {.ctx = q->ctx, .form = q->form, .var = s->as.loop.var, .uses = q->uses};
   tni_stmt_visit_exprs(q->ctx, s->as.loop.body, see_expr, &l);
   tni_stmt_visit(s->as.loop.body, see_stmt, &l);
   return false;

@@ -219,6 +219,15 @@ START_TEST(quotients_are_counted)
 }
 END_TEST
 
+/* As they are of what is a row less: (4 * 10 - 1 - i) // 4 is 9 - i // 4; (40 - i) // 4 is no such quotient. */
+START_TEST(quotients_of_what_is_less_are_counted)
+{
+#define LESS(name, n, last, a) FUNC(name, "  for i in 0.." #n " {\n    C[i] = A[(" #last " - i) // " #a " * 5]\n  }\n")
+  shares(1, LESS("f", 40, 39, 4) LESS("g", 66, 69, 7) LESS("h", 9, 8, 3));
+  shares(0, LESS("f", 40, 40, 4) LESS("g", 66, 66, 7));
+}
+END_TEST
+
 START_TEST(subscripts_of_local_buffers_stay)
 {
 #define LOCAL(name, n)                                                                                                 \
@@ -299,6 +308,7 @@ int main(void) {
   tcase_add_test(tc, what_is_subtracted_may_differ);
   tcase_add_test(tc, divisors_stay_where_they_would_count);
   tcase_add_test(tc, quotients_are_counted);
+  tcase_add_test(tc, quotients_of_what_is_less_are_counted);
   tcase_add_test(tc, subscripts_of_local_buffers_stay);
   tcase_add_test(tc, factors_below_0_stay);
   tcase_add_test(tc, assertions_keep_the_name_of_their_function);
