@@ -116,14 +116,8 @@ void tni_pipeline_drop_lowered(tni_pipeline *p) {
   p->lowered = NULL;
 }
 
-static void drop_aligned(tni_pipeline *p) {
-  tn_program_destroy(p->aligned);
-  p->aligned = NULL;
-}
-
 void tni_pipeline_destroy(tni_pipeline *p) {
   if (!p) return;
-  drop_aligned(p);
   tni_pipeline_drop_lowered(p);
   tn_program_destroy(p->work);
   tni_free(p->ctx, p, sizeof *p);
@@ -134,10 +128,11 @@ void tni_pipeline_destroy(tni_pipeline *p) {
 static tn_status integers(tni_pipeline *p, tn_error **err) {
   size_t count = p->source->graph_count;
   p->graphs = TNI_NEW_ARRAY(&p->work->region.arena, const tn_graph *, count + 1);
-  tn_status status = p->graphs ? tn_program_create(p->ctx, &p->aligned, err) : tni_fail_nomem(err);
+  tn_status status = p->graphs ? TN_OK : tni_fail_nomem(err);
   for (size_t i = 0; i < count && !status; i++) {
     double start = tni_seconds(p->ctx);
-    status = tni_graph_align(p->source->graphs[i], p->aligned, &p->graphs[i], err);
+    p->graphs[i] = p->source->graphs[i];
+    if (p->desc->integers) status = tni_graph_align(p->graphs[i], p->work, &p->graphs[i], err);
     if (!status && p->desc->integers) status = tni_graph_integers(p->graphs[i], p->work, &p->graphs[i], err);
     if (!status) tni_tell_graph(p, TNI_STAGE_INTEGERS, p->graphs[i], start);
   }
@@ -172,7 +167,6 @@ static tn_status fold(tni_pipeline *p, tn_error **err) {
     if (!status && joined != folded) status = tni_graph_fold(joined, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
-  drop_aligned(p);
   return status;
 }
 
@@ -196,8 +190,9 @@ static tn_status fuse(tni_pipeline *p, tn_error **err) {
   for (size_t i = 0; i < p->work->graph_count && !status; i++) {
     double start = tni_seconds(p->ctx);
     size_t funcs = p->work->func_count;
-    const tn_graph *fused;
-    status = tni_graph_fuse(p->work->graphs[i], p->work, &fused, err);
+    const tn_graph *aligned, *fused;
+    status = tni_graph_align(p->work->graphs[i], p->work, &aligned, err);
+    if (!status) status = tni_graph_fuse(aligned, p->work, &fused, err);
     if (status) break;
     tni_tell_graph(p, TNI_STAGE_FUSE, fused, start);
     for (start = tni_seconds(p->ctx); funcs < p->work->func_count; funcs++)

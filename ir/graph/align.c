@@ -1,7 +1,8 @@
 /* align.c -- contents that lie where a file happens to have them are copied to where their elements are aligned.
  *
  * Import leaves large weights in the mapped file, whatever their address: who finds all of a model in a cache has no use for
- * a copy. Passes and code want elements at multiples of their size.
+ * a copy, nor have passes that bring them into another order. Code wants elements at multiples of their size; so this is for
+ * what is left in the file when kernels are made.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -65,6 +66,6 @@ tn_status tni_graph_align(const tn_graph *g, tn_program *to, const tn_graph **ou
   for (uint32_t i = 0; i < g->value_count; i++)
     if (tni_gvalue_is_loose(&g->values[i])) count++, size += room_of(&g->values[i]);
   if (!count) return TN_OK;
-  tn_status status = tni_program_share_blobs(g->program, to, err);
+  tn_status status = g->program == to ? TN_OK : tni_program_share_blobs(g->program, to, err);
   return status ? status : align(g, count, size, to, out, err);
 }

@@ -121,13 +121,19 @@ typedef struct one_node {
   size_t count;
 } one_node;
 
-static void add_params(one_node *f, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
+/* The contents, where their elements are aligned: in the arena where they were not. NULL: no memory. */
+static void *aligned_contents(tni_arena *arena, const tni_gvalue *v) {
+  if (!tni_gvalue_is_loose(v)) return (void *)v->data;
+  return (void *)tni_arena_copy(arena, v->data, tn_array_bytes(v->type, tni_gvalue_numel(v)));
+}
+
+static void add_params(one_node *f, tni_arena *arena, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
                        void *const *out_data) {
   for (uint32_t i = 0; i < node->input_count; i++) {
     f->in[i] = NULL;
     if (!in[i] || tni_is_immediate(node->op, in[i])) continue;
     f->in[i] = tn_param(f->b, "x", in[i]->type, in[i]->rank, in[i]->shape);
-    f->pointers[f->count++] = (void *)in[i]->data;
+    f->pointers[f->count++] = aligned_contents(arena, in[i]);
   }
   for (uint32_t i = 0; i < node->output_count; i++) {
     f->out[i] = tn_param(f->b, "y", out[i].type, out[i].rank, out[i].shape);
@@ -146,11 +152,12 @@ static tn_status define_and_run(tn_program *program, tni_arena *arena, const tni
   tn_status status = tn_builder_create(program, "f", &f.b, err);
   if (status != TN_OK) return status;
   for (uint32_t i = 0; i < node->output_count; i++) out_value[i] = &out[i];
-  add_params(&f, node, in, out, out_data);
+  add_params(&f, arena, node, in, out, out_data);
   tni_define d = {f.b, node, in, out_value, f.in, f.out};
   bool defined = node->op->define(&d);
   const tn_func *func;
   status = tn_builder_finish(f.b, &func, err);
+  if (!status && arena->failed) status = tni_fail_nomem(err);
   if (status != TN_OK) return status;
   assert(defined); /* the shape rule took the node */
   (void)defined;

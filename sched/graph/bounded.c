@@ -16,10 +16,14 @@
 enum { LEAST_PIXELS = 8 /* that fill a tile */ };
 
 static bool are_finite(const tni_gvalue *w) {
-  const float *numbers = w->data;
-  int64_t count = tni_gvalue_numel(w), i = 0;
-  while (i < count && isfinite(numbers[i])) i++;
-  return i == count;
+  const char *numbers = w->data; /* wherever they lie */
+  int64_t count = tni_gvalue_numel(w);
+  float number;
+  for (int64_t i = 0; i < count; i++) {
+    memcpy(&number, numbers + (size_t)i * sizeof number, sizeof number);
+    if (!isfinite(number)) return false;
+  }
+  return true;
 }
 
 /* Does a window along dimension i leave the picture at its beginning or end? */

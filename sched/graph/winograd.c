@@ -141,11 +141,13 @@ typedef struct group {
   double made[MOST * MOST][GROUP], squares[MOST * MOST][GROUP], all[GROUP];
 } group;
 
-/* The taps of channel c for output channels from `first` on; 0 behind the last. */
+/* The taps of channel c for output channels from `first` on, wherever they lie; 0 behind the last. */
 static void read_taps(const tni_gvalue *w, int64_t first, int64_t c, double taps[TAPS * TAPS][GROUP]) {
   for (int64_t l = 0; l < GROUP; l++) {
-    const float *from = (const float *)w->data + ((first + l) * w->shape[1] + c) * TAPS * TAPS;
-    for (int t = 0; t < TAPS * TAPS; t++) taps[t][l] = first + l < w->shape[0] ? (double)from[t] : 0;
+    float from[TAPS * TAPS] = {0};
+    const char *at = (const char *)w->data + (size_t)((first + l) * w->shape[1] + c) * sizeof from;
+    if (first + l < w->shape[0]) memcpy(from, at, sizeof from);
+    for (int t = 0; t < TAPS * TAPS; t++) taps[t][l] = (double)from[t];
   }
 }
 
