@@ -42,10 +42,17 @@ LLVMValueRef tni_ll_interleave(tni_ll_module *m, LLVMValueRef a, LLVMValueRef b)
 /* A load whose lanes rise, by steps that are known, within one vector: as in memory. NULL: it is another one. */
 LLVMValueRef tni_ll_load_near(tni_ll_function *f, const tni_ll_access *a);
 
+/* ---- apart.c --------------------------------------------------------------------------------------------------- */
+
+/* A load without a condition whose lanes are a few elements apart. NULL: it is another one. */
+LLVMValueRef tni_ll_load_apart(tni_ll_function *f, const tni_ll_access *a, int64_t stride);
+
 /* ---- memory.c, packed.c ---------------------------------------------------------------------------------------- */
 
 /* The address of lane 0 of such a subscript. */
 LLVMValueRef tni_ll_first_pointer(tni_ll_function *f, const tni_ll_access *a);
+/* So many elements behind a pointer. */
+LLVMValueRef tni_ll_behind(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef pointer, int64_t elements);
 LLVMValueRef tni_ll_load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, unsigned align);
 /* The condition as a mask of all lanes. */
 LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a);

@@ -1,7 +1,7 @@
 /* memory.c -- loads and stores at flat subscripts.
  *
  *     ramp(b, 1, n)          one vector access                     broadcast(b)   one scalar access, splat
- *     ramp(b, constant, n)   one access per lane                   else           see near.c; gather, scatter
+ *     ramp(b, constant, n)   one access per lane, or see apart.c   else           see near.c; gather, scatter
  *
  * Where a condition is false nothing is accessed: vectors use LLVM's masked intrinsics, a scalar load reads a constant
  * zero instead, a scalar store is jumped over. A constant at the end of a subscript becomes a displacement of the
@@ -68,9 +68,8 @@ LLVMValueRef tni_ll_first_pointer(tni_ll_function *f, const tni_ll_access *a) {
   return offset_pointer(f, a, pointer, tni_ll_index(f->m, constant->as.i));
 }
 
-static LLVMValueRef lane_pointer(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef first, int64_t stride,
-                                 uint32_t lane) {
-  return lane ? offset_pointer(f, a, first, tni_ll_index(f->m, stride * (int64_t)lane)) : first;
+LLVMValueRef tni_ll_behind(tni_ll_function *f, const tni_ll_access *a, LLVMValueRef pointer, int64_t elements) {
+  return elements ? offset_pointer(f, a, pointer, tni_ll_index(f->m, elements)) : pointer;
 }
 
 LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a) {
@@ -139,7 +138,7 @@ static LLVMValueRef load_contiguous(tni_ll_function *f, const tni_ll_access *a) 
 static LLVMValueRef load_strided(tni_ll_function *f, const tni_ll_access *a, int64_t stride) {
   LLVMValueRef first = tni_ll_first_pointer(f, a), value = LLVMGetPoison(a->type);
   for (uint32_t i = 0; i < a->lanes; i++) {
-    LLVMValueRef lane = tni_ll_load_at(f->m, a->element, lane_pointer(f, a, first, stride, i), element_bytes(a));
+    LLVMValueRef lane = tni_ll_load_at(f->m, a->element, tni_ll_behind(f, a, first, stride * i), element_bytes(a));
     value = LLVMBuildInsertElement(f->m->b, value, lane, tni_ll_index(f->m, i), "");
   }
   return value;
@@ -169,7 +168,8 @@ LLVMValueRef tni_ll_load(tni_ll_function *f, const tn_expr *x) {
   } else if (linear && stride == 1) {
     value = load_contiguous(f, &a);
   } else if (linear && !a.where) {
-    value = load_strided(f, &a, stride);
+    value = tni_ll_load_apart(f, &a, stride);
+    if (!value) value = load_strided(f, &a, stride);
   } else if (!(value = linear ? NULL : tni_ll_load_near(f, &a))) {
     value = load_gathered(f, &a);
   }
@@ -234,7 +234,7 @@ static void store_strided(tni_ll_function *f, const tni_ll_access *a, LLVMValueR
   LLVMValueRef first = tni_ll_first_pointer(f, a);
   for (uint32_t i = 0; i < a->lanes; i++) {
     LLVMValueRef lane = LLVMBuildExtractElement(f->m->b, value, tni_ll_index(f->m, i), "");
-    store_at(f->m, lane, lane_pointer(f, a, first, stride, i), element_bytes(a));
+    store_at(f->m, lane, tni_ll_behind(f, a, first, stride * i), element_bytes(a));
   }
 }
 

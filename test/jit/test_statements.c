@@ -266,6 +266,47 @@ START_TEST(lanes_take_elements_near_each_other)
 }
 END_TEST
 
+enum { APART_STRIDES = 4, APART_LANES = 3 };
+
+/* f<stride>_<lanes>: every second to fifth element, from number 2 on; the buffer ends with the last one taken. */
+static void add_apart(tni_text *out, const char *type, int stride, int lanes) {
+  tni_text_add(out, "loop func f%d_%d(A: %s[%d], B: %s[%d]) {\n", stride, lanes, type, stride * (lanes - 1) + 3, type, lanes);
+  tni_text_add(out, "  B[ramp(0, 1, %d)] = A[ramp(2, %d, %d)]\n}\n", lanes, stride, lanes);
+}
+
+static void check_apart(kit *k, size_t bytes, int stride, int lanes) {
+  char name[24];
+  size_t size = (size_t)(stride * (lanes - 1) + 3) * bytes;
+  unsigned char *a = guarded(size), b[64 * 8];
+  for (size_t i = 0; i < size; i++) a[i] = (unsigned char)(i * 7 + i / 256);
+  snprintf(name, sizeof name, "f%d_%d", stride, lanes);
+  ck_assert_int_eq(kit_run(k, name, (void *[]){a, b}), 0);
+  for (int i = 0; i < lanes; i++) ck_assert_mem_eq(b + (size_t)i * bytes, a + (size_t)(2 + i * stride) * bytes, bytes);
+}
+
+START_TEST(lanes_take_elements_a_few_apart)
+{
+  static const char *const targets[] = {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"};
+  static const char *const types[] = {"i8", "i16", "f32", "f64"};
+  static const int lanes[APART_LANES] = {4, 16, 64};
+  for (size_t t = 0; t < TNI_COUNT(types); t++) {
+    kit k;
+    kit_open(&k, targets[_i]);
+    tni_text text;
+    tni_text_init(&text, k.ctx);
+    for (int i = 0; i < APART_STRIDES * APART_LANES; i++) add_apart(&text, types[t], 2 + i / APART_LANES, lanes[i % APART_LANES]);
+    char *program = tni_text_take(&text);
+    if (k.target->runs_here) {
+      load_text(&k, program);
+      for (int i = 0; i < APART_STRIDES * APART_LANES; i++)
+        check_apart(&k, (size_t)1 << t, 2 + i / APART_LANES, lanes[i % APART_LANES]);
+    }
+    tn_text_destroy(program);
+    kit_close(&k);
+  }
+}
+END_TEST
+
 /* Two, three and four vectors between each other; three at odd places, of bytes; one that reads what another stores. */
 START_TEST(vectors_are_stored_between_each_other)
 {
@@ -477,6 +518,7 @@ int main(void) {
   tcase_add_test(tc, columns_of_squares_are_stored);
   tcase_add_test(tc, columns_are_not_read_before_they_are_stored);
   tcase_add_loop_test(tc, lanes_take_elements_near_each_other, 0, 5);
+  tcase_add_loop_test(tc, lanes_take_elements_a_few_apart, 0, 5);
   tcase_add_test(tc, vectors_are_stored_between_each_other);
   tcase_add_test(tc, bool_is_a_byte_in_memory);
   tcase_add_test(tc, a_store_is_seen_by_later_loads);

@@ -347,6 +347,16 @@ START_TEST(what_was_stored_is_loaded_again)
 }
 END_TEST
 
+/* As many loads as elements from one lane to the next: no lane by itself. */
+START_TEST(lanes_a_few_elements_apart_are_in_few_vectors)
+{
+  const char *two = "B[ramp(0, 1, 8)] = A[ramp(1, 2, 8)]\n", *three = "C[ramp(0, 1, 8)] = A[ramp(2, 3, 8)]\n";
+  check_count("= load <8 x float>", 2, two);
+  check_count("= load float", 0, three);
+  check_count("= load <8 x float>", 3, three);
+}
+END_TEST
+
 /* Both stores to B are one, which reads what the store before it wrote. */
 START_TEST(what_is_stored_together_reads_the_sum)
 {
@@ -449,6 +459,7 @@ int main(void) {
   tcase_add_test(tc, register_buffers_end_in_registers);
   tcase_add_test(tc, stores_behind_each_other_load_once);
   tcase_add_test(tc, what_was_stored_is_loaded_again);
+  tcase_add_test(tc, lanes_a_few_elements_apart_are_in_few_vectors);
   tcase_add_test(tc, what_is_stored_together_reads_the_sum);
   tcase_add_test(tc, every_call_is_done);
   tcase_add_test(tc, a_prefetch_is_one_instruction);
