@@ -56,8 +56,15 @@ LLVMValueRef tni_ll_behind(tni_ll_function *f, const tni_ll_access *a, LLVMValue
 LLVMValueRef tni_ll_load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef pointer, unsigned align);
 /* The condition as a mask of all lanes. */
 LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a);
-/* The condition that all lanes share, of a vector that is not longer than there are zeros (tni_ll_zeros); or NULL. */
-const tn_expr *tni_ll_shared_condition(const tni_ll_access *a);
+/* A condition in two parts: what all lanes share, and what each has for itself; NULL: nothing. A vector that is longer than
+ * there are zeros (tni_ll_zeros) has no shared part. */
+typedef struct tni_ll_condition {
+  LLVMValueRef shared, own;
+} tni_ll_condition;
+tni_ll_condition tni_ll_condition_of(tni_ll_function *f, const tni_ll_access *a);
+/* Where the shared part is false, zeros are read: a mask of no lanes would do, too, but a processor takes hundreds of cycles
+ * for one whose memory is not there, as before the first row of a picture. */
+LLVMValueRef tni_ll_pointer_if(tni_ll_function *f, const tni_ll_condition *c, LLVMValueRef pointer);
 /* A whole vector, as it is in memory, to neighbours from that element on. */
 void tni_ll_store_vector(tni_ll_function *f, const tn_buffer *buffer, const tn_expr *first, int64_t offset,
                          LLVMValueRef value);

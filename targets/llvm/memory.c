@@ -11,6 +11,8 @@
  */
 #include "access.h"
 
+enum { ZERO_BYTES = 64 };
+
 static unsigned element_bytes(const tni_ll_access *a) { return (unsigned)tn_type_bytes(a->buffer->type); }
 
 /* The subscript and the condition among the arguments of a load: the condition is the one of type bool. */
@@ -78,6 +80,30 @@ LLVMValueRef tni_ll_mask(tni_ll_function *f, const tni_ll_access *a) {
   return tni_ll_lanes(a->where) == 1 ? tni_ll_splat(f->m, where, a->lanes) : where;
 }
 
+static LLVMValueRef both(tni_ll_function *f, LLVMValueRef a, LLVMValueRef b) {
+  return a ? LLVMBuildAnd(f->m->b, a, b, "") : b;
+}
+
+static void add_condition(tni_ll_function *f, const tn_expr *x, tni_ll_condition *c) {
+  if (x->op == TN_OP_and) {
+    add_condition(f, x->arg[0], c);
+    add_condition(f, x->arg[1], c);
+  } else if (x->op == TN_OP_broadcast || tni_ll_lanes(x) == 1) {
+    c->shared = both(f, c->shared, tni_ll_expr(f, x->op == TN_OP_broadcast ? x->arg[0] : x));
+  } else {
+    c->own = both(f, c->own, tni_ll_expr(f, x));
+  }
+}
+
+tni_ll_condition tni_ll_condition_of(tni_ll_function *f, const tni_ll_access *a) {
+  tni_ll_condition c = {NULL, NULL};
+  if (a->where && element_bytes(a) * a->lanes <= ZERO_BYTES)
+    add_condition(f, a->where, &c);
+  else if (a->where)
+    c.own = tni_ll_mask(f, a);
+  return c;
+}
+
 /* The pointers of a general vector subscript. */
 static LLVMValueRef lane_pointers(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef index = tni_ll_expr(f, a->index);
@@ -98,8 +124,6 @@ LLVMValueRef tni_ll_load_at(tni_ll_module *m, LLVMTypeRef type, LLVMValueRef poi
   return load;
 }
 
-enum { ZERO_BYTES = 64 };
-
 LLVMValueRef tni_ll_zeros(tni_ll_module *m) {
   if (m->zeros) return m->zeros;
   LLVMTypeRef type = LLVMArrayType2(m->i8, ZERO_BYTES);
@@ -117,22 +141,16 @@ static LLVMValueRef load_scalar(tni_ll_function *f, const tni_ll_access *a) {
   return tni_ll_load_at(f->m, a->element, pointer, a->where ? element_bytes(a) : access_align(a));
 }
 
-const tn_expr *tni_ll_shared_condition(const tni_ll_access *a) {
-  bool shared = a->where && a->where->op == TN_OP_broadcast && element_bytes(a) * a->lanes <= ZERO_BYTES;
-  return shared ? a->where->arg[0] : NULL;
+LLVMValueRef tni_ll_pointer_if(tni_ll_function *f, const tni_ll_condition *c, LLVMValueRef pointer) {
+  return c->shared ? LLVMBuildSelect(f->m->b, c->shared, pointer, tni_ll_zeros(f->m), "") : pointer;
 }
 
-/* A vector of which all lanes are read, or none, is read from zeros in that case: a mask of no lanes would do, too, but a
- * processor takes hundreds of cycles for one whose memory is not there, as before the first row of a picture. */
 static LLVMValueRef load_contiguous(tni_ll_function *f, const tni_ll_access *a) {
   LLVMValueRef pointer = tni_ll_first_pointer(f, a);
-  const tn_expr *condition = tni_ll_shared_condition(a);
-  if (condition) {
-    pointer = LLVMBuildSelect(f->m->b, tni_ll_expr(f, condition), pointer, tni_ll_zeros(f->m), "");
-    return tni_ll_load_at(f->m, a->type, pointer, element_bytes(a));
-  }
-  if (!a->where) return tni_ll_load_at(f->m, a->type, pointer, access_align(a));
-  return tni_ll_masked_load(f->m, a->type, pointer, tni_ll_mask(f, a), element_bytes(a));
+  tni_ll_condition c = tni_ll_condition_of(f, a);
+  pointer = tni_ll_pointer_if(f, &c, pointer);
+  if (c.own) return tni_ll_masked_load(f->m, a->type, pointer, c.own, element_bytes(a));
+  return tni_ll_load_at(f->m, a->type, pointer, c.shared ? element_bytes(a) : access_align(a));
 }
 
 static LLVMValueRef load_strided(tni_ll_function *f, const tni_ll_access *a, int64_t stride) {

@@ -78,12 +78,11 @@ static LLVMValueRef load_span(const near_load *q, LLVMValueRef pointer, LLVMValu
 LLVMValueRef tni_ll_load_near(tni_ll_function *f, const tni_ll_access *a) {
   near_load q = {.f = f, .a = a};
   tni_ll_module *m = f->m;
-  const tn_expr *condition = tni_ll_shared_condition(a);
-  if (tni_ll_lanes(a->index) != a->lanes || (a->where && !condition && !is_prefix(a->where))) return NULL;
-  if (!find_elements(&q)) return NULL;
+  if (tni_ll_lanes(a->index) != a->lanes || (a->where && !is_prefix(a->where)) || !find_elements(&q)) return NULL;
   LLVMValueRef pointer = tni_ll_first_pointer(f, a);
-  if (condition) pointer = LLVMBuildSelect(m->b, tni_ll_expr(f, condition), pointer, tni_ll_zeros(m), "");
-  if (!a->where || condition) return load_span(&q, pointer, NULL);
-  LLVMValueRef mask = tni_ll_mask(f, a), value = load_span(&q, pointer, element_mask(&q, mask));
-  return LLVMBuildSelect(m->b, mask, value, LLVMConstNull(a->type), "");
+  tni_ll_condition c = tni_ll_condition_of(f, a);
+  pointer = tni_ll_pointer_if(f, &c, pointer);
+  if (!c.own) return load_span(&q, pointer, NULL);
+  LLVMValueRef value = load_span(&q, pointer, element_mask(&q, c.own));
+  return LLVMBuildSelect(m->b, c.own, value, LLVMConstNull(a->type), "");
 }

@@ -228,7 +228,12 @@ static const char near_each_other[] =
     "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(16, 16) + broadcast(n, 16)]\n}\n"
     "loop func back(A: f32[13], B: f32[16], n: index) {\n"
     "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(4, 16) * broadcast(4, 16)"
-    " if broadcast(n, 16) <= ramp(0, 1, 16)]\n}\n";
+    " if broadcast(n, 16) <= ramp(0, 1, 16)]\n}\n"
+    "loop func both(A: f32[13], B: f32[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) // broadcast(4, 16) * broadcast(4, 16)"
+    " if broadcast(n < 1, 16) && ramp(0, 1, 16) < broadcast(10, 16)]\n}\n"
+    "loop func edge(A: f32[10], B: f32[16], n: index) {\n"
+    "  B[ramp(0, 1, 16)] = A[ramp(0, 1, 16) if ramp(0, 1, 16) < broadcast(10, 16) && broadcast(n < 1, 16)]\n}\n";
 
 START_TEST(lanes_take_elements_near_each_other)
 {
@@ -259,6 +264,13 @@ START_TEST(lanes_take_elements_near_each_other)
     for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], (float)(i / 8 * 8 + 1));
     ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "all"))(&k.env, NULL, b, 1), 0);
     for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], 0);
+    for (int n = 0; n < 2; n++) { /* what all lanes share, and what each has for itself */
+      float *some = n ? NULL : a, *ten = n ? NULL : a + 3;
+      ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "both"))(&k.env, some, b, n), 0);
+      for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], i < 10 && !n ? (float)(i / 4 * 4 + 1) : 0);
+      ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "edge"))(&k.env, ten, b, n), 0);
+      for (int i = 0; i < 16; i++) ck_assert_float_eq(b[i], i < 10 && !n ? (float)(i + 4) : 0);
+    }
     ck_assert_int_eq(((fn)(uintptr_t)kit_find(&k, "one"))(&k.env, d, e, 15), 0);
     for (int i = 0; i < 16; i++) ck_assert_int_eq(e[i], 15);
   }

@@ -357,6 +357,15 @@ START_TEST(lanes_a_few_elements_apart_are_in_few_vectors)
 }
 END_TEST
 
+/* What all lanes share chooses the address, and masks none. */
+START_TEST(a_condition_that_lanes_share_is_none_of_a_mask)
+{
+  const char *load = "C[ramp(0, 1, 8)] = A[ramp(0, 1, 8) if ramp(0, 1, 8) < broadcast(5, 8) && broadcast(A[0] < 1.0:f32, 8)]\n";
+  check_count("ptr @zeros", 1, load);
+  check_count("(ptr %6, <8 x i32> <i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 0", 1, load);
+}
+END_TEST
+
 /* Both stores to B are one, which reads what the store before it wrote. */
 START_TEST(what_is_stored_together_reads_the_sum)
 {
@@ -460,6 +469,7 @@ int main(void) {
   tcase_add_test(tc, stores_behind_each_other_load_once);
   tcase_add_test(tc, what_was_stored_is_loaded_again);
   tcase_add_test(tc, lanes_a_few_elements_apart_are_in_few_vectors);
+  tcase_add_test(tc, a_condition_that_lanes_share_is_none_of_a_mask);
   tcase_add_test(tc, what_is_stored_together_reads_the_sum);
   tcase_add_test(tc, every_call_is_done);
   tcase_add_test(tc, a_prefetch_is_one_instruction);
