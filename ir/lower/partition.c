@@ -17,15 +17,20 @@
  *
  * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge. Nor is one of
  * many statements, by a guard that is asked seldom beside what is done: in loops that stay loops, outside of those that
- * do not move it (hoist.c).
+ * do not move it (hoist.c); of rows that are written out, for the few that it is not known of, as those at the edge of a
+ * picture:
+ *
+ *     for t in 0..4 { for k in 0..3 { for i in 0..16 unrolled { T[i] += A[t*16 + i + k - 1 if 1 <= t*16 + i + k] * W[k] } .. } }
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "lower.h"
 
 enum {
   MAX_BODY = 4000, /* statements and loops; a bigger body is not doubled */
-  LARGE_BODY = 64, /* statements when all is written out; a smaller one may be doubled for any guard */
+  LARGE_BODY = 16, /* statements when all is written out; a smaller one may be doubled for any guard */
   SELDOM = 8,      /* statements that are done for each time that a guard is asked, so that it may stay */
   MAX_TERMS = 4,   /* of a parallel loop that are looked at */
   ROUNDS = 2
@@ -35,7 +40,6 @@ enum {
 typedef struct inner_loop {
   const struct inner_loop *outer;
   const tn_stmt *loop;
-  double times; /* that its body runs for each step of the one looked at */
 } inner_loop;
 
 typedef struct guard_search {
@@ -44,23 +48,35 @@ typedef struct guard_search {
   tni_facts facts;    /* ranges of loops below the one looked at */
   const inner_loop *innermost; /* of the loops around the statement looked at; NULL: there is none below */
   double work;                 /* statements that each step does, if they are many; else 0 */
+  double clamped;              /* how often in a step subscripts are clamped */
   int64_t extent;
-  int64_t first, threshold; /* all guards found are true for first <= var < threshold */
+  int64_t first, threshold; /* all guards that may not stay are true for first <= var < threshold */
 } guard_search;
 
-/* For a guard large - small >= least: from which value of var on is it true, or may it be false? */
-static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *large, int64_t least) {
-  const tn_expr *diff = tni_sub(g->r, large, small), *rest;
-  int64_t coef, lo, hi;
-  if (!diff || !tni_affine(g->r, diff, 1, &g->var, &coef, &rest) || coef == 0) return;
-  tni_bounds(&g->facts, rest, &lo, &hi);
+/* A guard coef * var + rest >= least, of the loop looked at. */
+typedef struct guard {
+  const tn_expr *rest;
+  int64_t coef, least;
+} guard;
+
+/* large - small >= least; false: the loop does not move it. */
+static bool find_guard(const guard_search *g, const tn_expr *small, const tn_expr *large, int64_t least, guard *out) {
+  const tn_expr *diff = tni_sub(g->r, large, small);
+  out->least = least;
+  return diff && tni_affine(g->r, diff, 1, &g->var, &out->coef, &out->rest) && out->coef != 0;
+}
+
+/* From which value of var on is it true, or may it be false? */
+static void cut_at(guard_search *g, const guard *x) {
+  int64_t lo, hi;
+  tni_bounds(&g->facts, x->rest, &lo, &hi);
   if (lo <= -TNI_INF || lo >= TNI_INF) return;
   /* coef*var + rest >= least for all inner values iff coef*var >= least - lo */
-  if (coef < 0) {
-    int64_t limit = lo < least ? 0 : (lo - least) / -coef + 1;
+  if (x->coef < 0) {
+    int64_t limit = lo < x->least ? 0 : (lo - x->least) / -x->coef + 1;
     if (limit > 0 && limit < g->threshold) g->threshold = limit;
-  } else if (lo < least) {
-    int64_t first = (least - lo - 1) / coef + 1;
+  } else if (lo < x->least) {
+    int64_t first = (x->least - lo - 1) / x->coef + 1;
     if (first < g->extent && first > g->first) g->first = first;
   }
 }
@@ -69,10 +85,6 @@ static void consider_less(guard_search *g, const tn_expr *small, const tn_expr *
 
 static double steps_of(const tn_stmt *loop) {
   return tni_is_const(loop->as.loop.extent) ? (double)loop->as.loop.extent->as.i : 1;
-}
-
-static bool is_written_out(const tn_stmt *loop) {
-  return loop->as.loop.kind == TNI_UNROLLED || loop->as.loop.kind == TNI_VECTORIZED;
 }
 
 typedef struct amount {
@@ -108,38 +120,82 @@ static amount amount_of(const tn_stmt *s) {
   }
 }
 
-/* Is the condition of the statement asked once in many statements, from where hoist.c moves it to, and not between
- * statements that are written out, which may share registers? */
-static bool is_seldom(const guard_search *g, const tn_stmt *s, const tn_expr *cond) {
+static bool moves(const guard_search *g, const inner_loop *l, const tn_expr *cond) {
+  return tni_expr_uses(g->r->arena.ctx, cond, l->loop->as.loop.var);
+}
+
+/* In how many steps of a loop that is written out may the guard be false, whatever the other loops do? In the others it
+ * is decided where they stand. */
+static double count_open(const guard_search *g, const tn_stmt *loop, const guard *x) {
+  const tn_expr *rest, *var = loop->as.loop.var;
+  int64_t extent = (int64_t)steps_of(loop), by, lo, hi;
+  if (!tni_affine(g->r, x->rest, 1, &var, &by, &rest)) return (double)extent;
+  tni_bounds(&g->facts, rest, &lo, &hi);
+  if (lo <= -TNI_INF || lo >= TNI_INF) return (double)extent;
+  if (x->coef < 0) lo += x->coef * (g->extent - 1);
+  int64_t first = by < 0 && lo >= x->least ? (lo - x->least) / -by + 1 : 0, end = extent;
+  if (by >= 0 && lo >= x->least) end = 0;
+  if (by > 0 && lo < x->least) end = (x->least - lo - 1) / by + 1;
+  if (end > extent) end = extent;
+  return (double)(end > first ? end - first : 0);
+}
+
+/* How often in a step of the loop looked at the guard is asked where it is not known; that of a statement, from where
+ * hoist.c moves it to. Very often: of lanes, which have masks; of statements in a loop, between others that are written
+ * out and share registers. */
+static double times_asked(const guard_search *g, const tn_stmt *s, const tn_expr *cond, const guard *x) {
   const inner_loop *l = g->innermost;
-  if (!g->work || s->as.cond.otherwise) return false;
-  for (const tn_stmt *at = s; l && l->loop->as.loop.body == at; at = l->loop, l = l->outer)
-    if (tni_expr_uses(g->r->arena.ctx, cond, l->loop->as.loop.var)) break;
-  return (!l || !is_written_out(l->loop)) && (l ? l->times : 1) * SELDOM <= g->work;
+  bool between = false;
+  double times = 1;
+  for (; l && l->loop->as.loop.body == s && !moves(g, l, cond); l = l->outer) s = l->loop;
+  for (; l; l = l->outer) {
+    enum tni_loop_kind kind = l->loop->as.loop.kind;
+    if (kind == TNI_VECTORIZED && moves(g, l, cond)) return HUGE_VAL;
+    if (kind == TNI_SERIAL && between) return HUGE_VAL;
+    between |= s && kind == TNI_UNROLLED;
+    if (kind == TNI_UNROLLED && moves(g, l, cond))
+      times *= count_open(g, l->loop, x);
+    else if (kind != TNI_VECTORIZED)
+      times *= steps_of(l->loop);
+  }
+  return times;
 }
 
 /* ---- guards ---- */
 
-/* `s`: the statement that it is the condition of; NULL: of a load. */
+/* `s`: the statement that it is the condition of; NULL: of a load. One that is asked seldom may stay. */
 static void consider(guard_search *g, const tn_stmt *s, const tn_expr *cond) {
+  guard x;
   if (!cond) return;
   if (cond->op == TN_OP_and) {
     consider(g, s, cond->arg[0]);
     consider(g, s, cond->arg[1]);
-  } else if ((cond->op == TN_OP_lt || cond->op == TN_OP_le) && cond->arg[0]->type == TN_INDEX) {
-    if (!s || !is_seldom(g, s, cond)) consider_less(g, cond->arg[0], cond->arg[1], cond->op == TN_OP_lt);
+  } else if ((cond->op == TN_OP_lt || cond->op == TN_OP_le) && cond->arg[0]->type == TN_INDEX &&
+             find_guard(g, cond->arg[0], cond->arg[1], cond->op == TN_OP_lt, &x)) {
+    double times = g->work && !(s && s->as.cond.otherwise) ? times_asked(g, s, cond, &x) : HUGE_VAL;
+    if (times * SELDOM > g->work) cut_at(g, &x);
   }
+}
+
+/* Where subscripts of rows that are written out are clamped, min(e, n), each has an address of its own. */
+static void consider_clamp(guard_search *g, const tn_expr *x) {
+  bool turned = (x->op == TN_OP_max) != tni_is_const(x->arg[0]), rows = false;
+  guard bound;
+  for (const inner_loop *l = g->innermost; l; l = l->outer)
+    rows |= l->loop->as.loop.kind == TNI_UNROLLED && moves(g, l, x);
+  if (rows && find_guard(g, x->arg[turned], x->arg[!turned], 0, &bound)) g->clamped += times_asked(g, NULL, x, &bound);
 }
 
 static void consider_load(void *self, const tn_expr *x) {
   if (x->op == TN_OP_load) consider(self, NULL, tni_load_where(x));
+  if ((x->op == TN_OP_min || x->op == TN_OP_max) && x->type == TN_INDEX) consider_clamp(self, x);
 }
 
 static void search_guards(guard_search *g, const tn_stmt *s);
 
 static void search_loop(guard_search *g, const tn_stmt *s) {
   const inner_loop *outer = g->innermost;
-  inner_loop inner = {outer, s, (outer ? outer->times : 1) * steps_of(s)};
+  inner_loop inner = {outer, s};
   size_t mark = g->facts.count;
   g->innermost = &inner;
   if (tni_facts_bind(&g->facts, s->as.loop.var, s->as.loop.extent)) search_guards(g, s->as.loop.body);
@@ -194,14 +250,19 @@ static const tn_stmt *part_of(tni_region *r, const tn_stmt *s, int64_t from, int
   return tni_for_like(r, s, own, tni_index(r, to - from), s->as.loop.kind, body);
 }
 
-/* Where the main part begins and ends; false: there is no other. */
+/* Where the main part begins and ends; false: there is no other. Guards that are asked seldom stay where few subscripts are
+ * clamped. */
 static bool find_main(tni_region *r, const tn_expr *var, int64_t extent, const tn_stmt *body, int64_t *first,
                       int64_t *end) {
   amount all = amount_of(body);
-  guard_search g = {.r = r, .var = var, .extent = extent, .threshold = extent};
-  g.work = all.written > LARGE_BODY ? all.done : 0;
+  double work = all.written > LARGE_BODY ? all.done : 0;
+  guard_search g = {.r = r, .var = var, .extent = extent, .threshold = extent, .work = work};
   tni_facts_init(&g.facts, r->arena.ctx);
   search_guards(&g, body);
+  if (g.clamped * SELDOM > work) {
+    g.work = 0;
+    search_guards(&g, body);
+  }
   tni_facts_destroy(&g.facts);
   *first = g.first < g.threshold ? g.first : 0;
   *end = g.threshold;
