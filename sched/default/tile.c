@@ -78,7 +78,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
 
 static const double WORTH_IT = 0.99;  /* a narrower tile must be so much better */
 static const double LATE = 0.2;       /* of what the loads of a window take, that which multiply-adds wait for */
-static const double ONE_MORE = 0.015; /* what a body more costs, of the time: it is to be compiled, and to be in the cache */
+static const double ONE_MORE = 0.05;  /* what a body more costs, of the time: it is to be compiled, and to be in the cache */
 enum {
   UNIT_LATENCY = 4,
   UNITS = 2,
