@@ -71,6 +71,7 @@ int64_t tni_group_of(const tni_planner *p, const tn_expr *load, const tn_expr *v
 tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_expr *iter);
 int64_t tni_extent_of(const tn_stmt *block, int32_t i);   /* 0: not constant */
 int64_t tni_work_of(const tn_stmt *block);                /* multiply-adds of a block, at most 2^62 */
+int64_t tni_sum_of(const tn_stmt *block);                 /* steps of its sum */
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d); /* the iterator that is subscript d of the store; -1: none */
 /* The iterator of the block that a loop feeds, or NULL. */
 const tni_iter *tni_iter_fed_by(const tni_planner *p, const tn_stmt *block, tn_loop loop);

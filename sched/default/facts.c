@@ -175,6 +175,13 @@ int64_t tni_work_of(const tn_stmt *block) {
   return work;
 }
 
+int64_t tni_sum_of(const tn_stmt *block) {
+  int64_t sum = 1;
+  for (int32_t i = 0; i < block->as.block.count; i++)
+    if (block->as.block.iters[i].reduce) sum *= tni_extent_of(block, i) ? tni_extent_of(block, i) : 1;
+  return sum;
+}
+
 /* The iterator of a reduction that is subscript d of its store. */
 int32_t tni_iter_of_dim(const tn_stmt *block, int32_t d) {
   const tn_stmt *store = tni_block_store(block);

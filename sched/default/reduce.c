@@ -4,8 +4,8 @@
  *
  * The epilogue's loops are split into the tile (a copy stands in when there is no epilogue), the reduction is computed
  * at the innermost of the others (compute_at), its reduce loops outside, rows and vectors unrolled, lanes innermost. An
- * epilogue with long operators, or whose lanes go to places apart, is not written out for each row: the tile goes through
- * memory to a loop over rows. Where the target sums several steps at once (unit.c), these stand inside of all. What tile
+ * epilogue with long operators, or several behind a long sum, or whose lanes go to places apart, is not written out for each
+ * row: the tile goes through memory to a loop over rows. Where the target sums several steps at once (unit.c), these stand inside of all. What tile
  * registers do is product.c's.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -221,7 +221,11 @@ static void bring_maker(tni_planner *p, const tn_stmt *maker, const tni_tile *t,
 
 /* ---- long epilogues ---- */
 
-enum { MOST_LONG = 8 /* vectors of a tile whose epilogue is written out, however long */ };
+enum {
+  MOST_LONG = 8, /* vectors of a tile whose epilogue is written out, however long */
+  MANY_OPS = 5,  /* of an epilogue that is a loop */
+  MANY_STEPS = 32 /* behind so many of the sum, beside which a store and a load of each vector are little */
+};
 
 /* Does each lane of a vector of the block's result go to another place? That takes an instruction or more for each. */
 static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vector_dim) {
@@ -234,7 +238,8 @@ static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vec
 static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   const tn_stmt *epilogue = tni_epilogue_of(p, block);
   if (!epilogue || t->row_dim < 0 || t->rows * t->vectors <= MOST_LONG) return false;
-  return tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim);
+  return tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim) ||
+         (tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS);
 }
 
 /* The tile's sums, from registers to memory. */

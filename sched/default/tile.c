@@ -322,14 +322,6 @@ static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block,
   return q.found;
 }
 
-/* Steps of the sum. */
-static int64_t sum_of(const tn_stmt *block) {
-  int64_t sum = 1;
-  for (int32_t i = 0; i < block->as.block.count; i++)
-    if (block->as.block.iters[i].reduce) sum *= tni_extent_of(block, i) ? tni_extent_of(block, i) : 1;
-  return sum;
-}
-
 enum { AGAIN = 2, LEAST_STEPS = 8 };
 
 /* Where the core begins hardly as many instructions as a step has, those of the loop itself are for several steps. */
@@ -377,7 +369,7 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
   int64_t near = t->row_dim < 0 ? 1 : tni_most_rows_near(p, block, t);
-  size_tile(p->target, extent, rows, near, sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
+  size_tile(p->target, extent, rows, near, tni_sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
   if (t->group) keep_to_group(t);
   tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);

@@ -223,6 +223,36 @@ START_TEST(a_long_epilogue_is_written_out_for_one_row)
 }
 END_TEST
 
+/* Hard swish is six operators: in a loop where the sum is long beside a store and a load, written out where it is short. */
+START_TEST(an_epilogue_of_several_operators_is_a_loop_behind_a_long_sum)
+{
+  open_context();
+  for (int steps = 16; steps <= 64; steps += 48) {
+    char text[1024];
+    snprintf(text, sizeof text,
+             "func swish(A: f32[64, %d], B: f32[%d, 128], C: f32[64, 128]) {\n"
+             "  alloc T: f32[64, 128]\n"
+             "  for i in 0..64 { for j in 0..128 { for k in 0..%d {\n"
+             "    block T(i_1: 0..64 = i, j_1: 0..128 = j, reduce k_1: 0..%d = k) {\n"
+             "      init { T[i_1, j_1] = 0.0:f32 }\n"
+             "      T[i_1, j_1] = fma(A[i_1, k_1], B[k_1, j_1], T[i_1, j_1])\n"
+             "  } } } }\n"
+             "  for i in 0..64 { for j in 0..128 {\n"
+             "    block C(i_1: 0..64 = i, j_1: 0..128 = j) {\n"
+             "      C[i_1, j_1] = T[i_1, j_1] * max(0.0:f32, min(1.0:f32, T[i_1, j_1] * 0.25:f32 + 0.5:f32))\n"
+             "  } } }\n"
+             "}\n",
+             steps, steps, steps, steps);
+    char *loops = checked_loops(text);
+    int count = 0;
+    for (const char *at = loops; (at = strstr(at, "min(")); at++) count++;
+    ck_assert_msg(steps > 32 ? count <= 4 : count > 8, "%d times\n%s", count, loops);
+    tn_text_destroy(loops);
+  }
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Odd extents: the loops are fused before the split, so that one tail is left and not one a row. */
 START_TEST(a_flat_block_is_one_loop)
 {
@@ -555,6 +585,7 @@ int main(void) {
   tcase_add_test(tcase, a_tile_of_dot_products_has_more_sums);
   tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
+  tcase_add_test(tcase, an_epilogue_of_several_operators_is_a_loop_behind_a_long_sum);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
   tcase_add_test(tcase, few_columns_are_written_between_each_other);
