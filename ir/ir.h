@@ -706,7 +706,7 @@ typedef struct tni_observer {
  * vectorized loops into vectors, unrolled ones written out, guards split off. `func` stays as it is. */
 tn_status tni_lower(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
 /* Loops with this note stay whole, where lowering would cut them so that guards inside are decided: a body for each edge
- * costs more there than asking. */
+ * costs more there than asking. Of vectorized ones masks cost little. */
 #define TNI_WHOLE_NOTE "whole"
 tn_status tni_lower_observed(tni_region *r, const tn_func *func, const tni_observer *observer, const tn_func **out,
                              tn_error **err);

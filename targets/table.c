@@ -193,6 +193,10 @@ bool tni_target_has_feature(const tn_target *target, const char *features) {
   return true;
 }
 
+bool tni_target_has_masks(const tn_target *target) {
+  return target->isa == TNI_ISA_RISCV64 || tni_target_has_feature(target, "avx512vl");
+}
+
 tn_status tni_target_of_architecture(tn_context *ctx, const char *architecture, const tn_target **out, tn_error **err) {
   const target_set *set = targets_of(ctx, NULL);
   size_t length = strlen(architecture);

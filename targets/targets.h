@@ -41,6 +41,8 @@ struct tn_target {
 
 /* Has it the feature, or all of several apart by commas, as LLVM calls them: by name, or as part of its level? */
 bool tni_target_has_feature(const tn_target *target, const char *features);
+/* Are masks of vectors registers of their own, so that loads and stores of some lanes cost what those of all do? */
+bool tni_target_has_masks(const tn_target *target);
 /* The last target of that architecture, the first part of its triple; NULL: there is none. Does any of an architecture know
  * the feature, whether it has it or not? */
 tn_status tni_target_of_architecture(tn_context *ctx, const char *architecture, const tn_target **out, tn_error **err);

@@ -12,9 +12,10 @@
  *     if e < n { T[e] = fma(A[e], B[k], T[e]) }  ->  T[e] = fma(A[e if e < n], B[k], T[e])
  *                                                or  T[e] = fma(A[min(e, n - 1)], B[k], T[e])
  *
- * A clamped load must hit its buffer for all values of the block's iterators: which of them run is not asked. Roomy
- * buffers are loaded as they are; other buffers made in the function hold only what their accesses reach, and are never
- * clamped. Nor are buffers that the function writes: another iteration may do so just then.
+ * A clamped load must hit its buffer for all values of the block's iterators: which of them run is not asked. What hits it
+ * for those outside of their domains, too, as the end of a panel of weights, is loaded as it is. So are roomy buffers; others
+ * made in the function hold only what their accesses reach, and are never clamped. Nor are buffers that the function writes:
+ * another iteration may do so just then.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -126,6 +127,7 @@ typedef struct guarder {
   const tni_storage *storage;
   const tn_stmt *function;
   tni_facts facts; /* the domains of the iterators */
+  tni_facts beyond; /* their values; those of iterators that are cut may be outside of the domains */
   size_t count;
   cut cuts[2 * TN_MAX_RANK];
 } guarder;
@@ -137,12 +139,12 @@ static const tni_placement *placement_of(const tni_storage *storage, const tn_bu
 }
 
 /* Does the load hit its buffer for all values of the iterators, at whatever time? */
-static bool always_hits(const guarder *g, const tn_expr *load) {
+static bool always_hits(const guarder *g, const tni_facts *values, const tn_expr *load) {
   if (tni_load_where(load) || placement_of(g->storage, load->as.buffer)) return false;
   for (int32_t i = 0; i < tni_load_count(load); i++) {
     int64_t lo, hi;
     const tn_expr *extent = load->as.buffer->shape[i];
-    tni_bounds(&g->facts, load->arg[i], &lo, &hi);
+    tni_bounds(values, load->arg[i], &lo, &hi);
     if (!tni_is_const(extent) || lo < 0 || hi >= extent->as.i) return false;
   }
   return !tni_is_written_in(g->function, load->as.buffer);
@@ -171,7 +173,8 @@ static const tn_expr *guard_load(void *self, tni_region *r, const tn_expr *x) {
   const tni_placement *own = x->op == TN_OP_load ? placement_of(g->storage, x->as.buffer) : NULL;
   if (x->op != TN_OP_load || (own && own->roomy)) return x;
   int32_t count = tni_load_count(x);
-  bool hits = always_hits(g, x) && !goes_by_own(g, r->arena.ctx, x);
+  bool hits = always_hits(g, &g->facts, x) && !goes_by_own(g, r->arena.ctx, x);
+  if (hits && always_hits(g, &g->beyond, x)) return x;
   for (int32_t i = 0; i < count; i++) index[i] = x->arg[i];
   for (size_t c = 0; c < g->count; c++) {
     const cut *k = &g->cuts[c];
@@ -210,19 +213,36 @@ static bool add_cut(const opener *o, tni_region *r, const tn_stmt *block, const 
   return k->clamped != NULL;
 }
 
+static bool is_cut(const guarder *g, const tni_iter *it) {
+  for (size_t i = 0; i < g->count; i++)
+    if (g->cuts[i].var == it->var) return true;
+  return false;
+}
+
+/* The values that the iterators may have, within their domains and beyond. */
+static bool push_values(const opener *o, const tn_stmt *block, guarder *g) {
+  bool ok = true;
+  for (int32_t i = 0; ok && i < block->as.block.count; i++) {
+    const tni_iter *it = &block->as.block.iters[i];
+    int64_t lo = 0, hi = tni_is_const(it->extent) ? it->extent->as.i - 1 : TNI_INF;
+    if (hi < TNI_INF) ok = tni_facts_push(&g->facts, it->var, lo, hi);
+    if (is_cut(g, it)) tni_bounds(&o->loops, it->binding, &lo, &hi);
+    if (lo > -TNI_INF && hi < TNI_INF) ok = ok && tni_facts_push(&g->beyond, it->var, lo, hi);
+  }
+  return ok;
+}
+
 /* Init and body with the loads kept inside. */
 static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, const tn_stmt *store, const tn_expr *cond,
                         const tn_stmt **init, const tn_stmt **body) {
   guarder g = {.storage = o->storage, .function = o->function};
   tni_facts_init(&g.facts, r->arena.ctx);
-  bool ok = add_cut(o, r, block, store, cond, &g);
-  for (int32_t i = 0; ok && i < block->as.block.count; i++) {
-    const tni_iter *it = &block->as.block.iters[i];
-    if (tni_is_const(it->extent)) ok = tni_facts_push(&g.facts, it->var, 0, it->extent->as.i - 1);
-  }
+  tni_facts_init(&g.beyond, r->arena.ctx);
+  bool ok = add_cut(o, r, block, store, cond, &g) && push_values(o, block, &g);
   if (ok && *init) ok = (*init = tni_stmt_rewrite(r, *init, guard_load, NULL, &g)) != NULL;
   ok = ok && (*body = tni_stmt_rewrite(r, *body, guard_load, NULL, &g)) != NULL;
   tni_facts_destroy(&g.facts);
+  tni_facts_destroy(&g.beyond);
   return ok;
 }
 

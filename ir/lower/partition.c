@@ -15,7 +15,8 @@
  *       if o%7 < 6 { for i in 0..16 { S } } else { for i in 0..16 { if o%7*16 + i < 100 { S } } }
  *     }
  *
- * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge. Nor is one of
+ * A loop with the note TNI_WHOLE_NOTE is not cut: its guards cost little, less than a body for each edge; of a vectorized
+ * one masks do, for which alone none around it is cut where they are asked for seldom. Nor is one of
  * many statements, by a guard that is asked seldom beside what is done: in loops that stay loops, outside of those that
  * do not move it (hoist.c); of rows that are written out, for the few that it is not known of, as those at the edge of a
  * picture:
@@ -124,6 +125,8 @@ static bool moves(const guard_search *g, const inner_loop *l, const tn_expr *con
   return tni_expr_uses(g->r->arena.ctx, cond, l->loop->as.loop.var);
 }
 
+static bool has_whole_note(const tn_stmt *loop) { return tni_find_annotation(loop->as.loop.notes, TNI_WHOLE_NOTE) != NULL; }
+
 /* In how many steps of a loop that is written out may the guard be false, whatever the other loops do? In the others it
  * is decided where they stand. */
 static double count_open(const guard_search *g, const tn_stmt *loop, const guard *x) {
@@ -141,7 +144,7 @@ static double count_open(const guard_search *g, const tn_stmt *loop, const guard
 }
 
 /* How often in a step of the loop looked at the guard is asked where it is not known; that of a statement, from where
- * hoist.c moves it to. Very often: of lanes, which have masks; of statements in a loop, between others that are written
+ * hoist.c moves it to. Very often: of lanes whose masks cost; of statements in a loop, between others that are written
  * out and share registers. */
 static double times_asked(const guard_search *g, const tn_stmt *s, const tn_expr *cond, const guard *x) {
   const inner_loop *l = g->innermost;
@@ -150,7 +153,7 @@ static double times_asked(const guard_search *g, const tn_stmt *s, const tn_expr
   for (; l && l->loop->as.loop.body == s && !moves(g, l, cond); l = l->outer) s = l->loop;
   for (; l; l = l->outer) {
     enum tni_loop_kind kind = l->loop->as.loop.kind;
-    if (kind == TNI_VECTORIZED && moves(g, l, cond)) return HUGE_VAL;
+    if (kind == TNI_VECTORIZED && moves(g, l, cond) && !has_whole_note(l->loop)) return HUGE_VAL;
     if (kind == TNI_SERIAL && between) return HUGE_VAL;
     between |= s && kind == TNI_UNROLLED;
     if (kind == TNI_UNROLLED && moves(g, l, cond))
@@ -356,7 +359,7 @@ static bool is_over_loops(const tn_stmt *s) {
 }
 
 static bool may_be_cut(const tn_stmt *s) {
-  return s->kind == TNI_FOR && tni_is_const(s->as.loop.extent) && !tni_find_annotation(s->as.loop.notes, TNI_WHOLE_NOTE);
+  return s->kind == TNI_FOR && tni_is_const(s->as.loop.extent) && !has_whole_note(s);
 }
 
 static const tn_stmt *partition_parallel(void *self, tni_region *r, const tn_stmt *s) {

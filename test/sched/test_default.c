@@ -253,6 +253,27 @@ START_TEST(an_epilogue_of_several_operators_is_a_loop_behind_a_long_sum)
 }
 END_TEST
 
+/* 88 columns of weights in panels of 16: the last panel is filled up, and read to its end. Only the last vector of a row is
+ * stored by a mask, for which no body is made where masks cost nothing. */
+START_TEST(a_tile_that_columns_do_not_fill_is_no_body_of_its_own)
+{
+  static const char text[] = "func panels(A: f32[64, 24], W: f32[6, 24, 16], C: f32[64, 88]) {\n"
+                             "  for i in 0..64 { for j in 0..88 { for k in 0..24 {\n"
+                             "    block C(a: 0..64 = i, b: 0..88 = j, reduce e: 0..24 = k) {\n"
+                             "      init { C[a, b] = 0.0:f32 }\n"
+                             "      C[a, b] = fma(A[a, e], W[b // 16, e, b % 16], C[a, b])\n"
+                             "  } } } }\n"
+                             "}\n";
+  open_context();
+  char *loops = checked_loops(text);
+  ck_assert_msg(count_of(loops, "for e") == 1, "%.2000s", loops);
+  const char *sum = strstr(loops, "for e"), *load = strstr(sum, " if "), *store = strstr(sum, " C[");
+  ck_assert_msg(store && load > store, "%.2000s", sum);
+  tn_text_destroy(loops);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Odd extents: the loops are fused before the split, so that one tail is left and not one a row. */
 START_TEST(a_flat_block_is_one_loop)
 {
@@ -586,6 +607,7 @@ int main(void) {
   tcase_add_test(tcase, a_tile_leaves_no_rows_over_where_that_costs_nothing);
   tcase_add_test(tcase, a_long_epilogue_is_written_out_for_one_row);
   tcase_add_test(tcase, an_epilogue_of_several_operators_is_a_loop_behind_a_long_sum);
+  tcase_add_test(tcase, a_tile_that_columns_do_not_fill_is_no_body_of_its_own);
   tcase_add_test(tcase, a_flat_block_is_one_loop);
   tcase_add_test(tcase, what_is_read_across_is_done_in_squares);
   tcase_add_test(tcase, few_columns_are_written_between_each_other);
