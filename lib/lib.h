@@ -247,9 +247,24 @@ tni_hash tni_hash_bytes(const void *data, size_t size);
 
 /* ---- runtime/type.c -------------------------------------------------------------------------------------------- */
 
-bool tni_type_is_float(tn_type type);  /* f64 to f4e2m1, and f8e8m0 */
-bool tni_type_is_int(tn_type type);    /* signed and unsigned data integers; neither bool nor index */
-bool tni_type_is_signed(tn_type type); /* i2..i64 and index */
+bool tni_type_has_float_format(tn_type type);
+/* f64 to f4e2m1, and f8e8m0. Most types of a program are decided by their code. */
+static inline bool tni_type_is_float(tn_type type) {
+  switch (TN_TYPE_CODE(type)) {
+  case kDLInt:
+  case kDLUInt:
+  case kDLBool:
+  case TN_CODE_INDEX: return false;
+  case kDLFloat: if (TN_TYPE_BITS(type) == 32) return true; /* fall through */
+  default: return tni_type_has_float_format(type);
+  }
+}
+/* Signed and unsigned data integers; neither bool nor index. */
+static inline bool tni_type_is_int(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == kDLUInt; }
+/* i2..i64 and index */
+static inline bool tni_type_is_signed(tn_type type) {
+  return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == TN_CODE_INDEX;
+}
 /* Do elements share bytes in memory? */
 static inline bool tni_type_is_packed(tn_type type) {
   return TN_TYPE_BITS(type) < 8 && TN_TYPE_CODE(type) != TN_CODE_VOID;

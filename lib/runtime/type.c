@@ -44,19 +44,7 @@ static const char *name_of(tn_type type) {
   return NULL;
 }
 
-bool tni_type_is_float(tn_type type) {
-  switch (TN_TYPE_CODE(type)) { /* most types of a program are decided here */
-  case kDLInt:
-  case kDLUInt:
-  case kDLBool:
-  case TN_CODE_INDEX: return false;
-  default: return tni_float_format_of(type) != NULL;
-  }
-}
-
-bool tni_type_is_int(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == kDLUInt; }
-
-bool tni_type_is_signed(tn_type type) { return TN_TYPE_CODE(type) == kDLInt || TN_TYPE_CODE(type) == TN_CODE_INDEX; }
+bool tni_type_has_float_format(tn_type type) { return tni_float_format_of(type) != NULL; }
 
 bool tni_type_is_valid(tn_type type) {
   uint32_t lanes = TN_TYPE_LANES(type);
