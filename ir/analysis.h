@@ -56,8 +56,6 @@ void tni_bounds(const tni_facts *facts, const tn_expr *x, int64_t *lo, int64_t *
 void tni_modular(const tni_facts *facts, const tn_expr *x, int64_t *mod, int64_t *rem);
 /* An index expression in canonical form; a condition decided or in its shortest form. */
 const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x);
-/* The same of several expressions under the same facts. */
-const tn_expr *tni_simplify_more(tni_region *r, const tni_facts *facts, tni_rewrites *done, const tn_expr *x);
 enum tni_truth { TNI_REFUTED, TNI_PROVEN, TNI_UNKNOWN };
 /* Is the condition (bool) true, or false, for all values that the facts allow? UNKNOWN also without memory. */
 enum tni_truth tni_decide(tni_region *r, const tni_facts *facts, const tn_expr *cond);

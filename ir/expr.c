@@ -144,26 +144,23 @@ static const tn_expr *fold_identity(enum tn_op op, const tn_expr *a, const tn_ex
   }
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 /* The argument that folding leaves; NULL if a call of an external would go with another one. */
-static const tn_expr *without_calls(tni_region *r, size_t count, const tn_expr *const *args, const tn_expr *folded) {
+static const tn_expr *without_calls(size_t count, const tn_expr *const *args, const tn_expr *folded) {
   bool calls = false;
-  for (size_t i = 0; folded && i < count; i++)
-    if (args[i] != folded) tni_expr_visit(r->arena.ctx, args[i], see_call, &calls);
+  for (size_t i = 0; folded && i < count; i++) calls |= args[i] != folded && tni_expr_calls(args[i]);
   return calls ? NULL : folded;
 }
 
 static const tn_expr *fold(tni_region *r, enum tn_op op, size_t count, const tn_expr *const *args) {
   if (op == TN_OP_select) {
     bool first = is_value(args[0], 1) || args[1] == args[2];
-    return without_calls(r, 3, args, first ? args[1] : is_value(args[0], 0) ? args[2] : NULL);
+    return without_calls(3, args, first ? args[1] : is_value(args[0], 0) ? args[2] : NULL);
   }
   if (op == TN_OP_not && args[0]->op == TN_OP_not) return args[0]->arg[0];
   if (count != 2) return NULL;
   const tn_expr *folded = fold_identity(op, args[0], args[1]);
   if (!folded && !tni_type_is_float(args[0]->type)) folded = fold_integer(r, op, args[0], args[1]);
-  return without_calls(r, 2, args, folded);
+  return without_calls(2, args, folded);
 }
 
 /* ---- operators ---- */

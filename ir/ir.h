@@ -25,7 +25,10 @@ struct tn_expr {
   uint16_t nargs;
   tn_type type;
   uint32_t hash;
-  uint32_t uid; /* of a var: the order of creation; deterministic. 0 otherwise */
+  union {
+    uint32_t uid;  /* of a var: the order of creation; deterministic */
+    uint32_t held; /* of others: tni_held */
+  };
   union {
     int64_t i;
     double f;
@@ -339,6 +342,14 @@ static inline bool tni_is_const(const tn_expr *x) { return x->op == TN_OP_const;
 static inline bool tni_is_int(const tn_expr *x, int64_t value) {
   return x->op == TN_OP_const && !tni_type_is_float(x->type) && x->as.i == value;
 }
+/* What the DAG holds: bits of its variables, several of which may have one, and whether it loads or calls. So most searches
+ * need not begin. */
+enum { TNI_HELD_VARS = 30 };
+#define TNI_HOLDS_LOAD (UINT32_C(1) << 30)
+#define TNI_HOLDS_CALL (UINT32_C(1) << 31)
+static inline uint32_t tni_held(const tn_expr *x) {
+  return x->op == TN_OP_var ? UINT32_C(1) << x->uid % TNI_HELD_VARS : x->held;
+}
 /* A load's subscripts are index (one flat one on the loop level, whatever the rank); its condition, the last argument, is
  * bool: the condition or NULL, and how many subscripts there are. */
 static inline const tn_expr *tni_load_where(const tn_expr *x) {
@@ -485,11 +496,16 @@ typedef const tn_expr *(*tni_expr_fn)(void *self, tni_region *r, const tn_expr *
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self);
 /* The same of several expressions, for as long as `rewrite` would give the same of a node: each node once in all of them.
  * {.ctx = ctx} is empty; forget: `rewrite` gives something else from here on. */
+typedef struct tni_rewritten {
+  const tn_expr *key;
+  const void *value;
+} tni_rewritten;
 typedef struct tni_rewrites {
   tn_context *ctx;
-  const void **keys, **values;
+  tni_rewritten *slots;
+  uint64_t *taken; /* a bit for each slot: without it there is nothing in it */
   size_t size, used;
-  bool lent; /* keys and values are somebody else's */
+  bool lent; /* slots and bits are somebody else's */
   bool failed;
 } tni_rewrites;
 const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
@@ -521,7 +537,11 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst);
 bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
 /* Does its value depend on more than its variables: does it load, or call an external? */
-bool tni_expr_reads(tn_context *ctx, const tn_expr *x);
+static inline bool tni_expr_reads(const tn_context *ctx, const tn_expr *x) {
+  (void)ctx;
+  return x && tni_held(x) & (TNI_HOLDS_LOAD | TNI_HOLDS_CALL);
+}
+static inline bool tni_expr_calls(const tn_expr *x) { return tni_held(x) & TNI_HOLDS_CALL; }
 
 /* ---- build_define.c ---------------------------------------------------------------------------------------------- */
 

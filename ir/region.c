@@ -1,8 +1,8 @@
 /* region.c -- arenas with an intern table: where nodes live, and why equal expressions are identical.
  *
- * The table is open addressing, a power of two, at most half full. A child region looks through its parents
- * first, so a node that the parent holds is found there and never made twice. A slot has the node's hash beside it: most
- * probes end without a look at a node.
+ * The table is open addressing, a power of two, at most half full. A node that a parent of the region holds is found there
+ * and never made twice; then it stands in the child's table, too, where it is found at once the next time. A slot has the
+ * node's hash beside it: most probes end without a look at a node.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,15 +52,30 @@ static bool same_payload(const tn_expr *a, const tn_expr *b) {
 }
 
 static bool same_node(const tn_expr *a, const tn_expr *b) {
-  return a->op == b->op && a->type == b->type && a->nargs == b->nargs && same_payload(a, b) &&
-         memcmp(a->arg, b->arg, a->nargs * sizeof *a->arg) == 0;
+  if (a->op != b->op || a->type != b->type || a->nargs != b->nargs) return false;
+  for (int i = 0; i < a->nargs; i++)
+    if (a->arg[i] != b->arg[i]) return false;
+  return same_payload(a, b);
+}
+
+static uint32_t held_by(const tn_expr *x) {
+  uint32_t held = x->op == TN_OP_load ? TNI_HOLDS_LOAD : x->op == TN_OP_call ? TNI_HOLDS_CALL : 0;
+  for (int i = 0; i < x->nargs; i++) held |= tni_held(x->arg[i]);
+  return held;
 }
 
 static const tn_expr *find(const tni_region *region, const tn_expr *x) {
   if (region->table_size)
     for (size_t mask = region->table_size - 1, i = x->hash & mask; region->table[i].node; i = (i + 1) & mask)
       if (region->table[i].hash == x->hash && same_node(region->table[i].node, x)) return region->table[i].node;
-  return region->parent ? find(region->parent, x) : NULL;
+  return NULL;
+}
+
+/* What a parent has of the node. */
+static const tn_expr *inherit(const tni_region *region, const tn_expr *x) {
+  const tn_expr *known = NULL;
+  for (const tni_region *p = region->parent; p && !known; p = p->parent) known = find(p, x);
+  return known;
 }
 
 static void insert(tni_interned *table, size_t size, tni_interned x) {
@@ -101,7 +116,9 @@ const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t
   const tn_expr *known = find(region, x);
   if (known) return known;
   if (region->table_used * 2 >= region->table_size && !grow_table(region)) return NULL;
-  tn_expr *made = large ? large : tni_arena_copy(&region->arena, x, size);
+  const tn_expr *made = inherit(region, x);
+  x->held = held_by(x);
+  if (!made) made = large ? large : tni_arena_copy(&region->arena, x, size);
   if (!made) return NULL;
   insert(region->table, region->table_size, (tni_interned){x->hash, made});
   region->table_used++;

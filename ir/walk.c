@@ -7,63 +7,65 @@
  */
 #include "ir.h"
 
-/* ---- a map from nodes to nodes ---- */
+/* ---- a map from nodes to nodes: a bit for each slot says whether it is taken, so that only bits are cleared ---- */
 
 typedef tni_rewrites node_map;
 
 /* Room for a map of few nodes, on the stack: most expressions are small. */
 enum { FEW = 64 };
 typedef struct few {
-  const void *keys[FEW], *values[FEW];
+  uint64_t taken;
+  tni_rewritten slots[FEW];
 } few;
 
 static node_map small_map(tn_context *ctx, few *room) {
-  memset(room, 0, sizeof *room);
-  return (node_map){.ctx = ctx, .keys = room->keys, .values = room->values, .size = FEW, .lent = true};
+  room->taken = 0;
+  return (node_map){.ctx = ctx, .slots = room->slots, .taken = &room->taken, .size = FEW, .lent = true};
 }
+
+static size_t map_bytes(size_t size) { return size * sizeof(tni_rewritten) + size / 8; }
 
 static void map_destroy(node_map *m) {
-  if (m->lent) return;
-  tni_free(m->ctx, m->keys, m->size * sizeof *m->keys);
-  tni_free(m->ctx, m->values, m->size * sizeof *m->values);
+  if (!m->lent) tni_free(m->ctx, m->slots, map_bytes(m->size));
 }
 
-static size_t map_slot(const void **keys, size_t size, const tn_expr *key) {
-  size_t i = key->hash & (size - 1);
-  while (keys[i] && keys[i] != key) i = (i + 1) & (size - 1);
+static bool is_taken(const node_map *m, size_t slot) { return m->taken[slot / 64] >> slot % 64 & 1; }
+
+static size_t map_slot(const node_map *m, const tn_expr *key) {
+  size_t i = key->hash & (m->size - 1);
+  while (is_taken(m, i) && m->slots[i].key != key) i = (i + 1) & (m->size - 1);
   return i;
 }
 
 static const void *map_get(const node_map *m, const tn_expr *key) {
-  return m->size ? m->values[map_slot(m->keys, m->size, key)] : NULL;
+  size_t i = m->used ? map_slot(m, key) : 0;
+  return m->used && is_taken(m, i) ? m->slots[i].value : NULL;
+}
+
+/* The key is not in the map yet. */
+static void map_insert(node_map *m, const tn_expr *key, const void *value) {
+  size_t i = map_slot(m, key);
+  m->taken[i / 64] |= UINT64_C(1) << i % 64;
+  m->slots[i] = (tni_rewritten){key, value};
+  m->used++;
 }
 
 static void map_grow(node_map *m) {
-  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : FEW, .used = m->used};
-  bigger.keys = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.keys);
-  bigger.values = tni_alloc_zero(m->ctx, bigger.size * sizeof *bigger.values);
-  if (!bigger.keys || !bigger.values) {
-    map_destroy(&bigger);
+  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : FEW};
+  if (!(bigger.slots = tni_alloc(m->ctx, map_bytes(bigger.size)))) {
     m->failed = true;
     return;
   }
+  bigger.taken = memset(bigger.slots + bigger.size, 0, bigger.size / 8);
   for (size_t i = 0; i < m->size; i++)
-    if (m->keys[i]) {
-      size_t k = map_slot(bigger.keys, bigger.size, m->keys[i]);
-      bigger.keys[k] = m->keys[i];
-      bigger.values[k] = m->values[i];
-    }
+    if (is_taken(m, i)) map_insert(&bigger, m->slots[i].key, m->slots[i].value);
   map_destroy(m);
   *m = bigger;
 }
 
 static void map_put(node_map *m, const tn_expr *key, const void *value) {
   if (m->used * 2 >= m->size) map_grow(m);
-  if (m->failed) return;
-  size_t i = map_slot(m->keys, m->size, key);
-  m->used += m->keys[i] == NULL;
-  m->keys[i] = key;
-  m->values[i] = value;
+  if (!m->failed) map_insert(m, key, value);
 }
 
 /* ---- expressions ---- */
@@ -73,6 +75,7 @@ typedef struct rewriter {
   tni_expr_fn fn;
   void *self;
   node_map *map;
+  uint32_t only; /* not 0: nodes that hold none of this stay as they are */
 } rewriter;
 
 enum { ARGS_ON_STACK = 16, KEPT_SLOTS = 1024 };
@@ -91,6 +94,7 @@ static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
 }
 
 static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
+  if (w->only && !(tni_held(x) & w->only)) return x;
   const tn_expr *known = map_get(w->map, x);
   if (known) return known;
   const tn_expr *y = x->nargs ? rewrite_args(w, x) : x;
@@ -99,31 +103,35 @@ static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
   return w->map->failed ? NULL : y;
 }
 
-const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
-  few room;
-  tni_rewrites done = small_map(r->arena.ctx, &room);
-  const tn_expr *y = tni_expr_rewrite_more(r, &done, x, rewrite, self);
-  tni_rewrites_destroy(&done);
-  return y;
-}
-
-const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite,
-                                     void *self) {
-  if (!x) return NULL;
-  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = done};
+/* As tni_expr_rewrite_more; `only`: see rewriter. */
+static const tn_expr *rewrite_some(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self,
+                                   uint32_t only) {
+  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = done, .only = only};
   const tn_expr *y = rewrite_node(&w, x);
   r->arena.failed |= done->failed;
   return y;
 }
 
+const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
+  few room;
+  tni_rewrites done = small_map(r->arena.ctx, &room);
+  const tn_expr *y = x ? rewrite_some(r, &done, x, rewrite, self, 0) : NULL;
+  map_destroy(&done);
+  return y;
+}
+
+const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite,
+                                     void *self) {
+  return x ? rewrite_some(r, done, x, rewrite, self, 0) : NULL;
+}
+
 void tni_rewrites_forget(tni_rewrites *done) {
-  if (done->used > KEPT_SLOTS / 2) {
+  if (done->size > KEPT_SLOTS) {
     tn_context *ctx = done->ctx;
     map_destroy(done);
     *done = (tni_rewrites){.ctx = ctx};
   } else if (done->used) {
-    memset(done->keys, 0, done->size * sizeof *done->keys);
-    memset(done->values, 0, done->size * sizeof *done->values);
+    memset(done->taken, 0, done->size / 8);
     done->used = 0;
   }
 }
@@ -157,6 +165,8 @@ void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self,
 
 typedef struct search {
   const tn_expr *var;
+  uint32_t held; /* by it */
+  int budget;    /* of a walk that sees shared nodes again */
   bool found;
 } search;
 
@@ -165,9 +175,20 @@ static void look(void *self, const tn_expr *x) {
   s->found |= x == s->var;
 }
 
+static void look_quickly(search *s, const tn_expr *x) {
+  s->found |= x == s->var;
+  for (int i = 0; i < x->nargs && !s->found && s->budget > 0; i++)
+    if ((tni_held(x->arg[i]) & s->held) == s->held) {
+      s->budget--;
+      look_quickly(s, x->arg[i]);
+    }
+}
+
 bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var) {
-  search s = {.var = var};
-  tni_expr_visit(ctx, x, look, &s);
+  search s = {.var = var, .held = var ? tni_held(var) : 0, .budget = FEW};
+  if (!x || !var || (tni_held(x) & s.held) != s.held) return false;
+  look_quickly(&s, x);
+  if (!s.found && s.budget <= 0) tni_expr_visit(ctx, x, look, &s);
   return s.found;
 }
 
@@ -179,13 +200,14 @@ typedef struct stmt_rewriter {
   tni_stmt_fn stmt;
   void *self;
   tni_rewrites *done; /* NULL: `expr` may give something else in each expression */
+  uint32_t only;      /* of `done`: see rewriter */
 } stmt_rewriter;
 
 static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s);
 
 static const tn_expr *through(const stmt_rewriter *w, const tn_expr *x) {
   if (!w->expr || !x) return x;
-  return w->done ? tni_expr_rewrite_more(w->r, w->done, x, w->expr, w->self) : tni_expr_rewrite(w->r, x, w->expr, w->self);
+  return w->done ? rewrite_some(w->r, w->done, x, w->expr, w->self, w->only) : tni_expr_rewrite(w->r, x, w->expr, w->self);
 }
 
 static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
@@ -444,22 +466,29 @@ static const tn_expr *replace_var(void *self, tni_region *r, const tn_expr *x) {
   return x;
 }
 
+static uint32_t held_by_vars(const tni_subst *subst) {
+  uint32_t held = 0;
+  for (size_t i = 0; i < subst->count; i++) held |= tni_held(subst->vars[i]);
+  return held;
+}
+
 const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *subst) {
-  return tni_expr_rewrite(r, x, replace_var, (void *)subst);
+  uint32_t held = held_by_vars(subst);
+  if (!x || !(tni_held(x) & held)) return x;
+  few room;
+  tni_rewrites done = small_map(r->arena.ctx, &room);
+  const tn_expr *y = rewrite_some(r, &done, x, replace_var, (void *)subst, held);
+  map_destroy(&done);
+  return y;
 }
 
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst) {
-  tni_rewrites done = {.ctx = r->arena.ctx};
-  stmt_rewriter w = {.r = r, .expr = replace_var, .self = (void *)subst, .done = &done};
+  few room;
+  tni_rewrites done = small_map(r->arena.ctx, &room);
+  stmt_rewriter w = {
+      .r = r, .expr = replace_var, .self = (void *)subst, .done = &done, .only = held_by_vars(subst)};
   const tn_stmt *made = s ? rewrite_stmt(&w, s) : NULL;
   tni_rewrites_destroy(&done);
   return made;
 }
 
-static void see_memory(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load || x->op == TN_OP_call; }
-
-bool tni_expr_reads(tn_context *ctx, const tn_expr *x) {
-  bool found = false;
-  tni_expr_visit(ctx, x, see_memory, &found);
-  return found;
-}

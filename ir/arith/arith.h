@@ -72,6 +72,7 @@ enum { TNI_SCAN_SLOTS = 64 };
 typedef struct tni_scan {
   const tni_facts *facts;
   int budget;
+  uint64_t taken; /* a bit for each slot: without it there is nothing in it */
   const tn_expr *keys[TNI_SCAN_SLOTS];
   tni_values known[TNI_SCAN_SLOTS];
 } tni_scan;
@@ -96,7 +97,10 @@ void tni_linear_add(tni_linear *l, const tn_expr *x, int64_t scale);
 void tni_linear_add_linear(tni_linear *l, const tni_linear *m, int64_t scale);
 void tni_linear_remove(tni_linear *l, int i);
 bool tni_linear_equal(const tni_linear *a, const tni_linear *b);
+/* The sum as an expression: the first positive term comes first, or else the constant; numbers last. */
 const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l);
+/* Is x that expression? */
+bool tni_is_linear_expr(const tni_linear *l, const tn_expr *x);
 
 /* ---- simplify.c, divide.c, decide.c ----------------------------------------------------------------------------- */
 
@@ -112,6 +116,8 @@ const tn_expr *tni_divide_by(const tni_simplifier *s, const tn_expr *x, const tn
 const tn_expr *tni_modulo_by(const tni_simplifier *s, const tn_expr *x, const tn_expr *d);
 /* l = c*q + low where low // c was one number, which went to q: 0 <= low < c. */
 bool tni_split_low(const tni_simplifier *s, const tni_linear *l, int64_t c, tni_linear *q, tni_linear *low);
+/* tni_simplify of several expressions for as long as their facts, which are s->scan's, stay. */
+const tn_expr *tni_simplify_more(const tni_simplifier *s, tni_rewrites *done, const tn_expr *x);
 /* A sum in canonical form: quotients and remainders of one division join. */
 const tn_expr *tni_sum(const tni_simplifier *s, const tn_expr *x);
 /* The product, its factors in order. */

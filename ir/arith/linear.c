@@ -106,20 +106,50 @@ bool tni_linear_equal(const tni_linear *a, const tni_linear *b) {
   return true;
 }
 
-/* The first positive term comes first, or else the constant, so that the others can be subtracted. */
-const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
+/* ---- written as an expression ---- */
+
+/* The term that a sum begins with: the first positive one, so that others can be subtracted; -1: the constant is before all. */
+static int first_term(const tni_linear *l) {
   int first = 0;
   while (first < l->count && l->terms[first].coef < 0) first++;
-  bool positive = first < l->count, constant = !positive && (l->constant != 0 || l->count == 0);
-  if (!positive) first = constant ? -1 : 0;
-  const tn_expr *sum = constant ? tni_index(r, l->constant) : NULL;
-  if (!constant) sum = tni_mul(r, l->terms[first].x, tni_index(r, l->terms[first].coef));
+  if (first < l->count) return first;
+  return l->constant != 0 || l->count == 0 ? -1 : 0;
+}
+
+static const tn_expr *times(tni_region *r, const tn_expr *x, int64_t coef) {
+  return coef == 1 ? x : tni_mul(r, x, tni_index(r, coef));
+}
+
+static bool is_times(const tn_expr *product, const tn_expr *x, int64_t coef) {
+  if (coef == 1) return product == x;
+  return product->op == TN_OP_mul && product->arg[0] == x && tni_is_int(product->arg[1], coef);
+}
+
+const tn_expr *tni_linear_expr(tni_region *r, const tni_linear *l) {
+  int first = first_term(l);
+  const tn_expr *sum = first < 0 ? tni_index(r, l->constant) : times(r, l->terms[first].x, l->terms[first].coef);
   for (int i = 0; i < l->count; i++) {
     int64_t coef = l->terms[i].coef;
-    const tn_expr *t = tni_mul(r, l->terms[i].x, tni_index(r, coef < 0 ? -coef : coef));
-    if (i != first) sum = coef < 0 ? tni_sub(r, sum, t) : tni_add(r, sum, t);
+    if (i == first) continue;
+    sum = coef < 0 ? tni_sub(r, sum, times(r, l->terms[i].x, -coef)) : tni_add(r, sum, times(r, l->terms[i].x, coef));
   }
-  return constant ? sum : tni_add(r, sum, tni_index(r, l->constant));
+  return first < 0 || !l->constant ? sum : tni_add(r, sum, tni_index(r, l->constant));
+}
+
+bool tni_is_linear_expr(const tni_linear *l, const tn_expr *x) {
+  int first = first_term(l);
+  if (first >= 0 && l->constant) {
+    if (x->op != TN_OP_add || !tni_is_int(x->arg[1], l->constant)) return false;
+    x = x->arg[0];
+  }
+  for (int i = l->count; i-- > 0;) {
+    int64_t coef = l->terms[i].coef;
+    if (i == first) continue;
+    if (x->op != (coef < 0 ? TN_OP_sub : TN_OP_add) || !is_times(x->arg[1], l->terms[i].x, coef < 0 ? -coef : coef))
+      return false;
+    x = x->arg[0];
+  }
+  return first < 0 ? tni_is_int(x, l->constant) : is_times(x, l->terms[first].x, l->terms[first].coef);
 }
 
 /* ---- parts over some variables ---- */

@@ -168,7 +168,7 @@ const tn_expr *tni_sum(const tni_simplifier *s, const tn_expr *x) {
   for (int i = 0; i < TNI_LINEAR_TERMS && !l.overflow && (join_remainder(s, &l) || join_quotient(s, &l) || join_digits(s, &l)); i++)
     ;
   if (s->r->arena.failed) return NULL;
-  return l.overflow ? x : tni_linear_expr(s->r, &l);
+  return l.overflow || tni_is_linear_expr(&l, x) ? x : tni_linear_expr(s->r, &l);
 }
 
 /* ---- other operators on index ---- */
@@ -260,16 +260,12 @@ static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x)
 }
 
 const tn_expr *tni_simplify(tni_region *r, const tni_facts *facts, const tn_expr *x) {
-  tni_rewrites done = {.ctx = r->arena.ctx};
-  const tn_expr *y = tni_simplify_more(r, facts, &done, x);
-  tni_rewrites_destroy(&done);
-  return y;
+  tni_scan scan;
+  tni_simplifier s = {r, &scan};
+  tni_scan_init(&scan, facts);
+  return tni_expr_rewrite(r, x, simplify_node, &s);
 }
 
-const tn_expr *tni_simplify_more(tni_region *r, const tni_facts *facts, tni_rewrites *done, const tn_expr *x) {
-  tni_scan scan;
-  if (!x) return NULL;
-  tni_scan_init(&scan, facts);
-  tni_simplifier s = {r, &scan};
-  return tni_expr_rewrite_more(r, done, x, simplify_node, &s);
+const tn_expr *tni_simplify_more(const tni_simplifier *s, tni_rewrites *done, const tn_expr *x) {
+  return tni_expr_rewrite_more(s->r, done, x, simplify_node, (void *)s);
 }

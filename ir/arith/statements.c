@@ -7,30 +7,40 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "ir.h"
+#include "arith.h"
 
 enum { MAX_VECTORS = 16 };
 
 typedef struct walker {
   tni_region *r;
   tni_facts facts;
-  tni_rewrites done; /* under these facts */
+  tni_scan scan;     /* under these facts, and */
+  tni_rewrites done; /* this, too */
   const tn_expr *vectors[MAX_VECTORS]; /* variables of vectorized loops around, the last ones */
   int vector_count;
 } walker;
 
-static const tn_expr *simple(walker *w, const tn_expr *x) { return tni_simplify_more(w->r, &w->facts, &w->done, x); }
+static const tn_expr *simple(walker *w, const tn_expr *x) {
+  tni_simplifier s = {w->r, &w->scan};
+  return tni_simplify_more(&s, &w->done, x);
+}
+
+/* The facts are others. */
+static void forget(walker *w) {
+  tni_scan_init(&w->scan, &w->facts);
+  tni_rewrites_forget(&w->done);
+}
 
 /* Back to the facts before. */
 static void pop(walker *w, size_t count, size_t known) {
   tni_facts_pop(&w->facts, count);
   w->facts.known_count = known;
-  tni_rewrites_forget(&w->done);
+  forget(w);
 }
 
 /* A loop's variable, or an iterator, from here on. */
 static bool bind(walker *w, const tn_expr *var, const tn_expr *extent) {
-  tni_rewrites_forget(&w->done);
+  forget(w);
   return tni_facts_bind(&w->facts, var, extent);
 }
 
@@ -95,14 +105,6 @@ static const tn_stmt *simplify_block(walker *w, const tn_stmt *s) {
   return ok ? tni_block_like(w->r, s, iters, where, init, body) : NULL;
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
-static bool calls(const walker *w, const tn_expr *x) {
-  bool found = false;
-  tni_expr_visit(w->facts.ctx, x, see_call, &found);
-  return found;
-}
-
 /* Is one of the new ranges a vectorized loop's variable, with one value? Then its lanes must stay lanes for the others. */
 static bool names_a_lane(const walker *w, size_t mark) {
   for (size_t i = mark; i < w->facts.count; i++)
@@ -117,7 +119,7 @@ static const tn_stmt *simplify_under(walker *w, const tn_expr *cond, bool holds,
   size_t mark = w->facts.count, known = w->facts.known_count;
   bool ok = tni_facts_learn(&w->facts, cond, holds);
   if (names_a_lane(w, mark)) tni_facts_pop(&w->facts, mark);
-  tni_rewrites_forget(&w->done);
+  forget(w);
   const tn_stmt *made = ok ? simplify_stmt(w, s) : NULL;
   pop(w, mark, known);
   return made;
@@ -162,11 +164,11 @@ static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
   size_t mark = w->facts.count, known = w->facts.known_count;
   int64_t lo, hi;
   tni_bounds(&w->facts, value, &lo, &hi);
-  tni_rewrites_forget(&w->done);
+  forget(w);
   if (var->type == TN_INDEX && !tni_facts_push(&w->facts, var, lo, hi)) return NULL;
   const tn_stmt *body = simplify_stmt(w, s->as.let.body);
   pop(w, mark, known);
-  return body && is_empty(body) && !calls(w, value) ? body : tni_let(w->r, var, value, body);
+  return body && is_empty(body) && !tni_expr_calls(value) ? body : tni_let(w->r, var, value, body);
 }
 
 static const tn_stmt *simplify_claim(walker *w, const tn_stmt *s) {
@@ -209,6 +211,7 @@ static const tn_stmt *simplify_stmt(walker *w, const tn_stmt *s) {
 const tn_stmt *tni_stmt_simplify(tni_region *r, const tn_stmt *s) {
   walker w = {.r = r, .done = {.ctx = r->arena.ctx}};
   tni_facts_init(&w.facts, r->arena.ctx);
+  tni_scan_init(&w.scan, &w.facts);
   const tn_stmt *t = s ? simplify_stmt(&w, s) : NULL;
   tni_facts_destroy(&w.facts);
   tni_rewrites_destroy(&w.done);

@@ -234,18 +234,19 @@ static tni_values of_node(tni_scan *s, const tn_expr *x) {
 }
 
 static tni_values values(tni_scan *s, const tn_expr *x) {
-  size_t slot = (x->hash ^ x->hash >> 16) % TNI_COUNT(s->keys);
-  if (s->keys[slot] == x) return s->known[slot];
+  size_t slot = (x->hash ^ x->hash >> 16) % TNI_SCAN_SLOTS;
+  if (s->taken >> slot & 1 && s->keys[slot] == x) return s->known[slot];
   if (--s->budget < 0) return anything;
   tni_values v = with_facts(s->facts, x, reduce(fit(x->type, of_node(s, x))));
+  s->taken |= UINT64_C(1) << slot;
   s->keys[slot] = x;
   s->known[slot] = v;
   return v;
 }
 
 void tni_scan_init(tni_scan *s, const tni_facts *facts) {
-  memset(s->keys, 0, sizeof s->keys);
   s->facts = facts;
+  s->taken = 0;
 }
 
 tni_values tni_values_of(tni_scan *s, const tn_expr *x) {
