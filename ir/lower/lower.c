@@ -12,6 +12,7 @@ typedef struct lowering {
   tni_region *r;
   const tn_func *func; /* as it was */
   tni_storage storage; /* decided by simplify, which sees the blocks */
+  const tn_stmt *simple; /* what unroll made: is it still the body, then it is simplified */
 } lowering;
 
 /* ---- passes: NULL without memory ----------------------------------------------------------------------------------- */
@@ -48,12 +49,14 @@ static const tn_stmt *flatten(lowering *l, const tn_stmt *s) {
 static const tn_stmt *vectorize(lowering *l, const tn_stmt *s) { return tni_lower_vectorize(l->r, s); }
 
 static const tn_stmt *unroll(lowering *l, const tn_stmt *s) {
-  return tni_stmt_simplify(l->r, tni_lower_unroll(l->r, s));
+  return l->simple = tni_stmt_simplify(l->r, tni_lower_unroll(l->r, s));
 }
 
 static const tn_stmt *hoist(lowering *l, const tn_stmt *s) { return tni_lower_hoist(l->r, s); }
 
-static const tn_stmt *dead(lowering *l, const tn_stmt *s) { return tni_stmt_simplify(l->r, tni_lower_dead(l->r, s)); }
+static const tn_stmt *dead(lowering *l, const tn_stmt *s) {
+  return tni_simplify_changed(l->r, l->simple, tni_lower_dead(l->r, s));
+}
 
 /* ---- the table ----------------------------------------------------------------------------------------------------- */
 

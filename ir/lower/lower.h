@@ -7,6 +7,11 @@
 
 #include "ir.h"
 
+/* What a pass made of a body that was simplified, simplified: where it changed nothing, that is as it was. */
+static inline const tn_stmt *tni_simplify_changed(tni_region *r, const tn_stmt *body, const tn_stmt *made) {
+  return made == body ? body : tni_stmt_simplify(r, made);
+}
+
 /* ---- copies.c: copies done where they start ----------------------------------------------------------------------- */
 const tn_stmt *tni_lower_copies(tni_region *r, const tn_stmt *body);
 
@@ -55,10 +60,10 @@ const tn_stmt *tni_lower_order(tni_region *r, const tni_storage *storage, const 
 /* ---- blocks.c: blocks into their statements ---------------------------------------------------------------------- */
 const tn_stmt *tni_lower_blocks(tni_region *r, const tni_storage *storage, const tn_stmt *body);
 
-/* ---- trim.c: no steps that leave everything as it is --------------------------------------------------------------- */
+/* ---- trim.c: no steps that leave everything as it is; of a simplified body, and simplified ------------------------- */
 const tn_stmt *tni_lower_trim(tni_region *r, const tn_stmt *body);
 
-/* ---- partition.c: loops cut where a guard inside becomes true ----------------------------------------------------- */
+/* ---- partition.c: loops cut where a guard inside becomes true; of a simplified body, and simplified ---------------- */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body);
 
 /* ---- flatten.c: one row-major subscript --------------------------------------------------------------------------- */

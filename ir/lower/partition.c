@@ -390,9 +390,11 @@ static const tn_stmt *partition(void *self, tni_region *r, const tn_stmt *s) {
 /* Parallel loops come first: what they branch on is decided in the loops inside of them. Of nested loops the outer one is
  * cut first, where a guard is over both: where that leaves one of its steps, the inner one can be cut next. */
 const tn_stmt *tni_lower_partition(tni_region *r, const tn_stmt *body) {
-  if (!body || !(body = tni_stmt_rewrite(r, body, NULL, partition_parallel, NULL))) return NULL;
-  body = tni_stmt_simplify(r, body);
-  for (int round = 0; round < ROUNDS && body; round++)
-    body = tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, partition, NULL));
+  const tn_stmt *before = NULL;
+  body = tni_simplify_changed(r, body, tni_stmt_rewrite(r, body, NULL, partition_parallel, NULL));
+  for (int round = 0; round < ROUNDS && body && body != before; round++) {
+    before = body;
+    body = tni_simplify_changed(r, body, tni_stmt_rewrite(r, body, NULL, partition, NULL));
+  }
   return body;
 }

@@ -154,5 +154,5 @@ static const tn_stmt *trim(void *self, tni_region *r, const tn_stmt *s) {
 }
 
 const tn_stmt *tni_lower_trim(tni_region *r, const tn_stmt *body) {
-  return tni_stmt_simplify(r, tni_stmt_rewrite(r, body, NULL, trim, NULL));
+  return tni_simplify_changed(r, body, tni_stmt_rewrite(r, body, NULL, trim, NULL));
 }
