@@ -105,6 +105,34 @@ bool tni_map_add_dag(tni_map *map, const tn_expr *root) {
   return true;
 }
 
+typedef struct small_tree {
+  int count;
+  uint64_t taken; /* a bit for each slot */
+  const tn_expr *slots[64];
+} small_tree;
+
+static bool grow_tree(small_tree *t, const tn_expr *x) {
+  size_t i = x->hash % TNI_COUNT(t->slots);
+  if (x->nargs == 0) return true;
+  if (++t->count > (int)TNI_COUNT(t->slots) / 2) return false;
+  for (; t->taken >> i & 1; i = (i + 1) % TNI_COUNT(t->slots))
+    if (t->slots[i] == x) return false;
+  t->taken |= UINT64_C(1) << i;
+  t->slots[i] = x;
+  for (int k = 0; k < x->nargs; k++)
+    if (!grow_tree(t, x->arg[k])) return false;
+  return true;
+}
+
+bool tni_is_small_tree(size_t count, const tn_expr *const *roots) {
+  small_tree t;
+  t.count = 0;
+  t.taken = 0;
+  for (size_t i = 0; i < count; i++)
+    if (roots[i] && !grow_tree(&t, roots[i])) return false;
+  return true;
+}
+
 static size_t add_saturating(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
 
 size_t tni_tree_size(tn_context *ctx, const tn_expr *x) {

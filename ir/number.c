@@ -91,15 +91,16 @@ static void write_float(char *out, size_t size, tn_type type, double value) {
 
 void tni_print_scalar(tni_text *out, tn_type type, tni_scalar value) {
   char number[64];
-  if (type == TN_BOOL)
-    snprintf(number, sizeof number, value.i ? "true" : "false");
-  else if (tni_type_is_float(type))
+  if (type == TN_BOOL) {
+    tni_text_add(out, value.i ? "true" : "false");
+  } else if (tni_type_is_float(type)) {
     write_float(number, sizeof number, type, value.f);
-  else if (tni_type_is_signed(type))
-    snprintf(number, sizeof number, "%" PRId64, value.i);
-  else
-    snprintf(number, sizeof number, "%" PRIu64, (uint64_t)value.i);
-  tni_text_add(out, "%s", number);
+    tni_text_add(out, "%s", number);
+  } else if (tni_type_is_signed(type)) {
+    tni_text_add_number(out, value.i);
+  } else {
+    tni_text_add(out, "%" PRIu64, (uint64_t)value.i);
+  }
 }
 
 void tni_print_const(tni_text *out, const tn_expr *x) {

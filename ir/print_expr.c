@@ -39,7 +39,13 @@ void tni_printer_destroy(tni_printer *p) {
 
 /* ---- lines and marks ---- */
 
-void tni_print_indent(tni_printer *p) { tni_text_add(p->out, "%*s", 2 * (int)p->indent, ""); }
+void tni_print_indent(tni_printer *p) {
+  static const char spaces[] = "                                ";
+  for (size_t left = 2 * (size_t)p->indent, n; left > 0; left -= n) {
+    n = left < sizeof spaces - 1 ? left : sizeof spaces - 1;
+    tni_text_add_bytes(p->out, spaces, n);
+  }
+}
 
 void tni_print_newline(tni_printer *p) {
   size_t end = p->out->length;
@@ -145,7 +151,8 @@ void tni_print_quoted(tni_text *out, const char *text) {
 
 void tni_print_type(tni_text *out, tn_type type) {
   char text[16];
-  tni_text_add(out, "%s", tn_type_text(type, text));
+  const char *name = tn_type_text(type, text);
+  tni_text_add_bytes(out, name, strlen(name));
 }
 
 /* ---- operators ---- */
@@ -407,6 +414,7 @@ static void print_definitions(tni_printer *p, const char *end) {
 void tni_print_shared(tni_printer *p, const tn_expr *const *roots, size_t count, const char *end) {
   double tree, once;
   p->share_count = 0;
+  if (tni_is_small_tree(count, roots)) return;
   if (!measure(p, roots, count, &tree, &once)) {
     p->out->failed = true;
     return;

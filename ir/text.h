@@ -46,6 +46,8 @@ size_t tni_map_find(const tni_map *map, const void *key, size_t length);
 size_t tni_map_add(tni_map *map, const void *key, size_t length, bool *added);
 /* Adds every node under `root` (NULL: none), arguments before their users, by pointer. Iterative. False: no memory. */
 bool tni_map_add_dag(tni_map *map, const tn_expr *root);
+/* Have the expressions (NULL: none) at most 32 nodes with arguments, each met once? */
+bool tni_is_small_tree(size_t count, const tn_expr *const *roots);
 /* How many nodes the expression has when written as a tree, saturated. 0: no memory. */
 size_t tni_tree_size(tn_context *ctx, const tn_expr *x);
 enum { TNI_MAX_PARAM_EXTENT = 200 }; /* nodes of a parameter's extent, which is always written as a tree */
