@@ -19,13 +19,18 @@ typedef struct analysis {
   tni_accesses *out;
   const tn_stmt *stack[MAX_DEPTH];
   int depth;
+  const tn_stmt *const *loops; /* the stack as accesses have it; NULL: none did */
   const tn_stmt *block;
   const tn_expr *const *bindings; /* of the block's iterators, over loop variables */
   const tn_expr **vars, **values; /* lets by their values, then the block's iterators by their bindings */
   size_t var_count, var_capacity, value_capacity;
+  tni_rewrites done; /* with the values in the places of their variables */
   const tn_stmt
       *states[TNI_MAX_STATES]; /* stores to the elements that init sets: its body's loads of these are no reads */
   int32_t state_count;
+  const tn_stmt *asked; /* a store of the block, in so many loops, and whether the guard leaves out none of its elements */
+  int asked_depth;
+  bool whole;
   bool conditional, reduces, claimed;
   int order;
   const tn_stmt *store;
@@ -85,15 +90,22 @@ bool tni_guards_domain(tni_region *r, size_t count, const tn_stmt *const *loops,
 
 /* ---- recording ---- */
 
+/* A value is put over loop variables when it is asked for the first time: most lets are in no subscript. */
+static const tn_expr *value_of(void *self, tni_region *r, const tn_expr *x) {
+  analysis *a = self;
+  for (size_t i = a->var_count; x->op == TN_OP_var && i-- > 0;)
+    if (a->vars[i] == x) return a->values[i] = tni_expr_rewrite_more(r, &a->done, a->values[i], value_of, a);
+  return x;
+}
+
 /* The expression over loop variables. */
 static const tn_expr *over_loops(analysis *a, const tn_expr *x) {
-  tni_subst subst = {a->var_count, a->vars, a->values};
-  const tn_expr *y = tni_expr_subst(a->r, x, &subst);
+  const tn_expr *y = a->var_count ? tni_expr_rewrite_more(a->r, &a->done, x, value_of, a) : x;
   a->failed |= !y;
   return y;
 }
 
-/* From here on the variable is written as its value. */
+/* From here on the variable is written as its value, which is over variables that were pushed before it. */
 static void push_var(analysis *a, const tn_expr *var, const tn_expr *value) {
   tn_context *ctx = a->r->arena.ctx;
   size_t need = a->var_count + 1;
@@ -104,11 +116,29 @@ static void push_var(analysis *a, const tn_expr *var, const tn_expr *value) {
   }
   a->vars[a->var_count] = var;
   a->values[a->var_count++] = value;
+  a->done.only |= tni_held(var);
+}
+
+static void pop_vars(analysis *a, size_t count) {
+  a->var_count = count;
+  a->done.only = 0;
+  for (size_t i = 0; i < count; i++) a->done.only |= tni_held(a->vars[i]);
+  tni_rewrites_forget(&a->done);
+}
+
+static bool same_place(const tn_stmt *a, const tn_stmt *b) {
+  return a->as.store.buffer == b->as.store.buffer &&
+         memcmp(a->as.store.index, b->as.store.index, (size_t)a->as.store.count * sizeof(void *)) == 0;
 }
 
 /* Does the guard of the block leave out no element of its store? */
-static bool stores_whole(const analysis *a, const tn_stmt *block, const tn_stmt *store) {
-  return !block->as.block.where || tni_guards_domain(a->r, (size_t)a->depth, a->stack, block, store);
+static bool stores_whole(analysis *a, const tn_stmt *block, const tn_stmt *store) {
+  if (!block->as.block.where) return true;
+  if (!a->asked || a->asked_depth != a->depth || !same_place(a->asked, store))
+    a->whole = tni_guards_domain(a->r, (size_t)a->depth, a->stack, block, store);
+  a->asked = store;
+  a->asked_depth = a->depth;
+  return a->whole;
 }
 
 /* load: of a read, unless it is that of a reduce. */
@@ -123,7 +153,8 @@ static void record(analysis *a, const tn_buffer *buffer, bool write, const tn_ex
   x.reduces = a->reduces;
   x.conditional = a->conditional || guarded || (load && tni_load_where(load));
   x.claimed = a->claimed;
-  x.loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
+  if (!a->loops) a->loops = tni_arena_copy(&a->r->arena, a->stack, (size_t)a->depth * sizeof *a->stack);
+  x.loops = a->loops;
   x.region = a->r;
   x.covers = TNI_NEW_ARRAY(&a->r->arena, tni_cover *, 1);
   for (int32_t i = 0; i < count; i++)
@@ -206,6 +237,7 @@ static void collect_block(analysis *a, const tn_stmt *s) {
   if (a->failed) return;
   read_all(a, s->as.block.where);
   a->block = s;
+  a->asked = NULL;
   a->bindings = bindings;
   if (s->as.block.init) collect(a, s->as.block.init);
   if (has_accumulators(a, s)) a->state_count = tni_block_stores(a->r->arena.ctx, s, a->states);
@@ -213,15 +245,15 @@ static void collect_block(analysis *a, const tn_stmt *s) {
   a->state_count = 0;
   a->block = NULL;
   a->bindings = NULL;
-  a->var_count = mark;
+  pop_vars(a, mark);
 }
 
 static void collect_let(analysis *a, const tn_stmt *s) {
   size_t mark = a->var_count;
   read_all(a, s->as.let.value);
-  push_var(a, s->as.let.var, over_loops(a, s->as.let.value));
+  push_var(a, s->as.let.var, s->as.let.value);
   if (!a->failed) collect(a, s->as.let.body);
-  a->var_count = mark;
+  pop_vars(a, mark);
 }
 
 static void collect(analysis *a, const tn_stmt *s) {
@@ -235,8 +267,10 @@ static void collect(analysis *a, const tn_stmt *s) {
       return;
     }
     a->stack[a->depth++] = s;
+    a->loops = NULL;
     collect(a, s->as.loop.body);
     a->depth--;
+    a->loops = NULL;
     break;
   case TNI_BLOCK: collect_block(a, s); break;
   case TNI_COPY: /* as if it were done here */
@@ -288,11 +322,12 @@ static void collect(analysis *a, const tn_stmt *s) {
 }
 
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out) {
-  analysis a = {.r = r, .out = out};
+  analysis a = {.r = r, .out = out, .done = {.ctx = r->arena.ctx}};
   *out = (tni_accesses){.ctx = r->arena.ctx};
   collect(&a, body);
   tni_free(out->ctx, a.vars, a.var_capacity * sizeof *a.vars);
   tni_free(out->ctx, a.values, a.value_capacity * sizeof *a.values);
+  tni_rewrites_destroy(&a.done);
   return !a.failed;
 }
 

@@ -342,9 +342,10 @@ static inline bool tni_is_const(const tn_expr *x) { return x->op == TN_OP_const;
 static inline bool tni_is_int(const tn_expr *x, int64_t value) {
   return x->op == TN_OP_const && !tni_type_is_float(x->type) && x->as.i == value;
 }
-/* What the DAG holds: bits of its variables, several of which may have one, and whether it loads or calls. So most searches
- * need not begin. */
-enum { TNI_HELD_VARS = 30 };
+/* What the DAG holds: bits of its variables, several of which may have one, and whether it loads, calls or takes an address.
+ * So most searches need not begin. */
+enum { TNI_HELD_VARS = 29 };
+#define TNI_HOLDS_ADDRESS (UINT32_C(1) << 29)
 #define TNI_HOLDS_LOAD (UINT32_C(1) << 30)
 #define TNI_HOLDS_CALL (UINT32_C(1) << 31)
 static inline uint32_t tni_held(const tn_expr *x) {
@@ -505,7 +506,8 @@ typedef struct tni_rewrites {
   tni_rewritten *slots;
   uint64_t *taken; /* a bit for each slot: without it there is nothing in it */
   size_t size, used;
-  bool lent; /* slots and bits are somebody else's */
+  uint32_t only; /* not 0: nodes that hold none of this (tni_held) stay as they are */
+  bool lent;     /* slots and bits are somebody else's */
   bool failed;
 } tni_rewrites;
 const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
@@ -542,6 +544,8 @@ static inline bool tni_expr_reads(const tn_context *ctx, const tn_expr *x) {
   return x && tni_held(x) & (TNI_HOLDS_LOAD | TNI_HOLDS_CALL);
 }
 static inline bool tni_expr_calls(const tn_expr *x) { return tni_held(x) & TNI_HOLDS_CALL; }
+/* Does one of the statement's expressions hold one of these (tni_held)? */
+bool tni_stmt_holds(const tn_stmt *s, uint32_t held);
 
 /* ---- build_define.c ---------------------------------------------------------------------------------------------- */
 

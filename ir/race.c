@@ -194,7 +194,6 @@ typedef struct reduce_search {
   tni_region *r;
   const tn_expr *var;
   const tn_stmt *block;
-  bool calls, gives;
 } reduce_search;
 
 static bool find_reduce(void *self, const tn_stmt *s) {
@@ -204,10 +203,6 @@ static bool find_reduce(void *self, const tn_stmt *s) {
       q->block = s;
   return !q->block;
 }
-
-static void see_call(void *self, const tn_expr *x) { ((reduce_search *)self)->calls |= x->op == TN_OP_call; }
-
-static void see_given(void *self, const tn_expr *x) { ((reduce_search *)self)->gives |= x->op == TNI_OP_ADDRESS; }
 
 static const char *check(checker *c, const void **mark) {
   for (size_t i = 0; i < c->accesses->count; i++) {
@@ -234,10 +229,9 @@ static const char *why_not(tni_region *r, const tn_func *func, const tni_accesse
     *mark = search.block;
     return "the loop feeds a reduce iterator of this block";
   }
-  if (!calls) tni_stmt_visit_exprs(r->arena.ctx, loop, see_call, &search);
-  if (search.calls) return "an external is called in it";
-  if (accesses->opaque) tni_stmt_visit_exprs(r->arena.ctx, loop, see_given, &search);
-  if (accesses->odd || search.gives) return "not all of its accesses are known";
+  if (!calls && tni_stmt_holds(loop, TNI_HOLDS_CALL)) return "an external is called in it";
+  if (accesses->odd || (accesses->opaque && tni_stmt_holds(loop, TNI_HOLDS_ADDRESS)))
+    return "not all of its accesses are known";
   if (accesses->waits && tni_first_sync(loop)) return "threads, or copies, are waited for in it";
   checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
   const char *why = check(&c, mark);

@@ -59,7 +59,10 @@ static bool same_node(const tn_expr *a, const tn_expr *b) {
 }
 
 static uint32_t held_by(const tn_expr *x) {
-  uint32_t held = x->op == TN_OP_load ? TNI_HOLDS_LOAD : x->op == TN_OP_call ? TNI_HOLDS_CALL : 0;
+  uint32_t held = x->op == TN_OP_load      ? TNI_HOLDS_LOAD
+                  : x->op == TN_OP_call    ? TNI_HOLDS_CALL
+                  : x->op == TNI_OP_ADDRESS ? TNI_HOLDS_ADDRESS
+                                           : 0;
   for (int i = 0; i < x->nargs; i++) held |= tni_held(x->arg[i]);
   return held;
 }

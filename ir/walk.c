@@ -51,7 +51,7 @@ static void map_insert(node_map *m, const tn_expr *key, const void *value) {
 }
 
 static void map_grow(node_map *m) {
-  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : FEW};
+  node_map bigger = {.ctx = m->ctx, .size = m->size ? 2 * m->size : FEW, .only = m->only};
   if (!(bigger.slots = tni_alloc(m->ctx, map_bytes(bigger.size)))) {
     m->failed = true;
     return;
@@ -75,7 +75,6 @@ typedef struct rewriter {
   tni_expr_fn fn;
   void *self;
   node_map *map;
-  uint32_t only; /* not 0: nodes that hold none of this stay as they are */
 } rewriter;
 
 enum { ARGS_ON_STACK = 16, KEPT_SLOTS = 1024 };
@@ -94,7 +93,7 @@ static const tn_expr *rewrite_args(rewriter *w, const tn_expr *x) {
 }
 
 static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
-  if (w->only && !(tni_held(x) & w->only)) return x;
+  if (w->map->only && !(tni_held(x) & w->map->only)) return x;
   const tn_expr *known = map_get(w->map, x);
   if (known) return known;
   const tn_expr *y = x->nargs ? rewrite_args(w, x) : x;
@@ -103,10 +102,10 @@ static const tn_expr *rewrite_node(rewriter *w, const tn_expr *x) {
   return w->map->failed ? NULL : y;
 }
 
-/* As tni_expr_rewrite_more; `only`: see rewriter. */
-static const tn_expr *rewrite_some(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self,
-                                   uint32_t only) {
-  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = done, .only = only};
+const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite,
+                                     void *self) {
+  if (!x) return NULL;
+  rewriter w = {.r = r, .fn = rewrite, .self = self, .map = done};
   const tn_expr *y = rewrite_node(&w, x);
   r->arena.failed |= done->failed;
   return y;
@@ -115,21 +114,16 @@ static const tn_expr *rewrite_some(tni_region *r, tni_rewrites *done, const tn_e
 const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rewrite, void *self) {
   few room;
   tni_rewrites done = small_map(r->arena.ctx, &room);
-  const tn_expr *y = x ? rewrite_some(r, &done, x, rewrite, self, 0) : NULL;
+  const tn_expr *y = tni_expr_rewrite_more(r, &done, x, rewrite, self);
   map_destroy(&done);
   return y;
-}
-
-const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite,
-                                     void *self) {
-  return x ? rewrite_some(r, done, x, rewrite, self, 0) : NULL;
 }
 
 void tni_rewrites_forget(tni_rewrites *done) {
   if (done->size > KEPT_SLOTS) {
     tn_context *ctx = done->ctx;
     map_destroy(done);
-    *done = (tni_rewrites){.ctx = ctx};
+    *done = (tni_rewrites){.ctx = ctx, .only = done->only};
   } else if (done->used) {
     memset(done->taken, 0, done->size / 8);
     done->used = 0;
@@ -200,14 +194,13 @@ typedef struct stmt_rewriter {
   tni_stmt_fn stmt;
   void *self;
   tni_rewrites *done; /* NULL: `expr` may give something else in each expression */
-  uint32_t only;      /* of `done`: see rewriter */
 } stmt_rewriter;
 
 static const tn_stmt *rewrite_stmt(const stmt_rewriter *w, const tn_stmt *s);
 
 static const tn_expr *through(const stmt_rewriter *w, const tn_expr *x) {
   if (!w->expr || !x) return x;
-  return w->done ? rewrite_some(w->r, w->done, x, w->expr, w->self, w->only) : tni_expr_rewrite(w->r, x, w->expr, w->self);
+  return w->done ? tni_expr_rewrite_more(w->r, w->done, x, w->expr, w->self) : tni_expr_rewrite(w->r, x, w->expr, w->self);
 }
 
 static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
@@ -414,15 +407,9 @@ void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self) {
   }
 }
 
-typedef struct expr_visit {
-  tn_context *ctx;
-  void (*visit)(void *self, const tn_expr *x);
-  void *self;
-} expr_visit;
-
-static bool visit_own_exprs(void *self, const tn_stmt *s) {
-  const expr_visit *v = self;
-#define VISIT(x) tni_expr_visit(v->ctx, x, v->visit, v->self)
+/* Each expression beside the statement's inside, whole; some are NULL. */
+static void each_own_expr(const tn_stmt *s, void (*see)(void *self, const tn_expr *x), void *self) {
+#define VISIT(x) see(self, x)
   switch (s->kind) {
   case TNI_BLOCK:
     for (int32_t i = 0; i < s->as.block.count; i++) {
@@ -447,12 +434,45 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
   default: VISIT(tni_own_expr(s)); break;
   }
 #undef VISIT
+}
+
+typedef struct expr_visit {
+  tn_context *ctx;
+  void (*visit)(void *self, const tn_expr *x);
+  void *self;
+} expr_visit;
+
+static void visit_own_expr(void *self, const tn_expr *x) {
+  const expr_visit *v = self;
+  tni_expr_visit(v->ctx, x, v->visit, v->self);
+}
+
+static bool visit_own_exprs(void *self, const tn_stmt *s) {
+  each_own_expr(s, visit_own_expr, self);
   return true;
 }
 
 void tni_stmt_visit_exprs(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self) {
   expr_visit v = {.ctx = ctx, .visit = visit, .self = self};
   tni_stmt_visit(s, visit_own_exprs, &v);
+}
+
+static void add_held(void *self, const tn_expr *x) { *(uint32_t *)self |= x ? tni_held(x) : 0; }
+
+typedef struct held_search {
+  uint32_t wanted, found;
+} held_search;
+
+static bool see_held(void *self, const tn_stmt *s) {
+  held_search *q = self;
+  each_own_expr(s, add_held, &q->found);
+  return !(q->found & q->wanted);
+}
+
+bool tni_stmt_holds(const tn_stmt *s, uint32_t held) {
+  held_search q = {.wanted = held};
+  tni_stmt_visit(s, see_held, &q);
+  return q.found & held;
 }
 
 /* ---- substitution ---- */
@@ -477,7 +497,8 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
   if (!x || !(tni_held(x) & held)) return x;
   few room;
   tni_rewrites done = small_map(r->arena.ctx, &room);
-  const tn_expr *y = rewrite_some(r, &done, x, replace_var, (void *)subst, held);
+  done.only = held;
+  const tn_expr *y = tni_expr_rewrite_more(r, &done, x, replace_var, (void *)subst);
   map_destroy(&done);
   return y;
 }
@@ -485,8 +506,8 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst) {
   few room;
   tni_rewrites done = small_map(r->arena.ctx, &room);
-  stmt_rewriter w = {
-      .r = r, .expr = replace_var, .self = (void *)subst, .done = &done, .only = held_by_vars(subst)};
+  stmt_rewriter w = {.r = r, .expr = replace_var, .self = (void *)subst, .done = &done};
+  done.only = held_by_vars(subst);
   const tn_stmt *made = s ? rewrite_stmt(&w, s) : NULL;
   tni_rewrites_destroy(&done);
   return made;

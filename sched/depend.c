@@ -216,25 +216,20 @@ const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_s
 }
 
 typedef struct effect_search {
-  tn_context *ctx;
   const tn_stmt *call, *assert, *wait;
-  bool calls;
 } effect_search;
-
-static void see_call(void *self, const tn_expr *x) { ((effect_search *)self)->calls |= x->op == TN_OP_call; }
 
 static bool see_effect(void *self, const tn_stmt *s) {
   effect_search *q = self;
-  q->calls = false;
-  if (s->kind == TNI_BLOCK || tni_is_write(s) || s->kind == TNI_EVALUATE) tni_stmt_visit_exprs(q->ctx, s, see_call, q);
-  if (q->calls || s->kind == TNI_EVALUATE) q->call = s;
+  bool calls = (s->kind == TNI_BLOCK || tni_is_write(s)) && tni_stmt_holds(s, TNI_HOLDS_CALL);
+  if (calls || s->kind == TNI_EVALUATE) q->call = s;
   if (s->kind == TNI_ASSERT) q->assert = s;
   if (s->kind == TNI_BARRIER || s->kind == TNI_COPY || s->kind == TNI_COMMIT || s->kind == TNI_WAIT) q->wait = s;
   return true;
 }
 
-const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark) {
-  effect_search q = {.ctx = ctx};
+const char *tni_why_in_order(const tn_stmt *s, const void **mark) {
+  effect_search q = {0};
   tni_stmt_visit(s, see_effect, &q);
   *mark = q.call ? q.call : q.assert ? q.assert : q.wait;
   return q.call     ? "an external is called here, and calls stay in their order"

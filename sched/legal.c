@@ -121,10 +121,8 @@ static bool see_order(void *self, const tn_stmt *s) {
 typedef struct outside_search {
   tn_context *ctx;
   const tn_stmt *block;
-  bool calls, gives;
+  bool gives;
 } outside_search;
-
-static void see_call(void *self, const tn_expr *x) { ((outside_search *)self)->calls |= x->op == TN_OP_call; }
 
 static void see_given(void *self, const tn_expr *x) {
   outside_search *q = self;
@@ -181,9 +179,8 @@ const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const tn_s
     if (!reads_what_is_written(s, block, stores[k]->as.store.buffer, mark))
       return "the block writes a part of the buffer, and more of it may be read";
   outside_search outside = {.ctx = s->ctx, .block = block};
-  tni_stmt_visit_exprs(s->ctx, block, see_call, &outside);
-  if (outside.calls) return "the block calls an external";
-  tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
+  if (tni_stmt_holds(block, TNI_HOLDS_CALL)) return "the block calls an external";
+  if (tni_stmt_holds(s->func->body, TNI_HOLDS_ADDRESS)) tni_stmt_visit_exprs(s->ctx, s->func->body, see_given, &outside);
   if (outside.gives) return "an input of the block is given to an external";
   for (int32_t k = 0; k < count && !why; k++) why = why_ordered(s, block, stores[k]->as.store.buffer, mark);
   return why;

@@ -294,14 +294,6 @@ static tn_status cross_all(tni_step *step, tni_meeting *m, const tni_accesses *a
   return tni_step_refuse(step, place, "nothing here writes what the block reads, before the block");
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
-static bool calls(tn_context *ctx, const tn_stmt *s) {
-  bool found = false;
-  tni_stmt_visit_exprs(ctx, s, see_call, &found);
-  return found;
-}
-
 /* What runs only at the last iteration of a loop has no parts that move with it: the other iterations bring theirs to nobody. */
 static tn_status check_last(tni_step *step, const tni_meeting *m) {
   for (size_t k = 0; k < m->last_count; k++)
@@ -328,7 +320,7 @@ tn_status tni_meet(tni_step *step, const tn_stmt *block, const tn_stmt *place, b
   if (out->shared == depth) return tni_step_refuse(step, place->as.loop.var, "the block is below this loop already");
   for (int i = depth - 1; i >= out->shared; i--)
     if (path[i]->kind == TNI_FOR) out->top = path[i];
-  if (calls(step->s->ctx, step->s->func->body)) return tni_step_refuse(step, block, "the function calls an external");
+  if (tni_stmt_holds(step->s->func->body, TNI_HOLDS_CALL)) return tni_step_refuse(step, block, "the function calls an external");
   tn_status status = check_consumer(step, out);
   if (status) return status;
   status = tni_accesses_collect(&step->s->region, step->s->func->body, &all) ? cross_all(step, out, &all) : TN_E_NOMEM;

@@ -152,15 +152,11 @@ static bool check_sum(padder *p, const tn_stmt *block, const tni_iter *it) {
   return true;
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 static bool check_block(padder *p, const tn_stmt *block) {
   const tn_stmt *stores[TNI_MAX_STATES];
   const tni_iter *it = iterator_of(p, block);
-  bool calls = false;
   if (!it) return false;
-  tni_stmt_visit_exprs(p->s->ctx, block, see_call, &calls);
-  if (calls) return refuse(p, "an external would be called in iterations that there are not", block);
+  if (tni_stmt_holds(block, TNI_HOLDS_CALL)) return refuse(p, "an external would be called in iterations that there are not", block);
   const char *why = tni_why_not_reduction(p->s->ctx, block);
   if (why) return refuse(p, why, block);
   if (block->as.block.init && !tni_runs_init_first(p->s, block))

@@ -163,8 +163,6 @@ static void see_load(void *self, const tn_expr *x) {
   q->found |= x->op == TN_OP_load && x->as.buffer == q->own->as.store.buffer;
 }
 
-static void see_call(void *self, const tn_expr *x) { ((reads_search *)self)->found |= x->op == TN_OP_call; }
-
 /* A store to what init, the guard or a binding reads? */
 static bool see_store(void *self, const tn_stmt *s) {
   reads_search *q = self;
@@ -206,7 +204,7 @@ const char *tni_why_not_apart(const tni_reduce_nest *n) {
              "needs: to be done before other blocks are computed there, or a loop further in";
   }
   reads_search q = {.ctx = ctx, .block = n->block};
-  if (n->block->as.block.init) tni_stmt_visit_exprs(ctx, n->block->as.block.init, see_call, &q);
+  q.found = n->block->as.block.init && tni_stmt_holds(n->block->as.block.init, TNI_HOLDS_CALL);
   tni_stmt_visit(n->top, see_store, &q);
   if (q.found) return "what init, the guard or a binding reads is stored below the loop, or an external is called";
   if (!tni_store_over_loops(n->s, n->block, stores[0], index) ||

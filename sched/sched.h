@@ -655,7 +655,7 @@ const char *tni_why_dependent(tni_region *r, const tni_accesses *all, const tn_s
 /* May x and y touch the same element, in iterations that stand so, with one of them writing? */
 bool tni_may_meet(tni_region *r, const tni_access *x, const tni_access *y, const tni_turns *turns);
 /* Does the statement do what is to stay in its order whatever it touches? NULL: no. */
-const char *tni_why_in_order(tn_context *ctx, const tn_stmt *s, const void **mark);
+const char *tni_why_in_order(const tn_stmt *s, const void **mark);
 
 /* ---- parts.c, pad.c: loops over other ranges --------------------------------------------------------------------- */
 

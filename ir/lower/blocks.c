@@ -246,8 +246,6 @@ static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, co
   return ok;
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 /* Are the bindings made of loop variables alone? What is in memory, or in a let, may tie them to each other. */
 static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *block) {
   bool memory = o->lets;
@@ -259,14 +257,12 @@ static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *bloc
 /* The block's only store when its guard may be moved, else NULL: an external would be called more often. */
 static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
-  bool calls = false;
   if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE ||
       store->as.store.where || (init && !tni_init_fits(ctx, block)) || !shows_bindings(o, ctx, block))
     return NULL;
   const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
   if (!place || !place->roomy) return NULL;
-  tni_stmt_visit_exprs(ctx, block, see_call, &calls);
-  return calls ? NULL : store;
+  return tni_stmt_holds(block, TNI_HOLDS_CALL) ? NULL : store;
 }
 
 /* ---- blocks ---- */

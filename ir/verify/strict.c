@@ -51,16 +51,13 @@ typedef struct last_search {
   const tn_expr *cond;
   tn_context *ctx;
   const tn_buffer *stored;
-  bool reads, changed;
+  bool changed;
 } last_search;
 
 static void see_read(void *self, const tn_expr *x) {
   last_search *q = self;
-  q->reads |= x->op == TN_OP_load || x->op == TN_OP_call;
-  q->changed |= x->op == TN_OP_call || (x->op == TN_OP_load && x->as.buffer == q->stored);
+  q->changed |= x->op == TN_OP_load && x->as.buffer == q->stored;
 }
-
-static void see_call(void *self, const tn_expr *x) { ((last_search *)self)->changed |= x->op == TN_OP_call; }
 
 static bool see_store(void *self, const tn_stmt *s) {
   last_search *q = self;
@@ -74,10 +71,10 @@ static bool see_store(void *self, const tn_stmt *s) {
 /* Is the value of x the same all the time that `inside` runs? */
 static bool lasts(const strict *s, const tn_expr *x, const tn_stmt *inside) {
   last_search q = {.cond = x, .ctx = s->ctx};
-  tni_expr_visit(s->ctx, x, see_read, &q);
-  if (!q.reads || q.changed || !inside) return !q.changed;
-  tni_stmt_visit_exprs(s->ctx, inside, see_call, &q);
-  if (!q.changed) tni_stmt_visit(inside, see_store, &q);
+  if (tni_expr_calls(x)) return false;
+  if (!tni_expr_reads(s->ctx, x) || !inside) return true;
+  if (tni_stmt_holds(inside, TNI_HOLDS_CALL)) return false;
+  tni_stmt_visit(inside, see_store, &q);
   return !q.changed;
 }
 

@@ -274,21 +274,17 @@ static const tn_stmt *make_fill(const tni_reduce_nest *n, const char *name, cons
   return tni_copy_loops(n, tni_block(r, name, copies.count, copies.iters, where, NULL, tni_stmt_subst(r, fill, &rename)));
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 tn_status tni_apply_decompose_padding(tni_step *step) {
   tn_schedule *s = step->s;
   tni_region *r = &s->region;
   const tn_stmt *block = tni_arg_block(step, 0), *loop = block ? tni_arg_loop(step, 1) : NULL;
   tni_reduce_nest n;
   cases c;
-  bool calls = false;
   if (!loop) return TN_E_REFUSED;
   if (!tni_is_below(loop, block))
     return tni_step_refuse(step, loop->as.loop.var, "the loop is not above the block\nneeds: one of the loops around it");
   if (block->as.block.count > TNI_MAX_NEST) return tni_step_refuse(step, block, "there are too many loops");
-  tni_stmt_visit_exprs(s->ctx, block, see_call, &calls);
-  if (calls) return tni_step_refuse(step, block, "the block calls an external, in the padding, too");
+  if (tni_stmt_holds(block, TNI_HOLDS_CALL)) return tni_step_refuse(step, block, "the block calls an external, in the padding, too");
   const tn_stmt *made = open_cases(step, block, &c);
   if (!made) return TN_E_REFUSED;
   tn_status status = tni_open_reduce_nest(step, block, loop, &n);

@@ -46,7 +46,7 @@ static tn_status check_forms(tni_step *step, size_t count, const tn_stmt **loops
     const void *mark;
     const char *why = tni_why_not_again(step->s->ctx, loops[i]);
     if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
-    if ((why = tni_why_in_order(step->s->ctx, loops[i], &mark))) return tni_step_refuse(step, mark, "%s", why);
+    if ((why = tni_why_in_order(loops[i], &mark))) return tni_step_refuse(step, mark, "%s", why);
     if (loops[i]->as.loop.kind != loops[0]->as.loop.kind)
       return tni_step_refuse(step, loops[i]->as.loop.var, 
                              "the loop is of another kind than the first\n"

@@ -158,7 +158,7 @@ static const char *why_not(tn_schedule *s, int count, const tn_stmt *const *chai
                            bool *accumulates, const void **mark) {
   const tn_stmt *block = only_block(chain[count - 1]);
   const void *dependent_mark;
-  const char *why = tni_why_in_order(s->ctx, chain[0], mark);
+  const char *why = tni_why_in_order(chain[0], mark);
   if (why) return why;
   if (block->kind == TNI_BLOCK) {
     why = tni_why_not_own_element(s, block, mark);

@@ -358,7 +358,7 @@ tn_status tni_apply_software_pipeline(tni_step *step) {
                 .root = s->func->body, .guards = step->args[3].number == GUARD};
   if (loop->as.loop.kind != TNI_SERIAL)
     return tni_step_refuse(step, p.var, "the loop is not serial any more\nneeds: to be pipelined before it is annotated");
-  const char *why = tni_why_in_order(s->ctx, loop, &mark);
+  const char *why = tni_why_in_order(loop, &mark);
   if (why) return tni_step_refuse(step, mark, "%s", why);
   tn_status status = hoist(&p);
   if (!status) status = check_stages(&p);

@@ -201,7 +201,7 @@ static bool are_independent(const plan *p) {
 
 static tn_status check_order(plan *p) {
   const void *mark;
-  const char *why = tni_why_in_order(p->step->s->ctx, p->top, &mark);
+  const char *why = tni_why_in_order(p->top, &mark);
   if (why) return tni_step_refuse(p->step, mark, "%s", why);
   why = why_not_own(p, &mark);
   if (!why) return check_steps(p);

@@ -129,8 +129,6 @@ static const tn_stmt *make_writer(tni_region *r, const mover *m, const tn_stmt *
   return s;
 }
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 /* An iterator that tells no elements apart, but perhaps what is stored to them; -1: there is none. */
 static int32_t other_iter(const tn_stmt *block) {
   const tn_stmt *store = tni_block_store(block);
@@ -145,14 +143,12 @@ static int32_t other_iter(const tn_stmt *block) {
 /* Can the block be one that writes padding? Otherwise a reason. *top: its outermost loop. */
 static const char *why_no_writer(tn_schedule *s, const tn_stmt *block, const tn_buffer *old, const tn_stmt **top) {
   const char *why;
-  bool calls = false;
   if (!tni_block_store(block) || block->as.block.init) return "the block does more than store one element to one buffer";
   if (other_iter(block) >= 0) return "not each of its iterators is a subscript of what it stores";
   if (!(*top = tni_plain_nest(s, block, &why))) return why;
   if ((why = tni_why_not_reduction(s->ctx, block)) || (why = tni_why_not_whole(s, block))) return why;
   if (tni_uses_of(s->ctx, s->func->body, old).writers != 1) return "another block writes the buffer, too";
-  tni_stmt_visit_exprs(s->ctx, block, see_call, &calls);
-  return calls ? "the block calls an external" : NULL;
+  return tni_stmt_holds(block, TNI_HOLDS_CALL) ? "the block calls an external" : NULL;
 }
 
 /* *pad: the constant that the text writes, of the buffer's type. */
