@@ -45,6 +45,7 @@ const tn_expr *tni_var(tni_region *r, const char *name, tn_type type) {
   tn_expr *x = TNI_NEW(&r->arena, tn_expr);
   if (!x) return NULL;
   x->op = TN_OP_var;
+  x->depth = r->depth;
   x->type = type;
   x->uid = r->next_uid++;
   x->hash = x->uid * 0x9e3779b1u;
@@ -186,7 +187,7 @@ const tn_expr *tni_op(tni_region *r, enum tn_op op, size_t count, const tn_expr 
   }
   const tn_expr *folded = math ? NULL : fold(r, op, count, args);
   if (folded) return folded;
-  tn_expr head = {.op = (uint16_t)op, .type = type};
+  tn_expr head = {.op = (uint8_t)op, .type = type};
   return tni_region_intern(r, &head, count, args);
 }
 
@@ -221,7 +222,7 @@ const tn_expr *tni_convert(tni_region *r, enum tn_op op, tn_type type, const tn_
   if (a->op == TN_OP_const) return from_scalar(r, type, tni_eval_convert(op, type, a->type, to_scalar(a)));
   if (a->op == TN_OP_broadcast && TN_TYPE_LANES(type) == TN_TYPE_LANES(a->type))
     return tni_broadcast(r, tni_convert(r, op, TN_TYPE_WITH_LANES(type, 1), a->arg[0]), TN_TYPE_LANES(type));
-  tn_expr head = {.op = (uint16_t)op, .type = type};
+  tn_expr head = {.op = (uint8_t)op, .type = type};
   return tni_region_intern(r, &head, 1, &a);
 }
 

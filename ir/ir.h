@@ -21,7 +21,8 @@
  * as the type has. All others: none. A load's arguments are the subscripts, then the condition if there is one
  * (tni_load_where). */
 struct tn_expr {
-  uint16_t op; /* enum tn_op, or TNI_OP_ADDRESS */
+  uint8_t op;    /* enum tn_op, or TNI_OP_ADDRESS */
+  uint8_t depth; /* of the region it was made in; 255: that or more */
   uint16_t nargs;
   tn_type type;
   uint32_t hash;
@@ -40,6 +41,7 @@ struct tn_expr {
 };
 enum { TNI_MAX_LANES = 1024 };         /* of a vector, here and in every back end */
 enum { TNI_OP_ADDRESS = TN_OP_COUNT }; /* the address of as.buffer, printed `&A` */
+_Static_assert(TNI_OP_ADDRESS <= UINT8_MAX, "a node has 8 bits for its operator");
 
 enum tni_scope { TNI_SCOPE_GLOBAL, TNI_SCOPE_LOCAL, TNI_SCOPE_REGISTER, TNI_SCOPE_SHARED, TNI_SCOPE_COUNT };
 extern const char *const tni_scope_names[TNI_SCOPE_COUNT]; /* buffer.c */
@@ -246,6 +248,7 @@ typedef struct tni_region {
   tni_interned *table;
   size_t table_size, table_used;
   uint32_t next_uid;
+  uint8_t depth; /* regions above it */
 } tni_region;
 
 void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent);

@@ -15,6 +15,7 @@ void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent) {
   tni_arena_init(&region->arena, ctx);
   region->parent = parent;
   region->next_uid = parent ? parent->next_uid : 1;
+  region->depth = !parent ? 0 : parent->depth == UINT8_MAX ? UINT8_MAX : (uint8_t)(parent->depth + 1);
 }
 
 void tni_region_destroy(tni_region *region) {
@@ -74,10 +75,12 @@ static const tn_expr *find(const tni_region *region, const tn_expr *x) {
   return NULL;
 }
 
-/* What a parent has of the node. */
+/* What a parent has of the node: none above that of an argument, since nodes do not outlive those they are made of. */
 static const tn_expr *inherit(const tni_region *region, const tn_expr *x) {
   const tn_expr *known = NULL;
-  for (const tni_region *p = region->parent; p && !known; p = p->parent) known = find(p, x);
+  int least = 0;
+  for (int i = 0; i < x->nargs; i++) least = x->arg[i]->depth > least ? x->arg[i]->depth : least;
+  for (const tni_region *p = region->parent; p && p->depth >= least && !known; p = p->parent) known = find(p, x);
   return known;
 }
 
@@ -121,6 +124,7 @@ const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t
   if (region->table_used * 2 >= region->table_size && !grow_table(region)) return NULL;
   const tn_expr *made = inherit(region, x);
   x->held = held_by(x);
+  x->depth = region->depth;
   if (!made) made = large ? large : tni_arena_copy(&region->arena, x, size);
   if (!made) return NULL;
   insert(region->table, region->table_size, (tni_interned){x->hash, made});

@@ -436,7 +436,7 @@ END_TEST
 
 /* Nodes that no constructor makes. */
 static const tn_expr *node(enum tn_op op, tn_type type, size_t count, const tn_expr *const *args) {
-  const tn_expr head = {.op = (uint16_t)op, .type = type};
+  const tn_expr head = {.op = (uint8_t)op, .type = type};
   return tni_region_intern(r, &head, count, args);
 }
 
