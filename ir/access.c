@@ -188,7 +188,7 @@ static void record_reads(void *self, const tn_expr *x) {
 static void collect(analysis *a, const tn_stmt *s);
 
 static void read_all(analysis *a, const tn_expr *x) {
-  if (x) tni_expr_visit(a->r->arena.ctx, x, record_reads, a);
+  if (x) tni_expr_visit_memory(a->r->arena.ctx, x, record_reads, a);
 }
 
 /* Does the first instance of a reduction that its loops run see all reduce iterators 0? */

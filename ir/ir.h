@@ -518,6 +518,8 @@ void tni_rewrites_forget(tni_rewrites *done);
 void tni_rewrites_destroy(tni_rewrites *done);
 /* Calls `visit` once on each node of the DAG, arguments first. */
 void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self);
+/* The same for those that look for loads and addresses: of all other nodes only those are visited that hold one. */
+void tni_expr_visit_memory(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self);
 
 /* Rebuilds a statement: every expression through `expr` (NULL: kept), then every rebuilt statement through `stmt` (NULL:
  * kept). Unchanged parts are shared. `self` is given to both. NULL aborts. A statement removed = the empty sequence. Where
@@ -531,6 +533,7 @@ typedef bool (*tni_stmt_visit_fn)(void *self, const tn_stmt *s);
 void tni_stmt_visit(const tn_stmt *s, tni_stmt_visit_fn enter, void *self);
 /* Every expression of the statement and its inside. */
 void tni_stmt_visit_exprs(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self);
+void tni_stmt_visit_memory(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self);
 
 /* Replaces variables: vars[i] by values[i]. */
 typedef struct tni_subst {

@@ -108,7 +108,11 @@ static const char *unique_name(tni_printer *p, const char *base) {
 }
 
 static const char *new_name(tni_printer *p, const char *base) {
-  return p->canonical ? tni_arena_format(&p->arena, "v%zu", p->names.count - 1) : unique_name(p, base);
+  char room[TNI_DIGITS], *number;
+  if (!p->canonical) return unique_name(p, base);
+  number = tni_digits(room, p->names.count - 1);
+  *--number = 'v';
+  return tni_arena_text(&p->arena, number);
 }
 
 const char *tni_printer_name(tni_printer *p, const void *node, const char *base) {

@@ -160,6 +160,7 @@ typedef struct cloner {
   size_t var_count, var_capacity;
   const tn_buffer **buffers;
   size_t buffer_count, buffer_capacity;
+  tni_rewrites done;
   bool failed;
 } cloner;
 
@@ -223,7 +224,7 @@ static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x) {
 
 /* NULL gives NULL. A condition that got lost would be none: so a failure is noted here. */
 static const tn_expr *clone_expr(cloner *c, const tn_expr *x) {
-  const tn_expr *y = x ? tni_expr_rewrite(c->r, x, clone_node, c) : NULL;
+  const tn_expr *y = x ? tni_expr_rewrite_more(c->r, &c->done, x, clone_node, c) : NULL;
   c->failed |= x && !y;
   return y;
 }
@@ -296,7 +297,7 @@ static const tn_stmt *clone_bare(cloner *c, const tn_stmt *s) {
 }
 
 tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *program) {
-  cloner c = {.r = region};
+  cloner c = {.r = region, .done = {.ctx = region->arena.ctx}};
   tn_func *copy = tni_arena_copy(&region->arena, func, sizeof *func);
   tni_param *params = TNI_NEW_ARRAY(&region->arena, tni_param, func->param_count);
   for (uint32_t i = 0; params && i < func->param_count; i++) {
@@ -317,5 +318,6 @@ tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *pro
   }
   tni_free(region->arena.ctx, c.vars, c.var_capacity * sizeof *c.vars);
   tni_free(region->arena.ctx, c.buffers, c.buffer_capacity * sizeof *c.buffers);
+  tni_rewrites_destroy(&c.done);
   return ok ? copy : NULL;
 }

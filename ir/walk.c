@@ -135,26 +135,37 @@ void tni_rewrites_destroy(tni_rewrites *done) { map_destroy(done); }
 typedef struct visitor {
   void (*fn)(void *self, const tn_expr *x);
   void *self;
+  uint32_t only; /* not 0: nodes that hold none of this are passed over */
   node_map seen;
 } visitor;
 
 static void visit_node(visitor *v, const tn_expr *x) {
+  if (v->only && !(tni_held(x) & v->only)) return;
   if (x->nargs && map_get(&v->seen, x)) return;
   for (int i = 0; i < x->nargs; i++) visit_node(v, x->arg[i]);
   if (x->nargs) map_put(&v->seen, x, x);
   v->fn(v->self, x);
 }
 
-void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
-  if (!x) return;
+static void visit_some(tn_context *ctx, const tn_expr *x, uint32_t only, void (*visit)(void *self, const tn_expr *x),
+                       void *self) {
+  if (!x || (only && !(tni_held(x) & only))) return;
   if (!x->nargs) {
     visit(self, x);
     return;
   }
   few room;
-  visitor v = {.fn = visit, .self = self, .seen = small_map(ctx, &room)};
+  visitor v = {.fn = visit, .self = self, .only = only, .seen = small_map(ctx, &room)};
   visit_node(&v, x);
   map_destroy(&v.seen);
+}
+
+void tni_expr_visit(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
+  visit_some(ctx, x, 0, visit, self);
+}
+
+void tni_expr_visit_memory(tn_context *ctx, const tn_expr *x, void (*visit)(void *self, const tn_expr *x), void *self) {
+  visit_some(ctx, x, TNI_HOLDS_LOAD | TNI_HOLDS_ADDRESS, visit, self);
 }
 
 typedef struct search {
@@ -438,13 +449,14 @@ static void each_own_expr(const tn_stmt *s, void (*see)(void *self, const tn_exp
 
 typedef struct expr_visit {
   tn_context *ctx;
+  uint32_t only;
   void (*visit)(void *self, const tn_expr *x);
   void *self;
 } expr_visit;
 
 static void visit_own_expr(void *self, const tn_expr *x) {
   const expr_visit *v = self;
-  tni_expr_visit(v->ctx, x, v->visit, v->self);
+  visit_some(v->ctx, x, v->only, v->visit, v->self);
 }
 
 static bool visit_own_exprs(void *self, const tn_stmt *s) {
@@ -454,6 +466,11 @@ static bool visit_own_exprs(void *self, const tn_stmt *s) {
 
 void tni_stmt_visit_exprs(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self) {
   expr_visit v = {.ctx = ctx, .visit = visit, .self = self};
+  tni_stmt_visit(s, visit_own_exprs, &v);
+}
+
+void tni_stmt_visit_memory(tn_context *ctx, const tn_stmt *s, void (*visit)(void *self, const tn_expr *x), void *self) {
+  expr_visit v = {.ctx = ctx, .only = TNI_HOLDS_LOAD | TNI_HOLDS_ADDRESS, .visit = visit, .self = self};
   tni_stmt_visit(s, visit_own_exprs, &v);
 }
 

@@ -76,6 +76,9 @@ void tni_text_init(tni_text *text, tn_context *ctx);
 void tni_text_destroy(tni_text *text);
 void tni_text_add(tni_text *text, const char *format, ...) TN_PRINTF(2, 3);
 void tni_text_add_number(tni_text *text, int64_t value);
+/* The number's digits at the end of the room, which holds a sign before any. */
+enum { TNI_DIGITS = 22 };
+char *tni_digits(char room[TNI_DIGITS], uint64_t value);
 void tni_text_add_v(tni_text *text, const char *format, va_list args);
 void tni_text_add_bytes(tni_text *text, const char *bytes, size_t length);
 void tni_text_clear(tni_text *text);

@@ -14,7 +14,7 @@ static void see_load(void *self, const tn_expr *x) {
 
 tni_reads tni_reads_below(tn_context *ctx, const tn_stmt *s) {
   tni_reads q = {0};
-  tni_stmt_visit_exprs(ctx, s, see_load, &q);
+  tni_stmt_visit_memory(ctx, s, see_load, &q);
   return q;
 }
 

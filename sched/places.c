@@ -60,7 +60,7 @@ bool tni_is_of_iterators(tn_schedule *s, const tn_stmt *block, const tn_expr *x)
 
 const tn_expr *tni_only_load(tni_step *step, const tn_stmt *block, const tn_buffer *buffer) {
   load_search q = {.buffer = buffer};
-  tni_stmt_visit_exprs(step->s->ctx, block->as.block.body, see_load, &q);
+  tni_stmt_visit_memory(step->s->ctx, block->as.block.body, see_load, &q);
   if (q.several) return tni_step_refuse(step, block, "the block loads `%s` in several places", buffer->name), NULL;
   name_search names = names_of(step->s, block, q.load->nargs, q.load->arg);
   if (names.memory) return tni_step_refuse(step, block, "where `%s` is read depends on memory", buffer->name), NULL;

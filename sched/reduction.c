@@ -168,10 +168,10 @@ static bool see_store(void *self, const tn_stmt *s) {
   reads_search *q = self;
   if (tni_is_write(s)) {
     q->own = s;
-    if (q->block->as.block.init) tni_stmt_visit_exprs(q->ctx, q->block->as.block.init, see_load, q);
-    if (q->block->as.block.where) tni_expr_visit(q->ctx, q->block->as.block.where, see_load, q);
+    if (q->block->as.block.init) tni_stmt_visit_memory(q->ctx, q->block->as.block.init, see_load, q);
+    if (q->block->as.block.where) tni_expr_visit_memory(q->ctx, q->block->as.block.where, see_load, q);
     for (int32_t i = 0; i < q->block->as.block.count; i++)
-      tni_expr_visit(q->ctx, q->block->as.block.iters[i].binding, see_load, q);
+      tni_expr_visit_memory(q->ctx, q->block->as.block.iters[i].binding, see_load, q);
   }
   q->found |= s->kind == TNI_EVALUATE;
   return true;

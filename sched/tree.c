@@ -176,12 +176,12 @@ static bool see_stmt(void *self, const tn_stmt *s) {
   u->reads = u->writes = false;
   const tn_expr *own = s->kind == TNI_EVALUATE ? NULL : tni_own_expr(s);
   if (own) {
-    tni_expr_visit(u->ctx, own, see_expr, u);
+    tni_expr_visit_memory(u->ctx, own, see_expr, u);
     u->uses.loose += u->reads;
     return true;
   }
   if (s->kind == TNI_SEQ || s->kind == TNI_ALLOC) return true;
-  tni_stmt_visit_exprs(u->ctx, s, see_expr, u);
+  tni_stmt_visit_memory(u->ctx, s, see_expr, u);
   tni_stmt_visit(s, see_store, u);
   if (s->kind != TNI_BLOCK) {
     u->uses.loose += u->reads + u->writes;

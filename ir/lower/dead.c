@@ -54,15 +54,15 @@ static void see_exprs(reads *q, const tn_stmt *s) {
     interval at;
     q->store = s->as.store.buffer == q->buffer ? s : NULL;
     q->opaque |= q->store && !interval_of(s->as.store.index[0], &at);
-    tni_expr_visit(q->ctx, s->as.store.value, see_load, q);
-    if (s->as.store.where) tni_expr_visit(q->ctx, s->as.store.where, see_load, q);
+    tni_expr_visit_memory(q->ctx, s->as.store.value, see_load, q);
+    if (s->as.store.where) tni_expr_visit_memory(q->ctx, s->as.store.where, see_load, q);
     q->store = NULL;
-    tni_expr_visit(q->ctx, s->as.store.index[0], see_load, q);
+    tni_expr_visit_memory(q->ctx, s->as.store.index[0], see_load, q);
   } else if (tni_own_expr(s)) {
-    tni_expr_visit(q->ctx, tni_own_expr(s), see_load, q);
+    tni_expr_visit_memory(q->ctx, tni_own_expr(s), see_load, q);
   }
   for (int32_t d = 0; s->kind == TNI_ALLOC && d < s->as.alloc.buffer->rank; d++)
-    tni_expr_visit(q->ctx, s->as.alloc.buffer->shape[d], see_load, q);
+    tni_expr_visit_memory(q->ctx, s->as.alloc.buffer->shape[d], see_load, q);
 }
 
 static bool see_stmt(void *self, const tn_stmt *s) {
@@ -72,16 +72,13 @@ static bool see_stmt(void *self, const tn_stmt *s) {
 
 /* ---- the rewrite ---- */
 
-static void see_call(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_call; }
-
 static const tn_stmt *drop_unread(void *self, tni_region *r, const tn_stmt *s) {
   const reads *q = self;
   interval at;
   if (!tni_is_write(s) || s->as.store.buffer != q->buffer) return s;
   if (!interval_of(s->as.store.index[0], &at) || at.first < 0 || at.count > q->size - at.first) return s;
   bool needed = memchr(q->read + at.first, true, (size_t)at.count) != NULL;
-  tni_expr_visit(q->ctx, s->as.store.value, see_call, &needed);
-  if (s->as.store.where) tni_expr_visit(q->ctx, s->as.store.where, see_call, &needed);
+  needed |= tni_expr_calls(s->as.store.value) || (s->as.store.where && tni_expr_calls(s->as.store.where));
   return needed ? s : tni_seq(r, 0, NULL);
 }
 

@@ -63,13 +63,7 @@ static const tn_expr *make_ramp(const vectorizer *v, const tn_expr *x) {
   return tni_ramp(v->r, rest, tni_index(v->r, coef), v->lanes);
 }
 
-static void see_load(void *self, const tn_expr *x) { *(bool *)self |= x->op == TN_OP_load; }
-
-static bool loads_memory(const vectorizer *v, const tn_expr *x) {
-  bool found = false;
-  tni_expr_visit(v->r->arena.ctx, x, see_load, &found);
-  return found;
-}
+static bool loads_memory(const tn_expr *x) { return tni_held(x) & TNI_HOLDS_LOAD; }
 
 /* Does a let with lanes occur in it? */
 static bool uses_wide(const vectorizer *v, const tn_expr *x) {
@@ -117,7 +111,7 @@ static const tn_expr *vectorize_expr(vectorizer *v, const tn_expr *x) {
   if (x->nargs == 0) return x;
   if (x->op == TN_OP_load) return vectorize_load(v, x);
   if (x->type == TN_INDEX && tni_expr_uses(v->r->arena.ctx, x, v->var)) {
-    bool varies = loads_memory(v, x) || uses_wide(v, x); /* loads need the mask */
+    bool varies = loads_memory(x) || uses_wide(v, x); /* loads need the mask */
     const tn_expr *ramp = varies ? NULL : make_ramp(v, x);
     if (ramp) return ramp;
   }
@@ -175,7 +169,7 @@ static bool changes_memory(const tn_stmt *s) {
 static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
   const tn_expr *scalar = NULL, *vector = NULL;
   if (!split_condition(v, s->as.cond.cond, &scalar, &vector)) return NULL;
-  v->impossible |= vector && loads_memory(v, vector) && changes_memory(s);
+  v->impossible |= vector && loads_memory(vector) && changes_memory(s);
   if (s->as.cond.otherwise && vector) {
     const tn_expr *all = widen(v, vectorize_expr(v, s->as.cond.cond));
     const tn_expr *none = all ? tni_op1(v->r, TN_OP_not, all) : NULL;
@@ -192,7 +186,7 @@ static const tn_stmt *vectorize_if(vectorizer *v, const tn_stmt *s) {
 
 static const tn_stmt *vectorize_loop(vectorizer *v, const tn_stmt *s) {
   const tn_expr *extent = s->as.loop.extent; /* one for all lanes; under a mask it must be safe to evaluate */
-  if (tni_expr_uses(v->r->arena.ctx, extent, v->var) || uses_wide(v, extent) || (v->mask && loads_memory(v, extent))) {
+  if (tni_expr_uses(v->r->arena.ctx, extent, v->var) || uses_wide(v, extent) || (v->mask && loads_memory(extent))) {
     v->impossible = true;
     return s;
   }

@@ -91,13 +91,18 @@ static void add_formatted(tni_text *text, const char *format, va_list args) {
   if (text->capacity) text->data[text->length] = 0;
 }
 
-static void add_digits(tni_text *text, uint64_t value, bool negative) {
-  char digits[24];
-  size_t at = sizeof digits;
-  do digits[--at] = (char)('0' + value % 10);
+char *tni_digits(char room[TNI_DIGITS], uint64_t value) {
+  char *at = room + TNI_DIGITS - 1;
+  *at = 0;
+  do *--at = (char)('0' + value % 10);
   while (value /= 10);
-  if (negative) digits[--at] = '-';
-  tni_text_add_bytes(text, digits + at, sizeof digits - at);
+  return at;
+}
+
+static void add_digits(tni_text *text, uint64_t value, bool negative) {
+  char room[TNI_DIGITS], *first = tni_digits(room, value);
+  if (negative) *--first = '-';
+  tni_text_add_bytes(text, first, (size_t)(room + TNI_DIGITS - 1 - first));
 }
 
 void tni_text_add_number(tni_text *text, int64_t value) {
@@ -129,7 +134,7 @@ void tni_text_add_v(tni_text *text, const char *format, va_list args) {
   size_t plain, directive;
   va_copy(rest, args);
   for (;; format += plain + 1 + directive) {
-    plain = strcspn(format, "%");
+    for (plain = 0; format[plain] && format[plain] != '%';) plain++; /* most are shorter than a call */
     tni_text_add_bytes(text, format, plain);
     if (!format[plain]) break;
     directive = add_directive(text, format + plain + 1, &rest);

@@ -39,7 +39,7 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   size_t row = from, n = 0;
   if (!it || !store || tni_is_reduction(block)) return false; /* a block of several stores has none that is its own */
   across_search q = {.p = p, .block = block, .inner = it->var, .row = -1};
-  tni_expr_visit(p->s->ctx, store->as.store.value, look_across, &q);
+  tni_expr_visit_memory(p->s->ctx, store->as.store.value, look_across, &q);
   while (q.row >= 0 && row < inner && tni_iter_fed_by(p, block, loops[row]) != &block->as.block.iters[q.row]) row++;
   if (q.row < 0 || row >= inner) return false;
   int64_t extent = it->extent->as.i, lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
@@ -99,7 +99,7 @@ bool tni_schedule_between(tni_planner *p, const tn_stmt *block, size_t count, tn
   if (!tni_stride_of(p, to, store->as.store.index, iters[q.last].var, &along) || along != 1 ||
       !tni_stride_of(p, to, store->as.store.index, iters[q.last - 1].var, &down) || down != q.columns)
     return false;
-  tni_expr_visit(p->s->ctx, store->as.store.value, look_along_rows, &q);
+  tni_expr_visit_memory(p->s->ctx, store->as.store.value, look_along_rows, &q);
   if (!q.hold || !q.across) return false;
   q.goes_on &= q.last > 1 && tni_stride_of(p, to, store->as.store.index, iters[q.last - 2].var, &around) &&
                around == down * q.rows && tni_extent_of(block, q.last - 2) > 0;

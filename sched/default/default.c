@@ -43,7 +43,7 @@ static void look_for_load(void *self, const tn_expr *x) {
 static const tn_expr *only_load(const tni_planner *p, const tn_stmt *reader, const tn_buffer *b) {
   load_search q = {.buffer = b};
   if (!tni_block_store(reader)) return NULL;
-  tni_expr_visit(p->s->ctx, tni_block_store(reader)->as.store.value, look_for_load, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(reader)->as.store.value, look_for_load, &q);
   const tn_expr *where = q.count == 1 ? tni_load_where(q.found) : NULL;
   return q.count == 1 && (!where || where == tni_left_out(reader)) ? q.found : NULL;
 }
@@ -129,7 +129,7 @@ static bool is_flat(const tni_planner *p, const tn_stmt *block) {
   for (int32_t d = 0; d < q.store->as.store.count; d++)
     q.same &= d < block->as.block.count && block->as.block.iters[d].var == q.store->as.store.index[d] &&
               tni_extent_of(block, d) > 0;
-  tni_expr_visit(p->s->ctx, q.store->as.store.value, look_if_same, &q);
+  tni_expr_visit_memory(p->s->ctx, q.store->as.store.value, look_if_same, &q);
   return q.same && q.store->as.store.count == block->as.block.count;
 }
 
@@ -194,7 +194,7 @@ static bool is_short_row(const tni_planner *p, const tn_stmt *block) {
                   .extent = tni_extent_of(block, last)};
   if (q.extent < 2 || q.extent >= tni_lanes_of(p, store->as.store.buffer->type)) return false;
   q.goes_on = goes_on(&q, store->as.store.buffer, store->as.store.index);
-  tni_expr_visit(p->s->ctx, store->as.store.value, look_if_it_goes_on, &q);
+  tni_expr_visit_memory(p->s->ctx, store->as.store.value, look_if_it_goes_on, &q);
   return q.goes_on;
 }
 

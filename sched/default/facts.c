@@ -87,7 +87,9 @@ static bool first_step(const tni_planner *p, const tn_buffer *b, const tn_expr *
   const tn_expr *place = tni_buffer_place(r, b, index), *zero = tni_index(r, 0), *one = tni_index(r, 1);
   tni_subst from = {1, &var, &zero}, to = {1, &var, &one};
   tni_facts none = {.ctx = p->s->ctx};
+  *out = 0;
   if (!place || !zero || !one) return false;
+  if (!tni_expr_uses(p->s->ctx, place, var)) return true;
   const tn_expr *step = tni_sub(r, tni_expr_subst(r, place, &to), tni_expr_subst(r, place, &from));
   step = step ? tni_simplify(r, &none, step) : NULL;
   if (!step || !tni_is_const(step)) return false;
@@ -102,9 +104,10 @@ bool tni_stride_of(const tni_planner *p, const tn_buffer *b, const tn_expr *cons
   *out = 0;
   if (!tni_is_row_major(b)) return first_step(p, b, index, var, out);
   for (int32_t d = b->rank - 1; d >= 0; d--) {
-    int64_t coef;
+    int64_t coef = 0;
     const tn_expr *rest;
-    if (!tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest)) return first_step(p, b, index, var, out);
+    bool moves = tni_expr_uses(p->s->ctx, index[d], var);
+    if (moves && !tni_affine(&p->s->region, index[d], 1, &var, &coef, &rest)) return first_step(p, b, index, var, out);
     if (coef && !scale) return false;
     *out += coef * scale;
     scale = tni_is_const(b->shape[d]) ? scale * b->shape[d]->as.i : 0;
@@ -155,7 +158,7 @@ tni_strides tni_strides_of(const tni_planner *p, const tn_stmt *block, const tn_
   const tn_stmt *store = tni_block_store(block);
   tni_strides q = {
       .p = p, .block = block, .var = iter, .skip = tni_is_reduction(block) ? store->as.store.buffer : NULL};
-  tni_expr_visit(p->s->ctx, store->as.store.value, look_at_load, &q);
+  tni_expr_visit_memory(p->s->ctx, store->as.store.value, look_at_load, &q);
   return q;
 }
 

@@ -105,7 +105,7 @@ static const tn_stmt *epilogue_of(const tni_planner *p, const tn_stmt *block, si
   others = shared_loops(p, reader->as.block.name, &loops);
   if (!tni_block_store(reader) || reader->as.block.where || others != shared || loops != shared + own) return NULL;
   read_search q = {.of = block, .reader = reader, .own = own, .same = true};
-  tni_expr_visit(p->s->ctx, tni_block_store(reader)->as.store.value, look_at_read, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(reader)->as.store.value, look_at_read, &q);
   return q.same ? reader : NULL;
 }
 

@@ -54,7 +54,7 @@ static void look_at_row(void *self, const tn_expr *x) {
 
 static bool reads_own_row(const tni_planner *p, const tn_stmt *block, int32_t rows) {
   row_search q = {.p = p, .block = block, .rows = rows, .own = true};
-  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_row, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, look_at_row, &q);
   return q.own;
 }
 

@@ -63,7 +63,7 @@ static int32_t choose_row_dim(const tni_planner *p, const tn_stmt *block, int32_
     tni_strides q = tni_strides_of(p, block, var);
     reuse_search reuse = {
         .p = p, .vector_var = vector_var, .row_var = var, .skip = tni_block_store(block)->as.store.buffer};
-    tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_reuse, &reuse);
+    tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, look_at_reuse, &reuse);
     int64_t extent = tni_extent_of(block, i) > TNI_LONG_ROW ? TNI_LONG_ROW : tni_extent_of(block, i);
     int64_t score = q.zero > 0 && q.zero < q.loads ? extent * (reuse.reused ? 4 : 1) : 0;
     if (score && score >= best_score) { /* of equal ones the innermost, whose steps are near each other */
@@ -204,7 +204,7 @@ static void add_traffic(void *self, const tn_expr *x) {
 static bool wants_vectors_outside(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   traffic q = {.p = p, .block = block, .tile = t};
   if (t->row_dim < 0) return false;
-  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, add_traffic, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, add_traffic, &q);
   return q.vectors_outside < q.rows_outside;
 }
 
@@ -244,7 +244,7 @@ static void look_at_operand(void *self, const tn_expr *x) {
 static const tn_buffer *choose_packed(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
   if (t->row_dim < 0 || tni_extent_of(block, tni_iter_of_dim(block, t->row_dim)) < LEAST_SWEEPS * t->rows) return NULL;
-  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_operand, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, look_at_operand, &q);
   return q.found;
 }
 
@@ -283,7 +283,7 @@ static bool wants_streams(const tni_planner *p, const tn_stmt *block, const tni_
   int sums = 0;
   for (int32_t i = 0; i < block->as.block.count; i++) sums += block->as.block.iters[i].reduce;
   if (t->row_dim >= 0 || sums != 1) return false;
-  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_stream, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, look_at_stream, &q);
   return q.found != NULL;
 }
 
@@ -318,7 +318,7 @@ static void look_at_ahead(void *self, const tn_expr *x) {
 static const tn_buffer *choose_ahead(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
   pack_search q = {.p = p, .block = block, .tile = t};
   if (t->row_dim < 0 || (has_several_sums(block) && !t->vectors_outside)) return NULL;
-  tni_expr_visit(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
+  tni_expr_visit_memory(p->s->ctx, tni_block_store(block)->as.store.value, look_at_ahead, &q);
   return q.found;
 }
 
