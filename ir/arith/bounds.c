@@ -37,6 +37,8 @@ static tni_interval around(const __int128 *p, int count) {
 
 /* 0 times an open end is 0: what is there is large, but a number. */
 tni_interval tni_interval_mul(tni_interval a, tni_interval b) {
+  enum { SMALL = 1 << 30 };
+  if (a.lo >= 0 && b.lo >= 0 && a.hi < SMALL && b.hi < SMALL) return (tni_interval){a.lo * b.lo, a.hi * b.hi};
   __int128 p[] = {(__int128)a.lo * b.lo, (__int128)a.lo * b.hi, (__int128)a.hi * b.lo, (__int128)a.hi * b.hi};
   return around(p, 4);
 }

@@ -17,32 +17,35 @@
 
 static const tni_residue unknown = {1, 0};
 
+/* Divisions of 128 bits take long: they end as soon as 64 are enough. */
 static __int128 gcd(__int128 a, __int128 b) {
   a = a < 0 ? -a : a;
   b = b < 0 ? -b : b;
-  while (b) {
+  while (b && (a > INT64_MAX || b > INT64_MAX)) {
     __int128 t = a % b;
     a = b;
     b = t;
   }
-  return a;
+  return b ? tni_gcd((int64_t)a, (int64_t)b) : a;
 }
 
 tni_residue tni_residue_make(__int128 m, __int128 rem) {
   m = m < 0 ? -m : m;
   if (m == 0) return rem > -TNI_INF && rem < TNI_INF ? (tni_residue){0, (int64_t)rem} : unknown;
   if (m > LARGEST) return unknown;
-  rem %= m;
+  rem = rem == (int64_t)rem ? (int64_t)rem % (int64_t)m : rem % m;
   return (tni_residue){(int64_t)m, (int64_t)(rem < 0 ? rem + m : rem)};
 }
 
 tni_residue tni_residue_add(tni_residue a, tni_residue b) {
+  if (a.mod == 1 || b.mod == 1) return unknown;
   return tni_residue_make(gcd(a.mod, b.mod), (__int128)a.rem + b.rem);
 }
 
 tni_residue tni_residue_neg(tni_residue a) { return tni_residue_make(a.mod, -(__int128)a.rem); }
 
 tni_residue tni_residue_mul(tni_residue a, tni_residue b) {
+  if (a.mod == 1 && b.mod == 1) return unknown;
   __int128 m = gcd((__int128)a.mod * b.mod, gcd((__int128)a.mod * b.rem, (__int128)b.mod * a.rem));
   return tni_residue_make(m, (__int128)a.rem * b.rem);
 }
@@ -66,6 +69,7 @@ tni_residue tni_residue_mod(tni_residue a, tni_residue b) {
 }
 
 bool tni_residue_both(tni_residue a, tni_residue b, tni_residue *out) {
+  if (a.mod == 1 || b.mod == 1) return *out = a.mod == 1 ? b : a, true;
   *out = a.mod == 0 || (b.mod != 0 && a.mod >= b.mod) ? a : b;
   __int128 g = gcd(a.mod, b.mod);
   if (g ? ((__int128)a.rem - b.rem) % g != 0 : a.rem != b.rem) return false;

@@ -16,7 +16,10 @@ enum { BUDGET = 4096 };
 
 static const tni_values anything = {{-TNI_INF, TNI_INF}, {1, 0}};
 
-static tni_values number(int64_t c) { return (tni_values){{tni_clamp(c), tni_clamp(c)}, tni_residue_make(0, c)}; }
+static tni_values number(int64_t c) {
+  if (c > -TNI_INF && c < TNI_INF) return (tni_values){{c, c}, {0, c}};
+  return (tni_values){{tni_clamp(c), tni_clamp(c)}, {1, 0}};
+}
 static tni_values between(int64_t lo, int64_t hi) { return (tni_values){{lo, hi}, {1, 0}}; }
 
 static bool is_finite(int64_t x) { return x > -TNI_INF && x < TNI_INF; }
@@ -234,6 +237,7 @@ static tni_values of_node(tni_scan *s, const tn_expr *x) {
 }
 
 static tni_values values(tni_scan *s, const tn_expr *x) {
+  if (x->op == TN_OP_const && x->type == TN_INDEX) return number(x->as.i);
   size_t slot = (x->hash ^ x->hash >> 16) % TNI_SCAN_SLOTS;
   if (s->taken >> slot & 1 && s->keys[slot] == x) return s->known[slot];
   if (--s->budget < 0) return anything;
