@@ -45,7 +45,8 @@ static bool add_chunk(tni_arena *arena, size_t size) {
 
 _Static_assert(sizeof(struct tni_arena_chunk) % ALIGN == 0, "what follows a chunk's header must be aligned");
 
-void *tni_arena_alloc(tni_arena *arena, size_t size) {
+/* Memory that nobody has cleared. */
+static void *take(tni_arena *arena, size_t size) {
   size_t padded;
   if (!size) size = 1;
   if (!tni_add_size(size, ALIGN - 1, &padded)) {
@@ -60,7 +61,12 @@ void *tni_arena_alloc(tni_arena *arena, size_t size) {
   void *block = arena->next;
   arena->next += padded;
   arena->used += padded;
-  return memset(block, 0, padded);
+  return block;
+}
+
+void *tni_arena_alloc(tni_arena *arena, size_t size) {
+  void *block = take(arena, size);
+  return block ? memset(block, 0, size) : NULL;
 }
 
 void *tni_arena_alloc_array(tni_arena *arena, size_t item_size, size_t count) {
@@ -81,7 +87,7 @@ void *tni_arena_alloc_aligned(tni_arena *arena, size_t size, size_t align) {
 }
 
 void *tni_arena_copy(tni_arena *arena, const void *bytes, size_t size) {
-  void *copy = tni_arena_alloc(arena, size);
+  void *copy = take(arena, size);
   if (copy && size) memcpy(copy, bytes, size);
   return copy;
 }
