@@ -492,7 +492,7 @@ const tn_expr *tni_own_expr(const tn_stmt *s);
 /* A function like `f` with another body (and level), in region r; not added to a program. */
 tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level level, const tn_stmt *body);
 
-/* ---- walk.c ---------------------------------------------------------------------------------------------------- */
+/* ---- walk_expr.c, walk.c ------------------------------------------------------------------------------------------- */
 
 /* Rewrites an expression DAG bottom-up, each node once: `rewrite` sees a node whose arguments are new already (or the same)
  * and gives its replacement; NULL aborts. */
@@ -514,6 +514,13 @@ typedef struct tni_rewrites {
   bool failed;
 } tni_rewrites;
 const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
+/* Empty, with room for the first nodes that is the caller's: most expressions are small. */
+enum { TNI_FEW_REWRITES = 64 };
+typedef struct tni_rewrites_room {
+  uint64_t taken;
+  tni_rewritten slots[TNI_FEW_REWRITES];
+} tni_rewrites_room;
+tni_rewrites tni_rewrites_in(tn_context *ctx, tni_rewrites_room *room, uint32_t only);
 void tni_rewrites_forget(tni_rewrites *done);
 void tni_rewrites_destroy(tni_rewrites *done);
 /* Calls `visit` once on each node of the DAG, arguments first. */
@@ -541,6 +548,9 @@ typedef struct tni_subst {
   const tn_expr *const *vars;
   const tn_expr *const *values;
 } tni_subst;
+/* A tni_expr_fn, its self a tni_subst; and what nodes must hold to be changed by it. */
+const tn_expr *tni_replace_var(void *self, tni_region *r, const tn_expr *x);
+uint32_t tni_held_by(const tni_subst *subst);
 const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *subst);
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst);
 bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
