@@ -230,6 +230,9 @@ bool tni_window_of(const tni_gnode *node, int32_t dims, const int64_t *in, const
 /* The same of a transposed convolution: out = stride * (in - 1) + output_padding + reach - begin - end. */
 bool tni_transposed_window(const tni_gnode *node, int32_t dims, const int64_t *in, const int64_t *kernel, tni_window *w,
                            char reason[256]);
+/* Takes the padding of the bounded dimensions away, where taps outside of the input are left out instead; before[i]: how far
+ * before the input the first window begins there, else 0. */
+void tni_window_bound(tni_window *w, const bool bounded[TNI_MAX_SPACE], int64_t before[TNI_MAX_SPACE]);
 /* Input 0 under its padding: a block that copies it into a bigger buffer with `outside` (NULL: zeros), or with what is
  * nearest, around it, or the input itself when no window leaves it and it has the channels. */
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside);

@@ -286,24 +286,11 @@ static void define_stacked(tni_define *d, const tni_window *w, const int64_t *sh
 
 /* ---- as a whole -------------------------------------------------------------------------------------------------- */
 
-/* Is dimension i of space bounded? */
-static bool is_bounded(const tni_gnode *node, int32_t i) {
+/* Which dimensions of space are bounded. */
+static void read_bounded(const tni_gnode *node, int32_t dims, bool bounded[TNI_MAX_SPACE]) {
   int32_t count;
-  const int64_t *bounded = tni_attr_ints(node, "bounded", &count);
-  return bounded && bounded[i] != 0;
-}
-
-/* Takes the padding of bounded dimensions away; before[i]: how far before the input what is read there begins. */
-static void drop_padding(const tni_gnode *node, tni_window *w, int64_t before[TNI_MAX_SPACE]) {
-  w->needs_padding = false;
-  for (int32_t i = 0; i < w->dims; i++) {
-    before[i] = is_bounded(node, i) ? w->begin[i] : 0;
-    if (is_bounded(node, i)) {
-      w->begin[i] = 0;
-      w->padded[i] = w->in[i];
-    }
-    w->needs_padding |= w->begin[i] > 0 || w->padded[i] > w->in[i];
-  }
+  const int64_t *list = tni_attr_ints(node, "bounded", &count);
+  for (int32_t i = 0; i < dims; i++) bounded[i] = list && list[i] != 0;
 }
 
 bool tni_define_conv(tni_define *d) {
@@ -326,8 +313,10 @@ bool tni_define_conv(tni_define *d) {
     return true;
   }
   if (side) w.channels = ((shape[1] - 1) / side + 1) * side;
+  bool bounded[TNI_MAX_SPACE];
   int64_t before[TNI_MAX_SPACE];
-  drop_padding(d->node, &w, before);
+  read_bounded(d->node, dims, bounded);
+  tni_window_bound(&w, bounded, before);
   const tn_buffer *padded = tni_padded_input(d, &w, "pad", border);
   conv_axes a;
   make_axes(d, shape[1], side, shape + 2, &a);
@@ -339,7 +328,7 @@ bool tni_define_conv(tni_define *d) {
     from[channel] = input_channel(b, a.out[channel], a.sum[0], groups, shape[0] / groups, shape[1]);
   for (int32_t i = 0; i < dims; i++) {
     from[first + i] = tn_sub(b, window_at(d, &w, i, a.out[first + i], a.sum[1 + i]), tn_index(b, before[i]));
-    if (is_bounded(d->node, i)) hit = tni_both(b, hit, tni_inside(b, from[first + i], w.in[i]));
+    if (bounded[i]) hit = tni_both(b, hit, tni_inside(b, from[first + i], w.in[i]));
   }
   place_taps(d, &a, a.out[channel], tap);
   define_sum(d, a.out, (size_t)dims + 1 + (side != 0), a.sum, padded, from, tap, hit);

@@ -2,6 +2,7 @@
  *
  *     pad:    p = x under a border of the reducer's identity               only if a window leaves the input
  *             p = x at the nearest place in it                             of the largest, where that is in the window
+ *             p = x, and taps outside of it are left out                   of a sum, but along the last dimension
  *     pool:   a[n, c, o...] = max or sum over t...  p[n, c, o * stride + t * dilation...]
  *     mean:   out[n, c, o...] = a[n, c, o...] / taps that count
  *     lp:     out[n, c, o...] = (sum over t...  |p[...]|^p)^(1 / p)
@@ -67,6 +68,32 @@ static void reduce_windows(tni_define *d, const tni_window *w, const tn_buffer *
   tn_reduce(d->b, acc, a.out, (size_t)w->dims, a.taps, reducer, value);
 }
 
+/* A sum over windows needs no border: taps outside of the input are left out, and loops of taps begin and end where it does.
+ * Along the last dimension, where lanes are neighbours, those of one vector would not have the same taps. */
+static void sum_windows(tni_define *d, const tni_window *whole, const tn_buffer *sum,
+                        const tn_expr *(*value_of)(const tni_define *d, const tn_expr *x)) {
+  const tni_gvalue *x = d->in_value[0];
+  tn_builder *b = d->b;
+  tni_window w = *whole;
+  bool bounded[TNI_MAX_SPACE];
+  int64_t before[TNI_MAX_SPACE];
+  window_axes a;
+  const tn_expr *inside = NULL;
+  for (int32_t i = 0; i < w.dims; i++)
+    bounded[i] = w.first + i < x->rank - 1 && (w.begin[i] > 0 || w.padded[i] > w.in[i]);
+  tni_window_bound(&w, bounded, before);
+  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
+  make_axes(d, &w, &a);
+  for (int32_t i = 0; i < w.dims; i++) {
+    const tn_expr **from = &a.from[w.first + i];
+    if (!bounded[i]) continue;
+    *from = tn_sub(b, *from, tn_index(b, before[i]));
+    inside = tni_both(b, inside, tni_inside(b, *from, w.in[i]));
+  }
+  const tn_expr *value = value_of(d, tn_cast(b, tni_sum_type(x->type), tn_load(b, padded, a.from, inside)));
+  tni_reduce_where(b, sum, a.out, (size_t)w.dims, a.taps, TN_REDUCE_SUM, value, inside);
+}
+
 /* The lowest number of a type, the identity of max. */
 static const tn_expr *lowest(tn_builder *b, tn_type type) {
   if (tni_type_is_float(type)) return tn_float(b, type, -tni_float_highest(type));
@@ -106,6 +133,8 @@ static const tn_expr *taps_inside(tn_builder *b, const tni_window *w, int32_t i,
   return tn_sub(b, tn_min(b, last, tn_index(b, w->kernel[i])), tn_max(b, first, tn_index(b, 0)));
 }
 
+static const tn_expr *plain_value(const tni_define *d, const tn_expr *x) { return (void)d, x; }
+
 bool tni_define_average_pool(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
   tn_builder *b = d->b;
@@ -113,9 +142,8 @@ bool tni_define_average_pool(tni_define *d) {
   tni_window w;
   char reason[256];
   if (!tni_window_of(d->node, x->rank - 2, x->shape + tni_space_dim(d->node), NULL, &w, reason)) return false;
-  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
   const tn_buffer *sum = tn_alloc(b, "sum", type, out->rank, out->shape);
-  reduce_windows(d, &w, padded, sum, type, TN_REDUCE_SUM);
+  sum_windows(d, &w, sum, plain_value);
   bool padding_counts = tni_attr_int(d->node, "count_include_pad", 0) != 0;
   const tn_expr *axes[TN_MAX_RANK], *varying = NULL;
   int64_t constant = 1;
@@ -134,6 +162,15 @@ bool tni_define_average_pool(tni_define *d) {
   return true;
 }
 
+/* |x|^p */
+static const tn_expr *power_value(const tni_define *d, const tn_expr *x) {
+  tn_builder *b = d->b;
+  int64_t p = tni_attr_int(d->node, "p", 2);
+  const tn_expr *value = tn_op1(b, TN_OP_abs, x);
+  if (p == 1) return value;
+  return p == 2 ? tn_mul(b, value, value) : tn_op2(b, TN_OP_pow, value, tn_float(b, tn_expr_type(x), (double)p));
+}
+
 bool tni_define_lp_pool(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *out = d->out_value[0];
   tn_builder *b = d->b;
@@ -142,18 +179,13 @@ bool tni_define_lp_pool(tni_define *d) {
   tni_window w;
   char reason[256];
   if (!tni_window_of(d->node, x->rank - 2, x->shape + 2, NULL, &w, reason)) return false;
-  const tn_buffer *padded = tni_padded_input(d, &w, "pad", NULL);
   const tn_buffer *sum = tn_alloc(b, "sum", type, out->rank, out->shape);
-  window_axes a;
-  make_axes(d, &w, &a);
-  const tn_expr *value = tn_op1(b, TN_OP_abs, tn_cast(b, type, tn_load(b, padded, a.from, NULL)));
-  const tn_expr *power = tn_float(b, type, (double)p), *root = tn_float(b, type, 1 / (double)p);
-  value = p == 1 ? value : p == 2 ? tn_mul(b, value, value) : tn_op2(b, TN_OP_pow, value, power);
-  tn_reduce(b, sum, a.out, (size_t)w.dims, a.taps, TN_REDUCE_SUM, value);
-  tni_axes(b, out->rank, out->shape, a.out);
-  value = tn_load(b, sum, a.out, NULL);
+  const tn_expr *axes[TN_MAX_RANK], *root = tn_float(b, type, 1 / (double)p);
+  sum_windows(d, &w, sum, power_value);
+  tni_axes(b, out->rank, out->shape, axes);
+  const tn_expr *value = tn_load(b, sum, axes, NULL);
   value = p == 1 ? value : p == 2 ? tn_op1(b, TN_OP_sqrt, value) : tn_op2(b, TN_OP_pow, value, root);
-  tn_compute(b, d->out[0], a.out, tn_cast(b, out->type, value));
+  tn_compute(b, d->out[0], axes, tn_cast(b, out->type, value));
   return true;
 }
 

@@ -146,6 +146,18 @@ bool tni_transposed_window(const tni_gnode *node, int32_t dims, const int64_t *i
   return true;
 }
 
+void tni_window_bound(tni_window *w, const bool bounded[TNI_MAX_SPACE], int64_t before[TNI_MAX_SPACE]) {
+  w->needs_padding = false;
+  for (int32_t i = 0; i < w->dims; i++) {
+    before[i] = bounded[i] ? w->begin[i] : 0;
+    if (bounded[i]) {
+      w->begin[i] = 0;
+      w->padded[i] = w->in[i];
+    }
+    w->needs_padding |= w->begin[i] > 0 || w->padded[i] > w->in[i];
+  }
+}
+
 const tn_buffer *tni_padded_input(const tni_define *d, const tni_window *w, const char *name, const tn_expr *outside) {
   const tni_gvalue *x = d->in_value[0];
   int32_t channel = tni_channel_dim(d->node, x->rank);

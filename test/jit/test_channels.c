@@ -71,8 +71,8 @@ static void add_layers(bytes *g) {
   add_numbers(g, "w4", 4, (int64_t[]){M, 8, 1, 1});
 }
 
-/* What the tensor functions of the model are for a target of 16 lanes; it is run here. */
-static char *run_model(bytes graph, int64_t *x_shape, float *x, int64_t *y_shape, float *y) {
+/* What the functions of the model are on that stage for a target of 16 lanes; it is run here. */
+static char *run_emitted(bytes graph, const char *stage, int64_t *x_shape, float *x, int64_t *y_shape, float *y) {
   bytes file = model(13, graph);
   tn_program *program;
   char *text;
@@ -82,7 +82,7 @@ static char *run_model(bytes graph, int64_t *x_shape, float *x, int64_t *y_shape
   must(tn_target_get(ctx, "x86-64-v4", &desc.target, &error), error);
   must(tn_onnx_import(ctx, file.data, file.size, NULL, &program, &error), error);
   free(file.data);
-  must(tn_program_emit(program, &desc, "tensor", &text, &size, &error), error);
+  must(tn_program_emit(program, &desc, stage, &text, &size, &error), error);
   tn_module *module = session_compile(program, NULL);
   must(tn_module_model(module, "main", &m, &error), error);
   DLTensor in = view(TN_F32, 4, x_shape, x), out = view(TN_F32, 4, y_shape, y);
@@ -91,6 +91,11 @@ static char *run_model(bytes graph, int64_t *x_shape, float *x, int64_t *y_shape
   tn_module_destroy(module);
   tn_program_destroy(program);
   return text;
+}
+
+/* The same, its tensor functions. */
+static char *run_model(bytes graph, int64_t *x_shape, float *x, int64_t *y_shape, float *y) {
+  return run_emitted(graph, "tensor", x_shape, x, y_shape, y);
 }
 
 /* The network as it is, of x, in `y`. */
@@ -282,6 +287,42 @@ START_TEST(taps_over_padding_are_left_out_of_finite_weights)
 }
 END_TEST
 
+/* A convolution, and the mean of windows of it that leave the picture on all sides. */
+static char *run_means(int counts, bool last, float *x, float *y) {
+  bytes g = {0}, mean = window("AveragePool", "b", last ? "c" : "y", 3, 2, 1);
+  attr_int(&mean, "count_include_pad", counts);
+  if (last) add_transpose(&g, "in", "x", (int64_t[]){0, 3, 1, 2});
+  add_node(&g, window("Conv", last ? "x w0" : "in w0", "a", 3, 1, 1));
+  add_node(&g, node("Relu", "relu", "a", "b"));
+  add_node(&g, mean);
+  if (last) add_transpose(&g, "c", "y", (int64_t[]){0, 2, 3, 1});
+  add_numbers(&g, "w0", 4, (int64_t[]){M, C, 3, 3});
+  add_input(&g, "in", 4, last ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE});
+  add_output(&g, "y");
+  return run_emitted(g, "loop", last ? (int64_t[]){1, SIZE, SIZE, C} : (int64_t[]){1, C, SIZE, SIZE}, x,
+                     last ? (int64_t[]){1, HALF, HALF, M} : (int64_t[]){1, M, HALF, HALF}, y);
+}
+
+/* The loops of taps begin and end with the picture: there is one body for its edges and the middle. */
+START_TEST(windows_of_a_mean_are_one_body)
+{
+  static float x[C * PIXELS], last[C * PIXELS], want[M * HALF * HALF], y[M * HALF * HALF];
+  fill(x);
+  x[0] = -0.0f, x[1] = INFINITY, x[PIXELS - 1] = NAN;
+  for (int i = 0; i < PIXELS; i++)
+    for (int c = 0; c < C; c++) last[i * C + c] = x[c * PIXELS + i];
+  tn_text_destroy(run_means(_i, false, x, want));
+  char *text = run_means(_i, true, last, y), *pool = strstr(text, "func fused_average_pool"), *taps;
+  ck_assert_msg(pool && (taps = strstr(pool, "for kw")) && !strstr(taps + 1, "for kw"), "%s", text);
+  tn_text_destroy(text);
+  for (int i = 0; i < HALF * HALF; i++)
+    for (int m = 0; m < M; m++) {
+      float a = y[i * M + m], b = want[m * HALF * HALF + i];
+      ck_assert_msg(memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b), "[%d, %d]: %g is not %g", m, i, (double)a, (double)b);
+    }
+}
+END_TEST
+
 /* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* One convolution of groups; `moved`: with the channels last it has a form of its own. */
@@ -371,6 +412,7 @@ int main(void) {
   tcase_add_loop_test(tests, images_of_another_size_stay_so, 0, 2);
   tcase_add_loop_test(tests, shuffled_channels_stay_last, 0, 3);
   tcase_add_test(tests, taps_over_padding_are_left_out_of_finite_weights);
+  tcase_add_loop_test(tests, windows_of_a_mean_are_one_body, 0, 2);
   tcase_add_loop_test(tests, groups_may_be_last, 0, TNI_COUNT(grouped));
   return suite_run_case("channels", tests, 200, open_context, close_context);
 }
