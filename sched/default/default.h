@@ -80,6 +80,15 @@ bool tni_is_long(const tni_planner *p, const tn_stmt *block);
 int64_t tni_lanes_of(const tni_planner *p, tn_type type);
 static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/* ---- price.c: what code costs ------------------------------------------------------------------------------------ */
+
+/* So many instructions, written out once, in cycles of a call. */
+double tni_price_of(double instructions);
+/* About how many the block's value takes for one vector, its loads and its store. */
+int tni_instructions_of(const tni_planner *p, const tn_stmt *block);
+/* How often the block is done, but for the steps of one iterator. */
+double tni_steps_of(const tn_stmt *block, int32_t but);
+
 /* ---- default.c --------------------------------------------------------------------------------------------------- */
 
 /* An elementwise block goes into its consumers, where it is cheap. */
@@ -116,6 +125,7 @@ typedef struct tni_tile {
   int64_t group; /* so many columns share a factor that others do not: lanes are a part of it, or a multiple; 0: all */
   int64_t strip; /* so many tiles along the vectors are done for all rows of pictures before the next ones; 0: all */
   int64_t taps; /* steps of the innermost loop of the sum, which are written out; 0: it stays a loop */
+  bool whole; /* the last tile along the vectors has no body of its own: all have masks */
   const char *window; /* the block that makes what the taps' window is of, when that goes to registers; else NULL */
   int64_t again; /* steps of the innermost loop of the sum that are written out, one behind the other */
   bool streams; /* one row of sums, over a matrix whose rows are far from each other and stay in no cache */
@@ -127,6 +137,14 @@ typedef struct tni_tile {
 double tni_bytes_of_buffer(const tn_buffer *b);
 /* False: no dimension for vectors. */
 bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t);
+
+/* Of a step of a sum in a tile of so many rows and vectors: of a window, or not. */
+double tni_step_cycles(const tn_target *target, int64_t rows, int64_t vectors, bool window);
+
+/* ---- alone.c ----------------------------------------------------------------------------------------------------- */
+
+/* The vectors of a tile without rows, of so many elements together. */
+void tni_choose_vectors(const tni_planner *p, const tn_stmt *block, int64_t extent, bool window, tni_tile *t);
 
 /* ---- window.c ---------------------------------------------------------------------------------------------------- */
 
@@ -159,6 +177,8 @@ void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
 /* So many loops of the block that writes its result out are outside of the tiles, as they are; if there are any, who made
  * them sees to what is in parallel. */
 void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside);
+/* Does the tile, of so many vectors, go to memory before the epilogue (NULL: there is none), which goes over it in a loop? */
+bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t, int64_t vectors);
 /* The block behind a reduction: the one reader of its buffer that is elementwise over the same shape and stands alone. */
 const tn_stmt *tni_epilogue_of(const tni_planner *p, const tn_stmt *block);
 /* The block that writes the reduction's result out: its epilogue, or a copy from a

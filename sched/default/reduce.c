@@ -222,9 +222,10 @@ static void bring_maker(tni_planner *p, const tn_stmt *maker, const tni_tile *t,
 /* ---- long epilogues ---- */
 
 enum {
-  MOST_LONG = 8, /* vectors of a tile whose epilogue is written out, however long */
-  MANY_OPS = 5,  /* of an epilogue that is a loop */
-  MANY_STEPS = 32 /* behind so many of the sum, beside which a store and a load of each vector are little */
+  MOST_LONG = 8,        /* vectors of a tile whose epilogue is written out, however long: of several rows */
+  MOST_LONG_OF_ROW = 2, /* of one */
+  MANY_OPS = 5,         /* of an epilogue that is a loop */
+  MANY_STEPS = 32       /* behind so many of the sum, beside which a store and a load of each vector are little */
 };
 
 /* Does each lane of a vector of the block's result go to another place? That takes an instruction or more for each. */
@@ -235,11 +236,10 @@ static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vec
          stride != 1;
 }
 
-static bool wants_stage(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
-  const tn_stmt *epilogue = tni_epilogue_of(p, block);
-  if (!epilogue || t->row_dim < 0 || t->rows * t->vectors <= MOST_LONG) return false;
-  return tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim) ||
-         (tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS);
+bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t, int64_t vectors) {
+  if (!epilogue || t->rows * vectors <= (t->row_dim < 0 ? MOST_LONG_OF_ROW : MOST_LONG)) return false;
+  if (tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim)) return true;
+  return t->row_dim >= 0 && tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS;
 }
 
 /* The tile's sums, from registers to memory. */
@@ -260,7 +260,7 @@ static void write_stage(tni_planner *p, tn_block_ref copy, const tni_tile *t, si
 
 static void write_out_tile(tni_planner *p, const tiled_loops *l) {
   if (tni_try_vectorize(p, l->lane) && tni_target_has_masks(p->target)) tni_note_loops(p, 1, &l->lane, TNI_WHOLE_NOTE);
-  tni_try_unroll(p, l->vector);
+  if (l->vector) tni_try_unroll(p, l->vector);
   if (l->row) tni_try_unroll(p, l->row);
 }
 
@@ -295,7 +295,7 @@ static void ask_ahead(tni_planner *p, const char *name, const tni_tile *t, tn_lo
   if (which >= 0) tni_tried(p, tn_prefetch(p->s, block, which, outer, &e), &e);
 }
 
-/* The conditions of a window are asked where its vectors are loaded. */
+/* Conditions are asked where vectors are loaded. */
 static void keep_whole(tni_planner *p, const char *name) {
   tn_block_ref block = tni_block_named(p, name);
   tn_loop loops[TNI_MAX_LOOPS];
@@ -353,7 +353,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside
   tn_error *e = NULL;
   if (!out) return;
   if (maker && t.ahead == tni_block_store(maker)->as.store.buffer) t.ahead = NULL;
-  if (tiled && wants_stage(p, block, &t)) {
+  if (tiled && tni_has_stage(p, block, tni_epilogue_of(p, block), &t, t.vectors)) {
     tn_block_ref ref = tni_block_named(p, name);
     if (!ref || !tni_tried(p, tn_cache_write(p->s, ref, "register", &stage, &e), &e)) stage = 0;
   }
@@ -371,7 +371,7 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside
     tni_tile_reduction(p, name, &t, loops.outer_count);
     if (stage) {
       write_stage(p, stage, &t, loops.outer_count);
-      loops.row = 0; /* stays a loop */
+      *(loops.row ? &loops.row : &loops.vector) = 0; /* stays a loop */
     }
     write_out_tile(p, &loops);
     if (t.ahead) ask_ahead(p, name, &t, t.vectors_outside && !t.packed ? loops.vector_tiles : loops.row_tiles);
@@ -381,5 +381,5 @@ void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside
     reduce_in_register(p, name, loops.outer_count);
   }
   if (!outside) tni_parallel_outer(p, loops.outer_count, loops.outer, work);
-  if (tiled && t.taps && t.window) keep_whole(p, name);
+  if (tiled && (t.whole || (t.taps && t.window))) keep_whole(p, name);
 }

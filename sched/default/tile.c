@@ -96,7 +96,7 @@ static bool broadcasts_apart(const tn_target *target) { return target->vector_re
 /* Cycles of a step of the sum: multiply-adds, loads of vectors and broadcasts, what the vectors bring from the cache, the
  * chain through each accumulator, and all instructions. Rows of a window, each tap of which is in another cache line, are
  * not always there in time. */
-static double step_cycles(const tn_target *target, int64_t rows, int64_t vectors, bool window) {
+double tni_step_cycles(const tn_target *target, int64_t rows, int64_t vectors, bool window) {
   double work = (double)(rows * vectors) / UNITS, loads = (double)(rows + vectors) / LOAD_PORTS;
   double bytes = (double)(vectors * target->vector_bits / 8) / CACHE_BYTES;
   double most = work > loads ? work : loads;
@@ -111,10 +111,10 @@ static double cover_cycles(const tn_target *target, int64_t all_rows, int64_t al
                            int64_t vectors, bool window) {
   int64_t down = all_rows / rows, across = all_vectors / vectors, below = all_rows % rows,
           right = all_vectors % vectors;
-  double sum = (double)(down * across) * step_cycles(target, rows, vectors, window);
-  if (below) sum += (double)across * step_cycles(target, below, vectors, window);
-  if (right) sum += (double)down * step_cycles(target, rows, right, window);
-  if (below && right) sum += step_cycles(target, below, right, window);
+  double sum = (double)(down * across) * tni_step_cycles(target, rows, vectors, window);
+  if (below) sum += (double)across * tni_step_cycles(target, below, vectors, window);
+  if (right) sum += (double)down * tni_step_cycles(target, rows, right, window);
+  if (below && right) sum += tni_step_cycles(target, below, right, window);
   int bodies = (down && across) + (below && across) + (down && right) + (below && right);
   return sum * (1 + ONE_MORE * (bodies - 1));
 }
@@ -133,15 +133,13 @@ static int64_t most_rows(const tn_target *target, const tni_tile *t, int64_t vec
  * more instructions than the core begins. No more rows are in use at once than are `near`. */
 static void size_tile(const tn_target *target, int64_t vector_extent, int64_t row_extent, int64_t near, int64_t sum,
                       bool window, tni_tile *t) {
-  int64_t all = tni_divide_up(vector_extent, t->lanes), registers = target->vector_registers;
+  int64_t all = tni_divide_up(vector_extent, t->lanes), most_vectors = all < 4 ? all : 4;
   int64_t vector_bytes = target->vector_bits / 8, least = broadcasts_apart(target) ? 2 : 1;
-  int64_t most_vectors = row_extent > 1 ? 4 : registers / 2;
   double best = 0;
-  if (most_vectors > all) most_vectors = all;
   t->rows = t->vectors = 1;
   for (int64_t vectors = most_vectors; vectors >= 1; vectors--) {
-    if (row_extent > 1 && vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 * 3 / 5) continue;
-    int64_t most = row_extent > 1 ? most_rows(target, t, vectors) : 1;
+    if (vectors > least && sum * vectors * vector_bytes > (int64_t)target->l2 * 3 / 5) continue;
+    int64_t most = most_rows(target, t, vectors);
     if (most > near) most = near;
     for (int64_t rows = most < row_extent ? most : row_extent; rows >= 1; rows--) {
       double cycles = cover_cycles(target, row_extent, all, rows, vectors, window);
@@ -369,7 +367,11 @@ bool tni_choose_tile(const tni_planner *p, const tn_stmt *block, tni_tile *t) {
   t->unit = tni_unit_for(p, block);
   t->steps = t->unit ? t->unit->steps : 1;
   int64_t near = t->row_dim < 0 ? 1 : tni_most_rows_near(p, block, t);
-  size_tile(p->target, extent, rows, near, tni_sum_of(block) / t->steps, !t->unit && has_several_sums(block), t);
+  bool window = !t->unit && has_several_sums(block);
+  if (rows > 1)
+    size_tile(p->target, extent, rows, near, tni_sum_of(block) / t->steps, window, t);
+  else
+    tni_choose_vectors(p, block, extent, window, t);
   if (t->group) keep_to_group(t);
   tni_fit_window(p, block, t);
   t->vectors_outside = wants_vectors_outside(p, block, t);

@@ -1,0 +1,59 @@
+/* test_default_code.c -- how much code the default schedule makes: less where little is done.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "default/default.h"
+#include "defaults.h"
+
+/* 440 sums of each of so many pictures, and something long of each. */
+static char *sums_of(int pictures) {
+  static char text[800];
+  snprintf(text, sizeof text,
+           "func sums(X: f32[%d, 7, 7, 440], C: f32[%d, 440]) {\n"
+           "  alloc S: f32[%d, 440]\n"
+           "  for i in 0..%d { for j in 0..440 { for k in 0..7 { for l in 0..7 {\n"
+           "    block S(a: 0..%d = i, b: 0..440 = j, reduce c: 0..7 = k, reduce d: 0..7 = l) {\n"
+           "      init { S[a, b] = 0.0:f32 }\n"
+           "      S[a, b] = S[a, b] + X[a, c, d, b]\n"
+           "  } } } } }\n"
+           "  for i in 0..%d { for j in 0..440 {\n"
+           "    block C(a: 0..%d = i, b: 0..440 = j) { C[a, b] = sigmoid(S[a, b]) } } }\n"
+           "}\n",
+           pictures, pictures, pictures, pictures, pictures, pictures, pictures);
+  return text;
+}
+
+/* Hundreds of cycles: four vectors side by side, with masks for the last ones, and one sigmoid. */
+START_TEST(a_short_sum_is_short)
+{
+  open_context();
+  char *text = checked_loops(sums_of(1));
+  ck_assert_int_eq(count_of(text, "for d"), 1);
+  ck_assert_int_eq(count_of(text, "sigmoid("), 1);
+  ck_assert_msg(count_of(text, "+ X[") <= 4, "%s", text);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* Millions: as fast as they can be, the last ones by themselves. */
+START_TEST(a_long_sum_is_fast)
+{
+  open_context();
+  char *text = loop_text(sums_of(4000));
+  ck_assert_int_eq(count_of(text, "for d"), 2);
+  ck_assert_msg(count_of(text, "+ X[") >= 2 * 7, "%s", text);
+  ck_assert_ptr_null(strstr(text, "whole"));
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("default code");
+  TCase *tcase = tcase_create("default code");
+  tcase_add_test(tcase, a_short_sum_is_short);
+  tcase_add_test(tcase, a_long_sum_is_fast);
+  suite_add_tcase(suite, tcase);
+  return suite_run(suite);
+}
