@@ -657,7 +657,7 @@ bool tni_may_meet(tni_region *r, const tni_access *x, const tni_access *y, const
 /* Does the statement do what is to stay in its order whatever it touches? NULL: no. */
 const char *tni_why_in_order(const tn_stmt *s, const void **mark);
 
-/* ---- parts.c, pad.c: loops over other ranges --------------------------------------------------------------------- */
+/* ---- parts.c, pad.c, twice.c: loops over other ranges ------------------------------------------------------------ */
 
 /* The loop from iteration `first` on, for `count` of them. `root` is what both stand in. */
 const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *loop, const tn_expr *first,
@@ -666,6 +666,9 @@ const tn_stmt *tni_loop_part(tni_region *r, const tn_stmt *root, const tn_stmt *
 const tn_stmt *tni_rename_blocks(tni_region *r, const tn_stmt *root);
 /* *out is the body in which the loop may run up to `extent`, constant and not below its own, without harm; or a refusal. */
 tn_status tni_pad_loop(tni_step *step, const tn_stmt *loop, const tn_expr *extent, const tn_stmt **out);
+
+/* twice.c: may some iterations at the end of the loop run once more behind it? NULL: yes. */
+const char *tni_why_not_twice(tn_schedule *s, const tn_stmt *loop, const void **mark);
 
 /* Do the steps of a reduction whose loads by the iterator are 0 leave the sum as it is, but for -0, which becomes 0? */
 bool tni_zeros_add_nothing(tn_schedule *s, const tn_stmt *block, const tn_expr *iter);

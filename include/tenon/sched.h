@@ -132,8 +132,9 @@ TN_API tn_status tn_template_text(const tn_template *t, tn_schedule *schedule, u
  * the blocks below are guarded. */
 TN_API tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, tn_loop *out, tn_error **err);
 /* What is done where factors do not divide the extent: a guard; the extent is rounded up, and what is written gets room for that
- * (refused where the added iterations could do harm); a loop behind does what is left, without guards. */
-enum tn_tail { TN_TAIL_GUARD, TN_TAIL_PAD, TN_TAIL_CUT };
+ * (refused where the added iterations could do harm); a loop behind does what is left, without guards; the last step of the
+ * outermost loop begins so early that it ends with the extent (refused where what runs twice could not leave the same). */
+enum tn_tail { TN_TAIL_GUARD, TN_TAIL_PAD, TN_TAIL_CUT, TN_TAIL_OVERLAP };
 /* The same with a choice of the tail. `out` has room for count + 1: the last is the loop that does what is left, or 0. */
 TN_API tn_status tn_split_tail(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, enum tn_tail tail,
                                tn_loop *out, tn_error **err);

@@ -14,7 +14,8 @@
  */
 #include "default.h"
 
-enum { LEAST_LANES = 4, MOST_LANES = 16, LEAST_COLUMNS = 2, MOST_COLUMNS = 4 };
+enum { LEAST_LANES = 4, MOST_LANES = 16, GROUP_BYTES = 16, LEAST_COLUMNS = 2, MOST_COLUMNS = 4, ISSUE = 3 /* instructions a cycle */,
+       MANY_TURNS = 4 /* of a core */ };
 
 typedef struct across_search {
   const tni_planner *p;
@@ -32,7 +33,33 @@ static void look_across(void *self, const tn_expr *x) {
     if (tni_stride_of(q->p, x->as.buffer, x->arg, q->block->as.block.iters[i].var, &stride) && stride == 1) q->row = i;
 }
 
-bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops) {
+/* Lanes of a square of so many elements: larger ones move more bytes with each instruction, and are more code. A row of n is
+ * read in groups of 16 bytes, which are put together and mixed. */
+static int64_t choose_lanes(const tni_planner *p, const tn_stmt *block, int64_t most) {
+  const tn_type type = tni_block_store(block)->as.store.buffer->type;
+  int64_t group = GROUP_BYTES / (int64_t)tn_type_bytes(type), best = most;
+  double elements = tni_steps_of(block, -1), value = tni_instructions_of(p, block), least = 0;
+  for (int64_t n = most; n >= LEAST_LANES && n >= group && n % 2 == 0; n /= 2) {
+    double parts = (double)tni_divide_up(n, group), instructions = 2 * parts + value; /* a row's */
+    double cost = elements / (double)n * instructions / ISSUE + tni_price_of((double)n * (instructions + parts));
+    if (least > 0 && cost > least) continue;
+    least = cost;
+    best = n;
+  }
+  return best;
+}
+
+/* Steps of so many loops, which none of them decides for another. */
+static int64_t count_steps(tni_planner *p, size_t count, const tn_loop *loops) {
+  int64_t steps = 1;
+  for (size_t i = 0; i < count; i++) {
+    const tn_expr *extent = tni_handle_loop(p->s, loops[i])->as.loop.extent;
+    if (!tni_is_const(extent) || __builtin_mul_overflow(steps, extent->as.i, &steps)) return INT64_MAX;
+  }
+  return steps;
+}
+
+bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops, size_t *outer) {
   const tn_stmt *store = tni_block_store(block);
   const tni_iter *it = tni_iter_fed_by(p, block, loops[inner]);
   tn_loop order[TNI_MAX_LOOPS], rows[2], columns[2];
@@ -46,7 +73,12 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   if (!tni_is_const(it->extent) || lanes < LEAST_LANES || lanes > MOST_LANES || extent < lanes ||
       tni_extent_of(block, q.row) < lanes)
     return false;
-  if (!tni_try_split(p, loops[row], lanes, rows) || !tni_try_split(p, loops[inner], lanes, columns)) return false;
+  lanes = choose_lanes(p, block, lanes);
+  /* iterations that run twice are in order: threads take what is outside of them */
+  bool threads = tni_goes_parallel(p, tni_work_of(block));
+  bool many = !threads || count_steps(p, row, loops) >= MANY_TURNS * p->target->cores;
+  *outer = !threads || (extent % lanes == 0 && tni_extent_of(block, q.row) % lanes == 0) ? inner + 1 : row + !many;
+  if (!tni_try_parts(p, loops[row], lanes, many, rows) || !tni_try_parts(p, loops[inner], lanes, true, columns)) return false;
   loops[row] = rows[0];
   loops[inner] = columns[0];
   for (size_t i = row; i <= inner; i++) order[n++] = loops[i];

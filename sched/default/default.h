@@ -22,6 +22,8 @@ typedef struct tni_planner {
 /* A refused step is given up; other failures are kept. */
 bool tni_tried(tni_planner *p, tn_status status, tn_error *const *err);
 bool tni_try_split(tni_planner *p, tn_loop loop, int64_t factor, tn_loop *out); /* two loops: 0 (inferred), factor */
+/* The same; with `twice` and if it may be so, the last step ends with the extent: some iterations run twice, none has a guard. */
+bool tni_try_parts(tni_planner *p, tn_loop loop, int64_t factor, bool twice, tn_loop *out);
 bool tni_try_reorder(tni_planner *p, size_t count, const tn_loop *loops);
 bool tni_try_vectorize(tni_planner *p, tn_loop loop);
 bool tni_try_unroll(tni_planner *p, tn_loop loop);
@@ -32,6 +34,8 @@ bool tni_try_fuse(tni_planner *p, size_t count, const tn_loop *loops, tn_loop *o
 /* The loops above a block, at most TNI_MAX_LOOPS, and how many; 0 after a failure. */
 size_t tni_loops_of(tni_planner *p, tn_block_ref block, tn_loop *loops);
 tn_block_ref tni_block_named(tni_planner *p, const char *name); /* 0: none */
+/* Is so much work worth threads? */
+bool tni_goes_parallel(const tni_planner *p, int64_t work);
 /* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel if the work is worth it. */
 void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work);
 
@@ -86,8 +90,11 @@ static inline int64_t tni_divide_up(int64_t a, int64_t b) { return (a + b - 1) /
 double tni_price_of(double instructions);
 /* About how many the block's value takes for one vector, its loads and its store. */
 int tni_instructions_of(const tni_planner *p, const tn_stmt *block);
-/* How often the block is done, but for the steps of one iterator. */
+/* How often the block is done, but for the steps of one iterator (-1: none). */
 double tni_steps_of(const tn_stmt *block, int32_t but);
+/* Of an elementwise block in vectors: is a body for the last lanes dearer than to compute where each vector begins, so that the
+ * last one may begin earlier? */
+bool tni_is_tail_dear(const tni_planner *p, const tn_stmt *block, int64_t lanes);
 
 /* ---- default.c --------------------------------------------------------------------------------------------------- */
 
@@ -210,8 +217,9 @@ int64_t tni_chain_rows(const tn_target *target, tn_type type, const int64_t shap
 /* ---- across.c ---------------------------------------------------------------------------------------------------- */
 
 /* The elementwise block below loops[0..inner], of which those from `from` on may be cut, in squares, where it reads
- * across what it writes; loops[..inner] are then those outside of them. False: it does not. */
-bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops);
+ * across what it writes; loops[..inner] are then those outside of them, and the first *outer may be in parallel. False: it
+ * does not. */
+bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops, size_t *outer);
 /* The elementwise block that has so many loops, all its own, in vectors along the last but one of them, where the last one
  * has few steps; loops[..*outer - 1] are then those outside of the vectors. False: it is none such. */
 bool tni_schedule_between(tni_planner *p, const tn_stmt *block, size_t count, tn_loop *loops, size_t *outer);

@@ -311,13 +311,13 @@ static void schedule_elements(tni_planner *p, const char *name, size_t shared, s
   const tn_stmt *block = tni_find_block(p->s->func->body, name), *store = first_store(block);
   tn_block_ref ref = tni_block_named(p, name);
   tn_loop all[TNI_MAX_LOOPS], parts[2];
-  size_t count = ref ? tni_loops_of(p, ref, all) : 0;
+  size_t count = ref ? tni_loops_of(p, ref, all) : 0, outer;
   int32_t last = block->as.block.count - 1;
   if (count != loops || count <= shared || !store || last < 0) return;
   if (block->as.block.iters[last].binding != tni_handle_loop(p->s, all[count - 1])->as.loop.var) return;
   int64_t extent = tni_extent_of(block, last),
           lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
-  if (tni_schedule_across(p, block, shared, count - 1, all)) return;
+  if (tni_schedule_across(p, block, shared, count - 1, all, &outer)) return;
   if (extent < 4 || lanes < 4 || !tni_try_split(p, all[count - 1], lanes, parts)) return;
   tni_try_vectorize(p, parts[1]);
   tn_error *e = NULL;

@@ -42,3 +42,7 @@ double tni_steps_of(const tn_stmt *block, int32_t but) {
   }
   return steps;
 }
+
+bool tni_is_tail_dear(const tni_planner *p, const tn_stmt *block, int64_t lanes) {
+  return tni_price_of(tni_instructions_of(p, block)) > tni_steps_of(block, -1) / (double)lanes;
+}

@@ -163,7 +163,7 @@ static void schedule_columns(tni_planner *p, const char *name, const rows_at *at
   if (count > at->outer + jams && dim >= 0) {
     int64_t extent = tni_extent_of(block, tni_iter_of_dim(block, dim));
     int64_t lanes = tni_target_lanes(p->target, tni_block_store(block)->as.store.buffer->type, extent);
-    if (tni_try_split(p, loops[count - 1], lanes, parts)) {
+    if (tni_try_parts(p, loops[count - 1], lanes, tni_is_tail_dear(p, block, lanes), parts)) {
       if (jams) tni_try_reorder(p, 2, (tn_loop[]){parts[0], loops[at->outer]});
       tni_try_vectorize(p, parts[1]);
     }

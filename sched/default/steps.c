@@ -27,6 +27,16 @@ bool tni_try_split(tni_planner *p, tn_loop loop, int64_t factor, tn_loop *out) {
   return !p->status && tni_tried(p, tn_split(p->s, loop, 2, factors, out, &e), &e);
 }
 
+bool tni_try_parts(tni_planner *p, tn_loop loop, int64_t factor, bool twice, tn_loop *out) {
+  tn_error *e = NULL;
+  int64_t factors[] = {0, factor};
+  tn_loop made[3];
+  if (!twice || p->status) return tni_try_split(p, loop, factor, out);
+  if (!tni_tried(p, tn_split_tail(p->s, loop, 2, factors, TN_TAIL_OVERLAP, made, &e), &e)) return tni_try_split(p, loop, factor, out);
+  memcpy(out, made, 2 * sizeof *out);
+  return true;
+}
+
 bool tni_try_reorder(tni_planner *p, size_t count, const tn_loop *loops) {
   tn_error *e = NULL;
   return !p->status && tni_tried(p, tn_reorder(p->s, count, loops, &e), &e);
@@ -73,10 +83,14 @@ tn_block_ref tni_block_named(tni_planner *p, const char *name) {
   return !p->status && tni_tried(p, tn_get_block(p->s, name, &block, &e), &e) ? block : 0;
 }
 
+bool tni_goes_parallel(const tni_planner *p, int64_t work) {
+  return !p->serial && p->target->cores > 1 && work >= PARALLEL_WORK;
+}
+
 /* Loops in front of a tile: fused from the outside as long as they are one chain, and run in parallel. */
 void tni_parallel_outer(tni_planner *p, size_t count, const tn_loop *loops, int64_t work) {
   tn_loop fused;
-  if (p->serial || p->target->cores < 2 || work < PARALLEL_WORK || count == 0) return;
+  if (!tni_goes_parallel(p, work) || count == 0) return;
   while (count > 1 && !tni_try_fuse(p, count, loops, &fused)) count--;
   tni_try_parallel(p, count > 1 ? fused : loops[0]);
 }

@@ -10,10 +10,11 @@
  *              blocks, or one with blocks in it
  *     pad      the iterations behind n run too, when they can be made harmless (pad.c)
  *     cut      i_0 runs to floor(n / (a*b)) only, and a loop behind does the rest: for i_3 in 0..n % (a*b) { S[i := n // (a*b) * (a*b) + i_3] }
+ *     overlap  the last step begins earlier, and some iterations run twice (twice.c): S[i := min(i_0*a*b, n - a*b) + i_1*b + i_2]
  *
  * needs: a serial loop; factors that cover the extent (one that depends on loops around: the most that it is), or, with cut,
- *        are not larger; for pad a constant extent
- * refuses: more than one factor 0, negative ones; what pad.c refuses
+ *        are not larger; for pad and overlap a constant extent, for overlap not below that of the inner loops together
+ * refuses: more than one factor 0, negative ones; what pad.c and twice.c refuse
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -128,6 +129,25 @@ static const tn_stmt *make_rest(tni_step *step, const tn_stmt *loop, const tn_ex
   return count ? tni_loop_part(r, step->s->func->body, loop, covered, tni_simplify(r, &none, count)) : NULL;
 }
 
+/* Where the inner loops begin in the last steps of the outermost one: early enough to end with the extent. */
+static tn_status overlap(tni_step *step, const tn_stmt *loop, size_t count, const tn_expr *const *extents,
+                         const tn_expr *const *vars, const tn_expr **index) {
+  tni_region *r = &step->s->region;
+  const tn_expr *inner = tni_index(r, 1), *rest = tni_index(r, 0), *n = loop->as.loop.extent;
+  const void *mark = loop->as.loop.var;
+  for (size_t i = 1; i < count; i++) {
+    inner = tni_mul(r, inner, extents[i]);
+    rest = tni_add(r, tni_mul(r, rest, extents[i]), vars[i]);
+  }
+  if (!rest || !inner) return TN_E_NOMEM;
+  const char *why = !tni_is_const(n) || !tni_is_const(inner) ? "to begin earlier, the extent must be constant"
+                    : n->as.i < inner->as.i                  ? "a step of the outermost loop is larger than the extent"
+                                                             : tni_why_not_twice(step->s, loop, &mark);
+  if (why) return tni_step_refuse(step, mark, "%s\nneeds: another tail: guard or cut", why);
+  *index = tni_add(r, tni_op2(r, TN_OP_min, tni_mul(r, vars[0], inner), tni_sub(r, n, inner)), rest);
+  return *index ? TN_OK : TN_E_NOMEM;
+}
+
 tn_status tni_apply_split(tni_step *step) {
   tni_region *r = &step->s->region;
   const tni_arg *factors = &step->args[1];
@@ -159,6 +179,7 @@ tn_status tni_apply_split(tni_step *step) {
     rest = make_rest(step, loop, covered);
     status = rest ? tni_give_loop(step, rest->as.loop.var) : TN_E_NOMEM;
   }
+  if (!status && !whole && tail == TN_TAIL_OVERLAP) status = overlap(step, loop, factors->count, extents, vars, &index);
   if (status) return status;
   tni_subst subst = {1, &loop->as.loop.var, &index};
   const tn_stmt *body = index ? tni_stmt_subst(r, loop->as.loop.body, &subst) : NULL;
@@ -181,6 +202,6 @@ tn_status tn_split(tn_schedule *s, tn_loop loop, size_t count, const int64_t *fa
 
 tn_status tn_split_tail(tn_schedule *s, tn_loop loop, size_t count, const int64_t *factors, enum tn_tail tail,
                         tn_loop *out, tn_error **err) {
-  static const char *const words[] = {"guard", "pad", "cut"};
+  static const char *const words[] = {"guard", "pad", "cut", "overlap"};
   return perform(s, loop, count, factors, (size_t)tail < TNI_COUNT(words) ? words[tail] : "", count + 1, out, err);
 }

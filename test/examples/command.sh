@@ -157,7 +157,7 @@ works "the traffic" "traffic: 512 B into L1 of 32.0 KiB, 512 B into L2 of 512.0 
   $twice --explain --target x86-64-v3
 works "a decision that is drawn" "@ [8, 8]" $twice --trace --seed 3 --do 'sample_perfect_tile(i, 2)'
 works "the first function, without lines" "func other" sched "$work/twice.tn"
-works "the manual" "split(loop, factors: integers, tail=guard|pad|cut) -> loops" sched --list
+works "the manual" "split(loop, factors: integers, tail=guard|pad|cut|overlap) -> loops" sched --list
 works "one page of the manual" "one loop into nested ones" sched --list split
 refuses "a line that is not legal" 1 "schedule: split: the factors do not cover the extent" $twice --do 'split(i, [2])'
 refuses "a line that is not legal, explained" 1 "needs: larger ones, or a factor 0, which is inferred" \

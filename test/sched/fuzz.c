@@ -115,7 +115,8 @@ static void choose_loop_line(const char *text, const names *loops, size_t at, co
   uint32_t f = 1 + oracle_random(state) % 5, g = 1 + oracle_random(state) % 4;
   static const char *const orders[] = {"[0]", "[1, 0]", "[2, 0, 1]", "[1, 0, 2]"};
   static const char *const axes[] = {"block.x", "block.y", "thread.x", "thread.x", "thread.y"};
-  switch (oracle_random(state) % 10) {
+  switch (oracle_random(state) % 11) {
+  case 10: snprintf(line, LINE, "split(%s, [0, %u], tail=overlap)", loop, f); break;
   case 0: snprintf(line, LINE, "split(%s, [0, %u], tail=pad)", loop, f); break;
   case 1: snprintf(line, LINE, "split(%s, [0, %u], tail=cut)", loop, f); break;
   case 2: snprintf(line, LINE, "split(%s, [%u, %u], tail=cut)", loop, f, g); break;

@@ -289,16 +289,26 @@ START_TEST(a_flat_block_is_one_loop)
 }
 END_TEST
 
-/* Sixteen rows of sixteen, and the rest of both extents. */
+/* Of many elements: sixteen rows of sixteen, in parallel, and the rest of both extents. Of few a square of four by four
+ * is enough, and the last ones begin earlier. */
 START_TEST(what_is_read_across_is_done_in_squares)
 {
+  static const char few[] = "func across(A: f32[3, 70, 41], S: f32[41], B: f32[3, 41, 70]) {\n"
+                            "  for i in 0..3 { for j in 0..41 { for k in 0..70 {\n"
+                            "    block B(a: 0..3 = i, b: 0..41 = j, c: 0..70 = k) { B[a, b, c] = A[a, c, b] * S[b] }\n"
+                            "  } } } }\n";
+  static const char many[] = "func across(A: f32[60, 70, 41], S: f32[41], B: f32[60, 41, 70]) {\n"
+                             "  for i in 0..60 { for j in 0..41 { for k in 0..70 {\n"
+                             "    block B(a: 0..60 = i, b: 0..41 = j, c: 0..70 = k) { B[a, b, c] = A[a, c, b] * S[b] }\n"
+                             "  } } } }\n";
   open_context();
-  char *text = checked_loops("func across(A: f32[3, 70, 41], S: f32[41], B: f32[3, 41, 70]) {\n"
-                             "  for i in 0..3 { for j in 0..41 { for k in 0..70 {\n"
-                             "    block B(a: 0..3 = i, b: 0..41 = j, c: 0..70 = k) { B[a, b, c] = A[a, c, b] * S[b] }\n"
-                             "  } } } }\n");
-  int count = count_of(text, ", 41, 16)] * broadcast(S[");
-  ck_assert_msg(count >= 16, "%d\n%s", count, text);
+  char *text = checked_loops(few);
+  ck_assert_msg(count_of(text, ", 41, 4)] * broadcast(S[") == 4, "%s", text);
+  ck_assert_int_eq(count_of(text, "A["), 4);
+  tn_text_destroy(text);
+  text = checked_loops(many);
+  ck_assert_msg(count_of(text, ", 41, 16)] * broadcast(S[") >= 16, "%s", text);
+  ck_assert_ptr_nonnull(strstr(text, "parallel"));
   tn_text_destroy(text);
   tn_context_destroy(o.ctx);
 }

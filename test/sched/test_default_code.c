@@ -49,11 +49,53 @@ START_TEST(a_long_sum_is_fast)
 }
 END_TEST
 
+/* The last vector of few begins earlier: there is no body for what is left, nor a mask. Of many, tails cost nothing. */
+START_TEST(few_vectors_have_no_tail)
+{
+  static const char few[] = "func few(A: f32[37], B: f32[37]) {\n"
+                            "  for i in 0..37 { block B(a: 0..37 = i) { B[a] = sigmoid(A[a]) } }\n"
+                            "}\n";
+  static const char many[] = "func many(A: f32[100037], B: f32[100037]) {\n"
+                             "  for i in 0..100037 { block B(a: 0..100037 = i) { B[a] = sigmoid(A[a]) } }\n"
+                             "}\n";
+  open_context();
+  char *text = checked_loops(few);
+  ck_assert_int_eq(count_of(text, "sigmoid("), 1);
+  ck_assert_ptr_null(strstr(text, " if "));
+  tn_text_destroy(text);
+  text = checked_loops(many);
+  ck_assert_int_eq(count_of(text, "sigmoid("), 2);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* So have the columns of a softmax. */
+START_TEST(few_columns_have_no_tail)
+{
+  open_context();
+  char *text = checked_loops("func softmax(A: f32[5, 37], B: f32[5, 37]) {\n"
+                             "  alloc M: f32[5]\n  alloc E: f32[5, 37]\n"
+                             "  for i in 0..5 { for j in 0..37 {\n"
+                             "    block M(a: 0..5 = i, reduce b: 0..37 = j) { init { M[a] = -inf:f32 } M[a] = max(M[a], A[a, b]) } } }\n"
+                             "  for i in 0..5 { for j in 0..37 {\n"
+                             "    block E(a: 0..5 = i, b: 0..37 = j) { E[a, b] = exp(A[a, b] - M[a]) } } }\n"
+                             "  for i in 0..5 { for j in 0..37 {\n"
+                             "    block B(a: 0..5 = i, b: 0..37 = j) { B[a, b] = E[a, b] * 2.0:f32 } } }\n"
+                             "}\n");
+  ck_assert_int_eq(count_of(text, "exp("), 1);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("default code");
   TCase *tcase = tcase_create("default code");
   tcase_add_test(tcase, a_short_sum_is_short);
   tcase_add_test(tcase, a_long_sum_is_fast);
+  tcase_add_test(tcase, few_vectors_have_no_tail);
+  tcase_add_test(tcase, few_columns_have_no_tail);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
 }
