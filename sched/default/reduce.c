@@ -222,11 +222,11 @@ static void bring_maker(tni_planner *p, const tn_stmt *maker, const tni_tile *t,
 /* ---- long epilogues ---- */
 
 enum {
-  MOST_LONG = 8,        /* vectors of a tile whose epilogue is written out, however long: of several rows */
-  MOST_LONG_OF_ROW = 2, /* of one */
-  MANY_OPS = 5,         /* of an epilogue that is a loop */
-  MANY_STEPS = 32       /* behind so many of the sum, beside which a store and a load of each vector are little */
+  MOST_LONG = 8,  /* vectors of a tile whose epilogue is written out, however long */
+  MANY_OPS = 5,   /* of an epilogue that is a loop */
+  MANY_STEPS = 32 /* behind so many of the sum, beside which a store and a load of each vector are little */
 };
+static const double STAGE = 3.5; /* cycles of a vector on its way through memory, and of the loop */
 
 /* Does each lane of a vector of the block's result go to another place? That takes an instruction or more for each. */
 static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vector_dim) {
@@ -237,9 +237,13 @@ static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vec
 }
 
 bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t, int64_t vectors) {
-  if (!epilogue || t->rows * vectors <= (t->row_dim < 0 ? MOST_LONG_OF_ROW : MOST_LONG)) return false;
-  if (tni_is_long(p, epilogue) || is_scattered(p, epilogue, t->vector_dim)) return true;
-  return t->row_dim >= 0 && tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS;
+  int64_t all = t->rows * vectors;
+  if (!epilogue || all < 2) return false;
+  bool is_tile = t->row_dim >= 0 && all > MOST_LONG;
+  if (!tni_is_long(p, epilogue) && !is_scattered(p, epilogue, t->vector_dim))
+    return is_tile && tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS;
+  double less = tni_price_of((double)(tni_instructions_of(p, epilogue) * (all - (t->row_dim < 0 ? 1 : vectors))));
+  return is_tile || less > STAGE * tni_steps_of(epilogue, -1) / (double)t->lanes;
 }
 
 /* The tile's sums, from registers to memory. */
