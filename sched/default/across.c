@@ -22,6 +22,7 @@ typedef struct across_search {
   const tn_stmt *block;
   const tn_expr *inner; /* the iterator of vectors */
   int32_t row; /* the iterator along which a load that is far apart in vectors has its neighbours; -1: none */
+  const tn_expr *load; /* that one */
 } across_search;
 
 static void look_across(void *self, const tn_expr *x) {
@@ -30,7 +31,8 @@ static void look_across(void *self, const tn_expr *x) {
   if (q->row >= 0 || x->op != TN_OP_load) return;
   if (!tni_stride_of(q->p, x->as.buffer, x->arg, q->inner, &stride) || stride < 2) return;
   for (int32_t i = 0; i < q->block->as.block.count && q->row < 0; i++)
-    if (tni_stride_of(q->p, x->as.buffer, x->arg, q->block->as.block.iters[i].var, &stride) && stride == 1) q->row = i;
+    if (tni_stride_of(q->p, x->as.buffer, x->arg, q->block->as.block.iters[i].var, &stride) && stride == 1)
+      q->row = i, q->load = x;
 }
 
 /* Lanes of a square of so many elements: larger ones move more bytes with each instruction, and are more code. A row of n is
@@ -47,6 +49,25 @@ static int64_t choose_lanes(const tni_planner *p, const tn_stmt *block, int64_t 
     best = n;
   }
   return best;
+}
+
+/* Where much is done with each element: the square is turned in front of it, below `loop`, so that a loop goes over its rows.
+ * False: all is done with each row that is written out. */
+static bool turns_before(tni_planner *p, const char *name, const tn_expr *load, int64_t lanes, tn_loop loop) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name);
+  tn_block_ref ref = tni_block_named(p, name), turned;
+  tn_loop loops[TNI_MAX_LOOPS];
+  tn_error *e = NULL;
+  int32_t which = ref ? tni_find_read_number(p, ref, load->as.buffer) : -1;
+  double vectors = tni_steps_of(block, -1) / (double)lanes;
+  if (which < 0 || !tni_is_long(p, block) || !tni_is_loop_less(p, block, lanes - 1, vectors)) return false;
+  if (!tni_tried(p, tn_reindex(p->s, ref, which, 0, "register", &turned, &e), &e)) return false;
+  if (!tni_tried(p, tn_compute_at(p->s, turned, loop, &e), &e)) return false;
+  size_t count = tni_loops_of(p, turned, loops);
+  if (count < 2) return false;
+  tni_try_vectorize(p, loops[count - 1]);
+  for (size_t i = count - 1; i-- > 0 && tni_handle_loop(p->s, loops[i]) != tni_handle_loop(p->s, loop);) tni_try_unroll(p, loops[i]);
+  return true;
 }
 
 /* Steps of so many loops, which none of them decides for another. */
@@ -73,6 +94,7 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   if (!tni_is_const(it->extent) || lanes < LEAST_LANES || lanes > MOST_LANES || extent < lanes ||
       tni_extent_of(block, q.row) < lanes)
     return false;
+  const char *name = block->as.block.name;
   lanes = choose_lanes(p, block, lanes);
   /* iterations that run twice are in order: threads take what is outside of them */
   bool threads = tni_goes_parallel(p, tni_work_of(block));
@@ -84,10 +106,9 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   for (size_t i = row; i <= inner; i++) order[n++] = loops[i];
   order[n++] = rows[1];
   order[n++] = columns[1];
-  if (tni_try_reorder(p, n, order)) {
-    tni_try_unroll(p, rows[1]);
-    tni_try_vectorize(p, columns[1]);
-  }
+  if (!tni_try_reorder(p, n, order)) return true;
+  if (!turns_before(p, name, q.load, lanes, columns[0])) tni_try_unroll(p, rows[1]);
+  tni_try_vectorize(p, columns[1]);
   return true;
 }
 

@@ -14,9 +14,11 @@ static const double WORTH_IT = 0.99; /* fewer vectors must be so much better */
 
 enum { LEAST = 4 /* that wait neither for each other nor for memory */ };
 
-/* Cycles of a vector's mask. Others than these go lane by lane. */
-static double mask_cycles(const tn_target *target, int64_t lanes) {
-  return target->isa == TNI_ISA_X86_64 && target->vector_bits > 128 ? 1 : 2 * (double)lanes;
+/* Cycles of a vector's mask. Others than these go lane by lane, as lanes that are apart in memory do. */
+static double mask_cycles(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
+  tni_strides q = tni_strides_of(p, block, block->as.block.iters[tni_iter_of_dim(block, t->vector_dim)].var);
+  bool has_masks = p->target->isa == TNI_ISA_X86_64 && p->target->vector_bits > 128;
+  return has_masks && !q.near && !q.far ? 1 : 2 * (double)t->lanes;
 }
 
 void tni_choose_vectors(const tni_planner *p, const tn_stmt *block, int64_t extent, bool window, tni_tile *t) {
@@ -24,12 +26,13 @@ void tni_choose_vectors(const tni_planner *p, const tn_stmt *block, int64_t exte
   int64_t all = tni_divide_up(extent, t->lanes), most = p->target->vector_registers / 2, least = all < LEAST ? all : LEAST;
   double sum = 1 + tni_instructions_of(p, block), end = epilogue ? tni_instructions_of(p, epilogue) : 0, best = 0;
   double steps = tni_steps_of(block, tni_iter_of_dim(block, t->vector_dim)) / (double)t->steps;
+  double mask = mask_cycles(p, block, t);
   t->rows = t->vectors = 1;
   for (int64_t vectors = most < all ? most : all; vectors >= least; vectors--) {
     double tiles = (double)tni_divide_up(all, vectors), ends = tni_has_stage(p, block, epilogue, t, vectors) ? 1 : (double)vectors;
     double body = tni_price_of(sum * (double)vectors + end * ends);
     double cycles = steps * tiles * tni_step_cycles(p->target, 1, vectors, window);
-    double masks = steps * tiles * mask_cycles(p->target, t->lanes);
+    double masks = steps * tiles * mask;
     bool cut = tiles > 1 && extent % (vectors * t->lanes), whole = cut && masks < body;
     double cost = cycles + body + (!cut ? 0 : whole ? masks : body);
     if (best > 0 && cost > best * WORTH_IT) continue;

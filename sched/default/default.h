@@ -96,6 +96,9 @@ double tni_steps_of(const tn_stmt *block, int32_t but);
  * last one may begin earlier? */
 bool tni_is_tail_dear(const tni_planner *p, const tn_stmt *block, int64_t lanes);
 
+/* Is a loop over what has been stored, of so many vectors in all, less than the block written out so many times more? */
+bool tni_is_loop_less(const tni_planner *p, const tn_stmt *block, int64_t bodies, double vectors);
+
 /* ---- default.c --------------------------------------------------------------------------------------------------- */
 
 /* An elementwise block goes into its consumers, where it is cheap. */

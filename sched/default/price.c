@@ -10,6 +10,7 @@
 #include "default.h"
 
 static const double INSTRUCTION = 60; /* cycles of each call that pay for one */
+static const double STAGE = 3.5;      /* of a vector on its way through memory, and of a loop over it */
 
 enum {
   MATH_FUNCTION = 24, /* instructions of an exponential and its kind */
@@ -45,4 +46,8 @@ double tni_steps_of(const tn_stmt *block, int32_t but) {
 
 bool tni_is_tail_dear(const tni_planner *p, const tn_stmt *block, int64_t lanes) {
   return tni_price_of(tni_instructions_of(p, block)) > tni_steps_of(block, -1) / (double)lanes;
+}
+
+bool tni_is_loop_less(const tni_planner *p, const tn_stmt *block, int64_t bodies, double vectors) {
+  return tni_price_of((double)(tni_instructions_of(p, block) * bodies)) > STAGE * vectors;
 }

@@ -226,7 +226,6 @@ enum {
   MANY_OPS = 5,   /* of an epilogue that is a loop */
   MANY_STEPS = 32 /* behind so many of the sum, beside which a store and a load of each vector are little */
 };
-static const double STAGE = 3.5; /* cycles of a vector on its way through memory, and of the loop */
 
 /* Does each lane of a vector of the block's result go to another place? That takes an instruction or more for each. */
 static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vector_dim) {
@@ -242,8 +241,9 @@ bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *ep
   bool is_tile = t->row_dim >= 0 && all > MOST_LONG;
   if (!tni_is_long(p, epilogue) && !is_scattered(p, epilogue, t->vector_dim))
     return is_tile && tni_cost_of(p, epilogue).ops >= MANY_OPS && tni_sum_of(block) >= MANY_STEPS;
-  double less = tni_price_of((double)(tni_instructions_of(p, epilogue) * (all - (t->row_dim < 0 ? 1 : vectors))));
-  return is_tile || less > STAGE * tni_steps_of(epilogue, -1) / (double)t->lanes;
+  int64_t less = all - (t->row_dim < 0 ? 1 : vectors);
+  double stored = tni_steps_of(epilogue, -1) / (double)t->lanes;
+  return is_tile || tni_is_loop_less(p, epilogue, less, stored);
 }
 
 /* The tile's sums, from registers to memory. */

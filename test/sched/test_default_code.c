@@ -70,7 +70,22 @@ START_TEST(few_vectors_have_no_tail)
 }
 END_TEST
 
-/* So have the columns of a softmax. */
+/* What is long is not written out for each row of a square: that is turned before it. */
+START_TEST(long_values_follow_their_square)
+{
+  open_context();
+  char *text = checked_loops("func across(A: f32[309, 172], B: f32[172, 309]) {\n"
+                             "  for i in 0..172 { for j in 0..309 {\n"
+                             "    block B(a: 0..172 = i, b: 0..309 = j) { B[a, b] = log(A[b, a] * A[b, a] + 1.0:f32) } } }\n"
+                             "}\n");
+  ck_assert_int_eq(count_of(text, "log("), 1);
+  ck_assert_int_eq(count_of(text, ", 172, 16)]"), 16);
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
+/* Nor have the columns of a softmax a tail. */
 START_TEST(few_columns_have_no_tail)
 {
   open_context();
@@ -96,6 +111,7 @@ int main(void) {
   tcase_add_test(tcase, a_long_sum_is_fast);
   tcase_add_test(tcase, few_vectors_have_no_tail);
   tcase_add_test(tcase, few_columns_have_no_tail);
+  tcase_add_test(tcase, long_values_follow_their_square);
   suite_add_tcase(suite, tcase);
   return suite_run(suite);
 }
