@@ -12,7 +12,10 @@
 
 static const double WORTH_IT = 0.99; /* fewer vectors must be so much better */
 
-enum { LEAST = 4 /* that wait neither for each other nor for memory */ };
+enum {
+  LEAST = 3, /* that wait hardly for each other, or for memory */
+  MASK = 5   /* instructions of a vector that may not be there, or not whole */
+};
 
 /* Cycles of a vector's mask. Others than these go lane by lane, as lanes that are apart in memory do. */
 static double mask_cycles(const tni_planner *p, const tn_stmt *block, const tni_tile *t) {
@@ -31,8 +34,9 @@ void tni_choose_vectors(const tni_planner *p, const tn_stmt *block, int64_t exte
   for (int64_t vectors = most < all ? most : all; vectors >= least; vectors--) {
     double tiles = (double)tni_divide_up(all, vectors), ends = tni_has_stage(p, block, epilogue, t, vectors) ? 1 : (double)vectors;
     double body = tni_price_of(sum * (double)vectors + end * ends);
+    double asked = (double)(tni_divide_up(all, vectors) * vectors - all + (extent % t->lanes != 0));
     double cycles = steps * tiles * tni_step_cycles(p->target, 1, vectors, window);
-    double masks = steps * tiles * mask;
+    double masks = steps * tiles * mask + tni_price_of(MASK * asked);
     bool cut = tiles > 1 && extent % (vectors * t->lanes), whole = cut && masks < body;
     double cost = cycles + body + (!cut ? 0 : whole ? masks : body);
     if (best > 0 && cost > best * WORTH_IT) continue;
