@@ -184,6 +184,7 @@ void tni_ll_define(tni_ll_module *m, const tn_func *func) {
   tni_ll_function_begin(&f, m, func, kernel);
   if (!f.unwind) return;
   tni_ll_bind_parameters(&f, func, func->param_count);
+  if (tni_ll_only_forks(func->body)) tni_ll_glue_attributes(m, kernel);
   tni_ll_stmt(&f, func->body);
   tni_ll_function_end(&f);
   LLVMValueRef thunk = packed && m->status == TN_OK ? declare_packed(m, symbol) : NULL;

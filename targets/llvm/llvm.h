@@ -209,6 +209,8 @@ void tni_ll_stmt(tni_ll_function *f, const tn_stmt *s);
 void tni_ll_loop(tni_ll_function *f, const tn_expr *var, LLVMValueRef begin, LLVMValueRef end, bool enters,
                  const tn_stmt *body);
 void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s);
+/* Does it start threads, and do nothing itself? */
+bool tni_ll_only_forks(const tn_stmt *s);
 /* Refuses so many more bytes of stack, `for what`, where they are too many. */
 bool tni_ll_has_stack(tni_ll_function *f, uint64_t bytes, const char *what);
 /* Leaves through the unwind blocks when the i32 is not 0; the builder stands on the other way afterwards. */
@@ -299,7 +301,7 @@ void tni_ll_function_end(tni_ll_function *f);
 void tni_ll_function_attributes(tni_ll_module *m, LLVMValueRef function);
 /* One that only the module sees, NAME.WHAT.K. NULL without memory. */
 LLVMValueRef tni_ll_internal(tni_ll_module *m, const char *name, const char *what, unsigned k, LLVMTypeRef type);
-/* The function loads arguments and calls another: code is made of it in the quickest way. */
+/* The function loads or stores arguments and calls another: code is made of it in the quickest way. */
 void tni_ll_glue_attributes(tni_ll_module *m, LLVMValueRef function);
 /* The function reads and writes no memory, and returns. */
 void tni_ll_pure_attributes(tni_ll_module *m, LLVMValueRef function);

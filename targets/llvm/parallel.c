@@ -198,3 +198,17 @@ void tni_ll_parallel(tni_ll_function *f, const tn_stmt *s) {
   LLVMPositionBuilderAtEnd(m->b, here);
   if (body) call_parallel_for(f, &c, type, body, extent);
 }
+
+bool tni_ll_only_forks(const tn_stmt *s) {
+  bool forks = true;
+  switch (s->kind) {
+  case TNI_FOR:
+    return s->as.loop.kind == TNI_PARALLEL && s->as.loop.extent->op == TN_OP_const && s->as.loop.extent->as.i > 1 &&
+           !tni_find_annotation(s->as.loop.notes, TNI_TILE_NOTE);
+  case TNI_ALLOC: return tni_ll_only_forks(s->as.alloc.body);
+  case TNI_SEQ:
+    for (int32_t i = 0; i < s->as.seq.count; i++) forks &= tni_ll_only_forks(s->as.seq.stmts[i]);
+    return forks;
+  default: return false;
+  }
+}

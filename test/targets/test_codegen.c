@@ -452,6 +452,35 @@ START_TEST(a_kernel_says_what_it_is)
 }
 END_TEST
 
+/* Has the function of that name, as it is called in the text, code that is made in the quickest way? */
+static bool is_glue(const char *code, const char *name) {
+  char group[32];
+  int number;
+  const char *at = strstr(code, "\ndefine ");
+  while (at && strncmp(strchr(at, '@'), name, strlen(name)) != 0) at = strstr(at + 1, "\ndefine ");
+  ck_assert_msg(at && sscanf(strchr(at, '#'), "#%d", &number) == 1, "%s: %s", name, code);
+  snprintf(group, sizeof group, "attributes #%d = {", number);
+  const char *line = strstr(code, group), *found = line ? strstr(line, "optnone") : NULL;
+  return found && found < strchr(line, '\n');
+}
+
+/* A kernel that only starts threads is run once a call; its loop is another thing. */
+START_TEST(what_only_forks_is_glue)
+{
+  size_t size;
+  parse("loop func f(A: f32[64], B: f32[64]) {\n"
+        "  for i in 0..8 parallel {\n    for j in 0..8 {\n      B[i * 8 + j] = A[i * 8 + j] * 2.0:f32\n    }\n  }\n}\n"
+        "loop func g(A: f32[64], B: f32[64]) {\n"
+        "  for i in 0..1 parallel {\n    for j in 0..8 {\n      B[i * 8 + j] = A[i * 8 + j] * 2.0:f32\n    }\n  }\n}\n");
+  char *code = emit("x86-64-v4", TNI_EMIT_LLVM, &size);
+  ck_assert(is_glue(code, "@f("));
+  ck_assert(is_glue(code, "@f.packed("));
+  ck_assert(!is_glue(code, "@f.range.0("));
+  ck_assert(!is_glue(code, "@g("));
+  tn_text_destroy(code);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("codegen");
   TCase *tc = tcase_create("codegen");
@@ -475,6 +504,7 @@ int main(void) {
   tcase_add_test(tc, a_prefetch_is_one_instruction);
   tcase_add_loop_test(tc, pointers_advance_in_innermost_loops, 0, 5);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
+  tcase_add_test(tc, what_only_forks_is_glue);
   tcase_add_test(tc, a_kernel_says_what_it_is);
   suite_add_tcase(suite, tc);
   return suite_run(suite);
