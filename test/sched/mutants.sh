@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 sched=$here/../../sched
 shift 2
 [ $# -gt 0 ] || set -- "$sched"/copies.c "$sched"/depend.c "$sched"/exact.c "$sched"/instance.c "$sched"/legal.c \
-  "$sched"/motion.c "$sched"/pad.c "$sched"/places.c "$sched"/reduction.c "$sched"/site.c "$sched"/primitives/*.c
+  "$sched"/motion.c "$sched"/pad.c "$sched"/places.c "$sched"/reduction.c "$sched"/site.c "$sched"/twice.c "$sched"/primitives/*.c
 ninja -C "$build" test/schedule_mutants >/dev/null
 seen=$(mktemp)
 trap 'rm -f "$seen"' EXIT
