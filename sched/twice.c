@@ -46,7 +46,7 @@ static bool look_at_write(void *self, const tn_stmt *s) {
 
 const char *tni_why_not_twice(tn_schedule *s, const tn_stmt *loop, const void **mark) {
   twice_search q = {.s = s, .loop = loop};
-  const char *why = tni_why_in_order(s->ctx, loop, mark);
+  const char *why = tni_why_in_order(loop, mark);
   if (why) return why;
   tni_stmt_visit(loop->as.loop.body, look_at_write, &q);
   if (q.why) *mark = q.mark;

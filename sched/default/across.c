@@ -10,12 +10,21 @@
  *
  *     for i by n { for j unrolled { for n vectorized { B[i, j] = f(A[j, i]) } } }
  *
+ * What is long is done in a loop over the rows of a square that was turned before it.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "default.h"
 
-enum { LEAST_LANES = 4, MOST_LANES = 16, GROUP_BYTES = 16, LEAST_COLUMNS = 2, MOST_COLUMNS = 4, ISSUE = 3 /* instructions a cycle */,
-       MANY_TURNS = 4 /* of a core */ };
+enum {
+  LEAST_LANES = 4,
+  MOST_LANES = 16,
+  GROUP_BYTES = 16, /* that are read at once */
+  LEAST_COLUMNS = 2,
+  MOST_COLUMNS = 4,
+  ISSUE = 3,     /* instructions a cycle */
+  MANY_TURNS = 4 /* of a core */
+};
 
 typedef struct across_search {
   const tni_planner *p;
@@ -64,9 +73,12 @@ static bool turns_before(tni_planner *p, const char *name, const tn_expr *load, 
   if (!tni_tried(p, tn_reindex(p->s, ref, which, 0, "register", &turned, &e), &e)) return false;
   if (!tni_tried(p, tn_compute_at(p->s, turned, loop, &e), &e)) return false;
   size_t count = tni_loops_of(p, turned, loops);
-  if (count < 2) return false;
+  const tn_stmt *outside = tni_handle_loop(p->s, loop);
+  size_t at = 0;
+  while (at < count && tni_handle_loop(p->s, loops[at]) != outside) at++;
+  if (at + 2 > count) return false;
   tni_try_vectorize(p, loops[count - 1]);
-  for (size_t i = count - 1; i-- > 0 && tni_handle_loop(p->s, loops[i]) != tni_handle_loop(p->s, loop);) tni_try_unroll(p, loops[i]);
+  for (size_t i = at + 1; i + 1 < count; i++) tni_try_unroll(p, loops[i]);
   return true;
 }
 
@@ -80,7 +92,8 @@ static int64_t count_steps(tni_planner *p, size_t count, const tn_loop *loops) {
   return steps;
 }
 
-bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops, size_t *outer) {
+bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops,
+                         size_t *outer) {
   const tn_stmt *store = tni_block_store(block);
   const tni_iter *it = tni_iter_fed_by(p, block, loops[inner]);
   tn_loop order[TNI_MAX_LOOPS], rows[2], columns[2];
@@ -100,7 +113,8 @@ bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size
   bool threads = tni_goes_parallel(p, tni_work_of(block));
   bool many = !threads || count_steps(p, row, loops) >= MANY_TURNS * p->target->cores;
   *outer = !threads || (extent % lanes == 0 && tni_extent_of(block, q.row) % lanes == 0) ? inner + 1 : row + !many;
-  if (!tni_try_parts(p, loops[row], lanes, many, rows) || !tni_try_parts(p, loops[inner], lanes, true, columns)) return false;
+  if (!tni_try_parts(p, loops[row], lanes, many, rows) || !tni_try_parts(p, loops[inner], lanes, true, columns))
+    return false;
   loops[row] = rows[0];
   loops[inner] = columns[0];
   for (size_t i = row; i <= inner; i++) order[n++] = loops[i];

@@ -26,13 +26,15 @@ static double mask_cycles(const tni_planner *p, const tn_stmt *block, const tni_
 
 void tni_choose_vectors(const tni_planner *p, const tn_stmt *block, int64_t extent, bool window, tni_tile *t) {
   const tn_stmt *epilogue = tni_epilogue_of(p, block);
-  int64_t all = tni_divide_up(extent, t->lanes), most = p->target->vector_registers / 2, least = all < LEAST ? all : LEAST;
+  int64_t all = tni_divide_up(extent, t->lanes), most = p->target->vector_registers / 2;
+  int64_t least = all < LEAST ? all : LEAST;
   double sum = 1 + tni_instructions_of(p, block), end = epilogue ? tni_instructions_of(p, epilogue) : 0, best = 0;
   double steps = tni_steps_of(block, tni_iter_of_dim(block, t->vector_dim)) / (double)t->steps;
   double mask = mask_cycles(p, block, t);
   t->rows = t->vectors = 1;
   for (int64_t vectors = most < all ? most : all; vectors >= least; vectors--) {
-    double tiles = (double)tni_divide_up(all, vectors), ends = tni_has_stage(p, block, epilogue, t, vectors) ? 1 : (double)vectors;
+    double tiles = (double)tni_divide_up(all, vectors);
+    double ends = tni_has_stage(p, block, epilogue, t, vectors) ? 1 : (double)vectors;
     double body = tni_price_of(sum * (double)vectors + end * ends);
     double asked = (double)(tni_divide_up(all, vectors) * vectors - all + (extent % t->lanes != 0));
     double cycles = steps * tiles * tni_step_cycles(p->target, 1, vectors, window);

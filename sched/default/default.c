@@ -238,10 +238,10 @@ static void schedule_elementwise(tni_planner *p, const tn_stmt *block) {
     extent = tni_extent_of(block, inner) * tni_extent_of(block, inner + 1);
   }
   int64_t lanes = tni_target_lanes(p->target, store->as.store.buffer->type, extent);
+  bool twice = !tni_goes_parallel(p, work) && tni_is_tail_dear(p, block, lanes);
   if (inner > 0 && tni_schedule_across(p, block, 0, (size_t)inner, loops, &outer)) {
     /* outer is known */
-  } else if (inner >= 0 && lanes >= 4 &&
-             tni_try_parts(p, loops[inner], lanes, !tni_goes_parallel(p, work) && tni_is_tail_dear(p, block, lanes), parts)) {
+  } else if (inner >= 0 && lanes >= 4 && tni_try_parts(p, loops[inner], lanes, twice, parts)) {
     tni_try_vectorize(p, parts[1]);
     loops[inner] = parts[0];
     outer = (size_t)inner + 1;

@@ -188,7 +188,8 @@ void tni_apply_unit(tni_planner *p, const tni_unit *unit, tn_loop steps);
  * them sees to what is in parallel. */
 void tni_schedule_reduction(tni_planner *p, const tn_stmt *block, size_t outside);
 /* Does the tile, of so many vectors, go to memory before the epilogue (NULL: there is none), which goes over it in a loop? */
-bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t, int64_t vectors);
+bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t,
+                   int64_t vectors);
 /* The block behind a reduction: the one reader of its buffer that is elementwise over the same shape and stands alone. */
 const tn_stmt *tni_epilogue_of(const tni_planner *p, const tn_stmt *block);
 /* The block that writes the reduction's result out: its epilogue, or a copy from a
@@ -222,7 +223,8 @@ int64_t tni_chain_rows(const tn_target *target, tn_type type, const int64_t shap
 /* The elementwise block below loops[0..inner], of which those from `from` on may be cut, in squares, where it reads
  * across what it writes; loops[..inner] are then those outside of them, and the first *outer may be in parallel. False: it
  * does not. */
-bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops, size_t *outer);
+bool tni_schedule_across(tni_planner *p, const tn_stmt *block, size_t from, size_t inner, tn_loop *loops,
+                         size_t *outer);
 /* The elementwise block that has so many loops, all its own, in vectors along the last but one of them, where the last one
  * has few steps; loops[..*outer - 1] are then those outside of the vectors. False: it is none such. */
 bool tni_schedule_between(tni_planner *p, const tn_stmt *block, size_t count, tn_loop *loops, size_t *outer);

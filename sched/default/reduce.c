@@ -235,7 +235,8 @@ static bool is_scattered(const tni_planner *p, const tn_stmt *block, int32_t vec
          stride != 1;
 }
 
-bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t, int64_t vectors) {
+bool tni_has_stage(const tni_planner *p, const tn_stmt *block, const tn_stmt *epilogue, const tni_tile *t,
+                   int64_t vectors) {
   int64_t all = t->rows * vectors;
   if (!epilogue || all < 2) return false;
   bool is_tile = t->row_dim >= 0 && all > MOST_LONG;

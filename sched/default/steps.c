@@ -32,7 +32,8 @@ bool tni_try_parts(tni_planner *p, tn_loop loop, int64_t factor, bool twice, tn_
   int64_t factors[] = {0, factor};
   tn_loop made[3];
   if (!twice || p->status) return tni_try_split(p, loop, factor, out);
-  if (!tni_tried(p, tn_split_tail(p->s, loop, 2, factors, TN_TAIL_OVERLAP, made, &e), &e)) return tni_try_split(p, loop, factor, out);
+  if (!tni_tried(p, tn_split_tail(p->s, loop, 2, factors, TN_TAIL_OVERLAP, made, &e), &e))
+    return tni_try_split(p, loop, factor, out);
   memcpy(out, made, 2 * sizeof *out);
   return true;
 }
