@@ -93,6 +93,7 @@ typedef struct tni_pipeline {
   const tn_target *target;     /* the last, for which graphs are */
   const tn_compile_desc *desc; /* the host's, or the defaults; never NULL */
   const tn_program *source;    /* the host's; not changed */
+  tn_program *aligned;         /* of the source's graphs, for integers, whose contents are not; until they are folded */
   const tn_graph **graphs;     /* the source's, or in their place what the first stage made of them */
   tn_program *work;            /* a copy that the stages change: functions by index are the kernels */
   tni_region lowered_region;   /* a child of the work program's region */

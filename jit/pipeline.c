@@ -116,8 +116,14 @@ void tni_pipeline_drop_lowered(tni_pipeline *p) {
   p->lowered = NULL;
 }
 
+static void drop_aligned(tni_pipeline *p) {
+  tn_program_destroy(p->aligned);
+  p->aligned = NULL;
+}
+
 void tni_pipeline_destroy(tni_pipeline *p) {
   if (!p) return;
+  drop_aligned(p);
   tni_pipeline_drop_lowered(p);
   tn_program_destroy(p->work);
   tni_free(p->ctx, p, sizeof *p);
@@ -129,10 +135,11 @@ static tn_status integers(tni_pipeline *p, tn_error **err) {
   size_t count = p->source->graph_count;
   p->graphs = TNI_NEW_ARRAY(&p->work->region.arena, const tn_graph *, count + 1);
   tn_status status = p->graphs ? TN_OK : tni_fail_nomem(err);
+  if (!status && p->desc->integers) status = tn_program_create(p->ctx, &p->aligned, err);
   for (size_t i = 0; i < count && !status; i++) {
     double start = tni_seconds(p->ctx);
     p->graphs[i] = p->source->graphs[i];
-    if (p->desc->integers) status = tni_graph_align(p->graphs[i], p->work, &p->graphs[i], err);
+    if (p->desc->integers) status = tni_graph_align(p->graphs[i], p->aligned, &p->graphs[i], err);
     if (!status && p->desc->integers) status = tni_graph_integers(p->graphs[i], p->work, &p->graphs[i], err);
     if (!status) tni_tell_graph(p, TNI_STAGE_INTEGERS, p->graphs[i], start);
   }
@@ -167,6 +174,7 @@ static tn_status fold(tni_pipeline *p, tn_error **err) {
     if (!status && joined != folded) status = tni_graph_fold(joined, p->work, &evaluator, &folded, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_FOLD, folded, start);
   }
+  drop_aligned(p);
   return status;
 }
 

@@ -209,7 +209,7 @@ static void search_loop(guard_search *g, const tn_stmt *s) {
 static void search_guards(guard_search *g, const tn_stmt *s) {
   switch (s->kind) {
   case TNI_STORE:
-  case TNI_REDUCE: tni_expr_visit_memory(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
+  case TNI_REDUCE: tni_expr_visit(g->r->arena.ctx, s->as.store.value, consider_load, g); break;
   case TNI_FOR: search_loop(g, s); break;
   case TNI_IF:
     consider(g, s, s->as.cond.cond);
@@ -221,7 +221,7 @@ static void search_guards(guard_search *g, const tn_stmt *s) {
     break;
   case TNI_WHILE: search_guards(g, s->as.repeat.body); break;
   case TNI_LET:
-    tni_expr_visit_memory(g->r->arena.ctx, s->as.let.value, consider_load, g);
+    tni_expr_visit(g->r->arena.ctx, s->as.let.value, consider_load, g);
     search_guards(g, s->as.let.body);
     break;
   case TNI_ALLOC:
