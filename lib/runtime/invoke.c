@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <assert.h>
+
 #include "lib.h"
 
 /* The types of so many pointers, and their values. */
@@ -66,6 +68,7 @@ CALL(15)
 CALL(16)
 
 tni_kernel_call tni_caller_of(size_t count) {
+  assert(count <= TNI_MOST_POINTERS);
   static const tni_kernel_call calls[TNI_MOST_POINTERS + 1] = {call_0, call_1,  call_2,  call_3,  call_4,  call_5,
                                                         call_6, call_7,  call_8,  call_9,  call_10, call_11,
                                                         call_12, call_13, call_14, call_15, call_16};

@@ -264,7 +264,8 @@ static void write_stage(tni_planner *p, tn_block_ref copy, const tni_tile *t, si
 /* ---- the tile ---- */
 
 static void write_out_tile(tni_planner *p, const tiled_loops *l) {
-  if (tni_try_vectorize(p, l->lane) && tni_target_has_masks(p->target)) tni_note_loops(p, 1, &l->lane, TNI_WHOLE_NOTE);
+  bool vectors = tni_try_vectorize(p, l->lane);
+  if (vectors && l->row && tni_target_has_masks(p->target)) tni_note_loops(p, 1, &l->lane, TNI_WHOLE_NOTE);
   if (l->vector) tni_try_unroll(p, l->vector);
   if (l->row) tni_try_unroll(p, l->row);
 }

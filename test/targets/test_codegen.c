@@ -474,8 +474,7 @@ START_TEST(what_only_forks_is_glue)
         "  for i in 0..1 parallel {\n    for j in 0..8 {\n      B[i * 8 + j] = A[i * 8 + j] * 2.0:f32\n    }\n  }\n}\n");
   char *code = emit("x86-64-v4", TNI_EMIT_LLVM, &size);
   ck_assert(is_glue(code, "@f("));
-  ck_assert(is_glue(code, "@f.packed("));
-  ck_assert(!is_glue(code, "@f.range.0("));
+  ck_assert(!is_glue(code, "@f.parallel.0("));
   ck_assert(!is_glue(code, "@g("));
   tn_text_destroy(code);
 }
