@@ -37,6 +37,15 @@ static inline int suite_run_tests(const char *name, const TTest *const *tests, s
   return suite_run_case(name, all, 200, setup, teardown);
 }
 
+/* Of the process. */
+static inline size_t suite_resident_bytes(void) {
+  unsigned long all, pages = 0;
+  FILE *f = fopen("/proc/self/statm", "r");
+  ck_assert_int_eq(fscanf(f, "%lu %lu", &all, &pages), 2);
+  fclose(f);
+  return pages * 4096;
+}
+
 /* Is a file whose path holds that mapped into this process? */
 static inline bool suite_maps(const char *name) {
   char line[512];

@@ -127,8 +127,8 @@ static void *aligned_contents(tni_arena *arena, const tni_gvalue *v) {
   return (void *)tni_arena_copy(arena, v->data, tn_array_bytes(v->type, tni_gvalue_numel(v)));
 }
 
-static void add_params(one_node *f, tni_arena *arena, const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out,
-                       void *const *out_data) {
+static void add_params(one_node *f, tni_arena *arena, const tni_gnode *node, const tni_gvalue *const *in,
+                       const tni_gvalue *out, void *const *out_data) {
   for (uint32_t i = 0; i < node->input_count; i++) {
     f->in[i] = NULL;
     if (!in[i] || tni_is_immediate(node->op, in[i])) continue;

@@ -43,14 +43,6 @@ START_TEST(llvm_is_opened_by_the_first_compilation)
 }
 END_TEST
 
-static size_t resident_bytes(void) {
-  unsigned long all, pages = 0;
-  FILE *f = fopen("/proc/self/statm", "r");
-  ck_assert_int_eq(fscanf(f, "%lu %lu", &all, &pages), 2);
-  fclose(f);
-  return pages * 4096;
-}
-
 static int find_llvm(struct dl_phdr_info *info, size_t size, void *self) {
   (void)size;
   if (!strstr(info->dlpi_name, "/libLLVM")) return 0;
@@ -74,9 +66,9 @@ START_TEST(trimming_lets_go_of_pages_that_are_as_in_the_file)
   ck_assert_int_eq(mprotect(header, PAGE, PROT_READ | PROT_WRITE), 0);
   header[UNUSED] = 77;
   ck_assert_int_eq(mprotect(header, PAGE, PROT_READ), 0);
-  size_t before = resident_bytes();
+  size_t before = suite_resident_bytes();
   tn_context_trim(ctx);
-  ck_assert_uint_gt(before, resident_bytes() + AT_LEAST);
+  ck_assert_uint_gt(before, suite_resident_bytes() + AT_LEAST);
   ck_assert_int_eq(header[UNUSED], 77);
   kit_ok(compile(program, &error), error);
   tn_program_destroy(program);

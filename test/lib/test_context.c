@@ -137,14 +137,6 @@ static void note_second(tn_context *ctx, void *object) {
 static void *ask_slot(void *ctx) { return tni_context_slot(ctx, TNI_SLOT_TARGETS, make_slow, note_first, NULL); }
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-static size_t resident_bytes(void) {
-  unsigned long total, resident = 0;
-  FILE *f = fopen("/proc/self/statm", "r");
-  ck_assert_int_eq(fscanf(f, "%lu %lu", &total, &resident), 2);
-  fclose(f);
-  return resident * 4096;
-}
-
 START_TEST(trimming_gives_back_what_is_free_between_blocks)
 {
   enum { BLOCKS = 8000, BYTES = 8 << 10 };
@@ -157,9 +149,9 @@ START_TEST(trimming_gives_back_what_is_free_between_blocks)
     memset(freed[i], 1, BYTES);
   }
   for (size_t i = 0; i < BLOCKS; i++) free(freed[i]);
-  size_t before = resident_bytes();
+  size_t before = suite_resident_bytes();
   tn_context_trim(ctx);
-  ck_assert_uint_lt(resident_bytes() + BLOCKS * (BYTES / 4), before); /* a page of the two of each, at the least */
+  ck_assert_uint_lt(suite_resident_bytes() + BLOCKS * (BYTES / 4), before); /* a page of the two of each, at the least */
   for (size_t i = 0; i < BLOCKS; i++) free(kept[i]);
   tn_context_destroy(ctx);
 }
