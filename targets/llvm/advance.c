@@ -1,4 +1,4 @@
-/* advance.c -- addresses in innermost loops as pointers that advance.
+/* advance.c -- addresses in innermost loops as pointers that advance, and loops that nothing can be reduced in.
  *
  *     do { x = load base + i * 144 + a; y = load base + i * 144 + a + 2304; i = i + 1 } while i < n
  *       ->
@@ -10,9 +10,9 @@
  *     load base + i + a + n;  load base + i + a + n * 2;  load base + i + a + n * 3   ->   load p + n;  load p + n * 2;  load p + m
  *
  * LLVM's loop strength reduction comes to the same, but looks at every access for that, in a fifth of all the time that code
- * takes. It does not see through what advances the pointers: an assembly of no instructions. Where a loop has more
- * pointers than MOST_POINTERS, or with distances more than MOST_REGISTERS, registers are scarce and it is left to LLVM, as are
- * loops of several blocks.
+ * takes. It does not see through what advances the pointers: an assembly of no instructions. Nor does it look at loops whose
+ * variables count so: these, and those of several blocks, in which an address is little beside the loops within. Where a loop
+ * has more pointers than MOST_POINTERS, or with distances more than MOST_REGISTERS, registers are scarce and it is left to LLVM.
  *
  * needs: the IR behind all passes; x86-64, whose addresses take any displacement
  *
@@ -195,7 +195,7 @@ static bool find_addresses(loop *l) {
     if (coef == 0) continue;
     if (__builtin_mul_overflow(coef, l->step, &coef) || !add_address(l, x, coef)) return false;
   }
-  return l->count > 0;
+  return true;
 }
 
 /* ---- pointers ------------------------------------------------------------------------------------------------------ */
@@ -272,17 +272,46 @@ static void sweep(LLVMBasicBlockRef block) {
   }
 }
 
+/* All addresses in the loop; false: they are left as they are. */
+static bool advance_all(tni_ll_module *m, LLVMBasicBlockRef block) {
+  loop l = {.block = block};
+  if (!find_variable(&l) || !find_addresses(&l)) return false;
+  for (size_t i = 0; i < l.count; i++)
+    if (l.addresses[i].leader == i) advance(m, &l, &l.addresses[i]);
+  for (size_t i = 0; i < l.count; i++)
+    if (l.addresses[i].leader != i) follow(m, &l, &l.addresses[i]);
+  for (size_t i = 0; i < l.count; i++) replace(&l.addresses[i]);
+  sweep(block);
+  return true;
+}
+
+/* ---- what is counted ----------------------------------------------------------------------------------------------- */
+
+/* What a phi is in the next iteration, if that is itself and a constant. */
+static LLVMValueRef next_of(LLVMValueRef phi) {
+  for (unsigned k = 0; k < LLVMCountIncoming(phi); k++) {
+    LLVMValueRef next = LLVMGetIncomingValue(phi, k);
+    if (LLVMIsAInstruction(next) && LLVMGetInstructionOpcode(next) == LLVMAdd && LLVMGetOperand(next, 0) == phi &&
+        LLVMIsAConstantInt(LLVMGetOperand(next, 1)))
+      return next;
+  }
+  return NULL;
+}
+
+/* The loop's variables count behind an assembly of no instructions, too: there is nothing left that their loops could reduce. */
+static void hide_variables(tni_ll_module *m, LLVMBasicBlockRef block) {
+  for (LLVMValueRef x = LLVMGetFirstInstruction(block); x && LLVMIsAPHINode(x); x = LLVMGetNextInstruction(x)) {
+    LLVMValueRef next = LLVMTypeOf(x) == m->i64 ? next_of(x) : NULL;
+    if (!next) continue;
+    LLVMPositionBuilderBefore(m->b, next);
+    LLVMReplaceAllUsesWith(next, hidden(m, LLVMBuildNSWAdd(m->b, x, LLVMGetOperand(next, 1), "")));
+    LLVMInstructionEraseFromParent(next);
+  }
+}
+
 void tni_ll_advance_pointers(tni_ll_module *m) {
   if (m->target->isa != TNI_ISA_X86_64) return;
   for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f; f = LLVMGetNextFunction(f))
-    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = LLVMGetNextBasicBlock(b)) {
-      loop l = {.block = b};
-      if (!is_loop(b) || !find_variable(&l) || !find_addresses(&l)) continue;
-      for (size_t i = 0; i < l.count; i++)
-        if (l.addresses[i].leader == i) advance(m, &l, &l.addresses[i]);
-      for (size_t i = 0; i < l.count; i++)
-        if (l.addresses[i].leader != i) follow(m, &l, &l.addresses[i]);
-      for (size_t i = 0; i < l.count; i++) replace(&l.addresses[i]);
-      sweep(b);
-    }
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = LLVMGetNextBasicBlock(b))
+      if (!is_loop(b) || advance_all(m, b)) hide_variables(m, b);
 }
