@@ -90,6 +90,13 @@ static void release_piece(tni_job *job) {
     for (size_t k = 0; k < all->groups[i].count; k++) tni_kernel_close(all->groups[i].kernels[k]);
 }
 
+/* Of kernels that share a function the first one has it. */
+static double weight_of(const tni_group *g) {
+  double weight = 0;
+  for (size_t k = 0; k < (g->outlined ? g->count : 1); k++) weight += tni_kernel_weight(g->kernels[k]->lowered);
+  return weight;
+}
+
 static int by_weight(const void *a, const void *b) {
   const tni_group *x = a, *y = b;
   if (x->outlined != y->outlined) return y->outlined - x->outlined;
@@ -100,7 +107,7 @@ static int by_weight(const void *a, const void *b) {
 /* Cuts the groups, which are in order, so that no piece of several is more than a part of what is left, or a small one of
  * all. */
 static size_t cut(batch *b) {
-  enum { PARTS = 8, SMALL_PARTS = 32 };
+  enum { PARTS = 8, SMALL_PARTS = 12 };
   double all = 0, left;
   size_t count = 0;
   for (size_t i = 0; i < b->group_count; i++) all += b->groups[i].weight;
@@ -120,7 +127,7 @@ static size_t cut(batch *b) {
 
 /* One for each piece. False: no memory. */
 static bool make_jobs(batch *b, enum tni_emit what, size_t *count, tni_job **jobs) {
-  for (size_t i = 0; i < b->group_count; i++) b->groups[i].weight = tni_kernel_weight(b->groups[i].kernels[0]->lowered);
+  for (size_t i = 0; i < b->group_count; i++) b->groups[i].weight = weight_of(&b->groups[i]);
   qsort(b->groups, b->group_count, sizeof *b->groups, by_weight);
   b->pieces = TNI_NEW_ARRAY(&b->arena, piece, b->group_count);
   if (!b->pieces) return false;
