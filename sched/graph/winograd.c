@@ -7,8 +7,8 @@
  *
  * Taken are convolutions of f32 by constant weights, in steps of 1, over all channels, with the channels last. Cycles are
  * counted for both tiles, for rows of them in blocks, and for the direct sum: of multiply-adds, of transforms, and of
- * what comes from beyond the second cache. Weights become 16 / 9 or 4 times as large, and are read once for each block:
- * so small pictures of many channels stay as they are.
+ * what comes from the second cache and from beyond. Weights become 16 / 9 or 4 times as large, and are read once for each
+ * block: so small pictures stay as they are.
  *
  * The error is estimated from the weights. For inputs of independent numbers of one size the square of it, in squares of
  * the result, is
@@ -78,9 +78,12 @@ static bool find_pads(const tn_graph *g, const tni_gnode *n, int i, int64_t *bef
 
 static const double GAIN = 1.25;  /* how many times as fast it must be */
 static const double DIRECT = 0.9; /* of the multiply-adds that a core can do, those that a loop over taps does */
-static const double PRODUCT = 0.85;
+static const double PRODUCT = 0.95;
 enum {
   FAR_BYTES = 5,      /* a cycle, from beyond the second cache */
+  FIRST_BYTES = 7,    /* of weights that a core reads for the first time: others were in its cache meanwhile */
+  NEAR_BYTES = 30,    /* from the second cache */
+  HELD_BYTES = 17,    /* of what a block holds, written and read there */
   MOST_HELD = 8,      /* of what a block of tiles holds, second caches */
   SPREAD_SMALL = 40,  /* cycles of the transforms of a tile, of a vector of channels */
   SPREAD_LARGE = 140,
@@ -101,16 +104,16 @@ static double cycles_of(const tn_target *target, const tni_gvalue *out, double c
   double across = divide_up((double)out->shape[2], (double)tile), tiles = across * (double)rows;
   double blocks = (double)out->shape[0] * divide_up(divide_up((double)out->shape[1], (double)tile), (double)rows);
   double sums = points * points * tiles * channels * columns / (2 * lanes) / PRODUCT;
-  double weights = points * points * channels * columns * sizeof(float), far = 0;
+  double weights = points * points * channels * columns * sizeof(float);
   double held = points * points * tiles * (channels + columns) * sizeof(float);
   double spread = tiles * channels / lanes * (tile == 2 ? SPREAD_SMALL : SPREAD_LARGE);
   double gather = tiles * columns / lanes * (tile == 2 ? GATHER_SMALL : GATHER_LARGE);
-  double near = (double)target->l2 * 0.75;
+  double near = (double)target->l2 * 0.75, cores = target->cores > 1 ? target->cores : 1;
+  bool stay = held + weights <= near;
   if (held > MOST_HELD * (double)target->l2) return INFINITY;
-  if (held > near) far = 2 * held / FAR_BYTES;
-  if (held + weights > near) sums = fmax(sums, weights / FAR_BYTES);
-  double rounds = target->cores > 1 ? divide_up(blocks, target->cores) * target->cores : blocks;
-  return rounds * (sums + spread + gather + far);
+  sums = fmax(sums, weights / (stay ? NEAR_BYTES : FAR_BYTES));
+  double moves = held > near ? 2 * held / FAR_BYTES : held / HELD_BYTES, first = stay ? weights / FIRST_BYTES : 0;
+  return divide_up(blocks, cores) * cores * (sums + spread + gather + moves) + fmin(blocks, cores) * first;
 }
 
 static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *target) {

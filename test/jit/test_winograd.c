@@ -227,7 +227,7 @@ END_TEST
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-enum { H = 20, W = 24, C = 32, M = 32, PIXELS = H * W };
+enum { H = 28, W = 32, C = 64, M = 64, PIXELS = H * W };
 
 static tn_context *ctx;
 static tn_error *error;
@@ -244,12 +244,14 @@ typedef struct network {
   int64_t stride, dilation, group, taps;
   const char *auto_pad; /* NULL: pads of 1 */
   bool plain;           /* the convolution alone */
+  int64_t high, wide;   /* of its input */
 } network;
 
 static network new_network(void) {
   state = 7;
   network n = {.x = filled(PIXELS * C, 1), .w = filled(M * C * 9, 0.2), .bias = filled(M, 1),
-               .more = filled(PIXELS * M, 1), .stride = 1, .dilation = 1, .group = 1, .taps = 3};
+               .more = filled(PIXELS * M, 1), .stride = 1, .dilation = 1, .group = 1, .taps = 3,
+               .high = H, .wide = W};
   return n;
 }
 
@@ -283,7 +285,7 @@ static tn_program *import_network(const network *n, int64_t high, int64_t wide) 
   add_transpose(&g, n->plain ? "c" : "y", "Y", to_last);
   add_weight(&g, tensor_raw("w", ONNX_FLOAT, 4, shape, n->w, (size_t)(M * C / n->group * n->taps * n->taps) * sizeof *n->w));
   add_weight(&g, tensor_raw("b", ONNX_FLOAT, 1, (int64_t[]){M}, n->bias, M * sizeof *n->bias));
-  add_input(&g, "X", 4, (int64_t[]){1, H, W, C});
+  add_input(&g, "X", 4, (int64_t[]){1, n->high, n->wide, C});
   if (!n->plain) add_input(&g, "R", 4, (int64_t[]){1, high, wide, M});
   add_output(&g, "Y");
   file = model(13, g);
@@ -439,6 +441,17 @@ START_TEST(others_stay_sums)
 }
 END_TEST
 
+/* Their weights, which are more, would take longer to read than sums are to add up. */
+START_TEST(small_pictures_stay_sums)
+{
+  network n = new_network();
+  ck_assert(becomes_tiles(&n, H, W));
+  n.high = n.wide = 7;
+  ck_assert(!becomes_tiles(&n, 7, 7));
+  drop_network(&n);
+}
+END_TEST
+
 /* Weights that are not finite would spoil whole tiles; zeros have no error. */
 START_TEST(weights_decide)
 {
@@ -486,6 +499,7 @@ int main(void) {
   tcase_add_test(passes, what_is_behind_it_stands_in_its_loops);
   tcase_add_test(passes, padding_by_name);
   tcase_add_test(passes, others_stay_sums);
+  tcase_add_test(passes, small_pictures_stay_sums);
   tcase_add_test(passes, weights_decide);
   tcase_add_test(passes, what_is_not_finite_stays_in_the_tiles_that_read_it);
   suite_add_tcase(suite, passes);
