@@ -48,7 +48,8 @@ typedef struct tni_mark {
 } tni_mark;
 tni_mark tni_mark_of(const tn_schedule *s);
 void tni_go_back(tn_schedule *s, const tni_mark *mark);
-/* The function that the schedule made, verified, of nodes of `r` alone. */
+/* The function that the schedule made, of nodes of `r` alone. Primitives keep what the verifier asks: a function that only
+ * code is made of is not verified again, one that enters the program is. */
 tn_status tni_schedule_finish(const tn_schedule *s, tni_region *r, const tn_func **out, tn_error **err);
 /* Refuses to change a schedule that has forks. */
 tn_status tni_check_no_forks(const tn_schedule *s, tn_error **err);
@@ -447,6 +448,9 @@ tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, 
 /* Takes the new body; refuses when what is changed lies on both sides of a barrier, copy or wait, or when a loop of concurrent
  * iterations would not be one any more; or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
+/* The same for a rewrite after which every iteration of the loops that stay does what it did, in the same order: whether
+ * iterations may run at the same time is not asked. */
+tn_status tni_step_accept_same(tni_step *step, const tn_stmt *body);
 /* The same for a rewrite that moves nothing, so that it can take away from no loop what allowed its kind. */
 tn_status tni_step_keep(tni_step *step, const tn_stmt *body);
 /* Handles of arguments as statements, refusing those that are gone: the refusal has been told when they give NULL. */

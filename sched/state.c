@@ -85,7 +85,7 @@ tn_status tni_schedule_finish(const tn_schedule *s, tni_region *r, const tn_func
   *out = func;
   if (!func) return tni_fail_nomem(err);
   func->scheduled = true;
-  return tni_verify(func, err);
+  return TN_OK;
 }
 
 tn_status tn_schedule_commit(tn_schedule *s, const tn_func **out, tn_error **err) {
@@ -93,6 +93,7 @@ tn_status tn_schedule_commit(tn_schedule *s, const tn_func **out, tn_error **err
   if (out) *out = NULL;
   if (err) *err = NULL;
   tn_status status = tni_schedule_finish(s, &s->program->region, &func, err);
+  if (!status) status = tni_verify(func, err);
   if (!status) status = tni_program_add(s->program, func, err);
   if (!status && out) *out = func;
   return status;

@@ -92,7 +92,7 @@ static const tn_buffer *used_outside(tn_context *ctx, const tn_stmt *root) {
   return q.found;
 }
 
-tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
+tn_status tni_step_accept_same(tni_step *step, const tn_stmt *body) {
   const tn_stmt *old = step->s->func->body;
   const void *mark = tni_first_sync(old);
   if (mark && body && crosses(old, body))
@@ -104,6 +104,13 @@ tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
   if ((mark = used_outside(step->s->ctx, body)))
     return tni_step_refuse(step, mark, "the buffer would be used outside of the braces that it is allocated in\n"
                                        "needs: its alloc further out");
+  return TN_OK;
+}
+
+tn_status tni_step_accept(tni_step *step, const tn_stmt *body) {
+  const void *mark;
+  tn_status status = tni_step_accept_same(step, body);
+  if (status) return status;
   const char *why = tni_why_not_concurrent_still(step->s, step->func, &mark);
   return why ? tni_step_refuse(step, mark, "%s", why) : TN_OK;
 }

@@ -55,7 +55,7 @@ tn_status tni_apply_fuse(tni_step *step) {
   const tn_stmt *body = tni_stmt_subst(r, loops[count - 1]->as.loop.body, &subst);
   body = tni_replace(r, step->s->func->body, loops[0], tni_for(r, fused, extent, TNI_SERIAL, body));
   status = tni_give_loop(step, fused);
-  return status ? status : tni_step_accept(step, body);
+  return status ? status : tni_step_accept_same(step, body);
 }
 
 tn_status tn_fuse(tn_schedule *s, size_t count, const tn_loop *loops, tn_loop *out, tn_error **err) {
