@@ -48,7 +48,7 @@ static tn_func *assemble(tn_builder *b) {
   return func;
 }
 
-tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) {
+static tn_status finish(tn_builder *b, bool verify, const tn_func **out, tn_error **err) {
   if (out) *out = NULL;
   if (err) *err = NULL;
   if (!b) return tni_fail_nomem(err);
@@ -61,12 +61,20 @@ tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) 
     b->error = NULL;
   } else {
     tn_func *func = assemble(b);
-    status = func ? tni_verify(func, err) : tni_fail_nomem(err);
+    status = func ? TN_OK : tni_fail_nomem(err);
+    if (!status && verify) status = tni_verify(func, err);
+    if (!status) func->unverified = !verify;
     if (!status) status = tni_program_add(b->program, func, err);
     if (!status && out) *out = func;
   }
   tn_builder_destroy(b);
   return status;
+}
+
+tn_status tn_builder_finish(tn_builder *b, const tn_func **out, tn_error **err) { return finish(b, true, out, err); }
+
+tn_status tni_builder_finish_unverified(tn_builder *b, const tn_func **out, tn_error **err) {
+  return finish(b, false, out, err);
 }
 
 /* ---- parameters and buffers ---- */

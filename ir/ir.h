@@ -214,6 +214,7 @@ struct tn_func {
   const tn_stmt *body; /* may be NULL: does nothing */
   tn_program *program;
   bool scheduled; /* a schedule was committed: the default one is not applied */
+  bool unverified; /* a graph pass made it: the verifier runs before anything else looks at its body */
   const struct tni_shared *shared; /* whose code may be its code, or NULL */
 };
 
@@ -707,6 +708,8 @@ const tn_expr *tni_find_loop_by_name(tn_context *ctx, const tn_func *func, const
 tn_status tni_parse(tn_program *program, const char *text, size_t length, const char *name, tn_error **err);
 tn_status tni_verify(const tn_func *func, tn_error **err);
 tn_status tni_verify_all(tn_context *ctx, size_t count, const tn_func *const *funcs, tn_error **err);
+/* tn_builder_finish without the verifier: who goes on with the function asks it. */
+tn_status tni_builder_finish_unverified(tn_builder *b, const tn_func **out, tn_error **err);
 /* The function where all that tn_func_check does not know is checked when it runs (verify/guard.c); `func` when nothing is. */
 tn_status tni_guard(tni_region *r, const tn_func *func, const tn_func **out, tn_error **err);
 tn_status tni_interpret(const tn_func *func, const tn_value *args, size_t count, tn_error **err);

@@ -123,20 +123,23 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
 void tni_pipeline_destroy(tni_pipeline *p);
 /* The source's externals into another program. */
 tn_status tni_pipeline_copy_externs(const tni_pipeline *p, tn_program *to, tn_error **err);
-/* Of a pipeline that has not run: takes what GUARD would leave as its program. */
+/* Of a pipeline that has not run: takes what FUSE would leave as its program. */
 tn_status tni_pipeline_replace(tni_pipeline *p, tn_program *made, tn_error **err);
 void tni_pipeline_drop_lowered(tni_pipeline *p);
 /* Of several targets leaves the best that runs here. */
 void tni_pipeline_stay_here(tni_pipeline *p);
 /* Runs the stages up to and with `last` that did not run before. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
+/* GUARD for one function: it is verified, and what is not proven of it is checked in *out, made in `r`. */
+tn_status tni_pipeline_guard(const tni_pipeline *p, tni_region *r, const tn_func *func, const tn_func **out,
+                             tn_error **err);
 /* Has the function no schedule, so that one is chosen? */
 bool tni_gets_schedule(const tni_pipeline *p, const tn_func *func);
 
 /* ---- objects.c: code ------------------------------------------------------------------------------------------------ */
 
 /* What code generation makes, by groups of functions (group.c, for the last target) or of the whole program for all targets:
- * tni_jobs_destroy frees it. Groups are scheduled and lowered there if the pipeline ran up to GUARD only: kernel.c. */
+ * tni_jobs_destroy frees it. What of GUARD, SCHEDULE and LOWER did not run is done there: kernel.c. */
 tn_status tni_pipeline_codegen(tni_pipeline *p, enum tni_emit what, bool whole, size_t *count, tni_job **jobs,
                                tn_error **err);
 void tni_jobs_destroy(tn_context *ctx, size_t count, tni_job *jobs);

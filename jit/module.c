@@ -89,7 +89,7 @@ static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   tni_code code;
   tni_passed_find(p, &passed);
   if (passed.keyed ? !passed.found : !p->desc->cache) tni_compilers_start(p->ctx);
-  tn_status status = tni_pipeline_run(p, TNI_STAGE_GUARD, err);
+  tn_status status = tni_pipeline_run(p, TNI_STAGE_FUSE, err);
   if (status) return tni_passed_close(&passed), status;
   tni_code_find(p, passed.found ? passed.code : NULL, &code);
   if (!code.library) status = make_objects(p, &count, &jobs, err);

@@ -105,7 +105,7 @@ tn_status tni_pipeline_replace(tni_pipeline *p, tn_program *made, tn_error **err
   tn_program_destroy(p->work);
   p->work = made;
   p->targets = targets;
-  p->ran = TNI_STAGE_GUARD + 1;
+  p->ran = TNI_STAGE_GUARD;
   return TN_OK;
 }
 
@@ -211,20 +211,27 @@ static tn_status fuse(tni_pipeline *p, tn_error **err) {
 
 /* ---- functions ---- */
 
+tn_status tni_pipeline_guard(const tni_pipeline *p, tni_region *r, const tn_func *func, const tn_func **out,
+                             tn_error **err) {
+  *out = func;
+  if (p->desc->unproven == TN_UNPROVEN_REFUSE) return tn_func_check(func, NULL, NULL, err);
+  tn_status status = func->unverified ? tni_verify(func, err) : TN_OK;
+  return status || p->desc->unproven == TN_UNPROVEN_TRUST ? status : tni_guard(r, func, out, err);
+}
+
 static tn_status guard_one(tni_pipeline *p, const tn_func *func, tn_error **err) {
   const tn_func *guarded;
   double start = tni_seconds(p->ctx);
-  if (p->desc->unproven == TN_UNPROVEN_REFUSE) return tn_func_check(func, NULL, NULL, err);
-  tn_status status = tni_guard(&p->work->region, func, &guarded, err);
+  tn_status status = tni_pipeline_guard(p, &p->work->region, func, &guarded, err);
   if (!status && guarded != func) status = tni_program_add(p->work, guarded, err);
-  if (!status) tni_tell_func(p, TNI_STAGE_GUARD, guarded, start);
+  if (!status && p->desc->unproven == TN_UNPROVEN_CHECK) tni_tell_func(p, TNI_STAGE_GUARD, guarded, start);
   return status;
 }
 
 /* Before schedules are chosen: functions are in their simplest form, and what allows a schedule cannot change later. */
 static tn_status guard(tni_pipeline *p, tn_error **err) {
   tn_status status = TN_OK;
-  for (size_t i = 0; i < p->work->func_count && !status && p->desc->unproven != TN_UNPROVEN_TRUST; i++)
+  for (size_t i = 0; i < p->work->func_count && !status; i++)
     status = guard_one(p, p->work->funcs[i], err);
   return status;
 }

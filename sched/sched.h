@@ -48,6 +48,9 @@ typedef struct tni_mark {
 } tni_mark;
 tni_mark tni_mark_of(const tn_schedule *s);
 void tni_go_back(tn_schedule *s, const tni_mark *mark);
+/* tn_schedule_create for a function of nodes of the region, which is the program's or a child of it. */
+tn_status tni_schedule_create_in(tn_program *program, tni_region *region, const tn_func *func, tn_schedule **out,
+                                 tn_error **err);
 /* The function that the schedule made, of nodes of `r` alone. Primitives keep what the verifier asks: a function that only
  * code is made of is not verified again, one that enters the program is. */
 tn_status tni_schedule_finish(const tn_schedule *s, tni_region *r, const tn_func **out, tn_error **err);

@@ -19,17 +19,22 @@ static tn_schedule *make(tn_program *program, tni_region *region) {
   return s;
 }
 
-tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err) {
+tn_status tni_schedule_create_in(tn_program *program, tni_region *region, const tn_func *func, tn_schedule **out,
+                                 tn_error **err) {
   *out = NULL;
   if (err) *err = NULL;
   if (!func || func->program != program || func->level != TNI_LEVEL_TENSOR)
     return tni_fail(program->ctx, err, TN_E_INVALID, "schedule", func ? func->name : NULL,
                     "only a tensor function of the program can be scheduled");
-  tn_schedule *s = make(program, &program->region);
+  tn_schedule *s = make(program, region);
   if (!s) return tni_fail_nomem(err);
   s->origin = s->func = func;
   *out = s;
   return TN_OK;
+}
+
+tn_status tn_schedule_create(tn_program *program, const tn_func *func, tn_schedule **out, tn_error **err) {
+  return tni_schedule_create_in(program, &program->region, func, out, err);
 }
 
 tn_status tn_schedule_fork(tn_schedule *parent, tn_schedule **out, tn_error **err) {

@@ -4,7 +4,7 @@
  *     conv(x, w) {..}; relu   ->   "conv", its attributes, inputs: parameter 0, parameter 1; types, shapes, strides ..
  *
  * Values count by where they come from: a parameter, a node of the piece, nowhere, or the contents of an immediate. Pieces of
- * other bytes may still have one function: that only its text tells.
+ * other bytes may still have one function: that only its text tells, if their parameters are of the same shapes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -47,6 +47,13 @@ static void add_source(tni_text *key, const tni_gpiece *p, uint32_t member, uint
   }
 }
 
+static uint32_t output_of(const tni_gpiece *p) { return p->g->nodes[p->nodes[p->count - 1]].outputs[0]; }
+
+void tni_gpiece_shapes(tni_text *key, const tni_gpiece *p) {
+  for (uint32_t i = 0; i < p->outside_count; i++) add_shape(key, &p->g->values[p->outside[i]]);
+  add_shape(key, &p->g->values[output_of(p)]);
+}
+
 void tni_gpiece_key(tni_text *key, const tni_gpiece *p) {
   for (uint32_t i = 0; i < p->outside_count; i++) add_parameter(key, p, p->outside[i]);
   for (uint32_t i = 0; i < p->count; i++) {
@@ -56,5 +63,5 @@ void tni_gpiece_key(tni_text *key, const tni_gpiece *p) {
     for (uint32_t k = 0; k < n->input_count; k++) add_source(key, p, i, n->inputs[k]);
     add_shape(key, &p->g->values[n->outputs[0]]);
   }
-  add_parameter(key, p, p->g->nodes[p->nodes[p->count - 1]].outputs[0]);
+  add_parameter(key, p, output_of(p));
 }

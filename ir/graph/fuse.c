@@ -30,7 +30,14 @@ typedef struct fuser {
   bool *kept; /* per node: it stays in the new graph, or will */
   uint32_t *scratch;
   tni_map made; /* functions so far, by keys of pieces and by texts without the name, which live in the arena */
+  tni_map shaped; /* the first function of parameters of these shapes: a `first` */
 } fuser;
+
+/* The only function of its shapes needs no text. */
+typedef struct first {
+  const tn_func *func;
+  bool by_text; /* it is in `made` by its text */
+} first;
 
 /* ---- one function ---------------------------------------------------------------------------------------------- */
 
@@ -125,7 +132,7 @@ static tn_status build_function(fuser *f, const char *name, const tni_gpiece *p,
   }
   bool defined = true;
   for (uint32_t i = 0; i < p->count && defined; i++) defined = define_member(f, &u, i);
-  status = tn_builder_finish(u.b, out, f->err);
+  status = tni_builder_finish_unverified(u.b, out, f->err);
   return status != TN_OK || defined ? status : tni_fail_nomem(f->err); /* the shape rules took the nodes */
 }
 
@@ -146,24 +153,51 @@ static void name_piece(const fuser *f, const tni_gpiece *p, char name[MAX_NAME +
 /* ---- functions that are one ------------------------------------------------------------------------------------ */
 
 /* The entry of a key, which is kept if it is new. NULL: no memory. */
-static tni_map_entry *entry_of(fuser *f, const tni_text *key) {
-  size_t found = key->failed ? TNI_MAP_NONE : tni_map_find(&f->made, key->data, key->length);
+static tni_map_entry *entry_of(fuser *f, tni_map *map, const tni_text *key) {
+  size_t found = key->failed ? TNI_MAP_NONE : tni_map_find(map, key->data, key->length);
   if (found == TNI_MAP_NONE && !key->failed) {
     const char *kept = tni_arena_copy(&f->arena, key->data, key->length);
-    found = kept ? tni_map_add(&f->made, kept, key->length, NULL) : TNI_MAP_NONE;
+    found = kept ? tni_map_add(map, kept, key->length, NULL) : TNI_MAP_NONE;
   }
-  return found == TNI_MAP_NONE ? NULL : &f->made.entries[found];
+  return found == TNI_MAP_NONE ? NULL : &map->entries[found];
 }
 
-/* The function, or that before it whose text is the same under a name that all share. */
-static tn_status find_alike(fuser *f, const tn_func *func, const tn_func **out) {
+/* The first function of the shapes of the piece's parameters: `func`, if there is none before it. NULL: no memory. */
+static first *first_of(fuser *f, const tni_gpiece *p, const tn_func *func) {
+  tni_text key;
+  tni_text_init(&key, f->ctx);
+  tni_gpiece_shapes(&key, p);
+  tni_map_entry *entry = entry_of(f, &f->shaped, &key);
+  tni_text_destroy(&key);
+  if (entry && !entry->value)
+    entry->value = (size_t)(uintptr_t)tni_arena_copy(&f->arena, &(first){func, false}, sizeof(first));
+  return entry ? (first *)(uintptr_t)entry->value : NULL;
+}
+
+/* The entry of the function's text, under a name that all share. */
+static tni_map_entry *text_of(fuser *f, const tn_func *func) {
   tn_func nameless = *func;
   tni_text text;
   nameless.name = "f";
   tni_text_init(&text, f->ctx);
   tni_print_func(&text, &nameless, NULL);
-  tni_map_entry *entry = entry_of(f, &text);
+  tni_map_entry *entry = entry_of(f, &f->made, &text);
   tni_text_destroy(&text);
+  return entry;
+}
+
+/* The function, or that before it whose text is the same. */
+static tn_status find_alike(fuser *f, const tni_gpiece *p, const tn_func *func, const tn_func **out) {
+  first *before = first_of(f, p, func);
+  if (!before) return tni_fail_nomem(f->err);
+  if (before->func == func) return *out = func, TN_OK;
+  if (!before->by_text) {
+    tni_map_entry *entry = text_of(f, before->func);
+    if (!entry) return tni_fail_nomem(f->err);
+    entry->value = (size_t)(uintptr_t)before->func;
+    before->by_text = true;
+  }
+  tni_map_entry *entry = text_of(f, func);
   if (!entry) return tni_fail_nomem(f->err);
   if (entry->value)
     tni_program_drop_last(f->copy.to, func);
@@ -185,7 +219,7 @@ static tn_status function_of(fuser *f, const tni_gpiece *p, const tn_func **out)
   tni_text key;
   tni_text_init(&key, f->ctx);
   tni_gpiece_key(&key, p);
-  tni_map_entry *entry = entry_of(f, &key);
+  tni_map_entry *entry = entry_of(f, &f->made, &key);
   size_t number = entry ? (size_t)(entry - f->made.entries) : 0;
   tni_text_destroy(&key);
   if (!entry) return tni_fail_nomem(f->err);
@@ -193,7 +227,7 @@ static tn_status function_of(fuser *f, const tni_gpiece *p, const tn_func **out)
   if (*out) return TN_OK;
   unique_name(f, p, name);
   tn_status status = build_function(f, name, p, out);
-  if (status == TN_OK) status = find_alike(f, *out, out);
+  if (status == TN_OK) status = find_alike(f, p, *out, out);
   if (status == TN_OK) f->made.entries[number].value = (size_t)(uintptr_t)*out;
   return status;
 }
@@ -321,12 +355,14 @@ tn_status tni_graph_fuse(const tn_graph *g, tn_program *to, const tn_graph **out
   if (status != TN_OK) return status;
   tni_arena_init(&f.arena, f.ctx);
   tni_map_init(&f.made, f.ctx);
+  tni_map_init(&f.shaped, f.ctx);
   f.kept = TNI_NEW_ARRAY(&f.arena, bool, g->node_count);
   f.scratch = TNI_NEW_ARRAY(&f.arena, uint32_t, g->value_count);
   bool grouped = f.kept && f.scratch && tni_graph_group(g, &f.arena, &f.by);
   if (grouped) memset(f.kept, 0, g->node_count * sizeof *f.kept);
   status = grouped ? emit_groups(&f) : tni_fail_nomem(err);
   if (status == TN_OK) status = tni_gcopy_finish(&f.copy, out, err);
+  tni_map_destroy(&f.shaped);
   tni_map_destroy(&f.made);
   tni_arena_destroy(&f.arena);
   tni_gcopy_end(&f.copy);

@@ -327,6 +327,8 @@ typedef struct tni_gpiece {
 } tni_gpiece;
 /* What the function depends on, beside its name. */
 void tni_gpiece_key(tni_text *key, const tni_gpiece *p);
+/* What those of one text have in common: the shapes of its parameters. */
+void tni_gpiece_shapes(tni_text *key, const tni_gpiece *p);
 /* fuse.c: groups of nodes become calls of one tensor function each ("fused_conv_relu_3"): a reduction with the elementwise
  * chain behind it and what is made for it alone, elementwise chains alone; all other nodes a function of their own. Equal
  * functions are one. Still nodes stay nodes; parameters of functions have the strides of the values' places. */
