@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "sched.h"
+#include "text.h"
 
 static int walk_path(const tn_stmt *s, const tn_stmt *target, const tn_stmt **path, int depth) {
   if (!s || depth == TNI_MAX_PATH) return 0;
@@ -122,15 +123,41 @@ const tn_stmt *tni_drop_block(tni_region *r, const tn_stmt *root, const char *na
   return root ? tni_stmt_rewrite(r, root, NULL, drop, (void *)name) : NULL;
 }
 
+/* All buffers that are read, written or given away. */
+typedef struct used_buffers {
+  tni_map map;
+  bool failed;
+} used_buffers;
+
+static void use(used_buffers *used, const tn_buffer *buffer) {
+  used->failed |= tni_map_add(&used->map, buffer, 0, NULL) == TNI_MAP_NONE;
+}
+
+static void use_read(void *self, const tn_expr *x) {
+  if (x->op == TN_OP_load || x->op == TNI_OP_ADDRESS) use(self, x->as.buffer);
+}
+
+static bool use_written(void *self, const tn_stmt *s) {
+  if (tni_has_subscripts(s)) use(self, s->as.store.buffer);
+  return true;
+}
+
 static const tn_stmt *drop_alloc(void *self, tni_region *r, const tn_stmt *s) {
-  (void)self;
-  if (s->kind != TNI_ALLOC) return s;
-  tni_uses uses = tni_uses_of(r->arena.ctx, s->as.alloc.body, s->as.alloc.buffer);
-  return uses.readers || uses.writers || uses.loose ? s : s->as.alloc.body;
+  const used_buffers *used = self;
+  (void)r;
+  bool unused = s->kind == TNI_ALLOC && tni_map_find(&used->map, s->as.alloc.buffer, 0) == TNI_MAP_NONE;
+  return unused ? s->as.alloc.body : s;
 }
 
 const tn_stmt *tni_drop_unused_allocs(tni_region *r, const tn_stmt *root) {
-  return root ? tni_stmt_rewrite(r, root, NULL, drop_alloc, NULL) : NULL;
+  used_buffers used = {.failed = false};
+  if (!root) return NULL;
+  tni_map_init(&used.map, r->arena.ctx);
+  tni_stmt_visit_memory(r->arena.ctx, root, use_read, &used);
+  tni_stmt_visit(root, use_written, &used);
+  const tn_stmt *made = used.failed ? NULL : tni_stmt_rewrite(r, root, NULL, drop_alloc, &used);
+  tni_map_destroy(&used.map);
+  return made;
 }
 
 const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *base) {
