@@ -28,20 +28,22 @@ static const tn_stmt *rewrite_loop(const stmt_rewriter *w, const tn_stmt *s) {
 
 static const tn_stmt *rewrite_block(const stmt_rewriter *w, const tn_stmt *s) {
   int32_t count = s->as.block.count;
-  tni_iter *iters = tni_arena_copy(&w->r->arena, s->as.block.iters, (size_t)count * sizeof *iters);
-  if (!iters) return NULL;
-  bool same = true;
-  for (int32_t i = 0; i < count; i++) {
-    iters[i].extent = through(w, iters[i].extent);
-    iters[i].binding = through(w, iters[i].binding);
-    same &= iters[i].extent == s->as.block.iters[i].extent && iters[i].binding == s->as.block.iters[i].binding;
+  const tni_iter *old = s->as.block.iters;
+  tni_iter *iters = NULL; /* once one is another */
+  for (int32_t i = 0; i < count && w->expr; i++) {
+    tni_iter it = old[i];
+    it.extent = through(w, old[i].extent);
+    it.binding = through(w, old[i].binding);
+    if (!iters && it.extent == old[i].extent && it.binding == old[i].binding) continue;
+    if (!iters && !(iters = tni_arena_copy(&w->r->arena, old, (size_t)count * sizeof *old))) return NULL;
+    iters[i] = it;
   }
   const tn_expr *where = through(w, s->as.block.where);
   const tn_stmt *init = s->as.block.init ? rewrite_stmt(w, s->as.block.init) : NULL;
   const tn_stmt *body = rewrite_stmt(w, s->as.block.body);
   if ((s->as.block.where && !where) || (s->as.block.init && !init)) return NULL;
-  if (same && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body) return s;
-  return tni_block_like(w->r, s, iters, where, init, body);
+  if (!iters && where == s->as.block.where && init == s->as.block.init && body == s->as.block.body) return s;
+  return tni_block_like(w->r, s, iters ? iters : old, where, init, body);
 }
 
 static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {
@@ -59,13 +61,13 @@ static const tn_stmt *rewrite_store(const stmt_rewriter *w, const tn_stmt *s) {
 
 static const tn_stmt *rewrite_seq(const stmt_rewriter *w, const tn_stmt *s) {
   int32_t count = s->as.seq.count;
-  const tn_stmt **items = TNI_NEW_ARRAY(&w->r->arena, const tn_stmt *, count);
-  bool same = true;
-  for (int32_t i = 0; items && i < count; i++) {
-    items[i] = rewrite_stmt(w, s->as.seq.stmts[i]);
-    same &= items[i] == s->as.seq.stmts[i];
+  const tn_stmt *const *old = s->as.seq.stmts, **items = NULL;
+  for (int32_t i = 0; i < count; i++) {
+    const tn_stmt *t = rewrite_stmt(w, old[i]);
+    if (!items && t != old[i] && !(items = tni_arena_copy(&w->r->arena, old, (size_t)count * sizeof *old))) return NULL;
+    if (items) items[i] = t;
   }
-  return !items ? NULL : same ? s : tni_seq(w->r, count, items);
+  return items ? tni_seq(w->r, count, items) : s;
 }
 
 static const tn_stmt *rewrite_if(const stmt_rewriter *w, const tn_stmt *s) {
