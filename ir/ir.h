@@ -515,6 +515,9 @@ typedef struct tni_rewrites {
   bool failed;
 } tni_rewrites;
 const tn_expr *tni_expr_rewrite_more(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_expr_fn rewrite, void *self);
+/* The same where `make` gives a node of the kind of x of what became of its arguments: nothing else is made of them. */
+typedef const tn_expr *(*tni_make_fn)(void *self, tni_region *r, const tn_expr *x, const tn_expr *const *args);
+const tn_expr *tni_expr_remake(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_make_fn make, void *self);
 /* Empty, with room for the first nodes that is the caller's: most expressions are small. */
 enum { TNI_FEW_REWRITES = 64 };
 typedef struct tni_rewrites_room {

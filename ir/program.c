@@ -207,24 +207,24 @@ static const tn_buffer *clone_buffer(cloner *c, const tn_buffer *b) {
   return d;
 }
 
-/* The node itself, when its arguments are clones already. */
-static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x) {
+/* The node, of clones of its arguments. */
+static const tn_expr *clone_node(void *self, tni_region *r, const tn_expr *x, const tn_expr *const *args) {
   cloner *c = self;
   if (x->op == TN_OP_var) return clone_var(c, x);
   if (x->op == TNI_OP_ADDRESS) return tni_address(r, clone_buffer(c, x->as.buffer));
   if (x->op == TN_OP_load) {
     int32_t count = tni_load_count(x);
-    return tni_load(r, x->type, clone_buffer(c, x->as.buffer), (size_t)count, x->arg, tni_load_where(x));
+    return tni_load(r, x->type, clone_buffer(c, x->as.buffer), (size_t)count, args, count < x->nargs ? args[count] : NULL);
   }
-  if (x->op == TN_OP_shuffle) return tni_shuffle(r, x->nargs, x->arg, TN_TYPE_LANES(x->type), x->as.lanes);
+  if (x->op == TN_OP_shuffle) return tni_shuffle(r, x->nargs, args, TN_TYPE_LANES(x->type), x->as.lanes);
   tn_expr head = *x;
   if (x->op == TN_OP_call && !(head.as.name = tni_arena_text(&r->arena, x->as.name))) return NULL;
-  return tni_region_intern(r, &head, x->nargs, x->arg);
+  return tni_region_intern(r, &head, x->nargs, args);
 }
 
 /* NULL gives NULL. A condition that got lost would be none: so a failure is noted here. */
 static const tn_expr *clone_expr(cloner *c, const tn_expr *x) {
-  const tn_expr *y = x ? tni_expr_rewrite_more(c->r, &c->done, x, clone_node, c) : NULL;
+  const tn_expr *y = x ? tni_expr_remake(c->r, &c->done, x, clone_node, c) : NULL;
   c->failed |= x && !y;
   return y;
 }

@@ -115,6 +115,31 @@ const tn_expr *tni_expr_rewrite(tni_region *r, const tn_expr *x, tni_expr_fn rew
   return y;
 }
 
+typedef struct maker {
+  tni_region *r;
+  tni_make_fn fn;
+  void *self;
+  node_map *map;
+} maker;
+
+static const tn_expr *make_node(maker *m, const tn_expr *x) {
+  const tn_expr *known = map_get(m->map, x), *room[ARGS_ON_STACK];
+  if (known) return known;
+  const tn_expr **args = x->nargs <= ARGS_ON_STACK ? room : TNI_NEW_ARRAY(&m->r->arena, const tn_expr *, x->nargs);
+  for (int i = 0; args && i < x->nargs; i++)
+    if (!(args[i] = make_node(m, x->arg[i]))) return NULL;
+  const tn_expr *y = args ? m->fn(m->self, m->r, x, args) : NULL;
+  if (y) map_put(m->map, x, y);
+  return m->map->failed ? NULL : y;
+}
+
+const tn_expr *tni_expr_remake(tni_region *r, tni_rewrites *done, const tn_expr *x, tni_make_fn make, void *self) {
+  maker m = {.r = r, .fn = make, .self = self, .map = done};
+  const tn_expr *y = x ? make_node(&m, x) : NULL;
+  r->arena.failed |= done->failed;
+  return y;
+}
+
 void tni_rewrites_forget(tni_rewrites *done) {
   if (done->size > KEPT_SLOTS) {
     tn_context *ctx = done->ctx;
