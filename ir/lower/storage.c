@@ -26,15 +26,18 @@ typedef struct analysis {
 
 static tni_facts nothing_known(const analysis *a) { return (tni_facts){.ctx = a->r->arena.ctx}; }
 
-/* May the buffer live inside the loops above `depth`? */
-static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_expr *loop_var) {
+/* May the buffer live inside the loops above `depth`? *covered: its reads are at any depth, which is found out here. */
+static bool may_live_at(analysis *a, const tn_buffer *b, int depth, const tn_expr *loop_var, bool *covered) {
+  bool guarded = false;
   for (size_t i = 0; i < a->accesses.count; i++) {
     const tni_access *x = &a->accesses.items[i];
     if (x->buffer != b) continue;
     if (x->write && tni_feeds_reduction(a->r->arena.ctx, x, loop_var)) /* it accumulates in the buffer over this loop */
       return false;
-    if (!x->write && !tni_is_covered(a->r, &a->accesses, x, depth)) return false;
+    if (!x->write && !*covered && !tni_is_covered(a->r, &a->accesses, x, depth)) return false;
+    guarded |= x->write && x->block && x->block->as.block.where;
   }
+  *covered |= !guarded; /* by the same writes, whatever stands still */
   return true;
 }
 
@@ -166,9 +169,10 @@ enum tni_scope tni_storage_scope(const tn_buffer *made) {
  * nothing is carried by its meaning. */
 static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const tni_access **first) {
   int depth = 0, deepest = common_depth(a, b, first);
+  bool covered = false;
   for (int i = 0; at && i < deepest; i++)
     if ((*first)->loops[i]->as.loop.var == at) depth = i + 1;
-  while (depth < deepest && may_live_at(a, b, depth + 1, (*first)->loops[depth]->as.loop.var)) depth++;
+  while (depth < deepest && may_live_at(a, b, depth + 1, (*first)->loops[depth]->as.loop.var, &covered)) depth++;
   return depth;
 }
 
