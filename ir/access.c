@@ -17,6 +17,7 @@ enum { MAX_DEPTH = 64 };
 typedef struct analysis {
   tni_region *r;
   tni_accesses *out;
+  const tn_stmt *only; /* the loop whose accesses are asked for; NULL: all are, or it is around */
   const tn_stmt *stack[MAX_DEPTH];
   int depth;
   const tn_stmt *const *loops; /* the stack as accesses have it; NULL: none did */
@@ -188,7 +189,7 @@ static void record_reads(void *self, const tn_expr *x) {
 static void collect(analysis *a, const tn_stmt *s);
 
 static void read_all(analysis *a, const tn_expr *x) {
-  if (x) tni_expr_visit_memory(a->r->arena.ctx, x, record_reads, a);
+  if (x && !a->only) tni_expr_visit_memory(a->r->arena.ctx, x, record_reads, a);
 }
 
 /* Does the first instance of a reduction that its loops run see all reduce iterators 0? */
@@ -256,22 +257,45 @@ static void collect_let(analysis *a, const tn_stmt *s) {
   pop_vars(a, mark);
 }
 
+typedef struct stmt_search {
+  const tn_stmt *stmt;
+  bool found;
+} stmt_search;
+
+static bool see_stmt(void *self, const tn_stmt *s) {
+  stmt_search *q = self;
+  q->found |= s == q->stmt;
+  return !q->found;
+}
+
+static bool holds(const tn_stmt *s, const tn_stmt *inner) {
+  stmt_search q = {.stmt = inner};
+  tni_stmt_visit(s, see_stmt, &q);
+  return q.found;
+}
+
+static void collect_for(analysis *a, const tn_stmt *s) {
+  const tn_stmt *only = a->only;
+  read_all(a, s->as.loop.extent);
+  if (a->depth == MAX_DEPTH) {
+    a->out->odd = a->out->opaque = true;
+    return;
+  }
+  if (s == only) a->only = NULL;
+  a->stack[a->depth++] = s;
+  a->loops = NULL;
+  collect(a, s->as.loop.body);
+  a->depth--;
+  a->loops = NULL;
+  a->only = only;
+}
+
 static void collect(analysis *a, const tn_stmt *s) {
   bool before = a->conditional, claimed = a->claimed;
+  if (a->only && !holds(s, a->only)) return;
   a->order++;
   switch (s->kind) {
-  case TNI_FOR:
-    read_all(a, s->as.loop.extent);
-    if (a->depth == MAX_DEPTH) {
-      a->out->odd = a->out->opaque = true;
-      return;
-    }
-    a->stack[a->depth++] = s;
-    a->loops = NULL;
-    collect(a, s->as.loop.body);
-    a->depth--;
-    a->loops = NULL;
-    break;
+  case TNI_FOR: collect_for(a, s); break;
   case TNI_BLOCK: collect_block(a, s); break;
   case TNI_COPY: /* as if it were done here */
     a->out->waits = true; /* fall through */
@@ -322,7 +346,11 @@ static void collect(analysis *a, const tn_stmt *s) {
 }
 
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out) {
-  analysis a = {.r = r, .out = out, .done = {.ctx = r->arena.ctx}};
+  return tni_accesses_collect_in(r, body, NULL, out);
+}
+
+bool tni_accesses_collect_in(tni_region *r, const tn_stmt *body, const tn_stmt *loop, tni_accesses *out) {
+  analysis a = {.r = r, .out = out, .only = loop, .done = {.ctx = r->arena.ctx}};
   *out = (tni_accesses){.ctx = r->arena.ctx};
   collect(&a, body);
   tni_free(out->ctx, a.vars, a.var_capacity * sizeof *a.vars);

@@ -222,6 +222,8 @@ bool tni_guards_domain(tni_region *r, size_t count, const tn_stmt *const *loops,
                        const tn_stmt *store);
 /* Destroy also after a failure. False: no memory. */
 bool tni_accesses_collect(tni_region *r, const tn_stmt *body, tni_accesses *out);
+/* The same of those in a loop of the body, as if there were no others. NULL: all. */
+bool tni_accesses_collect_in(tni_region *r, const tn_stmt *body, const tn_stmt *loop, tni_accesses *out);
 void tni_accesses_destroy(tni_accesses *accesses);
 /* The box of an access while the loops from number `depth` on run; out->box tells whether it is known. False: no memory. */
 bool tni_access_box(tni_region *r, const tni_access *x, int depth, tni_itermap *out);
@@ -258,6 +260,9 @@ const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_
  * has collected the accesses of the function's body. */
 const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
                                          const tn_stmt *loop, const void **mark);
+/* The same of one buffer alone, which no iteration has to itself. */
+bool tni_is_apart(tni_region *r, const tn_func *func, const tni_accesses *accesses, const tn_stmt *loop,
+                  const tn_buffer *buffer);
 bool tni_is_param(const tn_func *func, const tn_buffer *buffer);
 
 /* ---- reducer.c -------------------------------------------------------------------------------------------------- */

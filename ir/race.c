@@ -25,7 +25,8 @@ typedef struct checker {
   tni_region *r;
   const tn_func *func;
   const tn_stmt *loop;
-  const tni_accesses *accesses; /* of the function */
+  const tni_accesses *accesses; /* those in the loop, at least */
+  tni_accesses *all;            /* of the function, once they are asked for; NULL: `accesses` are */
   bool failed;
 } checker;
 
@@ -180,15 +181,17 @@ bool tni_is_param(const tn_func *func, const tn_buffer *buffer) {
 static bool is_private(checker *c, const tn_buffer *b) {
   if (b->scope == TNI_SCOPE_SHARED) return false;
   if (tni_is_param(c->func, b) || c->func->level == TNI_LEVEL_LOOP || c->accesses->literal) return false;
-  return tni_is_private_among(c->r, c->func->body, c->accesses, b, c->loop);
+  if (c->all && !c->all->ctx) c->failed |= !tni_accesses_collect(c->r, c->func->body, c->all);
+  return !c->failed && tni_is_private_among(c->r, c->func->body, c->all ? c->all : c->accesses, b, c->loop);
 }
 
 /* What takes least time comes first. */
-static bool is_safe(checker *c, const tn_buffer *b) {
+static bool is_apart(checker *c, const tn_buffer *b) {
   if (only_reduces(c, b) || tni_is_allocated_in(c->loop, b)) return true;
-  if (c->func->level == TNI_LEVEL_TENSOR && has_own_boxes(c, b, false)) return true;
-  return has_own_boxes(c, b, true) || is_private(c, b);
+  return (c->func->level == TNI_LEVEL_TENSOR && has_own_boxes(c, b, false)) || has_own_boxes(c, b, true);
 }
+
+static bool is_safe(checker *c, const tn_buffer *b) { return is_apart(c, b) || is_private(c, b); }
 
 typedef struct reduce_search {
   tni_region *r;
@@ -220,8 +223,15 @@ static const char *check(checker *c, const void **mark) {
   return NULL;
 }
 
-static const char *why_not(tni_region *r, const tn_func *func, const tni_accesses *accesses, const tn_stmt *loop,
-                           bool calls, const void **mark) {
+static const char *why_unknown(const tni_accesses *accesses, const tn_stmt *loop) {
+  if (accesses->odd || (accesses->opaque && tni_stmt_holds(loop, TNI_HOLDS_ADDRESS)))
+    return "not all of its accesses are known";
+  return accesses->waits && tni_first_sync(loop) ? "threads, or copies, are waited for in it" : NULL;
+}
+
+/* all: see the checker; *all is empty. */
+static const char *why_not(tni_region *r, const tn_func *func, const tni_accesses *accesses, tni_accesses *all,
+                           const tn_stmt *loop, bool calls, const void **mark) {
   reduce_search search = {.r = r, .var = loop->as.loop.var};
   *mark = loop->as.loop.var;
   tni_stmt_visit(loop, find_reduce, &search);
@@ -230,26 +240,34 @@ static const char *why_not(tni_region *r, const tn_func *func, const tni_accesse
     return "the loop feeds a reduce iterator of this block";
   }
   if (!calls && tni_stmt_holds(loop, TNI_HOLDS_CALL)) return "an external is called in it";
-  if (accesses->odd || (accesses->opaque && tni_stmt_holds(loop, TNI_HOLDS_ADDRESS)))
-    return "not all of its accesses are known";
-  if (accesses->waits && tni_first_sync(loop)) return "threads, or copies, are waited for in it";
-  checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
-  const char *why = check(&c, mark);
+  const char *why = why_unknown(accesses, loop);
+  if (why) return why;
+  checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses, .all = all};
+  why = check(&c, mark);
   r->arena.failed |= c.failed;
   return c.failed ? nomem : why;
 }
 
 const char *tni_why_not_concurrent_among(tni_region *r, const tn_func *func, const tni_accesses *accesses,
                                          const tn_stmt *loop, const void **mark) {
-  return why_not(r, func, accesses, loop, true, mark);
+  return why_not(r, func, accesses, NULL, loop, true, mark);
+}
+
+bool tni_is_apart(tni_region *r, const tn_func *func, const tni_accesses *accesses, const tn_stmt *loop,
+                  const tn_buffer *buffer) {
+  checker c = {.r = r, .func = func, .loop = loop, .accesses = accesses};
+  bool apart = !why_unknown(accesses, loop) && is_apart(&c, buffer);
+  r->arena.failed |= c.failed;
+  return apart && !c.failed;
 }
 
 const char *tni_why_not_concurrent(tni_region *r, const tn_func *func, const tn_stmt *loop, const void **mark) {
-  tni_accesses accesses;
-  bool ok = tni_accesses_collect(r, func->body, &accesses);
-  const char *why = ok ? why_not(r, func, &accesses, loop, false, mark) : nomem;
+  tni_accesses accesses, all = {.ctx = NULL};
+  bool ok = tni_accesses_collect_in(r, func->body, loop, &accesses);
+  const char *why = ok ? why_not(r, func, &accesses, &all, loop, false, mark) : nomem;
   r->arena.failed |= !ok;
   if (!ok) *mark = loop->as.loop.var;
   tni_accesses_destroy(&accesses);
+  if (all.ctx) tni_accesses_destroy(&all);
   return why;
 }

@@ -32,26 +32,30 @@ static bool see_loop(void *self, const tn_stmt *s) {
   return !q->found;
 }
 
-/* Does the loop write a buffer that will live outside of it? */
-static bool writes_outside(const orderer *o, const tn_stmt *loop) {
-  for (size_t i = 0; i < o->storage->count; i++) {
+/* Does the loop write the buffer, which will live outside of it? */
+static bool writes_outside(const tni_placement *p, const tn_stmt *loop) {
+  loop_search place = {.var = p->at};
+  if (!tni_is_written_in(loop->as.loop.body, p->old)) return false;
+  if (p->at) tni_stmt_visit(loop, see_loop, &place);
+  return !place.found;
+}
+
+/* May iterations meet in a buffer that will live outside of the loop? */
+static bool may_meet(orderer *o, const tn_stmt *loop) {
+  for (size_t i = 0; i < o->storage->count && !o->failed; i++) {
     const tni_placement *p = &o->storage->items[i];
-    loop_search place = {.var = p->at};
-    if (!tni_is_written_in(loop->as.loop.body, p->old)) continue;
-    if (p->at) tni_stmt_visit(loop, see_loop, &place);
-    if (!place.found) return true;
+    if (!writes_outside(p, loop)) continue;
+    if (!o->collected) o->failed |= !tni_accesses_collect(o->r, o->func->body, &o->accesses);
+    o->collected = true;
+    if (!o->failed && !tni_is_apart(o->r, o->func, &o->accesses, loop, p->old)) return true;
   }
   return false;
 }
 
 static bool see_stmt(void *self, const tn_stmt *s) {
   orderer *o = self;
-  const void *mark;
-  if (s->kind != TNI_FOR || (s->as.loop.kind != TNI_PARALLEL && s->as.loop.kind != TNI_VECTORIZED)) return !o->failed;
-  if (!writes_outside(o, s)) return !o->failed;
-  if (!o->collected) o->failed |= !tni_accesses_collect(o->r, o->func->body, &o->accesses);
-  o->collected = true;
-  if (!o->failed && tni_why_not_concurrent_among(o->r, o->func, &o->accesses, s, &mark))
+  bool asked = s->kind == TNI_FOR && (s->as.loop.kind == TNI_PARALLEL || s->as.loop.kind == TNI_VECTORIZED);
+  if (asked && may_meet(o, s))
     o->failed |= tni_map_add(&o->in_order, &s->as.loop.var, sizeof s->as.loop.var, NULL) == TNI_MAP_NONE;
   return !o->failed;
 }
