@@ -112,7 +112,9 @@ const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t
   tn_expr *large = size <= sizeof probe ? NULL : tni_arena_alloc(&region->arena, size);
   tn_expr *x = size <= sizeof probe ? &probe.node : large;
   if (!x) return NULL;
-  *x = *head;
+  x->op = head->op; /* one by one, as they were written a moment ago: a wider load would wait for these */
+  x->type = head->type;
+  x->as = head->as;
   x->nargs = (uint16_t)count;
   for (size_t i = 0; i < count; i++) {
     if (!args[i]) return NULL;
