@@ -88,6 +88,12 @@ typedef struct tni_linear {
   int64_t constant;
   tni_term terms[TNI_LINEAR_TERMS];
 } tni_linear;
+/* Nothing: terms there are none of are not cleared, which would take longer than most sums. */
+static inline void tni_linear_init(tni_linear *l) {
+  l->count = l->steps = 0;
+  l->overflow = false;
+  l->constant = 0;
+}
 /* The order of terms and factors: variables by creation, then everything else by structure. */
 int tni_compare_exprs(const tn_expr *a, const tn_expr *b);
 void tni_linear_add_constant(tni_linear *l, int64_t c, int64_t scale);

@@ -44,6 +44,13 @@ typedef struct mapper {
   bool cut; /* conditions that are no source */
 } mapper;
 
+static void mapper_init(mapper *m, const tni_simplifier *s, tni_loops loops) {
+  m->s = s;
+  m->loops = loops;
+  m->digit_count = m->source_count = 0;
+  m->cut = false;
+}
+
 /* ---- reading digits ---- */
 
 static bool is_divided(const tn_expr *x, uint16_t op) {
@@ -107,7 +114,8 @@ static bool is_compact(const mapper *m, size_t home, int64_t *extent) {
 
 /* x as a source that is made of others: their digits first, under a home of their own, so that parts come before the whole. */
 static bool fuse(mapper *m, const tn_expr *x, int depth, size_t *out) {
-  tni_linear l = {0};
+  tni_linear l;
+  tni_linear_init(&l);
   size_t digits = m->digit_count, sources = m->source_count, home = SIZE_MAX - (size_t)depth;
   int64_t extent;
   tni_linear_add(&l, x, 1);
@@ -211,7 +219,9 @@ static void lift_digits(mapper *m) {
 
 /* The interval of one subscript, and its digits; terms that are none clear dense and injective. */
 static bool measure(mapper *m, const tn_expr *x, size_t dim, tni_itermap *out) {
-  tni_linear l = {0}, base = {0};
+  tni_linear l, base;
+  tni_linear_init(&l);
+  tni_linear_init(&base);
   int64_t low = 0, high = 0;
   x = tni_simplify(m->s->r, m->s->scan->facts, x);
   if (!x) return false;
@@ -432,8 +442,9 @@ bool tni_itermap_invert(tni_region *r, const tni_facts *facts, size_t dims, cons
   tni_facts inside = {.ctx = r->arena.ctx};
   tni_scan scan;
   tni_simplifier s = {r, &scan};
-  mapper m = {.s = &s, .loops = {loops, vars, extents}};
+  mapper m;
   bool runs = loops <= MAX_LOOPS;
+  mapper_init(&m, &s, (tni_loops){loops, vars, extents});
   *out = (tni_itermap){0};
   for (size_t i = 0; i < loops; i++) {
     runs &= extents[i] > 0; /* nothing runs: there is no box to speak of */

@@ -156,7 +156,8 @@ bool tni_is_linear_expr(const tni_linear *l, const tn_expr *x) {
 
 bool tni_affine(tni_region *r, const tn_expr *x, size_t count, const tn_expr *const *vars, int64_t *coefs,
                 const tn_expr **rest) {
-  tni_linear l = {0};
+  tni_linear l;
+  tni_linear_init(&l);
   tni_facts none = {.ctx = r->arena.ctx};
   x = tni_simplify(r, &none, x);
   if (!x) return false;
@@ -180,7 +181,8 @@ bool tni_affine(tni_region *r, const tn_expr *x, size_t count, const tn_expr *co
 
 bool tni_separate(tni_region *r, const tni_facts *facts, const tn_expr *x, size_t count, const tn_expr *const *vars,
                   const tn_expr **base, size_t *term_count, tni_term *terms, size_t room) {
-  tni_linear l = {0};
+  tni_linear l;
+  tni_linear_init(&l);
   x = tni_simplify(r, facts, x);
   *term_count = 0;
   if (!x) return false;

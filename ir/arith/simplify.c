@@ -81,7 +81,9 @@ static bool is_part(const tni_simplifier *s, const tni_term *t, enum tn_op op, p
 static tni_linear whole_part(const tni_simplifier *s, const parts *p, int64_t c) {
   const tn_expr *quotient = tni_product(s->r, tni_divide_by(s, p->x, p->m), p->m);
   const tn_expr *sum = p->number && quotient ? tni_sum(s, quotient) : quotient;
-  tni_linear l = {.overflow = !sum};
+  tni_linear l;
+  tni_linear_init(&l);
+  l.overflow = !sum;
   if (sum) tni_linear_add(&l, sum, c);
   return l;
 }
@@ -91,7 +93,8 @@ static bool join_remainder(const tni_simplifier *s, tni_linear *l) {
   for (int i = 0; i < l->count; i++) {
     parts p;
     if (!is_part(s, &l->terms[i], TN_OP_floormod, &p)) continue;
-    tni_linear whole = whole_part(s, &p, p.coef), x = {0};
+    tni_linear whole = whole_part(s, &p, p.coef), x;
+    tni_linear_init(&x);
     tni_linear_add(&x, p.x, 1);
     bool joins = !whole.overflow && has_multiple(l, &whole, 1);
     if (!joins && (x.overflow || !has_multiple(l, &x, -p.coef))) continue;
@@ -110,7 +113,8 @@ static bool join_remainder(const tni_simplifier *s, tni_linear *l) {
 
 /* Is it a sum without that term? */
 static bool is_without(const tn_expr *sum, const tn_expr *term) {
-  tni_linear l = {0};
+  tni_linear l;
+  tni_linear_init(&l);
   bool found = false;
   tni_linear_add(&l, sum, 1);
   for (int i = 0; i < l.count; i++) found |= l.terms[i].x == term;
@@ -144,7 +148,8 @@ static bool join_quotient(const tni_simplifier *s, tni_linear *l) {
   for (int i = 0; i < l->count; i++) {
     parts p;
     if (!is_part(s, &l->terms[i], TN_OP_floordiv, &p) || !p.number || p.coef % p.number != 0) continue;
-    tni_linear x = {0};
+    tni_linear x;
+    tni_linear_init(&x);
     int64_t c = -(p.coef / p.number);
     tni_residue is = tni_values_of(s->scan, p.x).is;
     bool known = is.mod != 0 && is.mod % p.number == 0;
@@ -162,7 +167,8 @@ static bool join_quotient(const tni_simplifier *s, tni_linear *l) {
 }
 
 const tn_expr *tni_sum(const tni_simplifier *s, const tn_expr *x) {
-  tni_linear l = {0};
+  tni_linear l;
+  tni_linear_init(&l);
   if (!x) return NULL;
   tni_linear_add(&l, x, 1);
   for (int i = 0; i < TNI_LINEAR_TERMS && !l.overflow && (join_remainder(s, &l) || join_quotient(s, &l) || join_digits(s, &l)); i++)
