@@ -62,16 +62,36 @@ const tni_line *tni_handle_end(const tn_schedule *s, const tni_handle *h) {
 
 /* ---- births ---- */
 
+enum { FEW_BLOCKS = 64 };
+
 typedef struct birth_search {
   tn_schedule *s;
   const tn_func *old;
+  const char *names[FEW_BLOCKS]; /* of the first blocks of `old`, which mostly come again in their order */
+  size_t count, next;
   bool failed;
 } birth_search;
+
+static bool list_name(void *self, const tn_stmt *x) {
+  birth_search *q = self;
+  if (x->kind == TNI_BLOCK && q->count < FEW_BLOCKS) q->names[q->count++] = x->as.block.name;
+  return x->kind != TNI_BLOCK;
+}
+
+static bool was_there(birth_search *q, const char *name) {
+  for (size_t i = 0; i < q->count; i++) {
+    size_t k = (q->next + i) % q->count;
+    if (strcmp(q->names[k], name) != 0) continue;
+    q->next = k + 1;
+    return true;
+  }
+  return q->count == FEW_BLOCKS && tni_find_block(q->old->body, name);
+}
 
 static bool see_birth(void *self, const tn_stmt *x) {
   birth_search *q = self;
   if (x->kind != TNI_BLOCK) return true;
-  if (tni_find_block(q->old->body, x->as.block.name)) return false;
+  if (was_there(q, x->as.block.name)) return false;
   tni_birth *b = TNI_NEW(&q->s->region.arena, tni_birth);
   q->failed |= !b;
   if (!b) return false;
@@ -81,7 +101,12 @@ static bool see_birth(void *self, const tn_stmt *x) {
 }
 
 bool tni_note_births(tn_schedule *s, const tn_func *old) {
-  birth_search q = {s, old, false};
+  birth_search q;
+  q.s = s;
+  q.old = old;
+  q.count = q.next = 0;
+  q.failed = false;
+  tni_stmt_visit(old->body, list_name, &q);
   tni_stmt_visit(s->func->body, see_birth, &q);
   return !q.failed;
 }
