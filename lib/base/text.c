@@ -55,8 +55,8 @@ void tni_text_destroy(tni_text *text) {
 static bool reserve(tni_text *text, size_t extra) {
   size_t need, capacity = text->capacity * 2;
   if (text->failed) return false;
+  if (extra < text->capacity - text->length) return true;
   if (tni_add_size(text->length, extra, &need) && tni_add_size(need, 1, &need)) {
-    if (need <= text->capacity) return true;
     if (capacity < FIRST_SIZE) capacity = FIRST_SIZE;
     if (capacity < need) capacity = need;
     char *data = resize_block(text->ctx, text->capacity ? text->data : NULL, capacity);
