@@ -361,6 +361,11 @@ int32_t tni_parallel_width(tn_context *ctx);
 /* Runs body over each of 0..count by itself, on the threads that compile, of which the caller's is one. What it gives does
  * not count. Where no thread can be had the caller does all. */
 void tni_spread(tn_context *ctx, tn_parallel_body body, void *self, int64_t count);
+/* The same in two halves, between which the caller goes on while other threads work: at the end it takes what is left, and waits.
+ * NULL: no memory, nothing was done. */
+typedef struct tni_spreading tni_spreading;
+tni_spreading *tni_spread_begin(tn_context *ctx, tn_parallel_body body, void *self, int64_t count);
+void tni_spread_end(tni_spreading *s);
 /* Threads that may compile. */
 int32_t tni_compile_width(tn_context *ctx);
 

@@ -13,15 +13,18 @@
 
 enum { MOST_THREADS = 16 }; /* it is memory that they wait for */
 
-typedef struct spread {
+struct tni_spreading {
+  tn_context *ctx;
   tn_parallel_body body;
   void *self;
   int64_t count;
   _Atomic int64_t next;
-} spread;
+  pthread_t threads[MOST_THREADS];
+  int32_t started;
+};
 
 static void *take_items(void *self) {
-  spread *s = self;
+  tni_spreading *s = self;
   for (int64_t i; (i = atomic_fetch_add(&s->next, 1)) < s->count;) s->body(s->self, i, i + 1);
   return NULL;
 }
@@ -30,18 +33,42 @@ int32_t tni_compile_width(tn_context *ctx) {
   return ctx->threads.compile_workers > 0 ? ctx->threads.compile_workers : tni_topology_get(ctx)->cores;
 }
 
-void tni_spread(tn_context *ctx, tn_parallel_body body, void *self, int64_t count) {
-  spread s = {.body = body, .self = self, .count = count};
-  pthread_t threads[MOST_THREADS];
-  int32_t wanted = tni_compile_width(ctx) - 1, started = 0;
+/* Up to so many threads. */
+static void start(tni_spreading *s, int64_t wanted) {
   sigset_t all, before;
-  if (wanted > MOST_THREADS) wanted = MOST_THREADS;
-  if (wanted >= count) wanted = count > 0 ? (int32_t)count - 1 : 0;
-  atomic_init(&s.next, 0);
+  int64_t most = tni_compile_width(s->ctx) - 1;
+  if (most > MOST_THREADS) most = MOST_THREADS;
+  if (wanted > most) wanted = most;
   sigfillset(&all); /* the host's handlers run on the host's threads */
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (started < wanted && pthread_create(&threads[started], NULL, take_items, &s) == 0) started++;
+  while (s->started < wanted && pthread_create(&s->threads[s->started], NULL, take_items, s) == 0) s->started++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  take_items(&s);
-  while (started > 0) pthread_join(threads[--started], NULL);
+}
+
+static void finish(tni_spreading *s) {
+  take_items(s);
+  while (s->started > 0) pthread_join(s->threads[--s->started], NULL);
+}
+
+void tni_spread(tn_context *ctx, tn_parallel_body body, void *self, int64_t count) {
+  tni_spreading s = {.ctx = ctx, .body = body, .self = self, .count = count};
+  start(&s, count - 1);
+  finish(&s);
+}
+
+tni_spreading *tni_spread_begin(tn_context *ctx, tn_parallel_body body, void *self, int64_t count) {
+  tni_spreading *s = tni_alloc_zero(ctx, sizeof *s);
+  if (!s) return NULL;
+  s->ctx = ctx;
+  s->body = body;
+  s->self = self;
+  s->count = count;
+  start(s, count);
+  return s;
+}
+
+void tni_spread_end(tni_spreading *s) {
+  if (!s) return;
+  finish(s);
+  tni_free(s->ctx, s, sizeof *s);
 }

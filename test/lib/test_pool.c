@@ -235,6 +235,34 @@ START_TEST(work_of_compilation_is_spread_an_item_at_a_time)
 }
 END_TEST
 
+/* Whoever is there does the items while the caller is away; it takes those that are left. */
+START_TEST(work_of_compilation_goes_on_beside_the_caller)
+{
+  static const int32_t workers[] = {1, 2, 40};
+  static const int64_t counts[] = {0, 1, 2, 17, MARKS};
+  for (size_t w = 0; w < TNI_COUNT(workers); w++) {
+    fault f = {0};
+    tn_context_desc desc = fault_desc(&f);
+    tn_context *ctx;
+    desc.threads.compile_workers = workers[w];
+    ck_assert_int_eq(tn_context_create(&desc, &ctx, NULL), TN_OK);
+    for (size_t c = 0; c < TNI_COUNT(counts); c++) {
+      struct marks m = {.grain = 1, .count = counts[c]};
+      tni_spreading *s = tni_spread_begin(ctx, mark, &m, counts[c]);
+      ck_assert_ptr_nonnull(s);
+      if (workers[w] == 1) ck_assert_int_eq(atomic_load(&m.ranges), 0);
+      while (workers[w] > 1 && atomic_load(&m.ranges) < counts[c]) sched_yield();
+      tni_spread_end(s);
+      ck_assert_int_eq(atomic_load(&m.ranges), counts[c]);
+      for (int64_t i = 0; i < MARKS; i++) ck_assert_int_eq(m.seen[i], i < counts[c]);
+    }
+    f.fail_at = atomic_load(&f.calls) + 1;
+    ck_assert_ptr_null(tni_spread_begin(ctx, mark, NULL, 1));
+    fault_finish(&f, ctx);
+  }
+}
+END_TEST
+
 START_TEST(one_thread_makes_no_pool)
 {
   fault f = {0};
@@ -513,6 +541,7 @@ int main(void) {
                                 threads_of_the_host_share_the_pool,
                                 executor_of_the_host_replaces_the_pool,
                                 work_of_compilation_is_spread_an_item_at_a_time,
+                                work_of_compilation_goes_on_beside_the_caller,
                                 one_thread_makes_no_pool,
                                 workers_are_bound_only_when_asked,
                                 workers_leave_the_core_to_the_caller,
