@@ -93,6 +93,7 @@ static tn_status make_module(tni_pipeline *p, tn_module **out, tn_error **err) {
   if (status) return tni_passed_close(&passed), status;
   tni_code_find(p, passed.found ? passed.code : NULL, &code);
   if (!code.library) status = make_objects(p, &count, &jobs, err);
+  tni_program_fill(p->work);
   if (!status && !code.library) tni_code_keep(p, &code, count, jobs);
   if (!status) tni_passed_keep(p, &passed, &code);
   if (!status) {

@@ -66,7 +66,10 @@ void tni_tell_graph(tni_pipeline *p, enum tni_stage stage, const tn_graph *graph
   if (!p->desc->observe) return;
   double seconds = tni_seconds(p->ctx) - start;
   tni_text_init(&text, p->ctx);
-  if (is_dumped(p, stage)) tni_graph_print(&text, graph);
+  if (is_dumped(p, stage)) {
+    tni_program_fill(p->work);
+    tni_graph_print(&text, graph);
+  }
   tell(p, stage, graph->name, seconds, &text);
   tni_text_destroy(&text);
 }

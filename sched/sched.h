@@ -712,7 +712,12 @@ tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target 
 /* bounded.c: for each dimension of the convolution's space, 1 where its taps outside are to be left out; false: nowhere. */
 bool tni_find_bounded(const tn_graph *g, const tni_gnode *n, int64_t *bounded);
 
-/* layout.c: constant weights stored in the order in which the target's vectors want them. */
+/* fillers.c: those orders. */
+tni_filler tni_fill_oc_last, tni_fill_oc_stacked, tni_fill_oc_side, tni_fill_oc_joined, tni_fill_oc_panels;
+tni_filler tni_fill_panels, tni_fill_simple_panels, tni_fill_parts;
+
+/* layout.c: constant weights stored in the order in which the target's vectors want them. Their contents are made while the
+ * caller goes on (fillings.c). */
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err);
 

@@ -345,6 +345,19 @@ bool tni_gvalue_is_loose(const tni_gvalue *v);
 /* The graph with aligned contents, in a program which takes the place of its own but does not list it; g when all are. */
 tn_status tni_graph_align(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 
+/* ---- fillings.c ------------------------------------------------------------------------------------------------ */
+
+/* Writes rows begin..end of the outermost dimension of what is made of w, in that shape; `to` is where its first one is. */
+typedef void tni_filler(char *to, const tni_gvalue *w, const int64_t *shape, int64_t begin, int64_t end);
+typedef struct tni_fillings tni_fillings;
+/* Contents at `to`, in a blob of the program, of the type and shape of `made`, that are still to be made of those of `from`, in
+ * another one, or for ever. False: no memory. */
+bool tni_filling_add(tn_program *program, tni_filler *fill, void *to, const tni_gvalue *made, const tni_gvalue *from);
+/* Begins to make all that were added, on the threads that compile: the caller goes on, and reads none. */
+tn_status tni_program_begin_filling(tn_program *program, tn_error **err);
+/* Returns when all of the program's contents are there. */
+void tni_program_fill(tn_program *program);
+
 /* ---- copy.c ---------------------------------------------------------------------------------------------------- */
 
 tn_status tni_program_share_blobs(const tn_program *from, tn_program *to, tn_error **err);

@@ -34,6 +34,7 @@
 #include "sched.h"
 
 enum {
+  ALIGN = 64,
   LEAST_SUM = 96,
   LEAST_FILL = 70 /* per cent */,
   MAX_ATTRS = 16,
@@ -44,31 +45,12 @@ enum {
   SUMS = 8 /* vectors of a recurrent layer's part */
 };
 
-typedef void filler(char *to, const tni_gvalue *w, const int64_t *shape);
-
-/* Contents that are still to be made of a constant of the old graph. */
-typedef struct filling {
-  filler *fill;
-  char *to;
-  const tni_gvalue *w;
-  int64_t shape[TN_MAX_RANK];
-} filling;
-
-/* The pass at work. */
-typedef struct layout {
-  tni_gcopy c;
-  const tn_target *target;
-  uint32_t *stored; /* by value of the old graph: the constant that was made of it last, or TNI_NO_VALUE */
-  filling *fillings; /* done at the end, in parallel: nobody reads weights before */
-  size_t filling_count, filling_capacity;
-} layout;
-
 /* What the second operand of a node is stored as: a constant of that shape, and the attributes that say so. */
 typedef struct storage {
   const char *suffix; /* of its name */
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
-  filler *fill;
+  tni_filler *fill;
   uint32_t attr_count;
   tni_attr attrs[MOST_ADDED];
 } storage;
@@ -80,11 +62,31 @@ typedef struct rule {
   storage (*describe)(const tn_graph *g, const tni_gnode *node, const tn_target *target);
 } rule;
 
+/* What becomes of a node. */
+typedef struct choice {
+  const rule *by; /* NULL: it stays */
+  storage as;
+  size_t at; /* its weights' place in the block */
+  bool is_bounded;
+  int64_t bounded[TN_MAX_RANK];
+} choice;
+
+/* The pass at work. */
+typedef struct layout {
+  tni_gcopy c;
+  choice *chosen;   /* by node */
+  uint32_t *stored; /* by value of the old graph: the constant that was made of it last, or TNI_NO_VALUE */
+  tni_blob *block;  /* of all contents, which are filled later: nobody reads weights before; NULL: each has its own */
+} layout;
+
+static bool same_shape(const tni_gvalue *v, const storage *as) {
+  return v->rank == as->rank && memcmp(v->shape, as->shape, (size_t)as->rank * sizeof *as->shape) == 0;
+}
+
 /* What was made of the node's weights for a node before it, if that has the same shape (and so the same order). */
 static bool find_stored(const layout *l, const tni_gnode *node, const storage *as, uint32_t *out) {
   *out = l->stored[node->inputs[1]];
-  const tni_gvalue *v = *out == TNI_NO_VALUE ? NULL : tni_g_get(l->c.b, *out);
-  return v && v->rank == as->rank && memcmp(v->shape, as->shape, (size_t)as->rank * sizeof *as->shape) == 0;
+  return *out != TNI_NO_VALUE && same_shape(tni_g_get(l->c.b, *out), as);
 }
 
 static bool is_name_of(const tn_graph *g, const char *name) {
@@ -93,33 +95,16 @@ static bool is_name_of(const tn_graph *g, const char *name) {
   return false;
 }
 
-static bool add_filling(layout *l, const tni_gvalue *w, const storage *as, const tni_blob *blob) {
-  void *p = l->fillings;
-  if (!tni_reserve(l->c.to->ctx, &p, &l->filling_capacity, l->filling_count + 1, sizeof *l->fillings)) return false;
-  l->fillings = p;
-  filling *x = &l->fillings[l->filling_count++];
-  *x = (filling){.fill = as->fill, .to = (char *)blob->data, .w = w};
-  memcpy(x->shape, as->shape, sizeof x->shape);
-  return true;
-}
-
-static int32_t fill_range(void *closure, int64_t begin, int64_t end) {
-  layout *l = closure;
-  for (filling *x = &l->fillings[begin]; x < &l->fillings[end]; x++) x->fill(x->to, x->w, x->shape);
-  return 0;
-}
-
-/* New contents in *out. What is kept under a key, where other threads find it, is whole; else it is filled later. */
+/* New contents in *out, of their own: what is kept under a key, where other threads find it, is whole. */
 static tn_status make_contents(layout *l, const tni_gvalue *w, const storage *as, const tni_text *key, tni_gvalue *out,
                                tn_error **err) {
   tn_program *to = l->c.to;
   tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(out->type, tni_gvalue_numel(out)));
   if (!blob) return tni_fail_nomem(err);
-  tn_status status = tni_program_keep_blob(to, blob, err);
-  if (status) return status;
+  as->fill((char *)(uintptr_t)blob->data, w, as->shape, 0, as->shape[0]);
   out->data = blob->data;
-  if (!key) return add_filling(l, w, as, blob) ? TN_OK : tni_fail_nomem(err);
-  as->fill((char *)blob->data, w, as->shape);
+  tn_status status = tni_program_keep_blob(to, blob, err);
+  if (status || !key) return status;
   return tni_kept_add(to->kept, key->data, key->length, blob) ? TN_OK : tni_fail_nomem(err);
 }
 
@@ -136,14 +121,21 @@ static tn_status find_contents(layout *l, const tni_gvalue *w, const storage *as
   return status;
 }
 
+/* A place in the block. */
+static tn_status take_place(layout *l, const tni_gvalue *w, const choice *x, tni_gvalue *out, tn_error **err) {
+  out->data = (const char *)l->block->data + x->at;
+  return tni_filling_add(l->c.to, x->as.fill, (char *)(uintptr_t)out->data, out, w) ? TN_OK : tni_fail_nomem(err);
+}
+
 /* The node's weights so, as a constant that is named after them where that name is free. */
-static tn_status store(layout *l, const tni_gnode *node, const storage *as, uint32_t *out, tn_error **err) {
+static tn_status store(layout *l, const tni_gnode *node, const choice *x, uint32_t *out, tn_error **err) {
   tni_gcopy *c = &l->c;
+  const storage *as = &x->as;
   const tni_gvalue *w = &c->from->values[node->inputs[1]];
   tni_gvalue made = {.type = w->type, .rank = as->rank};
   memcpy(made.shape, as->shape, sizeof made.shape);
   if (find_stored(l, node, as, out)) return TN_OK;
-  tn_status status = find_contents(l, w, as, &made, err);
+  tn_status status = l->block ? take_place(l, w, x, &made, err) : find_contents(l, w, as, &made, err);
   char *name = tni_arena_format(&c->to->region.arena, "%s.%s", w->name, as->suffix);
   if (status || !name) return status ? status : tni_fail_nomem(err);
   if (is_name_of(c->from, name) || tni_g_find(c->b, name) != TNI_NO_VALUE) name = NULL;
@@ -187,29 +179,6 @@ static bool wants_oc_last(const tn_graph *g, const tni_gnode *node, const tn_tar
   return sum >= LEAST_SUM && fill(w->shape[0], lanes) >= LEAST_FILL && (step != 1 || fill(row, lanes) < LEAST_FILL);
 }
 
-static void fill_oc_last(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t first = (size_t)w->shape[0], rest = first ? (size_t)tni_gvalue_numel(w) / first : 0;
-  (void)shape;
-  tni_turn_contents(to, first, w->data, rest, first, rest, tn_type_bytes(w->type));
-}
-
-/* Of channels by themselves, so many taps of the first dimension side by side. */
-static void fill_oc_stacked(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t size = tn_type_bytes(w->type);
-  int64_t channels = w->shape[0], first = w->shape[2], side = shape[w->rank - 1];
-  int64_t taps = tni_gvalue_numel(w) / channels, others = taps / first;
-  const char *from = w->data;
-  for (int64_t k = 0; k < shape[0] * side; k += side)
-    for (int64_t t = 0; t < others; t++)
-      for (int64_t m = 0; m < channels; m++)
-        for (int64_t i = k; i < k + side; i++, to += size) {
-          if (i < first)
-            memcpy(to, from + (size_t)(m * taps + i * others + t) * size, size);
-          else
-            memset(to, 0, size);
-        }
-}
-
 /* The taps of the first dimension side by side, where an instruction takes several. */
 static bool is_stacked(const tn_graph *g, const tni_gnode *node, const tn_target *target, storage *as) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
@@ -217,7 +186,7 @@ static bool is_stacked(const tn_graph *g, const tni_gnode *node, const tn_target
   if (!is_apart(node, w) || !tni_attr_int(node, "channels_last", 0) || !tni_type_is_int(c)) return false;
   const tni_unit *unit = tni_target_product_unit(g->program->ctx, target, c, a, w->type);
   if (!unit || !tni_unit_suits_taps(unit, w->shape[2])) return false;
-  *as = (storage){.suffix = "oc_stacked", .rank = w->rank, .fill = fill_oc_stacked};
+  *as = (storage){.suffix = "oc_stacked", .rank = w->rank, .fill = tni_fill_oc_stacked};
   as->shape[0] = (w->shape[2] - 1) / unit->steps + 1;
   for (int32_t i = 3; i < w->rank; i++) as->shape[i - 2] = w->shape[i];
   as->shape[w->rank - 2] = w->shape[0];
@@ -229,7 +198,7 @@ static bool is_stacked(const tn_graph *g, const tni_gnode *node, const tn_target
 
 static storage oc_last(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
-  storage as = {.suffix = "oc_last", .rank = w->rank, .fill = fill_oc_last};
+  storage as = {.suffix = "oc_last", .rank = w->rank, .fill = tni_fill_oc_last};
   if (is_stacked(g, node, target, &as)) return as;
   for (int32_t i = 0; i < w->rank; i++) as.shape[i] = w->shape[(i + 1) % w->rank];
   add_int(&as, "oc_last", 1);
@@ -243,56 +212,6 @@ static bool wants_oc_panels(const tn_graph *g, const tni_gnode *node, const tn_t
   return tni_attr_int(node, "channels_last", 0) && !tni_attr_int(node, "panel", 0) && !is_apart(node, w);
 }
 
-/* So many of a sum's channels side by side. */
-static void fill_oc_side(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t size = tn_type_bytes(w->type);
-  int64_t channels = w->shape[0], own = w->shape[1], width = shape[w->rank], side = shape[w->rank + 1];
-  int64_t taps = channels && own ? tni_gvalue_numel(w) / channels / own : 0;
-  const char *from = w->data;
-  for (int64_t p = 0; p < shape[0]; p++)
-    for (int64_t c = 0; c < shape[1] * side; c += side)
-      for (int64_t t = 0; t < taps; t++)
-        for (int64_t m = p * width; m < (p + 1) * width; m++)
-          for (int64_t i = c; i < c + side; i++, to += size) {
-            if (m < channels && i < own)
-              memcpy(to, from + (size_t)((m * own + i) * taps + t) * size, size);
-            else
-              memset(to, 0, size);
-          }
-}
-
-/* So many of a row of innermost taps and all channels side by side. */
-static void fill_oc_joined(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t size = tn_type_bytes(w->type);
-  int32_t rank = w->rank;
-  int64_t channels = w->shape[1], row = w->shape[rank - 1], width = shape[rank - 1], side = shape[rank];
-  int64_t sums = tni_gvalue_numel(w) / w->shape[0], taps = sums / channels, rows = taps / row;
-  const char *from = w->data;
-  for (int64_t p = 0; p < shape[0]; p++)
-    for (int64_t t = 0; t < rows; t++)
-      for (int64_t j = 0; j < shape[rank - 2] * side; j += side)
-        for (int64_t m = p * width; m < (p + 1) * width; m++)
-          for (int64_t i = j; i < j + side; i++, to += size) {
-            int64_t tap = t * row + i / channels;
-            if (m < w->shape[0] && i < row * channels)
-              memcpy(to, from + (size_t)(m * sums + i % channels * taps + tap) * size, size);
-            else
-              memset(to, 0, size);
-          }
-}
-
-/* A panel is so many channels, turned. */
-static void fill_oc_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t size = tn_type_bytes(w->type), channels = (size_t)w->shape[0], width = (size_t)shape[w->rank];
-  size_t sums = channels ? (size_t)tni_gvalue_numel(w) / channels : 0;
-  const char *from = w->data;
-  for (size_t m = 0; m < channels; m += width, to += sums * width * size) {
-    size_t count = channels - m < width ? channels - m : width;
-    if (count < width) memset(to, 0, sums * width * size);
-    tni_turn_contents(to, width, from + m * sums * size, sums, count, sums, size);
-  }
-}
-
 /* Do channels leave steps over, each tap anew? Those of a row of taps and all channels are fewer, and a copy of the image
  * that is only padded is faster than one with more channels. Sums of integers have no order. */
 static bool wants_joined(const tni_gnode *node, const tni_gvalue *w, tn_type c, int64_t steps) {
@@ -303,7 +222,7 @@ static bool wants_joined(const tni_gnode *node, const tni_gvalue *w, tn_type c, 
 
 /* The same panels of `as`, with the innermost taps joined. */
 static void join_taps(const tni_gvalue *w, int64_t steps, storage *as) {
-  as->fill = fill_oc_joined;
+  as->fill = tni_fill_oc_joined;
   as->suffix = "oc_joined";
   as->rank = w->rank + 1;
   memmove(as->shape + 1, as->shape + 2, (size_t)(w->rank - 3) * sizeof *as->shape);
@@ -319,7 +238,7 @@ static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
   int64_t group = tni_attr_int(node, "group", 1), lanes = tni_target_lanes(target, c, w->shape[0]);
   const tni_unit *unit = group > 1 ? NULL : tni_target_product_unit(g->program->ctx, target, c, a, w->type);
   if (group > 1) lanes = tni_target_group_lanes(target, c, w->shape[0], w->shape[0] / group);
-  storage as = {.suffix = "oc_panels", .rank = w->rank + 1 + (unit != NULL), .fill = unit ? fill_oc_side : fill_oc_panels};
+  storage as = {.suffix = "oc_panels", .rank = w->rank + 1 + (unit != NULL), .fill = unit ? tni_fill_oc_side : tni_fill_oc_panels};
   memcpy(as.shape, w->shape, (size_t)w->rank * sizeof *as.shape);
   as.shape[0] = (w->shape[0] - 1) / lanes + 1;
   if (unit) as.shape[1] = (w->shape[1] - 1) / unit->steps + 1;
@@ -368,43 +287,12 @@ static bool wants_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
          tn_array_bytes(w->type, tni_gvalue_numel(w)) > target->l1d / 2;
 }
 
-/* Rows k of columns n as panels, in that shape, (panels, k / group, panel, group); zeros fill up. */
-static void fill_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t bytes = tn_type_bytes(w->type);
-  int64_t sums = w->shape[0], columns = w->shape[1], width = shape[2], group = shape[3];
-  for (int64_t p = 0; p < shape[0]; p++)
-    for (int64_t k = 0; k < shape[1]; k++)
-      for (int64_t n = p * width; n < (p + 1) * width; n++)
-        for (int64_t t = k * group; t < (k + 1) * group; t++, to += bytes) {
-          if (n < columns && t < sums)
-            memcpy(to, (const char *)w->data + (size_t)(t * columns + n) * bytes, bytes);
-          else
-            memset(to, 0, bytes);
-        }
-}
-
-/* The same of rows that stand alone, (panels, k, panel): a panel's part of a row is in
- * one piece. Row by row, as the weights lie. */
-static void fill_simple_panels(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t bytes = tn_type_bytes(w->type), line = (size_t)shape[2] * bytes;
-  int64_t sums = w->shape[0], columns = w->shape[1];
-  const char *from = w->data;
-  for (int64_t k = 0; k < sums; k++)
-    for (int64_t n = 0; n < columns; n += shape[2]) {
-      size_t part = (size_t)(columns - n < shape[2] ? columns - n : shape[2]) * bytes;
-      char *at = to + (size_t)(n / shape[2] * sums + k) * line;
-      memcpy(at, from, part);
-      memset(at + part, 0, line - part);
-      from += part;
-    }
-}
-
 static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   summation by = summation_of(g, node, target);
   int64_t sums = w->shape[0], columns = w->shape[1], group = by.group ? by.group : 1;
   int64_t steps = by.tiles ? steps_for_tiles(&g->values[node->inputs[0]], w) : sums;
-  storage as = {.suffix = "panels", .rank = by.group ? 4 : 3, .fill = by.group ? fill_panels : fill_simple_panels};
+  storage as = {.suffix = "panels", .rank = by.group ? 4 : 3, .fill = by.group ? tni_fill_panels : tni_fill_simple_panels};
   const int64_t shape[] = {(columns - 1) / by.lanes + 1, (steps - 1) / group + 1, by.lanes, group};
   memcpy(as.shape, shape, sizeof shape);
   if (by.tiles && as.shape[0] > 1) as.shape[0] += as.shape[0] % 2;
@@ -423,18 +311,6 @@ static bool wants_parts(const tn_graph *g, const tni_gnode *node, const tn_targe
          w->shape[0] >= tni_target_lanes(target, w->type, w->shape[0]);
 }
 
-static void fill_parts(char *to, const tni_gvalue *w, const int64_t *shape) {
-  size_t bytes = tn_type_bytes(w->type);
-  int64_t n = w->shape[0], columns = w->shape[1], gates = columns / n, units = shape[2] / gates;
-  for (int64_t p = 0; p < shape[0]; p++)
-    for (int64_t k = 0; k < n; k++)
-      for (int64_t g = 0; g < gates; g++, to += (size_t)units * bytes) {
-        int64_t first = p * units, own = n - first < units ? n - first : units;
-        memcpy(to, (const char *)w->data + (size_t)(k * columns + g * n + first) * bytes, (size_t)own * bytes);
-        memset(to + (size_t)own * bytes, 0, (size_t)(units - own) * bytes);
-      }
-}
-
 static storage parts(const tn_graph *g, const tni_gnode *node, const tn_target *target) {
   const tni_gvalue *w = &g->values[node->inputs[1]];
   int64_t n = w->shape[0], gates = w->shape[1] / n, lanes = tni_target_lanes(target, w->type, n), units = lanes;
@@ -444,7 +320,7 @@ static storage parts(const tn_graph *g, const tni_gnode *node, const tn_target *
   return (storage){.suffix = "parts",
                    .rank = 3,
                    .shape = {(n - 1) / units + 1, n, gates * units},
-                   .fill = fill_parts};
+                   .fill = tni_fill_parts};
 }
 
 /* ---- the pass ---- */
@@ -466,16 +342,38 @@ static const rule *rule_for(const tn_graph *g, const tni_gnode *node, const tn_t
   return NULL;
 }
 
+/* Chooses for all nodes; *size: bytes of all weights, those in one order once. False: nothing changes. */
+static bool choose_all(const tn_graph *g, const tn_target *target, layout *l, size_t *size) {
+  bool found = false;
+  *size = 0;
+  for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *node = &g->nodes[i];
+    choice *x = &l->chosen[i];
+    if (!(x->by = rule_for(g, node, target))) continue;
+    found = true;
+    x->as = x->by->describe(g, node, target);
+    tni_gvalue made = {.type = g->values[node->inputs[1]].type, .rank = x->as.rank};
+    memcpy(made.shape, x->as.shape, sizeof made.shape);
+    uint32_t *before = &l->stored[node->inputs[1]]; /* the node */
+    if (*before != TNI_NO_VALUE && same_shape(&made, &l->chosen[*before].as)) continue;
+    *before = i;
+    x->at = *size;
+    *size += (tn_array_bytes(made.type, tni_gvalue_numel(&made)) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+  }
+  return found;
+}
+
 /* The node's attributes with those of its weights' storage: how many. */
-static uint32_t add_attrs(const layout *l, const tni_gnode *node, const storage *as, tni_attr *attrs, int64_t *bounded) {
+static uint32_t add_attrs(const layout *l, const tni_gnode *node, const choice *x, tni_attr *attrs) {
   uint32_t count = node->attr_count;
   if (count) memcpy(attrs, node->attrs, count * sizeof *attrs);
-  memcpy(attrs + count, as->attrs, as->attr_count * sizeof *attrs);
-  count += as->attr_count;
-  if (strcmp(node->op->name, "conv") == 0 && tni_find_bounded(l->c.from, node, bounded))
+  memcpy(attrs + count, x->as.attrs, x->as.attr_count * sizeof *attrs);
+  count += x->as.attr_count;
+  if (x->is_bounded)
     attrs[count++] = (tni_attr){.name = "bounded",
                                 .kind = TNI_ATTR_INTS,
-                                .ints = bounded,
+                                .ints = x->bounded,
                                 .count = l->c.from->values[node->inputs[1]].rank - 2};
   return count;
 }
@@ -488,23 +386,21 @@ static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
   uint32_t *outputs = values ? values + node->input_count : NULL;
   tn_status status = values && names ? TN_OK : tni_fail_nomem(err);
   tni_attr attrs[MAX_ATTRS];
-  int64_t bounded[TN_MAX_RANK];
   uint32_t attr_count = node->attr_count;
-  const rule *by = status ? NULL : rule_for(c->from, node, l->target);
-  storage as = by ? by->describe(c->from, node, l->target) : (storage){0};
-  if (by) attr_count = add_attrs(l, node, &as, attrs, bounded);
+  const choice *x = &l->chosen[node - c->from->nodes];
+  if (x->by) attr_count = add_attrs(l, node, x, attrs);
   for (uint32_t i = 0; i < node->input_count && !status; i++) {
     uint32_t old = node->inputs[i];
     values[i] = old == TNI_NO_VALUE ? old : c->map[old];
-    if (by && i == 1)
-      status = store(l, node, &as, &values[i], err);
+    if (x->by && i == 1)
+      status = store(l, node, x, &values[i], err);
     else if (old != TNI_NO_VALUE && values[i] == TNI_NO_VALUE)
       status = tni_gcopy_const(c, old, &values[i], err);
   }
   for (uint32_t i = 0; i < node->output_count && !status; i++)
     names[i] = node->outputs[i] == TNI_NO_VALUE ? NULL : c->from->values[node->outputs[i]].name;
   if (!status)
-    status = tni_g_node(c->b, node->op, node->name, node->input_count, values, attr_count, by ? attrs : node->attrs,
+    status = tni_g_node(c->b, node->op, node->name, node->input_count, values, attr_count, x->by ? attrs : node->attrs,
                         node->output_count, names, outputs, err);
   for (uint32_t i = 0; i < node->output_count && !status; i++)
     if (node->outputs[i] != TNI_NO_VALUE) c->map[node->outputs[i]] = outputs[i];
@@ -513,36 +409,60 @@ static tn_status copy_node(layout *l, const tni_gnode *node, tn_error **err) {
   return status;
 }
 
-static bool changes_anything(const tn_graph *g, const tn_target *target) {
-  for (uint32_t i = 0; i < g->node_count; i++)
-    if (rule_for(g, &g->nodes[i], target)) return true;
-  return false;
+typedef struct bounding {
+  const tn_graph *g;
+  choice *chosen;
+} bounding;
+
+static int32_t bound_range(void *closure, int64_t begin, int64_t end) {
+  const bounding *b = closure;
+  for (int64_t i = begin; i < end; i++) {
+    choice *x = &b->chosen[i];
+    const tni_gnode *node = &b->g->nodes[i];
+    x->is_bounded = x->by && strcmp(node->op->name, "conv") == 0 && tni_find_bounded(b->g, node, x->bounded);
+  }
+  return 0;
 }
 
-static tn_status copy_all(layout *l, const tn_graph **out, tn_error **err) {
-  const tn_graph *g = l->c.from;
-  for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
-  tn_status status = TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
+/* It reads all weights of convolutions with borders. */
+static void bound_all(const tn_graph *g, tn_context *ctx, choice *chosen) {
+  bounding b = {g, chosen};
+  tni_spread(ctx, bound_range, &b, g->node_count);
+}
+
+/* Weights that are not kept for other programs lie in one block: such memory is had in large pages. */
+static tn_status make_block(layout *l, size_t size, tn_error **err) {
+  tn_program *to = l->c.to;
+  if (to->kept || !size) return TN_OK;
+  l->block = tni_blob_create(to->ctx, size);
+  return l->block ? tni_program_keep_blob(to, l->block, err) : tni_fail_nomem(err);
+}
+
+static tn_status copy_all(layout *l, const tn_graph *g, tn_program *to, size_t size, const tn_graph **out, tn_error **err) {
+  tn_status status = tni_gcopy_begin(&l->c, g, to, err);
   if (status) return status;
-  tni_spread(l->c.to->ctx, fill_range, l, (int64_t)l->filling_count);
-  return tni_gcopy_finish(&l->c, out, err);
+  for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
+  bound_all(g, to->ctx, l->chosen);
+  status = make_block(l, size, err);
+  for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
+  if (!status) status = tni_gcopy_finish(&l->c, out, err);
+  tni_gcopy_end(&l->c);
+  return status ? status : tni_program_begin_filling(to, err);
 }
 
 tn_status tni_graph_layout(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                            tn_error **err) {
-  layout l = {.target = target};
+  layout l = {.block = NULL};
+  size_t values = (g->value_count + 1) * sizeof *l.stored, nodes = (g->node_count + 1) * sizeof *l.chosen, size;
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) /* a graph with calls is fused already */
       return TN_OK;
-  if (g->program == to && !changes_anything(g, target)) return TN_OK;
-  tn_status status = tni_gcopy_begin(&l.c, g, to, err);
-  if (status) return status;
-  l.stored = tni_alloc(to->ctx, (g->value_count + 1) * sizeof *l.stored);
-  status = l.stored ? copy_all(&l, out, err) : tni_fail_nomem(err);
-  tni_free(to->ctx, l.fillings, l.filling_capacity * sizeof *l.fillings);
-  tni_free(to->ctx, l.stored, (g->value_count + 1) * sizeof *l.stored);
-  tni_gcopy_end(&l.c);
+  l.stored = tni_alloc(to->ctx, values);
+  l.chosen = tni_alloc_zero(to->ctx, nodes);
+  tn_status status = l.stored && l.chosen ? TN_OK : tni_fail_nomem(err);
+  if (!status && (choose_all(g, target, &l, &size) || g->program != to)) status = copy_all(&l, g, to, size, out, err);
+  tni_free(to->ctx, l.chosen, nodes);
+  tni_free(to->ctx, l.stored, values);
   return status;
 }
