@@ -27,7 +27,7 @@
 
 #include "sched.h"
 
-enum { TAPS = 3, MOST = TNI_WINOGRAD_POINTS, LEAST_CHANNELS = 32 };
+enum { TAPS = 3, MOST = TNI_WINOGRAD_POINTS, LEAST_CHANNELS = 32, ALIGN = 64 };
 
 typedef struct winograd {
   tni_gcopy c;
@@ -134,7 +134,7 @@ static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *tar
 
 /* ---- weights, and how wrong they are ----------------------------------------------------------------------------- */
 
-enum { GROUP = 8 /* channels at once, whose loops the compiler makes vectors of */, MORE_SUMS = 8 /* for transforms */ };
+enum { GROUP = 8 /* channels at once, whose loops the compiler makes vectors of */, MOST_RUN = 32, MORE_SUMS = 8 /* for transforms */ };
 static const double MOST_WRONG = 1e-5;
 
 static double square(double x) { return x * x; }
@@ -154,8 +154,13 @@ static void read_taps(const tni_gvalue *w, int64_t first, int64_t c, double taps
   }
 }
 
-static void add_up(double *out, const double g[TAPS], double (*x)[GROUP], int64_t apart) {
-  for (int l = 0; l < GROUP; l++) out[l] = g[0] * x[0][l] + g[1] * x[apart][l] + g[2] * x[2 * apart][l];
+static void add_up(double out[GROUP], const double g[TAPS], double (*x)[GROUP], int64_t apart) {
+  const double a = g[0], b = g[1], c = g[2];
+  double sum[GROUP]; /* of its own: the compiler sees that nothing overlaps */
+  for (int l = 0; l < GROUP; l++) sum[l] = a * x[0][l];
+  for (int l = 0; l < GROUP; l++) sum[l] += b * x[apart][l];
+  for (int l = 0; l < GROUP; l++) sum[l] += c * x[2 * apart][l];
+  memcpy(out, sum, sizeof sum);
 }
 
 static void transform(const tni_winograd *m, double taps[TAPS * TAPS][GROUP], group *out) {
@@ -212,23 +217,36 @@ static void write_made(const filling *f, int64_t first, int64_t c, const group *
   int64_t all = f->panels * f->panel, end = all - first < GROUP ? all - first : GROUP;
   for (int64_t k = 0; k < end; k += run) {
     float *to = f->to + ((first + k) / f->panel * channels + c) * f->panel + (first + k) % f->panel;
-    for (int64_t s = 0; s < f->m.points * f->m.points; s++, to += all * channels)
-      for (int64_t l = 0; l < run; l++) to[l] = (float)g->made[s][k + l];
+    for (int64_t s = 0; s < f->m.points * f->m.points; s++, to += all * channels) {
+      float made[GROUP];
+      for (int l = 0; l < GROUP; l++) made[l] = (float)g->made[s][l];
+      memcpy(to, made + k, (size_t)run * sizeof *to);
+    }
   }
 }
 
-static void fill_group(filling *f, int64_t first) {
+/* Channels at once: of whole panels, so that lines are written in one go. */
+static int64_t run_of(const filling *f) {
+  int64_t run = f->panel - f->panel % GROUP;
+  return run < GROUP ? GROUP : run < MOST_RUN ? run : MOST_RUN;
+}
+
+static void fill_run(filling *f, int64_t first) {
   double taps[TAPS * TAPS][GROUP];
-  group g = {.all = {0}};
-  for (int64_t c = 0; c < f->w->shape[1]; c++) {
-    read_taps(f->w, first, c, taps);
-    transform(&f->m, taps, &g);
-    write_made(f, first, c, &g);
-  }
-  if (!is_exact_enough(f->w, &f->m, f->tile, &g)) f->inexact = true;
+  group groups[MOST_RUN / GROUP];
+  int64_t count = run_of(f) / GROUP;
+  memset(groups, 0, (size_t)count * sizeof *groups);
+  for (int64_t c = 0; c < f->w->shape[1]; c++)
+    for (int64_t i = 0; i < count; i++) {
+      read_taps(f->w, first + i * GROUP, c, taps);
+      transform(&f->m, taps, &groups[i]);
+      write_made(f, first + i * GROUP, c, &groups[i]);
+    }
+  for (int64_t i = 0; i < count; i++)
+    if (!is_exact_enough(f->w, &f->m, f->tile, &groups[i])) f->inexact = true;
 }
 
-/* A group of one of several weights. */
+/* A run of one of several weights. */
 typedef struct item {
   filling *f;
   int64_t first;
@@ -237,7 +255,7 @@ typedef struct item {
 static int32_t fill_items(void *closure, int64_t begin, int64_t end) {
   const item *items = closure;
   for (int64_t i = begin; i < end; i++)
-    if (!items[i].f->inexact) fill_group(items[i].f, items[i].first);
+    if (!items[i].f->inexact) fill_run(items[i].f, items[i].first);
   return 0;
 }
 
@@ -247,11 +265,11 @@ static int32_t fill_items(void *closure, int64_t begin, int64_t end) {
 typedef struct made {
   choice how;         /* tile 0: nothing */
   tni_gvalue weights; /* without contents where they would not be exact enough */
-  tni_blob *blob;     /* of contents that are not those of a program before */
+  tni_blob *blob;     /* of contents that other programs get, too, and that are not those of a program before */
   filling f;
 } made;
 
-static int64_t groups_of(const made *m) { return m->blob ? (m->f.panels * m->f.panel - 1) / GROUP + 1 : 0; }
+static int64_t runs_of(const made *m) { return m->f.to ? (m->f.panels * m->f.panel - 1) / run_of(&m->f) + 1 : 0; }
 
 /* False: they are not kept. */
 static bool make_key(const winograd *q, const tni_gvalue *w, const made *m, tni_text *key) {
@@ -260,52 +278,74 @@ static bool make_key(const winograd *q, const tni_gvalue *w, const made *m, tni_
   return tni_graph_key(key, q->c.to->kept, "winograd", TNI_COUNT(how), how, 1, &w, &m->weights);
 }
 
-/* Finds the contents among those that are kept, or begins new ones. */
-static tn_status begin_weights(winograd *q, const tni_gvalue *w, made *m, tn_error **err) {
-  tn_program *to = q->c.to;
+/* Of the weights, in whole lines. */
+static size_t bytes_of(const made *m) {
+  size_t bytes = m->how.tile ? tn_array_bytes(TN_F32, tni_gvalue_numel(&m->weights)) : 0;
+  return (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+static void describe_weights(const winograd *q, const tni_gvalue *w, made *m) {
   int64_t points = tni_winograd_points(m->how.tile), panel = tni_target_lanes(q->target, TN_F32, w->shape[0]);
   m->weights = (tni_gvalue){.type = TN_F32,
                             .rank = 4,
                             .shape = {points * points, (w->shape[0] - 1) / panel + 1, w->shape[1], panel}};
-  tni_text key;
-  tni_text_init(&key, to->ctx);
-  bool keyed = make_key(q, w, m, &key);
-  tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
-  if (keyed) status = tni_graph_kept(to, &key, &m->weights.data, err);
-  tni_text_destroy(&key);
-  if (status || m->weights.data) return status;
-  m->blob = tni_blob_create(to->ctx, tn_array_bytes(TN_F32, tni_gvalue_numel(&m->weights)));
-  if (!m->blob) return tni_fail_nomem(err);
   m->f.w = w;
   m->f.tile = m->how.tile;
   m->f.panels = m->weights.shape[1];
   m->f.panel = panel;
-  m->f.to = (float *)(uintptr_t)m->blob->data;
   tni_winograd_matrices(m->how.tile, &m->f.m);
+}
+
+/* Finds the contents among those that are kept for other programs, or begins new ones. */
+static tn_status find_weights(winograd *q, made *m, tn_error **err) {
+  tn_program *to = q->c.to;
+  tni_text key;
+  tni_text_init(&key, to->ctx);
+  bool keyed = make_key(q, m->f.w, m, &key);
+  tn_status status = key.failed ? tni_fail_nomem(err) : TN_OK;
+  if (keyed) status = tni_graph_kept(to, &key, &m->weights.data, err);
+  tni_text_destroy(&key);
+  if (status || m->weights.data) return status;
+  m->blob = tni_blob_create(to->ctx, bytes_of(m));
+  if (!m->blob) return tni_fail_nomem(err);
+  m->f.to = (float *)(uintptr_t)m->blob->data;
   return TN_OK;
 }
 
-/* Of all nodes at once: many have few groups. */
+/* Places in a block of the program's: such memory is had in large pages. What turns out not to be exact enough, which is seldom,
+ * leaves a hole. */
+static tn_status take_places(tn_program *to, size_t count, made *all, tn_error **err) {
+  size_t size = 0;
+  for (size_t i = 0; i < count; i++) size += bytes_of(&all[i]);
+  if (!size) return TN_OK;
+  tni_blob *block = tni_blob_create(to->ctx, size);
+  if (!block) return tni_fail_nomem(err);
+  char *at = (char *)(uintptr_t)block->data;
+  for (size_t i = 0; i < count; at += bytes_of(&all[i++]))
+    if (all[i].how.tile) all[i].f.to = (float *)at;
+  return tni_program_keep_blob(to, block, err);
+}
+
+/* Of all nodes at once: many have few runs. */
 static tn_status fill_all(winograd *q, size_t count, made *all, tn_error **err) {
   tn_context *ctx = q->c.to->ctx;
-  int64_t groups = 0, n = 0;
-  for (size_t i = 0; i < count; i++) groups += groups_of(&all[i]);
-  size_t bytes = ((size_t)groups + 1) * sizeof(item);
+  int64_t runs = 0, n = 0;
+  for (size_t i = 0; i < count; i++) runs += runs_of(&all[i]);
+  size_t bytes = ((size_t)runs + 1) * sizeof(item);
   item *items = tni_alloc(ctx, bytes);
   if (!items) return tni_fail_nomem(err);
   for (size_t i = 0; i < count; i++)
-    for (int64_t k = 0; k < groups_of(&all[i]); k++) items[n++] = (item){&all[i].f, k * GROUP};
-  tni_spread(ctx, fill_items, items, groups);
+    for (int64_t k = 0; k < runs_of(&all[i]); k++) items[n++] = (item){&all[i].f, k * run_of(&all[i].f)};
+  tni_spread(ctx, fill_items, items, runs);
   tni_free(ctx, items, bytes);
   return TN_OK;
 }
 
-/* The program takes the contents that are exact enough; two nodes of one key have one. */
-static tn_status end_weights(winograd *q, made *m, tn_error **err) {
+/* The program takes what other programs get, too; two nodes of one key have one. */
+static tn_status share_weights(winograd *q, made *m, tn_error **err) {
   tn_program *to = q->c.to;
   tni_blob *blob = m->blob;
   m->blob = NULL;
-  if (!blob || m->f.inexact) return tni_blob_unref(blob), TN_OK;
   tni_text key;
   tni_text_init(&key, to->ctx);
   bool keyed = make_key(q, m->f.w, m, &key);
@@ -319,10 +359,22 @@ static tn_status end_weights(winograd *q, made *m, tn_error **err) {
   return tni_program_keep_blob(to, blob, err);
 }
 
+/* Contents that are exact enough are those of the weights. */
+static tn_status end_weights(winograd *q, made *m, tn_error **err) {
+  if (!m->f.to || m->f.inexact) return TN_OK;
+  if (m->blob) return share_weights(q, m, err);
+  m->weights.data = m->f.to;
+  return TN_OK;
+}
+
 static tn_status make_weights(winograd *q, const tn_graph *g, made *all, tn_error **err) {
+  tn_program *to = q->c.to;
   tn_status status = TN_OK;
-  for (uint32_t i = 0; i < g->node_count && !status; i++)
-    if (all[i].how.tile) status = begin_weights(q, &g->values[g->nodes[i].inputs[1]], &all[i], err);
+  for (uint32_t i = 0; i < g->node_count; i++)
+    if (all[i].how.tile) describe_weights(q, &g->values[g->nodes[i].inputs[1]], &all[i]);
+  if (!to->kept) status = take_places(to, g->node_count, all, err);
+  for (uint32_t i = 0; i < g->node_count && to->kept && !status; i++)
+    if (all[i].how.tile) status = find_weights(q, &all[i], err);
   if (!status) status = fill_all(q, g->node_count, all, err);
   for (uint32_t i = 0; i < g->node_count && !status; i++) status = end_weights(q, &all[i], err);
   return status;
