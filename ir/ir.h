@@ -268,6 +268,8 @@ struct tn_program {
   size_t graph_count, graph_capacity;
   tni_blob **blobs; /* kept alive for constants */
   size_t blob_count, blob_capacity;
+  bool moves_late;        /* constants may have a place before their contents are there: who reads them settles them (moves.c) */
+  struct tni_move *moves; /* those; or NULL */
   struct tni_fillings *fillings; /* contents of constants that are still to be made; or NULL */
   tni_kept *kept; /* borrowed: constants computed for other programs of the same model; or NULL */
   struct tni_flow *flow; /* a model whose shapes are known only while it runs, "main"; else NULL. It has no text */

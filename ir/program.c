@@ -20,6 +20,7 @@ tn_status tn_program_create(tn_context *context, tn_program **out, tn_error **er
 void tn_program_destroy(tn_program *program) {
   if (!program) return;
   tn_context *ctx = program->ctx;
+  program->moves = NULL; /* nobody asks */
   tni_program_fill(program);
   for (size_t i = 0; i < program->blob_count; i++) tni_blob_unref(program->blobs[i]);
   tni_free(ctx, program->funcs, program->func_capacity * sizeof *program->funcs);

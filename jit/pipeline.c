@@ -84,6 +84,7 @@ tn_status tni_pipeline_create(const tn_program *program, const tn_compile_desc *
   if (!status) status = share_blobs(p, program, err);
   if (!status) p->work->flow = tni_flow_ref(program->flow);
   if (!status) p->work->kept = program->kept;
+  if (!status) p->work->moves_late = true;
   if (!status && program->flow) {
     size_t bytes = program->flow->main->input_count * sizeof *program->flow_inputs;
     p->work->flow_inputs = tni_arena_copy(&p->work->region.arena, program->flow_inputs, bytes);
@@ -190,6 +191,7 @@ static tn_status layout(tni_pipeline *p, tn_error **err) {
     if (!status) status = tni_graph_layout(tiled, p->work, p->target, &laid_out, err);
     if (!status) tni_tell_graph(p, TNI_STAGE_LAYOUT, laid_out, start);
   }
+  if (!status) tni_moves_end(p->work);
   return status;
 }
 

@@ -709,8 +709,10 @@ bool tni_is_chained(const tn_graph *g, const tni_gnode *conv, const uint32_t *ma
 tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                              tn_error **err);
 
-/* bounded.c: for each dimension of the convolution's space, 1 where its taps outside are to be left out; false: nowhere. */
+/* bounded.c: for each dimension of the convolution's space, 1 where its taps outside are to be left out, if its weights are finite;
+ * false: nowhere. */
 bool tni_find_bounded(const tn_graph *g, const tni_gnode *n, int64_t *bounded);
+bool tni_are_finite(const tni_gvalue *w);
 
 /* fillers.c: those orders. */
 tni_filler tni_fill_oc_last, tni_fill_oc_stacked, tni_fill_oc_side, tni_fill_oc_joined, tni_fill_oc_panels;

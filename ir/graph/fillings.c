@@ -16,7 +16,7 @@ enum { PIECE = 1 << 20, LITTLE = 1 << 18 /* bytes */ };
 typedef struct filling {
   tni_filler *fill;
   char *to;
-  tni_gvalue from;
+  const tni_source *from;
   int64_t shape[TN_MAX_RANK], begin, end;
 } filling;
 
@@ -42,7 +42,7 @@ static void drop_sources(tni_fillings *f, bool used) {
 static int32_t fill_range(void *closure, int64_t begin, int64_t end) {
   tni_fillings *f = closure;
   for (const filling *x = &f->all[begin]; x < &f->all[end]; x++) {
-    x->fill(x->to, &x->from, x->shape, x->begin, x->end);
+    x->fill(x->to, x->from, x->shape, x->begin, x->end);
     if (atomic_fetch_sub(&f->left, 1) == 1) drop_sources(f, true);
   }
   return 0;
@@ -56,30 +56,37 @@ static void destroy(tni_fillings *f) {
   tni_free(f->ctx, f, sizeof *f);
 }
 
-void tni_program_fill(tn_program *program) {
+static void end(tn_program *program) {
   tni_fillings *f = program->fillings;
   if (f) tni_spread_end(f->under_way);
   program->fillings = NULL;
   destroy(f);
 }
 
+void tni_program_fill(tn_program *program) {
+  tni_moves_settle(program);
+  end(program);
+}
+
 /* Those that have not begun; NULL: no memory. */
 static tni_fillings *open_fillings(tn_program *program) {
-  if (program->fillings && program->fillings->under_way) tni_program_fill(program);
+  if (program->fillings && program->fillings->under_way) end(program);
   if (!program->fillings) program->fillings = tni_alloc_zero(program->ctx, sizeof(tni_fillings));
   if (program->fillings) program->fillings->ctx = program->ctx;
   return program->fillings;
 }
 
-bool tni_filling_add(tn_program *program, tni_filler *fill, void *to, const tni_gvalue *made, const tni_gvalue *from) {
+bool tni_filling_add(tn_program *program, tni_filler *fill, void *to, const tni_gvalue *made, const tni_source *from) {
   tni_fillings *f = open_fillings(program);
+  const tni_source *kept = tni_arena_copy(&program->region.arena, from, sizeof *from);
   size_t bytes = tn_array_bytes(made->type, tni_gvalue_numel(made));
   int64_t rows = made->rank ? made->shape[0] : 1, pieces = (int64_t)(bytes / PIECE) + 1;
   if (pieces > rows) pieces = rows;
-  if (!f || !tni_reserve(f->ctx, (void **)&f->all, &f->capacity, f->count + (size_t)pieces, sizeof *f->all)) return false;
+  if (!f || !kept ||
+      !tni_reserve(f->ctx, (void **)&f->all, &f->capacity, f->count + (size_t)pieces, sizeof *f->all)) return false;
   for (int64_t i = 0; i < pieces; i++) {
     filling *x = &f->all[f->count++];
-    *x = (filling){.fill = fill, .to = to, .from = *from, .begin = rows * i / pieces, .end = rows * (i + 1) / pieces};
+    *x = (filling){.fill = fill, .to = to, .from = kept, .begin = rows * i / pieces, .end = rows * (i + 1) / pieces};
     memcpy(x->shape, made->shape, sizeof x->shape);
   }
   f->bytes += bytes;
@@ -106,6 +113,6 @@ tn_status tni_program_begin_filling(tn_program *program, tn_error **err) {
     return f->under_way ? TN_OK : tni_fail_nomem(err);
   }
   fill_range(f, 0, (int64_t)f->count);
-  tni_program_fill(program);
+  end(program);
   return TN_OK;
 }

@@ -1,7 +1,8 @@
 /* fold.c -- constant folding.
  *
  *     y = op(constants...)  ->  y is a constant         by the evaluator; results that are larger than what they are made
- *                                                       of may all together take FOLD_BYTES and some times the constants
+ *                                                       of may all together take FOLD_BYTES and some times the constants;
+ *                                                       large weights that are only moved wait (moves.c)
  *     y = identity(x)       ->  x                       unless y is an output of the graph; likewise what else gives an
  *                                                       input as it is (same.c)
  *     y = gather(x, number) ->  y = reshape(slice(x))   where rows are long
@@ -13,7 +14,7 @@
  */
 #include "graph.h"
 
-enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, MAX_OUTPUTS = 4, RECENT = 16, MOST_GIVEN = 3 /* inputs of what gives one as it is */ };
+enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, LEAST_LATE = 1 << 16 /* bytes */, MAX_OUTPUTS = 4, RECENT = 16, MOST_GIVEN = 3 /* inputs of what gives one as it is */ };
 
 typedef struct folder {
   tni_gcopy copy;
@@ -153,6 +154,26 @@ static tn_status new_result(folder *f, const tni_gvalue *v, tni_blob **out) {
   return tni_program_keep_blob(f->copy.to, *out, f->err);
 }
 
+/* Are all readers of the value products that have it as their weights? Of those passes know that they may lie elsewhere. */
+static bool is_weights(const tn_graph *g, uint32_t value) {
+  if (is_output(g, value)) return false;
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *n = &g->nodes[i];
+    bool product = n->op && (strcmp(n->op->name, "matmul") == 0 || strcmp(n->op->name, "conv") == 0);
+    for (uint32_t k = 0; k < n->input_count; k++)
+      if (n->inputs[k] == value && !(product && k == 1)) return false;
+  }
+  return true;
+}
+
+/* May the result's contents stay where they are until somebody asks? */
+static bool moves_late(const folder *f, const folding *x) {
+  const tni_gvalue *out = &x->out[0];
+  return f->copy.to->moves_late && !f->copy.to->kept && out->type == TN_F32 && x->node->output_count == 1 &&
+         tn_array_bytes(out->type, tni_gvalue_numel(out)) >= LEAST_LATE && tni_move_suits(x->node, x->in, out) &&
+         is_weights(f->copy.from, x->node->outputs[0]);
+}
+
 /* Computes the node. *folded is false when the evaluator cannot (the node then stays). */
 static tn_status compute(folder *f, folding *x, bool *folded) {
   void *data[MAX_OUTPUTS];
@@ -161,6 +182,13 @@ static tn_status compute(folder *f, folding *x, bool *folded) {
     if (status != TN_OK) return status;
     data[i] = (void *)x->blobs[i]->data;
   }
+  if (moves_late(f, x)) {
+    x->out[0].data = data[0];
+    *folded = true;
+    return tni_move_add(f->copy.to, x->node, x->in, &x->out[0]) ? TN_OK : tni_fail_nomem(f->err);
+  }
+  for (uint32_t i = 0; i < x->node->input_count; i++)
+    if (x->in[i]) tni_move_settle(f->copy.to, x->in[i]->data);
   tn_error *error = NULL;
   tn_status status = tni_gnode_evaluate(f->copy.to->ctx, x->node, x->in, x->out, f->evaluator, data, &error);
   *folded = status == TN_OK;

@@ -345,14 +345,44 @@ bool tni_gvalue_is_loose(const tni_gvalue *v);
 /* The graph with aligned contents, in a program which takes the place of its own but does not list it; g when all are. */
 tn_status tni_graph_align(const tn_graph *g, tn_program *to, const tn_graph **out, tn_error **err);
 
+/* ---- moves.c --------------------------------------------------------------------------------------------------- */
+
+typedef struct tni_move tni_move;
+/* Is the node a transpose or concatenation that may wait? Of constants of whole bytes. */
+bool tni_move_suits(const tni_gnode *n, const tni_gvalue *const *in, const tni_gvalue *out);
+/* The result, whose place in a blob of the program out->data is, is to be moved there when somebody asks. False: no memory. */
+bool tni_move_add(tn_program *to, const tni_gnode *n, const tni_gvalue *const *in, const tni_gvalue *out);
+/* Is the constant with these contents still to be moved? Then it is; all are. */
+bool tni_move_waits(const tn_program *program, const void *data);
+void tni_move_settle(tn_program *program, const void *data);
+void tni_moves_settle(tn_program *program);
+/* Settles what graphs of the program show, and forgets the others. */
+void tni_moves_end(tn_program *program);
+/* Sets the flags of the blobs that are read by what is still to be moved; they are sorted. */
+void tni_moves_mark(const tn_program *program, bool *needed);
+/* Channels side by side: where the first's first number is, and bytes from one to the next, of channels and of a channel's. */
+typedef struct tni_stripe {
+  const char *data;
+  size_t count, step, sum_step;
+} tni_stripe;
+enum { TNI_MOST_STRIPES = 16 };
+/* How w lies, whose channels are its rows or, axis 1, a matrix' columns; whatever waits. 0: not so, and it must be settled. */
+uint32_t tni_move_stripes(const tn_program *program, const tni_gvalue *w, int32_t axis, tni_stripe *out);
+
 /* ---- fillings.c ------------------------------------------------------------------------------------------------ */
 
-/* Writes rows begin..end of the outermost dimension of what is made of w, in that shape; `to` is where its first one is. */
-typedef void tni_filler(char *to, const tni_gvalue *w, const int64_t *shape, int64_t begin, int64_t end);
+/* What contents are made of: a constant, which may lie in stripes. */
+typedef struct tni_source {
+  tni_gvalue w;
+  uint32_t stripe_count;
+  tni_stripe stripes[TNI_MOST_STRIPES];
+} tni_source;
+/* Writes rows begin..end of the outermost dimension of what is made of it, in that shape; `to` is where its first one is. */
+typedef void tni_filler(char *to, const tni_source *from, const int64_t *shape, int64_t begin, int64_t end);
 typedef struct tni_fillings tni_fillings;
 /* Contents at `to`, in a blob of the program, of the type and shape of `made`, that are still to be made of those of `from`, in
  * another one, or for ever. False: no memory. */
-bool tni_filling_add(tn_program *program, tni_filler *fill, void *to, const tni_gvalue *made, const tni_gvalue *from);
+bool tni_filling_add(tn_program *program, tni_filler *fill, void *to, const tni_gvalue *made, const tni_source *from);
 /* Begins to make all that were added, on the threads that compile: the caller goes on, and reads none. */
 tn_status tni_program_begin_filling(tn_program *program, tn_error **err);
 /* Returns when all of the program's contents are there. */

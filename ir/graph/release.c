@@ -68,6 +68,7 @@ tn_status tni_program_release(tn_program *program, tn_error **err) {
   size_t count = program->blob_count + 1; /* the last stands for what lies in no blob */
   bool *needed = tni_alloc_zero(program->ctx, count * sizeof *needed), ok = needed != NULL;
   for (size_t i = 0; ok && i < program->graph_count; i++) ok = mark(program, program->graphs[i], needed);
+  if (ok) tni_moves_mark(program, needed);
   if (ok) tni_program_drop_blobs(program, needed);
   tni_free(program->ctx, needed, count * sizeof *needed);
   return ok ? TN_OK : tni_fail_nomem(err);

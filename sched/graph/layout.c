@@ -51,6 +51,8 @@ typedef struct storage {
   int32_t rank;
   int64_t shape[TN_MAX_RANK];
   tni_filler *fill;
+  bool striped;     /* the filler takes stripes, */
+  int32_t channels; /* of which the channels are along this axis */
   uint32_t attr_count;
   tni_attr attrs[MOST_ADDED];
 } storage;
@@ -101,7 +103,7 @@ static tn_status make_contents(layout *l, const tni_gvalue *w, const storage *as
   tn_program *to = l->c.to;
   tni_blob *blob = tni_blob_create(to->ctx, tn_array_bytes(out->type, tni_gvalue_numel(out)));
   if (!blob) return tni_fail_nomem(err);
-  as->fill((char *)(uintptr_t)blob->data, w, as->shape, 0, as->shape[0]);
+  as->fill((char *)(uintptr_t)blob->data, &(tni_source){.w = *w}, as->shape, 0, as->shape[0]);
   out->data = blob->data;
   tn_status status = tni_program_keep_blob(to, blob, err);
   if (status || !key) return status;
@@ -123,8 +125,12 @@ static tn_status find_contents(layout *l, const tni_gvalue *w, const storage *as
 
 /* A place in the block. */
 static tn_status take_place(layout *l, const tni_gvalue *w, const choice *x, tni_gvalue *out, tn_error **err) {
+  tn_program *to = l->c.to;
+  tni_source from = {.w = *w};
+  if (x->as.striped) from.stripe_count = tni_move_stripes(to, w, x->as.channels, from.stripes);
+  if (!from.stripe_count) tni_move_settle(to, w->data);
   out->data = (const char *)l->block->data + x->at;
-  return tni_filling_add(l->c.to, x->as.fill, (char *)(uintptr_t)out->data, out, w) ? TN_OK : tni_fail_nomem(err);
+  return tni_filling_add(to, x->as.fill, (char *)(uintptr_t)out->data, out, &from) ? TN_OK : tni_fail_nomem(err);
 }
 
 /* The node's weights so, as a constant that is named after them where that name is free. */
@@ -247,6 +253,7 @@ static storage oc_panels(const tn_graph *g, const tni_gnode *node, const tn_targ
   add_int(&as, "panel", lanes);
   add_int(&as, "columns", w->shape[0]);
   if (unit) add_int(&as, "side", unit->steps);
+  as.striped = !unit;
   if (unit && wants_joined(node, w, c, unit->steps)) join_taps(w, unit->steps, &as);
   return as;
 }
@@ -295,6 +302,8 @@ static storage panels(const tn_graph *g, const tni_gnode *node, const tn_target 
   storage as = {.suffix = "panels", .rank = by.group ? 4 : 3, .fill = by.group ? tni_fill_panels : tni_fill_simple_panels};
   const int64_t shape[] = {(columns - 1) / by.lanes + 1, (steps - 1) / group + 1, by.lanes, group};
   memcpy(as.shape, shape, sizeof shape);
+  as.striped = !by.group;
+  as.channels = 1;
   if (by.tiles && as.shape[0] > 1) as.shape[0] += as.shape[0] % 2;
   add_int(&as, "panel", by.lanes);
   add_int(&as, "columns", columns);
@@ -419,15 +428,21 @@ static int32_t bound_range(void *closure, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
     choice *x = &b->chosen[i];
     const tni_gnode *node = &b->g->nodes[i];
-    x->is_bounded = x->by && strcmp(node->op->name, "conv") == 0 && tni_find_bounded(b->g, node, x->bounded);
+    if (x->is_bounded) x->is_bounded = tni_are_finite(&b->g->values[node->inputs[1]]);
   }
   return 0;
 }
 
 /* It reads all weights of convolutions with borders. */
-static void bound_all(const tn_graph *g, tn_context *ctx, choice *chosen) {
+static void bound_all(const tn_graph *g, tn_program *to, choice *chosen) {
   bounding b = {g, chosen};
-  tni_spread(ctx, bound_range, &b, g->node_count);
+  for (uint32_t i = 0; i < g->node_count; i++) {
+    const tni_gnode *node = &g->nodes[i];
+    choice *x = &chosen[i];
+    x->is_bounded = x->by && strcmp(node->op->name, "conv") == 0 && tni_find_bounded(g, node, x->bounded);
+    if (x->is_bounded) tni_move_settle(to, g->values[node->inputs[1]].data);
+  }
+  tni_spread(to->ctx, bound_range, &b, g->node_count);
 }
 
 /* Weights that are not kept for other programs lie in one block: such memory is had in large pages. */
@@ -442,7 +457,7 @@ static tn_status copy_all(layout *l, const tn_graph *g, tn_program *to, size_t s
   tn_status status = tni_gcopy_begin(&l->c, g, to, err);
   if (status) return status;
   for (uint32_t i = 0; i < g->value_count; i++) l->stored[i] = TNI_NO_VALUE;
-  bound_all(g, to->ctx, l->chosen);
+  bound_all(g, to, l->chosen);
   status = make_block(l, size, err);
   for (uint32_t i = 0; i < g->node_count && !status; i++) status = copy_node(l, &g->nodes[i], err);
   if (!status) status = tni_gcopy_finish(&l->c, out, err);

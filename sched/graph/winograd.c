@@ -289,6 +289,7 @@ static void describe_weights(const winograd *q, const tni_gvalue *w, made *m) {
   m->weights = (tni_gvalue){.type = TN_F32,
                             .rank = 4,
                             .shape = {points * points, (w->shape[0] - 1) / panel + 1, w->shape[1], panel}};
+  tni_move_settle(q->c.to, w->data);
   m->f.w = w;
   m->f.tile = m->how.tile;
   m->f.panels = m->weights.shape[1];

@@ -37,9 +37,9 @@ static tni_gvalue value_of(const float *data, int64_t rows) {
 }
 
 /* Adds 1 to what is there: rows that are written twice show. */
-static void fill_more(char *to, const tni_gvalue *w, const int64_t *shape, int64_t begin, int64_t end) {
+static void fill_more(char *to, const tni_source *source, const int64_t *shape, int64_t begin, int64_t end) {
   float *out = (float *)(void *)to;
-  const float *in = w->data;
+  const float *in = source->w.data;
   ck_assert_int_le(end, shape[0]);
   for (int64_t i = begin * COLUMNS; i < end * COLUMNS; i++) out[i] += in[i] + 1;
   atomic_fetch_add(&pieces, 1);
@@ -49,7 +49,8 @@ static void fill_more(char *to, const tni_gvalue *w, const int64_t *shape, int64
 static const float *add(int64_t rows) {
   float *from = new_floats(rows), *to = new_floats(rows);
   for (int64_t i = 0; i < rows * COLUMNS; i++) from[i] = (float)(i % 1013), to[i] = 0;
-  tni_gvalue w = value_of(from, rows), made = value_of(to, rows);
+  const tni_source w = {.w = value_of(from, rows)};
+  const tni_gvalue made = value_of(to, rows);
   ck_assert(tni_filling_add(program, fill_more, to, &made, &w));
   return to;
 }
@@ -129,7 +130,8 @@ START_TEST(without_memory_nothing_is_left_behind)
     open_program(2);
     float *from = new_floats(100), *to = new_floats(100);
     memset(from, 0, 100 * COLUMNS * sizeof *from);
-    tni_gvalue w = value_of(from, 100), made = value_of(to, 100);
+    const tni_source w = {.w = value_of(from, 100)};
+    const tni_gvalue made = value_of(to, 100);
     tn_error *error = NULL;
     memory.fail_at = memory.calls + n;
     bool added = tni_filling_add(program, fill_more, to, &made, &w);

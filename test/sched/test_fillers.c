@@ -44,8 +44,8 @@ static int32_t rank_of(const filling *f) {
 /* What the pieces of so many rows write, the last one first. */
 static void fill(const filling *f, int64_t rows, unsigned char *to) {
   static unsigned char from[MOST];
-  tni_gvalue w = {.type = f->type, .rank = f->rank, .data = from};
-  memcpy(w.shape, f->from, sizeof w.shape);
+  tni_source w = {.w = {.type = f->type, .rank = f->rank, .data = from}};
+  memcpy(w.w.shape, f->from, sizeof w.w.shape);
   for (size_t i = 0; i < bytes_of(f, f->from, f->rank); i++) from[i] = (unsigned char)(i * 31 % 251 + 1);
   for (int64_t begin = (f->shape[0] - 1) / rows * rows; begin >= 0; begin -= rows)
     f->fill((char *)to, &w, f->shape, begin, begin + rows < f->shape[0] ? begin + rows : f->shape[0]);
