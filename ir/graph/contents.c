@@ -1,13 +1,17 @@
-/* contents.c -- contents of constants in another order: weights are large, and caches want them in blocks.
+/* contents.c -- contents of constants in another order: weights are large, and caches want them in blocks. And sums and products
+ * of floats, of which norms of channels have thousands.
  *
  *     (rows, columns) -> (columns, rows)   in squares of BLOCK elements: a cache line is read once, and written once
  *     any transpose                        in runs that stay together, or squares of two of the dimensions
+ *     a + b, sqrt(a), ..                   of f32, element by element, or one number for all
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "graph.h"
 
-enum { BLOCK = 16 };
+enum { BLOCK = 16, NUMBERS = 256 /* at once */, EXPONENT = 0x7f800000 /* of infinity and NaN */ };
 
 /* ---- squares ----------------------------------------------------------------------------------------------------- */
 
@@ -138,5 +142,71 @@ bool tni_concat_contents(const tni_gnode *node, const tni_gvalue *const *in, con
       if (run) memcpy(at, (const char *)in[i]->data + o * run, run);
       at += run;
     }
+  return true;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
+
+/* From element i on, wherever they lie; the same one if there is one alone; 1 behind the last. */
+static void read_numbers(const tni_gvalue *v, int64_t i, int64_t count, float to[NUMBERS]) {
+  const char *from = v->data;
+  bool alone = tni_gvalue_numel(v) == 1;
+  float number = 1;
+  if (alone) memcpy(&number, from, sizeof number);
+  for (int k = 0; k < NUMBERS; k++) to[k] = number;
+  if (!alone) memcpy(to, from + (size_t)i * sizeof *to, (size_t)count * sizeof *to);
+}
+
+#define EACH(op, value)                                              \
+  static void op##_numbers(float *a, const float *b) {               \
+    float made[NUMBERS];                                             \
+    for (int i = 0; i < NUMBERS; i++) made[i] = (value);             \
+    memcpy(a, made, sizeof made);                                    \
+    (void)b;                                                         \
+  }
+EACH(add, a[i] + b[i])
+EACH(sub, a[i] - b[i])
+EACH(mul, a[i] * b[i])
+EACH(div, a[i] / b[i])
+EACH(sqrt, sqrtf(a[i]))
+#undef EACH
+
+static const struct {
+  const char *op;
+  uint32_t inputs;
+  void (*each)(float *a, const float *b);
+} numbers[] = {
+    {"add", 2, add_numbers}, {"sub", 2, sub_numbers},   {"mul", 2, mul_numbers},
+    {"div", 2, div_numbers}, {"sqrt", 1, sqrt_numbers},
+};
+
+static bool are_finite(const float *numbers_made) {
+  uint32_t bits[NUMBERS], found = 0;
+  memcpy(bits, numbers_made, sizeof bits);
+  for (int i = 0; i < NUMBERS; i++) found |= (bits[i] & EXPONENT) == EXPONENT;
+  return !found;
+}
+
+/* A constant of as many numbers as the result, in their order, or of one. */
+static bool fits(const tni_gvalue *v, const tni_gvalue *out) {
+  return v && v->data && v->type == TN_F32 && (tni_gvalue_numel(v) == 1 || tni_gvalue_numel(v) == tni_gvalue_numel(out));
+}
+
+bool tni_number_contents(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out, void *to) {
+  size_t which = 0;
+  while (which < TNI_COUNT(numbers) && strcmp(numbers[which].op, node->op->name) != 0) which++;
+  if (which == TNI_COUNT(numbers) || node->attr_count || out->type != TN_F32) return false;
+  for (uint32_t i = 0; i < numbers[which].inputs; i++)
+    if (!fits(in[i], out)) return false;
+  float a[NUMBERS], b[NUMBERS] = {0};
+  int64_t all = tni_gvalue_numel(out), count;
+  for (int64_t i = 0; i < all; i += count) {
+    count = all - i < NUMBERS ? all - i : NUMBERS;
+    read_numbers(in[0], i, count, a);
+    if (numbers[which].inputs > 1) read_numbers(in[1], i, count, b);
+    numbers[which].each(a, b);
+    if (!are_finite(a)) return false; /* which NaN is the evaluator's */
+    memcpy((char *)to + (size_t)i * sizeof *a, a, (size_t)count * sizeof *a);
+  }
   return true;
 }

@@ -168,7 +168,7 @@ tn_status tni_gnode_evaluate(tn_context *ctx, const tni_gnode *node, const tni_g
                              const tni_evaluator *evaluator, void *const *out_data, tn_error **err) {
   tn_program *program;
   if (node->input_count == 1 && tni_transpose_contents(node, in[0], out_data[0])) return TN_OK;
-  if (tni_concat_contents(node, in, out, out_data[0])) return TN_OK;
+  if (tni_concat_contents(node, in, out, out_data[0]) || tni_number_contents(node, in, out, out_data[0])) return TN_OK;
   tn_status status = tn_program_create(ctx, &program, err);
   if (status != TN_OK) return status;
   tni_arena arena;

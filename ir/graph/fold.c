@@ -14,7 +14,14 @@
  */
 #include "graph.h"
 
-enum { FOLD_BYTES = 256 << 20, FOLD_TIMES = 8, LEAST_LATE = 1 << 16 /* bytes */, MAX_OUTPUTS = 4, RECENT = 16, MOST_GIVEN = 3 /* inputs of what gives one as it is */ };
+enum {
+  FOLD_BYTES = 256 << 20,
+  FOLD_TIMES = 8,
+  LEAST_LATE = 1 << 16, /* bytes of what is not moved at once */
+  MAX_OUTPUTS = 4,
+  RECENT = 16,
+  MOST_GIVEN = 3 /* inputs of what gives one as it is */
+};
 
 typedef struct folder {
   tni_gcopy copy;
@@ -150,7 +157,7 @@ static tn_status new_result(folder *f, const tni_gvalue *v, tni_blob **out) {
   *out = tni_blob_create(f->copy.to->ctx, bytes ? bytes : 1);
   if (!*out) return tni_fail_nomem(f->err);
   /* Packed elements may leave bits of the last byte: they are part of the text. */
-  if (bytes) ((char *)(*out)->data)[bytes - 1] = 0;
+  if (bytes && tni_type_is_packed(v->type)) ((char *)(*out)->data)[bytes - 1] = 0;
   return tni_program_keep_blob(f->copy.to, *out, f->err);
 }
 

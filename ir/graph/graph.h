@@ -219,6 +219,10 @@ bool tni_transpose_contents(const tni_gnode *node, const tni_gvalue *x, void *to
 /* A concatenation, of constants of one type. As above. */
 bool tni_concat_contents(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out, void *to);
 
+/* A sum, difference, product, quotient or square root of f32, with the evaluator's bits. False: the node is none, or its operands
+ * are of other shapes, or a result is not finite; the evaluator is to be asked. */
+bool tni_number_contents(const tni_gnode *node, const tni_gvalue *const *in, const tni_gvalue *out, void *to);
+
 /* makers.c: of each value the node that makes it, or TNI_NO_VALUE, and how many read it; who reads an output is the host,
  * too. False: no memory; destroy it in any case. */
 typedef struct tni_gmakers {

@@ -37,6 +37,58 @@ START_TEST(folding_computes_constants_and_drops_the_dead)
 }
 END_TEST
 
+enum { NUMBERS = 1000 };
+
+static tni_gnode pointwise(const char *op) {
+  static const uint32_t inputs[] = {0, 1};
+  return (tni_gnode){.op = tni_gop_find(op), .input_count = tni_gop_find(op)->max_inputs, .inputs = inputs, .output_count = 1};
+}
+
+/* One more number that is not finite leaves all to the interpreter. */
+START_TEST(numbers_have_the_bits_of_the_interpreter)
+{
+  static const char *const ops[] = {"add", "sub", "mul", "div", "sqrt"};
+  static float x[NUMBERS + 1], y[NUMBERS + 1], made[NUMBERS + 1], want[NUMBERS + 1];
+  fill(x, NUMBERS, 1);
+  fill(y, NUMBERS + 1, 2);
+  x[3] = 1e-30F, y[3] = 3e-12F, x[4] = 0, x[5] = 1e-40F;
+  x[NUMBERS] = NAN;
+  for (size_t o = 0; o < 2 * TNI_COUNT(ops); o++) {
+    tni_gnode n = pointwise(ops[o / 2]);
+    for (int i = 0; i < NUMBERS && n.input_count == 1; i++) x[i] = fabsf(x[i]);
+    tni_gvalue a = {.type = TN_F32, .rank = 2, .shape = {1, NUMBERS}, .data = x}, out = a, c = a;
+    c.data = y;
+    if (o % 2) c.rank = 0;
+    const tni_gvalue *in[] = {&a, &c};
+    void *data = want;
+    ck_assert(tni_number_contents(&n, in, &out, made));
+    a.shape[1] = out.shape[1] = NUMBERS + 1;
+    if (o % 2 == 0) c.shape[1] = NUMBERS + 1;
+    ck_assert(!tni_number_contents(&n, in, &out, want));
+    ck_assert_int_eq(tni_gnode_evaluate(ctx, &n, in, &out, &interpreter, &data, NULL), TN_OK);
+    ck_assert_msg(memcmp(made, want, NUMBERS * sizeof *made) == 0, "%s differs", ops[o / 2]);
+  }
+}
+END_TEST
+
+START_TEST(other_numbers_are_left_to_the_interpreter)
+{
+  static const float x[] = {1, 2, 3, 4, 5, 6}, y[] = {1, 0, 2};
+  float made[6];
+  tni_gvalue a = {.type = TN_F32, .rank = 2, .shape = {2, 3}, .data = x}, row = {.type = TN_F32, .rank = 1, .shape = {3}, .data = y};
+  tni_gvalue bits = a, last = row;
+  bits.type = TN_I32;
+  last.data = x;
+  const tni_gvalue *rows[] = {&a, &row}, *same[] = {&a, &a}, *zero[] = {&last, &row}, *integers[] = {&bits, &bits};
+  const tni_gnode sum = pointwise("add"), quotient = pointwise("div"), power = pointwise("pow");
+  ck_assert(!tni_number_contents(&sum, rows, &a, made));
+  ck_assert(!tni_number_contents(&sum, integers, &bits, made));
+  ck_assert(!tni_number_contents(&power, same, &a, made));
+  ck_assert(!tni_number_contents(&quotient, zero, &row, made));
+  ck_assert(tni_number_contents(&sum, same, &a, made));
+}
+END_TEST
+
 static tn_status leave(void *self, const tn_func *func, void *const *buffers, tn_error **err) {
   (void)self, (void)func, (void)buffers, (void)err;
   return TN_OK;
@@ -722,6 +774,8 @@ END_TEST
 int main(void) {
   TCase *tests = tcase_create("graph_passes");
   tcase_add_test(tests, folding_computes_constants_and_drops_the_dead);
+  tcase_add_test(tests, numbers_have_the_bits_of_the_interpreter);
+  tcase_add_test(tests, other_numbers_are_left_to_the_interpreter);
   tcase_add_test(tests, folding_makes_no_gigabytes_of_a_number);
   tcase_add_loop_test(tests, folding_transposes, 0, (int)TNI_COUNT(turned_cases));
   tcase_add_test(tests, folding_joins_what_is_joined_already);
