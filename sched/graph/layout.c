@@ -436,13 +436,15 @@ static int32_t bound_range(void *closure, int64_t begin, int64_t end) {
 /* It reads all weights of convolutions with borders. */
 static void bound_all(const tn_graph *g, tn_program *to, choice *chosen) {
   bounding b = {g, chosen};
+  bool found = false;
   for (uint32_t i = 0; i < g->node_count; i++) {
     const tni_gnode *node = &g->nodes[i];
     choice *x = &chosen[i];
     x->is_bounded = x->by && strcmp(node->op->name, "conv") == 0 && tni_find_bounded(g, node, x->bounded);
     if (x->is_bounded) tni_move_settle(to, g->values[node->inputs[1]].data);
+    found |= x->is_bounded;
   }
-  tni_spread(to->ctx, bound_range, &b, g->node_count);
+  if (found) tni_spread(to->ctx, bound_range, &b, g->node_count);
 }
 
 /* Weights that are not kept for other programs lie in one block: such memory is had in large pages. */
