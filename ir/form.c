@@ -272,6 +272,7 @@ static tn_func *function_of(tni_region *r, const tni_form *form, const char *nam
   made->param_count += (uint32_t)count;
   made->params = params;
   made->body = body;
+  made->region = r;
   return made;
 }
 

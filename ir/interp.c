@@ -610,7 +610,7 @@ static void machine_init(tni_machine *m, const tn_func *func, const tni_interpre
   m->err = err;
   m->async = &m->whole;
   tni_arena_init(&m->arena, m->ctx);
-  tni_region_init(&m->region, m->ctx, &func->program->region);
+  tni_region_init_below(&m->region, func);
 }
 
 static void machine_destroy(tni_machine *m) {

@@ -213,6 +213,7 @@ struct tn_func {
   const tni_param *params;
   const tn_stmt *body; /* may be NULL: does nothing */
   tn_program *program;
+  struct tni_region *region; /* where the nodes of its body are, and above; NULL: in the program's */
   bool scheduled; /* a schedule was committed: the default one is not applied */
   bool unverified; /* a graph pass made it: the verifier runs before anything else looks at its body */
   const struct tni_shared *shared; /* whose code may be its code, or NULL */
@@ -253,6 +254,8 @@ typedef struct tni_region {
 } tni_region;
 
 void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent);
+/* A child of the function's region, where what is known of its nodes can be found out: elsewhere equal nodes differ. */
+void tni_region_init_below(tni_region *region, const tn_func *func);
 void tni_region_destroy(tni_region *region);
 /* The node like `head` over args: the one there is, or a new one. NULL if an argument is, or without memory. */
 const tn_expr *tni_region_intern(tni_region *region, const tn_expr *head, size_t count, const tn_expr *const *args);

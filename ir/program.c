@@ -316,6 +316,7 @@ tn_func *tni_func_clone(tni_region *region, const tn_func *func, tn_program *pro
     copy->params = params;
     copy->body = body;
     copy->program = program;
+    copy->region = region;
     ok = copy->name != NULL;
   }
   tni_free(region->arena.ctx, c.vars, c.var_capacity * sizeof *c.vars);

@@ -18,6 +18,10 @@ void tni_region_init(tni_region *region, tn_context *ctx, tni_region *parent) {
   region->depth = !parent ? 0 : parent->depth == UINT8_MAX ? UINT8_MAX : (uint8_t)(parent->depth + 1);
 }
 
+void tni_region_init_below(tni_region *region, const tn_func *func) {
+  tni_region_init(region, func->program->ctx, func->region ? func->region : &func->program->region);
+}
+
 void tni_region_destroy(tni_region *region) {
   tni_free(region->arena.ctx, region->table, region->table_size * sizeof *region->table);
   tni_arena_destroy(&region->arena);

@@ -286,5 +286,6 @@ tn_func *tni_func_with_body(tni_region *r, const tn_func *f, enum tni_level leve
   if (!copy) return NULL;
   copy->level = level;
   copy->body = body;
+  copy->region = r;
   return copy;
 }

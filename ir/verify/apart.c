@@ -211,7 +211,7 @@ static bool make_side(tni_apart *a, const tn_func *func, bool shared) {
 
 void tni_apart_init(tni_apart *a, const tn_func *func) {
   *a = (tni_apart){.cut = tni_first_barrier(func->body) != NULL, .rewritten = tni_first_sync(func->body) != NULL};
-  tni_region_init(&a->region, func->program->ctx, &func->program->region);
+  tni_region_init_below(&a->region, func);
   a->failed = !make_side(a, func, true) || (a->cut && !make_side(a, func, false));
 }
 

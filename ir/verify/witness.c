@@ -205,7 +205,7 @@ static bool is_own(walk *w, const tn_buffer *buffer, const tn_stmt *loop) {
   const tn_func *func = w->v->func;
   if (func->level == TNI_LEVEL_LOOP || tni_is_param(func, buffer) || buffer->scope == TNI_SCOPE_SHARED) return false;
   tni_region scratch;
-  tni_region_init(&scratch, w->v->ctx, &func->program->region);
+  tni_region_init_below(&scratch, func);
   bool own = tni_is_private_to(&scratch, func->body, buffer, loop);
   w->failed |= scratch.arena.failed;
   tni_region_destroy(&scratch);

@@ -31,7 +31,7 @@ bool tni_verify_written(tni_verifier *v) {
   bool allocates = false;
   tni_stmt_visit(v->func->body, find_alloc, &allocates);
   if (!allocates) return true;
-  tni_region_init(&scratch, v->ctx, &v->func->program->region);
+  tni_region_init_below(&scratch, v->func);
   bool ok = tni_accesses_collect(&scratch, v->func->body, &accesses);
   for (size_t i = 0; i < accesses.count && ok; i++) {
     const tni_access *read = &accesses.items[i];

@@ -244,6 +244,40 @@ START_TEST(only_tensor_functions_are_scheduled)
 }
 END_TEST
 
+/* What is private to an iteration of a loop is found out over the nodes that the schedule made, which the program has not. */
+START_TEST(a_function_means_the_same_before_it_is_committed)
+{
+  static const char text[] = "func f(X: f32[3], Y: f32[2, 4]) {\n"
+                             "  alloc T: f32[3]\n"
+                             "  for i in 0..3 { block T(a: 0..3 = i) { T[a] = X[a] * 2.0:f32 } }\n"
+                             "  for i in 0..2 { for j in 0..4 { for k in 0..2 {\n"
+                             "    block Y(a: 0..2 = i, b: 0..4 = j, reduce c: 0..2 = k) {\n"
+                             "      init { Y[a, b] = 0.0:f32 }\n"
+                             "      Y[a, b] = Y[a, b] + T[b - c if c <= b && b - c < 3]\n"
+                             "  } } } } }\n";
+  float x[] = {1, 2, 3}, y[8], want[] = {2, 6, 10, 6, 2, 6, 10, 6};
+  int64_t length = 3, shape[] = {2, 4};
+  DLTensor tensors[] = {{.data = x, .device = {kDLCPU, 0}, .ndim = 1, .dtype = {kDLFloat, 32, 1}, .shape = &length},
+                        {.data = y, .device = {kDLCPU, 0}, .ndim = 2, .dtype = {kDLFloat, 32, 1}, .shape = shape}};
+  tn_value args[] = {tn_value_tensor(&tensors[0]), tn_value_tensor(&tensors[1])};
+  tn_program *other;
+  tn_schedule *o;
+  const tn_func *func;
+  ck_assert_int_eq(tn_program_parse(ctx, text, sizeof text - 1, "t.tn", &other, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_create(other, tn_program_func_at(other, 0), &o, NULL), TN_OK);
+  ck_assert_int_eq(tn_schedule_run(o, "all = fuse([Y[0], Y[1]])\ncompute_at(T, all)\nvectorize(all)\n", NULL), TN_OK);
+  ck_assert_int_eq(tni_schedule_finish(o, &o->region, &func, NULL), TN_OK);
+  const tn_func *both[] = {o->func, func};
+  for (size_t k = 0; k < TNI_COUNT(both); k++) {
+    memset(y, 0, sizeof y);
+    ck_assert_int_eq(tn_func_interpret(both[k], args, 2, NULL), TN_OK);
+    ck_assert_mem_eq(y, want, sizeof y);
+  }
+  tn_schedule_destroy(o);
+  tn_program_destroy(other);
+}
+END_TEST
+
 /* ---- traces ---- */
 
 START_TEST(lines_that_do_nothing_are_dropped)
@@ -504,6 +538,7 @@ int main(void) {
   tcase_add_test(t, words_are_found_in_the_list);
   tcase_add_test(t, what_externals_see_is_not_moved);
   tcase_add_test(t, only_tensor_functions_are_scheduled);
+  tcase_add_test(t, a_function_means_the_same_before_it_is_committed);
   tcase_add_test(t, lines_that_do_nothing_are_dropped);
   tcase_add_test(t, a_trace_leads_on_from_other_shapes);
   tcase_add_test(t, draws_are_those_of_the_documented_generator);
