@@ -5,8 +5,8 @@
  * On a CPU the blocks run in parallel, and the threads of each one after the other.
  *
  * needs: a serial loop whose iterations may run at the same time (ir/race.c); for threads a constant extent
- * refuses: an axis that a loop around or below is bound to; blocks inside threads; blocks below an alloc that their threads share;
- *          loops with barriers, or copies that go on: who waits for whom is said by the threads there are
+ * refuses: an axis that a loop around or below is bound to; blocks inside threads; blocks below an alloc that their threads share,
+ *          threads around one; loops with barriers, or copies that go on: who waits for whom is said by the threads there are
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,6 +15,7 @@
 typedef struct search {
   enum tni_loop_kind kind;
   const tn_stmt *same, *blocks, *waits; /* what is found below */
+  const tn_buffer *shared;
 } search;
 
 static bool see(void *self, const tn_stmt *s) {
@@ -22,6 +23,7 @@ static bool see(void *self, const tn_stmt *s) {
   if (s->kind == TNI_FOR && s->as.loop.kind == q->kind) q->same = s;
   if (s->kind == TNI_FOR && tni_is_bound(s->as.loop.kind) && !tni_is_thread_bound(s->as.loop.kind)) q->blocks = s;
   if (s->kind == TNI_BARRIER || s->kind == TNI_COPY || s->kind == TNI_COMMIT || s->kind == TNI_WAIT) q->waits = s;
+  if (s->kind == TNI_ALLOC && s->as.alloc.buffer->scope == TNI_SCOPE_SHARED) q->shared = s->as.alloc.buffer;
   return true;
 }
 
@@ -43,6 +45,10 @@ static tn_status check_below(tni_step *step, const tn_stmt *loop, enum tni_loop_
     return tni_step_refuse(step, q.waits,
                            "threads wait here\n"
                            "needs: loops to be bound before there are barriers and copies that go on");
+  if (q.shared && tni_is_thread_bound(kind))
+    return tni_step_refuse(step, q.shared,
+                           "threads share this buffer, and each of them would have one\n"
+                           "needs: its alloc around the loop, or another scope");
   return TN_OK;
 }
 
