@@ -97,7 +97,8 @@ static bool takes_all(const last_step *l, tn_schedule *s) {
   const tn_buffer *state = l->of.stores[0]->as.store.buffer;
   tni_uses uses = tni_uses_of(s->ctx, s->func->body, state);
   if (tni_is_param(s->func, state) || uses.writers != 1 || uses.readers != 2 || uses.loose) return false;
-  if (epilogue->as.block.count != state->rank || tni_why_not_whole(s, l->reduction)) return false;
+  if (epilogue->as.block.count != state->rank || tni_why_not_whole(s, l->reduction) || tni_why_not_its_domain(s, epilogue))
+    return false;
   for (int32_t i = 0; i < epilogue->as.block.count; i++)
     if (!iter_for(l, i)) return false;
   return true;
