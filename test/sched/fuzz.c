@@ -279,13 +279,27 @@ static bool open_schedule(tn_program *program, const tn_func *func, tn_schedule 
   return true;
 }
 
-/* A program may read what it never wrote: then it means nothing. */
+static const tn_stmt *drop_assert(void *self, tni_region *r, const tn_stmt *s) {
+  (void)self, (void)r;
+  return s->kind == TNI_ASSERT ? tni_rest(s) : s;
+}
+
+/* A program may read what it never wrote: then it means nothing, even if an assert fails before. The verifier asks of runs that
+ * come to their end. */
 static bool is_meaningful(void) {
   tn_program *program;
   const tn_func *func;
   oracle_data want;
   if (!open_program(&program, &func)) return false;
   bool ok = oracle_expect(&o, func, &want);
+  if (ok && want.failure[0]) {
+    oracle_data_free(&want);
+    tni_region r;
+    tni_region_init(&r, o.ctx, &program->region);
+    const tn_stmt *body = tni_stmt_rewrite(&r, func->body, NULL, drop_assert, NULL);
+    ok = oracle_expect(&o, tni_func_with_body(&r, func, func->level, body), &want);
+    tni_region_destroy(&r);
+  }
   if (ok) oracle_data_free(&want);
   tn_program_destroy(program);
   return ok;
