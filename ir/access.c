@@ -364,9 +364,9 @@ void tni_accesses_destroy(tni_accesses *accesses) {
 }
 
 /* Does a subscript depend on what is in memory, which may be another thing the next time? */
-static bool is_indirect(tn_context *ctx, const tni_access *x) {
+static bool is_indirect(const tni_access *x) {
   bool indirect = false;
-  for (int32_t i = 0; i < x->buffer->rank; i++) indirect |= tni_expr_reads(ctx, x->index[i]);
+  for (int32_t i = 0; i < x->buffer->rank; i++) indirect |= tni_expr_reads(x->index[i]);
   return indirect;
 }
 
@@ -390,7 +390,7 @@ bool tni_access_box_open(tni_region *r, const tni_access *x, int depth, int64_t 
     }
   }
   *out = (tni_itermap){0};
-  if (ok && bounded && !is_indirect(r->arena.ctx, x))
+  if (ok && bounded && !is_indirect(x))
     ok = tni_itermap_of(r, &facts, (size_t)x->buffer->rank, x->index, (size_t)(x->depth - depth), vars, extents, out);
   out->dense &= exact;
   tni_facts_destroy(&facts);
@@ -409,7 +409,7 @@ static int loop_over_dimension(tn_context *ctx, const tni_access *x, int depth, 
   for (int32_t k = 0; k < x->buffer->rank && loop >= 0; k++)
     if (k != d && tni_expr_uses(ctx, x->index[k], x->index[d])) loop = -1;
   const tn_expr *extent = x->buffer->shape[d];
-  return loop < 0 || tni_is_const(extent) || tni_expr_reads(ctx, extent) ? -1 : loop;
+  return loop < 0 || tni_is_const(extent) || tni_expr_reads(extent) ? -1 : loop;
 }
 
 /* tni_access_cover, which nobody has asked before. */

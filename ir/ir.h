@@ -565,8 +565,7 @@ const tn_expr *tni_expr_subst(tni_region *r, const tn_expr *x, const tni_subst *
 const tn_stmt *tni_stmt_subst(tni_region *r, const tn_stmt *s, const tni_subst *subst);
 bool tni_expr_uses(tn_context *ctx, const tn_expr *x, const tn_expr *var);
 /* Does its value depend on more than its variables: does it load, or call an external? */
-static inline bool tni_expr_reads(const tn_context *ctx, const tn_expr *x) {
-  (void)ctx;
+static inline bool tni_expr_reads(const tn_expr *x) {
   return x && tni_held(x) & (TNI_HOLDS_LOAD | TNI_HOLDS_CALL);
 }
 static inline bool tni_expr_calls(const tn_expr *x) { return tni_held(x) & TNI_HOLDS_CALL; }

@@ -126,7 +126,7 @@ static const tn_expr *base_of(outliner *o, const tn_stmt *loop, const tn_buffer 
   if (!x || TN_TYPE_LANES(x->type) > 1 || tni_type_is_packed(b->type) || holds(&o->addressed, b)) return zero;
   bool known = tni_separate(o->r, &none, x, o->bound.count, (const tn_expr *const *)o->bound.items, &base, &count,
                             terms, MAX_TERMS);
-  return known && !tni_expr_reads(none.ctx, base) ? base : zero;
+  return known && !tni_expr_reads(base) ? base : zero;
 }
 
 /* A buffer of the function in the place of this one. */

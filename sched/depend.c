@@ -44,7 +44,7 @@ static const tn_expr *number_below(meeting *m, const tn_expr *extent, const char
   const tn_expr *x = tni_var(m->r, name, TN_INDEX);
   m->failed |= !x || !extent;
   if (m->failed) return NULL;
-  if (tni_expr_reads(m->r->arena.ctx, extent))
+  if (tni_expr_reads(extent))
     tni_prover_know_extent(&m->prover, x);
   else
     tni_prover_bind(&m->prover, x, extent);
@@ -66,7 +66,7 @@ static int find_turn(const tni_turns *t, const tn_stmt *const *loops, const tn_s
 }
 
 static void know_below(meeting *m, const tn_expr *x, const tn_expr *extent) {
-  const tn_expr *below = m->failed || tni_expr_reads(m->r->arena.ctx, extent) ? NULL : tni_op2(m->r, TN_OP_lt, x, extent);
+  const tn_expr *below = m->failed || tni_expr_reads(extent) ? NULL : tni_op2(m->r, TN_OP_lt, x, extent);
   if (below) tni_prover_know(&m->prover, below, true);
 }
 
@@ -160,7 +160,7 @@ static bool never_meet(meeting *m, const tni_access *x, const tni_access *y) {
   const tn_expr *at_x = tni_index(m->r, 0), *at_y = at_x;
   for (int32_t d = 0; d < x->buffer->rank && !m->failed; d++) {
     const tn_expr *a = over(m, &sx, x->index[d]), *b = over(m, &sy, y->index[d]);
-    bool reads = m->failed || tni_expr_reads(m->r->arena.ctx, a) || tni_expr_reads(m->r->arena.ctx, b);
+    bool reads = m->failed || tni_expr_reads(a) || tni_expr_reads(b);
     known &= !reads;
     if (!reads && (differ(m, a, b) || differ_going_round(m, a, b) || differ_going_round(m, b, a))) return true;
     at_x = tni_add(m->r, tni_mul(m->r, at_x, x->buffer->shape[d]), a);

@@ -60,7 +60,7 @@ bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, s
   const tn_expr *vars[MAX_LOOPS], *rest;
   int64_t coefs[MAX_LOOPS], step = 1;
   size_t left = 0;
-  if (tni_is_const(it->extent) || count > MAX_LOOPS || tni_expr_reads(s->ctx, it->extent)) return false;
+  if (tni_is_const(it->extent) || count > MAX_LOOPS || tni_expr_reads(it->extent)) return false;
   for (size_t k = 0; k < count; k++) vars[k] = loops[k]->as.loop.var;
   if (!tni_affine(&s->region, it->binding, count, vars, coefs, &rest) || !tni_is_int(rest, 0)) return false;
   for (size_t k = 0; k < count; k++) left += coefs[k] != 0;

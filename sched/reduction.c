@@ -30,7 +30,7 @@ static tn_status check_domains(tni_step *step, const tni_reduce_nest *n) {
 
 static tn_status add_loop(tni_step *step, tni_reduce_nest *n, const tn_stmt *loop) {
   const tn_expr *var = loop->as.loop.var;
-  const char *why = tni_why_not_again(step->s->ctx, loop);
+  const char *why = tni_why_not_again(loop);
   if (why) return tni_step_refuse(step, var, "%s", why);
   if (n->count == TNI_MAX_NEST || n->step_count == TNI_MAX_NEST)
     return tni_step_refuse(step, var, "there are too many loops");

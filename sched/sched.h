@@ -127,7 +127,7 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
 /* Is it made of constants and parameters: does it mean the same everywhere in the function? */
 bool tni_is_of_function(tn_schedule *s, const tn_expr *x);
 /* Why a primitive cannot write the loop's extent at another place, or NULL: it reads memory, which may have changed there. */
-const char *tni_why_not_again(tn_context *ctx, const tn_stmt *loop);
+const char *tni_why_not_again(const tn_stmt *loop);
 
 /* What the blocks of a body do to one buffer. */
 typedef struct tni_uses {

@@ -91,7 +91,7 @@ bool tni_site_spans(const tni_site *site, size_t depth, tni_stretch *out) {
   int32_t from[TN_MAX_RANK], left = block->as.block.count;
   if (left > TNI_MAX_NEST) return false;
   for (int32_t i = 0; i < block->as.block.count; i++) {
-    if (tni_expr_reads(site->s->ctx, block->as.block.iters[i].binding)) return false; /* another time another value */
+    if (tni_expr_reads(block->as.block.iters[i].binding)) return false; /* another time another value */
     for (size_t k = depth; k < site->count; k++) /* no box */
       if (tni_expr_uses(site->s->ctx, block->as.block.iters[i].extent, site->loops[k]->as.loop.var)) return false;
     out[i] = (tni_stretch){tni_index(&site->s->region, 0), block->as.block.iters[i].extent};

@@ -167,10 +167,10 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
   }
 }
 
-const char *tni_why_not_again(tn_context *ctx, const tn_stmt *loop) {
-  return tni_expr_reads(ctx, loop->as.loop.extent) ? "its extent reads memory, and is evaluated once\n"
-                                                     "needs: a let that binds the extent"
-                                                   : NULL;
+const char *tni_why_not_again(const tn_stmt *loop) {
+  return tni_expr_reads(loop->as.loop.extent) ? "its extent reads memory, and is evaluated once\n"
+                                              "needs: a let that binds the extent"
+                                            : NULL;
 }
 
 /* ---- uses ---- */

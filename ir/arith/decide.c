@@ -216,7 +216,7 @@ static const tn_expr *equation_of(tni_region *r, enum tn_op op, tni_linear *gap)
 static const tn_expr *comparison(const tni_simplifier *s, const tn_expr *x, int tries) {
   tni_linear gap = gap_of(s, x);
   enum tni_truth answer = decide(s, x, &gap);
-  if (answer != TNI_UNKNOWN) return tni_expr_reads(s->r->arena.ctx, x) ? x : tni_bool(s->r, answer == TNI_PROVEN);
+  if (answer != TNI_UNKNOWN) return tni_expr_reads(x) ? x : tni_bool(s->r, answer == TNI_PROVEN);
   if (gap.overflow || gap.count == 0) return s->r->arena.failed ? NULL : x;
   while (!is_equation(x) && (drop_low_part(s, &gap) || drop_quotient(&gap))) {}
   const tn_expr *made = is_equation(x) ? equation_of(s->r, x->op, &gap) : order_of(s->r, &gap);
@@ -288,7 +288,7 @@ const tn_expr *tni_condition(const tni_simplifier *s, const tn_expr *x) {
   tni_values v = tni_values_of(s->scan, x);
   if (v.is.mod == 0) answer = v.is.rem ? TNI_PROVEN : TNI_REFUTED;
   if (answer != TNI_UNKNOWN || is_given(s->scan->facts, x, &answer))
-    return tni_expr_reads(s->r->arena.ctx, x) ? x : tni_bool(s->r, answer == TNI_PROVEN);
+    return tni_expr_reads(x) ? x : tni_bool(s->r, answer == TNI_PROVEN);
   if (x->op == TN_OP_not) return turned(s, x);
   const tn_expr *made = x->op == TN_OP_and || x->op == TN_OP_or ? merged(s, x) : NULL;
   return made ? made : x;

@@ -162,7 +162,7 @@ static bool learn(tni_facts *facts, const tn_expr *cond, bool holds) {
   if (cond->op == (holds ? TN_OP_and : TN_OP_or) && cond->type == TN_BOOL)
     return learn(facts, cond->arg[0], holds) && learn(facts, cond->arg[1], holds);
   if (cond->op == TN_OP_not && cond->type == TN_BOOL) return learn(facts, cond->arg[0], !holds);
-  if (tni_expr_reads(facts->ctx, cond)) return true;
+  if (tni_expr_reads(cond)) return true;
   if (!tni_facts_know(facts, cond, holds)) return false;
   if (cond->nargs != 2 || cond->arg[0]->type != TN_INDEX) return true;
   return learn_compare(facts, cond->arg[0], cond->arg[1], cond->op, holds);

@@ -259,7 +259,7 @@ static const tn_expr *simplify_node(void *self, tni_region *r, const tn_expr *x)
   const tni_simplifier *s = self;
   if (is_index(x) && x->op != TN_OP_const) {
     tni_values v = tni_values_of(s->scan, x);
-    if (v.is.mod == 0 && !tni_expr_reads(r->arena.ctx, x)) return tni_index(r, v.is.rem);
+    if (v.is.mod == 0 && !tni_expr_reads(x)) return tni_index(r, v.is.rem);
     return simplify_index(s, x);
   }
   return TN_TYPE_CODE(x->type) == kDLBool && x->nargs ? tni_condition(s, x) : x;

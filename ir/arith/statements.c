@@ -148,15 +148,15 @@ static const tn_stmt *simplify_store(walker *w, const tn_stmt *s) {
 
 /* Worth writing again at every use: what is so simple that a name says no more, and index arithmetic, which the analyses must
  * see through. Neither reads memory. */
-static bool is_transparent(const walker *w, const tn_expr *x) {
+static bool is_transparent(const tn_expr *x) {
   if (tni_is_const(x) || x->op == TN_OP_var) return true;
-  return x->type == TN_INDEX && !tni_expr_reads(w->facts.ctx, x);
+  return x->type == TN_INDEX && !tni_expr_reads(x);
 }
 
 static const tn_stmt *simplify_let(walker *w, const tn_stmt *s) {
   const tn_expr *var = s->as.let.var, *value = simple(w, s->as.let.value);
   if (!value) return NULL;
-  if (is_transparent(w, value)) {
+  if (is_transparent(value)) {
     tni_subst subst = {1, &var, &value};
     const tn_stmt *body = tni_stmt_subst(w->r, s->as.let.body, &subst);
     return body ? simplify_stmt(w, body) : NULL;

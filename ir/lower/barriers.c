@@ -165,7 +165,7 @@ static const tn_stmt *cut_alloc(cutter *c, const tn_stmt *s) {
 static const tn_stmt *cut_let(cutter *c, const tn_stmt *s) {
   const tn_expr *var = s->as.let.var, *value = s->as.let.value, *threads = c->loop->as.loop.extent;
   tni_subst subst = {1, &var, &value};
-  if (!tni_expr_reads(c->r->arena.ctx, value)) {
+  if (!tni_expr_reads(value)) {
     const tn_stmt *body = tni_stmt_subst(c->r, s->as.let.body, &subst);
     return body ? cut(c, body) : NULL;
   }

@@ -247,10 +247,10 @@ static bool guard_loads(const opener *o, tni_region *r, const tn_stmt *block, co
 }
 
 /* Are the bindings made of loop variables alone? What is in memory, or in a let, may tie them to each other. */
-static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *block) {
+static bool shows_bindings(const opener *o, const tn_stmt *block) {
   bool memory = o->lets;
   for (int32_t i = 0; i < block->as.block.count; i++)
-    memory |= tni_expr_reads(ctx, block->as.block.iters[i].binding);
+    memory |= tni_expr_reads(block->as.block.iters[i].binding);
   return !memory;
 }
 
@@ -258,7 +258,7 @@ static bool shows_bindings(const opener *o, tn_context *ctx, const tn_stmt *bloc
 static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stmt *block) {
   const tn_stmt *store = block->as.block.body, *init = block->as.block.init;
   if (!block->as.block.where || o->vector_count == MAX_VECTOR_LOOPS || store->kind != TNI_STORE ||
-      store->as.store.where || (init && !tni_init_fits(ctx, block)) || !shows_bindings(o, ctx, block))
+      store->as.store.where || (init && !tni_init_fits(ctx, block)) || !shows_bindings(o, block))
     return NULL;
   const tni_placement *place = placement_of(o->storage, store->as.store.buffer);
   if (!place || !place->roomy) return NULL;
@@ -268,8 +268,8 @@ static const tn_stmt *roomy_store(const opener *o, tn_context *ctx, const tn_stm
 /* ---- blocks ---- */
 
 /* Is the binding evaluated once, before anything in the block is written? */
-static bool must_keep(tn_context *ctx, const tn_stmt *block, const tni_iter *it) {
-  return (block->as.block.init || block->as.block.body->kind != TNI_STORE) && tni_expr_reads(ctx, it->binding);
+static bool must_keep(const tn_stmt *block, const tni_iter *it) {
+  return (block->as.block.init || block->as.block.body->kind != TNI_STORE) && tni_expr_reads(it->binding);
 }
 
 /* let, for each binding whose value is kept in a variable, around the statement. */
@@ -288,7 +288,7 @@ static const tn_stmt *open_block(void *self, tni_region *r, const tn_stmt *s) {
   for (int32_t i = 0; i < count; i++) {
     vars[i] = s->as.block.iters[i].var;
     values[i] = s->as.block.iters[i].binding;
-    if (must_keep(r->arena.ctx, s, &s->as.block.iters[i]) && !(values[i] = tni_var(r, vars[i]->as.name, TN_INDEX)))
+    if (must_keep(s, &s->as.block.iters[i]) && !(values[i] = tni_var(r, vars[i]->as.name, TN_INDEX)))
       return NULL;
   }
   tni_subst subst = {(size_t)count, vars, values};

@@ -16,9 +16,8 @@
 static bool is_plain_if(const tn_stmt *s) { return s->kind == TNI_IF && !s->as.cond.otherwise; }
 
 /* Do both run under one condition, which the first cannot change? */
-static bool meet(tn_context *ctx, const tn_stmt *a, const tn_stmt *b) {
-  return is_plain_if(a) && is_plain_if(b) && a->as.cond.cond == b->as.cond.cond &&
-         !tni_expr_reads(ctx, a->as.cond.cond);
+static bool meet(const tn_stmt *a, const tn_stmt *b) {
+  return is_plain_if(a) && is_plain_if(b) && a->as.cond.cond == b->as.cond.cond && !tni_expr_reads(a->as.cond.cond);
 }
 
 static const tn_stmt *join(tni_region *r, const tn_stmt *s) {
@@ -26,7 +25,7 @@ static const tn_stmt *join(tni_region *r, const tn_stmt *s) {
   const tn_stmt **items = TNI_NEW_ARRAY(&r->arena, const tn_stmt *, s->as.seq.count);
   for (int32_t i = 0; items && i < s->as.seq.count; i++) {
     const tn_stmt *next = s->as.seq.stmts[i];
-    if (count && meet(r->arena.ctx, items[count - 1], next)) {
+    if (count && meet(items[count - 1], next)) {
       const tn_stmt *both[] = {items[--count]->as.cond.then, next->as.cond.then};
       if (!(next = tni_if(r, next->as.cond.cond, tni_seq(r, 2, both), NULL))) return NULL;
     }
@@ -44,7 +43,7 @@ static void part(tni_region *r, const tn_expr *cond, const tn_expr *var, const t
   if (cond->op == TN_OP_and) {
     part(r, cond->arg[0], var, moved, still);
     part(r, cond->arg[1], var, moved, still);
-  } else if (tni_expr_uses(ctx, cond, var) || tni_expr_reads(ctx, cond)) {
+  } else if (tni_expr_uses(ctx, cond, var) || tni_expr_reads(cond)) {
     *moved = tni_conj(r, *moved, cond);
   } else {
     *still = tni_conj(r, *still, cond);

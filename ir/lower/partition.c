@@ -295,7 +295,7 @@ static bool is_of_loop(terms *t, const tn_expr *x) {
   tn_context *ctx = t->r->arena.ctx;
   t->other = false;
   tni_expr_visit(ctx, x, look_for_other, t);
-  return !t->other && tni_expr_uses(ctx, x, t->var) && !tni_expr_reads(ctx, x);
+  return !t->other && tni_expr_uses(ctx, x, t->var) && !tni_expr_reads(x);
 }
 
 static void add_term(void *self, const tn_expr *x) {

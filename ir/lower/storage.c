@@ -177,15 +177,15 @@ static int live_depth(analysis *a, const tn_buffer *b, const tn_expr *at, const 
 }
 
 /* Do the extents read memory? Then they mean what is there when the buffer is allocated, and no later. */
-static bool is_sized_by_memory(const analysis *a, const tn_buffer *b) {
+static bool is_sized_by_memory(const tn_buffer *b) {
   bool found = false;
-  for (int32_t d = 0; d < b->rank; d++) found |= tni_expr_reads(a->r->arena.ctx, b->shape[d]);
+  for (int32_t d = 0; d < b->rank; d++) found |= tni_expr_reads(b->shape[d]);
   return found;
 }
 
 /* Does the buffer stay where it is allocated, as it is? */
 static bool is_fixed(const analysis *a, const tni_placement *p) {
-  return a->accesses.opaque || a->accesses.waits || p->tied || is_sized_by_memory(a, p->old);
+  return a->accesses.opaque || a->accesses.waits || p->tied || is_sized_by_memory(p->old);
 }
 
 static bool place(analysis *a, tni_placement *out) {

@@ -67,7 +67,7 @@ static void add_bounds(trimmer *t, const tn_expr *cond) {
     add_bounds(t, cond->arg[0]);
     add_bounds(t, cond->arg[1]);
   } else if (t->count < MOST_CONDITIONS && is_bound(t, cond, &coef, &rest) &&
-             !tni_expr_reads(t->r->arena.ctx, cond) && !is_inside(t, NULL, cond)) {
+             !tni_expr_reads(cond) && !is_inside(t, NULL, cond)) {
     t->conditions[t->count++] = cond;
   }
 }

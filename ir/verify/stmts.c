@@ -175,7 +175,7 @@ static bool check_prefetch(tni_verifier *v, const tn_stmt *s) {
   if (count != want) return tni_verify_fail(v, s, "%d subscripts, but the buffer has %d", count, want);
   for (int32_t i = 0; i < count; i++) {
     if (!tni_verify_typed(v, s->as.store.index[i], TN_INDEX, "a subscript of a prefetch")) return false;
-    if (tni_expr_reads(v->ctx, s->as.store.index[i]))
+    if (tni_expr_reads(s->as.store.index[i]))
       return tni_verify_fail(v, s->as.store.index[i], "a subscript of a prefetch reads memory");
   }
   return true;

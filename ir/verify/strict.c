@@ -72,7 +72,7 @@ static bool see_store(void *self, const tn_stmt *s) {
 static bool lasts(const strict *s, const tn_expr *x, const tn_stmt *inside) {
   last_search q = {.cond = x, .ctx = s->ctx};
   if (tni_expr_calls(x)) return false;
-  if (!tni_expr_reads(s->ctx, x) || !inside) return true;
+  if (!tni_expr_reads(x) || !inside) return true;
   if (tni_stmt_holds(inside, TNI_HOLDS_CALL)) return false;
   tni_stmt_visit(inside, see_store, &q);
   return !q.changed;

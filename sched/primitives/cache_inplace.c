@@ -54,11 +54,10 @@ static bool cover(plan *p, const tni_accesses *all) {
 
 /* Does the place read memory before it is inside? */
 static bool header_reads(const plan *p) {
-  tn_context *ctx = p->facts.ctx;
-  if (p->place->kind == TNI_FOR) return tni_expr_reads(ctx, p->place->as.loop.extent);
-  bool reads = p->place->as.block.where && tni_expr_reads(ctx, p->place->as.block.where);
+  if (p->place->kind == TNI_FOR) return tni_expr_reads(p->place->as.loop.extent);
+  bool reads = p->place->as.block.where && tni_expr_reads(p->place->as.block.where);
   for (int32_t i = 0; i < p->place->as.block.count; i++)
-    reads |= tni_expr_reads(ctx, p->place->as.block.iters[i].binding);
+    reads |= tni_expr_reads(p->place->as.block.iters[i].binding);
   return reads;
 }
 
@@ -66,7 +65,7 @@ static bool header_reads(const plan *p) {
 static bool is_of_use(const plan *p, int32_t d) {
   const tn_expr *extent = p->old->shape[d];
   int64_t most = tni_is_const(extent) ? extent->as.i - 1 : MOST_OF_UNKNOWN;
-  return p->box.extents[d] <= most && !tni_expr_reads(p->facts.ctx, p->box.bases[d]);
+  return p->box.extents[d] <= most && !tni_expr_reads(p->box.bases[d]);
 }
 
 static tn_status find_box(plan *p) {

@@ -68,9 +68,9 @@ static bool take_condition(tni_region *r, cases *c) {
   tni_expr_visit(c->ctx, c->value, see_condition, &q);
   for (size_t i = q.count; i > 0; i--) { /* the outermost first */
     const tn_expr *cond = q.items[i - 1];
-    for (int holds = 0; holds < 2 && !tni_expr_reads(c->ctx, cond); holds++) {
+    for (int holds = 0; holds < 2 && !tni_expr_reads(cond); holds++) {
       const tn_expr *x = where_it(r, c->value, cond, holds);
-      if (!x || tni_expr_reads(c->ctx, x) || (c->padding && x != c->padding)) continue;
+      if (!x || tni_expr_reads(x) || (c->padding && x != c->padding)) continue;
       c->padding = x;
       c->value = where_it(r, c->value, cond, !holds);
       c->inside = tni_conj(r, c->inside, holds ? negated(r, cond) : cond);

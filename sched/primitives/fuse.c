@@ -19,7 +19,7 @@ static tn_status check(tni_step *step, size_t count, const tn_stmt **loops) {
       return tni_step_refuse(step, loops[i]->as.loop.var,
                              "the loop is not the only statement of the one before it in the list\n"
                              "needs: loops of one chain, the outermost first");
-    const char *why = tni_why_not_again(step->s->ctx, loops[i]);
+    const char *why = tni_why_not_again(loops[i]);
     if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
     for (size_t k = 0; k < i; k++)
       if (tni_expr_uses(step->s->ctx, loops[i]->as.loop.extent, loops[k]->as.loop.var))

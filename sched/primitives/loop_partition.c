@@ -26,7 +26,7 @@ static tn_status check(tni_step *step, const tn_stmt *loop) {
       return tni_step_refuse(step, loop->as.loop.var, "the points must rise, from 1 on");
   if (points->numbers[points->count - 1] >= (tni_is_const(extent) ? extent->as.i : TNI_INF))
     return tni_step_refuse(step, loop->as.loop.var, "the points must lie below the extent");
-  const char *why = tni_why_not_again(step->s->ctx, loop);
+  const char *why = tni_why_not_again(loop);
   return why ? tni_step_refuse(step, loop->as.loop.var, "%s", why) : TN_OK;
 }
 

@@ -44,7 +44,7 @@ static tn_status check_forms(tni_step *step, size_t count, const tn_stmt **loops
   tni_facts none = {.ctx = step->s->ctx};
   for (size_t i = 0; i < count; i++) {
     const void *mark;
-    const char *why = tni_why_not_again(step->s->ctx, loops[i]);
+    const char *why = tni_why_not_again(loops[i]);
     if (why) return tni_step_refuse(step, loops[i]->as.loop.var, "%s", why);
     if ((why = tni_why_in_order(loops[i], &mark))) return tni_step_refuse(step, mark, "%s", why);
     if (loops[i]->as.loop.kind != loops[0]->as.loop.kind)

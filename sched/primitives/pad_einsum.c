@@ -95,7 +95,7 @@ static tn_status check_operands(einsum *e) {
     if (tni_load_where(load))
       return tni_step_refuse(e->step, load, "the operand is loaded under a condition\nneeds: a block that stores it before");
     for (int32_t d = 0; d < tni_load_count(load); d++)
-      if (padded_iter(e, load->arg[d]) == -2 || tni_expr_reads(s->ctx, load->arg[d]))
+      if (padded_iter(e, load->arg[d]) == -2 || tni_expr_reads(load->arg[d]))
         return tni_step_refuse(e->step, load,
                                "a padded iterator is not a subscript of this operand by itself\nneeds: to be left as it is: 1");
     const char *why = tni_why_not_filled(s, load->as.buffer);

@@ -174,7 +174,7 @@ static const char *why_not(tn_schedule *s, int count, const tn_stmt *const *chai
 
 static tn_status check_places(tni_step *step, int count, const tn_stmt *const *order) {
   for (int i = 0; i < count; i++) {
-    const char *why = tni_why_not_again(step->s->ctx, order[i]);
+    const char *why = tni_why_not_again(order[i]);
     if (why) return tni_step_refuse(step, order[i]->as.loop.var, "%s", why);
     for (int k = i + 1; k < count; k++)
       if (tni_expr_uses(step->s->ctx, order[i]->as.loop.extent, order[k]->as.loop.var))

@@ -157,7 +157,7 @@ static tn_status check(tni_step *step, const tn_stmt *block, const tn_stmt *loop
   if (tni_is_allocated_in(loop, b) || !tni_is_row_major(b))
     return tni_step_refuse(step, b, "the buffer is allocated in the loop, or not row-major");
   for (int32_t d = 0; d < b->rank; d++)
-    if (tni_expr_reads(step->s->ctx, b->shape[d]))
+    if (tni_expr_reads(b->shape[d]))
       return tni_step_refuse(step, b, "an extent of the buffer reads memory, which may be another one at the loop");
   if (!is_steady(step->s, block, loop, 0))
     return tni_step_refuse(step, block,

@@ -87,7 +87,6 @@ static tn_status check_cut(pipeline *p) {
 }
 
 typedef struct lead_search {
-  tn_context *ctx;
   const void *odd;   /* what is neither loop nor block */
   const void *reads; /* what decides by memory what is done */
 } lead_search;
@@ -95,23 +94,23 @@ typedef struct lead_search {
 static bool see_lead(void *self, const tn_stmt *s) {
   lead_search *q = self;
   if (s->kind == TNI_FOR) {
-    if (tni_expr_reads(q->ctx, s->as.loop.extent)) q->reads = s->as.loop.var;
+    if (tni_expr_reads(s->as.loop.extent)) q->reads = s->as.loop.var;
     return true;
   }
   if (s->kind != TNI_BLOCK) {
     if (s->kind != TNI_SEQ) q->odd = s;
     return true;
   }
-  bool reads = s->as.block.where && tni_expr_reads(q->ctx, s->as.block.where);
-  for (int32_t i = 0; i < s->as.block.count; i++) reads |= tni_expr_reads(q->ctx, s->as.block.iters[i].binding);
+  bool reads = s->as.block.where && tni_expr_reads(s->as.block.where);
+  for (int32_t i = 0; i < s->as.block.count; i++) reads |= tni_expr_reads(s->as.block.iters[i].binding);
   if (reads) q->reads = s;
   return false;
 }
 
 /* Can guards keep from running what runs ahead? */
 static tn_status check_guards(pipeline *p) {
-  lead_search q = {.ctx = p->r->arena.ctx};
-  const char *why = tni_why_not_again(q.ctx, loop_of(p));
+  lead_search q = {0};
+  const char *why = tni_why_not_again(loop_of(p));
   if (why) return tni_step_refuse(p->step, p->var, "%s", why);
   for (int32_t k = 0; k < p->count; k++)
     if (p->stages[k] < p->last) tni_stmt_visit(statements(p)[k], see_lead, &q);

@@ -162,7 +162,7 @@ tn_status tni_apply_split(tni_step *step) {
                            "needs: to be split before it is annotated");
   if (factors->count < 1 || factors->count >= TNI_MAX_OUT)
     return tni_step_refuse(step, loop->as.loop.var, "give 1 to %d factors", TNI_MAX_OUT - 1);
-  const char *why = tni_why_not_again(step->s->ctx, loop);
+  const char *why = tni_why_not_again(loop);
   if (why) return tni_step_refuse(step, loop->as.loop.var, "%s", why);
   tn_status status = choose_extents(step, loop, tail, extents, &whole);
   for (size_t i = 0; i < factors->count && !status; i++) {

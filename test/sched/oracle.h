@@ -222,7 +222,7 @@ static inline const tn_stmt *oracle_reverse(void *self, tni_region *r, const tn_
   bool waits = false;
   (void)self;
   if (s->kind != TNI_FOR || !tni_is_concurrent(s->as.loop.kind)) return s;
-  if (tni_expr_reads(r->arena.ctx, s->as.loop.extent)) return s; /* it is evaluated once */
+  if (tni_expr_reads(s->as.loop.extent)) return s; /* it is evaluated once */
   const tn_expr *var = tni_var(r, s->as.loop.var->as.name, TN_INDEX);
   const tn_expr *back = tni_sub(r, tni_sub(r, s->as.loop.extent, tni_index(r, 1)), var);
   tni_subst subst = {1, &s->as.loop.var, &back};
