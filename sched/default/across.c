@@ -60,17 +60,12 @@ static int64_t choose_lanes(const tni_planner *p, const tn_stmt *block, int64_t 
   return best;
 }
 
-/* Where much is done with each element: the square is turned in front of it, below `loop`, so that a loop goes over its rows.
- * False: all is done with each row that is written out. */
-static bool turns_before(tni_planner *p, const char *name, const tn_expr *load, int64_t lanes, tn_loop loop) {
-  const tn_stmt *block = tni_find_block(p->s->func->body, name);
-  tn_block_ref ref = tni_block_named(p, name), turned;
+/* The square is turned before `loop`'s rows, and its loops vectorized and unrolled. */
+static bool turn(tni_planner *p, tn_block_ref block, int32_t which, tn_loop loop) {
+  tn_block_ref turned;
   tn_loop loops[TNI_MAX_LOOPS];
   tn_error *e = NULL;
-  int32_t which = ref ? tni_find_read_number(p, ref, load->as.buffer) : -1;
-  double vectors = tni_steps_of(block, -1) / (double)lanes;
-  if (which < 0 || !tni_is_long(p, block) || !tni_is_loop_less(p, block, lanes - 1, vectors)) return false;
-  if (!tni_tried(p, tn_reindex(p->s, ref, which, 0, "register", &turned, &e), &e)) return false;
+  if (!tni_tried(p, tn_reindex(p->s, block, which, 0, "register", &turned, &e), &e)) return false;
   if (!tni_tried(p, tn_compute_at(p->s, turned, loop, &e), &e)) return false;
   size_t count = tni_loops_of(p, turned, loops);
   const tn_stmt *outside = tni_handle_loop(p->s, loop);
@@ -80,6 +75,20 @@ static bool turns_before(tni_planner *p, const char *name, const tn_expr *load, 
   tni_try_vectorize(p, loops[count - 1]);
   for (size_t i = at + 1; i + 1 < count; i++) tni_try_unroll(p, loops[i]);
   return true;
+}
+
+/* Where much is done with each element: the square is turned in front of it, below `loop`, so that a loop goes over its rows.
+ * False, and nothing is changed: all is done with each row that is written out. */
+static bool turns_before(tni_planner *p, const char *name, const tn_expr *load, int64_t lanes, tn_loop loop) {
+  const tn_stmt *block = tni_find_block(p->s->func->body, name);
+  tn_block_ref ref = tni_block_named(p, name);
+  int32_t which = ref ? tni_find_read_number(p, ref, load->as.buffer) : -1;
+  double vectors = tni_steps_of(block, -1) / (double)lanes;
+  if (which < 0 || !tni_is_long(p, block) || !tni_is_loop_less(p, block, lanes - 1, vectors)) return false;
+  tni_mark mark = tni_mark_of(p->s);
+  bool done = turn(p, ref, which, loop);
+  if (!done && !p->status) tni_go_back(p->s, &mark);
+  return done;
 }
 
 /* Steps of so many loops, which none of them decides for another. */

@@ -85,6 +85,21 @@ START_TEST(long_values_follow_their_square)
 }
 END_TEST
 
+/* Under a condition it is not turned, as nothing moves there: it is read as it is. */
+START_TEST(what_cannot_be_turned_before_is_read_as_it_is)
+{
+  open_context();
+  char *text = checked_loops("func across(A: f32[309, 172], B: f32[172, 309], s: index) {\n"
+                             "  if s > 0 { for i in 0..172 { for j in 0..309 {\n"
+                             "    block B(a: 0..172 = i, b: 0..309 = j) { B[a, b] = log(A[b, a] * A[b, a] + 1.0:f32) } } } }\n"
+                             "}\n");
+  ck_assert_int_eq(count_of(text, "A_reindex"), 0);
+  ck_assert_int_eq(count_of(text, "A["), count_of(text, ", 172, 16)]"));
+  tn_text_destroy(text);
+  tn_context_destroy(o.ctx);
+}
+END_TEST
+
 /* Nor have the columns of a softmax a tail. */
 START_TEST(few_columns_have_no_tail)
 {
@@ -110,6 +125,7 @@ int main(void) {
   tcase_add_test(tcase, a_short_sum_is_short);
   tcase_add_test(tcase, a_long_sum_is_fast);
   tcase_add_test(tcase, few_vectors_have_no_tail);
+  tcase_add_test(tcase, what_cannot_be_turned_before_is_read_as_it_is);
   tcase_add_test(tcase, few_columns_have_no_tail);
   tcase_add_test(tcase, long_values_follow_their_square);
   suite_add_tcase(suite, tcase);
