@@ -87,8 +87,8 @@ int32_t tni_add_loop(tn_schedule *s, const tn_expr *var);
 int32_t tni_add_block(tn_schedule *s, const char *block);
 /* NULL: there is none of that number. */
 tni_handle *tni_handle_at(const tn_schedule *s, int32_t handle);
-/* Walks over all handles, the latest first: begin with {s, s->handle_count}. Behind a call `left` is the number of the handle
- * that it gave less 1; NULL: no more. */
+/* Walks over all handles, the latest first: begin with {s, s->handle_count}. Behind a call `left` is the number of the
+ * handle that it gave less 1; NULL: no more. */
 typedef struct tni_handle_walk {
   const tn_schedule *s;
   size_t left;
@@ -126,7 +126,8 @@ const char *tni_free_block_name(tni_region *r, const tn_stmt *root, const char *
 
 /* Is it made of constants and parameters: does it mean the same everywhere in the function? */
 bool tni_is_of_function(tn_schedule *s, const tn_expr *x);
-/* Why a primitive cannot write the loop's extent at another place, or NULL: it reads memory, which may have changed there. */
+/* Why a primitive cannot write the loop's extent at another place, or NULL: it reads memory, which may have changed
+ * there. */
 const char *tni_why_not_again(const tn_stmt *loop);
 
 /* What the blocks of a body do to one buffer. */
@@ -140,15 +141,15 @@ const tn_stmt *tni_block_store(const tn_stmt *block);
 
 /* ---- legal.c: checks that several primitives share --------------------------------------------------------------- */
 
-/* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not have in
- * the same form: does a rewrite keep what allowed it? */
+/* tni_why_not_concurrent for every loop of concurrent iterations of `made` that the function of the schedule does not
+ * have in the same form: does a rewrite keep what allowed it? */
 const char *tni_why_not_concurrent_still(tn_schedule *s, const tn_func *made, const void **mark);
 /* Does the block store one element to each of some buffers, as init does, and read at most that of them? NULL: yes.
  * Else the reason. */
 const char *tni_why_not_own_element(tn_schedule *s, const tn_stmt *block, const void **mark);
-/* May a producer block run later, where its buffers are read? It must be a block of stores (tni_block_stores) to buffers made in
- * the function, be their only writer, every spatial iterator must be one plain subscript, and nothing may be read that it does
- * not write. NULL: yes. Else the reason. */
+/* May a producer block run later, where its buffers are read? It must be a block of stores (tni_block_stores) to
+ * buffers made in the function, be their only writer, every spatial iterator must be one plain subscript, and nothing
+ * may be read that it does not write. NULL: yes. Else the reason. */
 const char *tni_why_not_movable(tn_schedule *s, const tn_stmt *block, const tn_stmt *stays, const void **mark);
 
 /* ---- copies.c: one buffer in the place of another ---------------------------------------------------------------- */
@@ -177,7 +178,8 @@ const tn_stmt *tni_with_buffer(tni_region *r, const tn_stmt *s, const tn_buffer 
 const tn_stmt *tni_copy_nest(tni_region *r, const char *name, const tn_buffer *from, const tn_buffer *to);
 /* Can a buffer of that shape stand around everything, in the scope? NULL: yes. Else the reason. */
 const char *tni_why_no_cache(tn_schedule *s, const tn_buffer *buffer, int scope);
-/* Has every element of the buffer a value when a block behind its writer takes it? A parameter's have. NULL: yes. Else the reason. */
+/* Has every element of the buffer a value when a block behind its writer takes it? A parameter's have. NULL: yes. Else
+ * the reason. */
 const char *tni_why_not_filled(tn_schedule *s, const tn_buffer *buffer);
 /* The scope of that name in which a buffer between can be; or -1 and a refusal. */
 int tni_cache_scope(tni_step *step, const char *name);
@@ -265,10 +267,11 @@ typedef struct tni_box_copy {
   const tn_buffer *old, *made;
   const char *name; /* of the block that copies */
 } tni_box_copy;
-/* Of a primitive whose arguments begin with the loop and the block below it; `number` is the argument that counts buffers. */
+/* Of a primitive whose arguments begin with the loop and the block below it; `number` is the argument that counts
+ * buffers. */
 tn_status tni_find_box_copy(tni_step *step, bool writes, int number, int scope, tni_box_copy *out);
-/* *out: the body of the function, in which all below the loop use the new buffer, for the box around what they read, which is
- * copied at the beginning of each iteration, or write, which is copied at its end. */
+/* *out: the body of the function, in which all below the loop use the new buffer, for the box around what they read,
+ * which is copied at the beginning of each iteration, or write, which is copied at its end. */
 tn_status tni_make_box_copy(tni_step *step, const tni_box_copy *at, const tn_stmt **out);
 
 /* ---- regions.c: what a block is said to touch -------------------------------------------------------------------- */
@@ -287,8 +290,8 @@ const void *tni_region_left(tn_schedule *s, const tn_stmt *block, const tn_buffe
                             const tni_stated *stated);
 /* The key of the hint for that buffer of those that the block reads, or writes. */
 const char *tni_region_key(tn_schedule *s, bool writes, size_t number);
-/* Makes the box of the access, while the loops from `depth` on run, as small as a region says that is stated and true. False: no
- * memory. */
+/* Makes the box of the access, while the loops from `depth` on run, as small as a region says that is stated and true.
+ * False: no memory. */
 bool tni_stated_box(tn_schedule *s, const tni_access *x, int depth, tni_box *box);
 
 /* ---- instance.c: which instances of a block run ------------------------------------------------------------------ */
@@ -310,13 +313,13 @@ bool tni_runs_init_first(tn_schedule *s, const tn_stmt *block);
 bool tni_begins_with_zeros(tn_schedule *s, const tn_stmt *block);
 /* Does the block read of the store's buffer at most the element that is stored? */
 bool tni_reads_own_element(tn_context *ctx, const tn_stmt *block, const tn_stmt *store);
-/* Is it a block of stores (tni_block_stores) that reads of its own buffers nothing, or, when init has set them, the elements it
- * stores? */
+/* Is it a block of stores (tni_block_stores) that reads of its own buffers nothing, or, when init has set them, the
+ * elements it stores? */
 const char *tni_why_not_reduction(tn_context *ctx, const tn_stmt *block);
 /* The subscripts of a store of the block, over loop variables. False: no memory, or too many iterators. */
 bool tni_store_over_loops(tn_schedule *s, const tn_stmt *block, const tn_stmt *store, const tn_expr **out);
-/* Do these loops run all of the block's iterator i, whose extent is symbolic, and nothing else of it: by one loop over it, or as a
- * split makes them? */
+/* Do these loops run all of the block's iterator i, whose extent is symbolic, and nothing else of it: by one loop over
+ * it, or as a split makes them? */
 bool tni_runs_symbolic_domain(tn_schedule *s, const tn_stmt *block, int32_t i, size_t count, const tn_stmt *const *loops);
 /* Do all iterations of these loops give different subscripts? */
 bool tni_meets_once(tn_schedule *s, size_t dims, const tn_expr *const *index, size_t loops, const tn_stmt *const *nest);
@@ -448,8 +451,8 @@ tn_status tni_invoke(tni_step *step, tn_error **err);
 
 /* Refuses. Where something would make it legal, a second line of the reason says what: "the reason\nneeds: the remedy". */
 tn_status tni_step_refuse(tni_step *step, const void *mark, const char *reason, ...) TN_PRINTF(3, 4);
-/* Takes the new body; refuses when what is changed lies on both sides of a barrier, copy or wait, or when a loop of concurrent
- * iterations would not be one any more; or tells of no memory. */
+/* Takes the new body; refuses when what is changed lies on both sides of a barrier, copy or wait, or when a loop of
+ * concurrent iterations would not be one any more; or tells of no memory. */
 tn_status tni_step_accept(tni_step *step, const tn_stmt *body);
 /* The same for a rewrite after which every iteration of the loops that stay does what it did, in the same order: whether
  * iterations may run at the same time is not asked. */
@@ -503,10 +506,11 @@ typedef struct tni_reduce_nest {
 /* From `top` (NULL: the outermost loop of the reduction, which there is) down to the block; refuses loops of another
  * kind, and what else stands between. */
 tn_status tni_open_reduce_nest(tni_step *step, const tn_stmt *block, const tn_stmt *top, tni_reduce_nest *out);
-/* Can the first step (or the last one) of all elements below `top` be taken apart from the rest? NULL: yes. Else the reason. */
+/* Can the first step (or the last one) of all elements below `top` be taken apart from the rest? NULL: yes. Else the
+ * reason. */
 const char *tni_why_not_apart(const tni_reduce_nest *n);
-/* *out && the condition that the first step runs, over the loops that are no steps and the one over `kept` (NULL: none), of which
- * all iterations count as first. False: no memory. */
+/* *out && the condition that the first step runs, over the loops that are no steps and the one over `kept` (NULL:
+ * none), of which all iterations count as first. False: no memory. */
 bool tni_first_step_runs(const tni_reduce_nest *n, const tn_expr *kept, const tn_expr **out);
 /* Does the first step run where any step does? */
 bool tni_first_step_runs_first(const tni_reduce_nest *n, const tn_expr *kept, const tn_expr *where);
@@ -542,10 +546,11 @@ bool tni_site_know_loops(const tni_site *site, size_t depth, tni_facts *facts);
 typedef struct tni_stretch {
   const tn_expr *base, *extent;
 } tni_stretch;
-/* The box of the iterators while the loops from number `depth` on run, of which every point is met. An extent is a constant, or
- * that of a symbolic domain, of which then all is met. False: it is not known. */
+/* The box of the iterators while the loops from number `depth` on run, of which every point is met. An extent is a
+ * constant, or that of a symbolic domain, of which then all is met. False: it is not known. */
 bool tni_site_spans(const tni_site *site, size_t depth, tni_stretch *out);
-/* Do all iterations of the loops from `depth` on (with `spatial`: but those of the reduction) give other (spatial) iterators? */
+/* Do all iterations of the loops from `depth` on (with `spatial`: but those of the reduction) give other (spatial)
+ * iterators? */
 bool tni_site_runs_once(const tni_site *site, size_t depth, bool spatial);
 /* Does the block's guard cut only what is outside of its iterators' domains? */
 bool tni_site_is_guarded_by_domains(const tni_site *site);
@@ -554,8 +559,8 @@ bool tni_rises(tni_region *r, const tn_expr *x, size_t count, const tn_expr *con
                const tn_expr *const *extents);
 /* Do the loops of the reduction, from `depth` on, run the steps in the order of the iterators? */
 bool tni_site_runs_in_order(const tni_site *site, size_t depth, const tni_stretch *spans);
-/* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it is all the
- * same. Else the reason. */
+/* Would the steps of a reduction be done in another order when its iterators run one inside the other? NULL: no, or it
+ * is all the same. Else the reason. */
 const char *tni_why_steps_moved(const tni_site *site, size_t depth, const tni_stretch *spans);
 
 /* ---- motion.c: consumers that move to their producers ------------------------------------------------------------ */
@@ -638,8 +643,8 @@ int64_t tni_target_group_lanes(const tn_target *target, tn_type type, int64_t ex
 /* ---- depend.c: which iterations may change places ---------------------------------------------------------------- */
 
 enum { TNI_MAX_TURNS = 64 };
-/* A pair of iterations: in loop y[i] the one, in x[i] the one of the same number (order 0), of a greater one (1), of a smaller
- * one (-1); by how much, if by[i] is not 0. Of loops that are not in the list any iteration. */
+/* A pair of iterations: in loop y[i] the one, in x[i] the one of the same number (order 0), of a greater one (1), of a
+ * smaller one (-1); by how much, if by[i] is not 0. Of loops that are not in the list any iteration. */
 typedef struct tni_turns {
   int count;
   const tn_stmt *x[TNI_MAX_TURNS], *y[TNI_MAX_TURNS];
@@ -682,8 +687,8 @@ bool tni_zeros_add_nothing(tn_schedule *s, const tn_stmt *block, const tn_expr *
 
 /* ---- plain.c: blocks as a definition makes them ------------------------------------------------------------------ */
 
-/* The outermost loop above a block all of whose loops are one iterator each, serial, over all of its constant extent, with nothing
- * between, and which has no guard. NULL: it is another one, and why. */
+/* The outermost loop above a block all of whose loops are one iterator each, serial, over all of its constant extent,
+ * with nothing between, and which has no guard. NULL: it is another one, and why. */
 const tn_stmt *tni_plain_nest(tn_schedule *s, const tn_stmt *block, const char **why);
 
 /* ---- script.c: lines of text ------------------------------------------------------------------------------------- */
@@ -700,8 +705,8 @@ tn_status tni_graph_channels(const tn_graph *g, tn_program *to, const tn_graph *
 tn_status tni_graph_flatten(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                             tn_error **err);
 
-/* chained.c: does the convolution of one tap take what a window makes, row by row, as one function with it? `maker`: by value
- * its node; `readers`: by value how many operands of nodes it is, and outputs of the graph. */
+/* chained.c: does the convolution of one tap take what a window makes, row by row, as one function with it? `maker`: by
+ * value its node; `readers`: by value how many operands of nodes it is, and outputs of the graph. */
 bool tni_is_chained(const tn_graph *g, const tni_gnode *conv, const uint32_t *maker, const uint32_t *readers,
                     const tn_target *target);
 
@@ -736,8 +741,8 @@ tn_status tni_graph_widen_rest(const tn_graph *g, tn_program *to, const tn_targe
 /* loop_kind.c: the loop, serial so far, gets a kind of concurrent iterations; or a refusal. */
 tn_status tni_set_concurrent(tni_step *step, const tn_stmt *loop, enum tni_loop_kind kind);
 
-/* double_buffer.c: the buffer with a dimension of so many copies in front, of which iteration i of the loop over that variable uses
- * copy i % copies, in blocks. */
+/* double_buffer.c: the buffer with a dimension of so many copies in front, of which iteration i of the loop over that
+ * variable uses copy i % copies, in blocks. */
 const tn_stmt *tni_choose_copies(tni_region *r, const tn_stmt *alloc, const tn_expr *loop, int64_t copies);
 
 /* annotate.c: the hint on a loop or block, instead of one of that key. */

@@ -142,11 +142,11 @@ typedef struct tn_context tn_context;
 TN_API tn_status tn_context_create(const tn_context_desc *desc, tn_context **out, tn_error **err);
 TN_API void tn_context_destroy(tn_context *context);
 
-/* Gives memory of the process that nobody uses back to the system: what LLVM freed after a compilation, some tens of MB, which
- * malloc would keep (glibc's malloc_trim(0), which concerns the host's own heap as well; with another malloc nothing happens), and
- * on Linux LLVM's own code, some 60 MB: the pages that are as in its file, which the next compilation reads again, in some
- * milliseconds. It takes some milliseconds itself, so Tenon never calls it by itself: call it when models are loaded. From any thread,
- * while others compile, too. */
+/* Gives memory of the process that nobody uses back to the system: what LLVM freed after a compilation, some tens of
+ * MB, which malloc would keep (glibc's malloc_trim(0), which concerns the host's own heap as well; with another malloc
+ * nothing happens), and on Linux LLVM's own code, some 60 MB: the pages that are as in its file, which the next
+ * compilation reads again, in some milliseconds. It takes some milliseconds itself, so Tenon never calls it by itself:
+ * call it when models are loaded. From any thread, while others compile, too. */
 TN_API void tn_context_trim(tn_context *context);
 
 #ifdef __cplusplus
