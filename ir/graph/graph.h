@@ -302,6 +302,7 @@ bool tni_place_is_whole(const tn_graph *g, const tni_gplaces *p, uint32_t value)
  * reshapes between two members, which are `still` no longer. */
 typedef struct tni_ggroup {
   uint32_t first, count; /* into members */
+  uint32_t head, last;   /* of the list of its members (next), while groups join */
   uint32_t shape_of;     /* the value whose shape all members had when it began */
   bool closed;
 } tni_ggroup;
@@ -309,7 +310,7 @@ typedef struct tni_ggroups {
   const tn_graph *g;
   tni_gplaces places;
   bool *live, *loose;            /* by node; loose: it may go to its reader */
-  uint32_t *group_of;            /* by node; TNI_NO_VALUE: none */
+  uint32_t *group_of, *next;     /* by node; TNI_NO_VALUE: none. next: of its group */
   uint32_t *maker, *last_use;    /* by value: the node, or TNI_NO_VALUE; the last node that reads it */
   tni_ggroup *groups;
   uint32_t group_count;

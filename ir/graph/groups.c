@@ -163,11 +163,27 @@ static void sink_loose_nodes(tni_ggroups *f) {
 
 /* ---- groups that go to the product that takes what they make --------------------------------------------------- */
 
+/* The node becomes the last one of its group's list. */
+static void append(tni_ggroups *f, uint32_t node) {
+  tni_ggroup *p = &f->groups[f->group_of[node]];
+  if (p->head == NO_GROUP)
+    p->head = node;
+  else
+    f->next[p->last] = node;
+  p->last = node;
+  f->next[node] = NO_GROUP;
+}
+
+static void list_members(tni_ggroups *f) {
+  for (uint32_t i = 0; i < f->group_count; i++) f->groups[i].head = NO_GROUP;
+  for (uint32_t i = 0; i < f->g->node_count; i++)
+    if (is_member(f, i)) append(f, i);
+}
+
 /* Does the group make the value, and nothing else that anybody outside of it reads? */
 static bool makes_only(const tni_ggroups *f, uint32_t group, uint32_t value) {
-  for (uint32_t i = 0; i < f->g->node_count; i++) {
+  for (uint32_t i = f->groups[group].head; i != NO_GROUP; i = f->next[i]) {
     const tni_gnode *n = &f->g->nodes[i];
-    if (!is_member(f, i) || f->group_of[i] != group) continue;
     for (uint32_t k = 0; k < n->output_count; k++)
       if (n->outputs[k] != TNI_NO_VALUE && n->outputs[k] != value && leaves_group(f, n->outputs[k])) return false;
   }
@@ -175,8 +191,12 @@ static bool makes_only(const tni_ggroups *f, uint32_t group, uint32_t value) {
 }
 
 static void move_group(tni_ggroups *f, uint32_t from, uint32_t to) {
-  for (uint32_t i = 0; i < f->g->node_count; i++)
-    if (is_member(f, i) && f->group_of[i] == from) f->group_of[i] = to;
+  for (uint32_t i = f->groups[from].head, next; i != NO_GROUP; i = next) {
+    next = f->next[i];
+    f->group_of[i] = to;
+    append(f, i);
+  }
+  f->groups[from].head = NO_GROUP;
   f->groups[to].count += f->groups[from].count;
   f->groups[from].count = 0;
 }
@@ -215,8 +235,8 @@ static bool is_mean_of_rows(const tni_ggroups *f, const tni_gnode *n) {
 }
 
 static bool has_mean(const tni_ggroups *f, uint32_t group) {
-  for (uint32_t i = 0; i < f->g->node_count; i++)
-    if (is_member(f, i) && f->group_of[i] == group && is_mean_of_rows(f, &f->g->nodes[i])) return true;
+  for (uint32_t i = f->groups[group].head; i != NO_GROUP; i = f->next[i])
+    if (is_mean_of_rows(f, &f->g->nodes[i])) return true;
   return false;
 }
 
@@ -236,11 +256,13 @@ static void take_small(tni_ggroups *f, uint32_t node) {
     f->places.still[views[i]] = false;
     f->group_of[views[i]] = to;
     f->groups[to].count++;
+    append(f, views[i]);
   }
 }
 
 /* A convolution that is chained has its picture made where it takes it. */
 static void take_makers(tni_ggroups *f) {
+  list_members(f);
   for (uint32_t i = 0; i < f->g->node_count; i++) {
     const tni_gnode *n = &f->g->nodes[i];
     if (!is_member(f, i) || !n->op) continue;
@@ -295,6 +317,7 @@ static bool allocate(tni_ggroups *f, tni_arena *arena) {
   const tn_graph *g = f->g;
   f->live = TNI_NEW_ARRAY(arena, bool, g->node_count);
   f->group_of = TNI_NEW_ARRAY(arena, uint32_t, g->node_count);
+  f->next = TNI_NEW_ARRAY(arena, uint32_t, g->node_count);
   f->maker = TNI_NEW_ARRAY(arena, uint32_t, g->value_count);
   f->last_use = TNI_NEW_ARRAY(arena, uint32_t, g->value_count);
   f->loose = TNI_NEW_ARRAY(arena, bool, g->node_count);
