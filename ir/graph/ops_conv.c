@@ -347,7 +347,9 @@ bool tni_infer_conv_transpose(tni_infer *x) {
   return true;
 }
 
-/* Tap t of output o reads input (o + begin - t * dilation) / stride, where that is a whole number inside. */
+/* Tap t of output o reads input (o + begin - t * dilation) / stride, where that is a whole number inside. Elsewhere it is 0 times
+ * the weight, as in a convolution's padding: NaN for a weight that is not finite, where ONNX's reference, which adds up what there
+ * is, has none. That the weight be read under the same condition takes up to ten times as long. */
 bool tni_define_conv_transpose(tni_define *d) {
   const tni_gvalue *x = d->in_value[0], *weights = d->in_value[1];
   tn_builder *b = d->b;
