@@ -8,7 +8,7 @@
  * Taken are convolutions of f32 by constant weights, in steps of 1, over all channels, with the channels last. Cycles are
  * counted for both tiles, for rows of them in blocks, and for the direct sum: of multiply-adds, of transforms, and of
  * what comes from the second cache and from beyond. Weights become 16 / 9 or 4 times as large, and are read once for each
- * block: so small pictures stay as they are.
+ * block: so small pictures stay as they are. All is counted for one picture, so that a batch gives what its pictures do.
  *
  * The error is estimated from the weights. For inputs of independent numbers of one size the square of it, in squares of
  * the result, is
@@ -102,7 +102,7 @@ static double cycles_of(const tn_target *target, const tni_gvalue *out, double c
   double lanes = target->vector_bits / 32.0, points = (double)tni_winograd_points(tile);
   double columns = (double)out->shape[3];
   double across = divide_up((double)out->shape[2], (double)tile), tiles = across * (double)rows;
-  double blocks = (double)out->shape[0] * divide_up(divide_up((double)out->shape[1], (double)tile), (double)rows);
+  double blocks = divide_up(divide_up((double)out->shape[1], (double)tile), (double)rows);
   double sums = points * points * tiles * channels * columns / (2 * lanes) / PRODUCT;
   double weights = points * points * channels * columns * sizeof(float);
   double held = points * points * tiles * (channels + columns) * sizeof(float);
@@ -119,7 +119,8 @@ static double cycles_of(const tn_target *target, const tni_gvalue *out, double c
 static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *target) {
   const tni_gvalue *out = &g->values[n->outputs[0]];
   double channels = (double)g->values[n->inputs[1]].shape[1], lanes = target->vector_bits / 32.0;
-  double direct = (double)tni_gvalue_numel(out) * channels * TAPS * TAPS / (2 * lanes) / DIRECT;
+  double pixels = (double)out->shape[1] * (double)out->shape[2];
+  double direct = pixels * (double)out->shape[3] * channels * TAPS * TAPS / (2 * lanes) / DIRECT;
   double weights = TAPS * TAPS * channels * (double)out->shape[3] * sizeof(float);
   if (weights > (double)target->l2) direct = fmax(direct, weights / FAR_BYTES);
   choice best = {.cycles = direct / GAIN};
@@ -134,7 +135,11 @@ static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *tar
 
 /* ---- weights, and how wrong they are ----------------------------------------------------------------------------- */
 
-enum { GROUP = 8 /* channels at once, whose loops the compiler makes vectors of */, MOST_RUN = 32, MORE_SUMS = 8 /* for transforms */ };
+enum {
+  GROUP = 8, /* channels at once, whose loops the compiler makes vectors of */
+  MOST_RUN = 32,
+  MORE_SUMS = 8 /* for transforms */
+};
 static const double MOST_WRONG = 1e-5;
 
 static double square(double x) { return x * x; }
