@@ -153,6 +153,7 @@ typedef struct tni_kernel {
   tni_form form;
   tni_shared shared; /* of an entry */
   double seconds;    /* out: of scheduling and lowering */
+  double weight;     /* out: tni_kernel_weight of what is lowered */
   tn_schedule *schedule; /* from here on of its job alone */
   tni_region region;     /* of what became of the source */
   bool open;

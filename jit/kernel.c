@@ -46,26 +46,6 @@ static tn_status run_stages(tni_kernel *k, tn_error **err) {
   return status;
 }
 
-/* A tni_job's `lower`. */
-static tn_status make_kernel(tni_job *job, tn_error **err) {
-  tni_kernel *k = job->self;
-  tni_pipeline *p = k->pipeline;
-  double start = tni_seconds(p->ctx);
-  tni_region_init(&k->region, p->ctx, k->lowered ? &p->lowered_region : &p->work->region);
-  k->open = true;
-  tn_status status = k->lowered ? TN_OK : run_stages(k, err);
-  k->seconds = tni_seconds(p->ctx) - start;
-  if (!status && !tni_form_of(&k->region, k->lowered, &k->form)) status = tni_fail_nomem(err);
-  return status;
-}
-
-void tni_kernel_job(tni_kernel *k, tni_job *out) { *out = (tni_job){.lower = make_kernel, .self = k}; }
-
-void tni_kernel_close(tni_kernel *k) {
-  if (k->open) tni_region_destroy(&k->region);
-  k->open = false;
-}
-
 /* ---- which first ---------------------------------------------------------------------------------------------------- */
 
 static void weigh_node(void *self, const tn_expr *x) {
@@ -78,4 +58,27 @@ double tni_kernel_weight(const tn_func *func) {
   double weight = LEAST;
   if (func->body) tni_stmt_visit_exprs(func->program->ctx, func->body, weigh_node, &weight);
   return weight;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------ */
+
+/* A tni_job's `lower`. */
+static tn_status make_kernel(tni_job *job, tn_error **err) {
+  tni_kernel *k = job->self;
+  tni_pipeline *p = k->pipeline;
+  double start = tni_seconds(p->ctx);
+  tni_region_init(&k->region, p->ctx, k->lowered ? &p->lowered_region : &p->work->region);
+  k->open = true;
+  tn_status status = k->lowered ? TN_OK : run_stages(k, err);
+  k->seconds = tni_seconds(p->ctx) - start;
+  if (!status) k->weight = tni_kernel_weight(k->lowered);
+  if (!status && !tni_form_of(&k->region, k->lowered, &k->form)) status = tni_fail_nomem(err);
+  return status;
+}
+
+void tni_kernel_job(tni_kernel *k, tni_job *out) { *out = (tni_job){.lower = make_kernel, .self = k}; }
+
+void tni_kernel_close(tni_kernel *k) {
+  if (k->open) tni_region_destroy(&k->region);
+  k->open = false;
 }

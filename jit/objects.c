@@ -93,7 +93,7 @@ static void release_piece(tni_job *job) {
 /* Of kernels that share a function the first one has it. */
 static double weight_of(const tni_group *g) {
   double weight = 0;
-  for (size_t k = 0; k < (g->outlined ? g->count : 1); k++) weight += tni_kernel_weight(g->kernels[k]->lowered);
+  for (size_t k = 0; k < (g->outlined ? g->count : 1); k++) weight += g->kernels[k]->weight;
   return weight;
 }
 
