@@ -7,8 +7,8 @@
  *
  * Taken are convolutions of f32 by constant weights, in steps of 1, over all channels, with the channels last. Cycles are
  * counted for both tiles, for rows of them in blocks, and for the direct sum: of multiply-adds, of transforms, and of
- * what comes from the second cache and from beyond. Weights become 16 / 9 or 4 times as large, and are read once for each
- * block: so small pictures stay as they are. All is counted for one picture, so that a batch gives what its pictures do.
+ * what comes from the second cache and from beyond. Weights become 16 / 9 or 4 times as large, are read once for each block,
+ * and by each core anew in each run where caches do not keep them: so small pictures stay as they are. All is counted for one picture, so that a batch gives what its pictures do.
  *
  * The error is estimated from the weights. For inputs of independent numbers of one size the square of it, in squares of
  * the result, is
@@ -32,6 +32,7 @@ enum { TAPS = 3, MOST = TNI_WINOGRAD_POINTS, LEAST_CHANNELS = 32, ALIGN = 64 };
 typedef struct winograd {
   tni_gcopy c;
   const tn_target *target;
+  bool anew; /* do cores read weights from afar in each run? Others were in their caches meanwhile */
 } winograd;
 
 /* ---- which convolutions ------------------------------------------------------------------------------------------ */
@@ -81,7 +82,7 @@ static const double DIRECT = 0.9; /* of the multiply-adds that a core can do, th
 static const double PRODUCT = 0.95;
 enum {
   FAR_BYTES = 5,      /* a cycle, from beyond the second cache */
-  FIRST_BYTES = 7,    /* of weights that a core reads for the first time: others were in its cache meanwhile */
+  ANEW_BYTES = 10,    /* of weights, with nothing to do meanwhile */
   NEAR_BYTES = 30,    /* from the second cache */
   HELD_BYTES = 17,    /* of what a block holds, written and read there */
   MOST_HELD = 8,      /* of what a block of tiles holds, second caches */
@@ -98,7 +99,8 @@ typedef struct choice {
 
 static double divide_up(double a, double b) { return ceil(a / b); }
 
-static double cycles_of(const tn_target *target, const tni_gvalue *out, double channels, int64_t tile, int64_t rows) {
+static double cycles_of(const winograd *q, const tni_gvalue *out, double channels, int64_t tile, int64_t rows) {
+  const tn_target *target = q->target;
   double lanes = target->vector_bits / 32.0, points = (double)tni_winograd_points(tile);
   double columns = (double)out->shape[3];
   double across = divide_up((double)out->shape[2], (double)tile), tiles = across * (double)rows;
@@ -112,11 +114,12 @@ static double cycles_of(const tn_target *target, const tni_gvalue *out, double c
   bool stay = held + weights <= near;
   if (held > MOST_HELD * (double)target->l2) return INFINITY;
   sums = fmax(sums, weights / (stay ? NEAR_BYTES : FAR_BYTES));
-  double moves = held > near ? 2 * held / FAR_BYTES : held / HELD_BYTES, first = stay ? weights / FIRST_BYTES : 0;
+  double moves = held > near ? 2 * held / FAR_BYTES : held / HELD_BYTES, first = stay && q->anew ? weights / ANEW_BYTES : 0;
   return divide_up(blocks, cores) * cores * (sums + spread + gather + moves) + fmin(blocks, cores) * first;
 }
 
-static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *target) {
+static choice choose(const winograd *q, const tn_graph *g, const tni_gnode *n) {
+  const tn_target *target = q->target;
   const tni_gvalue *out = &g->values[n->outputs[0]];
   double channels = (double)g->values[n->inputs[1]].shape[1], lanes = target->vector_bits / 32.0;
   double pixels = (double)out->shape[1] * (double)out->shape[2];
@@ -127,7 +130,7 @@ static choice choose(const tn_graph *g, const tni_gnode *n, const tn_target *tar
   for (int64_t tile = 2; tile <= 4; tile += 2)
     for (int64_t all = (out->shape[1] - 1) / tile + 1, rows = all; rows >= 1; rows--) {
       if (rows > 1 && (all - 1) / (rows - 1) == (all - 1) / rows) continue; /* as many blocks of fewer rows */
-      double cycles = cycles_of(target, out, channels, tile, rows);
+      double cycles = cycles_of(q, out, channels, tile, rows);
       if (cycles < best.cycles) best = (choice){tile, rows, cycles};
     }
   return best;
@@ -419,7 +422,7 @@ static bool choose_all(const winograd *q, const tn_graph *g, made *out) {
     const tni_gnode *n = &g->nodes[i];
     bool suited = is_suited(g, n);
     for (int d = 0; d < 2 && suited; d++) suited = find_pads(g, n, d, &before, &behind);
-    if (suited) out[i].how = choose(g, n, q->target);
+    if (suited) out[i].how = choose(q, g, n);
     found |= out[i].how.tile > 0;
   }
   return found;
@@ -437,9 +440,17 @@ static tn_status copy_all(winograd *q, const tn_graph *g, tn_program *to, made *
   return status;
 }
 
+/* The second cache does not keep them until the next run. */
+static bool are_read_anew(const tn_graph *g, const tn_target *target) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < g->value_count; i++)
+    if (g->values[i].data) bytes += tn_array_bytes(g->values[i].type, tni_gvalue_numel(&g->values[i]));
+  return bytes > target->l2 / 2;
+}
+
 tn_status tni_graph_winograd(const tn_graph *g, tn_program *to, const tn_target *target, const tn_graph **out,
                              tn_error **err) {
-  winograd q = {.target = target};
+  winograd q = {.target = target, .anew = are_read_anew(g, target)};
   *out = g;
   for (uint32_t i = 0; i < g->node_count; i++)
     if (!g->nodes[i].op) return TN_OK; /* a graph with calls is fused already */
