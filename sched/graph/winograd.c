@@ -8,7 +8,8 @@
  * Taken are convolutions of f32 by constant weights, in steps of 1, over all channels, with the channels last. Cycles are
  * counted for both tiles, for rows of them in blocks, and for the direct sum: of multiply-adds, of transforms, and of
  * what comes from the second cache and from beyond. Weights become 16 / 9 or 4 times as large, are read once for each block,
- * and by each core anew in each run where caches do not keep them: so small pictures stay as they are. All is counted for one picture, so that a batch gives what its pictures do.
+ * and by each core anew in each run where caches do not keep them: so small pictures stay as they are. All is counted for
+ * one picture, so that a batch gives what its pictures do.
  *
  * The error is estimated from the weights. For inputs of independent numbers of one size the square of it, in squares of
  * the result, is
