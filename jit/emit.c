@@ -94,6 +94,7 @@ tn_status tn_program_emit(const tn_program *program, const tn_compile_desc *desc
   tni_text t;
   tni_text_init(&t, p->ctx);
   status = tni_pipeline_run(p, s->upto, err);
+  tni_program_fill(p->work);
   if (!status) status = emit(p, s, &t, err);
   *size = t.length;
   *out = status ? NULL : tni_text_take(&t);

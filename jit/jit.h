@@ -128,7 +128,8 @@ tn_status tni_pipeline_replace(tni_pipeline *p, tn_program *made, tn_error **err
 void tni_pipeline_drop_lowered(tni_pipeline *p);
 /* Of several targets leaves the best that runs here. */
 void tni_pipeline_stay_here(tni_pipeline *p);
-/* Runs the stages up to and with `last` that did not run before. */
+/* Runs the stages up to and with `last` that did not run before. Contents of constants may still be on their way then:
+ * tni_program_fill. */
 tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err);
 /* GUARD for one function: it is verified, and what is not proven of it is checked in *out, made in `r`. */
 tn_status tni_pipeline_guard(const tni_pipeline *p, tni_region *r, const tn_func *func, const tn_func **out,

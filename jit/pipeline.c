@@ -300,6 +300,5 @@ tn_status tni_pipeline_run(tni_pipeline *p, enum tni_stage last, tn_error **err)
     if (!status && p->failed) status = tni_fail_nomem(err);
     *(i <= TNI_STAGE_FUSE ? &p->stats.optimize_seconds : &p->stats.schedule_seconds) += tni_seconds(p->ctx) - start;
   }
-  if (last <= TNI_STAGE_FUSE) tni_program_fill(p->work); /* who goes on to make code has time */
   return status;
 }

@@ -112,6 +112,7 @@ static void add_up(tn_plan *p) {
 static tn_status make_plan(tn_plan *p, const char *name, tn_error **err) {
   const void **constants;
   tn_status status = tni_pipeline_run(p->pipeline, TNI_STAGE_FUSE, err);
+  tni_program_fill(p->pipeline->work);
   if (status) return status;
   p->graph = tn_program_graph(p->pipeline->work, name);
   status = tni_graph_plan(p->graph, &p->arena, &p->plan, &constants, err);
