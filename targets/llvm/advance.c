@@ -298,13 +298,14 @@ static LLVMValueRef next_of(LLVMValueRef phi) {
   return NULL;
 }
 
-/* The loop's variables count behind an assembly of no instructions, too: there is nothing left that their loops could reduce. */
+/* The loop's variables count behind an assembly of no instructions, too: there is nothing left that their loops could reduce.
+ * So do sums of the program, which may wrap. */
 static void hide_variables(tni_ll_module *m, LLVMBasicBlockRef block) {
   for (LLVMValueRef x = LLVMGetFirstInstruction(block); x && LLVMIsAPHINode(x); x = LLVMGetNextInstruction(x)) {
     LLVMValueRef next = LLVMTypeOf(x) == m->i64 ? next_of(x) : NULL;
     if (!next) continue;
     LLVMPositionBuilderBefore(m->b, next);
-    LLVMReplaceAllUsesWith(next, hidden(m, LLVMBuildNSWAdd(m->b, x, LLVMGetOperand(next, 1), "")));
+    LLVMReplaceAllUsesWith(next, hidden(m, LLVMBuildAdd(m->b, x, LLVMGetOperand(next, 1), "")));
     LLVMInstructionEraseFromParent(next);
   }
 }

@@ -70,14 +70,16 @@ START_TEST(few_vectors_have_no_tail)
 }
 END_TEST
 
+#define ACROSS(scalars, before, behind)                                                                                \
+  "func across(A: f32[309, 172], B: f32[172, 309]" scalars ") {\n" before                                               \
+  "  for i in 0..172 { for j in 0..309 {\n"                                                                            \
+  "    block B(a: 0..172 = i, b: 0..309 = j) { B[a, b] = log(A[b, a] * A[b, a] + 1.0:f32) } } }\n" behind "}\n"
+
 /* What is long is not written out for each row of a square: that is turned before it. */
 START_TEST(long_values_follow_their_square)
 {
   open_context();
-  char *text = checked_loops("func across(A: f32[309, 172], B: f32[172, 309]) {\n"
-                             "  for i in 0..172 { for j in 0..309 {\n"
-                             "    block B(a: 0..172 = i, b: 0..309 = j) { B[a, b] = log(A[b, a] * A[b, a] + 1.0:f32) } } }\n"
-                             "}\n");
+  char *text = checked_loops(ACROSS("", "", ""));
   ck_assert_int_eq(count_of(text, "log("), 1);
   ck_assert_int_eq(count_of(text, ", 172, 16)]"), 16);
   tn_text_destroy(text);
@@ -89,10 +91,7 @@ END_TEST
 START_TEST(what_cannot_be_turned_before_is_read_as_it_is)
 {
   open_context();
-  char *text = checked_loops("func across(A: f32[309, 172], B: f32[172, 309], s: index) {\n"
-                             "  if s > 0 { for i in 0..172 { for j in 0..309 {\n"
-                             "    block B(a: 0..172 = i, b: 0..309 = j) { B[a, b] = log(A[b, a] * A[b, a] + 1.0:f32) } } } }\n"
-                             "}\n");
+  char *text = checked_loops(ACROSS(", s: index", "  if s > 0 {\n", "  }\n"));
   ck_assert_int_eq(count_of(text, "A_reindex"), 0);
   ck_assert_int_eq(count_of(text, "A["), count_of(text, ", 172, 16)]"));
   tn_text_destroy(text);

@@ -422,6 +422,19 @@ START_TEST(pointers_advance_in_innermost_loops)
 }
 END_TEST
 
+/* A program's own sum may wrap; that of a loop's variable is no other add. */
+START_TEST(sums_that_are_counted_may_wrap)
+{
+  size_t size;
+  parse("loop func f(A: i64[1]) {\n  alloc T: i64[1] in local\n  T[0] = A[0]\n"
+        "  for i in 0..9 { T[0] = T[0] + 9223372036854775807:i64 }\n  A[0] = T[0]\n}\n");
+  char *code = emit("x86-64-v3", TNI_EMIT_LLVM, &size);
+  ck_assert_msg(count_of(code, "call i64 asm \"\"") == 2, "not 2 in\n%s", code);
+  ck_assert_msg(count_of(code, "add nsw") == 0, "a sum that must not wrap in\n%s", code);
+  tn_text_destroy(code);
+}
+END_TEST
+
 START_TEST(equal_input_gives_equal_bytes)
 {
   char *text = tile_text();
@@ -504,6 +517,7 @@ int main(void) {
   tcase_add_test(tc, every_call_is_done);
   tcase_add_test(tc, a_prefetch_is_one_instruction);
   tcase_add_loop_test(tc, pointers_advance_in_innermost_loops, 0, 6);
+  tcase_add_test(tc, sums_that_are_counted_may_wrap);
   tcase_add_loop_test(tc, equal_input_gives_equal_bytes, 0, (int)TNI_COUNT(targets));
   tcase_add_test(tc, what_only_forks_is_glue);
   tcase_add_test(tc, a_kernel_says_what_it_is);
